@@ -1,0 +1,30 @@
+//! Request bodies: bounded before they are read.
+
+use axum::body::{Body, Bytes};
+use http::{HeaderMap, header::CONTENT_LENGTH};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+/// The largest body that a route takes, in bytes.
+pub const BODY_BYTES: usize = 1 << 20;
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// Above [`BODY_BYTES`].
+    TooLarge,
+    /// The connection broke.
+    Broken,
+}
+
+/// The whole body. One that announces itself as too large is refused before a byte of it is read.
+pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unread> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > BODY_BYTES as u64) {
+        return Err(Unread::TooLarge);
+    }
+    match Limited::new(body, BODY_BYTES).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Err(_) => Err(Unread::Broken),
+    }
+}

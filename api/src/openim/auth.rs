@@ -1,0 +1,222 @@
+//! `/auth/*`: making tokens, reading them, taking them back.
+
+use axum::extract::State;
+use rollcall_core::{
+    id::UserId,
+    openim::{Code, Failure},
+    platform::Platform,
+    user::{Command, ForceOff, Issued, Reply},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Failed,
+    caller::{Caller, good_token},
+    envelope::{Done, Success},
+    input::{Body, OperationId},
+};
+use crate::{Backend, Unavailable};
+
+/// A back end that proves itself by the shared secret.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct AdminTokenRequest {
+    /// `auth.secret`
+    #[serde(default)]
+    secret: String,
+    /// One of `auth.admin_user_ids`
+    #[serde(rename = "userID", default)]
+    user_id: String,
+}
+
+/// A login.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"platformID": 2, "userID": "2890713225"}))]
+pub(crate) struct Login {
+    /// 1 to 11
+    #[serde(rename = "platformID", default)]
+    platform: i64,
+    /// Whose
+    #[serde(rename = "userID", default)]
+    user_id: String,
+}
+
+/// A token to be read.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct TokenRequest {
+    /// Its text
+    #[serde(default)]
+    token: String,
+}
+
+/// A new token.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NewToken {
+    /// Its text
+    token: String,
+    /// How long it lives, in seconds
+    #[serde(rename = "expireTimeSeconds")]
+    lifetime: i64,
+}
+
+/// What a good token says.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ParsedToken {
+    /// Its owner
+    #[serde(rename = "userID")]
+    user_id: String,
+    /// Its platform, 1 to 11
+    #[serde(rename = "platformID")]
+    platform: u8,
+    /// When it expires, in seconds since 1970-01-01T00:00:00Z
+    #[serde(rename = "expireTimeSeconds")]
+    expires: i64,
+}
+
+/// Make an administrator's token
+///
+/// Needs the shared secret and no token. Earlier tokens of the administrator stay good.
+#[utoipa::path(
+    post, path = "/auth/get_admin_token", tag = "auth", request_body = AdminTokenRequest,
+    params(("operationID" = String, Header, description = "For tracing; required")),
+    responses(
+        (status = 200, description = "A token on platform 10, or the error in the envelope: 1001, 1002 (`secret invalid`)", body = Success<NewToken>),
+        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
+        (status = 500, description = "500: the token could not be stored", body = Done),
+    )
+)]
+pub(crate) async fn admin_token<B: Backend>(
+    State(backend): State<B>,
+    _: OperationId,
+    Body(asked): Body<AdminTokenRequest>,
+) -> Result<Success<NewToken>, Failed> {
+    let user = user_id(&asked.user_id)?;
+    let settings = backend.settings();
+    if !settings.auth.secret.as_ref().is_some_and(|secret| secret.matches(&asked.secret)) {
+        return Err(Failure::new(Code::NoPermission, "secret invalid").into());
+    }
+    if !settings.is_admin(&user) {
+        return Err(Failure::new(Code::Args, format!("userID is error., userID={user}")).into());
+    }
+    issue(&backend, &user, Platform::Admin).await
+}
+
+/// Make a user's token
+///
+/// The login policy takes back tokens that the new one excludes; their connections stay until it connects.
+#[utoipa::path(
+    post, path = "/auth/get_user_token", tag = "auth", request_body = Login,
+    params(
+        ("operationID" = String, Header, description = "For tracing; required"),
+        ("token" = String, Header, description = "An administrator's token"),
+    ),
+    responses(
+        (status = 200, description = "A token, or the error in the envelope: 1001, 1002, 1501, 1503 to 1507", body = Success<NewToken>),
+        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
+        (status = 500, description = "500: the token could not be stored", body = Done),
+    )
+)]
+pub(crate) async fn user_token<B: Backend>(
+    State(backend): State<B>,
+    _: OperationId,
+    caller: Caller,
+    Body(asked): Body<Login>,
+) -> Result<Success<NewToken>, Failed> {
+    let user = user_id(&asked.user_id)?;
+    let platform = Platform::from_number(asked.platform)
+        .ok_or_else(|| Failure::new(Code::Args, "platformID is invalid"))?;
+    caller.must_be_admin(not_admin)?;
+    if platform == Platform::Admin {
+        let detail = "platformID invalid. platformID must not be adminPlatformID";
+        return Err(Failure::new(Code::NoPermission, detail).into());
+    }
+    if backend.settings().is_admin(&user) {
+        return Err(Failure::new(Code::NoPermission, "don't get Admin token").into());
+    }
+    issue(&backend, &user, platform).await
+}
+
+/// Read a token
+///
+/// Says whose it is and until when; the error tells why it is not good.
+#[utoipa::path(
+    post, path = "/auth/parse_token", tag = "auth", request_body = TokenRequest,
+    params(("operationID" = String, Header, description = "For tracing; required")),
+    responses(
+        (status = 200, description = "What it says, or the error in the envelope: 1001, 1501, 1503 to 1507", body = Success<ParsedToken>),
+        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
+        (status = 500, description = "500: the user could not be asked", body = Done),
+    )
+)]
+pub(crate) async fn parse_token<B: Backend>(
+    State(backend): State<B>,
+    _: OperationId,
+    Body(asked): Body<TokenRequest>,
+) -> Result<Success<ParsedToken>, Failed> {
+    if asked.token.is_empty() {
+        return Err(Failure::new(Code::Args, "token is empty").into());
+    }
+    let token = good_token(&backend, &asked.token).await?;
+    Ok(Success::of(ParsedToken {
+        user_id: token.user.to_string(),
+        platform: token.platform.number(),
+        expires: token.expires.secs(),
+    }))
+}
+
+/// Force a user's platform off
+///
+/// When the answer arrives, the platform's tokens are dead and its connections are gone: told 2002, then closed. An
+/// unknown or offline user is a success, and so is a repetition.
+#[utoipa::path(
+    post, path = "/auth/force_logout", tag = "auth", request_body = Login,
+    params(
+        ("operationID" = String, Header, description = "For tracing; required"),
+        ("token" = String, Header, description = "An administrator's token"),
+    ),
+    responses(
+        (status = 200, description = "Done, or the error in the envelope: 1001, 1002, 1501, 1503 to 1507", body = Done),
+        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
+        (status = 500, description = "500: not everything could be done; repeating it is safe", body = Done),
+    )
+)]
+pub(crate) async fn force_logout<B: Backend>(
+    State(backend): State<B>,
+    _: OperationId,
+    caller: Caller,
+    Body(asked): Body<Login>,
+) -> Result<Done, Failed> {
+    let user = user_id(&asked.user_id)?;
+    let platform = Platform::from_number(asked.platform)
+        .ok_or_else(|| Failure::new(Code::Args, "platformID is invalidate"))?;
+    caller.must_be_admin(not_admin)?;
+    match backend.run(&user, Command::ForceOff(ForceOff::Platform(platform))).await? {
+        Reply::Done => {}
+        other => return Err(Unavailable::unexpected(&other).into()),
+    }
+    if platform == Platform::Admin {
+        backend.outlive_caches().await;
+    }
+    Ok(Done::SUCCESS)
+}
+
+fn not_admin(user: &UserId) -> String {
+    format!("user {user} is not admin userID")
+}
+
+fn user_id(text: &str) -> Result<UserId, Failed> {
+    UserId::new(text).map_err(|error| Failure::new(Code::Args, error.to_string()).into())
+}
+
+async fn issue<B: Backend>(
+    backend: &B,
+    user: &UserId,
+    platform: Platform,
+) -> Result<Success<NewToken>, Failed> {
+    match backend.run(user, Command::IssueToken { platform }).await? {
+        Reply::Issued(Issued { token, lifetime_secs }) => {
+            Ok(Success::of(NewToken { token: token.expose().clone(), lifetime: lifetime_secs }))
+        }
+        other => Err(Unavailable::unexpected(&other).into()),
+    }
+}

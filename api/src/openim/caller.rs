@@ -1,0 +1,43 @@
+//! Who asks (`docs/rules/openim.md#permission`).
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use rollcall_core::{
+    id::UserId,
+    openim::{Code, Failure},
+    token::Verified,
+};
+
+use super::{Failed, input::header};
+use crate::Backend;
+
+/// The holder of a good token.
+pub(crate) struct Caller {
+    pub(crate) user: UserId,
+    admin: bool,
+}
+
+impl Caller {
+    /// Refuses everybody but administrators, in the words of the route.
+    pub(crate) fn must_be_admin(&self, detail: impl FnOnce(&UserId) -> String) -> Result<(), Failed> {
+        if self.admin { Ok(()) } else { Err(Failure::new(Code::NoPermission, detail(&self.user)).into()) }
+    }
+}
+
+impl<B: Backend> FromRequestParts<B> for Caller {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, Failed> {
+        let text = header(&parts.headers, "token")
+            .ok_or_else(|| Failure::new(Code::Args, "header must have token"))?;
+        let token = good_token(backend, &text).await?;
+        Ok(Self { admin: backend.settings().is_admin(&token.user), user: token.user })
+    }
+}
+
+/// A token whose signature, times and book entry are all good.
+pub(crate) async fn good_token<B: Backend>(backend: &B, text: &str) -> Result<Verified, Failed> {
+    let token = backend.keys().verify(text, backend.now()).map_err(Failure::from)?;
+    backend.standing(&token).await?.map_err(Failure::from)?;
+    Ok(token)
+}

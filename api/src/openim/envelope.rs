@@ -1,0 +1,114 @@
+//! Answers of this family (`docs/rules/openim.md#envelope`).
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header};
+use rollcall_core::openim::{Code, Failure};
+use serde::Serialize;
+
+use crate::{Backend, Unavailable, body::Unread};
+
+/// Success with a payload.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Success<T> {
+    /// 0
+    #[serde(rename = "errCode")]
+    code: i64,
+    /// Empty
+    #[serde(rename = "errMsg")]
+    message: &'static str,
+    /// Empty
+    #[serde(rename = "errDlt")]
+    detail: &'static str,
+    /// The payload
+    data: T,
+}
+
+/// Success or failure without a payload.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Done {
+    /// 0 for success, else the error's number
+    #[serde(rename = "errCode")]
+    code: i64,
+    /// The error's name, empty on success
+    #[serde(rename = "errMsg")]
+    message: &'static str,
+    /// For people: `detail: [code]name`, empty on success
+    #[serde(rename = "errDlt")]
+    detail: &'static str,
+}
+
+impl<T> Success<T> {
+    pub(crate) const fn of(data: T) -> Self {
+        Self { code: 0, message: "", detail: "", data }
+    }
+}
+
+impl Done {
+    pub(crate) const SUCCESS: Self = Self { code: 0, message: "", detail: "" };
+}
+
+impl<T: Serialize> IntoResponse for Success<T> {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+/// A failure on its way out. [`render`] writes it, because how depends on the configuration.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    status: StatusCode,
+    failure: Failure,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        // Clients read the code in the envelope; the documents answer 200 to everything.
+        Self { status: StatusCode::OK, failure }
+    }
+}
+
+impl From<Unavailable> for Failed {
+    fn from(error: Unavailable) -> Self {
+        tracing::error!(%error, "a user could not be asked");
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, failure: Code::Internal.into() }
+    }
+}
+
+impl From<Unread> for Failed {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLarge => Self {
+                status: StatusCode::PAYLOAD_TOO_LARGE,
+                failure: Failure::new(Code::Args, "the body is larger than 1 MiB"),
+            },
+            Unread::Broken => Failure::new(Code::Args, "the body did not arrive whole").into(),
+        }
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self.failure);
+        response
+    }
+}
+
+/// Writes the failure that a handler or an extractor left, in the configured style.
+pub(crate) async fn render<B: Backend>(State(backend): State<B>, response: Response) -> Response {
+    let Some(failure) = response.extensions().get::<Failure>() else {
+        return response;
+    };
+    let body = failure.to_json(backend.settings().openim.errdlt_style);
+    (response.status(), [(header::CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response()
+}

@@ -1,0 +1,110 @@
+//! The gateway's upgrade: what is the same on every runtime. The adapters accept it: only they have sockets.
+
+use axum::{
+    Router,
+    response::{IntoResponse as _, Response},
+    routing::MethodRouter,
+};
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use rollcall_core::{
+    gateway::{Handshake, Refusal},
+    id::ConnId,
+    net::remote_address,
+    user::{Claimed, Client, Opening},
+};
+
+use super::{Done, input::header};
+use crate::Backend;
+
+/// A handshake that is good as far as can be told without its user.
+#[derive(Clone, Debug)]
+pub struct Knock {
+    /// For the user to judge.
+    pub opening: Opening,
+    /// Whether the client waits for the result as a first text message.
+    pub in_band: bool,
+}
+
+/// The gateway's paths, each answered by `connect`.
+pub fn routes<B: Backend>(connect: MethodRouter<B>) -> Router<B> {
+    let paths = ["/", "/ws", "/msg_gateway"];
+    paths.into_iter().fold(Router::new(), |routes, path| routes.route(path, connect.clone()))
+}
+
+/// Whether a request asks to be a WebSocket. If not, [`upgrade_required`] is the answer.
+pub fn wants_upgrade(headers: &HeaderMap) -> bool {
+    header(headers, header::UPGRADE.as_str())
+        .is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+}
+
+/// Tells a person with a browser what this place is.
+pub fn upgrade_required() -> Response {
+    let text = "this is the WebSocket gateway: connect with ws:// and the parameters in /openapi.json\n";
+    (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response()
+}
+
+/// Reads and judges an upgrade request up to its user, who gets the opening. `peer` is the address it came from.
+///
+/// # Errors
+/// The refusal, and whether the client wants it in band.
+pub fn knock<B: Backend>(
+    backend: &B,
+    parts: &Parts,
+    peer: &str,
+    connection: ConnId,
+) -> Result<Knock, Refusal> {
+    let compression = header(&parts.headers, "compression");
+    let handshake = Handshake::parse(parts.uri.query().unwrap_or_default(), compression.as_deref())?;
+    let in_band = handshake.wants_result;
+    let token = backend
+        .keys()
+        .verify(handshake.token.expose(), backend.now())
+        .map_err(|error| Refusal { failure: error.into(), in_band })?;
+    let opening = Opening {
+        connection,
+        token,
+        claimed: Claimed { user: handshake.send_id, platform: handshake.platform },
+        background: handshake.background,
+        wire: handshake.wire,
+        client: client(backend, &parts.headers, peer),
+    };
+    Ok(Knock { opening, in_band })
+}
+
+/// What the directory says of the machine at the other end.
+fn client<B: Backend>(backend: &B, headers: &HeaderMap, peer: &str) -> Client {
+    let forwarded = header(headers, "X-Forwarded-For");
+    let trusted = &backend.settings().server.trusted_proxies;
+    Client {
+        user_agent: header(headers, header::USER_AGENT.as_str()),
+        device_id: header(headers, "XC-Auth-Device-Id"),
+        remote_address: Some(remote_address(peer, forwarded.as_deref(), trusted).to_owned()),
+    }
+}
+
+/// Connect
+///
+/// A WebSocket upgrade; also at `/` and `/ws`. The user is online when the answer arrives. A refusal is HTTP 200 with the
+/// error envelope, or, with `isMsgResp=true`, the envelope as the first text message of an accepted socket that is then
+/// closed with 1008.
+#[utoipa::path(
+    get, path = "/msg_gateway", tag = "gateway",
+    params(
+        ("sendID" = String, Query, description = "The user"),
+        ("token" = String, Query, description = "A good token of that user and platform"),
+        ("platformID" = i64, Query, description = "1 to 11"),
+        ("operationID" = String, Query, description = "For tracing"),
+        ("isBackground" = Option<bool>, Query, description = "Whether the application starts in the background"),
+        ("isMsgResp" = Option<bool>, Query, description = "Answer with a first text message"),
+        ("sdkType" = Option<String>, Query, description = "`js` for JSON messages, `go` (default) for gob"),
+        ("compression" = Option<String>, Query, description = "`gzip`: every binary message is one gzip stream"),
+        ("v" = Option<String>, Query, description = "All of the above as base64url of JSON; replaces them"),
+    ),
+    responses(
+        (status = 101, description = "Connected, or refused in band"),
+        (status = 200, description = "Refused: 1501 to 1507, 1601, 1602", body = Done),
+        (status = 426, description = "The request is no WebSocket upgrade"),
+    )
+)]
+#[allow(dead_code, reason = "its attribute is the documentation")]
+pub(crate) fn connect() {}

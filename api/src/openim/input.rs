@@ -1,0 +1,56 @@
+//! Headers and bodies of this family, parsed at the border in the order of `docs/rules/openim.md#order-of-checks`.
+
+use std::future::{Future, ready};
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::{HeaderMap, request::Parts};
+use rollcall_core::{
+    json,
+    openim::{Code, Failure},
+};
+use serde::de::DeserializeOwned;
+
+use super::Failed;
+use crate::{Backend, body};
+
+/// The text of a header; repeated ones are joined with `, ` on every runtime. `None` when absent or empty.
+pub fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    Some(values.join(", ")).filter(|text| !text.is_empty())
+}
+
+/// `operationID`: without it nothing else is looked at.
+pub(crate) struct OperationId;
+
+impl<B: Backend> FromRequestParts<B> for OperationId {
+    type Rejection = Failed;
+
+    fn from_request_parts(parts: &mut Parts, _: &B) -> impl Future<Output = Result<Self, Failed>> + Send {
+        let found = header(&parts.headers, "operationID").map(|operation_id| {
+            tracing::debug!(operation_id, path = parts.uri.path(), "asked");
+            Self
+        });
+        ready(found.ok_or_else(|| Failure::new(Code::Args, "header must have operationID").into()))
+    }
+}
+
+/// A body that is one JSON object of this form, whatever its Content-Type says.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<B: Backend, T: DeserializeOwned> FromRequest<B> for Body<T> {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, _: &B) -> Result<Self, Failed> {
+        let (parts, body) = request.into_parts();
+        let bytes = body::read(&parts.headers, body).await?;
+        json::object(&bytes).map(Self).map_err(|error| {
+            // Not the parser's own words: they quote the input, and inputs hold secrets.
+            let place = format!(
+                "the body is not the JSON object that this takes (line {}, column {})",
+                error.line(),
+                error.column()
+            );
+            Failure::new(Code::Args, place).into()
+        })
+    }
+}

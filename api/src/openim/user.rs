@@ -1,0 +1,275 @@
+//! `/user/*`: who is online, on what, with which token.
+
+use std::collections::HashMap;
+
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use rollcall_core::{
+    id::UserId,
+    openim::{Code, Failure},
+    platform::Platform,
+    user::{Command, Presence, Reply},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    Failed,
+    caller::Caller,
+    envelope::{Done, Success},
+    input::{Body, OperationId},
+};
+use crate::{Backend, Unavailable};
+
+/// Whose status is asked for.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"userIDs": ["2890713225"]}))]
+pub(crate) struct UserIds {
+    /// The users, in the order in which they are answered. At most `openim.max_user_ids` (1,000).
+    #[serde(rename = "userIDs")]
+    #[schema(required, nullable = false)]
+    ids: Option<Vec<String>>,
+}
+
+/// One user's connections.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserStatus<'a> {
+    /// As asked
+    #[serde(rename = "userID")]
+    user_id: &'a str,
+    /// 1 online, 0 offline or unknown
+    status: u8,
+    /// One element a connection, in the order in which they opened; empty when offline
+    #[serde(rename = "detailPlatformStatus")]
+    connections: Vec<ConnectionStatus<'a>>,
+}
+
+/// One connection.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ConnectionStatus<'a> {
+    /// 1 to 11
+    #[serde(rename = "platformID")]
+    platform: u8,
+    /// 32 hexadecimal digits
+    #[serde(rename = "connID")]
+    connection: String,
+    /// Whether the application is in the background
+    #[serde(rename = "isBackground")]
+    background: bool,
+    /// The token it was opened with
+    token: &'a str,
+}
+
+/// One online user's tokens.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserTokens<'a> {
+    /// As asked
+    #[serde(rename = "userID")]
+    user_id: &'a str,
+    /// Always 1: users who are offline are left out
+    status: u8,
+    /// One element a platform, in the order of their numbers
+    #[serde(rename = "singlePlatformToken")]
+    platforms: Vec<PlatformTokens<'a>>,
+}
+
+/// The tokens in use on one platform.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PlatformTokens<'a> {
+    /// 1 to 11
+    #[serde(rename = "platformID")]
+    platform: u8,
+    /// Connections on this platform
+    total: usize,
+    /// Their tokens, in the order in which they opened
+    token: Vec<&'a str>,
+}
+
+/// The platforms of some users.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StatusList<'a> {
+    /// One element a user asked for, in order
+    #[serde(rename = "statusList")]
+    list: Vec<UserPlatforms<'a>>,
+}
+
+/// One user's platforms.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserPlatforms<'a> {
+    /// As asked
+    #[serde(rename = "userID")]
+    user_id: &'a str,
+    /// 1 online, 0 offline or unknown
+    status: u8,
+    /// The platforms with a connection, ascending, each once
+    #[serde(rename = "platformIDs")]
+    platforms: Vec<u8>,
+}
+
+/// Online status of users
+///
+/// One element per requested userID, in request order, offline and unknown users included. A caller who is no
+/// administrator gets 1002.
+#[utoipa::path(
+    post, path = "/user/get_users_online_status", tag = "user", request_body = UserIds,
+    params(
+        ("operationID" = String, Header, description = "For tracing; required"),
+        ("token" = String, Header, description = "An administrator's token"),
+    ),
+    responses(
+        (status = 200, description = "The connections, or the error in the envelope: 1001, 1002, 1501, 1503 to 1507", body = Success<Vec<UserStatus<'_>>>),
+        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
+        (status = 500, description = "500: a user could not be asked", body = Done),
+    )
+)]
+pub(crate) async fn online_status<B: Backend>(
+    State(backend): State<B>,
+    _: OperationId,
+    caller: Caller,
+    Body(asked): Body<UserIds>,
+) -> Result<Response, Failed> {
+    let ids = asked.checked(&backend)?;
+    caller.must_be_admin(|_| "only app manager".to_owned())?;
+    let present = presences(&backend, &ids).await?;
+    let data: Vec<_> = ids
+        .iter()
+        .map(|id| {
+            let connections: Vec<_> = of(&present, id).iter().map(ConnectionStatus::of).collect();
+            UserStatus { user_id: id, status: u8::from(!connections.is_empty()), connections }
+        })
+        .collect();
+    Ok(Success::of(data).into_response())
+}
+
+/// Tokens of online users
+///
+/// Only users who are online, in request order. A caller who is no administrator gets 1002.
+#[utoipa::path(
+    post, path = "/user/get_users_online_token_detail", tag = "user", request_body = UserIds,
+    params(
+        ("operationID" = String, Header, description = "For tracing; required"),
+        ("token" = String, Header, description = "An administrator's token"),
+    ),
+    responses(
+        (status = 200, description = "The tokens, or the error in the envelope: 1001, 1002, 1501, 1503 to 1507", body = Success<Vec<UserTokens<'_>>>),
+        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
+        (status = 500, description = "500: a user could not be asked", body = Done),
+    )
+)]
+pub(crate) async fn online_token_detail<B: Backend>(
+    State(backend): State<B>,
+    _: OperationId,
+    caller: Caller,
+    Body(asked): Body<UserIds>,
+) -> Result<Response, Failed> {
+    let ids = asked.checked(&backend)?;
+    caller.must_be_admin(|_| "only app manager".to_owned())?;
+    let present = presences(&backend, &ids).await?;
+    let data: Vec<_> = ids
+        .iter()
+        .map(|id| UserTokens { user_id: id, status: 1, platforms: PlatformTokens::of(of(&present, id)) })
+        .filter(|user| !user.platforms.is_empty())
+        .collect();
+    Ok(Success::of(data).into_response())
+}
+
+/// Platforms of users
+///
+/// For any good token; carries no tokens.
+#[utoipa::path(
+    post, path = "/user/get_users_status", tag = "user", request_body = UserIds,
+    params(
+        ("operationID" = String, Header, description = "For tracing; required"),
+        ("token" = String, Header, description = "Any good token"),
+    ),
+    responses(
+        (status = 200, description = "The platforms, or the error in the envelope: 1001, 1501, 1503 to 1507", body = Success<StatusList<'_>>),
+        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
+        (status = 500, description = "500: a user could not be asked", body = Done),
+    )
+)]
+pub(crate) async fn users_status<B: Backend>(
+    State(backend): State<B>,
+    _: OperationId,
+    _: Caller,
+    Body(asked): Body<UserIds>,
+) -> Result<Response, Failed> {
+    let ids = asked.checked(&backend)?;
+    if ids.is_empty() {
+        return Err(no_ids());
+    }
+    let present = presences(&backend, &ids).await?;
+    let list = ids
+        .iter()
+        .map(|id| {
+            let mut platforms: Vec<u8> =
+                of(&present, id).iter().map(|presence| presence.platform.number()).collect();
+            platforms.sort_unstable();
+            platforms.dedup();
+            UserPlatforms { user_id: id, status: u8::from(!platforms.is_empty()), platforms }
+        })
+        .collect();
+    Ok(Success::of(StatusList { list }).into_response())
+}
+
+impl UserIds {
+    fn checked<B: Backend>(self, backend: &B) -> Result<Vec<String>, Failed> {
+        let ids = self.ids.ok_or_else(no_ids)?;
+        let most = usize::try_from(backend.settings().openim.max_user_ids).unwrap_or(usize::MAX);
+        if ids.len() > most { Err(Failure::new(Code::Args, "too many userIDs").into()) } else { Ok(ids) }
+    }
+}
+
+fn no_ids() -> Failed {
+    Failure::new(Code::Args, "UserIDs is empty").into()
+}
+
+/// Who of `ids` is there. A text that can be nobody's userID is simply nobody, and nobody is asked twice.
+async fn presences<B: Backend>(
+    backend: &B,
+    ids: &[String],
+) -> Result<HashMap<UserId, Vec<Presence>>, Failed> {
+    let mut users: Vec<UserId> = ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect();
+    users.sort_unstable();
+    users.dedup();
+    let replies = backend.run_many(users.clone(), Command::Status).await?;
+    let mut present = HashMap::with_capacity(users.len());
+    for (user, reply) in users.into_iter().zip(replies) {
+        match reply {
+            Reply::Presence(connections) => present.insert(user, connections),
+            other => return Err(Unavailable::unexpected(&other).into()),
+        };
+    }
+    Ok(present)
+}
+
+fn of<'a>(present: &'a HashMap<UserId, Vec<Presence>>, id: &str) -> &'a [Presence] {
+    UserId::new(id).ok().and_then(|user| present.get(&user)).map(Vec::as_slice).unwrap_or_default()
+}
+
+impl<'a> ConnectionStatus<'a> {
+    fn of(presence: &'a Presence) -> Self {
+        Self {
+            platform: presence.platform.number(),
+            connection: presence.connection.to_string(),
+            background: presence.background,
+            token: presence.token.expose(),
+        }
+    }
+}
+
+impl<'a> PlatformTokens<'a> {
+    fn of(connections: &'a [Presence]) -> Vec<Self> {
+        Platform::ALL
+            .into_iter()
+            .map(|platform| {
+                let on = connections.iter().filter(|presence| presence.platform == platform);
+                let token: Vec<&str> = on.map(|presence| presence.token.expose().as_str()).collect();
+                Self { platform: platform.number(), total: token.len(), token }
+            })
+            .filter(|tokens| tokens.total > 0)
+            .collect()
+    }
+}

@@ -1,0 +1,18 @@
+//! The configuration: one tree, the same on both runtimes (`docs/configuration.md`).
+//!
+//! A value comes from the defaults, then the TOML text, then variables named `ROLLCALL__SECTION__KEY`. An unknown
+//! key, a wrong type or an impossible value is an error that names the key, and never quotes a secret.
+
+mod error;
+mod keys;
+mod settings;
+mod sources;
+mod validate;
+
+pub use error::ConfigError;
+pub use keys::{KEYS, Key, Kind};
+pub use settings::{
+    Auth, Introspection, MessageCenter, OpenIm, Presence, Profile, ReceiveTypes, Runtime, Server, Settings,
+    StaticToken,
+};
+pub use sources::VARIABLE_PREFIX;

@@ -1,0 +1,286 @@
+//! The tree itself. Meanings stand in [`super::KEYS`].
+#![allow(missing_docs, reason = "config/keys.rs says what each key does")]
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::{
+    id::{TenantId, UserId},
+    openim::DetailStyle,
+    policy::LoginPolicy,
+    secret::Secret,
+    token::{Keys, TokenHash},
+    user::Rules,
+};
+
+/// Where the configuration is used; a few defaults depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Runtime {
+    /// The native binary.
+    #[default]
+    Origin,
+    /// A Worker and its objects.
+    Edge,
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub server: Server,
+    pub auth: Auth,
+    pub presence: Presence,
+    pub openim: OpenIm,
+    pub message_center: MessageCenter,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    pub listen: String,
+    pub data_dir: String,
+    pub trusted_proxies: Vec<String>,
+    pub header_timeout_seconds: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    pub secret: Option<Secret<String>>,
+    pub previous_secrets: Vec<Secret<String>>,
+    pub admin_user_ids: Vec<String>,
+    pub token_ttl_days: u32,
+    pub tokens: Vec<StaticToken>,
+    pub introspection: Introspection,
+}
+
+/// An opaque bearer token that the configuration knows, by the SHA-256 of its text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticToken {
+    pub sha256: TokenHash,
+    #[serde(deserialize_with = "number")]
+    pub user_id: i64,
+    #[serde(deserialize_with = "number")]
+    pub tenant_id: i64,
+    #[serde(default)]
+    pub username: Option<String>,
+    #[serde(default)]
+    pub full_name: Option<String>,
+    #[serde(default)]
+    pub client_id: Option<String>,
+    #[serde(default)]
+    pub sys_admin: bool,
+    #[serde(default)]
+    pub permissions: Vec<String>,
+    #[serde(default)]
+    pub avatar: Option<String>,
+    #[serde(default)]
+    pub device_id: Option<String>,
+    #[serde(default, deserialize_with = "numbers")]
+    pub dept_ids: Vec<i64>,
+    #[serde(default, deserialize_with = "numbers")]
+    pub group_ids: Vec<i64>,
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Introspection {
+    pub url: Option<String>,
+    pub client_id: Option<String>,
+    pub client_secret: Option<Secret<String>>,
+    pub cache_seconds: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Presence {
+    pub multi_login_policy: i64,
+    pub max_tokens_per_platform: u32,
+    pub max_connections_per_user: u32,
+    /// `None` takes the runtime's default, see [`Settings::grace`].
+    pub grace_seconds: Option<u32>,
+    pub lease_seconds: u32,
+    pub directory_shards: u32,
+    pub audit_seconds: u32,
+    pub max_records_per_user: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenIm {
+    pub errdlt_style: DetailStyle,
+    pub max_user_ids: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MessageCenter {
+    pub profile: Profile,
+    pub receive_types: ReceiveTypes,
+    pub off_status: u16,
+    pub time_zone: String,
+    pub retention_days: u32,
+    pub resolver_url: Option<String>,
+    pub permission_read: String,
+    pub permission_off: String,
+    pub operator_client_id: String,
+    pub revoke_pat: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    #[default]
+    Secure,
+    Open,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReceiveTypes {
+    #[default]
+    Extended,
+    Strict,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:10002".into(),
+            data_dir: "./data".into(),
+            trusted_proxies: Vec::new(),
+            header_timeout_seconds: 5,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            secret: None,
+            previous_secrets: Vec::new(),
+            admin_user_ids: vec!["imAdmin".into()],
+            token_ttl_days: 90,
+            tokens: Vec::new(),
+            introspection: Introspection::default(),
+        }
+    }
+}
+
+impl Default for Introspection {
+    fn default() -> Self {
+        Self { url: None, client_id: None, client_secret: None, cache_seconds: 30 }
+    }
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self {
+            multi_login_policy: 1,
+            max_tokens_per_platform: 30,
+            max_connections_per_user: 100,
+            grace_seconds: None,
+            lease_seconds: 90,
+            directory_shards: 16,
+            audit_seconds: 3600,
+            max_records_per_user: 1000,
+        }
+    }
+}
+
+impl Default for OpenIm {
+    fn default() -> Self {
+        Self { errdlt_style: DetailStyle::Seed, max_user_ids: 1000 }
+    }
+}
+
+impl Default for MessageCenter {
+    fn default() -> Self {
+        Self {
+            profile: Profile::Secure,
+            receive_types: ReceiveTypes::Extended,
+            off_status: 200,
+            time_zone: "UTC".into(),
+            retention_days: 30,
+            resolver_url: None,
+            permission_read: "OnlineUser".into(),
+            permission_off: "SignOut".into(),
+            operator_client_id: "xcan_op".into(),
+            revoke_pat: false,
+        }
+    }
+}
+
+impl Settings {
+    /// `presence.grace_seconds`, or the runtime's default.
+    pub fn grace(&self, runtime: Runtime) -> Duration {
+        let default = match runtime {
+            Runtime::Origin => 0,
+            Runtime::Edge => 30,
+        };
+        Duration::from_secs(self.presence.grace_seconds.unwrap_or(default).into())
+    }
+
+    /// The login policy; `None` for a number that [`Settings::load`] refuses.
+    pub fn policy(&self) -> Option<LoginPolicy> {
+        let most = usize::try_from(self.presence.max_tokens_per_platform).unwrap_or(usize::MAX);
+        LoginPolicy::from_number(self.presence.multi_login_policy, most)
+    }
+
+    /// What the user's aggregate looks at; `None` while there is no secret.
+    pub fn rules(&self, runtime: Runtime) -> Option<Rules> {
+        Some(Rules {
+            keys: Keys::new(self.auth.secret.as_ref()?, &self.auth.previous_secrets),
+            token_ttl_days: self.auth.token_ttl_days,
+            policy: self.policy()?,
+            max_connections: usize::try_from(self.presence.max_connections_per_user).unwrap_or(usize::MAX),
+            grace: self.grace(runtime),
+            tenants: self
+                .auth
+                .tokens
+                .iter()
+                .map(|token| (UserId::from(token.user_id), TenantId(token.tenant_id)))
+                .collect(),
+        })
+    }
+
+    /// Whether this user administers the OpenIM endpoints. The platform of its token does not matter.
+    pub fn is_admin(&self, user: &UserId) -> bool {
+        self.auth.admin_user_ids.iter().any(|admin| admin == user.as_str())
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// An id: an integer, or its decimal text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Integer(i64),
+    Text(String),
+}
+
+impl Number {
+    fn read<E: serde::de::Error>(self) -> Result<i64, E> {
+        match self {
+            Self::Integer(number) => Ok(number),
+            Self::Text(text) => {
+                text.parse().map_err(|_| E::custom("expected a 64-bit integer or its decimal text"))
+            }
+        }
+    }
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    Number::deserialize(deserializer).map_err(D::Error::custom)?.read()
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+    Vec::<Number>::deserialize(deserializer)?.into_iter().map(Number::read).collect()
+}

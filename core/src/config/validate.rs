@@ -1,0 +1,98 @@
+//! Values that have the right type and are still impossible.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{ConfigError, Runtime, Settings};
+use crate::id::UserId;
+
+/// A key of HMAC shorter than this is no key.
+const SECRET_BYTES: usize = 8;
+/// A key shorter than the hash can be guessed more cheaply than the hash.
+const STRONG_SECRET_BYTES: usize = 32;
+
+impl Settings {
+    pub(super) fn check(&self, _runtime: Runtime) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        let mut must = |holds: bool, problem: &str| {
+            if !holds {
+                problems.push(problem.to_owned());
+            }
+        };
+        must(
+            self.server.listen.parse::<SocketAddr>().is_ok(),
+            "server.listen: expected ADDRESS:PORT, such as 127.0.0.1:10002",
+        );
+        must(!self.server.data_dir.is_empty(), "server.data_dir: expected the path of a directory");
+        must(self.server.header_timeout_seconds > 0, "server.header_timeout_seconds: expected at least 1");
+        must(
+            self.server.trusted_proxies.iter().all(|proxy| proxy.parse::<IpAddr>().is_ok()),
+            "server.trusted_proxies: expected IP addresses",
+        );
+        let secrets = || self.auth.secret.iter().chain(&self.auth.previous_secrets);
+        must(
+            self.auth.secret.iter().all(|secret| secret.expose().len() >= SECRET_BYTES),
+            "auth.secret: expected at least 8 bytes (32 or more are advised)",
+        );
+        must(
+            secrets().all(|secret| secret.expose().len() >= SECRET_BYTES),
+            "auth.previous_secrets: expected at least 8 bytes each",
+        );
+        must(
+            !self.auth.admin_user_ids.is_empty()
+                && self.auth.admin_user_ids.iter().all(|id| UserId::new(id.as_str()).is_ok()),
+            "auth.admin_user_ids: expected at least one userID, none of them empty",
+        );
+        must((1..=36_500).contains(&self.auth.token_ttl_days), "auth.token_ttl_days: expected 1 to 36500");
+        must(
+            self.auth.introspection.url.is_some()
+                || (self.auth.introspection.client_id.is_none()
+                    && self.auth.introspection.client_secret.is_none()),
+            "auth.introspection.url: is required where client_id or client_secret is set",
+        );
+        must(self.policy().is_some(), "presence.multi_login_policy: expected 0, 1, 4 or 5");
+        must(
+            self.presence.max_tokens_per_platform > 0,
+            "presence.max_tokens_per_platform: expected at least 1",
+        );
+        must(
+            self.presence.max_connections_per_user > 0,
+            "presence.max_connections_per_user: expected at least 1",
+        );
+        must(self.presence.lease_seconds > 0, "presence.lease_seconds: expected at least 1");
+        must(
+            (1..=1024).contains(&self.presence.directory_shards),
+            "presence.directory_shards: expected 1 to 1024",
+        );
+        must(self.presence.audit_seconds > 0, "presence.audit_seconds: expected at least 1");
+        must(self.openim.max_user_ids >= 1000, "openim.max_user_ids: expected at least 1000");
+        must(
+            matches!(self.message_center.off_status, 200 | 204),
+            "message_center.off_status: expected 200 or 204",
+        );
+        must(self.message_center.retention_days > 0, "message_center.retention_days: expected at least 1");
+        problems.extend(self.split_users());
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
+    }
+
+    /// A user is in one tenant; two static tokens that say otherwise are a mistake.
+    fn split_users(&self) -> Vec<String> {
+        let mut tenants = std::collections::BTreeMap::new();
+        let split = self
+            .auth
+            .tokens
+            .iter()
+            .filter(|token| *tenants.entry(token.user_id).or_insert(token.tenant_id) != token.tenant_id);
+        split.map(|token| format!("auth.tokens: user_id {} stands in two tenants", token.user_id)).collect()
+    }
+
+    /// What may be used, and had better not be: lines for the log at the start.
+    pub fn warnings(&self) -> Vec<String> {
+        let weak = self.auth.secret.iter().any(|secret| secret.expose().len() < STRONG_SECRET_BYTES);
+        let mut warnings = Vec::new();
+        if weak {
+            warnings
+                .push("auth.secret is shorter than 32 bytes and can be guessed; use a longer one".to_owned());
+        }
+        warnings
+    }
+}

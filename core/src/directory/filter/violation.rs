@@ -1,0 +1,63 @@
+//! What can be wrong with a list's query string (`docs/rules/message-center.md#errors`).
+
+/// The first rule that a query string broke. It displays as the answer's `msg`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A value cannot be read as what its parameter holds.
+    #[error("Parameter parsing failed, field {field}, rejected {rejected}")]
+    Unreadable {
+        /// The parameter, such as `pageNo` or `filters[0].op`.
+        field: String,
+        /// What was given.
+        rejected: String,
+    },
+    /// A number is below its limit.
+    #[error("must be greater than or equal to {0}")]
+    TooSmall(i64),
+    /// A number is above its limit.
+    #[error("must be less than or equal to {0}")]
+    TooLarge(i64),
+    /// A list is longer than its limit.
+    #[error("size must be between 0 and {0}")]
+    TooMany(usize),
+    /// No filter has this key.
+    #[error("Unsupported filter field:{0}")]
+    UnsupportedField(String),
+    /// The key has no range filter.
+    #[error("Unsupported range filter field：{0}")]
+    UnsupportedRange(&'static str),
+    /// The key has no such match filter.
+    #[error("Unsupported match filter field：{0}")]
+    UnsupportedMatch(&'static str),
+    /// A list is not sorted by this.
+    #[error("Unsupported sort filter field:{0}")]
+    UnsupportedOrderBy(String),
+    /// A filter's value is not of its key's type.
+    #[error("Parameter {key} format {value} error")]
+    Format {
+        /// The filter's key.
+        key: &'static str,
+        /// What was given.
+        value: String,
+    },
+}
+
+impl Violation {
+    /// The stable machine word of the answer, `ext.eKey`.
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } | Self::TooSmall(_) | Self::TooLarge(_) | Self::TooMany(_) => {
+                "param_validation_error"
+            }
+            Self::UnsupportedField(_) => "unsupported_filter_field",
+            Self::UnsupportedRange(_) => "unsupported_range_filter",
+            Self::UnsupportedMatch(_) => "unsupported_match_filter",
+            Self::UnsupportedOrderBy(_) => "unsupported_order_by",
+            Self::Format { .. } => "param_format_error",
+        }
+    }
+
+    pub(in crate::directory) fn unreadable(field: impl Into<String>, rejected: &str) -> Self {
+        Self::Unreadable { field: field.into(), rejected: rejected.to_owned() }
+    }
+}

@@ -1,0 +1,347 @@
+//! The conversation with the shards, one round at a time.
+
+use std::collections::HashMap;
+
+use super::split::{Sampling, Split};
+use crate::{
+    directory::{
+        query::{
+            self, ListQuery, Listed, OrderBy, Plan, Position, SortValue, Stretch, by_ids, read_list,
+            read_records,
+        },
+        record::Record,
+        row::{Columns, Row, RowError},
+        view::View,
+    },
+    id::{RecordId, TenantId},
+    store::Statement,
+};
+
+/// How much a shard is asked for at a time.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::directory) struct Limits {
+    /// Keys beyond the page's size that a shard may be asked for.
+    pub(in crate::directory) slack: u64,
+    /// A page that ends within so many records is asked for with its rows at once: one round less for the pages
+    /// that people look at.
+    pub(in crate::directory) direct: u64,
+    /// How many positions a shard names at most to find where a page begins.
+    pub(in crate::directory) samples: u64,
+}
+
+pub(super) const LIMITS: Limits = Limits { slack: 1_000, direct: 100, samples: 512 };
+
+/// Rounds of narrowing after which the merge stops to be exact. Unchanged data never needs them; data that moves
+/// while it is counted must not keep a request alive.
+const ROUNDS: u32 = 12;
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Put these to their shards, all at once, and bring the answers back in this order.
+    Ask(Vec<Ask>),
+    /// This is the page.
+    Done(Listed),
+}
+
+/// Statements for one shard, to be executed one after another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    /// The shard's number, from 0.
+    pub shard: usize,
+    /// What it executes.
+    pub statements: Vec<Statement>,
+}
+
+/// The rows of each statement of one [`Ask`].
+pub type Answer = Vec<Vec<Row>>;
+
+/// The shards' answers make no page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// A row is not what its statement selects.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// There are more or fewer answers than questions.
+    #[error("a shard's answer is missing")]
+    Missing,
+}
+
+/// One query to several databases that hold a tenant's records between them.
+///
+/// Pages are exact while the data is unchanged. What changes between two rounds may be missed or moved, as it
+/// may between two pages; the merge still ends.
+///
+/// ```text
+/// let mut merge = Merge::new(query, tenant, view, shards);
+/// let mut answers = Vec::new();
+/// let listed = loop {
+///     match merge.advance(answers)? {
+///         Step::Ask(asks) => answers = execute(asks).await?,
+///         Step::Done(listed) => break listed,
+///     }
+/// };
+/// ```
+#[derive(Debug)]
+pub struct Merge {
+    query: ListQuery,
+    tenant: TenantId,
+    view: View,
+    shards: usize,
+    limits: Limits,
+    total: u64,
+    rounds: u32,
+    waiting: Waiting,
+}
+
+/// Which answers come next.
+#[derive(Debug)]
+enum Waiting {
+    Nothing,
+    Lists,
+    Totals(Wanted),
+    Narrowed { split: Split, passed: bool, wanted: Wanted },
+    Rows(Vec<(usize, Position)>),
+}
+
+/// What is asked beside the counts.
+#[derive(Debug)]
+enum Wanted {
+    Samples(Vec<Sampling>),
+    Positions,
+}
+
+impl Merge {
+    /// A query to be put to `shards` databases; with one, it is a single statement.
+    pub const fn new(query: ListQuery, tenant: TenantId, view: View, shards: usize) -> Self {
+        Self::with_limits(query, tenant, view, shards, LIMITS)
+    }
+
+    pub(in crate::directory) const fn with_limits(
+        query: ListQuery,
+        tenant: TenantId,
+        view: View,
+        shards: usize,
+        limits: Limits,
+    ) -> Self {
+        Self { query, tenant, view, shards, limits, total: 0, rounds: 0, waiting: Waiting::Nothing }
+    }
+
+    /// Takes the answers to the last step's questions, none at first, and says what to do next.
+    ///
+    /// # Errors
+    /// When the answers do not fit the questions; the merge is of no more use then.
+    pub fn advance(&mut self, answers: Vec<Answer>) -> Result<Step, MergeError> {
+        match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
+            Waiting::Nothing => Ok(self.begin()),
+            Waiting::Lists => self.lists(&answers),
+            Waiting::Totals(wanted) => self.totals(&answers, wanted),
+            Waiting::Narrowed { split, passed, wanted } => self.narrowed(&answers, split, passed, wanted),
+            Waiting::Rows(page) => self.rows(&answers, page),
+        }
+    }
+
+    fn begin(&mut self) -> Step {
+        let (offset, size) = (self.query.page.offset(), self.query.page.size());
+        if self.shards == 1 {
+            self.waiting = Waiting::Lists;
+            let list = query::list(&self.query, self.tenant, &self.view);
+            return self.ask(|_| vec![list.clone()]);
+        }
+        if offset + size <= self.limits.direct {
+            self.waiting = Waiting::Lists;
+            let list = query::window(&self.query, self.tenant, &self.view, 0, offset + size);
+            return self.ask(|_| vec![list.clone()]);
+        }
+        let all = Stretch::default();
+        let total = self.plan().into_count(&all);
+        if offset <= self.limits.slack {
+            self.waiting = Waiting::Totals(Wanted::Positions);
+            let positions = self.plan().into_positions(&all, offset + size);
+            return self.ask(|_| vec![total.clone(), positions.clone()]);
+        }
+        // Users are spread evenly, so that the page begins near its share of each shard; half as much again
+        // and some hundreds make sure of it. Where they are not, the next round knows the totals.
+        let share = offset / (self.shards as u64).max(1);
+        let sampling = Sampling::of((share + share / 2 + self.limits.slack).min(offset + 1), self.limits);
+        let samples = self.plan().into_samples(&all, sampling.reach, sampling.step);
+        self.waiting = Waiting::Totals(Wanted::Samples(vec![sampling; self.shards]));
+        self.ask(|_| vec![total.clone(), samples.clone()])
+    }
+
+    /// Each shard's first records, its total with them.
+    fn lists(&self, answers: &[Answer]) -> Result<Step, MergeError> {
+        let mut listed = Listed::default();
+        for shard in self.each(answers)? {
+            let part = read_list(rows(shard, 0)?)?;
+            listed.total += part.total;
+            listed.records.extend(part.records);
+        }
+        if self.shards > 1 {
+            let order = self.query.order;
+            let offset = usize::try_from(self.query.page.offset()).unwrap_or(usize::MAX);
+            let mut placed: Vec<_> = listed
+                .records
+                .into_iter()
+                .map(|record| (order.position(&record, &self.view), record))
+                .collect();
+            placed.sort_by(|(one, _), (other, _)| order.compare(one, other));
+            let page = placed.into_iter().map(|(_, record)| record);
+            listed.records = page.skip(offset).take(self.size()).collect();
+        }
+        Ok(Step::Done(listed))
+    }
+
+    fn totals(&mut self, answers: &[Answer], wanted: Wanted) -> Result<Step, MergeError> {
+        let offset = self.query.page.offset();
+        let totals = self.counts(answers)?;
+        self.total = totals.iter().sum();
+        if self.total <= offset {
+            return Ok(Step::Done(Listed { total: self.total, records: Vec::new() }));
+        }
+        let split = Split::new(self.query.order, offset, totals);
+        self.go_on(answers, 1, split, wanted)
+    }
+
+    fn narrowed(
+        &mut self,
+        answers: &[Answer],
+        mut split: Split,
+        passed: bool,
+        wanted: Wanted,
+    ) -> Result<Step, MergeError> {
+        if passed {
+            let counted: u64 = self.counts(answers)?.iter().sum();
+            split.counted(counted);
+        }
+        self.go_on(answers, usize::from(passed), split, wanted)
+    }
+
+    /// Reads what was wanted from the statement at `index`, and narrows further or picks the page.
+    fn go_on(
+        &mut self,
+        answers: &[Answer],
+        index: usize,
+        mut split: Split,
+        wanted: Wanted,
+    ) -> Result<Step, MergeError> {
+        let positions = self.positions(answers, index)?;
+        let samplings = match wanted {
+            Wanted::Positions => return Ok(self.pick(positions, split.skip())),
+            Wanted::Samples(samplings) => samplings,
+        };
+        let samples: Vec<_> = samplings.into_iter().zip(positions).collect();
+        let passed = split.narrow(&samples);
+        self.rounds += 1;
+        let count = passed.as_ref().map(|passed| self.plan().into_count(passed));
+        if split.skip() <= self.limits.slack || self.rounds >= ROUNDS {
+            let limit = split.skip().min(self.limits.slack) + self.query.page.size();
+            let rest = Stretch { after: split.stretch().after.clone(), upto: None };
+            let positions = self.plan().into_positions(&rest, limit);
+            self.waiting = Waiting::Narrowed { split, passed: count.is_some(), wanted: Wanted::Positions };
+            return Ok(self.ask(|_| count.iter().chain([&positions]).cloned().collect()));
+        }
+        let samplings = split.samplings(self.limits);
+        let statements: Vec<Vec<_>> = samplings
+            .iter()
+            .map(|sampling| {
+                let samples = self.plan().into_samples(split.stretch(), sampling.reach, sampling.step);
+                count.iter().cloned().chain([samples]).collect()
+            })
+            .collect();
+        self.waiting =
+            Waiting::Narrowed { split, passed: count.is_some(), wanted: Wanted::Samples(samplings) };
+        Ok(self.ask(|shard| statements.get(shard).cloned().unwrap_or_default()))
+    }
+
+    /// Knows the page's keys, and asks for their rows.
+    fn pick(&mut self, positions: Vec<Vec<Position>>, skip: u64) -> Step {
+        let order = self.query.order;
+        let mut merged: Vec<(usize, Position)> = positions
+            .into_iter()
+            .enumerate()
+            .flat_map(|(shard, positions)| positions.into_iter().map(move |position| (shard, position)))
+            .collect();
+        merged.sort_by(|(_, one), (_, other)| order.compare(one, other));
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let page: Vec<_> = merged.into_iter().skip(skip).take(self.size()).collect();
+        let asks: Vec<_> = (0..self.shards)
+            .filter_map(|shard| {
+                let mut ids =
+                    page.iter().filter(|(of, _)| *of == shard).map(|(_, position)| position.id).peekable();
+                ids.peek()?;
+                Some(Ask { shard, statements: vec![by_ids(ids)] })
+            })
+            .collect();
+        if asks.is_empty() {
+            return Step::Done(Listed { total: self.total, records: Vec::new() });
+        }
+        self.waiting = Waiting::Rows(page);
+        Step::Ask(asks)
+    }
+
+    /// Puts the rows of the page into its order.
+    fn rows(&self, answers: &[Answer], page: Vec<(usize, Position)>) -> Result<Step, MergeError> {
+        let mut shards: Vec<usize> = page.iter().map(|(shard, _)| *shard).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        if shards.len() != answers.len() {
+            return Err(MergeError::Missing);
+        }
+        let mut found: HashMap<(usize, RecordId), Record> = HashMap::new();
+        for (shard, answer) in shards.into_iter().zip(answers) {
+            let records = read_records(rows(answer, 0)?)?;
+            found.extend(records.into_iter().map(|record| ((shard, record.id), record)));
+        }
+        let records =
+            page.into_iter().filter_map(|(shard, position)| found.remove(&(shard, position.id))).collect();
+        Ok(Step::Done(Listed { total: self.total, records }))
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::new(&self.query, self.tenant, &self.view)
+    }
+
+    fn size(&self) -> usize {
+        usize::try_from(self.query.page.size()).unwrap_or(usize::MAX)
+    }
+
+    fn ask(&self, statements: impl Fn(usize) -> Vec<Statement>) -> Step {
+        Step::Ask((0..self.shards).map(|shard| Ask { shard, statements: statements(shard) }).collect())
+    }
+
+    /// The answers, one of each shard.
+    fn each<'a>(&self, answers: &'a [Answer]) -> Result<&'a [Answer], MergeError> {
+        if answers.len() == self.shards { Ok(answers) } else { Err(MergeError::Missing) }
+    }
+
+    /// The first statement's number, of each shard.
+    fn counts(&self, answers: &[Answer]) -> Result<Vec<u64>, MergeError> {
+        let count = |answer: &Answer| {
+            let row = rows(answer, 0)?.first().ok_or(RowError("count"))?;
+            let count = Columns(row.iter()).number("count")?;
+            Ok(u64::try_from(count).map_err(|_| RowError("count"))?)
+        };
+        self.each(answers)?.iter().map(count).collect()
+    }
+
+    /// The positions that the statement at `index` found, of each shard.
+    fn positions(&self, answers: &[Answer], index: usize) -> Result<Vec<Vec<Position>>, MergeError> {
+        let text = self.query.order.by == OrderBy::FullName;
+        let position = |row: &Row| {
+            let mut columns = Columns(row.iter());
+            let value = if text {
+                SortValue::Text(columns.text("k")?)
+            } else {
+                columns.optional_number("k")?.map_or(SortValue::Null, SortValue::Int)
+            };
+            Ok(Position { value, id: columns.id()? })
+        };
+        let positions = |answer: &Answer| rows(answer, index)?.iter().map(position).collect();
+        self.each(answers)?.iter().map(positions).collect()
+    }
+}
+
+fn rows(answer: &Answer, statement: usize) -> Result<&[Row], MergeError> {
+    answer.get(statement).map(Vec::as_slice).ok_or(MergeError::Missing)
+}

@@ -1,0 +1,79 @@
+//! Which index answers a question: said in the statement, not left to the planner.
+//!
+//! There are no statistics for it to go by, and this folder's tests prove the plans they see.
+
+use super::order::OrderBy;
+use crate::directory::{
+    filter::{Comparison, Condition, DateColumn, TextColumns, TextTest, render::Stage},
+    schema::Index,
+};
+
+/// The index that leaves the fewest rows to look at, when the conditions name one.
+pub(super) fn narrowing_index(stage: Stage, conditions: &[Condition]) -> Option<Index> {
+    let ranked = conditions.iter().filter_map(|condition| narrows(stage, condition));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, index)| index)
+}
+
+/// How well a condition narrows the rows by an index: 0 to one user's, 1 to one value's, 2 to a stretch of
+/// values, 3 not at all, but the index is narrower to read than the rows.
+fn narrows(stage: Stage, condition: &Condition) -> Option<(u8, Index)> {
+    // The index of open rows is small, and has users and both dates.
+    let range = |test_is_range: bool| test_is_range && stage != Stage::Open;
+    match condition {
+        Condition::User(Comparison::Equal(_) | Comparison::In(_)) => Some((0, Index::User)),
+        Condition::User(test) if range(is_range(test)) => Some((2, Index::User)),
+        Condition::Date(DateColumn::Online, Comparison::Equal(_)) => Some((1, Index::Online)),
+        Condition::Date(DateColumn::Online, test) if range(is_range(test)) => Some((2, Index::Online)),
+        Condition::Date(DateColumn::Offline, Comparison::Equal(_)) if stage == Stage::Ended => {
+            Some((1, Index::Ended))
+        }
+        Condition::Date(DateColumn::Offline, test) if is_range(test) && stage == Stage::Ended => {
+            Some((2, Index::Ended))
+        }
+        Condition::Text(TextColumns::FullName, TextTest::Equal(_) | TextTest::In(_)) => {
+            Some((1, Index::Name))
+        }
+        Condition::Text(TextColumns::FullName, TextTest::StartsWith(_)) => Some((2, Index::Name)),
+        // What most rows pass is not worth an index beside which the rows have to be fetched for their end.
+        Condition::Text(columns, test) if is_selective(test) || stage != Stage::Open => {
+            Some((3, if *columns == TextColumns::DeviceId { Index::User } else { Index::Name }))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the test picks out what it names, rather than everything else.
+const fn is_selective(test: &TextTest) -> bool {
+    matches!(test, TextTest::Equal(_) | TextTest::In(_) | TextTest::Contains(_) | TextTest::StartsWith(_))
+}
+
+const fn is_range<T>(test: &Comparison<T>) -> bool {
+    matches!(
+        test,
+        Comparison::Greater(_)
+            | Comparison::GreaterOrEqual(_)
+            | Comparison::Less(_)
+            | Comparison::LessOrEqual(_)
+    )
+}
+
+/// Whether few records pass, but only a look at every one tells which.
+pub(super) const fn searches(condition: &Condition) -> bool {
+    match condition {
+        Condition::Text(TextColumns::FullName, test) => matches!(test, TextTest::Contains(_)),
+        Condition::Text(_, test) => is_selective(test),
+        _ => false,
+    }
+}
+
+/// The index that has the rows in order, so that a first page reads a first page.
+pub(super) const fn ordering_index(stage: Stage, by: OrderBy) -> Index {
+    match (stage, by) {
+        (Stage::Open, _) => Index::Open,
+        (Stage::Ended, OrderBy::OfflineDate) => Index::Ended,
+        (_, OrderBy::Id | OrderBy::OfflineDate) => Index::Tenant,
+        (_, OrderBy::UserId) => Index::User,
+        (_, OrderBy::FullName) => Index::Name,
+        (_, OrderBy::OnlineDate) => Index::Online,
+    }
+}

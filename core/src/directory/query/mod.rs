@@ -1,0 +1,21 @@
+//! Questions to one database: a list with its total, the details of a user, records by id or by age.
+//!
+//! Every question is asked within one tenant and under one [`View`](super::view::View). Where a tenant is spread over several
+//! databases, [`super::page`] asks each and merges.
+
+mod choice;
+mod list;
+mod lookup;
+mod order;
+mod params;
+mod plan;
+mod stretch;
+
+pub use list::{Listed, list, read_list};
+pub use lookup::{by_ids, detail, open_records, read_records};
+pub use order::{Direction, Order, OrderBy, Position, SortValue};
+pub use params::{InfoScope, ListQuery, PAGE_NUMBER_LIMIT, PAGE_SIZE_LIMIT, Page};
+
+pub(super) use list::window;
+pub(super) use plan::Plan;
+pub(super) use stretch::Stretch;

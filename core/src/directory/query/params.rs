@@ -1,0 +1,125 @@
+//! The query string of both list endpoints as a value (`docs/rules/message-center.md#paging`).
+
+use std::ops::RangeInclusive;
+
+use super::order::{Direction, Order, OrderBy};
+use crate::directory::{
+    filter::{self, Condition, Kind, Violation, parameter, parse_number},
+    zone::Zone,
+};
+
+/// The last page that may be asked for.
+pub const PAGE_NUMBER_LIMIT: u32 = 100_000;
+/// The largest page.
+pub const PAGE_SIZE_LIMIT: u32 = 2_000;
+
+/// One question to a list: which records, in which order, which page of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// A record is listed when it passes all of them.
+    pub conditions: Vec<Condition>,
+    /// The order of the whole list.
+    pub order: Order,
+    /// What is cut out of it.
+    pub page: Page,
+    /// Accepted and without effect on what is answered.
+    pub scope: Option<InfoScope>,
+}
+
+/// A page: `number` counts from 1, `size` in records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    number: u32,
+    size: u32,
+}
+
+/// `infoScope`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InfoScope {
+    /// `BASIC`
+    Basic,
+    /// `DETAIL`
+    Detail,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { number: 1, size: 10 }
+    }
+}
+
+impl Page {
+    /// The page with this number and size.
+    ///
+    /// # Errors
+    /// Outside 1 to [`PAGE_NUMBER_LIMIT`], or 1 to [`PAGE_SIZE_LIMIT`].
+    pub fn new(number: i64, size: i64) -> Result<Self, Violation> {
+        Ok(Self { number: within(number, 1..=PAGE_NUMBER_LIMIT)?, size: within(size, 1..=PAGE_SIZE_LIMIT)? })
+    }
+
+    /// How many records come before it.
+    pub const fn offset(self) -> u64 {
+        (self.number as u64 - 1) * self.size as u64
+    }
+
+    /// How many records it has at most.
+    pub const fn size(self) -> u64 {
+        self.size as u64
+    }
+}
+
+impl ListQuery {
+    /// Reads a decoded query string: names and values in their order, repeated names kept. Empty paging
+    /// parameters count as absent, unknown parameters are ignored, of a repeated one the first counts.
+    ///
+    /// # Errors
+    /// The first [`Violation`].
+    pub fn parse(kind: Kind, pairs: &[(String, String)], zone: &Zone) -> Result<Self, Violation> {
+        let default = Page::default();
+        let page = Page::new(
+            number(pairs, "pageNo")?.unwrap_or(default.number.into()),
+            number(pairs, "pageSize")?.unwrap_or(default.size.into()),
+        )?;
+        let direction = word(pairs, "orderSort", Direction::from_name)?.unwrap_or_default();
+        let scope = word(pairs, "infoScope", InfoScope::from_name)?;
+        let conditions = filter::conditions(kind, pairs, zone)?;
+        let by = match parameter(pairs, "orderBy") {
+            None => OrderBy::default(),
+            Some(name) => {
+                OrderBy::from_name(name).ok_or_else(|| Violation::UnsupportedOrderBy(name.to_owned()))?
+            }
+        };
+        Ok(Self { conditions, order: Order { by, direction }, page, scope })
+    }
+}
+
+impl InfoScope {
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "BASIC" => Some(Self::Basic),
+            "DETAIL" => Some(Self::Detail),
+            _ => None,
+        }
+    }
+}
+
+fn number(pairs: &[(String, String)], name: &str) -> Result<Option<i64>, Violation> {
+    word(pairs, name, parse_number)
+}
+
+fn word<T>(
+    pairs: &[(String, String)],
+    name: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Violation> {
+    let text = parameter(pairs, name);
+    text.map(|text| read(text).ok_or_else(|| Violation::unreadable(name, text))).transpose()
+}
+
+fn within(number: i64, limits: RangeInclusive<u32>) -> Result<u32, Violation> {
+    let (least, most) = (i64::from(*limits.start()), i64::from(*limits.end()));
+    if number < least {
+        return Err(Violation::TooSmall(least));
+    }
+    u32::try_from(number).ok().filter(|number| limits.contains(number)).ok_or(Violation::TooLarge(most))
+}

@@ -1,0 +1,273 @@
+//! From a question to the pieces of SQL that every statement about it is made of.
+//!
+//! A question that depends on liveness is put to two stages of rows, those with an end and those without one,
+//! and the answers are joined: the end of the first stage is a plain column, the second is small. All others
+//! are put to the whole table at once.
+
+use super::{
+    choice::{narrowing_index, ordering_index, searches},
+    order::{Order, OrderBy},
+    params::ListQuery,
+    stretch::{Stretch, after, upto},
+};
+use crate::{
+    directory::{
+        filter::{
+            Condition,
+            render::{Clause, Stage},
+        },
+        schema::Index,
+        sql::Binder,
+        view::View,
+    },
+    id::TenantId,
+    store::{Statement, Value},
+};
+
+/// One question, ready to be written as a count or as a list of keys.
+pub(in crate::directory) struct Plan {
+    binder: Binder,
+    tenant: String,
+    order: Order,
+    arms: Vec<Arm>,
+    /// Whether few records pass, but only a look at every one tells which.
+    pub(super) searches: bool,
+    /// Whether every record of the tenant passes.
+    unfiltered: bool,
+}
+
+/// The question as put to one stage.
+pub(super) struct Arm {
+    stage: Stage,
+    clauses: Vec<String>,
+    /// The sorted column.
+    pub(super) sort: String,
+    page_index: Index,
+    count_index: Index,
+}
+
+impl Plan {
+    pub(in crate::directory) fn new(query: &ListQuery, tenant: TenantId, view: &View) -> Self {
+        let mut binder = Binder::default();
+        let tenant = binder.wide(tenant.0);
+        let order = query.order;
+        let split =
+            order.by == OrderBy::OfflineDate || query.conditions.iter().any(Condition::is_about_liveness);
+        let stages: &[Stage] = if split { &[Stage::Ended, Stage::Open] } else { &[Stage::Whole] };
+        let arms: Vec<_> =
+            stages.iter().filter_map(|stage| Arm::new(*stage, query, view, &mut binder)).collect();
+        let unfiltered = !split && arms.iter().any(|arm| arm.clauses.is_empty());
+        let searches = query.conditions.iter().any(searches);
+        Self { binder, tenant, order, arms, searches, unfiltered }
+    }
+
+    /// SQL that yields the number of records.
+    pub(super) fn count(&self) -> String {
+        if self.unfiltered {
+            return self.count_of_tenant();
+        }
+        self.count_by(|arm| arm.count_index, |_| Some(Vec::new()))
+    }
+
+    /// SQL that yields the number of records within a stretch of the order.
+    fn count_within(&mut self, stretch: &Stretch) -> String {
+        let bounds = self.bounds(stretch);
+        let mut bounds = bounds.into_iter();
+        self.count_by(|arm| arm.page_index, |_| bounds.next().flatten())
+    }
+
+    fn count_by(
+        &self,
+        index: impl Fn(&Arm) -> Index,
+        mut bounds: impl FnMut(&Arm) -> Option<Vec<String>>,
+    ) -> String {
+        let counts: Vec<_> = self
+            .arms
+            .iter()
+            .filter_map(|arm| {
+                let bounds = bounds(arm)?;
+                Some(format!("(SELECT count(*) {})", self.from(arm, index(arm), &bounds)))
+            })
+            .collect();
+        if counts.is_empty() { "0".to_owned() } else { counts.join(" + ") }
+    }
+
+    /// A count of all rows reads the inner pages of one index only, which SQLite does not do for a count of
+    /// some. A shard and most origins hold one tenant.
+    fn count_of_tenant(&self) -> String {
+        let tenant = &self.tenant;
+        let others = |relation: &str| {
+            format!(
+                "EXISTS (SELECT 1 FROM record INDEXED BY record_by_tenant WHERE tenant {relation} {tenant})"
+            )
+        };
+        format!(
+            "CASE WHEN {} OR {} THEN (SELECT count(*) FROM record INDEXED BY record_by_tenant \
+             WHERE tenant = {tenant}) ELSE (SELECT count(*) FROM record) END",
+            others("<"),
+            others(">")
+        )
+    }
+
+    /// SQL that yields `k` and `id` of the records, unordered.
+    pub(super) fn keys(&self) -> String {
+        self.keys_by(|_| Some(Vec::new()))
+    }
+
+    fn keys_by(&self, mut bounds: impl FnMut(&Arm) -> Option<Vec<String>>) -> String {
+        let keys: Vec<_> = self
+            .arms
+            .iter()
+            .filter_map(|arm| {
+                let bounds = bounds(arm)?;
+                Some(format!("SELECT {} AS k, id {}", arm.sort, self.from(arm, arm.page_index, &bounds)))
+            })
+            .collect();
+        if keys.is_empty() {
+            "SELECT NULL AS k, NULL AS id WHERE false".to_owned()
+        } else {
+            keys.join(" UNION ALL ")
+        }
+    }
+
+    /// `ORDER BY …` over `k` and `id`, each with this prefix.
+    pub(super) fn order_by(&self, prefix: &str) -> String {
+        let direction = self.order.direction.name();
+        match self.order.by {
+            // The column is its own tie-breaker.
+            OrderBy::Id => format!("ORDER BY {prefix}k {direction}"),
+            _ => format!("ORDER BY {prefix}k {direction}, {prefix}id DESC"),
+        }
+    }
+
+    pub(super) fn bind(&mut self, number: u64) -> String {
+        // Within 2^53: a place in a list is at most the largest page times the last page's number.
+        self.binder.bind(Value::Int(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+
+    pub(super) fn statement(self, sql: String) -> Statement {
+        self.binder.statement(sql)
+    }
+
+    /// The number of records, or of those within a stretch; one row with one column.
+    pub(in crate::directory) fn into_count(mut self, stretch: &Stretch) -> Statement {
+        let count = if *stretch == Stretch::default() { self.count() } else { self.count_within(stretch) };
+        self.statement(format!("SELECT {count}"))
+    }
+
+    /// The first `limit` positions of a stretch, in order; two columns.
+    pub(in crate::directory) fn into_positions(mut self, stretch: &Stretch, limit: u64) -> Statement {
+        let keys = self.keys_within(stretch);
+        let limit = self.bind(limit);
+        let sql = format!(
+            "SELECT CAST(k AS TEXT), CAST(id AS TEXT) FROM ({keys} {} LIMIT {limit}) AS page {}",
+            self.order_by(""),
+            self.order_by("page.")
+        );
+        self.statement(sql)
+    }
+
+    /// Every `step`th position among the first `reach` of a stretch, in order; two columns.
+    pub(in crate::directory) fn into_samples(
+        mut self,
+        stretch: &Stretch,
+        reach: u64,
+        step: u64,
+    ) -> Statement {
+        let keys = self.keys_within(stretch);
+        let (reach, step) = (self.bind(reach), self.bind(step));
+        let sql = format!(
+            "SELECT CAST(k AS TEXT), CAST(id AS TEXT) FROM (\
+             SELECT k, id, row_number() OVER ({}) AS place FROM ({keys} {} LIMIT {reach})) \
+             WHERE place % {step} = 0 ORDER BY place",
+            self.order_by(""),
+            self.order_by("")
+        );
+        self.statement(sql)
+    }
+
+    fn keys_within(&mut self, stretch: &Stretch) -> String {
+        let mut bounds = self.bounds(stretch).into_iter();
+        self.keys_by(|_| bounds.next().flatten())
+    }
+
+    /// For each arm the clauses of the stretch; `None` where the arm has nothing in it.
+    fn bounds(&mut self, stretch: &Stretch) -> Vec<Option<Vec<String>>> {
+        let order = self.order;
+        let binder = &mut self.binder;
+        let mut arm_bounds = |arm: &Arm| {
+            let after = stretch.after.as_ref().map(|position| after(arm, order, position, binder));
+            let upto = stretch.upto.as_ref().map(|position| upto(arm, order, position, binder));
+            let mut clauses = Vec::new();
+            for clause in [after, upto].into_iter().flatten() {
+                match clause {
+                    Clause::Always => {}
+                    Clause::Never => return None,
+                    Clause::Test(test) => clauses.push(test),
+                }
+            }
+            Some(clauses)
+        };
+        self.arms.iter().map(&mut arm_bounds).collect()
+    }
+
+    fn from(&self, arm: &Arm, index: Index, bounds: &[String]) -> String {
+        let stage = match arm.stage {
+            Stage::Whole => "",
+            Stage::Ended => " AND offline_at IS NOT NULL",
+            Stage::Open => " AND offline_at IS NULL",
+        };
+        let mut sql =
+            format!("FROM record INDEXED BY {} WHERE tenant = {}{stage}", index.name(), self.tenant);
+        for clause in arm.clauses.iter().chain(bounds) {
+            sql.push_str(" AND ");
+            sql.push_str(clause);
+        }
+        sql
+    }
+}
+
+impl Arm {
+    /// `None` when no row of the stage can pass.
+    fn new(stage: Stage, query: &ListQuery, view: &View, binder: &mut Binder) -> Option<Self> {
+        let end = match stage {
+            Stage::Ended => "offline_at".to_owned(),
+            Stage::Open => view.open_end(binder),
+            Stage::Whole => String::new(),
+        };
+        let mut clauses = Vec::new();
+        for condition in &query.conditions {
+            match condition.render(stage, &end, binder) {
+                Clause::Always => {}
+                Clause::Never => return None,
+                Clause::Test(test) => clauses.push(test),
+            }
+        }
+        let sort = match query.order.by {
+            OrderBy::Id => "id".to_owned(),
+            OrderBy::UserId => "user".to_owned(),
+            OrderBy::FullName => "full_name".to_owned(),
+            OrderBy::OnlineDate => "online_at".to_owned(),
+            OrderBy::OfflineDate => end,
+        };
+        let narrowing = narrowing_index(stage, &query.conditions);
+        Some(Self {
+            stage,
+            clauses,
+            sort,
+            page_index: narrowing.unwrap_or_else(|| ordering_index(stage, query.order.by)),
+            count_index: narrowing.unwrap_or(match stage {
+                Stage::Whole => Index::Tenant,
+                Stage::Ended => Index::Ended,
+                Stage::Open => Index::Open,
+            }),
+        })
+    }
+}
+
+impl Arm {
+    /// Whether the sorted column may be NULL in this arm.
+    pub(super) fn has_nulls(&self, order: Order) -> bool {
+        order.by == OrderBy::OfflineDate && self.stage == Stage::Open
+    }
+}

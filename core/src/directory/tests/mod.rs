@@ -1,0 +1,9 @@
+mod filters;
+mod merge;
+mod parsing;
+mod plans;
+mod retention;
+mod strategies;
+pub(super) mod support;
+mod upserts;
+mod vectors;

@@ -1,0 +1,218 @@
+//! Which index answers what: the plans that SQLite makes of the statements, without statistics.
+
+use super::support::{Database, pairs, sample};
+use crate::{
+    directory::{
+        filter::Kind,
+        page::{Merge, Step},
+        query::{ListQuery, by_ids, detail, list, open_records},
+        upsert,
+        view::{Mark, View},
+        zone::Zone,
+    },
+    id::TenantId,
+    store::Statement,
+    time::Timestamp,
+};
+
+const TENANT: TenantId = TenantId(1);
+
+fn view() -> View {
+    View::at(Timestamp::from_millis(5))
+}
+
+fn marked() -> View {
+    View { mark: Some(Mark { at: Timestamp::from_millis(4), exempt: vec![1] }), ..view() }
+}
+
+fn query(kind: Kind, given: &[(&str, &str)]) -> ListQuery {
+    ListQuery::parse(kind, &pairs(given), &Zone::default()).unwrap()
+}
+
+fn filter<'a>(key: &'a str, operator: &'a str, value: &'a str) -> [(&'a str, &'a str); 3] {
+    [("filters[0].key", key), ("filters[0].op", operator), ("filters[0].value", value)]
+}
+
+/// How the table is reached, each way once; the rows of a page are fetched by their ids.
+fn ways(statement: &Statement) -> Vec<String> {
+    let plan = Database::holding(&[sample(1)]).plan(statement);
+    let way = |line: &str| {
+        let (step, rest) = line.split_once(" record USING ")?;
+        (!rest.starts_with("INTEGER PRIMARY KEY")).then(|| format!("{step} {rest}"))
+    };
+    let mut ways: Vec<_> = plan.lines().filter_map(way).collect();
+    ways.sort();
+    ways.dedup();
+    assert!(!plan.contains("AUTOMATIC"), "{plan}");
+    ways
+}
+
+fn list_ways(kind: Kind, given: &[(&str, &str)], view: &View) -> Vec<String> {
+    ways(&list(&query(kind, given), TENANT, view))
+}
+
+#[test]
+fn the_default_list_walks_an_index_in_its_order() {
+    // The whole index is counted when the tenant is alone.
+    let tenant = [
+        "SCAN COVERING INDEX record_by_tenant",
+        "SEARCH COVERING INDEX record_by_tenant (tenant<?)",
+        "SEARCH COVERING INDEX record_by_tenant (tenant=?)",
+        "SEARCH COVERING INDEX record_by_tenant (tenant>?)",
+    ];
+    for view in [view(), marked()] {
+        for direction in ["ASC", "DESC"] {
+            assert_eq!(list_ways(Kind::List, &[("orderSort", direction)], &view), tenant);
+        }
+    }
+    let statement = list(&query(Kind::List, &[]), TENANT, &view());
+    let plan = Database::holding(&[sample(1)]).plan(&statement);
+    let sorts = plan.matches("TEMP B-TREE").count();
+    assert_eq!(sorts, 1, "only the page itself, which is small, is put into order: {plan}");
+}
+
+#[test]
+fn a_list_in_another_order_walks_the_index_of_its_column() {
+    for (by, expected) in [
+        ("userId", "SEARCH COVERING INDEX record_by_user (tenant=?)"),
+        ("fullName", "SEARCH COVERING INDEX record_by_name (tenant=?)"),
+        ("onlineDate", "SEARCH COVERING INDEX record_by_online (tenant=?)"),
+    ] {
+        for direction in ["ASC", "DESC"] {
+            let given = [("orderBy", by), ("orderSort", direction)];
+            assert!(list_ways(Kind::List, &given, &view()).contains(&expected.to_owned()), "{by}");
+            let plan =
+                Database::holding(&[sample(1)]).plan(&list(&query(Kind::List, &given), TENANT, &view()));
+            assert!(plan.matches("B-TREE FOR ORDER BY").count() == 1, "{plan}");
+        }
+    }
+    let stages = [
+        "SEARCH COVERING INDEX record_ended (tenant=? AND offline_at>?)",
+        "SEARCH COVERING INDEX record_open (tenant=?)",
+    ];
+    assert_eq!(list_ways(Kind::List, &[("orderBy", "offlineDate")], &view()), stages);
+    assert_eq!(list_ways(Kind::List, &[("orderBy", "offlineDate")], &marked()), stages);
+}
+
+#[test]
+fn liveness_is_answered_by_the_index_of_open_rows_with_a_mark_and_without() {
+    let open = ["SEARCH COVERING INDEX record_open (tenant=?)"];
+    for view in [view(), marked()] {
+        assert_eq!(list_ways(Kind::List, &[("online", "true")], &view), open);
+        assert_eq!(list_ways(Kind::List, &[("online", "true"), ("orderBy", "userId")], &view), open);
+        let since = filter("onlineDate", "GREATER_THAN", "2025-07-16 10:00:00");
+        let given = [("online", "true"), since[0], since[1], since[2]];
+        assert_eq!(list_ways(Kind::List, &given, &view), open);
+        assert_eq!(list_ways(Kind::List, &filter("offlineDate", "IS_NULL", ""), &view), open);
+    }
+}
+
+#[test]
+fn each_filter_uses_the_index_of_its_key() {
+    let date = "2025-07-16 10:00:00";
+    for (key, operator, value, expected) in [
+        ("userId", "EQUAL", "1", "SEARCH COVERING INDEX record_by_user (tenant=? AND user=?)"),
+        ("userId", "IN", "1,2", "SEARCH COVERING INDEX record_by_user (tenant=? AND user=?)"),
+        ("userId", "LESS_THAN", "9", "SEARCH COVERING INDEX record_by_user (tenant=? AND user<?)"),
+        ("fullName", "EQUAL", "a", "SEARCH COVERING INDEX record_by_name (tenant=? AND full_name=?)"),
+        (
+            "fullName",
+            "MATCH_END",
+            "a",
+            "SEARCH COVERING INDEX record_by_name (tenant=? AND full_name>? AND full_name<?)",
+        ),
+        ("fullName", "MATCH", "a", "SEARCH COVERING INDEX record_by_name (tenant=?)"),
+        ("fullName", "NOT_MATCH", "a", "SEARCH COVERING INDEX record_by_name (tenant=?)"),
+        ("remoteAddress", "EQUAL", "a", "SEARCH COVERING INDEX record_by_name (tenant=?)"),
+        ("remoteAddress", "MATCH_END", "a", "SEARCH COVERING INDEX record_by_name (tenant=?)"),
+        ("remoteAddress", "NOT_MATCH", "a", "SEARCH COVERING INDEX record_by_name (tenant=?)"),
+        ("deviceId", "EQUAL", "a", "SEARCH COVERING INDEX record_by_user (tenant=?)"),
+        ("deviceId", "IN", "a,b", "SEARCH COVERING INDEX record_by_user (tenant=?)"),
+        (
+            "onlineDate",
+            "EQUAL",
+            date,
+            "SEARCH COVERING INDEX record_by_online (tenant=? AND online_at>? AND online_at<?)",
+        ),
+        (
+            "onlineDate",
+            "GREATER_THAN",
+            date,
+            "SEARCH COVERING INDEX record_by_online (tenant=? AND online_at>?)",
+        ),
+    ] {
+        assert_eq!(
+            list_ways(Kind::List, &filter(key, operator, value), &view()),
+            [expected],
+            "{key} {operator}"
+        );
+    }
+    let ended = list_ways(Kind::List, &filter("offlineDate", "GREATER_THAN", date), &view());
+    let stages = [
+        "SEARCH COVERING INDEX record_ended (tenant=? AND offline_at>?)",
+        "SEARCH COVERING INDEX record_open (tenant=?)",
+    ];
+    assert_eq!(ended, stages);
+}
+
+#[test]
+fn a_search_reads_name_and_address_from_one_index() {
+    let given = filter("remoteAddress", "MATCH", "10.");
+    assert_eq!(list_ways(Kind::Search, &given, &view()), ["SEARCH COVERING INDEX record_by_name (tenant=?)"]);
+}
+
+#[test]
+fn a_merge_counts_and_samples_along_the_index_of_its_order() {
+    let given = [("orderBy", "onlineDate"), ("pageNo", "500"), ("pageSize", "100")];
+    let mut merge = Merge::new(query(Kind::List, &given), TENANT, view(), 2);
+    let Step::Ask(asks) = merge.advance(Vec::new()).unwrap() else { panic!("nothing was asked") };
+    let samples = asks[0].statements.last().unwrap();
+    assert_eq!(ways(samples), ["SEARCH COVERING INDEX record_by_online (tenant=?)"]);
+
+    let database = Database::holding(&(1..=300).map(sample).collect::<Vec<_>>());
+    let limits = crate::directory::page::Limits { slack: 5, direct: 0, samples: 4 };
+    let given = [("orderBy", "onlineDate"), ("pageNo", "30")];
+    let mut merge = Merge::with_limits(query(Kind::List, &given), TENANT, view(), 2, limits);
+    let mut answers = Vec::new();
+    let mut stretches = 0;
+    while let Step::Ask(asks) = merge.advance(std::mem::take(&mut answers)).unwrap() {
+        for ask in asks {
+            for statement in ask.statements.iter().filter(|statement| statement.sql.contains("online_at >= "))
+            {
+                assert!(
+                    ways(statement)[0].contains("record_by_online (tenant=? AND online_at>?"),
+                    "{statement:?}"
+                );
+                stretches += 1;
+            }
+            answers.push(ask.statements.iter().map(|statement| database.run(statement)).collect());
+        }
+    }
+    assert!(stretches > 0);
+}
+
+#[test]
+fn single_records_and_walks_read_what_they_return() {
+    assert_eq!(ways(&detail(TENANT, 1, &marked())), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
+    assert_eq!(ways(&open_records(TENANT, None, 5)), ["SEARCH INDEX record_open (tenant=? AND id>?)"]);
+    assert_eq!(ways(&by_ids([sample(1).id])), Vec::<String>::new());
+    let plan = Database::new().plan(&by_ids([sample(1).id]));
+    assert!(plan.starts_with("SEARCH record USING INTEGER PRIMARY KEY"), "{plan}");
+}
+
+#[test]
+fn changes_of_many_records_find_them_by_index() {
+    let at = Timestamp::default();
+    let few = upsert::end_imports_of_users(TENANT, &[1], at);
+    assert_eq!(ways(&few), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
+    let many = upsert::end_imports_of_users(TENANT, &(0..1_000).collect::<Vec<_>>(), at);
+    assert_eq!(ways(&many), ["SEARCH INDEX record_open (tenant=?)"]);
+    let tenant = upsert::end_imports_of_tenant(TENANT, &[1], at);
+    assert_eq!(ways(&tenant), ["SEARCH INDEX record_open (tenant=?)"]);
+    assert_eq!(ways(&upsert::end_left_open(at)), ["SCAN INDEX record_open"]);
+    let settle = upsert::settle_leases(at, 5);
+    assert_eq!(ways(&settle), ["SEARCH INDEX record_leased (lease_until>? AND lease_until<?)"]);
+    assert_eq!(ways(&upsert::trim_user(TENANT, 1, 5)), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
+    let plan = Database::new().plan(&upsert::delete_ended_before(at, 5));
+    assert!(plan.contains("SEARCH old USING COVERING INDEX record_ended (tenant=?"), "{plan}");
+}

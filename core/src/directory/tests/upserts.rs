@@ -1,0 +1,223 @@
+//! Records change in one direction only, whatever the order of the calls.
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::Index,
+    test_runner::{Config, TestRunner},
+};
+
+use super::support::{Database, sample};
+use crate::{
+    directory::{
+        query::{by_ids, detail, open_records, read_records},
+        record::{Record, Source},
+        schema::USER_SCHEMA,
+        upsert::{
+            Imported, clashes, clashing_ids, end_imports_of_tenant, end_imports_of_users, end_left_open,
+            ended, import, imported, opened, publish, trim_user,
+        },
+        view::View,
+    },
+    id::{RecordId, TenantId},
+    time::Timestamp,
+};
+
+const WIDE: i64 = i64::MAX - 5;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn execute(database: &Database, statements: &[crate::store::Statement]) -> Vec<crate::directory::row::Row> {
+    statements.iter().flat_map(|statement| database.run(statement)).collect()
+}
+
+#[test]
+fn a_record_reads_back_as_it_was_written() {
+    let record = Record {
+        id: RecordId::from_number(WIDE).unwrap(),
+        tenant: TenantId(-WIDE),
+        user: WIDE - 1,
+        full_name: "李四 \"'\u{10ffff}\\".into(),
+        avatar: Some("https://cdn.example.test/a.png".into()),
+        offline_at: Some(at(-1)),
+        lease_until: Some(at(WIDE)),
+        generation: WIDE,
+        ..sample(1)
+    };
+    let database = Database::holding(std::slice::from_ref(&record));
+    assert_eq!(database.records(), std::slice::from_ref(&record));
+    let published = Database::new();
+    execute(&published, &publish(std::slice::from_ref(&record)));
+    assert_eq!(published.records(), std::slice::from_ref(&record));
+    assert_eq!(read_records(&published.run(&by_ids([record.id]))).unwrap(), [record]);
+}
+
+#[test]
+fn an_id_that_is_taken_fails_the_opening() {
+    let database = Database::holding(&[sample(1)]);
+    assert!(database.try_run(&opened(&sample(1))).is_err());
+}
+
+#[test]
+fn a_record_ends_once() {
+    let database = Database::holding(&[sample(1), sample(2)]);
+    let id = sample(1).id;
+    database.run(&ended(id, at(5)));
+    database.run(&ended(id, at(9)));
+    let expected = Record { offline_at: Some(at(5)), generation: 2, ..sample(1) };
+    assert_eq!(database.records(), [expected, sample(2)]);
+}
+
+#[test]
+fn any_order_of_published_generations_ends_in_the_same_rows() {
+    let change = (any::<bool>(), 0_i64..100, any::<bool>());
+    let strategy = (vec(vec(change, 1..6), 1..5), vec((any::<Index>(), any::<Index>()), 0..30));
+    let mut runner = TestRunner::new(Config { cases: 300, ..Config::default() });
+    runner
+        .run(&strategy, |(histories, calls)| {
+            let generations: Vec<Vec<Record>> = histories
+                .iter()
+                .zip(1..)
+                .map(|(changes, id)| {
+                    let generation = |((ended, end, avatar), generation): (&(bool, i64, bool), i64)| Record {
+                        offline_at: ended.then(|| at(*end)),
+                        avatar: avatar.then(|| end.to_string()),
+                        generation,
+                        ..sample(id)
+                    };
+                    changes.iter().zip(1..).map(generation).collect()
+                })
+                .collect();
+            let database = Database::new();
+            for (record, generation) in calls {
+                let record = record.get(&generations);
+                execute(&database, &publish(std::slice::from_ref(generation.get(record))));
+            }
+            // Each last one comes at some time, here with all the others in one batch.
+            let all: Vec<_> = generations.iter().flatten().rev().cloned().collect();
+            execute(&database, &publish(&all));
+            let last: Vec<_> = generations.iter().filter_map(|records| records.last().cloned()).collect();
+            prop_assert_eq!(database.records(), last);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_publish_that_meets_anothers_id_changes_nothing_and_is_reported() {
+    let imported = Record { source: Source::Import, ..sample(2) };
+    let database = Database::holding(&[sample(1), imported.clone(), sample(3)]);
+    let stranger = Record { user: 9, generation: 7, ..sample(1) };
+    let over_import = Record { generation: 7, ..sample(2) };
+    let own = Record { generation: 2, offline_at: Some(at(4)), ..sample(3) };
+    let records = [stranger, over_import, own.clone()];
+    execute(&database, &publish(&records));
+    assert_eq!(database.records(), [sample(1), imported, own]);
+    let refused = clashing_ids(&execute(&database, &clashes(&records))).unwrap();
+    assert_eq!(refused, [sample(1).id, sample(2).id]);
+}
+
+#[test]
+fn the_last_line_of_an_import_wins_and_live_records_are_left_alone() {
+    let database = Database::holding(&[sample(1)]);
+    let line = |id, name: &str| Record { full_name: name.into(), user: id + 10, ..sample(id) };
+    let lines = [line(1, "over a live one"), line(2, "first"), line(3, "only"), line(2, "last")];
+    let outcome = imported(&execute(&database, &import(&lines))).unwrap();
+    let id = |id| RecordId::from_number(id).unwrap();
+    assert_eq!(outcome, [Imported::New(id(2)), Imported::New(id(3)), Imported::Updated(id(2))]);
+    let names: Vec<_> =
+        database.records().into_iter().map(|record| (record.full_name, record.source)).collect();
+    let expected = [("Zhang San", Source::Live), ("last", Source::Import), ("only", Source::Import)];
+    assert_eq!(names, expected.map(|(name, source)| (name.to_owned(), source)));
+    let again = imported(&execute(&database, &import(&lines[2..3]))).unwrap();
+    assert_eq!(again, [Imported::Updated(id(3))]);
+}
+
+#[test]
+fn a_force_off_ends_imports_of_its_users_in_its_tenant_and_nothing_else() {
+    let import =
+        |id, user, tenant| Record { user, tenant: TenantId(tenant), source: Source::Import, ..sample(id) };
+    let records = [
+        import(1, 1, 1),
+        import(2, 2, 1),
+        import(3, 1, 2),
+        Record { lease_until: Some(at(40)), ..import(4, 1, 1) },
+        Record { lease_until: Some(at(400)), ..import(5, 1, 1) },
+        Record { offline_at: Some(at(7)), ..import(6, 1, 1) },
+        sample(7),
+    ];
+    let database = Database::holding(&records);
+    database.run(&end_imports_of_users(TenantId(1), &[1, WIDE], at(100)));
+    let ends: Vec<_> =
+        database.records().iter().map(|record| record.offline_at.map(Timestamp::millis)).collect();
+    assert_eq!(ends, [Some(100), None, None, Some(40), Some(100), Some(7), None]);
+    let generations: Vec<_> = database.records().iter().map(|record| record.generation).collect();
+    assert_eq!(generations, [2, 1, 1, 2, 2, 1, 1]);
+}
+
+#[test]
+fn a_tenant_order_ends_imports_that_its_mark_covers() {
+    let import =
+        |id, user, online| Record { user, online_at: at(online), source: Source::Import, ..sample(id) };
+    let database = Database::holding(&[import(1, 1, 50), import(2, 2, 50), import(3, 1, 101), sample(4)]);
+    database.run(&end_imports_of_tenant(TenantId(1), &[2], at(100)));
+    let ends: Vec<_> =
+        database.records().iter().map(|record| record.offline_at.map(Timestamp::millis)).collect();
+    assert_eq!(ends, [Some(100), None, None, None]);
+}
+
+/// The original left rows online for ever after a crash.
+#[test]
+fn a_start_ends_what_a_dead_process_left_open() {
+    let database = Database::new();
+    let live = |id, online| Record { online_at: at(online), ..sample(id) };
+    let import = Record { source: Source::Import, ..live(3, 10) };
+    let ended_before = Record { offline_at: Some(at(20)), ..live(4, 10) };
+    [live(1, 10), live(2, 60), import, ended_before]
+        .iter()
+        .for_each(|record| drop(database.run(&opened(record))));
+    database.run(&end_left_open(at(50)));
+    let ends: Vec<_> =
+        database.records().iter().map(|record| record.offline_at.map(Timestamp::millis)).collect();
+    assert_eq!(ends, [Some(50), Some(60), None, Some(20)]);
+}
+
+/// Each index entry is a billed row at the edge, and a user's object has no lists to answer.
+#[test]
+fn a_users_object_keeps_its_records_with_one_index() {
+    let database = Database::with_schema(USER_SCHEMA);
+    let old = Record { online_at: at(0), ..sample(1) };
+    database.insert(&[old, sample(2)]);
+    database.run(&ended(sample(1).id, at(9)));
+    database.run(&trim_user(TenantId(1), 1, 0));
+    let rows = database.run(&detail(TenantId(1), 1, &View::at(at(0))));
+    assert_eq!(read_records(&rows).unwrap(), [sample(2)]);
+    assert_eq!(database.records(), [sample(2)]);
+}
+
+#[test]
+fn open_records_are_walked_by_id() {
+    let import = Record { source: Source::Import, ..sample(2) };
+    let gone = Record { offline_at: Some(at(1)), ..sample(3) };
+    let database = Database::holding(&[sample(1), import, gone, sample(4), sample(5)]);
+    let walk = |after| {
+        let rows = database.run(&open_records(TenantId(1), after, 2));
+        read_records(&rows).unwrap().into_iter().map(|record| record.id.number()).collect::<Vec<_>>()
+    };
+    assert_eq!(walk(None), [1, 4]);
+    assert_eq!(walk(RecordId::from_number(4)), [5]);
+}
+
+#[test]
+fn a_thousand_records_fit_into_one_statement() {
+    let records: Vec<_> = (1..=2_500)
+        .map(|id| Record { user_agent: "x".repeat(512), full_name: "名".repeat(40), ..sample(id) })
+        .collect();
+    let statements = publish(&records);
+    assert_eq!(statements.len(), 3);
+    let database = Database::new();
+    execute(&database, &statements);
+    assert_eq!(database.records(), records);
+}

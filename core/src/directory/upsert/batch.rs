@@ -1,0 +1,95 @@
+//! Many records in one statement.
+//!
+//! The rows travel as one JSON text, because the Workers runtime allows 100 parameters a statement and 2 MB a
+//! value, and because one statement is one transaction there.
+
+use serde_json::json;
+
+use crate::{
+    directory::{record::Record, row::source_number, sql::clean},
+    store::{Statement, Value},
+};
+
+/// Records in one statement.
+const ROWS: usize = 1_000;
+/// Bytes of JSON after which a statement takes no further record.
+const BYTES: usize = 1_000_000;
+
+/// One `INSERT … ON CONFLICT` for each batch of records.
+pub(super) fn upserts(records: &[Record], conflict: &str) -> Vec<Statement> {
+    // `WHERE true` tells the parser that ON CONFLICT is not a join's.
+    let sql = format!(
+        "INSERT INTO record (id, tenant, user, full_name, avatar, user_agent, device_id, remote_address, \
+         online_at, offline_at, lease_until, source, generation) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
+         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 \
+         FROM json_each(?1) WHERE true {conflict}"
+    );
+    batches(records.iter().map(row)).map(|batch| Statement::new(sql.clone(), [Value::Text(batch)])).collect()
+}
+
+/// The ids among `records` that a row of another user, or of the other source, has.
+pub(super) fn clashes(records: &[Record]) -> Vec<Statement> {
+    let keys =
+        records.iter().map(|record| json!([record.id.number(), record.tenant, record.user]).to_string());
+    let sql = "SELECT CAST(record.id AS TEXT) FROM json_each(?1) AS given \
+         CROSS JOIN record ON record.id = given.value ->> 0 \
+         WHERE record.source <> 0 OR record.tenant <> given.value ->> 1 OR record.user <> given.value ->> 2";
+    batches(keys).map(|batch| Statement::new(sql, [Value::Text(batch)])).collect()
+}
+
+fn row(record: &Record) -> String {
+    json!([
+        record.id.number(),
+        record.tenant,
+        record.user,
+        clean(&record.full_name),
+        record.avatar.as_deref().map(clean),
+        clean(&record.user_agent),
+        clean(&record.device_id),
+        clean(&record.remote_address),
+        record.online_at,
+        record.offline_at,
+        record.lease_until,
+        source_number(record.source),
+        record.generation,
+    ])
+    .to_string()
+}
+
+/// JSON arrays of the given elements, none longer than the limits unless one element alone is.
+fn batches(elements: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    let mut elements = elements.peekable();
+    std::iter::from_fn(move || {
+        let mut batch = format!("[{}", elements.next()?);
+        let mut rows = 1;
+        while let Some(element) =
+            elements.next_if(|element| rows < ROWS && batch.len() + element.len() < BYTES)
+        {
+            batch.push(',');
+            batch.push_str(&element);
+            rows += 1;
+        }
+        batch.push(']');
+        Some(batch)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_ends_at_its_rows_or_at_its_bytes() {
+        let sizes = |elements: Vec<String>| -> Vec<usize> {
+            let count = |batch: String| serde_json::from_str::<Vec<String>>(&batch).unwrap().len();
+            batches(elements.into_iter()).map(count).collect()
+        };
+        assert_eq!(sizes(vec![]), Vec::<usize>::new());
+        assert_eq!(sizes(vec![r#""a""#.into(); 2_001]), [1_000, 1_000, 1]);
+        let long = format!("{:?}", "x".repeat(400_000));
+        assert_eq!(sizes(vec![long; 5]), [2, 2, 1]);
+        let longest = format!("{:?}", "x".repeat(1_200_000));
+        assert_eq!(sizes(vec![longest; 2]), [1, 1]);
+    }
+}

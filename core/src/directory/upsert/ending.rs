@@ -1,0 +1,51 @@
+//! Ends that an order or a start of the server puts to many records at once.
+
+use crate::{
+    directory::{schema::Index, sql::Binder},
+    id::TenantId,
+    store::{Statement, Value},
+    time::Timestamp,
+};
+
+/// Above so many users, looking at every open row of the tenant is less work than at every row of each user.
+const FEW_USERS: usize = 100;
+
+/// Ends the imported records of these users, as a force-off by user does inside its answer
+/// (`docs/rules/message-center.md#force-off`). Their live ones are ended by their own users.
+pub fn end_imports_of_users(tenant: TenantId, users: &[i64], at: Timestamp) -> Statement {
+    let mut binder = Binder::default();
+    let index = if users.len() > FEW_USERS { Index::Open } else { Index::User };
+    let update = end_imports(&mut binder, index, tenant, at);
+    let users = binder.numbers(users.iter().copied());
+    binder.statement(format!("{update} AND user IN {users}"))
+}
+
+/// Ends the imported records of a tenant that a mark at `at` covers: opened by then, and not of an exempt user.
+pub fn end_imports_of_tenant(tenant: TenantId, exempt: &[i64], at: Timestamp) -> Statement {
+    let mut binder = Binder::default();
+    let update = end_imports(&mut binder, Index::Open, tenant, at);
+    let exempt = binder.numbers(exempt.iter().copied());
+    let at = binder.wide(at.millis());
+    binder.statement(format!("{update} AND online_at <= {at} AND user NOT IN {exempt}"))
+}
+
+fn end_imports(binder: &mut Binder, index: Index, tenant: TenantId, at: Timestamp) -> String {
+    let index = index.name();
+    let at = binder.wide(at.millis());
+    let tenant = binder.wide(tenant.0);
+    // A record whose lease ran out before the order ended then.
+    format!(
+        "UPDATE record INDEXED BY {index} SET offline_at = min(coalesce(lease_until, {at}), {at}), \
+         generation = generation + 1 WHERE tenant = {tenant} AND offline_at IS NULL AND source = 1"
+    )
+}
+
+/// Ends what a dead process of the origin left open, at the moment it was last known to live and no earlier than
+/// each row opened (`docs/rules/message-center.md#liveness`). Imports have leases of their own and stay.
+pub fn end_left_open(last_alive: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE record INDEXED BY record_open SET generation = generation + 1, \
+         offline_at = max(online_at, CAST(?1 AS INTEGER)) WHERE offline_at IS NULL AND source = 0",
+        [Value::wide(last_alive.millis())],
+    )
+}

@@ -1,0 +1,140 @@
+//! What changes records: opening and ending, publishing to the directory, importing, ending by order.
+//!
+//! A record's `generation` grows by one with every change, and an upsert that is not newer changes nothing;
+//! so a call that is lost, repeated or overtaken leaves no wrong row
+//! (`docs/rules/message-center.md#records`).
+
+mod batch;
+mod ending;
+mod retention;
+
+use super::{
+    record::{Record, Source},
+    row::{Columns, Row, RowError, source_number},
+    sql::clean,
+};
+use crate::{
+    id::RecordId,
+    store::{Statement, Value},
+    time::Timestamp,
+};
+
+pub use super::schema::SCHEMA;
+pub use ending::{end_imports_of_tenant, end_imports_of_users, end_left_open};
+pub use retention::{CrowdedUser, crowded_users, delete_ended_before, settle_leases, trim_user};
+
+/// A new row for a connection that opened, in the store that owns its user.
+///
+/// Fails on an id that is taken: the transaction is rolled back and the caller draws another id.
+pub fn opened(record: &Record) -> Statement {
+    let values = [
+        Value::wide(record.id.number()),
+        Value::wide(record.tenant.0),
+        Value::wide(record.user),
+        Value::Text(clean(&record.full_name).into_owned()),
+        record.avatar.as_deref().map(|avatar| clean(avatar).into_owned()).into(),
+        Value::Text(clean(&record.user_agent).into_owned()),
+        Value::Text(clean(&record.device_id).into_owned()),
+        Value::Text(clean(&record.remote_address).into_owned()),
+        Value::wide(record.online_at.millis()),
+        record.offline_at.map_or(Value::Null, |at| Value::wide(at.millis())),
+        record.lease_until.map_or(Value::Null, |at| Value::wide(at.millis())),
+        Value::Int(source_number(record.source)),
+        Value::wide(record.generation),
+    ];
+    Statement::new(
+        "INSERT INTO record (id, tenant, user, full_name, avatar, user_agent, device_id, remote_address, \
+         online_at, offline_at, lease_until, source, generation) \
+         VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), CAST(?3 AS INTEGER), ?4, ?5, ?6, ?7, ?8, \
+         CAST(?9 AS INTEGER), CAST(?10 AS INTEGER), CAST(?11 AS INTEGER), ?12, CAST(?13 AS INTEGER))",
+        values,
+    )
+}
+
+/// Writes a record's end down, once: a record that has ended keeps its first end.
+pub fn ended(id: RecordId, at: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE record SET offline_at = CAST(?2 AS INTEGER), generation = generation + 1 \
+         WHERE id = CAST(?1 AS INTEGER) AND offline_at IS NULL",
+        [Value::wide(id.number()), Value::wide(at.millis())],
+    )
+}
+
+/// Brings live records into the directory; older and repeated generations change nothing.
+///
+/// The statements take at most 1,000 records each and may run in any order. Afterwards [`clashes`] tells which
+/// ids were refused because another user's record, or an import, has them.
+pub fn publish(records: &[Record]) -> Vec<Statement> {
+    // What tells one connection from another is settled when it opens. Leaving those columns alone keeps the
+    // indexes over them untouched when it ends, and each touched index is a billed row at the edge.
+    batch::upserts(
+        records,
+        "ON CONFLICT (id) DO UPDATE SET avatar = excluded.avatar, user_agent = excluded.user_agent, \
+         offline_at = excluded.offline_at, lease_until = excluded.lease_until, \
+         generation = excluded.generation \
+         WHERE excluded.generation > record.generation AND record.source = 0 \
+         AND record.tenant = excluded.tenant AND record.user = excluded.user",
+    )
+}
+
+/// Of the ids in these records, those that belong to somebody else; one column, read by [`clashing_ids`].
+///
+/// Run it after [`publish`], in the same transaction. The publisher of such a record draws another id.
+pub fn clashes(records: &[Record]) -> Vec<Statement> {
+    batch::clashes(records)
+}
+
+/// Reads the rows of [`clashes`].
+///
+/// # Errors
+/// When a row is not of that form.
+pub fn clashing_ids(rows: &[Row]) -> Result<Vec<RecordId>, RowError> {
+    rows.iter().map(|row| Columns(row.iter()).id()).collect()
+}
+
+/// Brings imported records into the directory: the last line of an id wins, and a live id is left alone.
+///
+/// The records' own source and generation are not looked at. The statements take at most 1,000 records each,
+/// run in order, and return one row for each record that was written, read by [`imported`]; a record without
+/// a row has the id of a live one.
+pub fn import(records: &[Record]) -> Vec<Statement> {
+    let imported: Vec<_> = records
+        .iter()
+        .map(|record| Record { source: Source::Import, generation: FIRST_GENERATION, ..record.clone() })
+        .collect();
+    batch::upserts(
+        &imported,
+        "ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, user = excluded.user, \
+         full_name = excluded.full_name, avatar = excluded.avatar, user_agent = excluded.user_agent, \
+         device_id = excluded.device_id, remote_address = excluded.remote_address, \
+         online_at = excluded.online_at, offline_at = excluded.offline_at, \
+         lease_until = excluded.lease_until, generation = record.generation + 1 \
+         WHERE record.source = 1 \
+         RETURNING CAST(id AS TEXT), CAST(generation AS TEXT)",
+    )
+}
+
+const FIRST_GENERATION: i64 = 1;
+
+/// What became of one record of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// The id was new.
+    New(RecordId),
+    /// An earlier line had the id.
+    Updated(RecordId),
+}
+
+/// Reads the rows of one statement of [`import`].
+///
+/// # Errors
+/// When a row is not of that form.
+pub fn imported(rows: &[Row]) -> Result<Vec<Imported>, RowError> {
+    let outcome = |row: &Row| {
+        let mut columns = Columns(row.iter());
+        let id = columns.id()?;
+        let first = columns.number("generation")? == FIRST_GENERATION;
+        Ok(if first { Imported::New(id) } else { Imported::Updated(id) })
+    };
+    rows.iter().map(outcome).collect()
+}

@@ -1,0 +1,122 @@
+//! Liveness: whether a record reads as ended, and since when (`docs/rules/message-center.md#liveness`).
+//!
+//! "Online" is never stored. It follows from the record's own end, the end of its lease and its tenant's mark,
+//! as seen at one moment; this file says so twice, once over a [`Record`] and once as SQL.
+
+use serde::{Deserialize, Serialize};
+
+use super::{record::Record, sql::Binder};
+use crate::time::Timestamp;
+
+/// A tenant-wide order to be offline (`docs/rules/message-center.md#marks`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// What was opened at or before this instant is dead.
+    pub at: Timestamp,
+    /// User numbers the order spares.
+    pub exempt: Vec<i64>,
+}
+
+impl Mark {
+    /// Whether the order ended this record, had nothing else ended it before.
+    pub fn covers(&self, record: &Record) -> bool {
+        record.online_at <= self.at && !self.exempt.contains(&record.user)
+    }
+}
+
+/// The moment, and the order in force, under which records are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Leases are judged at this instant.
+    pub now: Timestamp,
+    /// The tenant's mark; usually there is none.
+    pub mark: Option<Mark>,
+}
+
+impl View {
+    /// The view of a tenant without a mark.
+    pub const fn at(now: Timestamp) -> Self {
+        Self { now, mark: None }
+    }
+
+    /// When the record ended, as seen here; `None` while it is online.
+    ///
+    /// The end that was written down counts first, else the earlier of a lease that ran out and a mark that
+    /// covers the record.
+    pub fn ended_at(&self, record: &Record) -> Option<Timestamp> {
+        let lapsed = record.lease_until.filter(|until| *until <= self.now);
+        let ordered = self.mark.as_ref().filter(|mark| mark.covers(record)).map(|mark| mark.at);
+        record.offline_at.or_else(|| lapsed.into_iter().chain(ordered).min())
+    }
+
+    /// Whether the record is online, as seen here.
+    pub fn is_online(&self, record: &Record) -> bool {
+        self.ended_at(record).is_none()
+    }
+
+    /// SQL for [`View::ended_at`] over rows whose `offline_at` is NULL.
+    ///
+    /// It reads `lease_until` and, under a mark, `online_at` and `user`: the columns of `record_open`.
+    pub(super) fn open_end(&self, binder: &mut Binder) -> String {
+        let now = binder.wide(self.now.millis());
+        let lapsed = format!("lease_until <= {now}");
+        let Some(mark) = &self.mark else {
+            return format!("CASE WHEN {lapsed} THEN lease_until END");
+        };
+        let at = binder.wide(mark.at.millis());
+        let mut covered = format!("online_at <= {at}");
+        if !mark.exempt.is_empty() {
+            let exempt = binder.numbers(mark.exempt.iter().copied());
+            covered = format!("{covered} AND user NOT IN {exempt}");
+        }
+        format!(
+            "CASE WHEN {covered} THEN CASE WHEN {lapsed} THEN min(lease_until, {at}) ELSE {at} END \
+             WHEN {lapsed} THEN lease_until END"
+        )
+    }
+
+    /// SQL for [`View::ended_at`] over any row.
+    pub(super) fn end(&self, binder: &mut Binder) -> String {
+        format!("coalesce(offline_at, {})", self.open_end(binder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::tests::support::sample;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn a_mark_ends_what_was_opened_before_it_and_nothing_else() {
+        let record = Record { online_at: at(100), ..sample(1) };
+        let view = |mark, exempt: &[i64]| View {
+            now: at(1_000),
+            mark: Some(Mark { at: at(mark), exempt: exempt.to_vec() }),
+        };
+        assert_eq!(view(99, &[]).ended_at(&record), None);
+        assert_eq!(view(100, &[]).ended_at(&record), Some(at(100)));
+        assert_eq!(view(500, &[record.user]).ended_at(&record), None);
+        assert_eq!(View::at(at(1_000)).ended_at(&record), None);
+    }
+
+    #[test]
+    fn a_lapsed_lease_and_a_mark_end_a_record_at_the_earlier_of_the_two() {
+        let record = Record { online_at: at(100), lease_until: Some(at(400)), ..sample(1) };
+        let marked = |mark| View { now: at(1_000), mark: Some(Mark { at: at(mark), exempt: vec![] }) };
+        assert_eq!(marked(300).ended_at(&record), Some(at(300)));
+        assert_eq!(marked(500).ended_at(&record), Some(at(400)));
+        assert_eq!(View::at(at(399)).ended_at(&record), None);
+        assert_eq!(View::at(at(400)).ended_at(&record), Some(at(400)));
+    }
+
+    #[test]
+    fn an_end_that_was_written_down_is_kept() {
+        let record = Record { offline_at: Some(at(700)), lease_until: Some(at(400)), ..sample(1) };
+        let view = View { now: at(1_000), mark: Some(Mark { at: at(500), exempt: vec![] }) };
+        assert_eq!(view.ended_at(&record), Some(at(700)));
+    }
+}

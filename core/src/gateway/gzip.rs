@@ -1,0 +1,221 @@
+//! Gzip around each binary message, when the handshake asked for it (`docs/rules/openim.md#gzip`).
+
+use std::io::{Read as _, Write as _};
+
+use flate2::{Compression, Crc, bufread::GzDecoder, write::GzEncoder};
+
+/// The largest message that is inflated. The caller bounds what it was deflated to.
+const INFLATED_BYTES: usize = 1 << 20;
+/// DEFLATE cannot do better: 258 bytes for two bits.
+const BEST_RATIO: usize = 1032;
+/// Longer messages are compressed, shorter ones wrapped as they are.
+///
+/// Measured with flate2 1.1 and miniz_oxide 0.9, on x86-64: the compressor allocates 344 KiB and takes 10 to 70 us
+/// for the smallest message, at level 0, 1 or 6 alike; a stored block takes one allocation of the message's size
+/// and less than 0.1 us. Compressing saves 12 bytes of a kick (116 instead of 128), 15 to 20 of an answer without
+/// data, and pays only for a reply about dozens of users: 468 instead of 808 bytes for 40, 729 instead of 1,424 for
+/// 80. There level 1 comes within 2 % of level 6, in two thirds (80 users) to a seventh (3,000) of its time.
+const STORED_BYTES: u16 = 1024;
+/// Magic, deflate, no flags, no time, no hints, unknown system; then a stored block that is the last.
+const STORED_HEADER: [u8; 11] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+const TRAILER_BYTES: usize = 8;
+
+/// Unwraps exactly one gzip stream; `None` when it is damaged or cut off, followed by anything, or larger inside
+/// than the limit.
+///
+/// The trailer names the length of the content, so that much is allocated and not more: a stream that holds more
+/// or less is wrong anyway. Beside it the decompressor takes 43 KiB.
+pub(super) fn decode(stream: &[u8]) -> Option<Vec<u8>> {
+    let (_, length) = stream.split_last_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    if length > INFLATED_BYTES || length > stream.len().saturating_mul(BEST_RATIO) {
+        return None;
+    }
+    let mut content = vec![0; length];
+    let mut decoder = GzDecoder::new(stream);
+    decoder.read_exact(&mut content).ok()?;
+    // The checksum is verified by the read that finds the end.
+    if decoder.read(&mut [0]).ok()? != 0 {
+        return None;
+    }
+    decoder.into_inner().is_empty().then_some(content)
+}
+
+/// Wraps `content` as one gzip stream.
+pub(super) fn encode(content: &[u8]) -> Vec<u8> {
+    match u16::try_from(content.len()) {
+        Ok(length) if length <= STORED_BYTES => store(content, length),
+        _ => deflate(content),
+    }
+}
+
+fn store(content: &[u8], length: u16) -> Vec<u8> {
+    let mut checksum = Crc::new();
+    checksum.update(content);
+    let mut stream = Vec::with_capacity(STORED_HEADER.len() + 4 + content.len() + TRAILER_BYTES);
+    stream.extend_from_slice(&STORED_HEADER);
+    stream.extend_from_slice(&length.to_le_bytes());
+    stream.extend_from_slice(&(!length).to_le_bytes());
+    stream.extend_from_slice(content);
+    stream.extend_from_slice(&checksum.sum().to_le_bytes());
+    stream.extend_from_slice(&u32::from(length).to_le_bytes());
+    stream
+}
+
+fn deflate(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(content.len() / 2), Compression::fast());
+    // Writing to memory cannot fail; an empty message would only be a worse answer.
+    encoder.write_all(content).and_then(|()| encoder.finish()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the native client 3.8.3 sent, and the kick that it understood.
+    const NATIVE_REQUEST: &str = "H4sIAAAAAAAA/yTMQUuHMBjH8T31/yuYvYDuXQdzujbvQniIwIK6xdP2GCOZOb3na+wFZZi3zw9+fOn7EiC/p0ARh5e5owm2lUEC1x1NraOw+N5ThBOD8/P4SQFyBskTBdc2O68evyji4sdw7PRh/miDjbtPDS4IGWPsdVvhN/25OOPgLcGtcD2Sk4Yb+S54pZzidW+RO1tZLaS6U2jg5v/8VuhalaIodSm1KJSojYE0O0rsLwAA//94wuyBvwAAAA==";
+    const KICK: &str = "H4sIAAAAAAAAAxXKwQmEMBBG4fkxGFAXi1IPOYhgBYZ1lFyiTtKA1mKdmyXH9/GWdBeAmjmcSA+hxGfmy6zso9scCxRBj2E3/itoCPV0stjoDm/63HoQ6Y6V81cOImPYM6veRouKiHR68Gtf+gMhcvmVaQAAAA==";
+
+    fn unbase64(text: &str) -> Vec<u8> {
+        STANDARD.decode(text).unwrap()
+    }
+
+    fn at_level(content: &[u8], level: u32) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_the_native_client_sent_and_understood_is_inflated() {
+        let request = decode(&unbase64(NATIVE_REQUEST)).unwrap();
+        assert_eq!(request.len(), 191);
+        assert!(request.starts_with(b"\x65\x7f\x03\x01\x01\x0cGeneralWsReq"));
+        let kick = decode(&unbase64(KICK)).unwrap();
+        assert_eq!(kick.len(), 105);
+        assert!(kick.ends_with(b"\x07\xff\x82\x01\xfe\x0f\xa4\x00"));
+    }
+
+    #[test]
+    fn a_stored_block_is_what_the_format_says() {
+        assert_eq!(
+            encode(b"abc"),
+            b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x01\x03\0\xfc\xffabc\xc2\x41\x24\x35\x03\0\0\0"
+        );
+    }
+
+    #[test]
+    fn short_messages_are_stored_and_long_ones_compressed() {
+        let limit = usize::from(STORED_BYTES);
+        let stored = encode(&vec![b'a'; limit]);
+        assert_eq!(stored.len(), limit + 23);
+        let compressed = encode(&vec![b'a'; limit + 1]);
+        assert!(compressed.len() < 50, "{}", compressed.len());
+        assert_eq!(decode(&compressed), Some(vec![b'a'; limit + 1]));
+        assert_eq!(decode(&stored), Some(vec![b'a'; limit]));
+    }
+
+    #[test]
+    fn every_level_is_inflated() {
+        let content = unbase64(NATIVE_REQUEST).repeat(40);
+        for level in 0..=9 {
+            assert_eq!(decode(&at_level(&content, level)).as_ref(), Some(&content), "{level}");
+        }
+    }
+
+    #[test]
+    fn a_header_may_name_what_it_likes() {
+        let named = flate2::GzBuilder::new().filename("f").comment("c").extra(&b"xyz"[..]).mtime(1);
+        let mut encoder = named.write(Vec::new(), Compression::fast());
+        encoder.write_all(b"content").unwrap();
+        assert_eq!(decode(&encoder.finish().unwrap()).unwrap(), b"content");
+    }
+
+    #[test]
+    fn one_mebibyte_is_inflated_and_one_byte_more_is_not() {
+        let largest = at_level(&vec![0; INFLATED_BYTES], 9);
+        assert!(largest.len() < 1100, "{}", largest.len());
+        assert_eq!(decode(&largest).map(|content| content.len()), Some(INFLATED_BYTES));
+        assert_eq!(decode(&at_level(&vec![0; INFLATED_BYTES + 1], 9)), None);
+    }
+
+    #[test]
+    fn a_bomb_that_lies_about_its_length_is_refused() {
+        let bomb = at_level(&vec![0; 40 << 20], 9);
+        assert!(bomb.len() < 51_200);
+        let (rest, _) = bomb.split_last_chunk::<4>().unwrap();
+        for length in [0, 1, 1 << 16, 1 << 20, u32::MAX] {
+            assert_eq!(decode(&[rest, &length.to_le_bytes()[..]].concat()), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn more_than_deflate_can_do_is_not_made_room_for() {
+        let mut stream = encode(b"abc");
+        let at = stream.len() - 4;
+        for length in [2_u32, 4, 1 << 20] {
+            stream[at..].copy_from_slice(&length.to_le_bytes());
+            assert_eq!(decode(&stream), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_cut_continued_or_damaged_stream_is_refused() {
+        for stream in [unbase64(NATIVE_REQUEST), unbase64(KICK), encode(b"abc"), encode(b"")] {
+            assert!(decode(&stream).is_some());
+            for length in 0..stream.len() {
+                assert_eq!(decode(&stream[..length]), None, "{length}");
+            }
+            for more in [&b"\0"[..], b"\0\0\0\0", b"abcdefgh", &stream] {
+                assert_eq!(decode(&[&stream[..], more].concat()), None);
+            }
+            let checksum = stream.len() - 8;
+            for at in [0, 1, 2, checksum, checksum + 4, checksum + 7] {
+                let mut damaged = stream.clone();
+                damaged[at] ^= 1;
+                assert_eq!(decode(&damaged), None, "{at}");
+            }
+        }
+        assert_eq!(decode(br#"{"reqIdentifier":1001}"#), None);
+    }
+
+    #[test]
+    fn a_second_stream_is_refused_even_when_it_is_empty() {
+        assert_eq!(decode(&[encode(b"abc"), encode(b"")].concat()), None);
+        assert_eq!(decode(&[encode(b""), encode(b"abc")].concat()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_content_comes_through(
+            random in prop::collection::vec(any::<u8>(), 0..3000),
+            alike in prop::collection::vec(0..3_u8, 0..3000),
+        ) {
+            for content in [random, alike] {
+                prop_assert_eq!(decode(&encode(&content)), Some(content));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+            let _ = decode(&[b"\x1f\x8b\x08\0\0\0\0\0\0\xff", &bytes[..], b"\0\x10\0\0"].concat());
+        }
+
+        #[test]
+        fn no_change_of_a_good_stream_makes_the_decoder_panic(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        ) {
+            for mut stream in [unbase64(NATIVE_REQUEST), at_level(&[7; 3000], 6), encode(b"stored")] {
+                for (at, byte) in &changes {
+                    let at = at.index(stream.len());
+                    stream[at] = *byte;
+                }
+                let _ = decode(&stream);
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The JSON encoding (`sdkType=js`), in binary messages both ways (`docs/rules/openim.md#json`).
+
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+use super::frame::{Request, Response};
+
+#[derive(Deserialize)]
+struct WireRequest<'a> {
+    #[serde(rename = "reqIdentifier", default)]
+    identifier: i32,
+    #[serde(rename = "sendID", default, borrow)]
+    send_id: Option<Cow<'a, str>>,
+    #[serde(rename = "operationID", default, borrow)]
+    operation_id: Option<Cow<'a, str>>,
+    #[serde(rename = "msgIncr", default, borrow)]
+    msg_incr: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    data: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+struct WireResponse<'a> {
+    #[serde(rename = "reqIdentifier")]
+    identifier: i32,
+    #[serde(rename = "msgIncr")]
+    msg_incr: &'a str,
+    #[serde(rename = "operationID")]
+    operation_id: &'a str,
+    #[serde(rename = "errCode")]
+    error_code: i64,
+    #[serde(rename = "errMsg")]
+    error_message: &'a str,
+    data: Option<String>,
+}
+
+/// Reads a request; `None` when it is not one.
+pub(super) fn decode(bytes: &[u8]) -> Option<Request> {
+    let wire: WireRequest<'_> = crate::json::object(bytes).ok()?;
+    let text = |field: Option<Cow<'_, str>>| field.unwrap_or_default().into_owned();
+    Some(Request {
+        identifier: wire.identifier,
+        send_id: text(wire.send_id),
+        operation_id: text(wire.operation_id),
+        msg_incr: text(wire.msg_incr),
+        data: STANDARD.decode(wire.data.unwrap_or_default().as_bytes()).ok()?,
+    })
+}
+
+/// Writes a response.
+pub(super) fn encode(response: &Response) -> Vec<u8> {
+    let wire = WireResponse {
+        identifier: response.identifier,
+        msg_incr: &response.msg_incr,
+        operation_id: &response.operation_id,
+        error_code: response.error_code,
+        error_message: &response.error_message,
+        data: response.data.as_ref().map(|data| STANDARD.encode(data)),
+    };
+    // Six plain members cannot fail to serialise; an empty message would only be a worse answer.
+    serde_json::to_vec(&wire).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openim::Code;
+
+    #[test]
+    fn frames_are_written_as_the_vectors_show() {
+        let json = |response: &Response| String::from_utf8(encode(response)).unwrap();
+        assert_eq!(
+            json(&Response::kick()),
+            r#"{"reqIdentifier":2002,"msgIncr":"","operationID":"","errCode":0,"errMsg":"","data":null}"#
+        );
+        let request = decode(
+            br#"{"reqIdentifier":1001,"token":"","sendID":"u1","operationID":"op1","msgIncr":"u1_op1","data":"CgJ1MQ=="}"#,
+        )
+        .unwrap();
+        assert_eq!(request.data, b"\x0a\x02u1");
+        assert_eq!(
+            json(&request.answer(Some(Vec::new()))),
+            r#"{"reqIdentifier":1001,"msgIncr":"u1_op1","operationID":"op1","errCode":0,"errMsg":"","data":""}"#
+        );
+        assert_eq!(
+            json(&request.fail(Code::NoPermission)),
+            r#"{"reqIdentifier":1001,"msgIncr":"u1_op1","operationID":"op1","errCode":1002,"errMsg":"NoPermissionError","data":null}"#
+        );
+    }
+
+    #[test]
+    fn left_out_and_null_members_are_empty() {
+        assert_eq!(decode(b"{}"), Some(Request::default()));
+        assert_eq!(decode(br#"{"sendID":null,"data":null}"#), Some(Request::default()));
+    }
+
+    #[test]
+    fn what_is_not_a_request_is_refused() {
+        for bytes in
+            [&b""[..], b"[]", b"{", b"{}{}", b"\xff\xfe", br#"{"reqIdentifier":"1001"}"#, br#"{"data":"%%"}"#]
+        {
+            assert_eq!(decode(bytes), None, "{bytes:?}");
+        }
+    }
+}

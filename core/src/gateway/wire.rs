@@ -1,0 +1,113 @@
+//! What travels on a gateway socket, below the meaning of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The largest message that a client may send, in bytes as received (`docs/rules/openim.md#framing`).
+pub const MESSAGE_BYTES: usize = 51_200;
+
+/// How requests and responses are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Encoding {
+    /// `sdkType=js`.
+    Json,
+    /// `sdkType=go`, and every client that does not say.
+    Gob,
+}
+
+/// What a connection speaks, settled at its handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wire {
+    /// The form of a binary message.
+    pub encoding: Encoding,
+    /// Whether each binary message is one gzip stream.
+    pub gzip: bool,
+}
+
+/// A whole message from a client.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Incoming {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+}
+
+/// A whole message to a client.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Payload {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+}
+
+// A client may write its token into a message, and have it echoed.
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+        }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// How a socket is closed. Clients do not act on it; people and logs do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Close {
+    /// The user logged out, or the socket was replaced by its own client's next one.
+    Done,
+    /// A message could not be decoded, or a text was neither ping nor pong.
+    Undecodable,
+    /// A wrong sendID, an unknown reqIdentifier, or a refusal that had to be told after the upgrade.
+    Policy,
+    /// A message above [`MESSAGE_BYTES`].
+    TooBig,
+    /// The server stops.
+    Draining,
+    /// The login was taken back.
+    Kicked,
+    /// A console's user was forced offline.
+    ForcedOffline,
+    /// The client reads too slowly for what it is sent.
+    TooSlow,
+}
+
+impl Close {
+    /// The code of the Close frame.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Done => 1000,
+            Self::Undecodable => 1002,
+            Self::Policy | Self::TooSlow => 1008,
+            Self::TooBig => 1009,
+            Self::Draining => 1012,
+            Self::ForcedOffline => 4001,
+            Self::Kicked => 4006,
+        }
+    }
+
+    /// The reason of the Close frame.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Done => "",
+            Self::Undecodable => "undecodable",
+            Self::Policy => "refused",
+            Self::TooBig => "too big",
+            Self::Draining => "draining",
+            Self::ForcedOffline => "forced_offline",
+            Self::Kicked => "kicked",
+            Self::TooSlow => "too slow",
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Where a tenant's mark is kept (`docs/rules/message-center.md#marks`).
+
+use crate::{
+    directory::view::Mark,
+    id::TenantId,
+    store::{Statement, Value},
+    time::Timestamp,
+};
+
+/// One row a tenant: its latest tenant-wide order.
+pub const SCHEMA: &str = "\
+CREATE TABLE IF NOT EXISTS tenant_mark (\
+  tenant INTEGER PRIMARY KEY, at INTEGER NOT NULL, sequence INTEGER NOT NULL, exempt TEXT NOT NULL\
+) STRICT;";
+
+/// A mark as it is stored. The sequence grows with every order, so that two in one millisecond are told apart.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stored {
+    /// The order in force.
+    pub mark: Mark,
+    /// How many orders there were.
+    pub sequence: i64,
+}
+
+/// Puts an order in force. An earlier instant never replaces a later one.
+pub fn set(tenant: TenantId, mark: &Mark) -> Statement {
+    Statement::new(
+        "INSERT INTO tenant_mark (tenant, at, sequence, exempt) \
+         VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), 1, ?3) \
+         ON CONFLICT (tenant) DO UPDATE SET at = max(at, excluded.at), sequence = sequence + 1, \
+         exempt = CASE WHEN excluded.at >= at THEN excluded.exempt ELSE exempt END",
+        [
+            Value::wide(tenant.0),
+            Value::wide(mark.at.millis()),
+            serde_json::to_string(&mark.exempt).unwrap_or_default().into(),
+        ],
+    )
+}
+
+/// The order in force; no row when there never was one.
+pub fn get(tenant: TenantId) -> Statement {
+    Statement::new(
+        "SELECT CAST(at AS TEXT), sequence, exempt FROM tenant_mark WHERE tenant = CAST(?1 AS INTEGER)",
+        [Value::wide(tenant.0)],
+    )
+}
+
+/// Lifts the order.
+pub fn lift(tenant: TenantId) -> Statement {
+    Statement::new("DELETE FROM tenant_mark WHERE tenant = CAST(?1 AS INTEGER)", [Value::wide(tenant.0)])
+}
+
+/// Reads the rows of [`get`]; `None` without a row.
+///
+/// # Errors
+/// The name of what does not read.
+pub fn read(rows: &[Vec<Value>]) -> Result<Option<Stored>, &'static str> {
+    let Some(row) = rows.first() else { return Ok(None) };
+    let [Value::Text(at), Value::Int(sequence), Value::Text(exempt)] = row.as_slice() else {
+        return Err("a tenant's mark does not read as one");
+    };
+    Ok(Some(Stored {
+        mark: Mark {
+            at: Timestamp::from_millis(
+                at.parse().map_err(|_| "the instant of a tenant's mark is no number")?,
+            ),
+            exempt: serde_json::from_str(exempt)
+                .map_err(|_| "the exempt users of a tenant's mark do not read")?,
+        },
+        sequence: *sequence,
+    }))
+}

@@ -1,0 +1,45 @@
+//! A tenant's directory in several stores, as it is kept at the edge: which store has a user's records, and the
+//! rows beside the records.
+//!
+//! Users fall into fixed buckets, buckets into shards. A record's shard depends on its user alone, so an upsert
+//! goes to one place; lists ask all of them and merge (`crate::directory::page`).
+
+pub mod layout;
+pub mod mark;
+pub mod progress;
+
+use sha2::{Digest as _, Sha256};
+
+/// Buckets that users fall into, whatever the number of shards. Never changes: rows would be looked for elsewhere.
+pub const BUCKETS: u16 = 1024;
+
+/// The bucket of a user number: its hash is part of the stored layout, so it is one that no library changes.
+pub fn bucket(user: i64) -> u16 {
+    let [high, low, ..] = <[u8; 32]>::from(Sha256::digest(user.to_string().as_bytes()));
+    u16::from_be_bytes([high, low]) % BUCKETS
+}
+
+/// The shard of a user's records when there are `shards` of them (`presence.directory_shards`).
+pub fn shard(user: i64, shards: u32) -> u32 {
+    u32::from(bucket(user)) % shards.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_never_moves() {
+        assert_eq!([0, 1, 42, -7, i64::MAX].map(bucket), [1004, 902, 839, 880, 842]);
+    }
+
+    #[test]
+    fn users_are_spread_over_all_shards() {
+        for shards in [1, 2, 16, 1024] {
+            let mut users = vec![0; usize::try_from(shards).unwrap()];
+            (0..64 * 1024).for_each(|user| users[usize::try_from(shard(user, shards)).unwrap()] += 1);
+            let fair = 64 * 1024 / users.len();
+            assert!(users.iter().all(|count| *count > fair / 3 && *count < fair * 3), "{shards}: {users:?}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! How far a shard's own chores are: the audit that visits every live record, and the sweep of old ones.
+
+use std::time::Duration;
+
+use crate::{
+    id::{RecordId, TenantId},
+    store::{Statement, Value},
+    time::Timestamp,
+};
+
+/// One row.
+pub const SCHEMA: &str = "\
+CREATE TABLE IF NOT EXISTS progress (\
+  id INTEGER PRIMARY KEY CHECK (id = 1), audited INTEGER NOT NULL, audit_at INTEGER NOT NULL, \
+  sweep_at INTEGER NOT NULL\
+) STRICT;";
+
+/// Records that one step of the audit visits. Each may be a call to another object.
+pub const AUDIT_BATCH: u32 = 250;
+/// How often leases are settled and old records deleted.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// When which chore goes on, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The last record that the audit visited; `None` at the beginning of a round.
+    pub audited: Option<RecordId>,
+    /// When it goes on.
+    pub audit_at: Timestamp,
+    /// When old records are looked for.
+    pub sweep_at: Timestamp,
+}
+
+impl Progress {
+    /// Both chores begin one span from now: a record that was just written needs no check.
+    pub fn begin(now: Timestamp, audit_every: Duration) -> Self {
+        Self { audited: None, audit_at: now + audit_every / 2, sweep_at: now + SWEEP_EVERY }
+    }
+
+    /// The moment of whichever comes first.
+    pub fn next(&self) -> Timestamp {
+        self.audit_at.min(self.sweep_at)
+    }
+}
+
+/// How long until the audit's next step, so that a round over `live` records takes half of `audit_every`: a record
+/// that was opened behind the cursor is still visited in time.
+pub fn audit_pause(live: u64, audit_every: Duration) -> Duration {
+    let steps = u32::try_from(live / u64::from(AUDIT_BATCH)).unwrap_or(u32::MAX).saturating_add(1);
+    (audit_every / 2 / steps).max(Duration::from_secs(1))
+}
+
+/// Live records of a tenant without an end.
+pub fn count_live(tenant: TenantId) -> Statement {
+    Statement::new(
+        "SELECT count(*) FROM record INDEXED BY record_open WHERE tenant = CAST(?1 AS INTEGER) \
+         AND offline_at IS NULL AND source = 0",
+        [Value::wide(tenant.0)],
+    )
+}
+
+/// Whether there is any record left to care for: one row, or none.
+pub fn any_record() -> Statement {
+    Statement::new("SELECT 1 FROM record LIMIT 1", [])
+}
+
+/// Keeps the progress.
+pub fn keep(progress: &Progress) -> Statement {
+    Statement::new(
+        "INSERT OR REPLACE INTO progress (id, audited, audit_at, sweep_at) \
+         VALUES (1, CAST(?1 AS INTEGER), ?2, ?3)",
+        [
+            Value::wide(progress.audited.map_or(0, RecordId::number)),
+            progress.audit_at.millis().into(),
+            progress.sweep_at.millis().into(),
+        ],
+    )
+}
+
+/// Reads the progress; no row before the first write.
+pub fn get() -> Statement {
+    Statement::new("SELECT CAST(audited AS TEXT), audit_at, sweep_at FROM progress", [])
+}
+
+/// The progress in the rows of [`get`].
+pub fn read(rows: &[Vec<Value>]) -> Option<Progress> {
+    let [Value::Text(audited), Value::Int(audit_at), Value::Int(sweep_at)] = rows.first()?.as_slice() else {
+        return None;
+    };
+    Some(Progress {
+        audited: audited.parse().ok().and_then(RecordId::from_number),
+        audit_at: Timestamp::from_millis(*audit_at),
+        sweep_at: Timestamp::from_millis(*sweep_at),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_round_of_the_audit_fits_its_span_whatever_the_number_of_records() {
+        for live in [0_u64, 1, 249, 250, 10_000, 62_500] {
+            let steps = u32::try_from(live / u64::from(AUDIT_BATCH)).unwrap() + 1;
+            assert!(audit_pause(live, HOUR) * steps <= HOUR, "{live}");
+        }
+        assert_eq!(audit_pause(u64::MAX, HOUR), Duration::from_secs(1));
+    }
+}

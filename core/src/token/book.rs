@@ -1,0 +1,131 @@
+//! What a user's store knows of its tokens (`docs/rules/openim.md#token-states`).
+//!
+//! A row keeps the hash, never the text. A kicked token keeps its row until it expires, so that it stays *kicked*
+//! and never turns into *never issued*.
+
+use serde::{Deserialize, Serialize};
+
+use super::{TokenError, TokenHash};
+use crate::{platform::Platform, time::Timestamp};
+
+/// What became of an issued token. Expiry is not a state: the token itself says when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenState {
+    /// Good until it expires.
+    Valid,
+    /// Taken back.
+    Kicked,
+}
+
+/// One issued token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// Its name.
+    pub hash: TokenHash,
+    /// The platform it is for.
+    pub platform: Platform,
+    /// Grows with every token of the user. `iat` would not do: it is moved back to keep texts apart.
+    pub order: i64,
+    /// The store's own instant of issue.
+    pub issued_at: Timestamp,
+    /// When the row may be forgotten.
+    pub expires: Timestamp,
+    /// What became of it.
+    pub state: TokenState,
+}
+
+/// What the book says of a presented token.
+///
+/// # Errors
+/// [`TokenError::NotIssued`] without a row, [`TokenError::Kicked`] for a tombstone.
+pub fn standing(row: Option<&TokenRow>) -> Result<&TokenRow, TokenError> {
+    match row {
+        None => Err(TokenError::NotIssued),
+        Some(TokenRow { state: TokenState::Kicked, .. }) => Err(TokenError::Kicked),
+        Some(row) => Ok(row),
+    }
+}
+
+/// Some of one user's tokens, named so that the store can find them without loading any.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenSet {
+    /// Exactly these.
+    These(Vec<TokenHash>),
+    /// Every token of a platform, one perhaps excepted.
+    Platform {
+        /// Which platform.
+        platform: Platform,
+        /// The token that stays.
+        except: Option<TokenHash>,
+    },
+    /// Every token of the user.
+    All,
+}
+
+impl TokenSet {
+    /// Whether a token is one of them.
+    pub fn contains(&self, hash: &TokenHash, platform: Platform) -> bool {
+        match self {
+            Self::These(hashes) => hashes.contains(hash),
+            Self::Platform { platform: only, except } => *only == platform && except.as_ref() != Some(hash),
+            Self::All => true,
+        }
+    }
+}
+
+/// How many tokens each platform was given in the current second.
+///
+/// Two tokens of one user, platform and second would be the same text; the count moves the later one's `iat` back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssueClock {
+    second: i64,
+    given: Vec<(Platform, u32)>,
+    /// The largest count ever told.
+    #[serde(default)]
+    most: u32,
+}
+
+impl IssueClock {
+    /// Counts one more token for `platform` at `now`; tells how many it had before in this second.
+    ///
+    /// While a clock that was set back is behind itself, it counts beyond every count there was: what it told in
+    /// those seconds the first time is forgotten.
+    pub fn tick(&mut self, platform: Platform, now: Timestamp) -> u32 {
+        let nth = if now.secs() < self.second { self.most + 1 } else { self.count(platform, now) };
+        self.most = self.most.max(nth);
+        nth
+    }
+
+    fn count(&mut self, platform: Platform, now: Timestamp) -> u32 {
+        if now.secs() > self.second {
+            self.second = now.secs();
+            self.given.clear();
+        }
+        match self.given.iter_mut().find(|(of, _)| *of == platform) {
+            Some((_, count)) => {
+                *count += 1;
+                *count
+            }
+            None => {
+                self.given.push((platform, 0));
+                0
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_counts_within_a_second_and_forgets_it_after() {
+        let mut clock = IssueClock::default();
+        let at = |millis| Timestamp::from_millis(millis);
+        assert_eq!(clock.tick(Platform::Web, at(1000)), 0);
+        assert_eq!(clock.tick(Platform::Web, at(1999)), 1);
+        assert_eq!(clock.tick(Platform::Ios, at(1999)), 0);
+        assert_eq!(clock.tick(Platform::Web, at(500)), 2, "a clock set back must not repeat a text");
+        assert_eq!(clock.tick(Platform::Web, at(2000)), 0);
+    }
+}

@@ -1,0 +1,70 @@
+//! What a token says (`docs/rules/openim.md#claims`).
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use crate::{id::UserId, platform::Platform, time::Timestamp};
+
+/// `iat` is written this much before the moment of issue, for verifiers whose clocks are behind.
+const ISSUED_BEFORE_SECS: i64 = 5;
+/// `nbf` is written this much before `iat`.
+const NOT_BEFORE_SECS: i64 = 300;
+/// Seconds of a day, the unit of a token's lifetime.
+const DAY_SECS: i64 = 86_400;
+
+/// The claims, in the byte order of the documents' samples. Times are whole seconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The owner, as the token spells it.
+    #[serde(rename = "UserID")]
+    pub user_id: String,
+    /// The platform's number, as the token spells it.
+    #[serde(rename = "PlatformID", deserialize_with = "whole")]
+    pub platform_id: i64,
+    /// From this second on the token is expired.
+    #[serde(deserialize_with = "whole")]
+    pub exp: i64,
+    /// Before this second the token is not valid yet.
+    #[serde(default, deserialize_with = "whole_if_any", skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
+    /// When it says it was issued.
+    #[serde(default, deserialize_with = "whole_if_any", skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
+}
+
+impl Claims {
+    /// The claims of a new token that lives `ttl_days`.
+    ///
+    /// `nth` counts the tokens that this user and platform were already given in this second: it moves `iat` (and
+    /// with it `nbf`) back, so that no two of them are the same text.
+    pub fn new(user: &UserId, platform: Platform, now: Timestamp, ttl_days: u32, nth: u32) -> Self {
+        let issued = now.secs() - ISSUED_BEFORE_SECS - i64::from(nth);
+        Self {
+            user_id: user.as_str().to_owned(),
+            platform_id: i64::from(platform.number()),
+            exp: now.secs() + lifetime_secs(ttl_days),
+            nbf: Some(issued - NOT_BEFORE_SECS),
+            iat: Some(issued),
+        }
+    }
+}
+
+/// A token's lifetime in seconds: `expireTimeSeconds` of the two issuing endpoints.
+pub const fn lifetime_secs(ttl_days: u32) -> i64 {
+    ttl_days as i64 * DAY_SECS
+}
+
+/// A number that other encoders may have written as a float.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    number.as_i64().or_else(|| number.as_f64().map(saturate)).ok_or_else(|| D::Error::custom("not a number"))
+}
+
+fn whole_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    whole(deserializer).map(Some)
+}
+
+/// `as` saturates at the ends of `i64`, which is what a time beyond any calendar means.
+#[allow(clippy::cast_possible_truncation, reason = "saturating is the meaning")]
+fn saturate(number: f64) -> i64 {
+    number.floor() as i64
+}

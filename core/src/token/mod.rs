@@ -1,0 +1,20 @@
+//! OpenIM-style tokens: what is in them, who signed them, and what became of them.
+//!
+//! A token is good when its signature and times hold ([`Keys::verify`], which needs no state) *and* its user's
+//! [`book`] knows its exact text as valid. Rules: `docs/rules/openim.md#tokens`.
+
+pub mod book;
+mod claims;
+mod error;
+mod hash;
+mod keys;
+
+pub use claims::{Claims, lifetime_secs};
+pub use error::TokenError;
+pub use hash::TokenHash;
+pub use keys::{Keys, Verified};
+
+use crate::secret::Secret;
+
+/// The text of a token. It is a bearer secret.
+pub type TokenText = Secret<String>;

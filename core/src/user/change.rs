@@ -1,0 +1,142 @@
+//! Durable facts, and the SQL that writes them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{HeldEnd, Profile};
+use crate::{
+    directory::record::Record,
+    id::{RecordId, UserId},
+    store::{Statement, Value},
+    time::Timestamp,
+    token::book::{TokenRow, TokenSet, TokenState},
+};
+
+/// A fact to be made durable. All of one outcome are committed together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// The user's own row is this from now on.
+    Profile(Profile),
+    /// A token exists; expired ones may be forgotten.
+    TokenIssued(TokenRow),
+    /// Tokens are dead, whatever they were before.
+    TokensKicked(TokenSet),
+    /// A connection opened.
+    RecordOpened(Box<Record>),
+    /// A connection ended. Ends are final: only the first counts.
+    RecordEnded {
+        /// Whose end.
+        record: RecordId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A connection ended, and the directory is to hear of it later.
+    EndHeld(HeldEnd),
+    /// No held end is waiting any more.
+    HeldReleased,
+}
+
+/// The tables of a user's store, beside the directory's. One per database on the origin, one per object on the edge.
+pub const SCHEMA: &str = "\
+CREATE TABLE IF NOT EXISTS user (\
+  id TEXT PRIMARY KEY, tenant INTEGER, last_order INTEGER NOT NULL, issue_clock TEXT NOT NULL\
+) STRICT, WITHOUT ROWID;\
+CREATE TABLE IF NOT EXISTS token (\
+  user TEXT NOT NULL, hash TEXT NOT NULL, platform INTEGER NOT NULL, ord INTEGER NOT NULL,\
+  issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, state INTEGER NOT NULL,\
+  PRIMARY KEY (user, hash)\
+) STRICT, WITHOUT ROWID;\
+CREATE TABLE IF NOT EXISTS held_end (\
+  user TEXT NOT NULL, record INTEGER NOT NULL, ended_at INTEGER NOT NULL, until INTEGER NOT NULL,\
+  PRIMARY KEY (user, record)\
+) STRICT, WITHOUT ROWID;";
+
+/// Gives every held end of every user its true date, for a store whose users are all gone.
+pub fn release_all_held() -> [Statement; 2] {
+    [
+        "UPDATE record SET generation = generation + 1, \
+         offline_at = (SELECT ended_at FROM held_end WHERE held_end.record = record.id) \
+         WHERE offline_at IS NULL AND id IN (SELECT record FROM held_end)",
+        "DELETE FROM held_end",
+    ]
+    .map(|sql| Statement::new(sql, []))
+}
+
+/// Hashes in one statement; each is one bound parameter, and there are at most 100.
+const HASHES: usize = 90;
+
+impl Change {
+    /// The statements that make it durable, to be run in order.
+    pub fn statements(&self, user: &UserId) -> Vec<Statement> {
+        let id = || Value::from(user.as_str());
+        match self {
+            Self::Profile(profile) => vec![Statement::new(
+                "INSERT INTO user (id, tenant, last_order, issue_clock) VALUES (?1, CAST(?2 AS INTEGER), ?3, ?4) \
+                 ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, last_order = excluded.last_order, \
+                 issue_clock = excluded.issue_clock",
+                [
+                    id(),
+                    profile.tenant.map(|tenant| Value::wide(tenant.0)).into(),
+                    profile.last_order.into(),
+                    serde_json::to_string(&profile.issue_clock).unwrap_or_default().into(),
+                ],
+            )],
+            Self::TokenIssued(row) => vec![
+                Statement::new(
+                    "DELETE FROM token WHERE user = ?1 AND expires_at <= ?2",
+                    [id(), row.issued_at.millis().into()],
+                ),
+                Statement::new(
+                    "INSERT INTO token (user, hash, platform, ord, issued_at, expires_at, state) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    [
+                        id(),
+                        row.hash.to_string().into(),
+                        i64::from(row.platform.number()).into(),
+                        row.order.into(),
+                        row.issued_at.millis().into(),
+                        row.expires.millis().into(),
+                        Value::Int(i64::from(row.state == TokenState::Kicked)),
+                    ],
+                ),
+            ],
+            Self::TokensKicked(set) => kick(&id, set),
+            Self::RecordOpened(record) => vec![crate::directory::upsert::opened(record)],
+            Self::RecordEnded { record, at } => vec![crate::directory::upsert::ended(*record, *at)],
+            Self::EndHeld(held) => vec![Statement::new(
+                "INSERT OR REPLACE INTO held_end (user, record, ended_at, until) \
+                 VALUES (?1, CAST(?2 AS INTEGER), ?3, ?4)",
+                [
+                    id(),
+                    Value::wide(held.record.number()),
+                    held.ended_at.millis().into(),
+                    held.until.millis().into(),
+                ],
+            )],
+            Self::HeldReleased => vec![Statement::new("DELETE FROM held_end WHERE user = ?1", [id()])],
+        }
+    }
+}
+
+fn kick(id: &impl Fn() -> Value, set: &TokenSet) -> Vec<Statement> {
+    match set {
+        TokenSet::These(hashes) => hashes
+            .chunks(HASHES)
+            .map(|chunk| {
+                let places: Vec<String> = (2..chunk.len() + 2).map(|n| format!("?{n}")).collect();
+                let sql =
+                    format!("UPDATE token SET state = 1 WHERE user = ?1 AND hash IN ({})", places.join(", "));
+                let hashes = chunk.iter().map(|hash| Value::from(hash.to_string()));
+                Statement::new(sql, std::iter::once(id()).chain(hashes).collect::<Vec<_>>())
+            })
+            .collect(),
+        TokenSet::Platform { platform, except } => vec![Statement::new(
+            "UPDATE token SET state = 1 WHERE user = ?1 AND platform = ?2 AND hash <> ?3",
+            [
+                id(),
+                i64::from(platform.number()).into(),
+                except.map(|hash| hash.to_string()).unwrap_or_default().into(),
+            ],
+        )],
+        TokenSet::All => vec![Statement::new("UPDATE token SET state = 1 WHERE user = ?1", [id()])],
+    }
+}

@@ -1,0 +1,158 @@
+//! What can happen to a user.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Needs, OpenError, Presence};
+use crate::{
+    gateway::{Incoming, Wire},
+    id::{ConnId, UserId},
+    platform::Platform,
+    token::{TokenHash, Verified},
+};
+
+/// Everything that happens to a user is one of these. They cross the wire between a Worker and its objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Make a token. Answered with [`super::Reply::Issued`].
+    IssueToken {
+        /// For which platform.
+        platform: Platform,
+    },
+    /// What does the book say of a token whose signature and times hold?
+    VerifyToken {
+        /// Which.
+        token: TokenHash,
+    },
+    /// A client wants to connect. Answered with [`super::Reply::Opened`].
+    Open(Box<Opening>),
+    /// A socket is gone. Said any number of times, done once.
+    Close {
+        /// Which.
+        connection: ConnId,
+    },
+    /// An application went to the background, or came back.
+    SetBackground {
+        /// On which connection.
+        connection: ConnId,
+        /// The new flag.
+        background: bool,
+    },
+    /// A client sent a message.
+    Receive {
+        /// On which connection.
+        connection: ConnId,
+        /// What it sent.
+        message: Incoming,
+    },
+    /// Who is there? Answered with [`super::Reply::Presence`], for status and token detail alike.
+    Status,
+    /// Take logins back, now.
+    ForceOff(ForceOff),
+    /// The moment that an earlier outcome asked for has come.
+    Tick,
+    /// Other users were asked, and this is what they said.
+    Answered {
+        /// What it was asked for.
+        ticket: Ticket,
+        /// What each said, in the order asked.
+        presences: Vec<(UserId, Vec<Presence>)>,
+    },
+}
+
+/// A handshake whose token's signature and times hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// The name drawn for the connection.
+    pub connection: ConnId,
+    /// The token; its owner is the user that is asked.
+    pub token: Verified,
+    /// Who and where the client says it is, to be held against the token.
+    pub claimed: Claimed,
+    /// Whether it starts in the background.
+    pub background: bool,
+    /// What it speaks.
+    pub wire: Wire,
+    /// What the directory says of it.
+    pub client: Client,
+}
+
+/// Who a client says it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// `sendID`.
+    pub user: String,
+    /// `platformID`.
+    pub platform: Platform,
+}
+
+/// What is known of the machine at the other end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Header `User-Agent`.
+    pub user_agent: Option<String>,
+    /// Header `XC-Auth-Device-Id` or parameter `deviceId`.
+    pub device_id: Option<String>,
+    /// The peer, or what a trusted proxy said of it.
+    pub remote_address: Option<String>,
+}
+
+/// Whom a forced logout takes off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForceOff {
+    /// Every login on a platform.
+    Platform(Platform),
+    /// One token and what lives on it.
+    Token(TokenHash),
+    /// One connection, its token, and what else lives on that.
+    Connection(ConnId),
+    /// Everything of the user.
+    Everything,
+}
+
+/// What a question to other users was asked for; comes back with their answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Who waits. When it no longer lives, the answers are nobody's.
+    pub connection: ConnId,
+    /// `operationID` of the request.
+    pub operation_id: String,
+    /// `msgIncr` of the request.
+    pub msg_incr: String,
+    /// The ids as the client gave them, repeated ones included.
+    pub asked: Vec<String>,
+}
+
+impl Claimed {
+    /// Holds the claim against the token.
+    ///
+    /// # Errors
+    /// The first of user and platform that differs.
+    pub fn check(&self, token: &Verified) -> Result<(), OpenError> {
+        if self.user != token.user.as_str() {
+            return Err(OpenError::User { token: token.user.to_string(), claimed: self.user.clone() });
+        }
+        if self.platform != token.platform {
+            return Err(OpenError::Platform { token: token.platform, claimed: self.platform });
+        }
+        Ok(())
+    }
+}
+
+impl Command {
+    /// What has to be loaded from the store before the command can be applied.
+    pub fn needs(&self) -> Needs {
+        match self {
+            Self::IssueToken { .. } => Needs { profile: true, valid_tokens: true, ..Needs::default() },
+            Self::VerifyToken { token } => Needs { presented: Some(*token), ..Needs::default() },
+            Self::Open(opening) => {
+                Needs { profile: true, presented: Some(opening.token.hash), held: true, ..Needs::default() }
+            }
+            Self::ForceOff(_) | Self::Tick => Needs { held: true, ..Needs::default() },
+            Self::Close { .. }
+            | Self::SetBackground { .. }
+            | Self::Receive { .. }
+            | Self::Status
+            | Self::Answered { .. } => Needs::default(),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! How connections end, whatever ends them.
+
+use super::{Action, Change, Connection, HeldEnd, Outcome, Reply, Rules, User};
+use crate::{
+    gateway::{self, Close, frame::Response},
+    id::ConnId,
+    time::Timestamp,
+};
+
+impl User {
+    /// What it takes to end `leaving` at once: their records end now, they leave the live set.
+    pub(super) fn end(&self, leaving: &[&Connection], now: Timestamp) -> (Vec<Change>, Vec<Action>) {
+        let changes = leaving
+            .iter()
+            .filter_map(|connection| connection.record)
+            .map(|record| Change::RecordEnded { record, at: now })
+            .collect();
+        let ids: Vec<ConnId> = leaving.iter().map(|connection| connection.id).collect();
+        let actions = if ids.is_empty() { Vec::new() } else { vec![Action::Retire(ids)] };
+        (changes, actions)
+    }
+
+    /// A connection that ends by itself. The end of a user's last one is held back from the directory for the grace
+    /// period (`docs/rules/users.md#grace`).
+    pub(super) fn end_naturally(&self, leaving: &Connection, rules: &Rules, now: Timestamp) -> Outcome {
+        let (mut changes, mut actions) = self.end(&[leaving], now);
+        let last = self.connections.iter().all(|other| other.id == leaving.id);
+        let held = leaving.record.filter(|_| last && !rules.grace.is_zero()).map(|record| HeldEnd {
+            record,
+            ended_at: now,
+            until: now + rules.grace,
+        });
+        if let Some(held) = held {
+            changes = vec![Change::EndHeld(held)];
+        } else if !changes.is_empty() {
+            actions.push(Action::Publish { awaited: false });
+        }
+        Outcome { changes, actions, wake_at: held.map(|held| held.until), ..Outcome::of(Reply::Done) }
+    }
+}
+
+/// The last words to a connection whose login was taken back.
+pub(super) fn farewell(connection: &Connection) -> [Action; 2] {
+    [
+        Action::Send {
+            connection: connection.id,
+            payload: gateway::encode(connection.wire, &Response::kick()),
+        },
+        Action::Close { connection: connection.id, close: Close::Kicked },
+    ]
+}

@@ -1,0 +1,40 @@
+//! Issuing a token (`docs/rules/openim.md#policy-at-issue`).
+
+use super::{Change, Issued, Loaded, Outcome, Reply, Rules, User};
+use crate::{
+    platform::Platform,
+    policy,
+    time::{Moment, Timestamp},
+    token::{
+        Claims, TokenHash,
+        book::{TokenRow, TokenSet, TokenState},
+        lifetime_secs,
+    },
+};
+
+impl User {
+    pub(super) fn issue(&self, platform: Platform, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
+        let mut profile = loaded.profile.clone();
+        let nth = profile.issue_clock.tick(platform, at.now);
+        profile.last_order += 1;
+        let claims = Claims::new(&self.id, platform, at.now, rules.token_ttl_days, nth);
+        let Ok(token) = rules.keys.sign(&claims) else {
+            return Outcome::of(Reply::Broken);
+        };
+        let row = TokenRow {
+            hash: TokenHash::of(token.expose()),
+            platform,
+            order: profile.last_order,
+            issued_at: at.now,
+            expires: Timestamp::from_secs(claims.exp),
+            state: TokenState::Valid,
+        };
+        let losers = policy::at_issue(rules.policy, &loaded.valid, platform);
+        let mut changes = vec![Change::Profile(profile), Change::TokenIssued(row)];
+        if !losers.is_empty() {
+            changes.push(Change::TokensKicked(TokenSet::These(losers)));
+        }
+        let lifetime_secs = lifetime_secs(rules.token_ttl_days);
+        Outcome { changes, ..Outcome::of(Reply::Issued(Issued { token, lifetime_secs })) }
+    }
+}

@@ -1,0 +1,193 @@
+//! What a command needs from the user's store, and how it is read.
+//!
+//! A command loads the little that it looks at: never all tombstones, never all administrators' tokens.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{RecordId, TenantId, UserId},
+    platform::Platform,
+    store::{Statement, Value},
+    time::Timestamp,
+    token::{
+        TokenHash,
+        book::{IssueClock, TokenRow, TokenState},
+    },
+};
+
+/// Which parts a command looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The user's own row.
+    pub profile: bool,
+    /// Every valid token that a login policy counts.
+    pub valid_tokens: bool,
+    /// The row of one token, whatever its state.
+    pub presented: Option<TokenHash>,
+    /// Ends that the directory does not show yet.
+    pub held: bool,
+}
+
+/// What was loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The user's own row, or what an unknown user starts with.
+    pub profile: Profile,
+    /// Valid, unexpired tokens of platforms that a login policy counts.
+    pub valid: Vec<TokenRow>,
+    /// The presented token's row.
+    pub presented: Option<TokenRow>,
+    /// Ends that the directory does not show yet.
+    pub held: Vec<HeldEnd>,
+}
+
+/// A user's own row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// What introspection last said; the configuration goes first.
+    pub tenant: Option<TenantId>,
+    /// The order of the last token issued.
+    pub last_order: i64,
+    /// Keeps the texts of tokens apart.
+    pub issue_clock: IssueClock,
+}
+
+/// The end of a user's last connection, held back from the directory for the grace period
+/// (`docs/rules/users.md#grace`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldEnd {
+    /// Whose end.
+    pub record: RecordId,
+    /// When it really ended.
+    pub ended_at: Timestamp,
+    /// When the directory is told, unless the user comes back first.
+    pub until: Timestamp,
+}
+
+/// One of the queries that fill [`Loaded`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// [`Loaded::profile`]
+    Profile,
+    /// [`Loaded::valid`]
+    Valid,
+    /// [`Loaded::presented`]
+    Presented,
+    /// [`Loaded::held`]
+    Held,
+}
+
+/// A row that does not read as what was written. The store was damaged or written by something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a stored {0:?} row does not read as one")]
+pub struct Unreadable(Part);
+
+const TOKEN_COLUMNS: &str = "hash, platform, ord, issued_at, expires_at, state";
+
+impl Needs {
+    /// The queries to run. Feed each one's rows to [`Loaded::absorb`].
+    pub fn queries(&self, user: &UserId, now: Timestamp) -> Vec<(Part, Statement)> {
+        let id = || Value::from(user.as_str());
+        let mut queries = Vec::new();
+        if self.profile {
+            let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock FROM user WHERE id = ?1";
+            queries.push((Part::Profile, Statement::new(sql, [id()])));
+        }
+        if self.valid_tokens {
+            let sql = format!(
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND state = 0 AND platform <> ?2 AND expires_at > ?3"
+            );
+            let admin = i64::from(Platform::Admin.number());
+            queries.push((Part::Valid, Statement::new(sql, [id(), admin.into(), now.millis().into()])));
+        }
+        if let Some(hash) = self.presented {
+            let sql = format!("SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND hash = ?2");
+            queries.push((Part::Presented, Statement::new(sql, [id(), hash.to_string().into()])));
+        }
+        if self.held {
+            let sql =
+                "SELECT CAST(record AS TEXT), ended_at, until FROM held_end WHERE user = ?1 ORDER BY record";
+            queries.push((Part::Held, Statement::new(sql, [id()])));
+        }
+        queries
+    }
+}
+
+impl Loaded {
+    /// Takes in the rows of one query.
+    ///
+    /// # Errors
+    /// When a row is not of the form that [`super::Change`] writes.
+    pub fn absorb(&mut self, part: Part, rows: &[Vec<Value>]) -> Result<(), Unreadable> {
+        let unreadable = Unreadable(part);
+        match part {
+            Part::Profile => {
+                if let Some(row) = rows.first() {
+                    self.profile = read_profile(row).ok_or(unreadable)?;
+                }
+            }
+            Part::Valid => {
+                self.valid =
+                    rows.iter().map(|row| read_token(row)).collect::<Option<_>>().ok_or(unreadable)?;
+            }
+            Part::Presented => {
+                self.presented = rows.first().map(|row| read_token(row).ok_or(unreadable)).transpose()?;
+            }
+            Part::Held => {
+                self.held = rows.iter().map(|row| read_held(row)).collect::<Option<_>>().ok_or(unreadable)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_profile(row: &[Value]) -> Option<Profile> {
+    let [tenant, last_order, clock] = row else { return None };
+    Some(Profile {
+        tenant: match tenant {
+            Value::Null => None,
+            tenant => Some(TenantId(wide(tenant)?)),
+        },
+        last_order: int(last_order)?,
+        issue_clock: serde_json::from_str(text(clock)?).ok()?,
+    })
+}
+
+fn read_token(row: &[Value]) -> Option<TokenRow> {
+    let [hash, platform, order, issued_at, expires, state] = row else { return None };
+    Some(TokenRow {
+        hash: text(hash)?.parse().ok()?,
+        platform: Platform::from_number(int(platform)?)?,
+        order: int(order)?,
+        issued_at: Timestamp::from_millis(int(issued_at)?),
+        expires: Timestamp::from_millis(int(expires)?),
+        state: if int(state)? == 0 { TokenState::Valid } else { TokenState::Kicked },
+    })
+}
+
+fn read_held(row: &[Value]) -> Option<HeldEnd> {
+    let [record, ended_at, until] = row else { return None };
+    Some(HeldEnd {
+        record: RecordId::from_number(wide(record)?)?,
+        ended_at: Timestamp::from_millis(int(ended_at)?),
+        until: Timestamp::from_millis(int(until)?),
+    })
+}
+
+fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        Value::Null | Value::Text(_) => None,
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Null | Value::Int(_) => None,
+    }
+}
+
+fn wide(value: &Value) -> Option<i64> {
+    text(value)?.parse().ok()
+}

@@ -1,0 +1,106 @@
+//! The user: the unit of truth.
+//!
+//! Everything that happens to a user is a [`Command`]. [`User::apply`] looks at what is live, at what was
+//! [`Loaded`] for the command and at the [`Moment`], changes nothing, and says what follows: an [`Outcome`].
+//! The adapter commits its changes, then carries out its actions in order, then gives the reply. Rules:
+//! `docs/rules/users.md`.
+
+mod change;
+mod close;
+mod command;
+mod connection;
+mod ending;
+mod force_off;
+mod issue;
+mod loaded;
+mod open;
+pub mod outbox;
+mod outcome;
+mod receive;
+mod rules;
+
+pub use change::{Change, SCHEMA, release_all_held};
+pub use command::{Claimed, Client, Command, ForceOff, Opening, Ticket};
+pub use connection::{Connection, Presence};
+pub use loaded::{HeldEnd, Loaded, Needs, Part, Profile};
+pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
+pub use rules::Rules;
+
+use crate::{
+    id::{ConnId, UserId},
+    time::Moment,
+    token::book,
+};
+
+/// The live part of a user: what exists only while it has sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    id: UserId,
+    /// In the order in which they opened.
+    connections: Vec<Connection>,
+}
+
+impl User {
+    /// A user with these live connections.
+    pub fn new(id: UserId, mut connections: Vec<Connection>) -> Self {
+        connections.sort_by_key(|connection| connection.order);
+        Self { id, connections }
+    }
+
+    /// Whose this is.
+    pub fn id(&self) -> &UserId {
+        &self.id
+    }
+
+    /// The live connections, in the order in which they opened.
+    pub fn connections(&self) -> &[Connection] {
+        &self.connections
+    }
+
+    /// What `command` leads to. Pure: the same arguments give the same outcome, and nothing is changed.
+    ///
+    /// `loaded` must hold what [`Command::needs`] names.
+    pub fn apply(&self, command: &Command, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
+        match command {
+            Command::IssueToken { platform } => self.issue(*platform, loaded, rules, at),
+            Command::VerifyToken { .. } => {
+                Outcome::of(Reply::Standing(book::standing(loaded.presented.as_ref()).map(|_| ())))
+            }
+            Command::Open(opening) => self.open(opening, loaded, rules, at),
+            Command::Close { connection } => self.close(*connection, rules, at),
+            Command::SetBackground { connection, background } => {
+                self.set_background(*connection, *background)
+            }
+            Command::Receive { connection, message } => self.receive(*connection, message, rules, at),
+            Command::Status => Outcome::of(Reply::Presence(self.presence())),
+            Command::ForceOff(what) => self.force_off(what, loaded, at),
+            Command::Tick => self.tick(loaded, at),
+            Command::Answered { ticket, presences } => self.answered(ticket, presences),
+        }
+    }
+
+    /// Carries over what an outcome does to the live set. Call it once its changes are durable.
+    pub fn settle(&mut self, action: &Action) {
+        match action {
+            Action::Admit(connection) => {
+                self.connections.push(connection.as_ref().clone());
+                self.connections.sort_by_key(|connection| connection.order);
+            }
+            Action::Retire(ids) => self.connections.retain(|connection| !ids.contains(&connection.id)),
+            Action::SetBackground { connection, background } => {
+                if let Some(connection) = self.connections.iter_mut().find(|other| other.id == *connection) {
+                    connection.background = *background;
+                }
+            }
+            Action::Publish { .. } | Action::Send { .. } | Action::Close { .. } | Action::Ask { .. } => {}
+        }
+    }
+
+    fn connection(&self, id: ConnId) -> Option<&Connection> {
+        self.connections.iter().find(|connection| connection.id == id)
+    }
+
+    fn presence(&self) -> Vec<Presence> {
+        self.connections.iter().map(Connection::presence).collect()
+    }
+}

@@ -1,0 +1,143 @@
+//! What a command leads to.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Change, Connection, Presence, Ticket};
+use crate::{
+    gateway::{Close, Payload},
+    id::{ConnId, UserId},
+    openim::{Code, Failure},
+    platform::Platform,
+    secret,
+    time::Timestamp,
+    token::{TokenError, TokenText},
+};
+
+/// What follows from a command, in this order: `changes` become durable together, `actions` are carried out one by
+/// one, `reply` is given. When the changes cannot be made durable, nothing of the rest happens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The answer to whoever gave the command.
+    pub reply: Reply,
+    /// Facts to commit in one transaction.
+    pub changes: Vec<Change>,
+    /// What follows once they are durable.
+    pub actions: Vec<Action>,
+    /// When the user wants [`super::Command::Tick`]; `None` leaves an earlier wish as it was.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// What an adapter does after the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Take these out of the live set. From here on no reader sees them.
+    Retire(Vec<ConnId>),
+    /// Put this one into the live set.
+    Admit(Box<Connection>),
+    /// Keep a connection's background flag.
+    SetBackground {
+        /// Which connection.
+        connection: ConnId,
+        /// The new flag.
+        background: bool,
+    },
+    /// Tell the directory what became of the user's records.
+    Publish {
+        /// True for a force-off: when the directory cannot be told within 2 s, the answer is an error although the
+        /// kick stands. Opens and natural ends may arrive later.
+        awaited: bool,
+    },
+    /// Send a message.
+    Send {
+        /// To which connection; it may have been retired by an action before this one.
+        connection: ConnId,
+        /// What.
+        payload: Payload,
+    },
+    /// Close a socket, after what was sent to it. A client that does not read is cut within a second.
+    Close {
+        /// Which connection.
+        connection: ConnId,
+        /// With which code and reason.
+        close: Close,
+    },
+    /// Ask other users who is there, and come back with [`super::Command::Answered`].
+    Ask {
+        /// Whom.
+        users: Vec<UserId>,
+        /// What for.
+        ticket: Ticket,
+    },
+}
+
+/// An answer. It crosses the wire between a Worker and its objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// There is nothing to say.
+    Done,
+    /// A token was made.
+    Issued(Issued),
+    /// What the book says of a token.
+    Standing(Result<(), TokenError>),
+    /// Whether a connection may open. If so, it is in the live set already.
+    Opened(Result<(), OpenError>),
+    /// The live connections.
+    Presence(Vec<Presence>),
+    /// Ours to repair; nothing was changed.
+    Broken,
+}
+
+/// A new token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issued {
+    /// Its text.
+    #[serde(with = "secret::exposed")]
+    pub token: TokenText,
+    /// How long it lives, in seconds.
+    pub lifetime_secs: i64,
+}
+
+/// Why a connection may not open, in the order in which it is judged (`docs/rules/openim.md#handshake-order`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OpenError {
+    /// The token is not good.
+    Token(TokenError),
+    /// The token is another user's.
+    User {
+        /// The token's.
+        token: String,
+        /// What the client claimed.
+        claimed: String,
+    },
+    /// The token is another platform's.
+    Platform {
+        /// The token's.
+        token: Platform,
+        /// What the client claimed.
+        claimed: Platform,
+    },
+    /// The user has as many connections as it may.
+    TooMany,
+}
+
+impl Outcome {
+    /// Nothing but an answer.
+    pub fn of(reply: Reply) -> Self {
+        Self { reply, changes: Vec::new(), actions: Vec::new(), wake_at: None }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Token(error) => error.into(),
+            OpenError::User { token, claimed } => {
+                Self::new(Code::TokenInvalid, format!("token uid {token} != userID {claimed}"))
+            }
+            OpenError::Platform { token, claimed } => {
+                Self::new(Code::TokenInvalid, format!("token platform {token} != platformID {claimed}"))
+            }
+            OpenError::TooMany => Code::ConnOverMax.into(),
+        }
+    }
+}

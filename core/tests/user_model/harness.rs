@@ -1,0 +1,637 @@
+//! An adapter as small as one can be: it has a store, one user's live set and a clock that is told the time.
+//!
+//! It does what every adapter does with an outcome (load, apply, commit, carry out in order, reply) and writes down
+//! each thing that the world outside could notice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rollcall_core::{
+    directory,
+    gateway::{Close, Encoding, Payload, Wire},
+    id::{ConnId, RecordId, UserId},
+    openim::Failure,
+    platform::Platform,
+    policy::LoginPolicy,
+    secret::Secret,
+    store::{Statement, Value},
+    time::{Moment, Timestamp},
+    token::{
+        Claims, Keys, TokenError, TokenHash, TokenText, Verified,
+        book::{TokenRow, TokenSet, TokenState},
+    },
+    user::{
+        Action, Change, Claimed, Client, Command, Connection, ForceOff, HeldEnd, Loaded, OpenError, Opening,
+        Outcome, Profile, Reply, Rules, SCHEMA, Ticket, User,
+    },
+};
+
+/// JSON without compression.
+pub const JSON: Wire = Wire { encoding: Encoding::Json, gzip: false };
+/// The moment at which every test begins.
+pub const START: i64 = 1_700_000_000_250;
+const SECRET: &str = "a secret of the tests";
+
+/// The tables that an adapter has to make before it can commit. The only place that knows how they are named.
+fn schema() -> Vec<&'static str> {
+    vec![SCHEMA, directory::upsert::SCHEMA]
+}
+
+/// The statements of one change. The only place that knows how they are asked for.
+fn statements(change: &Change, user: &UserId) -> Vec<Statement> {
+    change.statements(user)
+}
+
+/// Something that the world outside could notice, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// From here on a crash loses nothing of this.
+    Commit(Vec<Change>),
+    Retire(Vec<ConnId>),
+    Admit(ConnId),
+    Background(ConnId, bool),
+    Publish {
+        awaited: bool,
+    },
+    Send(ConnId, Payload),
+    Close(ConnId, Close),
+    Ask(Vec<UserId>, Ticket),
+    Reply(Reply),
+}
+
+/// What one command led to.
+pub type Trace = Vec<Event>;
+
+/// The store said no; the caller is answered 500.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitFailed;
+
+/// A record as the directory holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub online_at: i64,
+    pub offline_at: Option<i64>,
+}
+
+/// Where durable facts are kept.
+pub trait Store {
+    fn load(&self, user: &UserId, command: &Command, now: Timestamp) -> Loaded;
+
+    /// All of them or none.
+    fn commit(&mut self, user: &UserId, changes: &[Change], fail: bool) -> Result<(), CommitFailed>;
+
+    fn tokens(&self, user: &UserId) -> BTreeMap<TokenHash, TokenState>;
+
+    fn records(&self) -> BTreeMap<RecordId, Shown>;
+
+    /// Everything there is, to see whether anything changed.
+    fn dump(&self) -> String;
+}
+
+/// The store that counts: the statements of the product in a real database.
+pub struct Sqlite(rusqlite::Connection);
+
+impl Sqlite {
+    pub fn new() -> Self {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        database.set_prepared_statement_cache_capacity(64);
+        for part in schema() {
+            database.execute_batch(part).unwrap();
+        }
+        Self(database)
+    }
+
+    fn rows(&self, statement: &Statement) -> Vec<Vec<Value>> {
+        let mut prepared = self.0.prepare_cached(&statement.sql).unwrap();
+        let width = prepared.column_count();
+        let params = rusqlite::params_from_iter(statement.params.iter().map(bound));
+        prepared
+            .query_map(params, |row| (0..width).map(|column| row.get(column).map(read)).collect())
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    }
+}
+
+fn bound(value: &Value) -> rusqlite::types::Value {
+    match value {
+        Value::Null => rusqlite::types::Value::Null,
+        Value::Int(number) => (*number).into(),
+        Value::Text(text) => text.clone().into(),
+    }
+}
+
+fn read(value: rusqlite::types::Value) -> Value {
+    match value {
+        rusqlite::types::Value::Null => Value::Null,
+        rusqlite::types::Value::Integer(number) => Value::Int(number),
+        rusqlite::types::Value::Text(text) => Value::Text(text),
+        other => panic!("no column holds {other:?}"),
+    }
+}
+
+fn int(value: &Value) -> i64 {
+    match value {
+        Value::Int(number) => *number,
+        other => panic!("{other:?} is no number"),
+    }
+}
+
+impl Store for Sqlite {
+    fn load(&self, user: &UserId, command: &Command, now: Timestamp) -> Loaded {
+        let mut loaded = Loaded::default();
+        for (part, query) in command.needs().queries(user, now) {
+            loaded.absorb(part, &self.rows(&query)).unwrap();
+        }
+        loaded
+    }
+
+    fn commit(&mut self, user: &UserId, changes: &[Change], fail: bool) -> Result<(), CommitFailed> {
+        let statements: Vec<_> = changes.iter().flat_map(|change| statements(change, user)).collect();
+        let transaction = self.0.transaction().unwrap();
+        for (index, statement) in statements.iter().enumerate() {
+            if fail && index + 1 == statements.len() {
+                return Err(CommitFailed); // what was done is rolled back
+            }
+            let mut prepared = transaction.prepare_cached(&statement.sql).unwrap();
+            let params = rusqlite::params_from_iter(statement.params.iter().map(bound));
+            match prepared.execute(params) {
+                Ok(_) => {}
+                Err(rusqlite::Error::SqliteFailure(error, _))
+                    if error.code == rusqlite::ErrorCode::ConstraintViolation =>
+                {
+                    return Err(CommitFailed);
+                }
+                Err(error) => panic!("{}: {error}", statement.sql),
+            }
+        }
+        transaction.commit().unwrap();
+        Ok(())
+    }
+
+    fn tokens(&self, user: &UserId) -> BTreeMap<TokenHash, TokenState> {
+        let query =
+            Statement::new("SELECT hash, state FROM token WHERE user = ?1", [Value::from(user.as_str())]);
+        let state = |number| if number == 0 { TokenState::Valid } else { TokenState::Kicked };
+        let row = |row: &Vec<Value>| match &row[0] {
+            Value::Text(hash) => (hash.parse().unwrap(), state(int(&row[1]))),
+            other => panic!("{other:?} is no hash"),
+        };
+        self.rows(&query).iter().map(row).collect()
+    }
+
+    fn records(&self) -> BTreeMap<RecordId, Shown> {
+        let query = Statement::new("SELECT id, online_at, offline_at FROM record", []);
+        let row = |row: &Vec<Value>| {
+            let offline_at = (row[2] != Value::Null).then(|| int(&row[2]));
+            (RecordId::from_number(int(&row[0])).unwrap(), Shown { online_at: int(&row[1]), offline_at })
+        };
+        self.rows(&query).iter().map(row).collect()
+    }
+
+    fn dump(&self) -> String {
+        let tables = ["user", "token", "held_end", "record"];
+        let all =
+            |table: &&str| self.rows(&Statement::new(format!("SELECT * FROM {table} ORDER BY 1, 2"), []));
+        format!("{:?}", tables.iter().map(all).collect::<Vec<_>>())
+    }
+}
+
+/// The same facts of one user without SQL, for tests that need many.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    profile: Profile,
+    tokens: BTreeMap<TokenHash, TokenRow>,
+    held: BTreeMap<RecordId, HeldEnd>,
+    records: BTreeMap<RecordId, Shown>,
+}
+
+impl Store for Memory {
+    fn load(&self, _: &UserId, command: &Command, now: Timestamp) -> Loaded {
+        let needs = command.needs();
+        let mut loaded = Loaded::default();
+        if needs.profile {
+            loaded.profile = self.profile.clone();
+        }
+        if needs.valid_tokens {
+            let counts = |row: &&TokenRow| {
+                row.state == TokenState::Valid && row.expires > now && row.platform != Platform::Admin
+            };
+            loaded.valid = self.tokens.values().filter(counts).cloned().collect();
+        }
+        if let Some(hash) = needs.presented {
+            loaded.presented = self.tokens.get(&hash).cloned();
+        }
+        if needs.held {
+            loaded.held = self.held.values().copied().collect();
+        }
+        loaded
+    }
+
+    fn commit(&mut self, _: &UserId, changes: &[Change], fail: bool) -> Result<(), CommitFailed> {
+        if fail {
+            return Err(CommitFailed);
+        }
+        for change in changes {
+            match change {
+                Change::Profile(profile) => self.profile = profile.clone(),
+                Change::TokenIssued(row) => {
+                    self.tokens.retain(|_, other| other.expires > row.issued_at);
+                    let twin = self.tokens.insert(row.hash, row.clone());
+                    assert!(twin.is_none(), "a token was issued twice");
+                }
+                Change::TokensKicked(TokenSet::These(hashes)) => {
+                    for hash in hashes {
+                        if let Some(row) = self.tokens.get_mut(hash) {
+                            row.state = TokenState::Kicked;
+                        }
+                    }
+                }
+                Change::TokensKicked(set) => {
+                    for row in self.tokens.values_mut().filter(|row| set.contains(&row.hash, row.platform)) {
+                        row.state = TokenState::Kicked;
+                    }
+                }
+                Change::RecordOpened(record) => {
+                    let shown = Shown { online_at: record.online_at.millis(), offline_at: None };
+                    assert!(self.records.insert(record.id, shown).is_none(), "a record was opened twice");
+                }
+                Change::RecordEnded { record, at } => {
+                    let shown = self.records.get_mut(record).expect("what ends was opened");
+                    shown.offline_at = shown.offline_at.or(Some(at.millis()));
+                }
+                Change::EndHeld(held) => {
+                    self.held.insert(held.record, *held);
+                }
+                Change::HeldReleased => self.held.clear(),
+            }
+        }
+        Ok(())
+    }
+
+    fn tokens(&self, _: &UserId) -> BTreeMap<TokenHash, TokenState> {
+        self.tokens.values().map(|row| (row.hash, row.state)).collect()
+    }
+
+    fn records(&self) -> BTreeMap<RecordId, Shown> {
+        self.records.clone()
+    }
+
+    fn dump(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// One user and all that an adapter has for it.
+pub struct Adapter<S> {
+    pub user: User,
+    pub store: S,
+    pub rules: Rules,
+    /// What the clock shows.
+    pub now: i64,
+    /// When the user wants a tick.
+    pub wake_at: Option<Timestamp>,
+    /// Whether to look at each command more than once, see [`Adapter::inspect`].
+    pub inspecting: bool,
+    drawn: u64,
+    texts: Vec<TokenText>,
+}
+
+/// Settings that tests vary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    pub policy: u8,
+    /// `presence.max_tokens_per_platform`
+    pub most_tokens: usize,
+    /// `presence.max_connections_per_user`
+    pub most_connections: usize,
+    /// `presence.grace_seconds`
+    pub grace: u64,
+    /// Whether the userID is a number, and its connections have records.
+    pub numbered: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { policy: 1, most_tokens: 30, most_connections: 100, grace: 0, numbered: true }
+    }
+}
+
+impl Setup {
+    pub fn user(&self) -> &'static str {
+        if self.numbered { "2890713225" } else { "alice" }
+    }
+}
+
+impl Adapter<Sqlite> {
+    pub fn new(setup: Setup) -> Self {
+        Self::over(Sqlite::new(), setup)
+    }
+}
+
+impl<S: Store> Adapter<S> {
+    pub fn over(store: S, setup: Setup) -> Self {
+        Self {
+            user: User::new(UserId::new(setup.user()).unwrap(), Vec::new()),
+            store,
+            rules: Rules {
+                keys: Keys::new(&Secret::from(SECRET), &[]),
+                token_ttl_days: 1,
+                policy: LoginPolicy::from_number(setup.policy.into(), setup.most_tokens).unwrap(),
+                max_connections: setup.most_connections,
+                grace: std::time::Duration::from_secs(setup.grace),
+                tenants: BTreeMap::new(),
+            },
+            now: START,
+            wake_at: None,
+            inspecting: true,
+            drawn: 0,
+            texts: Vec::new(),
+        }
+    }
+
+    /// One command from beginning to end.
+    pub fn run(&mut self, command: &Command) -> Trace {
+        self.attempt(command, false).expect("the commit succeeds")
+    }
+
+    /// One command, whose commit may be made to fail.
+    pub fn attempt(&mut self, command: &Command, commit_fails: bool) -> Result<Trace, CommitFailed> {
+        let at = Moment { now: self.time(), entropy: self.draw() };
+        let loaded = self.store.load(self.user.id(), command, at.now);
+        let outcome = self.user.apply(command, &loaded, &self.rules, at);
+        if self.inspecting {
+            self.inspect(command, &loaded, &outcome, at);
+        }
+        let mut trace = Vec::new();
+        if !outcome.changes.is_empty() {
+            self.store.commit(self.user.id(), &outcome.changes, commit_fails)?;
+            trace.push(Event::Commit(outcome.changes));
+        }
+        self.wake_at = outcome.wake_at.or(self.wake_at);
+        for action in outcome.actions {
+            self.user.settle(&action);
+            trace.push(match action {
+                Action::Retire(ids) => Event::Retire(ids),
+                Action::Admit(connection) => Event::Admit(connection.id),
+                Action::SetBackground { connection, background } => Event::Background(connection, background),
+                Action::Publish { awaited } => Event::Publish { awaited },
+                Action::Send { connection, payload } => Event::Send(connection, payload),
+                Action::Close { connection, close } => Event::Close(connection, close),
+                Action::Ask { users, ticket } => Event::Ask(users, ticket),
+            });
+        }
+        if let Reply::Issued(issued) = &outcome.reply {
+            self.texts.push(issued.token.clone());
+        }
+        trace.push(Event::Reply(outcome.reply));
+        Ok(trace)
+    }
+
+    /// What has to hold for every command, whatever it is: the same arguments give the same outcome; what crosses
+    /// the wire between a Worker and its objects arrives as it was sent; nothing shows a token when printed.
+    fn inspect(&self, command: &Command, loaded: &Loaded, outcome: &Outcome, at: Moment) {
+        let again = self.user.apply(&crossed(command), loaded, &self.rules, at);
+        assert_eq!(&again, outcome, "{command:?} led to two outcomes");
+        assert_eq!(&crossed(command), command);
+        assert_eq!(crossed(&outcome.reply), outcome.reply);
+        assert_eq!(crossed(&outcome.changes), outcome.changes);
+        let attached: Vec<Connection> = self.user.connections().iter().rev().map(crossed).collect();
+        assert_eq!(User::new(self.user.id().clone(), attached), self.user, "restored from its sockets");
+        let printed = format!("{command:?} {loaded:?} {outcome:?} {:?}", self.user);
+        let answered = match &outcome.reply {
+            Reply::Issued(issued) => Some(&issued.token),
+            _ => None,
+        };
+        for text in self.texts.iter().chain(answered) {
+            assert!(!printed.contains(text.expose()), "a token was printed: {printed}");
+        }
+    }
+
+    pub fn time(&self) -> Timestamp {
+        Timestamp::from_millis(self.now)
+    }
+
+    /// Lets time pass; a tick that the user asked for comes when it is due. The traces of the ticks.
+    pub fn wait(&mut self, millis: i64) -> Vec<Trace> {
+        let until = self.now + millis;
+        let mut traces = Vec::new();
+        while let Some(due) = self.wake_at.filter(|due| due.millis() <= until) {
+            self.now = self.now.max(due.millis());
+            self.wake_at = None;
+            traces.push(self.run(&Command::Tick));
+            assert!(traces.len() < 10, "ticks without end");
+        }
+        self.now = until;
+        traces
+    }
+
+    /// Random bits that do not repeat.
+    pub fn draw(&mut self) -> u64 {
+        self.drawn += 1;
+        splitmix(self.drawn)
+    }
+
+    pub fn draw_connection(&mut self) -> ConnId {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.draw().to_be_bytes());
+        bytes[8..].copy_from_slice(&self.draw().to_be_bytes());
+        ConnId::from_bytes(bytes)
+    }
+
+    pub fn issue(&mut self, number: u8) -> TokenText {
+        match self.run(&Command::IssueToken { platform: platform(number) }).last() {
+            Some(Event::Reply(Reply::Issued(issued))) => issued.token.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What an API call with this token is told: 0, or the number of the error.
+    pub fn standing(&mut self, token: &TokenText) -> i64 {
+        let verified = match self.verify(token) {
+            Ok(verified) => verified,
+            Err(error) => return code(error),
+        };
+        match self.run(&Command::VerifyToken { token: verified.hash }).last() {
+            Some(Event::Reply(Reply::Standing(standing))) => standing.err().map_or(0, code),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn verify(&self, token: &TokenText) -> Result<Verified, TokenError> {
+        self.rules.keys.verify(token.expose(), self.time())
+    }
+
+    /// The command of an honest client's handshake.
+    pub fn opening(&mut self, token: &TokenText) -> Result<Opening, TokenError> {
+        let token = self.verify(token)?;
+        Ok(Opening {
+            connection: self.draw_connection(),
+            claimed: Claimed { user: self.user.id().to_string(), platform: token.platform },
+            token,
+            background: false,
+            wire: JSON,
+            client: Client::default(),
+        })
+    }
+
+    /// Opens a connection, or says with which number it is refused.
+    pub fn try_open(&mut self, token: &TokenText) -> Result<(ConnId, Trace), i64> {
+        let opening = self.opening(token).map_err(code)?;
+        let id = opening.connection;
+        let trace = self.run(&Command::Open(Box::new(opening)));
+        match trace.last() {
+            Some(Event::Reply(Reply::Opened(Ok(())))) => Ok((id, trace)),
+            Some(Event::Reply(Reply::Opened(Err(error)))) => Err(refusal(error).0),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn open(&mut self, token: &TokenText) -> ConnId {
+        self.try_open(token).expect("the connection opens").0
+    }
+
+    pub fn close(&mut self, connection: ConnId) -> Trace {
+        self.run(&Command::Close { connection })
+    }
+
+    pub fn force_off(&mut self, what: ForceOff) -> Trace {
+        self.run(&Command::ForceOff(what))
+    }
+
+    /// The names of the live connections.
+    pub fn live(&self) -> Vec<ConnId> {
+        self.user.connections().iter().map(|connection| connection.id).collect()
+    }
+
+    /// When the directory says that a connection ended.
+    pub fn ended_at(&self, record: RecordId) -> Option<i64> {
+        self.store.records()[&record].offline_at
+    }
+
+    pub fn record_of(&self, id: ConnId) -> RecordId {
+        let found = self.user.connections().iter().find(|connection| connection.id == id);
+        found.and_then(|connection| connection.record).expect("a live connection with a record")
+    }
+
+    /// A token with our signature that no book has, good for years.
+    pub fn forge(&self, number: u8) -> TokenText {
+        let claims = Claims::new(self.user.id(), platform(number), self.time(), 10_000, 0);
+        self.rules.keys.sign(&claims).unwrap()
+    }
+}
+
+/// The order that holds for every command (`docs/rules/users.md`): durable commit, out of the live set, directory,
+/// frame, close, reply.
+pub fn check_order(trace: &Trace, live_before: &BTreeSet<ConnId>) {
+    let mut live = live_before.clone();
+    let mut retired = BTreeSet::new();
+    let mut closed = BTreeSet::new();
+    let mut kicked = BTreeSet::new();
+    let mut published = None;
+    let mut changes: &[Change] = &[];
+    for (index, event) in trace.iter().enumerate() {
+        match event {
+            Event::Commit(committed) => {
+                assert_eq!(index, 0, "something happened before the commit: {trace:?}");
+                changes = committed;
+            }
+            Event::Retire(ids) => {
+                assert!(published.is_none(), "the directory was told before the live set: {trace:?}");
+                for id in ids {
+                    assert!(live.remove(id), "{id} was retired and did not live: {trace:?}");
+                    retired.insert(*id);
+                }
+            }
+            Event::Admit(id) => {
+                assert!(published.is_none(), "the directory was told before the live set: {trace:?}");
+                assert!(live.insert(*id), "{id} was admitted twice: {trace:?}");
+            }
+            Event::Background(id, _) => assert!(live.contains(id), "{id} does not live: {trace:?}"),
+            Event::Publish { awaited } => {
+                assert!(published.replace(*awaited).is_none(), "published twice: {trace:?}");
+                assert!(closed.is_empty() && kicked.is_empty(), "said before published: {trace:?}");
+            }
+            Event::Send(to, payload) => {
+                assert!(live.contains(to) || retired.contains(to), "a frame to nobody: {trace:?}");
+                assert!(!closed.contains(to), "a frame after the close: {trace:?}");
+                if is_kick(payload) {
+                    assert!(retired.contains(to), "told before it left the live set: {trace:?}");
+                    assert!(kicked.insert(*to), "told twice: {trace:?}");
+                }
+            }
+            Event::Close(id, close) => {
+                assert!(retired.contains(id), "closed before it left the live set: {trace:?}");
+                assert!(closed.insert(*id), "closed twice: {trace:?}");
+                assert_eq!(*close == Close::Kicked, kicked.contains(id), "frame and code differ: {trace:?}");
+            }
+            Event::Ask(_, ticket) => assert!(live.contains(&ticket.connection), "{trace:?}"),
+            Event::Reply(_) => assert_eq!(index + 1, trace.len(), "the reply is not last: {trace:?}"),
+        }
+    }
+    assert!(matches!(trace.last(), Some(Event::Reply(_))), "no reply: {trace:?}");
+    assert!(kicked.is_subset(&closed), "kicked and not closed: {trace:?}");
+    assert!(kicked.is_empty() || !changes.is_empty(), "kicked and not durable: {trace:?}");
+    let is_told = |change: &Change| matches!(change, Change::RecordOpened(_) | Change::RecordEnded { .. });
+    assert_eq!(published.is_some(), changes.iter().any(is_told), "records and publishing differ: {trace:?}");
+}
+
+/// Whether a message is the one that tells a client that its login was taken back.
+pub fn is_kick(payload: &Payload) -> bool {
+    matches!(payload, Payload::Binary(bytes) if bytes.starts_with(br#"{"reqIdentifier":2002,"#))
+}
+
+/// The connections that a trace tells that they were kicked.
+pub fn kicked(trace: &Trace) -> Vec<ConnId> {
+    let told = |event: &Event| match event {
+        Event::Send(to, payload) if is_kick(payload) => Some(*to),
+        _ => None,
+    };
+    trace.iter().filter_map(told).collect()
+}
+
+/// What comes out at the other end of the wire.
+pub fn crossed<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_slice(&serde_json::to_vec(value).unwrap()).unwrap()
+}
+
+pub fn platform(number: u8) -> Platform {
+    Platform::from_number(number.into()).unwrap()
+}
+
+/// The number that a client sees.
+pub fn code(error: TokenError) -> i64 {
+    Failure::from(error).code.number()
+}
+
+/// The number that a client sees, and what is said about it.
+pub fn refusal(error: &OpenError) -> (i64, String) {
+    let failure = Failure::from(error.clone());
+    (failure.code.number(), failure.detail.into_owned())
+}
+
+/// A well-mixed number from any number.
+pub fn splitmix(seed: u64) -> u64 {
+    let mut mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Numbers that look random and are the same in every run.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(splitmix(seed))
+    }
+
+    /// A number below `sides`.
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(1);
+        splitmix(self.0) % sides
+    }
+
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.roll(from.len() as u64)).unwrap()]
+    }
+}

@@ -1,0 +1,75 @@
+//! The command line.
+
+mod connect;
+mod serve;
+mod show;
+mod token;
+
+use std::{env, io::Write as _, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Who is online, on which device, with which token - and off with them.
+///
+/// Without a subcommand it serves, with embedded defaults: REST and WebSocket on 127.0.0.1:10002, data in ./data.
+#[derive(Parser)]
+#[command(name = "rollcall", version)]
+pub(crate) struct Cli {
+    /// TOML file; ./rollcall.toml is read if it is there. Variables ROLLCALL__SECTION__KEY win over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Names the server for commands that talk to one.
+const URL_VARIABLE: &str = "ROLLCALL_URL";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until Ctrl-C or SIGTERM (the default)
+    Serve,
+    /// Make a token and print it: through the server at --url, else the one that runs here, else in its store
+    Token(token::Token),
+    /// Connect as a client and print what arrives, until the socket is closed
+    Connect(connect::Connect),
+    /// Print the effective configuration as TOML, secrets redacted
+    Config,
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let settings = rollcall_origin::configuration::load(self.config.as_deref())?;
+        match self.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::serve(settings),
+            Command::Token(token) => token::make(&settings, &token),
+            Command::Connect(client) => connect::connect(&client),
+            Command::Config => show::config(&settings),
+        }
+    }
+}
+
+/// Logs go to stderr; `ROLLCALL_LOG` says how much (`info`, `debug`, `rollcall_origin=trace`, …), and
+/// `ROLLCALL_LOG_FORMAT=json` how.
+pub(crate) fn log() {
+    let filter = EnvFilter::try_from_env("ROLLCALL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match env::var("ROLLCALL_LOG_FORMAT").as_deref() {
+        Ok("json") => log.json().init(),
+        _ => log.with_ansi(false).init(),
+    }
+}
+
+/// Says what went wrong, cause by cause.
+pub(crate) fn complain(error: &anyhow::Error) {
+    // Nothing is left to be done when stderr is gone too.
+    let _ = writeln!(std::io::stderr(), "rollcall: {error:#}");
+}
+
+/// Prints a line on stdout.
+fn say(line: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}

@@ -1,0 +1,40 @@
+//! `rollcall serve`
+
+use std::path::Path;
+
+use rollcall_core::config::Settings;
+use rollcall_origin::{data_dir::DataDir, server};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::say;
+
+pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
+    let data_dir = DataDir::lock(Path::new(&settings.server.data_dir))?;
+    let generated = settings.auth.secret.is_none();
+    if generated {
+        settings.auth.secret = Some(data_dir.secret()?);
+    }
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let place = settings.server.data_dir.clone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Before the port opens, so that a signal is never lost.
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let running = server::start(settings, data_dir).await?;
+        say(&format!("rollcall: listening on http://{}", running.address))?;
+        if generated {
+            say(&format!("rollcall: the secret is kept in {place}/secret"))?;
+        }
+        say("rollcall: make an administrator's token with: rollcall token admin  (cargo run --release -- token admin)")?;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+        running.stop().await;
+        Ok(())
+    })
+}

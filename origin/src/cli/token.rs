@@ -1,0 +1,163 @@
+//! `rollcall token`: through the server that has the data directory, else in the store itself.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use rollcall_core::{
+    config::Settings,
+    id::UserId,
+    platform::Platform,
+    secret::Secret,
+    user::{Command, Reply},
+};
+use rollcall_origin::{
+    data_dir::{DataDir, InUse, read_secret, secret_path},
+    server,
+};
+use serde_json::{Value, json};
+
+use super::{URL_VARIABLE, say};
+
+#[derive(Args)]
+pub(crate) struct Token {
+    /// A server anywhere, origin or edge, whose auth.secret is the one configured here
+    #[arg(long, env = URL_VARIABLE, value_name = "URL", global = true)]
+    url: Option<String>,
+    #[command(subcommand)]
+    whose: Whose,
+}
+
+#[derive(Subcommand)]
+enum Whose {
+    /// A token for the REST API's administrator
+    Admin {
+        /// One of auth.admin_user_ids; the first one if left out
+        #[arg(long)]
+        user_id: Option<String>,
+    },
+    /// A token for a user's client
+    User {
+        /// Whose
+        #[arg(long)]
+        user_id: String,
+        /// 1 IOS, 2 Android, 3 Windows, 4 OSX, 5 Web, 6 MiniWeb, 7 Linux, 8 APad, 9 IPad, 11 HarmonyOS
+        #[arg(long)]
+        platform: i64,
+    },
+}
+
+pub(super) fn make(settings: &Settings, token: &Token) -> anyhow::Result<()> {
+    let (user, platform) = whose(settings, &token.whose)?;
+    let data_dir = Path::new(&settings.server.data_dir);
+    let text = if let Some(url) = &token.url {
+        through_server(settings, data_dir, url, &user, platform)?
+    } else {
+        match DataDir::lock(data_dir) {
+            Ok(data_dir) => in_store(settings.clone(), data_dir, &user, platform)?,
+            Err(error) => {
+                let in_use = error.downcast::<InUse>()?;
+                let url = in_use
+                    .url
+                    .context("the server that uses the data directory is still starting; try again")?;
+                through_server(settings, data_dir, &url, &user, platform)?
+            }
+        }
+    };
+    Ok(say(text.expose())?)
+}
+
+fn whose(settings: &Settings, token: &Whose) -> anyhow::Result<(UserId, Platform)> {
+    match token {
+        Whose::Admin { user_id } => {
+            let first = settings.auth.admin_user_ids.first();
+            let user =
+                UserId::new(user_id.as_ref().or(first).context("auth.admin_user_ids is empty")?.as_str())?;
+            if !settings.is_admin(&user) {
+                bail!("{user} is not one of auth.admin_user_ids");
+            }
+            Ok((user, Platform::Admin))
+        }
+        Whose::User { user_id, platform } => {
+            let user = UserId::new(user_id.as_str()).context("--user-id")?;
+            if settings.is_admin(&user) {
+                bail!("{user} is an administrator; use: rollcall token admin --user-id {user}");
+            }
+            let platform = Platform::from_number(*platform)
+                .filter(|platform| *platform != Platform::Admin)
+                .context("--platform: expected 1 to 9, or 11")?;
+            Ok((user, platform))
+        }
+    }
+}
+
+/// Nobody serves: the store is ours.
+fn in_store(
+    mut settings: Settings,
+    data_dir: DataDir,
+    user: &UserId,
+    platform: Platform,
+) -> anyhow::Result<Secret<String>> {
+    if settings.auth.secret.is_none() {
+        settings.auth.secret = Some(data_dir.secret()?);
+    }
+    let users = server::open(settings, data_dir.path())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let reply = users.run(user, Command::IssueToken { platform }).await?;
+        users.store().close().await;
+        match reply {
+            Reply::Issued(issued) => Ok(issued.token),
+            _ => bail!("no token was made"),
+        }
+    })
+}
+
+/// A server has the store: it is asked like by anybody else.
+fn through_server(
+    settings: &Settings,
+    data_dir: &Path,
+    url: &str,
+    user: &UserId,
+    platform: Platform,
+) -> anyhow::Result<Secret<String>> {
+    let secret = match &settings.auth.secret {
+        Some(secret) => secret.clone(),
+        None => read_secret(&secret_path(data_dir))?.context(
+            "the server's secret is not known here; set auth.secret (ROLLCALL__AUTH__SECRET) as it does",
+        )?,
+    };
+    let admin = match platform {
+        Platform::Admin => user.as_str(),
+        _ => settings.auth.admin_user_ids.first().context("auth.admin_user_ids is empty")?,
+    };
+    let body = json!({"secret": secret.expose(), "userID": admin});
+    let admin_token = ask(url, "/auth/get_admin_token", None, &body)?;
+    if platform == Platform::Admin {
+        return Ok(admin_token);
+    }
+    let body = json!({"userID": user.as_str(), "platformID": platform.number()});
+    ask(url, "/auth/get_user_token", Some(&admin_token), &body)
+}
+
+fn ask(
+    url: &str,
+    path: &str,
+    token: Option<&Secret<String>>,
+    body: &Value,
+) -> anyhow::Result<Secret<String>> {
+    let mut request = ureq::post(format!("{url}{path}")).header("operationID", "rollcall-token");
+    if let Some(token) = token {
+        request = request.header("token", token.expose());
+    }
+    let mut response = request.send_json(body).with_context(|| format!("cannot ask the server at {url}"))?;
+    let answer: Value = response.body_mut().read_json()?;
+    match answer.pointer("/data/token").and_then(Value::as_str) {
+        Some(token) => Ok(Secret::from(token)),
+        None => bail!(
+            "the server at {url} said {} {}",
+            answer.get("errCode").unwrap_or(&Value::Null),
+            answer.get("errDlt").and_then(Value::as_str).unwrap_or_default()
+        ),
+    }
+}

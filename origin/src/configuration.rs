@@ -1,0 +1,27 @@
+//! Finding the configuration: a file, then the environment.
+
+use std::{env, fs, path::Path};
+
+use anyhow::Context as _;
+use rollcall_core::config::{Runtime, Settings};
+
+/// Read when `--config` names no other file, if it is there.
+pub const DEFAULT_FILE: &str = "rollcall.toml";
+
+/// The settings from `file` (or [`DEFAULT_FILE`]) and the environment's variables.
+///
+/// # Errors
+/// When a named file cannot be read, or a value cannot be used; the error names the key.
+pub fn load(file: Option<&Path>) -> anyhow::Result<Settings> {
+    let path = file.unwrap_or_else(|| Path::new(DEFAULT_FILE));
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read the configuration {}", path.display()));
+        }
+    };
+    let variables = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Ok(Settings::load(Runtime::Origin, &path.display().to_string(), &text, variables)?)
+}

@@ -1,0 +1,142 @@
+//! The data directory: locked by one process, and home of the generated secret.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::{Read as _, Seek as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use rollcall_core::secret::Secret;
+use rustix::fs::{FlockOperation, flock};
+
+const LOCK: &str = "lock";
+const SECRET: &str = "secret";
+/// Random bytes of a generated secret; written as twice as many hexadecimal digits.
+const SECRET_BYTES: usize = 32;
+
+/// A data directory that this process alone may write to, for as long as it keeps this value.
+pub struct DataDir {
+    path: PathBuf,
+    lock: File,
+}
+
+/// Another process has the directory.
+#[derive(Debug, thiserror::Error)]
+#[error("another rollcall uses {}; stop it, or choose another server.data_dir", path.display())]
+pub struct InUse {
+    path: PathBuf,
+    /// Where that process serves, if it said so.
+    pub url: Option<String>,
+}
+
+impl DataDir {
+    /// Creates the directory if it is not there, and locks it.
+    ///
+    /// # Errors
+    /// [`InUse`] while another process has it, and what the file system says.
+    pub fn lock(path: &Path) -> anyhow::Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .with_context(|| format!("cannot create server.data_dir {}", path.display()))?;
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join(LOCK))
+            .with_context(|| format!("cannot write to server.data_dir {}", path.display()))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut url = String::new();
+            lock.read_to_string(&mut url)?;
+            bail!(InUse { path: path.to_owned(), url: Some(url).filter(|url| !url.is_empty()) });
+        }
+        lock.set_len(0)?;
+        Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Says where this process serves, for tools that find the directory locked.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn announce(&mut self, url: &str) -> std::io::Result<()> {
+        self.lock.rewind()?;
+        self.lock.write_all(url.as_bytes())
+    }
+
+    /// The secret that is kept here, made at the first call.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn secret(&self) -> anyhow::Result<Secret<String>> {
+        let path = self.path.join(SECRET);
+        if let Some(found) = read_secret(&path)? {
+            return Ok(found);
+        }
+        let bytes: [u8; SECRET_BYTES] = rand::random();
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        // Written aside and renamed: a crash leaves either no secret or a whole one.
+        let aside = self.path.join("secret.new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&aside, &path)?;
+        File::open(&self.path)?.sync_all()?;
+        Ok(Secret::new(text))
+    }
+}
+
+/// The secret kept in a directory that somebody else may have locked; `None` when none was made yet.
+///
+/// # Errors
+/// What the file system says.
+pub fn read_secret(path: &Path) -> anyhow::Result<Option<Secret<String>>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(Secret::new(text.trim().to_owned()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read the secret {}", path.display())),
+    }
+}
+
+/// Where a data directory keeps its secret.
+pub fn secret_path(data_dir: &Path) -> PathBuf {
+    data_dir.join(SECRET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_user_at_a_time_and_the_other_learns_where() {
+        let home = tempfile::tempdir().unwrap();
+        let mut first = DataDir::lock(home.path()).unwrap();
+        first.announce("http://127.0.0.1:10002").unwrap();
+        let error = DataDir::lock(home.path()).err().unwrap();
+        let in_use = error.downcast_ref::<InUse>().unwrap();
+        assert_eq!(in_use.url.as_deref(), Some("http://127.0.0.1:10002"));
+        drop(first);
+        assert!(DataDir::lock(home.path()).is_ok());
+    }
+
+    #[test]
+    fn the_secret_is_made_once_and_readable_by_its_owner_only() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = DataDir::lock(home.path()).unwrap();
+        let secret = dir.secret().unwrap();
+        assert_eq!(secret.expose().len(), 2 * SECRET_BYTES);
+        assert_eq!(dir.secret().unwrap(), secret);
+        let mode = fs::metadata(secret_path(home.path())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

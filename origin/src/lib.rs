@@ -1,0 +1,11 @@
+//! Rollcall as one native process: sockets, a table of users, and an SQLite store behind core's rules.
+
+#![forbid(unsafe_code)]
+
+pub mod backend;
+pub mod configuration;
+pub mod data_dir;
+pub mod server;
+pub mod socket;
+pub mod store;
+pub mod users;

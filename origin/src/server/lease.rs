@@ -1,0 +1,48 @@
+//! The process's own lease: what it left open when it crashed reads as ended when it was last known to live.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rollcall_core::{
+    directory::upsert::end_left_open,
+    store::{Statement, Value},
+    time::Timestamp,
+    user::release_all_held,
+};
+
+use crate::{backend::now, store::Store};
+
+/// How often the lease is renewed; the error of an end that a crash left open is at most this.
+const RENEWAL: Duration = Duration::from_secs(30);
+
+/// Ends what earlier processes left open, and takes the lease.
+pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
+    let asked = store.query(vec![Statement::new("SELECT renewed_at FROM lease", [])]).await?;
+    let row = asked.first().and_then(|rows| rows.first()).and_then(|row| row.first());
+    let last_alive = match row {
+        None => now(),
+        Some(Value::Int(millis)) => Timestamp::from_millis(*millis),
+        Some(_) => None.context("the lease in the store does not read")?,
+    };
+    let mut statements = release_all_held().to_vec();
+    statements.extend([end_left_open(last_alive), renewal()]);
+    Ok(store.commit(statements).await?)
+}
+
+/// Renews the lease for ever.
+pub(super) async fn keep(store: Store) {
+    let mut ticks = tokio::time::interval(RENEWAL);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if let Err(error) = store.commit(vec![renewal()]).await {
+            tracing::error!(%error, "the lease could not be renewed");
+        }
+    }
+}
+
+fn renewal() -> Statement {
+    let sql = "INSERT INTO lease (id, renewed_at) VALUES (1, ?1) \
+               ON CONFLICT (id) DO UPDATE SET renewed_at = excluded.renewed_at";
+    Statement::new(sql, [Value::Int(now().millis())])
+}

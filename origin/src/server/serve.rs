@@ -1,0 +1,66 @@
+//! From settings to a serving process.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::Context as _;
+use rollcall_core::config::{Runtime, Settings};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use super::{accept::accept, lease};
+use crate::{backend::Origin, data_dir::DataDir, socket, store::Store, users::Users};
+
+/// Connections that the kernel keeps for us until they are accepted.
+const BACKLOG: u32 = 4096;
+
+/// A server that serves.
+pub struct Running {
+    /// Where.
+    pub address: SocketAddr,
+    /// Its ports.
+    pub origin: Origin,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) accepting: JoinHandle<()>,
+    pub(super) lease: JoinHandle<()>,
+    /// Unlocked when everything else is done.
+    pub(super) _data_dir: DataDir,
+}
+
+/// Opens the store in `data_dir`, ends what a crash left open, and begins to serve.
+///
+/// # Errors
+/// When the store cannot be opened or the address not be bound.
+pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<Running> {
+    let listen: SocketAddr = settings.server.listen.parse().context("server.listen")?;
+    let header_timeout = Duration::from_secs(settings.server.header_timeout_seconds.into());
+    let users = open(settings, data_dir.path())?;
+    lease::take(users.store()).await?;
+    let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
+    let address = listener.local_addr()?;
+    data_dir.announce(&format!("http://{address}"))?;
+    let lease = tokio::spawn(lease::keep(users.store().clone()));
+    let origin = Origin::new(users);
+    let router = rollcall_api::router(origin.clone(), socket::routes());
+    let (stop, stopping) = watch::channel(false);
+    let accepting = tokio::spawn(accept(listener, router, header_timeout, stopping));
+    Ok(Running { address, origin, stop, accepting, lease, _data_dir: data_dir })
+}
+
+/// The users of a store, without a server.
+///
+/// # Errors
+/// When the store cannot be opened.
+pub fn open(settings: Settings, data_dir: &Path) -> anyhow::Result<Users> {
+    let rules = settings.rules(Runtime::Origin).context("auth.secret is not set")?;
+    Ok(Users::new(Store::open(data_dir)?, settings, rules))
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}

@@ -1,0 +1,136 @@
+//! The gateway's upgrade: judged, registered, then accepted (`docs/rules/openim.md#handshake`).
+
+use axum::{
+    Router,
+    extract::{
+        FromRequestParts as _, Request, State,
+        ws::{WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::request::Parts;
+use rollcall_api::{
+    Backend as _,
+    openim::{
+        Failed,
+        gateway::{self, Knock},
+    },
+};
+use rollcall_core::{
+    gateway::{Close, MESSAGE_BYTES, Payload, Refusal},
+    id::ConnId,
+    openim::{Code, Failure},
+    user::{Command, OpenError, Opening, Reply},
+};
+
+use super::{
+    Outbox,
+    task::{Session, finish, message},
+};
+use crate::{backend::Origin, server::Peer};
+
+/// Read buffers grow with a message and go back to this.
+const READ_BUFFER: usize = 1024;
+
+/// Where the gateway listens.
+pub fn routes() -> Router<Origin> {
+    gateway::routes(get(connect))
+}
+
+async fn connect(State(origin): State<Origin>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    if !gateway::wants_upgrade(&parts.headers) {
+        return gateway::upgrade_required();
+    }
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &origin).await.map(|upgrade| {
+        upgrade
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(usize::MAX)
+            .max_message_size(MESSAGE_BYTES)
+            .max_frame_size(MESSAGE_BYTES)
+    });
+    match judge(&origin, &parts, upgrade).await {
+        Ok(response) => response,
+        Err((refusal, upgrade)) => refuse(&origin, refusal, upgrade),
+    }
+}
+
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+/// Everything from the query to the live set.
+async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Response, (Refusal, Upgrade)> {
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
+    let Knock { opening, in_band } =
+        match gateway::knock(origin, parts, &peer, ConnId::from_bytes(rand::random())) {
+            Ok(knock) => knock,
+            Err(refusal) => return Err((refusal, upgrade)),
+        };
+    let refuse = |failure: Failure| Refusal { failure, in_band };
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        // Not to be registered, since it cannot be accepted; what is wrong with the login still goes first.
+        Err(rejection) => {
+            return match standing(origin, &opening).await {
+                Ok(()) => Ok(rejection.into_response()),
+                Err(failure) => Err((Refusal { failure, in_band: false }, Err(rejection))),
+            };
+        }
+    };
+    let outbox = Outbox::default();
+    let (connection, user, platform) =
+        (opening.connection, opening.token.user.clone(), opening.token.platform);
+    let command = Command::Open(Box::new(opening));
+    match origin.users.open(&user, command, outbox.clone()).await {
+        Ok(Reply::Opened(Ok(()))) => {}
+        Ok(Reply::Opened(Err(error))) => return Err((refuse(error.into()), Ok(upgrade))),
+        Ok(_) => return Err((refuse(Code::Internal.into()), Ok(upgrade))),
+        Err(error) => {
+            tracing::error!(%error, "a connection could not be opened");
+            return Err((refuse(Code::Internal.into()), Ok(upgrade)));
+        }
+    }
+    let greeting = in_band.then(|| Payload::Text(Failure::none_as_json()));
+    let session = Session { users: origin.users.clone(), user, connection, platform, outbox };
+    let (users, user, outbox) = (origin.users.clone(), session.user.clone(), session.outbox.clone());
+    let failed = move |error: axum::Error| {
+        tracing::debug!(%error, "an accepted client was gone before its upgrade");
+        outbox.closed();
+        tokio::spawn(async move { users.end(&user, connection).await });
+    };
+    Ok(upgrade.on_failed_upgrade(failed).on_upgrade(move |socket| session.serve(socket, greeting)))
+}
+
+async fn standing(origin: &Origin, opening: &Opening) -> Result<(), Failure> {
+    match origin.standing(&opening.token).await {
+        Ok(Ok(())) => opening.claimed.check(&opening.token).map_err(Failure::from),
+        Ok(Err(error)) => Err(OpenError::Token(error).into()),
+        Err(_) => Err(Code::Internal.into()),
+    }
+}
+
+/// In band: accept, say why, close. Else the envelope as an HTTP answer, which native clients read.
+fn refuse(origin: &Origin, refusal: Refusal, upgrade: Upgrade) -> Response {
+    let Refusal { failure, in_band } = refusal;
+    match upgrade {
+        Ok(upgrade) if in_band => {
+            let text = failure.to_json(origin.settings().openim.errdlt_style);
+            upgrade.on_upgrade(move |socket| say_why(socket, text))
+        }
+        _ => Failed::from(failure).into_response(),
+    }
+}
+
+async fn say_why(mut socket: WebSocket, text: String) {
+    let outbox = Outbox::default();
+    // Bounded like every goodbye: a client that does not read is cut.
+    let _ = outbox.close(Close::Policy);
+    let sent = tokio::select! {
+        sent = socket.send(message(Payload::Text(text))) => sent.is_ok(),
+        () = outbox.cut() => false,
+    };
+    if sent {
+        finish(&mut socket, &outbox, Close::Policy).await;
+    }
+}

@@ -1,0 +1,93 @@
+//! The embedded store: one SQLite file, one writer that groups commits, a few readers.
+//!
+//! What [`Store::commit`] returned `Ok` for survives a crash of the process and of the machine
+//! (`synchronous=FULL`). Nothing here knows what the statements mean.
+
+mod convert;
+mod reader;
+mod schema;
+mod writer;
+
+use std::path::Path;
+
+use rollcall_core::store::{Statement, Value};
+use rusqlite::{Connection, OpenFlags};
+
+use self::{reader::Readers, writer::Writer};
+
+/// The database file in the data directory.
+const FILE: &str = "rollcall.sqlite3";
+
+/// Why the store did not do what was asked. Nothing of the request was done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite said no: a full disk, a failed fsync, a damaged file.
+    #[error("the store refused: {0}")]
+    Refused(String),
+    /// The writer has stopped.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Rows of one query.
+pub type Rows = Vec<Vec<Value>>;
+
+/// A handle; clones share the store.
+#[derive(Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl Store {
+    /// Opens or creates the store in `data_dir` and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or is of a newer version than this program knows.
+    pub fn open(data_dir: &Path) -> anyhow::Result<Self> {
+        let path = data_dir.join(FILE);
+        let mut connection = open(&path)?;
+        schema::migrate(&mut connection)?;
+        Ok(Self { writer: Writer::start(connection)?, readers: Readers::open(&path)? })
+    }
+
+    /// Makes all of `statements` durable in one transaction, or none of them.
+    ///
+    /// Commits of different callers share an fsync.
+    ///
+    /// # Errors
+    /// When they could not be made durable; then nothing of them happened.
+    pub async fn commit(&self, statements: Vec<Statement>) -> Result<(), StoreError> {
+        self.writer.commit(statements).await
+    }
+
+    /// Runs queries against one committed state.
+    ///
+    /// # Errors
+    /// When a query fails.
+    pub async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.readers.query(statements).await
+    }
+
+    /// Waits until everything that was committed has been written, and stops the writer.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.busy_timeout(std::time::Duration::from_secs(1))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Refused(error.to_string())
+    }
+}

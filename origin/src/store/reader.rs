@@ -1,0 +1,53 @@
+//! Reading connections, lent to one query at a time.
+
+use std::{path::Path, sync::Arc};
+
+use parking_lot::Mutex;
+use rollcall_core::store::Statement;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::{Rows, StoreError, convert, open};
+
+/// Connections; more would only wait for the same two cores.
+const READERS: usize = 4;
+
+#[derive(Clone)]
+pub(super) struct Readers {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    places: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+        let idle = (0..READERS)
+            .map(|_| {
+                let connection = open(path)?;
+                connection.pragma_update(None, "query_only", true)?;
+                Ok(connection)
+            })
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(Self { idle: Arc::new(Mutex::new(idle)), places: Arc::new(Semaphore::new(READERS)) })
+    }
+
+    pub(super) async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        let place = self.places.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let idle = self.idle.clone();
+        let run = move || {
+            let mut connection = idle.lock().pop().ok_or(StoreError::Closed)?;
+            let result = read(&mut connection, &statements);
+            idle.lock().push(connection);
+            drop(place);
+            Ok(result?)
+        };
+        tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+fn read(connection: &mut Connection, statements: &[Statement]) -> rusqlite::Result<Vec<Rows>> {
+    let transaction = connection.transaction()?;
+    let rows = statements.iter().map(|statement| convert::query(&transaction, statement)).collect();
+    // A reading transaction has nothing to commit; ending it releases its snapshot.
+    transaction.commit()?;
+    rows
+}

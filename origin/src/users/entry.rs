@@ -1,0 +1,93 @@
+//! What is kept in memory of one user.
+
+use std::{collections::HashMap, sync::atomic::AtomicBool};
+
+use parking_lot::Mutex;
+use rollcall_core::{
+    id::{ConnId, UserId},
+    token::{TokenHash, book::TokenRow},
+    user::{Action, User},
+};
+
+use super::Sockets;
+use crate::socket::Outbox;
+
+/// Token rows remembered of one user; beyond it the memory starts anew.
+const TOKENS: usize = 64;
+
+pub(super) struct Entry {
+    /// Held by whoever changes the user.
+    pub(super) gate: tokio::sync::Mutex<()>,
+    pub(super) live: Mutex<Live>,
+    /// Whether anybody wanted it since the table last looked.
+    pub(super) wanted: AtomicBool,
+    /// Whether it stands among the idle ones of its shard.
+    pub(super) queued: AtomicBool,
+}
+
+pub(super) struct Live {
+    pub(super) user: User,
+    pub(super) sockets: Sockets,
+    tokens: HashMap<TokenHash, Option<TokenRow>>,
+    /// Counts the changes of tokens, so that a row read before one is not remembered after it.
+    token_age: u64,
+}
+
+impl Entry {
+    pub(super) fn new(id: UserId) -> Self {
+        let live = Live {
+            user: User::new(id, Vec::new()),
+            sockets: HashMap::new(),
+            tokens: HashMap::new(),
+            token_age: 0,
+        };
+        Self {
+            gate: tokio::sync::Mutex::new(()),
+            live: Mutex::new(live),
+            wanted: AtomicBool::new(false),
+            queued: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Live {
+    /// Carries an action into memory. Sockets of retired connections stay reachable until they are closed.
+    pub(super) fn settle(&mut self, action: &Action) {
+        self.user.settle(action);
+    }
+
+    pub(super) fn socket(&self, connection: ConnId) -> Option<Outbox> {
+        self.sockets.get(&connection).cloned()
+    }
+
+    /// What is remembered of a token: its row, or that it has none.
+    pub(super) fn token(&self, hash: &TokenHash) -> Option<Option<TokenRow>> {
+        self.tokens.get(hash).cloned()
+    }
+
+    pub(super) fn token_age(&self) -> u64 {
+        self.token_age
+    }
+
+    /// Remembers a row that was read when the age was `age`.
+    pub(super) fn remember(&mut self, age: u64, hash: TokenHash, row: Option<TokenRow>) {
+        if age != self.token_age {
+            return;
+        }
+        if self.tokens.len() >= TOKENS {
+            self.tokens.clear();
+        }
+        self.tokens.insert(hash, row);
+    }
+
+    /// Forgets every row: some of them changed.
+    pub(super) fn forget_tokens(&mut self) {
+        self.token_age += 1;
+        self.tokens.clear();
+    }
+
+    /// Whether nothing but memory would be lost with this entry.
+    pub(super) fn is_idle(&self) -> bool {
+        self.user.connections().is_empty() && self.sockets.is_empty()
+    }
+}

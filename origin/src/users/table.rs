@@ -1,0 +1,133 @@
+//! Users by id, in shards, so that two users rarely wait for the same lock.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher as _, RandomState},
+    sync::{Arc, atomic::Ordering},
+};
+
+use parking_lot::Mutex;
+use rollcall_core::id::UserId;
+
+use super::entry::Entry;
+
+const SHARDS: usize = 64;
+/// Users without sockets that a shard keeps in memory, because their tokens may be asked about again.
+const IDLE: usize = 160;
+
+#[derive(Default)]
+struct Shard {
+    entries: HashMap<UserId, Arc<Entry>>,
+    /// Who became idle, the longest ago first. Some may have come back since.
+    idle: VecDeque<UserId>,
+}
+
+pub(super) struct Table {
+    shards: Vec<Mutex<Shard>>,
+    hasher: RandomState,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+    }
+}
+
+impl Table {
+    /// The user's entry, if it is in memory.
+    pub(super) fn get(&self, id: &UserId) -> Option<Arc<Entry>> {
+        self.shard(id)?.lock().entries.get(id).cloned()
+    }
+
+    /// The user's entry, brought into memory if need be. Give it back with [`Table::leave`].
+    pub(super) fn enter(&self, id: &UserId) -> Arc<Entry> {
+        let fresh = || Arc::new(Entry::new(id.clone()));
+        match self.shard(id) {
+            Some(shard) => shard.lock().entries.entry(id.clone()).or_insert_with(fresh).clone(),
+            None => fresh(),
+        }
+    }
+
+    /// Gives an entry back. Beyond the bound, the idle one that was not wanted for the longest leaves memory.
+    pub(super) fn leave(&self, id: &UserId, entry: Arc<Entry>) {
+        let Some(shard) = self.shard(id) else { return };
+        entry.wanted.store(true, Ordering::Relaxed);
+        let mut shard = shard.lock();
+        if entry.live.lock().is_idle() && !entry.queued.swap(true, Ordering::Relaxed) {
+            shard.idle.push_back(id.clone());
+        }
+        drop(entry);
+        shard.forget();
+    }
+
+    /// Visits every entry.
+    pub(super) fn each(&self, mut visit: impl FnMut(&Entry)) {
+        for shard in &self.shards {
+            let entries: Vec<_> = shard.lock().entries.values().cloned().collect();
+            entries.iter().for_each(|entry| visit(entry));
+        }
+    }
+
+    fn shard(&self, id: &UserId) -> Option<&Mutex<Shard>> {
+        // The remainder is below SHARDS, so there is always one.
+        let index = usize::try_from(self.hasher.hash_one(id) % (SHARDS as u64)).unwrap_or(0);
+        self.shards.get(index)
+    }
+}
+
+impl Shard {
+    fn forget(&mut self) {
+        // Twice around: the first time everybody may have been wanted lately.
+        for _ in 0..2 * self.idle.len() {
+            if self.idle.len() <= IDLE {
+                return;
+            }
+            let Some(id) = self.idle.pop_front() else { return };
+            let Some(entry) = self.entries.get(&id) else { continue };
+            if entry.wanted.swap(false, Ordering::Relaxed) {
+                self.idle.push_back(id);
+            } else if Arc::strong_count(entry) == 1 && entry.live.lock().is_idle() {
+                // Nobody but the table holds it, and nobody can while the shard is locked.
+                self.entries.remove(&id);
+            } else {
+                entry.queued.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(n: usize) -> UserId {
+        UserId::new(n.to_string()).unwrap()
+    }
+
+    fn in_memory(table: &Table) -> usize {
+        let mut count = 0;
+        table.each(|_| count += 1);
+        count
+    }
+
+    #[test]
+    fn idle_users_leave_memory_and_wanted_ones_stay() {
+        let table = Table::default();
+        for n in 0..10 * SHARDS * IDLE {
+            table.leave(&user(n), table.enter(&user(n)));
+            table.leave(&user(0), table.enter(&user(0)));
+        }
+        assert!(in_memory(&table) <= SHARDS * (IDLE + 1), "{}", in_memory(&table));
+        assert!(table.get(&user(0)).is_some(), "who is asked about all the time must stay");
+    }
+
+    #[test]
+    fn an_entry_that_somebody_holds_is_never_forgotten() {
+        let table = Table::default();
+        let held = table.enter(&user(0));
+        for n in 1..4 * SHARDS * IDLE {
+            table.leave(&user(n), table.enter(&user(n)));
+        }
+        assert!(Arc::ptr_eq(&held, &table.enter(&user(0))), "two entries of one user would be two gates");
+    }
+}

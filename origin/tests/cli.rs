@@ -1,0 +1,95 @@
+//! The command line beside a server and without one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    reason = "a test"
+)]
+
+mod kit;
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use kit::{SECRET, Server};
+
+fn rollcall(config: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    command
+        .arg("--config")
+        .arg(config)
+        .args(arguments)
+        .current_dir(config.parent().unwrap())
+        .output()
+        .unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap().trim().to_owned()
+}
+
+fn complaint(output: &Output) -> String {
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_made_with_and_without_a_server_are_accepted() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let config = home.path().join("data.toml");
+    drop(Server::start(&data_dir, ""));
+    let user = ["token", "user", "--user-id", "7", "--platform", "5"];
+    let in_store = printed(&rollcall(&config, &user));
+    let admin_in_store = printed(&rollcall(&config, &["token", "admin"]));
+    let server = Server::start(&data_dir, "");
+    let world = server.world();
+    assert_eq!(world.verdict(&in_store).await.unwrap(), 0);
+    assert_eq!(world.verdict(&admin_in_store).await.unwrap(), 0);
+    let through_server = printed(&rollcall(&config, &user));
+    assert_eq!(world.verdict(&through_server).await.unwrap(), 0);
+    assert_eq!(world.verdict(&in_store).await.unwrap(), 1506, "the policy holds between the two ways");
+    assert!(complaint(&rollcall(&config, &["serve"])).contains("another rollcall uses"));
+}
+
+#[test]
+fn a_start_that_cannot_be_names_the_key_and_shows_no_secret() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("rollcall.toml");
+    std::fs::write(&config, format!("[auth]\nsecret = '{SECRET}'\n[presence]\nmulti_login_policy = 3\n"))
+        .unwrap();
+    let complaint = complaint(&rollcall(&config, &["serve"]));
+    assert!(complaint.contains("presence.multi_login_policy"), "{complaint}");
+    assert!(!complaint.contains(SECRET));
+}
+
+#[test]
+fn the_effective_configuration_is_shown_without_its_secrets() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("rollcall.toml");
+    std::fs::write(&config, format!("[auth]\nsecret = '{SECRET}'\nprevious_secrets = ['older-{SECRET}']\n"))
+        .unwrap();
+    let shown = printed(&rollcall(&config, &["config"]));
+    assert!(
+        shown.contains("secret = \"[redacted]\"") && shown.contains("listen = \"127.0.0.1:10002\""),
+        "{shown}"
+    );
+    assert!(!shown.contains(SECRET));
+}
+
+#[test]
+fn the_first_start_says_where_the_secret_is_and_makes_it_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("rollcall.toml");
+    std::fs::write(&config, "[server]\ndata_dir = 'data'\n").unwrap();
+    printed(&rollcall(&config, &["token", "admin"]));
+    let mode = std::fs::metadata(home.path().join("data/secret")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}

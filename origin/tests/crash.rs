@@ -1,0 +1,160 @@
+//! Nothing that was answered is lost, whenever the process dies.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test"
+)]
+
+mod kit;
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use kit::Server;
+use rollcall_conformance::world::World;
+use serde_json::json;
+use tokio::sync::Notify;
+
+const DEATHS: usize = 50;
+const CLIENTS: usize = 8;
+const KICKED: i64 = 1506;
+
+/// What a client knows of one token of its own user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// The issue was answered, no kick was asked for.
+    Issued,
+    /// A kick was asked for and not answered: dead or alive, both are right.
+    Kicking,
+    /// The kick was answered.
+    Kicked,
+}
+
+#[derive(Default)]
+struct Ledger {
+    tokens: Mutex<HashMap<String, Known>>,
+    in_flight: Mutex<usize>,
+    answered: Mutex<usize>,
+    moment: Notify,
+}
+
+impl Ledger {
+    fn asked(&self) {
+        *self.in_flight.lock().unwrap() += 1;
+    }
+
+    fn answered(&self) {
+        *self.in_flight.lock().unwrap() -= 1;
+        *self.answered.lock().unwrap() += 1;
+        self.moment.notify_one();
+    }
+
+    fn know(&self, token: &str, known: Known) {
+        self.tokens.lock().unwrap().insert(token.to_owned(), known);
+    }
+}
+
+/// Issues and kicks until the server is gone.
+async fn client(world: World, name: String, ledger: Arc<Ledger>) {
+    for n in 0_u32.. {
+        let user = format!("{name}-{n}");
+        ledger.asked();
+        let Ok(token) = world.issue(&user, 5).await else { return };
+        ledger.know(&token, Known::Issued);
+        ledger.answered();
+        if n % 2 == 0 {
+            ledger.know(&token, Known::Kicking);
+            ledger.asked();
+            let body = json!({"userID": user, "platformID": 5});
+            let Ok(answer) = world.as_admin("/auth/force_logout", &body).await else { return };
+            if answer.empty().is_err() {
+                return;
+            }
+            ledger.know(&token, Known::Kicked);
+            ledger.answered();
+        }
+    }
+}
+
+/// How many records there are, and how many of them have no end.
+fn records(data_dir: &Path) -> (u32, u32) {
+    let store = rusqlite::Connection::open(data_dir.join("rollcall.sqlite3")).unwrap();
+    let sql = "SELECT count(*), count(*) FILTER (WHERE offline_at IS NULL) FROM record";
+    store.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_deaths_under_load_lose_nothing_that_was_answered() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let (mut issued, mut kicked, mut open) = (0, 0, 0);
+    let mut server = Server::start(&data_dir, "");
+    for death in 0..DEATHS {
+        let world = server.world();
+        let ledger = Arc::new(Ledger::default());
+        // Somebody is online at the moment of death, and must not be afterwards.
+        let online = format!("{}", 1000 + death);
+        let login = world.issue(&online, 2).await.unwrap();
+        let socket = world.open(&online, 2, &login).await.unwrap();
+        world.admin_token().await.unwrap();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|n| tokio::spawn(client(world.clone(), format!("{death}-{n}"), ledger.clone())))
+            .collect();
+        // A different moment each time, counted in answers.
+        let enough = 1 + (death * 37) % 113;
+        while *ledger.answered.lock().unwrap() < enough {
+            ledger.moment.notified().await;
+        }
+        let in_flight = *ledger.in_flight.lock().unwrap();
+        server.kill();
+        for client in clients {
+            client.await.unwrap();
+        }
+        drop(socket);
+
+        server = Server::start(&data_dir, "");
+        let world = server.world();
+        let tokens = ledger.tokens.lock().unwrap().clone();
+        for (token, known) in &tokens {
+            let verdict = world.verdict(token).await.unwrap();
+            let right = match known {
+                Known::Issued => verdict == 0,
+                Known::Kicking => verdict == 0 || verdict == KICKED,
+                Known::Kicked => verdict == KICKED,
+            };
+            assert!(right, "death {death}: a token that was {known:?} is now {verdict}");
+        }
+        assert_eq!(
+            records(&data_dir),
+            (u32::try_from(death).unwrap() + 1, 0),
+            "records, and those without an end, after death {death}"
+        );
+        assert!(world.status(&online).await.unwrap().connections.is_empty(), "a ghost after death {death}");
+        let count = |wanted| tokens.values().filter(|known| **known == wanted).count();
+        println!(
+            "death {death}: {in_flight} in flight, {} answered, {} issued, {} kicked, {} kicks unanswered",
+            ledger.answered.lock().unwrap(),
+            count(Known::Issued),
+            count(Known::Kicked),
+            count(Known::Kicking),
+        );
+        issued += count(Known::Issued);
+        kicked += count(Known::Kicked);
+        open += in_flight;
+    }
+    println!(
+        "{DEATHS} deaths: {issued} issued and {kicked} kicked tokens checked, {open} requests were in flight"
+    );
+    assert!(
+        issued >= DEATHS && kicked >= DEATHS && open >= DEATHS,
+        "the load was too small to show anything"
+    );
+    assert!(server.terminate().success(), "SIGTERM must end it with status 0");
+}

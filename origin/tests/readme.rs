@@ -1,0 +1,106 @@
+//! The README's session, run as it is printed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    reason = "a test"
+)]
+
+mod kit;
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use kit::Server;
+
+/// Ends the output of one command.
+const END: &str = "---8<---";
+
+/// The commands of all `console` blocks with the lines printed under each.
+fn session() -> Vec<(String, Vec<String>)> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let blocks = readme.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut steps: Vec<(String, Vec<String>)> = Vec::new();
+    for line in blocks.flat_map(str::lines) {
+        match line.strip_prefix("$ ") {
+            Some(command) => steps.push((command.to_owned(), Vec::new())),
+            None => steps.last_mut().unwrap().1.push(line.to_owned()),
+        }
+    }
+    steps
+}
+
+/// Tokens and connection ids differ from run to run; their form does not.
+fn masked(line: &str) -> String {
+    let is_hex =
+        |word: &str| word.len() == 32 && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_token = |word: &str| word.starts_with("eyJ") && word.split('.').count() == 3 && word.len() > 150;
+    line.split('"')
+        .map(|word| match word {
+            word if is_hex(word) => "<connID>",
+            word if is_token(word) => "<token>",
+            word => word,
+        })
+        .collect::<Vec<_>>()
+        .join("\"")
+}
+
+#[test]
+fn the_session_prints_what_the_readme_says() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(&home.path().join("data"), "");
+    let steps = session();
+    assert!(steps.len() >= 9, "the session was not found: {steps:?}");
+
+    // As printed, with the server that this test started in the place of the one in the other terminal.
+    let mut script = format!(
+        "cd '{}'\nrollcall() {{ '{}' --config '{}' \"$@\"; }}\n",
+        home.path().display(),
+        env!("CARGO_BIN_EXE_rollcall"),
+        home.path().join("data.toml").display()
+    );
+    for (command, printed) in &steps {
+        if command.starts_with("alias rollcall=") {
+            continue;
+        }
+        script.push_str(&command.replace("http://127.0.0.1:10002", &format!("http://{}", server.address)));
+        script.push('\n');
+        // What the client in the background prints belongs to the step in which it is printed: it is waited for.
+        if command.ends_with('&') || printed.iter().any(|line| line.starts_with("close 4006")) {
+            script = script.replace(" &\n", " > client.log &\n");
+            script.push_str(&format!(
+                "until [ \"$(wc -l < client.log)\" -ge {} ]; do read -t 0.02 <> <(:); done\n",
+                if command.ends_with('&') { 1 } else { 3 }
+            ));
+            script.push_str(if command.ends_with('&') {
+                "head -1 client.log\n"
+            } else {
+                "tail -2 client.log\n"
+            });
+        }
+        script.push_str(&format!("echo '{END}'\n"));
+    }
+    let mut shell = Command::new("bash")
+        .env_remove("ROLLCALL_URL")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = shell.wait_with_output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+
+    let end = format!("{END}\n");
+    let mut heard = output.split(&end);
+    for (command, printed) in steps.iter().filter(|(command, _)| !command.starts_with("alias")) {
+        let lines = heard.next().unwrap_or_default().lines().map(masked).filter(|line| !line.is_empty());
+        let expected: Vec<String> = printed.iter().map(|line| masked(line)).collect();
+        assert_eq!(lines.collect::<Vec<_>>(), expected, "{command}\nall of it:\n{output}");
+    }
+}

@@ -1,0 +1,186 @@
+//! Methods, unknown routes, CORS, health and the OpenAPI document.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::{Case, cases};
+use crate::{
+    answer::Answer,
+    check::{at, holds, same, text_at},
+    http::{Connection, Request},
+    world::{ADMIN_TOKEN, DETAIL, FORCE_LOGOUT, PARSE_TOKEN, PLAIN_STATUS, STATUS, USER_TOKEN, World, post},
+};
+
+/// Every documented `POST`.
+const ROUTES: [&str; 7] = [STATUS, DETAIL, PLAIN_STATUS, ADMIN_TOKEN, USER_TOKEN, PARSE_TOKEN, FORCE_LOGOUT];
+
+pub(super) fn cases() -> Vec<Case> {
+    cases![Base, "base":
+        the_envelope_has_its_fields_in_order_and_no_white_space,
+        other_methods_are_not_found,
+        unknown_routes_are_not_found,
+        open_paths_are_matched_exactly,
+        options_is_answered_without_authentication,
+        success_carries_the_cors_headers,
+        errors_carry_the_cors_headers,
+        health_needs_no_authentication,
+        the_openapi_document_lists_every_route,
+        several_requests_follow_each_other_on_one_connection,
+    ]
+}
+
+async fn the_envelope_has_its_fields_in_order_and_no_white_space(world: World) -> Result<()> {
+    let user = world.user("a");
+    let body = json!({"userIDs": [user]});
+    let success = world.as_admin(STATUS, &body).await?;
+    let wanted = format!(
+        r#"{{"errCode":0,"errMsg":"","errDlt":"","data":[{{"userID":"{user}","status":0,"detailPlatformStatus":[]}}]}}"#
+    );
+    same(success.text()?, wanted.as_str(), "a status answer")?;
+    let nobody = world.as_admin(DETAIL, &body).await?;
+    same(nobody.text()?, r#"{"errCode":0,"errMsg":"","errDlt":"","data":[]}"#, "a token detail answer")?;
+    let failure = world.as_admin(STATUS, &json!({})).await?;
+    let wanted = r#"{"errCode":1001,"errMsg":"ArgsError","errDlt":"UserIDs is empty: [1001]ArgsError"}"#;
+    same(failure.text()?, wanted, "a failure")?;
+    let plain = world.as_admin(FORCE_LOGOUT, &json!({"userID": user, "platformID": 2})).await?;
+    same(plain.text()?, r#"{"errCode":0,"errMsg":"","errDlt":""}"#, "an answer without payload")
+}
+
+async fn other_methods_are_not_found(world: World) -> Result<()> {
+    let token = world.admin_token().await?;
+    for path in ROUTES {
+        for method in ["GET", "PUT", "DELETE", "PATCH"] {
+            let mut request = post(path, Some(&token), "");
+            method.clone_into(&mut request.method);
+            let answer = world.send(&request).await?;
+            same(answer.response.status, 404, &format!("the status of {method} {path}"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn unknown_routes_are_not_found(world: World) -> Result<()> {
+    let token = world.admin_token().await?;
+    for path in ["/user/get_users", "/auth", "/auth/", "/nothing", "/user/get_users_online_status/x"] {
+        for token in [Some(token.as_str()), None] {
+            let answer = world.post_text(path, token, "{}").await?;
+            same(answer.response.status, 404, &format!("the status of {path}"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn open_paths_are_matched_exactly(world: World) -> Result<()> {
+    for path in ["/auth/get_admin_token2", "/auth/parse_token/x", "/auth/parse_token/"] {
+        let answer = world.post_text(path, None, "{}").await?;
+        same(answer.response.status, 404, &format!("the status of {path}"))?;
+    }
+    Ok(())
+}
+
+async fn options_is_answered_without_authentication(world: World) -> Result<()> {
+    for path in ROUTES {
+        let request = Request::new("OPTIONS", path)
+            .header("origin", "https://console.example")
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "operationid,token");
+        let answer = world.send(&request).await?;
+        same(answer.response.status, 200, "the status of a preflight")?;
+        same(answer.json()?, json!("Options Request!"), "the body of a preflight")?;
+        cors(&answer).with_context(|| format!("OPTIONS {path}"))?;
+    }
+    Ok(())
+}
+
+async fn success_carries_the_cors_headers(world: World) -> Result<()> {
+    let token = world.admin_token().await?;
+    for origin in [None, Some("https://console.example")] {
+        let mut request = post(STATUS, Some(&token), r#"{"userIDs":[]}"#);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        let answer = world.send(&request).await?;
+        same(answer.code()?, 0, "errCode")?;
+        cors(&answer)?;
+    }
+    Ok(())
+}
+
+async fn errors_carry_the_cors_headers(world: World) -> Result<()> {
+    let token = world.admin_token().await?;
+    for (request, status) in [
+        (post(STATUS, None, "{}"), 200),
+        (post(STATUS, Some("abc"), "{}"), 200),
+        (post(STATUS, Some(&token), "not json"), 200),
+        (post("/nothing", Some(&token), "{}"), 404),
+        (post(STATUS, Some(&token), "").header("content-length", "9000000"), 413),
+    ] {
+        let answer = world.send(&request).await?;
+        same(answer.response.status, status, "the status")?;
+        cors(&answer).with_context(|| format!("{status} of {}", request.target))?;
+    }
+    Ok(())
+}
+
+async fn health_needs_no_authentication(world: World) -> Result<()> {
+    let answer = world.send(&Request::new("GET", "/health")).await?;
+    same(answer.response.status, 200, "the status")?;
+    same(answer.json()?, json!({"status": "ok"}), "the body")
+}
+
+async fn the_openapi_document_lists_every_route(world: World) -> Result<()> {
+    let answer = world.send(&Request::new("GET", "/openapi.json")).await?;
+    same(answer.response.status, 200, "the status")?;
+    let document = answer.json()?;
+    let version = text_at(&document, "/openapi")?;
+    holds(version.starts_with("3.1"), || format!("openapi {version}"))?;
+    text_at(&document, "/info/title")?;
+    let paths = at(&document, "/paths")?;
+    for path in ROUTES {
+        let operation = paths.get(path).and_then(|p| p.get("post"));
+        let operation = operation.with_context(|| format!("no post {path}"))?;
+        same(parameter(operation, "operationID"), true, &format!("{path} names the header operationID"))?;
+        let open = matches!(path, ADMIN_TOKEN | PARSE_TOKEN);
+        if !open {
+            let named = parameter(operation, "token") || operation.get("security").is_some();
+            same(named, true, &format!("{path} names the header token"))?;
+        }
+        holds(operation.get("requestBody").is_some(), || format!("{path} describes no body"))?;
+        holds(operation.pointer("/responses/200").is_some(), || format!("{path} describes no answer"))?;
+    }
+    for path in ["/health", "/openapi.json"] {
+        holds(paths.get(path).is_some_and(|p| p.get("get").is_some()), || format!("no get {path}"))?;
+    }
+    Ok(())
+}
+
+async fn several_requests_follow_each_other_on_one_connection(world: World) -> Result<()> {
+    let token = world.admin_token().await?;
+    let mut connection = Connection::open(world.address()).await?;
+    for token in [token.as_str(), "abc", &token] {
+        let request = post(STATUS, Some(token), r#"{"userIDs":[]}"#);
+        let response = connection.send(&request).await?;
+        let answer = world.noted(&request, response);
+        same(answer.code()?, if token == "abc" { 1503 } else { 0 }, "errCode")?;
+    }
+    Ok(())
+}
+
+/// The five headers of every answer.
+fn cors(answer: &Answer) -> Result<()> {
+    for (name, value) in [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-methods", "*"),
+        ("access-control-allow-headers", "*"),
+        ("access-control-max-age", "172800"),
+        ("access-control-allow-credentials", "false"),
+    ] {
+        same(answer.response.header(name).as_deref(), Some(value), name)?;
+    }
+    Ok(())
+}
+
+fn parameter(operation: &Value, name: &str) -> bool {
+    let parameters = operation.get("parameters").and_then(Value::as_array);
+    parameters.is_some_and(|all| all.iter().any(|p| p.get("name").and_then(Value::as_str) == Some(name)))
+}

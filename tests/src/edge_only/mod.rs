@@ -1,0 +1,126 @@
+//! What only the edge can do wrong: tests on the real Workers runtime that look into its objects.
+//!
+//! They need a build of the worker with its probe, which tells how often an object was constructed and woken
+//! and breaks its calls at wish. What both runtimes promise alike is a case of the suite instead.
+
+mod crash;
+mod hibernation;
+mod outbox;
+mod pings;
+mod probe;
+mod races;
+mod refusal;
+mod secrets;
+mod stand;
+
+use std::{
+    io::{Write as _, stdout},
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, anyhow};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use self::stand::Stand;
+use crate::{
+    mask::Masks,
+    runner::Counts,
+    subject::{LOG, tail},
+};
+
+/// What to run.
+#[derive(Debug)]
+pub struct Options {
+    /// The command that serves the edge; `--config`, `--listen` and `--persist` are appended.
+    pub command: Vec<String>,
+    /// Only tests whose name contains this.
+    pub only: Option<String>,
+}
+
+/// A test under way. What it returns is said behind its name.
+type Running = Pin<Box<dyn Future<Output = Result<String>> + Send>>;
+
+struct Test {
+    name: &'static str,
+    bound: Duration,
+    run: fn(Stand) -> Running,
+}
+
+macro_rules! tests {
+    ($($module:ident: $name:ident within $seconds:literal),+ $(,)?) => {
+        vec![$(Test {
+            name: stringify!($name),
+            bound: Duration::from_secs($seconds),
+            run: |stand| Box::pin($module::$name(stand)),
+        }),+]
+    };
+}
+
+fn all() -> Vec<Test> {
+    tests![
+        refusal: it_refuses_to_serve_without_a_secret within 120,
+        pings: constant_pings_wake_nobody within 120,
+        hibernation: hibernation_is_invisible within 180,
+        races: upgrades_racing_under_policy_1_leave_one_connection within 240,
+        outbox: an_outbox_whose_directory_call_fails_is_delivered_later within 120,
+        outbox: a_force_off_that_the_directory_cannot_hear_of_stands_and_can_be_repeated within 120,
+        secrets: nothing_secret_is_left_on_disk_or_in_logs within 120,
+        crash: after_a_crash_everything_is_there_and_nobody_is_online within 180,
+        crash: no_moment_of_death_brings_a_kicked_token_back within 420,
+    ]
+}
+
+/// Runs the tests one after the other, each on a runtime of its own, and prints as it goes.
+pub async fn run(options: Options) -> Result<Counts> {
+    let mut counts = Counts::default();
+    for test in all() {
+        if options.only.as_ref().is_some_and(|pattern| !test.name.contains(pattern.as_str())) {
+            continue;
+        }
+        let begun = Instant::now();
+        let outcome = one(&test, &options.command).await;
+        let took = begun.elapsed().as_secs_f32();
+        match outcome {
+            Ok(note) => {
+                counts.passed += 1;
+                say(&format!("ok     {} {took:.1} s ({note})", test.name))?;
+            }
+            Err(error) => {
+                counts.failed += 1;
+                say(&format!("FAILED {} {took:.1} s: {error:#}", test.name))?;
+            }
+        }
+    }
+    let Counts { passed, failed, skipped, .. } = counts;
+    say(&format!("edge-only: {passed} passed, {failed} failed, {skipped} skipped"))?;
+    Ok(counts)
+}
+
+/// Runs a test in a folder of its own. The error of one that failed ends with what the runtime said last.
+async fn one(test: &Test, command: &[String]) -> Result<String> {
+    let home = TempDir::with_prefix("rollcall-edge-only-")?;
+    let stand = Stand::new(test.name, command.to_vec(), home.path().to_owned());
+    // A task of its own, so that a panic is the failure of one test.
+    let mut task = tokio::spawn((test.run)(stand));
+    let outcome = match timeout(test.bound, &mut task).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(broken)) => Err(anyhow!("{broken}")),
+        Err(_) => {
+            task.abort();
+            Err(anyhow!("did not end within {:?}", test.bound))
+        }
+    };
+    outcome.map_err(|error| {
+        let said = Masks::default().apply(&tail(&home.path().join(LOG), 15));
+        let indented: Vec<String> = said.lines().map(|line| format!("         {line}")).collect();
+        anyhow!("{error:#}\n{}", indented.join("\n"))
+    })
+}
+
+fn say(line: &str) -> Result<()> {
+    let mut out = stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}

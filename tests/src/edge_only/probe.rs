@@ -1,0 +1,107 @@
+//! Questions to the worker's probe, which only a build for tests has.
+
+use anyhow::{Context as _, Result};
+use futures_util::future::try_join_all;
+use serde::Deserialize;
+
+use crate::{check::same, http::Request, world::World};
+
+/// `presence.directory_shards`, as the runtime's default has it.
+const SHARDS: u32 = 16;
+
+/// What an object's past looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Seen {
+    /// Which construction of the object this is: another number each time.
+    pub(super) instance: u64,
+    /// How often a socket or the alarm woke it.
+    pub(super) wakes: u64,
+}
+
+/// Looks at a user's object. Looking constructs one that was evicted, but is no wake.
+pub(super) async fn look(world: &World, user: &str) -> Result<Seen> {
+    ask(world, &format!("/__probe/{user}")).await
+}
+
+/// Cuts the users' objects off from the directory, or joins them again.
+pub(super) async fn reach_directory(world: &World, user: &str, reachable: bool) -> Result<()> {
+    let action = if reachable { "directory_on" } else { "directory_off" };
+    ask(world, &format!("/__probe/{user}?do={action}")).await.map(drop)
+}
+
+/// A record of the directory, as far as tests look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    /// Whether it has an end.
+    pub(super) ended: bool,
+}
+
+/// What the default tenant's directory has of a user.
+pub(super) async fn records(world: &World, user: &str) -> Result<Vec<Record>> {
+    let asked =
+        (0..SHARDS).map(|shard| async move { rows(world, &format!("directory/dir:v1:0:{shard}")).await });
+    let mut found = Vec::new();
+    for text in try_join_all(asked).await? {
+        found.extend(records_in(&text, user)?);
+    }
+    Ok(found)
+}
+
+/// The records in what a shard tells of its tables: a line each, rows and columns as Rust prints them.
+fn records_in(text: &str, user: &str) -> Result<Vec<Record>> {
+    let Some(table) = text.lines().find_map(|line| line.strip_prefix("record: ")) else {
+        return Ok(Vec::new());
+    };
+    let rows = table.strip_prefix("Ok(Some([").and_then(|rows| rows.strip_suffix("]))"));
+    let rows = rows.with_context(|| format!("the probe cannot read the records: {table}"))?;
+    let mut found = Vec::new();
+    for row in rows.split("], [").filter(|row| !row.is_empty()) {
+        // id, tenant, user, full name, avatar, user agent, device, address, begin, end, and more.
+        let columns: Vec<&str> = row.trim_matches(['[', ']']).split(", ").collect();
+        if columns.get(2) == Some(&format!("Text(\"{user}\")").as_str()) {
+            let end = columns.get(9).with_context(|| format!("a record with too few columns: {row}"))?;
+            found.push(Record { ended: *end != "Null" });
+        }
+    }
+    Ok(found)
+}
+
+async fn rows(world: &World, object: &str) -> Result<String> {
+    text(world, &format!("/__probe/{object}?do=rows")).await
+}
+
+async fn ask(world: &World, target: &str) -> Result<Seen> {
+    let text = text(world, target).await?;
+    serde_json::from_str(&text).with_context(|| format!("not what a probe says: {text}"))
+}
+
+async fn text(world: &World, target: &str) -> Result<String> {
+    let answer = world.unrecorded().send(&Request::new("GET", target)).await?;
+    same(answer.response.status, 200, "the status of the probe: was the worker built with it?")?;
+    Ok(answer.text()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_told_apart_by_user_and_end() {
+        let row = |user: &str, end: &str| {
+            let before = format!(r#"Text("7"), Text("0"), Text("{user}"), Text("{user}"), Null, Text("")"#);
+            let after = r#"Null, Int(0), Text("1")"#;
+            format!(r#"[{before}, Text("unknown"), Text("::1"), Text("1795312243460"), {end}, {after}]"#)
+        };
+        let rows = [row("1", "Null"), row("2", "Null"), row("1", r#"Text("1795312243461")"#)].join(", ");
+        let text = format!("layout: Ok(Some([[Int(1), Int(16)]]))\nrecord: Ok(Some([{rows}]))\n");
+        assert_eq!(
+            records_in(&text, "1").unwrap(),
+            [Record { ended: false }, Record { ended: true }],
+            "{text}"
+        );
+        assert_eq!(records_in("record: Ok(Some([]))\n", "1").unwrap(), []);
+        assert_eq!(records_in("", "1").unwrap(), []);
+        assert!(records_in("record: Err(SqlError(\"x\"))\n", "1").is_err());
+    }
+}

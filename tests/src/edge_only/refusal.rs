@@ -1,0 +1,36 @@
+//! A worker without a secret.
+
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result};
+use tokio::process::Command;
+
+use super::stand::Stand;
+use crate::{check::holds, settings::Settings, subject::edge_command};
+
+/// What tells a reader what is missing and where to put it.
+const EXPLAINED: [&str; 3] = ["auth.secret", "npx wrangler secret put ROLLCALL__AUTH__SECRET", ".dev.vars"];
+
+pub(super) async fn it_refuses_to_serve_without_a_secret(stand: Stand) -> Result<String> {
+    let settings = Settings { secret: None, ..Settings::default() };
+    let mut command: Command = edge_command(stand.command(), &settings, stand.home())?;
+    let ended = command
+        // What the tester's own environment holds is not what is tested.
+        .env_remove("ROLLCALL__AUTH__SECRET")
+        .env_remove("ROLLCALL_CONFIG")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("running the edge command")?;
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    holds(!ended.status.success(), || "it ended with success".to_owned())?;
+    holds(!said.contains("listening on"), || format!("it said that it serves:\n{said}"))?;
+    for word in EXPLAINED {
+        holds(said.contains(word), || format!("nothing is said of {word}:\n{said}"))?;
+    }
+    // The worker itself refused, whoever asks it: the command only passes on what it answered.
+    holds(said.contains("answered 503"), || format!("the worker's own refusal is not told:\n{said}"))?;
+    Ok(format!("{}, {} texts found", ended.status, EXPLAINED.len()))
+}

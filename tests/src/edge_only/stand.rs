@@ -1,0 +1,81 @@
+//! Where a test starts the runtime, kills it and starts it again.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError},
+};
+
+use anyhow::Result;
+
+use crate::{
+    leak::Forbidden,
+    settings::Settings,
+    subject::Subject,
+    transcript::Recorder,
+    world::{Shared, World},
+};
+
+/// A command to serve the edge with, and a folder for all that it writes.
+#[derive(Clone, Debug)]
+pub(super) struct Stand {
+    name: &'static str,
+    command: Vec<String>,
+    home: PathBuf,
+}
+
+/// A runtime that serves.
+pub(super) struct Runtime {
+    name: &'static str,
+    subject: Subject,
+    shared: Arc<Shared>,
+}
+
+impl Stand {
+    pub(super) fn new(name: &'static str, command: Vec<String>, home: PathBuf) -> Self {
+        Self { name, command, home }
+    }
+
+    /// The command, without what a start appends to it.
+    pub(super) fn command(&self) -> &[String] {
+        &self.command
+    }
+
+    /// The folder: configuration, output, storage and temporary files of every start.
+    pub(super) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Starts the runtime on what earlier ones left in the folder.
+    pub(super) async fn start(&self, settings: &Settings) -> Result<Runtime> {
+        let subject = Subject::resume(&self.command, settings, &self.home).await?;
+        let shared = Arc::new(Shared::new(subject.address, subject.kind, settings.clone(), false));
+        Ok(Runtime { name: self.name, subject, shared })
+    }
+}
+
+impl Runtime {
+    /// A view of the runtime that keeps no record.
+    pub(super) fn world(&self) -> World {
+        self.recorded_by(Recorder::silent())
+    }
+
+    /// A view of the runtime that keeps a record.
+    pub(super) fn recorded_by(&self, recorder: Recorder) -> World {
+        World::new(Arc::clone(&self.shared), self.name, recorder)
+    }
+
+    /// Every token and secret that passed by so far.
+    pub(super) fn forbidden(&self) -> Forbidden {
+        self.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Kills everything that belongs to it, at once.
+    pub(super) async fn kill(mut self) -> Result<()> {
+        self.subject.kill().await
+    }
+
+    /// Stops it in order.
+    pub(super) async fn stop(mut self) -> Result<()> {
+        self.subject.stop().await.map(drop)
+    }
+}

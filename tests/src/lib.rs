@@ -1,0 +1,38 @@
+//! The black-box conformance suite of Rollcall.
+//!
+//! It knows the published documents and the wire, and nothing of the crates that implement them: a
+//! field renamed on both sides would pass a suite that shared their types. The subject is chosen at run
+//! time: a binary that the suite starts, a command line that serves the same thing elsewhere, or a
+//! server that is already running.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`settings`], [`profile`] | which configuration a case needs, and whether a server has it |
+//! | [`subject`] | start, wait for, stop a server |
+//! | [`http`], [`ws`], [`answer`], [`jwt`], [`proto`] | the suite's own idea of the wire |
+//! | [`transcript`], [`mask`], [`compare`] | what was said, made comparable between two subjects |
+//! | [`world`] | what a case holds in its hands |
+//! | [`cases`], [`runner`] | the cases and the order in which they run |
+//! | [`edge_only`] | what only the edge can do wrong: hibernation, crashes, races, faults |
+//! | [`self_check`] | whether a changed answer turns the comparison red |
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod cases;
+pub mod check;
+pub mod compare;
+pub mod edge_only;
+pub mod http;
+pub mod jwt;
+pub mod leak;
+pub mod mask;
+pub mod profile;
+pub mod proto;
+pub mod runner;
+pub mod self_check;
+pub mod settings;
+pub mod subject;
+pub mod transcript;
+pub mod vectors;
+pub mod world;
+pub mod ws;

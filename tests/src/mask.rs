@@ -1,0 +1,197 @@
+//! What may differ between two subjects that answer alike, and nothing else.
+//!
+//! The list is closed: tokens, packed handshake parameters, connection ids, record ids, dates, unix
+//! times of this era, and the loopback address with its port. The first four keep their identity: the
+//! same value becomes the same placeholder within a case, so that a mixed-up token still shows.
+
+use std::collections::HashMap;
+
+/// Placeholders given out within one case.
+#[derive(Debug, Default)]
+pub struct Masks {
+    given: HashMap<String, String>,
+    counts: HashMap<&'static str, usize>,
+}
+
+impl Masks {
+    /// The text with everything on the list replaced.
+    pub fn apply(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
+            let (before, from) = rest.split_at(start);
+            out.push_str(before);
+            let (piece, length) = self.piece(from);
+            out.push_str(&piece);
+            rest = from.get(length..).unwrap_or_default();
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// What stands for the beginning of `from`, and how many bytes it replaces.
+    fn piece(&mut self, from: &str) -> (String, usize) {
+        if let Some(length) = token_length(from) {
+            let token = from.get(..length).unwrap_or_default();
+            return (self.placeholder("token", token), length);
+        }
+        if let Some(length) = date_length(from) {
+            return ("<date>".to_owned(), length);
+        }
+        if let Some(length) = address_length(from) {
+            return ("<addr>".to_owned(), length);
+        }
+        let length = word_length(from);
+        let word = from.get(..length).unwrap_or_default();
+        let plain = word.bytes().all(|b| b.is_ascii_alphanumeric());
+        if word.starts_with("eyJ") && length >= 20 {
+            return (self.placeholder("packed", word), length);
+        }
+        if plain && length == 32 && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return (self.placeholder("conn", word), length);
+        }
+        if plain && word.bytes().all(|b| b.is_ascii_digit()) {
+            if matches!(length, 18 | 19) {
+                return (self.placeholder("record", word), length);
+            }
+            if length == 10 && word.parse().is_ok_and(|n: u64| (1_700_000_000..2_200_000_000).contains(&n)) {
+                return ("<time>".to_owned(), length);
+            }
+        }
+        (word.to_owned(), length)
+    }
+
+    fn placeholder(&mut self, kind: &'static str, value: &str) -> String {
+        if let Some(known) = self.given.get(value) {
+            return known.clone();
+        }
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        let name = format!("<{kind}:{count}>");
+        self.given.insert(value.to_owned(), name.clone());
+        name
+    }
+}
+
+/// Every token-shaped piece of a text.
+pub fn tokens(text: &str) -> Vec<&str> {
+    text.split(|c: char| !in_token(c)).filter(|run| token_length(run).is_some()).collect()
+}
+
+/// The length of the token at the beginning: at least three parts, of which header or claims are a JSON
+/// object (`{"` is `eyJ` in base64). Forged tokens count: wrong parts, no signature, a part too many.
+fn token_length(text: &str) -> Option<usize> {
+    const SHORTEST: usize = 40;
+    // Only the first two parts are looked at before the whole run is: long runs that are no token are
+    // asked at each of their words.
+    let (first, rest) = text.split_at_checked(word_length(text))?;
+    let rest = rest.strip_prefix('.')?;
+    let (second, rest) = rest.split_at_checked(word_length(rest))?;
+    if !rest.starts_with('.') || !(first.starts_with("eyJ") || second.starts_with("eyJ")) {
+        return None;
+    }
+    let length = text.find(|c: char| !in_token(c)).unwrap_or(text.len());
+    (length >= SHORTEST).then_some(length)
+}
+
+fn in_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+/// The length of the run of base64url characters at the beginning.
+fn word_length(text: &str) -> usize {
+    text.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).count()
+}
+
+/// `2026-01-02 03:04:05`, with `T`, a fraction and a zone if there are.
+fn date_length(text: &str) -> Option<usize> {
+    const FORM: &[u8] = b"0000-00-00 00:00:00";
+    let bytes = text.as_bytes();
+    let head = bytes.get(..FORM.len())?;
+    let fits = head.iter().zip(FORM).all(|(byte, form)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b' ' => matches!(byte, b' ' | b'T'),
+        other => byte == other,
+    });
+    if !fits {
+        return None;
+    }
+    let mut length = FORM.len();
+    if bytes.get(length) == Some(&b'.') {
+        let fraction = bytes.get(length + 1..)?.iter().take_while(|b| b.is_ascii_digit()).count();
+        if fraction > 0 {
+            length += 1 + fraction;
+        }
+    }
+    if bytes.get(length) == Some(&b'Z') {
+        length += 1;
+    }
+    Some(length)
+}
+
+/// `127.0.0.1:PORT`.
+fn address_length(text: &str) -> Option<usize> {
+    const HOST: &str = "127.0.0.1:";
+    let digits = text.strip_prefix(HOST)?.bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 0).then_some(HOST.len() + digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors;
+
+    #[test]
+    fn the_same_token_keeps_its_placeholder_and_another_gets_its_own() {
+        let vectors = vectors::load().unwrap();
+        let (a, b) = (vectors.token("J1").unwrap(), vectors.token("J2").unwrap());
+        let mut masks = Masks::default();
+        let masked = masks.apply(&format!(r#"["{a}","{b}","{a}"] ?token={b}&x=1"#));
+        assert_eq!(masked, r#"["<token:1>","<token:2>","<token:1>"] ?token=<token:2>&x=1"#);
+    }
+
+    #[test]
+    fn everything_on_the_list_is_masked() {
+        let mut masks = Masks::default();
+        let text = concat!(
+            r#"{"connID":"bbb7c4da159b1ec6beb81c9e4129b075","id":"7123456789012345678","#,
+            r#""exp":1771234567,"at":"2026-11-22T00:14:49.123Z","on":"2026-11-22 00:14:49","#,
+            r#""url":"http://127.0.0.1:40123/"}"#
+        );
+        assert_eq!(
+            masks.apply(text),
+            r#"{"connID":"<conn:1>","id":"<record:1>","exp":<time>,"at":"<date>","on":"<date>","url":"http://<addr>/"}"#
+        );
+    }
+
+    #[test]
+    fn nothing_else_is_masked() {
+        let text = concat!(
+            r#"{"userIDs":["2890713225","2621568666"],"expireTimeSeconds":7776000,"exp":4102444800,"#,
+            r#""op":"1646445464564","upper":"BBB7C4DA159B1EC6BEB81C9E4129B075","é":"ü 12-34","x":"%20eyJ"}"#
+        );
+        assert_eq!(Masks::default().apply(text), text);
+    }
+
+    #[test]
+    fn a_long_run_of_dots_takes_no_longer_than_its_length() {
+        let text = "a.".repeat(1_000_000);
+        assert_eq!(Masks::default().apply(&text), text);
+        assert!(tokens(&text).is_empty());
+    }
+
+    #[test]
+    fn a_packed_parameter_is_masked_as_one() {
+        let v = vectors::load().unwrap().packed.v;
+        assert_eq!(Masks::default().apply(&format!("/?v={v}")), "/?v=<packed:1>");
+    }
+
+    #[test]
+    fn tokens_are_found_wherever_they_stand_even_unsigned_ones() {
+        let token = vectors::load().unwrap().token("J1").unwrap();
+        let unsigned = "eyJhbGciOiJub25lIn0.eyJVc2VySUQiOiJ1In0.";
+        let headless = "e30.eyJVc2VySUQiOiJ1In0.idS8OmGWQiS2FUQm62-EYCOsySQTj1HmkXeEUE-lqPg";
+        let text = format!("?a={token}&b \"{unsigned}\" eyJ.eyJ.x {headless}\n127.0.0.1 eyJhbGciOiJub25lIn0");
+        assert_eq!(tokens(&text), vec![token.as_str(), unsigned, headless]);
+    }
+}

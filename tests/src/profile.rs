@@ -1,0 +1,128 @@
+//! Configurations that cases ask for. Few of them: each costs one start of the subject.
+
+use std::fmt;
+
+use crate::settings::{Settings, Style};
+
+/// The configuration that a case needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Profile {
+    /// Policy 0, the vectors' secret, one administrator.
+    Base,
+    /// Policy 1, the default.
+    Policy1,
+    /// Policy 4.
+    Policy4,
+    /// Policy 5.
+    Policy5,
+    /// Policy 0 with two tokens a platform and three connections a user.
+    Limits,
+    /// The other style of `errDlt`.
+    V38,
+    /// A rotated secret, two administrators, two connections a user, a short token life, policy 1.
+    Narrow,
+}
+
+impl Profile {
+    /// In the order in which they run.
+    pub const ALL: [Self; 7] =
+        [Self::Base, Self::Policy1, Self::Policy4, Self::Policy5, Self::Limits, Self::V38, Self::Narrow];
+
+    /// The name used in reports and in the names of cases.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Policy1 => "policy1",
+            Self::Policy4 => "policy4",
+            Self::Policy5 => "policy5",
+            Self::Limits => "limits",
+            Self::V38 => "v38",
+            Self::Narrow => "narrow",
+        }
+    }
+
+    /// The configuration that the suite writes for a subject of its own.
+    pub fn settings(self) -> Settings {
+        let vectors = Settings { secret: Some("openIM123".to_owned()), policy: 0, ..Settings::default() };
+        match self {
+            Self::Base => vectors,
+            Self::Policy1 => Settings { policy: 1, ..vectors },
+            Self::Policy4 => Settings { policy: 4, ..vectors },
+            Self::Policy5 => Settings { policy: 5, ..vectors },
+            Self::Limits => Settings { max_tokens: 2, max_connections: 3, ..vectors },
+            Self::V38 => Settings { style: Style::V38, ..vectors },
+            Self::Narrow => Settings {
+                secret: Some("the-second-secret-of-this-deployment".to_owned()),
+                previous_secrets: vec!["openIM123".to_owned(), "an-even-older-secret".to_owned()],
+                admins: vec!["imAdmin".to_owned(), "opsAdmin".to_owned()],
+                ttl_days: 7,
+                policy: 1,
+                max_connections: 2,
+                ..vectors
+            },
+        }
+    }
+
+    /// Why a running server with these settings cannot exercise the cases of this profile, if so.
+    pub fn mismatch(self, settings: &Settings) -> Option<String> {
+        let wanted = self.settings();
+        if settings.secret.is_none() {
+            return Some("auth.secret is not in the configuration file".to_owned());
+        }
+        if settings.admins.is_empty() {
+            return Some("auth.admin_user_ids is empty".to_owned());
+        }
+        if settings.policy != wanted.policy {
+            return Some(format!("needs presence.multi_login_policy {}", wanted.policy));
+        }
+        if settings.style != wanted.style {
+            return Some(format!("needs openim.errdlt_style {:?}", wanted.style));
+        }
+        match self {
+            Self::Limits if settings.max_tokens != wanted.max_tokens => {
+                Some(format!("needs presence.max_tokens_per_platform {}", wanted.max_tokens))
+            }
+            Self::Limits | Self::Narrow if settings.max_connections != wanted.max_connections => {
+                Some(format!("needs presence.max_connections_per_user {}", wanted.max_connections))
+            }
+            Self::Narrow if settings.previous_secrets.is_empty() => {
+                Some("needs auth.previous_secrets".to_owned())
+            }
+            Self::Narrow if settings.admins.len() < 2 => Some("needs two administrators".to_owned()),
+            Self::Limits | Self::Narrow => None,
+            _ if settings.max_tokens < 8 => Some("needs presence.max_tokens_per_platform of 8".to_owned()),
+            _ if settings.max_connections < 8 => {
+                Some("needs presence.max_connections_per_user of 8".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_fits_its_own_settings_and_no_policy_fits_another() {
+        for profile in Profile::ALL {
+            assert_eq!(profile.mismatch(&profile.settings()), None, "{profile}");
+        }
+        assert!(Profile::Policy4.mismatch(&Profile::Policy5.settings()).is_some());
+        assert!(Profile::Base.mismatch(&Profile::V38.settings()).is_some());
+        assert!(Profile::Base.mismatch(&Profile::Limits.settings()).is_some());
+        assert!(Profile::Narrow.mismatch(&Profile::Policy1.settings()).is_some());
+    }
+
+    #[test]
+    fn a_server_whose_secret_is_unknown_fits_nothing() {
+        let unknown = Settings { policy: 0, ..Settings::default() };
+        assert!(Profile::ALL.iter().all(|profile| profile.mismatch(&unknown).is_some()));
+    }
+}

@@ -1,0 +1,128 @@
+//! The ports of `rollcall-api`, over the users' objects.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rollcall_api::{Backend, Health, Unavailable};
+use rollcall_core::{
+    config::Settings,
+    id::UserId,
+    time::Timestamp,
+    token::{Keys, TokenError, TokenHash, Verified},
+    user::{Command, Reply},
+};
+use worker::{Env, send::SendFuture};
+
+use crate::{
+    cache::{BELIEVED, Good},
+    clock::{self, Pause},
+    config::Configuration,
+    stub::{self, AT_ONCE, CallError, USERS},
+    wire::{UserAnswer, UserAsk},
+};
+
+/// The edge behind its routes, for one request.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    configuration: Arc<Configuration>,
+    env: Env,
+}
+
+/// What this isolate remembers of administrators' tokens.
+static GOOD: Mutex<Option<Good>> = Mutex::new(None);
+
+impl Edge {
+    /// The edge with this configuration.
+    pub(crate) fn new(configuration: Arc<Configuration>, env: Env) -> Self {
+        Self { configuration, env }
+    }
+
+    /// The bindings.
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
+    }
+}
+
+impl Backend for Edge {
+    fn settings(&self) -> &Settings {
+        &self.configuration.settings
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.configuration.rules.keys
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn health(&self) -> Health {
+        Health::Serving
+    }
+
+    fn run(
+        &self,
+        user: &UserId,
+        command: Command,
+    ) -> impl Future<Output = Result<Reply, Unavailable>> + Send {
+        let (env, user) = (self.env.clone(), user.clone());
+        SendFuture::new(async move { run(&env, &user, command).await.map_err(unavailable) })
+    }
+
+    fn run_many(
+        &self,
+        users: Vec<UserId>,
+        command: Command,
+    ) -> impl Future<Output = Result<Vec<Reply>, Unavailable>> + Send {
+        let env = self.env.clone();
+        SendFuture::new(async move {
+            let asked = users.iter().map(|user| run(&env, user, command.clone()));
+            stream::iter(asked).buffered(AT_ONCE).try_collect().await.map_err(unavailable)
+        })
+    }
+
+    async fn standing(&self, token: &Verified) -> Result<Result<(), TokenError>, Unavailable> {
+        let remembers = self.settings().is_admin(&token.user);
+        let asked = self.now();
+        if remembers && remembered(&token.hash, asked) {
+            return Ok(Ok(()));
+        }
+        match self.run(&token.user, Command::VerifyToken { token: token.hash }).await? {
+            Reply::Standing(standing) => {
+                if remembers && standing.is_ok() {
+                    remember(token.hash, asked);
+                }
+                Ok(standing)
+            }
+            other => Err(Unavailable::unexpected(&other)),
+        }
+    }
+
+    fn outlive_caches(&self) -> impl Future<Output = ()> + Send {
+        SendFuture::new(Pause::of(BELIEVED))
+    }
+}
+
+/// Gives a command to a user's object.
+pub(crate) async fn run(env: &Env, user: &UserId, command: Command) -> Result<Reply, CallError> {
+    match stub::call(env, USERS, user.as_str(), &UserAsk::Run(command)).await? {
+        UserAnswer::Reply(reply) => Ok(reply),
+        UserAnswer::Failed(problem) => Err(CallError(problem)),
+        UserAnswer::Records(_) => Err(CallError("a user's answer is to another question".to_owned())),
+    }
+}
+
+fn unavailable(error: CallError) -> Unavailable {
+    Unavailable(error.0)
+}
+
+fn remembered(token: &TokenHash, now: Timestamp) -> bool {
+    GOOD.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|good| good.has(token, now))
+}
+
+fn remember(token: TokenHash, asked: Timestamp) {
+    GOOD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().remember(token, asked);
+}

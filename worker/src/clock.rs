@@ -1,0 +1,71 @@
+//! The adapter's clock and random bits.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rollcall_core::{
+    id::ConnId,
+    time::{Moment, Timestamp},
+};
+use worker::{js_sys::Promise, wasm_bindgen::JsValue, wasm_bindgen_futures::JsFuture};
+
+use crate::raw;
+
+/// The runtime gave no random bits.
+#[derive(Debug, thiserror::Error)]
+#[error("the runtime gives no random bits")]
+pub(crate) struct NoEntropy;
+
+/// Now. Within one event the clock stands still but for waiting.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Now, and fresh random bits.
+pub(crate) fn moment() -> Result<Moment, NoEntropy> {
+    Ok(Moment { now: now(), entropy: getrandom::u64().map_err(|_| NoEntropy)? })
+}
+
+/// The name of a new connection.
+pub(crate) fn connection_id() -> Result<ConnId, NoEntropy> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| NoEntropy)?;
+    Ok(ConnId::from_bytes(bytes))
+}
+
+/// A span of time to wait for. A pending one keeps an object from hibernating, so it is taken back when it is dropped.
+///
+/// `worker::Delay` does not do: it reads the timer's handle as a number and so cannot take it back.
+pub(crate) struct Pause {
+    over: JsFuture,
+    timer: JsValue,
+}
+
+impl Pause {
+    /// Begins now.
+    pub(crate) fn of(span: Duration) -> Self {
+        let mut timer = JsValue::UNDEFINED;
+        let over = Promise::new(&mut |resolve, _| {
+            timer = raw::set_timeout(&resolve, span.as_secs_f64() * 1000.0);
+        });
+        Self { over: over.into(), timer }
+    }
+}
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.over).poll(context).map(drop)
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        raw::clear_timeout(&self.timer);
+    }
+}

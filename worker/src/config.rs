@@ -1,0 +1,80 @@
+//! The configuration of this isolate, read once from the worker's variables and secrets.
+
+use std::sync::{Arc, OnceLock};
+
+use rollcall_core::{
+    config::{Runtime, Settings, VARIABLE_PREFIX},
+    user::Rules,
+};
+use wasm_bindgen::JsCast as _;
+use worker::{
+    Env,
+    js_sys::{Object, Reflect},
+    wasm_bindgen::JsValue,
+};
+
+use crate::log;
+
+/// The variable with the text of a `rollcall.toml`.
+const TOML: &str = "ROLLCALL_CONFIG";
+
+/// What the worker was configured with.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    /// All of it.
+    pub(crate) settings: Settings,
+    /// What the user's aggregate looks at.
+    pub(crate) rules: Rules,
+}
+
+static LOADED: OnceLock<Result<Arc<Configuration>, String>> = OnceLock::new();
+
+/// The configuration, or what to do to get a good one. Never quotes a secret.
+pub(crate) fn load(env: &Env) -> Result<Arc<Configuration>, String> {
+    LOADED
+        .get_or_init(|| {
+            let configuration = read(env);
+            match &configuration {
+                Ok(loaded) => loaded.settings.warnings().iter().for_each(|text| tracing::warn!("{text}")),
+                Err(problem) => tracing::error!("{problem}"),
+            }
+            configuration
+        })
+        .clone()
+}
+
+fn read(env: &Env) -> Result<Arc<Configuration>, String> {
+    if let Some(level) = variable(env, log::VARIABLE) {
+        log::set_level(&level);
+    }
+    let names = Object::keys(env.unchecked_ref::<Object>());
+    let variables = names.iter().filter_map(|name| name.as_string()).filter_map(|name| {
+        let value = name.starts_with(VARIABLE_PREFIX).then(|| variable(env, &name))??;
+        Some((name, value))
+    });
+    let toml = variable(env, TOML).unwrap_or_default();
+    let settings = Settings::load(Runtime::Edge, TOML, &toml, variables)
+        .map_err(|error| format!("Rollcall does not serve: {error}\n"))?;
+    let Some(rules) = settings.rules(Runtime::Edge) else {
+        return Err("Rollcall does not serve: auth.secret is not set\n  \
+             deployed: npx wrangler secret put ROLLCALL__AUTH__SECRET\n  \
+             locally: cp .dev.vars.example .dev.vars, and put a secret of your own there\n"
+            .to_owned());
+    };
+    Ok(Arc::new(Configuration { settings, rules }))
+}
+
+/// A variable's text. In `[vars]` a value may be a number or a bool as well.
+fn variable(env: &Env, name: &str) -> Option<String> {
+    let value = Reflect::get(env, &JsValue::from_str(name)).ok()?;
+    value
+        .as_string()
+        .or_else(|| value.as_bool().map(|flag| flag.to_string()))
+        .or_else(|| value.as_f64().map(whole))
+}
+
+/// Every number that a key takes is whole; another one is left to the parser of the key to refuse.
+#[allow(clippy::cast_possible_truncation, reason = "saturating: what it cuts off is refused all the same")]
+fn whole(number: f64) -> String {
+    if number.fract() == 0.0 { (number as i64).to_string() } else { "a fraction".to_owned() }
+}

@@ -1,0 +1,57 @@
+//! The directory as its callers see it: a name for each shard, and one call.
+
+use std::collections::BTreeMap;
+
+use rollcall_core::{
+    directory::record::Record,
+    id::{RecordId, TenantId},
+    shard::shard,
+};
+use worker::Env;
+
+use crate::{
+    stub::{self, CallError, DIRECTORY},
+    wire::{DirectoryAnswer, DirectoryAsk, DirectoryCall},
+};
+
+/// The name of a shard's object.
+pub(crate) fn name(tenant: TenantId, shard: u32) -> String {
+    format!("dir:v1:{tenant}:{shard}")
+}
+
+/// What a shard's name says.
+pub(crate) fn parse(name: &str) -> Option<(TenantId, u32)> {
+    let (tenant, shard) = name.strip_prefix("dir:v1:")?.split_once(':')?;
+    Some((TenantId(tenant.parse().ok()?), shard.parse().ok()?))
+}
+
+/// Asks one shard.
+pub(crate) async fn ask(
+    env: &Env,
+    tenant: TenantId,
+    index: u32,
+    shards: u32,
+    ask: DirectoryAsk,
+) -> Result<DirectoryAnswer, CallError> {
+    let call = DirectoryCall { shards, ask };
+    match stub::call(env, DIRECTORY, &name(tenant, index), &call).await? {
+        DirectoryAnswer::Failed(problem) => Err(CallError(problem)),
+        answer => Ok(answer),
+    }
+}
+
+/// Brings records to their shards. Returns the ids that are other records' there; the rest is taken in.
+pub(crate) async fn publish(env: &Env, records: &[Record], shards: u32) -> Result<Vec<RecordId>, CallError> {
+    let mut places: BTreeMap<(TenantId, u32), Vec<Record>> = BTreeMap::new();
+    for record in records {
+        places.entry((record.tenant, shard(record.user, shards))).or_default().push(record.clone());
+    }
+    let mut refused = Vec::new();
+    for ((tenant, index), records) in places {
+        match ask(env, tenant, index, shards, DirectoryAsk::Publish(records)).await? {
+            DirectoryAnswer::Published { clashes } => refused.extend(clashes),
+            _ => return Err(CallError("a shard's answer is to another question".to_owned())),
+        }
+    }
+    Ok(refused)
+}

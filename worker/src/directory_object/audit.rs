@@ -1,0 +1,69 @@
+//! The audit: every live record is held against its user's object in time, so that what a crash left behind is bounded
+//! (`presence.audit_seconds`).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use rollcall_core::{
+    directory::{query, record::Record, upsert},
+    id::{RecordId, UserId},
+    shard::progress::{self, AUDIT_BATCH},
+};
+
+use super::{Failure, Shard};
+use crate::{
+    clock,
+    stub::{self, AT_ONCE, CallError, USERS},
+    wire::{UserAnswer, UserAsk},
+};
+
+impl Shard {
+    /// Visits the next records after `after`. Returns where to go on, and how long to wait until then.
+    pub(super) async fn audit(
+        &self,
+        after: Option<RecordId>,
+    ) -> Result<(Option<RecordId>, Duration), Failure> {
+        let tenant = self.tenant()?;
+        let rows = self.sql().read(&query::open_records(tenant, after, AUDIT_BATCH))?.unwrap_or_default();
+        let records = query::read_records(&rows).map_err(|error| Failure::Other(error.to_string()))?;
+        let is_last = records.len() < usize::try_from(AUDIT_BATCH).unwrap_or(usize::MAX);
+        let last = records.last().map(|record| record.id).filter(|_| !is_last);
+        let mut users: BTreeMap<i64, Vec<RecordId>> = BTreeMap::new();
+        for record in &records {
+            users.entry(record.user).or_default().push(record.id);
+        }
+        let mut answers =
+            stream::iter(users).map(|(user, ids)| self.ask(user, ids)).buffer_unordered(AT_ONCE);
+        while let Some((user, ids, answered)) = answers.next().await {
+            match answered {
+                Ok(known) => self.hold_against(&ids, known)?,
+                // *Could not ask* is not *offline*: its rows stay until the next round.
+                Err(error) => tracing::warn!(user, %error, "a user could not be audited"),
+            }
+        }
+        let pause = progress::audit_pause(self.count_live(tenant)?, self.audit_every()?);
+        Ok((last, pause))
+    }
+
+    async fn ask(
+        &self,
+        user: i64,
+        ids: Vec<RecordId>,
+    ) -> (i64, Vec<RecordId>, Result<Vec<Record>, CallError>) {
+        let name = UserId::from(user);
+        let answered = stub::call(&self.env, USERS, name.as_str(), &UserAsk::Records(ids.clone())).await;
+        let known = answered.and_then(|answer| match answer {
+            UserAnswer::Records(known) => Ok(known),
+            UserAnswer::Failed(problem) => Err(CallError(problem)),
+            UserAnswer::Reply(_) => Err(CallError("a user's answer is to another question".to_owned())),
+        });
+        (user, ids, known)
+    }
+
+    /// What the user has is taken over; what it has no more ended, and only now do we learn of it.
+    fn hold_against(&self, ids: &[RecordId], known: Vec<Record>) -> Result<(), Failure> {
+        let gone = ids.iter().filter(|id| known.iter().all(|record| record.id != **id));
+        let ends = gone.map(|id| upsert::ended(*id, clock::now())).collect();
+        self.take_in(&known, ends).map(drop)
+    }
+}

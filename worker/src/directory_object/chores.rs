@@ -1,0 +1,100 @@
+//! What a shard does by itself: the audit of live records, and the sweep of old ones, both by the one alarm.
+
+use std::time::Duration;
+
+use rollcall_core::{
+    directory::upsert::{self, CrowdedUser},
+    shard::progress::{self, Progress},
+    store::Statement,
+};
+use wasm_bindgen::JsCast as _;
+use worker::wasm_bindgen_futures::JsFuture;
+
+use super::{Failure, Shard};
+use crate::{clock, raw::RawStorage};
+use rollcall_core::time::Timestamp;
+
+/// Rows that one statement of a sweep may change, and users that one sweep trims.
+const SWEEP_ROWS: u32 = 1_000;
+/// How often a sweep repeats a statement, so that a shard with a backlog goes on answering.
+const SWEEP_STEPS: usize = 10;
+/// When to try again what did not work.
+const LATER: Duration = Duration::from_secs(60);
+
+impl Shard {
+    /// The alarm's moment. Never fails towards the runtime, whose own retries end after six.
+    pub(super) async fn ring(&self) {
+        match self.do_chores().await {
+            Ok(Some(next)) => self.set_alarm(next),
+            Ok(None) => {}
+            Err(failure) => {
+                tracing::error!(%failure, "a shard's chores could not be done");
+                self.set_alarm(clock::now() + LATER);
+            }
+        }
+    }
+
+    /// Does what is due and tells when to go on; never, when no record is left.
+    async fn do_chores(&self) -> Result<Option<Timestamp>, Failure> {
+        let Some(mut progress) = self.progress()? else { return Ok(None) };
+        let now = clock::now();
+        if progress.audit_at <= now {
+            let (audited, pause) = self.audit(progress.audited).await?;
+            progress = Progress { audited, audit_at: clock::now() + pause, ..progress };
+        }
+        if progress.sweep_at <= now {
+            self.sweep(now)?;
+            progress.sweep_at = now + progress::SWEEP_EVERY;
+        }
+        let left = self.sql().read(&progress::any_record())?.unwrap_or_default();
+        if left.is_empty() {
+            self.sql().write(&[Statement::new("DELETE FROM progress", [])])?;
+            return Ok(None);
+        }
+        self.sql().write(&[progress::keep(&progress)])?;
+        Ok(Some(progress.next()))
+    }
+
+    /// Settles leases, deletes what ended long ago, and what a user has too much of.
+    fn sweep(&self, now: Timestamp) -> Result<(), Failure> {
+        let configuration = self.configuration()?;
+        let days = configuration.settings.message_center.retention_days;
+        let before = now - Duration::from_secs(u64::from(days) * 86_400);
+        let steps = [upsert::settle_leases(now, SWEEP_ROWS), upsert::delete_ended_before(before, SWEEP_ROWS)];
+        for statement in steps {
+            for _ in 0..SWEEP_STEPS {
+                self.sql().write(std::slice::from_ref(&statement))?;
+            }
+        }
+        let keep = configuration.settings.presence.max_records_per_user;
+        let crowded = self.sql().read(&upsert::crowded_users(keep))?.unwrap_or_default();
+        let most = usize::try_from(SWEEP_ROWS).unwrap_or(usize::MAX);
+        for row in crowded.iter().take(most) {
+            let user = CrowdedUser::read(row).map_err(|error| Failure::Other(error.to_string()))?;
+            self.sql().write(&[upsert::trim_user(user.tenant, user.user, keep)])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn progress(&self) -> Result<Option<Progress>, Failure> {
+        Ok(progress::read(&self.sql().read(&progress::get())?.unwrap_or_default()))
+    }
+
+    pub(super) fn audit_every(&self) -> Result<Duration, Failure> {
+        Ok(Duration::from_secs(self.configuration()?.settings.presence.audit_seconds.into()))
+    }
+
+    pub(super) fn set_alarm(&self, at: Timestamp) {
+        let storage = self.state.storage();
+        #[allow(clippy::cast_precision_loss, reason = "whole milliseconds")]
+        let set = storage.as_raw().unchecked_ref::<RawStorage>().set_alarm(at.millis() as f64);
+        match set {
+            Ok(set) => self.state.wait_until(async move {
+                if JsFuture::from(set).await.is_err() {
+                    tracing::error!("a shard's alarm could not be set");
+                }
+            }),
+            Err(_) => tracing::error!("a shard's alarm could not be set"),
+        }
+    }
+}

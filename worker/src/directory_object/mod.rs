@@ -1,0 +1,178 @@
+//! One shard of a tenant's directory: a projection of what the users' objects know.
+//!
+//! Users publish into it, queries read it. It can be wrong for a while after a crash, and repairs itself: the audit
+//! asks the user of every live record in turn.
+
+mod audit;
+mod chores;
+mod publish;
+
+use std::{cell::Cell, rc::Rc, sync::Arc};
+
+use rollcall_core::{
+    directory::schema,
+    id::TenantId,
+    shard::{layout, mark, progress},
+    store::Statement,
+};
+use worker::{
+    DurableObject, Env, Error, Request, Response, State, WebSocket, WebSocketIncomingMessage, durable_object,
+};
+
+use crate::{
+    config::{self, Configuration},
+    directory,
+    sql::{Sql, SqlError},
+    wire::{self, DirectoryAnswer, DirectoryAsk, DirectoryCall},
+};
+
+/// The tables of a shard, made by its first write.
+const TABLES: &[&str] = &[schema::SCHEMA, layout::SCHEMA, mark::SCHEMA, progress::SCHEMA, NAME];
+/// An alarm after a restart may come without the object's name.
+const NAME: &str =
+    "CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;";
+
+/// The Durable Object of a shard.
+#[durable_object]
+pub struct DirectoryObject {
+    shard: Rc<Shard>,
+}
+
+struct Shard {
+    state: State,
+    env: Env,
+    /// Whether this instance knows that the tables are there.
+    written: Cell<bool>,
+}
+
+/// A shard did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    #[error(transparent)]
+    Layout(#[from] layout::Mismatch),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl DurableObject for DirectoryObject {
+    fn new(state: State, env: Env) -> Self {
+        Self { shard: Rc::new(Shard { state, env, written: Cell::new(false) }) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
+        #[cfg(feature = "probe")]
+        if let Some(answer) = crate::probe::user(&self.shard.state, &request) {
+            return answer;
+        }
+        let answer = match wire::read(&request.text().await?) {
+            Ok(call) => self.shard.answer(call).await,
+            Err(error) => DirectoryAnswer::Failed(error.to_string()),
+        };
+        match wire::write(&answer) {
+            Ok(text) => Response::ok(text),
+            Err(error) => Response::error(error.to_string(), 500),
+        }
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        self.shard.ring().await;
+        Response::empty()
+    }
+
+    async fn websocket_message(&self, _: WebSocket, _: WebSocketIncomingMessage) -> worker::Result<()> {
+        Ok(())
+    }
+
+    async fn websocket_close(&self, _: WebSocket, _: usize, _: String, _: bool) -> worker::Result<()> {
+        Ok(())
+    }
+
+    async fn websocket_error(&self, _: WebSocket, _: Error) -> worker::Result<()> {
+        Ok(())
+    }
+
+    async fn connect(&self, _: worker::Socket) -> worker::Result<()> {
+        Err(Error::RustError("a shard takes no TCP connections".to_owned()))
+    }
+}
+
+impl Shard {
+    async fn answer(&self, call: DirectoryCall) -> DirectoryAnswer {
+        let shards = call.shards;
+        let answered = match call.ask {
+            DirectoryAsk::Publish(records) => self.publish(&records, shards).await,
+            DirectoryAsk::Layout => self.layout(shards),
+            DirectoryAsk::Query(statements) => self.query(statements, shards),
+            DirectoryAsk::Mark => self.mark(),
+            DirectoryAsk::SetMark(order) => {
+                self.tenant().and_then(|tenant| self.change(&[mark::set(tenant, &order)]))
+            }
+            DirectoryAsk::LiftMark => self.tenant().and_then(|tenant| self.change(&[mark::lift(tenant)])),
+        };
+        answered.unwrap_or_else(|failure| {
+            tracing::error!(%failure, "a shard did not do what it was asked for");
+            DirectoryAnswer::Failed(failure.to_string())
+        })
+    }
+
+    /// Runs statements that read.
+    fn query(&self, statements: Vec<wire::Sql>, shards: u32) -> Result<DirectoryAnswer, Failure> {
+        layout::check(self.laid_out()?, shards)?;
+        let rows =
+            statements.into_iter().map(|sql| self.sql().read(&sql.into())).collect::<Result<_, _>>()?;
+        Ok(DirectoryAnswer::Rows(rows))
+    }
+
+    /// Asked of shard 0: is this the number that the tenant's directory was laid out with? It is from now on, if there
+    /// was none.
+    fn layout(&self, shards: u32) -> Result<DirectoryAnswer, Failure> {
+        layout::check(self.laid_out()?, shards)?;
+        self.change(&[layout::keep(shards)])
+    }
+
+    fn mark(&self) -> Result<DirectoryAnswer, Failure> {
+        let rows = self.sql().read(&mark::get(self.tenant()?))?.unwrap_or_default();
+        let stored = mark::read(&rows).map_err(|problem| Failure::Other(problem.to_owned()))?;
+        Ok(DirectoryAnswer::Mark(stored))
+    }
+
+    fn change(&self, statements: &[Statement]) -> Result<DirectoryAnswer, Failure> {
+        self.sql().write(statements)?;
+        Ok(DirectoryAnswer::Done)
+    }
+
+    fn laid_out(&self) -> Result<Option<u32>, Failure> {
+        Ok(layout::read(&self.sql().read(&layout::get())?.unwrap_or_default()))
+    }
+
+    fn tenant(&self) -> Result<TenantId, Failure> {
+        self.place().map(|(tenant, _)| tenant)
+    }
+
+    /// Which shard of which tenant this is.
+    fn place(&self) -> Result<(TenantId, u32), Failure> {
+        let name = match self.state.id().name() {
+            Some(name) => name,
+            None => self.name_from_store()?,
+        };
+        directory::parse(&name).ok_or_else(|| Failure::Other("the object has no shard's name".to_owned()))
+    }
+
+    fn name_from_store(&self) -> Result<String, Failure> {
+        let rows = self.sql().read(&Statement::new("SELECT name FROM name", []))?.unwrap_or_default();
+        match rows.first().map(Vec::as_slice) {
+            Some([rollcall_core::store::Value::Text(name)]) => Ok(name.clone()),
+            _ => Err(Failure::Other("the object does not know which shard it is".to_owned())),
+        }
+    }
+
+    fn configuration(&self) -> Result<Arc<Configuration>, Failure> {
+        config::load(&self.env).map_err(Failure::Other)
+    }
+
+    fn sql(&self) -> Sql<'_> {
+        Sql::new(&self.state, TABLES, &self.written)
+    }
+}

@@ -1,0 +1,48 @@
+//! The worker's entry: every request goes through the router that the origin serves too.
+
+use std::convert::Infallible;
+
+use axum::{Router, body::Body};
+use http::{Request, Response, StatusCode, header};
+use tower_service::Service as _;
+use worker::{Context, Env, event, web_sys};
+
+use crate::{backend::Edge, config, http_types, upgrade};
+
+#[event(fetch)]
+async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<web_sys::Response> {
+    let configuration = match config::load(&env) {
+        Ok(configuration) => configuration,
+        Err(problem) => return http_types::response(plain(StatusCode::SERVICE_UNAVAILABLE, problem)).await,
+    };
+    let Some(request) = http_types::request(&raw) else {
+        return http_types::response(plain(
+            StatusCode::BAD_REQUEST,
+            "the request cannot be read\n".to_owned(),
+        ))
+        .await;
+    };
+    #[cfg(feature = "probe")]
+    if let Some(answer) = crate::probe::route(&env, &raw).await {
+        return answer;
+    }
+    let mut router = rollcall_api::router(Edge::new(configuration, env), upgrade::routes());
+    let response = answer(&mut router, request).await;
+    http_types::response(response).await
+}
+
+async fn answer(router: &mut Router, request: Request<Body>) -> Response<Body> {
+    let answered: Result<_, Infallible> = router.call(request).await;
+    match answered {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn plain(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}

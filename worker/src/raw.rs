@@ -1,0 +1,43 @@
+//! Parts of the runtime's interface that the `worker` crate does not bind.
+#![allow(unsafe_code, reason = "the bindings are generated")]
+
+use wasm_bindgen::prelude::*;
+use worker::{
+    js_sys::{Date, Function, Promise},
+    web_sys,
+};
+
+#[wasm_bindgen]
+extern "C" {
+    /// `ctx.storage`.
+    pub(crate) type RawStorage;
+
+    /// Runs `work` in a transaction; what it throws takes everything back and is thrown on.
+    #[wasm_bindgen(method, catch, js_name = transactionSync)]
+    pub(crate) fn transaction_sync(
+        this: &RawStorage,
+        work: &mut dyn FnMut() -> Result<JsValue, JsValue>,
+    ) -> Result<JsValue, JsValue>;
+
+    /// Sets the one alarm to an instant in milliseconds; part of the writes before it.
+    #[wasm_bindgen(method, catch, js_name = setAlarm)]
+    pub(crate) fn set_alarm(this: &RawStorage, at: f64) -> Result<Promise, JsValue>;
+
+    /// `ctx`.
+    pub(crate) type RawState;
+
+    /// When the runtime last answered a ping of this socket by itself.
+    #[wasm_bindgen(method, catch, js_name = getWebSocketAutoResponseTimestamp)]
+    pub(crate) fn auto_response_timestamp(
+        this: &RawState,
+        socket: &web_sys::WebSocket,
+    ) -> Result<Option<Date>, JsValue>;
+
+    /// `setTimeout`. What it returns is an object in newer runtimes, not the number that `web-sys` expects.
+    #[wasm_bindgen(js_name = setTimeout)]
+    pub(crate) fn set_timeout(handler: &Function, millis: f64) -> JsValue;
+
+    /// `clearTimeout`.
+    #[wasm_bindgen(js_name = clearTimeout)]
+    pub(crate) fn clear_timeout(timeout: &JsValue);
+}

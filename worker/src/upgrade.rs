@@ -1,0 +1,115 @@
+//! The gateway's upgrade: judged here, registered and accepted by the user's object
+//! (`docs/rules/openim.md#handshake`).
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::{StatusCode, request::Parts};
+use rollcall_api::{
+    Backend as _,
+    openim::{
+        Failed,
+        gateway::{self, Knock},
+        joined_header,
+    },
+};
+use rollcall_core::{
+    gateway::{Close, Refusal},
+    openim::{Code, Failure},
+    user::Reply,
+};
+use worker::{WebSocket, WebSocketPair, send::SendFuture};
+
+use crate::{
+    backend::Edge,
+    clock,
+    stub::{self, CallError},
+    wire::{self, Upgrade, UserAnswer},
+};
+
+/// Where the runtime says which address a request came from.
+const PEER: &str = "CF-Connecting-IP";
+
+/// Where the gateway listens.
+pub(crate) fn routes() -> Router<Edge> {
+    gateway::routes(get(connect))
+}
+
+async fn connect(State(edge): State<Edge>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    if !gateway::wants_upgrade(&parts.headers) {
+        return gateway::upgrade_required();
+    }
+    match judge(&edge, &parts).await {
+        Ok(socket) => accepted(socket),
+        Err(refusal) => refuse(&edge, refusal),
+    }
+}
+
+/// Everything from the query to the live set.
+async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refusal> {
+    let peer = joined_header(&parts.headers, PEER).unwrap_or_default();
+    let broken = |in_band: bool, problem: String| {
+        tracing::error!(problem, "a connection could not be opened");
+        Refusal { failure: Code::Internal.into(), in_band }
+    };
+    let connection = clock::connection_id().map_err(|error| broken(false, error.to_string()))?;
+    let Knock { opening, in_band } = gateway::knock(edge, parts, &peer, connection)?;
+    let user = opening.token.user.clone();
+    let upgrade = Upgrade { opening, greeting: in_band.then(Failure::none_as_json) };
+    let header = wire::write_header(&upgrade).map_err(|error| broken(in_band, error.to_string()))?;
+    match SendFuture::new(open(edge, user.as_str(), &header)).await {
+        Ok(Ok(socket)) => Ok(socket),
+        Ok(Err(Reply::Opened(Err(error)))) => Err(Refusal { failure: error.into(), in_band }),
+        Ok(Err(_)) => Err(broken(in_band, "the reply is to another command".to_owned())),
+        Err(error) => Err(broken(in_band, error.to_string())),
+    }
+}
+
+/// The socket of an opened connection, or why there is none.
+async fn open(edge: &Edge, user: &str, header: &str) -> Result<Result<WebSocket, Reply>, CallError> {
+    let response = stub::upgrade(edge.env(), user, header).await?;
+    if response.status_code() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
+        let socket = response.websocket();
+        return socket.map(Ok).ok_or_else(|| CallError("an accepted upgrade has no socket".to_owned()));
+    }
+    let mut response = response;
+    let text = response.text().await.map_err(|error| CallError(error.to_string()))?;
+    match wire::read(&text).map_err(|error| CallError(error.to_string()))? {
+        UserAnswer::Reply(reply) => Ok(Err(reply)),
+        UserAnswer::Failed(problem) => Err(CallError(problem)),
+        UserAnswer::Records(_) => Err(CallError("a user's answer is to another question".to_owned())),
+    }
+}
+
+fn accepted(socket: WebSocket) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.extensions_mut().insert(socket);
+    response
+}
+
+/// In band: accept, say why, close. Else the envelope as an HTTP answer, which native clients read.
+fn refuse(edge: &Edge, refusal: Refusal) -> Response {
+    let Refusal { failure, in_band } = refusal;
+    if in_band {
+        let text = failure.to_json(edge.settings().openim.errdlt_style);
+        match say_why(&text) {
+            Ok(socket) => return accepted(socket),
+            Err(error) => tracing::error!(%error, "a refusal could not be told in band"),
+        }
+    }
+    Failed::from(failure).into_response()
+}
+
+fn say_why(text: &str) -> worker::Result<WebSocket> {
+    let pair = WebSocketPair::new()?;
+    pair.server.accept()?;
+    pair.server.send_with_str(text)?;
+    pair.server.close(Some(Close::Policy.code()), Some(Close::Policy.reason()))?;
+    Ok(pair.client)
+}

@@ -1,0 +1,70 @@
+//! What is written on a socket, to be found there after hibernation.
+
+use rollcall_core::{id::ConnId, time::Timestamp, user::Connection};
+use serde::{Deserialize, Serialize};
+use worker::{
+    WebSocket, js_sys::Uint8Array, wasm_bindgen::JsValue, web_sys, worker_sys::ext::WebSocketExt as _,
+};
+
+use crate::wire;
+
+/// The most that the runtime keeps on a socket, less what it adds itself.
+const MOST_BYTES: usize = 16_384 - 64;
+
+/// A socket's attachment.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Attachment {
+    /// A connection of the live set.
+    Live {
+        /// All that is known of it.
+        connection: Box<Connection>,
+        /// When a message of it last reached the object.
+        heard: Timestamp,
+    },
+    /// It left the live set. The runtime goes on listing the socket until its client answers the close.
+    Ended {
+        /// Which it was.
+        connection: ConnId,
+    },
+}
+
+/// An attachment in the form in which it is attached.
+pub(super) struct Packed(Vec<u8>);
+
+/// The attachment would be too big.
+#[derive(Debug, thiserror::Error)]
+#[error("a connection does not fit on its socket")]
+pub(super) struct TooBig;
+
+impl Attachment {
+    /// Packs it. Ask before anything is durable: what does not fit must not be admitted.
+    pub(super) fn pack(&self) -> Result<Packed, TooBig> {
+        let text = wire::write(self).map_err(|_| TooBig)?;
+        if text.len() > MOST_BYTES { Err(TooBig) } else { Ok(Packed(text.into_bytes())) }
+    }
+
+    /// What is attached to a socket, if it is ours.
+    pub(super) fn of(ws: &WebSocket) -> Option<Self> {
+        let value = raw(ws).deserialize_attachment().ok()?;
+        if value.is_null() || value.is_undefined() {
+            return None;
+        }
+        let bytes = Uint8Array::new(&value).to_vec();
+        wire::read(std::str::from_utf8(&bytes).ok()?).ok()
+    }
+}
+
+impl Packed {
+    /// Writes it on the socket.
+    pub(super) fn attach(&self, ws: &WebSocket) {
+        let bytes = JsValue::from(Uint8Array::from(self.0.as_slice()));
+        // Fails for what does not fit, which was checked, and for sockets that are no hibernating ones of ours.
+        if raw(ws).serialize_attachment(bytes).is_err() {
+            tracing::error!("a connection could not be written on its socket");
+        }
+    }
+}
+
+fn raw(ws: &WebSocket) -> &web_sys::WebSocket {
+    ws.as_ref()
+}

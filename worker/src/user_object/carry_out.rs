@@ -1,0 +1,111 @@
+//! What follows a commit, in its order: out of the live set, directory told, frame, close.
+
+use std::rc::Rc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rollcall_core::{
+    id::UserId,
+    user::{Action, Command, Presence, Reply, Ticket},
+};
+
+use super::{
+    Object,
+    run::{Failure, Sockets},
+    sockets::{self, Arriving},
+};
+use crate::{
+    backend,
+    stub::{AT_ONCE, CallError},
+};
+
+impl Object {
+    /// Carries the actions out one by one. Waits only for a directory that has to be told before the rest.
+    pub(super) async fn carry_out(
+        self: Rc<Self>,
+        command: &Command,
+        actions: Vec<Action>,
+        mut sockets: Sockets,
+        mut arriving: Option<Arriving>,
+    ) -> Result<(), Failure> {
+        let mut told = None;
+        let mut has_news = false;
+        for action in actions {
+            match action {
+                Action::Retire(ids) => {
+                    for id in ids {
+                        if let Some(socket) = sockets.get(&id) {
+                            sockets::mark_ended(socket, id);
+                        }
+                    }
+                }
+                Action::Admit(connection) => {
+                    if let Some(arriving) = arriving.take() {
+                        self.admit(&arriving, &connection)?;
+                        sockets.insert(connection.id, arriving.socket);
+                    }
+                }
+                Action::SetBackground { connection, background } => {
+                    if let Some(socket) = sockets.get(&connection) {
+                        sockets::set_background(socket, background);
+                    }
+                }
+                Action::Publish { awaited: true } => told = Some(self.publish_in_time().await),
+                Action::Publish { awaited: false } => has_news = true,
+                Action::Send { connection, payload } => {
+                    if let Some(socket) = sockets.get(&connection) {
+                        sockets::send(socket, &payload);
+                    }
+                }
+                Action::Close { connection, close } => {
+                    if let Some(socket) = sockets.get(&connection) {
+                        // Its client may have closed it by now.
+                        let _ = socket.close(Some(close.code()), Some(close.reason()));
+                    }
+                }
+                Action::Ask { users, ticket } => {
+                    let object = self.clone();
+                    self.state.wait_until(async move { object.ask(users, ticket).await });
+                }
+            }
+        }
+        // An alarm publishes by itself when its tick is done.
+        if has_news && *command != Command::Tick {
+            self.publish_soon();
+        }
+        if told.is_none() && matches!(command, Command::ForceOff(_)) {
+            // An earlier one may have failed to tell the directory, and answered so. Repeating it has to succeed
+            // in that as well.
+            told = Some(self.publish_in_time().await);
+        }
+        told.unwrap_or(Ok(())).map_err(|error| Failure::Untold(error.0))
+    }
+
+    /// Asks other users who is there, and gives the answers to the one who asked. When somebody cannot be asked there
+    /// is no answer: *unknown* must not look like *offline*.
+    async fn ask(self: Rc<Self>, users: Vec<UserId>, ticket: Ticket) {
+        let asked = stream::iter(users).map(|user| self.ask_one(user)).buffered(AT_ONCE).try_collect().await;
+        let presences = match asked {
+            Ok(presences) => presences,
+            Err(CallError(problem)) => {
+                tracing::error!(problem, "a question to other users has no answer");
+                return;
+            }
+        };
+        if let Err(failure) = self.clone().run(&Command::Answered { ticket, presences }, None, None).await {
+            tracing::error!(%failure, "an answer was lost");
+        }
+    }
+
+    async fn ask_one(&self, user: UserId) -> Result<(UserId, Vec<Presence>), CallError> {
+        let reply = match self.user() {
+            Ok(own) if own == user => {
+                self.presence(&own).map_err(|failure| CallError(failure.to_string()))?
+            }
+            _ => backend::run(&self.env, &user, Command::Status).await?,
+        };
+        match reply {
+            Reply::Presence(presences) => Ok((user, presences)),
+            _ => Err(CallError("the reply is to another command".to_owned())),
+        }
+    }
+}

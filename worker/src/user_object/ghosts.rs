@@ -1,0 +1,44 @@
+//! What a crash left behind: sockets died with the runtime, and their records are still open.
+
+use std::rc::Rc;
+
+use rollcall_core::{
+    id::{RecordId, UserId},
+    store::Statement,
+    user::{Change, outbox},
+};
+use worker::WebSocket;
+
+use super::{Object, run::Failure};
+use crate::clock;
+
+impl Object {
+    /// Looks back once in the life of an instance: ends records without a connection, and takes up what the
+    /// directory was not told. Nothing else could: no alarm is set while all goes well, since each is billed.
+    pub(super) fn look_back(self: &Rc<Self>, user: &UserId, on: Option<&WebSocket>) -> Result<(), Failure> {
+        if self.looked_back.get() || user.number().is_none() {
+            return Ok(());
+        }
+        let open = self.sql().read(&outbox::open_records())?.unwrap_or_default();
+        let open = outbox::read_ids(&open);
+        if !open.is_empty() {
+            let held = self.held(on);
+            // Whatever state a socket is in: as long as its end was not reported, that event will end its record.
+            let connected: Vec<RecordId> = held.iter().filter_map(|held| held.connection()?.record).collect();
+            let lost: Vec<Statement> = open
+                .into_iter()
+                .filter(|record| !connected.contains(record))
+                .flat_map(|record| Change::RecordEnded { record, at: clock::now() }.statements(user))
+                .collect();
+            if !lost.is_empty() {
+                tracing::info!(records = lost.len(), "records of a runtime that ended are ended");
+                self.sql().write(&lost)?;
+            }
+        }
+        self.looked_back.set(true);
+        if self.unpublished().is_ok_and(|records| !records.is_empty()) {
+            self.publish_soon();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,234 @@
+//! One user: its tokens in SQL, its connections as hibernating sockets.
+//!
+//! Nothing of a user is kept in memory between two events, so hibernation is nothing special: each event reads the
+//! live connections from the sockets' attachments and from SQL what its command needs, and applies it. Everything
+//! between reading and the end of the commit happens without waiting, so no other event comes in between.
+
+mod alarm;
+mod attachment;
+mod carry_out;
+mod ghosts;
+mod load;
+mod publish;
+mod run;
+mod sockets;
+
+use std::{cell::Cell, rc::Rc, sync::Arc};
+
+use rollcall_core::{
+    gateway::{Close, Incoming, MESSAGE_BYTES},
+    id::{ConnId, UserId},
+    user::{Command, Reply},
+};
+use worker::{
+    DurableObject, Env, Error, Request, Response, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
+    durable_object,
+};
+
+use self::{run::Failure, sockets::Arriving};
+use crate::{
+    config::{self, Configuration},
+    sql::Sql,
+    stub::UPGRADE_HEADER,
+    wire::{self, Upgrade, UserAnswer, UserAsk},
+};
+
+/// The Durable Object of a user.
+#[durable_object]
+pub struct UserObject {
+    object: Rc<Object>,
+}
+
+/// What the object's events share. Small: the runtime gives the memory of an evicted object back late.
+struct Object {
+    state: State,
+    env: Env,
+    /// Whether this instance has looked for what a crash left behind.
+    looked_back: Cell<bool>,
+    /// Whether this instance knows that the tables are there.
+    written: Cell<bool>,
+}
+
+impl DurableObject for UserObject {
+    fn new(state: State, env: Env) -> Self {
+        #[cfg(feature = "probe")]
+        crate::probe::constructed(&state);
+        Self {
+            object: Rc::new(Object { state, env, looked_back: Cell::new(false), written: Cell::new(false) }),
+        }
+    }
+
+    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
+        let object = self.object.clone();
+        #[cfg(feature = "probe")]
+        if let Some(answer) = crate::probe::user(&object.state, &request) {
+            return answer;
+        }
+        if let Some(header) = request.headers().get(UPGRADE_HEADER)? {
+            return object.upgrade(&header).await;
+        }
+        let answer = match wire::read(&request.text().await?) {
+            Ok(ask) => object.answer(ask).await,
+            Err(error) => UserAnswer::Failed(error.to_string()),
+        };
+        respond(&answer)
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        #[cfg(feature = "probe")]
+        crate::probe::woken(&self.object.state);
+        self.object.clone().ring().await;
+        Response::empty()
+    }
+
+    async fn websocket_message(
+        &self,
+        ws: WebSocket,
+        message: WebSocketIncomingMessage,
+    ) -> worker::Result<()> {
+        #[cfg(feature = "probe")]
+        crate::probe::woken(&self.object.state);
+        let message = match message {
+            WebSocketIncomingMessage::String(text) => Incoming::Text(text),
+            WebSocketIncomingMessage::Binary(bytes) => Incoming::Binary(bytes),
+        };
+        self.object.clone().receive(&ws, message).await;
+        Ok(())
+    }
+
+    async fn websocket_close(&self, ws: WebSocket, code: usize, _: String, _: bool) -> worker::Result<()> {
+        #[cfg(feature = "probe")]
+        crate::probe::woken(&self.object.state);
+        self.object.clone().left(&ws).await;
+        // The runtime has answered the client's Close frame by now, but keeps the TCP connection until the object
+        // hibernates unless it is told once more. Three codes stand for frames that never were.
+        let code = u16::try_from(code).ok().filter(|code| !matches!(code, 1005 | 1006 | 1015));
+        let _ = ws.close(code, Some(""));
+        Ok(())
+    }
+
+    async fn websocket_error(&self, ws: WebSocket, error: Error) -> worker::Result<()> {
+        #[cfg(feature = "probe")]
+        crate::probe::woken(&self.object.state);
+        tracing::debug!(%error, "a socket broke");
+        self.object.clone().left(&ws).await;
+        Ok(())
+    }
+
+    async fn connect(&self, _: worker::Socket) -> worker::Result<()> {
+        Err(Error::RustError("a user's object takes no TCP connections".to_owned()))
+    }
+}
+
+impl Object {
+    /// A client wants in. 101 with its socket, or 200 with the reply that refuses it.
+    async fn upgrade(self: Rc<Self>, header: &str) -> worker::Result<Response> {
+        let Upgrade { opening, greeting } = match wire::read_header(header) {
+            Ok(upgrade) => upgrade,
+            Err(error) => return respond(&UserAnswer::Failed(error.to_string())),
+        };
+        let pair = WebSocketPair::new()?;
+        let arriving = Arriving { socket: pair.server, greeting };
+        match self.run(&Command::Open(Box::new(opening)), Some(arriving), None).await {
+            Ok(Reply::Opened(Ok(()))) => Response::from_websocket(pair.client),
+            Ok(reply) => respond(&UserAnswer::Reply(reply)),
+            Err(failure) => respond(&failed(&failure)),
+        }
+    }
+
+    async fn answer(self: Rc<Self>, ask: UserAsk) -> UserAnswer {
+        let answered = match ask {
+            UserAsk::Run(command) => {
+                if command == Command::Status {
+                    self.clone().drop_silent().await;
+                }
+                self.run(&command, None, None).await.map(UserAnswer::Reply)
+            }
+            UserAsk::Records(ids) => {
+                self.clone().drop_silent().await;
+                self.records(ids).map(UserAnswer::Records)
+            }
+        };
+        answered.unwrap_or_else(|failure| failed(&failure))
+    }
+
+    /// A message came.
+    async fn receive(self: Rc<Self>, ws: &WebSocket, message: Incoming) {
+        let Some(connection) = sockets::connection(ws) else {
+            // Not one of ours, or of code that is gone: its client comes back and gets a good one.
+            let _ = ws.close(Some(Close::Draining.code()), Some(Close::Draining.reason()));
+            return;
+        };
+        let bytes = match &message {
+            Incoming::Text(text) => text.len(),
+            Incoming::Binary(bytes) => bytes.len(),
+        };
+        if bytes > MESSAGE_BYTES {
+            self.hang_up(connection, ws, Some(Close::TooBig)).await;
+            return;
+        }
+        sockets::heard(ws, crate::clock::now());
+        let command = Command::Receive { connection, message };
+        if let Err(failure) = self.clone().run(&command, None, Some(ws)).await {
+            tracing::error!(%failure, "a message could not be carried out");
+            // The client comes back and asks again.
+            self.hang_up(connection, ws, None).await;
+        }
+    }
+
+    /// A socket is gone.
+    async fn left(self: Rc<Self>, ws: &WebSocket) {
+        if let Some(connection) = sockets::connection(ws) {
+            self.end(connection, Some(ws)).await;
+        }
+    }
+
+    /// Takes a connection out of the live set and closes its socket.
+    async fn hang_up(self: Rc<Self>, connection: ConnId, ws: &WebSocket, close: Option<Close>) {
+        self.end(connection, Some(ws)).await;
+        // A socket that is closing already needs no second close.
+        let _ = ws.close(close.map(Close::code), close.map(Close::reason));
+    }
+
+    async fn end(self: Rc<Self>, connection: ConnId, ws: Option<&WebSocket>) {
+        let command = Command::Close { connection };
+        if let Err(failure) = self.clone().run(&command, None, ws).await {
+            tracing::error!(%failure, "the end of a connection is not durable yet");
+            // Nobody sees it any more; what the store does not know, the next look back finds.
+            if let Some(ws) = ws {
+                sockets::mark_ended(ws, connection);
+            }
+            self.looked_back.set(false);
+            self.try_later();
+        }
+    }
+
+    fn configuration(&self) -> Result<Arc<Configuration>, Failure> {
+        config::load(&self.env).map_err(Failure::Configuration)
+    }
+
+    /// Whose object this is. The name is there whenever the object was asked for by it; an alarm after a restart
+    /// may have to look it up.
+    fn user(&self) -> Result<UserId, Failure> {
+        match self.state.id().name() {
+            Some(name) => UserId::new(name).map_err(|_| Failure::Nobody),
+            None => self.user_from_store(),
+        }
+    }
+
+    fn sql(&self) -> Sql<'_> {
+        Sql::new(&self.state, load::TABLES, &self.written)
+    }
+}
+
+fn failed(failure: &Failure) -> UserAnswer {
+    tracing::error!(%failure, "a command was not carried out");
+    UserAnswer::Failed(failure.to_string())
+}
+
+fn respond(answer: &UserAnswer) -> worker::Result<Response> {
+    match wire::write(answer) {
+        Ok(text) => Response::ok(text),
+        Err(error) => Response::error(error.to_string(), 500),
+    }
+}

@@ -1,0 +1,90 @@
+//! Telling the directory what became of the user's records.
+
+use std::{rc::Rc, time::Duration};
+
+use super::{Object, sockets};
+use crate::{
+    clock::{self, Pause},
+    directory,
+    stub::CallError,
+};
+use futures_util::future::{Either, select};
+use rollcall_core::{directory::record::Record, id::RecordId, store::Statement, user::outbox};
+
+/// How long a force-off waits for the directory.
+const AWAITED: Duration = Duration::from_secs(2);
+/// How long an open or a natural end is tried before the alarm takes over.
+const TRIED: Duration = Duration::from_secs(10);
+/// Rounds of one publication: there is a second one when ids clashed or changes came in meanwhile.
+const ROUNDS: usize = 8;
+
+impl Object {
+    /// Publishes all there is and waits for it, but not for long. On failure the alarm goes on with it.
+    pub(super) async fn publish_in_time(self: &Rc<Self>) -> Result<(), CallError> {
+        self.publish_within(AWAITED).await
+    }
+
+    /// Publishes all there is, after this event's answer. On failure the alarm goes on with it.
+    pub(super) fn publish_soon(self: &Rc<Self>) {
+        let object = self.clone();
+        self.state.wait_until(async move {
+            // It is in the log already, and the alarm is set.
+            let _ = object.publish_within(TRIED).await;
+        });
+    }
+
+    pub(super) async fn publish_within(self: &Rc<Self>, span: Duration) -> Result<(), CallError> {
+        let published = match select(Box::pin(self.publish()), Pause::of(span)).await {
+            Either::Left((published, _)) => published,
+            Either::Right(_) => Err(CallError(format!("no answer within {} s", span.as_secs()))),
+        };
+        if let Err(error) = &published {
+            tracing::warn!(%error, "the directory could not be told; it is tried again");
+            self.arm(None);
+        }
+        published
+    }
+
+    async fn publish(&self) -> Result<(), CallError> {
+        for _ in 0..ROUNDS {
+            let records = self.unpublished()?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            #[cfg(feature = "probe")]
+            crate::probe::directory_reachable()?;
+            let configuration = self.configuration().map_err(|failure| CallError(failure.to_string()))?;
+            let shards = configuration.settings.presence.directory_shards;
+            let clashes = directory::publish(&self.env, &records, shards).await?;
+            self.acknowledge(&records, &clashes)?;
+        }
+        Err(CallError("there is always more to publish".to_owned()))
+    }
+
+    /// What the directory has not heard.
+    pub(super) fn unpublished(&self) -> Result<Vec<Record>, CallError> {
+        self.read_records(&outbox::unpublished()).map_err(|failure| CallError(failure.to_string()))
+    }
+
+    fn acknowledge(&self, records: &[Record], clashes: &[RecordId]) -> Result<(), CallError> {
+        let mut statements: Vec<Statement> =
+            records.iter().filter(|record| !clashes.contains(&record.id)).map(outbox::acknowledged).collect();
+        let mut renamed = Vec::new();
+        for old in clashes {
+            let moment = clock::moment().map_err(|error| CallError(error.to_string()))?;
+            let new = RecordId::draw(moment.now, moment.entropy);
+            statements.extend(outbox::renamed(*old, new));
+            renamed.push((*old, new));
+        }
+        self.sql().write(&statements).map_err(|error| CallError(error.to_string()))?;
+        if !renamed.is_empty() {
+            for held in self.held(None) {
+                let record = held.connection().and_then(|connection| connection.record);
+                if let Some((_, new)) = renamed.iter().find(|(old, _)| Some(*old) == record) {
+                    sockets::set_record(&held, *new);
+                }
+            }
+        }
+        Ok(())
+    }
+}

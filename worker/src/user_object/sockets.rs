@@ -1,0 +1,177 @@
+//! The user's sockets: who is live, who is silent, and what is changed on them.
+
+use std::{rc::Rc, time::Duration};
+
+use rollcall_core::{
+    gateway::{Encoding, PING, PONG, Payload},
+    id::ConnId,
+    time::Timestamp,
+    user::Connection,
+};
+use wasm_bindgen::JsCast as _;
+use worker::{WebSocket, WebSocketRequestResponsePair, web_sys};
+
+use super::{
+    Object,
+    attachment::{Attachment, TooBig},
+};
+use crate::{clock, raw::RawState};
+
+/// A client whose pings the runtime answered is gone when it has sent none for this long
+/// (`docs/rules/openim.md#liveness`). Of the others nothing can be known: the pings of native clients stay with the
+/// runtime.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A socket that is about to be a connection.
+pub(super) struct Arriving {
+    /// Our end of it.
+    pub(super) socket: WebSocket,
+    /// The first message, for clients that wait for one.
+    pub(super) greeting: Option<String>,
+}
+
+/// A socket that was a connection at some time, and may be one still.
+pub(super) struct Held {
+    pub(super) ws: WebSocket,
+    pub(super) attachment: Attachment,
+}
+
+impl Held {
+    /// Its connection's name.
+    pub(super) fn id(&self) -> ConnId {
+        match &self.attachment {
+            Attachment::Live { connection, .. } => connection.id,
+            Attachment::Ended { connection } => *connection,
+        }
+    }
+
+    /// Its connection, if that has not left the live set.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        match &self.attachment {
+            Attachment::Live { connection, .. } => Some(connection),
+            Attachment::Ended { .. } => None,
+        }
+    }
+
+    /// Whether messages can be sent on it.
+    pub(super) fn is_open(&self) -> bool {
+        let socket: &web_sys::WebSocket = self.ws.as_ref();
+        socket.ready_state() == web_sys::WebSocket::OPEN
+    }
+}
+
+impl Object {
+    /// Every socket that was a connection here, `extra` among them: the runtime does not list a socket any more
+    /// whose close it reports.
+    pub(super) fn held(&self, extra: Option<&WebSocket>) -> Vec<Held> {
+        let listed = self.state.as_raw().get_websockets().unwrap_or_else(|_| {
+            tracing::error!("the runtime does not list the sockets");
+            Vec::new()
+        });
+        let mut all: Vec<Held> = listed.into_iter().map(WebSocket::from).filter_map(held).collect();
+        if let Some(extra) = extra.cloned().and_then(held)
+            && all.iter().all(|other| other.id() != extra.id())
+        {
+            all.push(extra);
+        }
+        all
+    }
+
+    /// Makes an arriving socket a connection.
+    pub(super) fn admit(&self, arriving: &Arriving, connection: &Connection) -> Result<(), TooBig> {
+        let attachment =
+            Attachment::Live { connection: Box::new(connection.clone()), heard: connection.opened_at };
+        let packed = attachment.pack()?;
+        // The runtime throws at its own bound of sockets; the record that was opened is found by the next look back.
+        if self.state.as_raw().accept_websocket(arriving.socket.as_ref()).is_err() {
+            return Err(TooBig);
+        }
+        packed.attach(&arriving.socket);
+        if connection.wire.encoding == Encoding::Json
+            && let Ok(pair) = WebSocketRequestResponsePair::new(PING, PONG)
+            && self.state.as_raw().set_websocket_auto_response(&pair).is_err()
+        {
+            tracing::warn!("pings will wake the object");
+        }
+        if let Some(greeting) = &arriving.greeting {
+            send(&arriving.socket, &Payload::Text(greeting.clone()));
+        }
+        Ok(())
+    }
+
+    /// Ends the connections of clients that fell silent. Looked at lazily, when somebody wants to know.
+    pub(super) async fn drop_silent(self: Rc<Self>) {
+        let now = clock::now();
+        let silent: Vec<Held> =
+            self.held(None).into_iter().filter(|held| self.is_silent(held, now)).collect();
+        for held in silent {
+            self.clone().hang_up(held.id(), &held.ws, None).await;
+        }
+    }
+
+    fn is_silent(&self, held: &Held, now: Timestamp) -> bool {
+        let Attachment::Live { heard, .. } = &held.attachment else { return false };
+        let state: &RawState = self.state.as_raw().unchecked_ref();
+        let Ok(Some(answered)) = state.auto_response_timestamp(held.ws.as_ref()) else { return false };
+        // Milliseconds of this century fit a double exactly.
+        #[allow(clippy::cast_possible_truncation, reason = "whole milliseconds")]
+        let answered = Timestamp::from_millis(answered.get_time() as i64);
+        now.since(answered.max(*heard)) > SILENCE
+    }
+}
+
+fn held(ws: WebSocket) -> Option<Held> {
+    let attachment = Attachment::of(&ws)?;
+    Some(Held { ws, attachment })
+}
+
+/// The connection that a socket is or was.
+pub(super) fn connection(ws: &WebSocket) -> Option<ConnId> {
+    held(ws.clone()).map(|held| held.id())
+}
+
+/// A message came on this socket.
+pub(super) fn heard(ws: &WebSocket, at: Timestamp) {
+    if let Some(Attachment::Live { connection, .. }) = Attachment::of(ws) {
+        attach(ws, &Attachment::Live { connection, heard: at });
+    }
+}
+
+/// Keeps a connection's background flag.
+pub(super) fn set_background(ws: &WebSocket, background: bool) {
+    if let Some(Attachment::Live { mut connection, heard }) = Attachment::of(ws) {
+        connection.background = background;
+        attach(ws, &Attachment::Live { connection, heard });
+    }
+}
+
+/// From here on no reader sees the connection.
+pub(super) fn mark_ended(ws: &WebSocket, connection: ConnId) {
+    attach(ws, &Attachment::Ended { connection });
+}
+
+/// Gives a connection's record another id.
+pub(super) fn set_record(held: &Held, record: rollcall_core::id::RecordId) {
+    if let Some(Attachment::Live { mut connection, heard }) = Attachment::of(&held.ws) {
+        connection.record = Some(record);
+        attach(&held.ws, &Attachment::Live { connection, heard });
+    }
+}
+
+/// Sends a message. A socket that is closing takes none, and its end is reported in its own event.
+pub(super) fn send(ws: &WebSocket, payload: &Payload) {
+    let sent = match payload {
+        Payload::Text(text) => ws.send_with_str(text),
+        Payload::Binary(bytes) => ws.send_with_bytes(bytes),
+    };
+    if let Err(error) = sent {
+        tracing::debug!(%error, "a message found its socket closing");
+    }
+}
+
+fn attach(ws: &WebSocket, attachment: &Attachment) {
+    match attachment.pack() {
+        Ok(packed) => packed.attach(ws),
+        Err(error) => tracing::error!(%error, "a socket keeps what it has"),
+    }
+}

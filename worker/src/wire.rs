@@ -1,0 +1,203 @@
+//! What the entry, the users' objects and the directory's shards say to each other.
+//!
+//! Every body carries a version: for minutes after a deploy new entry code may call an old object. Within a version
+//! members are only added, with a default; anything else is a new version, which older code refuses by number.
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(dead_code, reason = "used on the Workers runtime, tested on any")
+)]
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rollcall_core::{
+    directory::{record::Record, row::Row, view::Mark},
+    id::RecordId,
+    shard::mark::Stored,
+    store::{Statement, Value},
+    user::{Command, Opening, Reply},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+/// The version of every body in this module.
+const VERSION: u32 = 1;
+
+/// A body that this code does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It is of another version, that of newer or older code.
+    Version(u32),
+    /// It is of no version.
+    Form,
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Version(other) => {
+                write!(f, "a message of version {other} reached code that knows version {VERSION}")
+            }
+            // Not the parser's own words: they quote the input, and inputs hold tokens.
+            Self::Form => f.write_str("a message between the worker and its objects does not read"),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Outer<'a, T> {
+    v: u32,
+    body: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Received<'a> {
+    v: u32,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+/// A body as text.
+pub(crate) fn write<T: Serialize>(body: &T) -> Result<String, Unreadable> {
+    serde_json::to_string(&Outer { v: VERSION, body }).map_err(|_| Unreadable::Form)
+}
+
+/// A body of this version.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
+    let received: Received<'_> = serde_json::from_str(text).map_err(|_| Unreadable::Form)?;
+    if received.v != VERSION {
+        return Err(Unreadable::Version(received.v));
+    }
+    serde_json::from_str(received.body.get()).map_err(|_| Unreadable::Form)
+}
+
+/// A body as the value of a header. Upgrades have no body of their own, and a URL would be logged.
+pub(crate) fn write_header<T: Serialize>(body: &T) -> Result<String, Unreadable> {
+    write(body).map(|text| URL_SAFE_NO_PAD.encode(text))
+}
+
+/// A body of this version from a header.
+pub(crate) fn read_header<T: DeserializeOwned>(value: &str) -> Result<T, Unreadable> {
+    let bytes = URL_SAFE_NO_PAD.decode(value).map_err(|_| Unreadable::Form)?;
+    read(std::str::from_utf8(&bytes).map_err(|_| Unreadable::Form)?)
+}
+
+/// Asked of a user's object.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum UserAsk {
+    /// Carry this out. Answered with [`UserAnswer::Reply`].
+    Run(Command),
+    /// What became of these records? Answered with [`UserAnswer::Records`].
+    Records(Vec<RecordId>),
+}
+
+/// The header that an upgrade carries to its user's object.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Upgrade {
+    /// Who wants in.
+    pub(crate) opening: Opening,
+    /// The first message after the upgrade, if the client waits for one.
+    pub(crate) greeting: Option<String>,
+}
+
+/// Said by a user's object.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum UserAnswer {
+    /// The reply to a command.
+    Reply(Reply),
+    /// The records that the object still has, as they are. The others ended, and were forgotten.
+    Records(Vec<Record>),
+    /// It was not done, or not all of it.
+    Failed(String),
+}
+
+/// Asked of a shard.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DirectoryCall {
+    /// `presence.directory_shards` as the caller has it.
+    pub(crate) shards: u32,
+    /// What for.
+    pub(crate) ask: DirectoryAsk,
+}
+
+/// What a shard is asked for.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum DirectoryAsk {
+    /// Take these records in. Answered with [`DirectoryAnswer::Published`].
+    Publish(Vec<Record>),
+    /// Is this number of shards the one that was laid out? Written down if none was. Asked of shard 0.
+    Layout,
+    /// Run these reading statements. Answered with [`DirectoryAnswer::Rows`].
+    Query(Vec<Sql>),
+    /// The tenant's mark. Asked of shard 0, answered with [`DirectoryAnswer::Mark`].
+    Mark,
+    /// Put an order in force. Asked of shard 0.
+    SetMark(Mark),
+    /// Lift the order. Asked of shard 0.
+    LiftMark,
+}
+
+/// Said by a shard.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum DirectoryAnswer {
+    /// Done.
+    Done,
+    /// Taken in, but for these ids, which are other records'.
+    Published {
+        /// Draw others.
+        clashes: Vec<RecordId>,
+    },
+    /// One element a statement; `None` where nothing was written yet.
+    Rows(Vec<Option<Vec<Row>>>),
+    /// The mark in force.
+    Mark(Option<Stored>),
+    /// It was not done.
+    Failed(String),
+}
+
+/// A statement on its way.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Sql {
+    sql: String,
+    params: Vec<Value>,
+}
+
+impl From<Statement> for Sql {
+    fn from(statement: Statement) -> Self {
+        Self { sql: statement.sql.into_owned(), params: statement.params }
+    }
+}
+
+impl From<Sql> for Statement {
+    fn from(sql: Sql) -> Self {
+        Self::new(sql.sql, sql.params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let text = write(&UserAsk::Run(Command::Status)).unwrap();
+        assert!(matches!(read(&text), Ok(UserAsk::Run(Command::Status))));
+        let header = write_header(&UserAsk::Records(vec![])).unwrap();
+        assert!(header.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+        assert!(matches!(read_header(&header), Ok(UserAsk::Records(_))));
+    }
+
+    #[test]
+    fn another_version_is_refused_by_its_number_whatever_its_body() {
+        let newer = r#"{"v":2,"body":{"Something":["else"]}}"#;
+        assert_eq!(read::<UserAsk>(newer).err(), Some(Unreadable::Version(2)));
+        assert!(Unreadable::Version(2).to_string().contains("version 2"));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_without_being_quoted() {
+        for text in ["", "[]", "{}", r#"{"v":1}"#, r#"{"v":1,"body":"secret"}"#] {
+            let error = read::<UserAsk>(text).err().unwrap();
+            assert_eq!(error, Unreadable::Form);
+            assert!(!error.to_string().contains("secret"));
+        }
+    }
+}

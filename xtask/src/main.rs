@@ -1,0 +1,55 @@
+//! `cargo xtask`: the commands of this workspace that are not the product.
+//!
+//! Everything a fresh Debian or Ubuntu machine needs to build, run and test Rollcall is set up from here,
+//! so that a person and a CI job type the same line. Nothing in this crate may be logic of the product.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks to its user")]
+
+mod conformance;
+mod edge;
+mod run;
+mod setup;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use workspace::Workspace;
+
+/// Builds, runs and tests Rollcall.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Test(test::Args),
+    /// Build and run the worker under the real Workers runtime.
+    #[command(subcommand)]
+    Edge(edge::Command),
+    Conformance(conformance::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        // Started by `edge dev` in the runtime's process group; it must not need a workspace.
+        Command::Edge(edge::Command::Guard(args)) => edge::guard::run(&args),
+        command => Workspace::find().and_then(|workspace| match command {
+            Command::Test(args) => test::run(&workspace, &args),
+            Command::Edge(command) => edge::run(&workspace, command),
+            Command::Conformance(args) => conformance::run(&workspace, &args),
+        }),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

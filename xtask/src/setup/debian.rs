@@ -1,0 +1,52 @@
+//! What comes from Debian's packages: a C compiler, pkg-config and the headers of OpenSSL.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::run;
+
+/// Makes sure that `cc` can compile: the embedded SQLite is C.
+pub(crate) fn c_compiler() -> Result<String> {
+    let version = || {
+        run::answer(Command::new("cc").arg("--version"))
+            .map(|text| text.lines().next().unwrap_or_default().to_owned())
+    };
+    if let Some(found) = version() {
+        return Ok(found);
+    }
+    install(&["gcc", "libc6-dev"])?;
+    version().ok_or_else(|| anyhow::anyhow!("there is still no `cc` after installing gcc"))
+}
+
+/// Makes sure that crates can find OpenSSL: worker-build links it.
+pub(crate) fn openssl() -> Result<()> {
+    if run::answer(Command::new("pkg-config").args(["--exists", "openssl"])).is_some() {
+        return Ok(());
+    }
+    install(&["pkg-config", "libssl-dev"])
+}
+
+/// Installs Debian packages, where there is apt and the right to use it.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!("missing: {list} (Debian's names): install them with your system's package manager");
+    }
+    if !rustix::process::geteuid().is_root() {
+        bail!("missing: {list}: install them by `sudo apt-get install {list}`");
+    }
+    let apt = |args: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    // An old package list names files that are gone; a failing update may still leave a usable one.
+    if let Err(error) = run::passed_through(&mut apt(&["update", "--quiet", "--quiet"]), "") {
+        eprintln!("warning: {error:#}");
+    }
+    let mut args = vec!["install", "--yes", "--quiet", "--quiet", "--no-install-recommends"];
+    args.extend_from_slice(packages);
+    run::passed_through(&mut apt(&args), "install these packages by hand and try again")
+}

@@ -1,0 +1,43 @@
+//! Set-up of a fresh machine. Each part looks first, does only what is missing, and says what to do
+//! where a thing cannot be had.
+
+pub(crate) mod cargo_tools;
+pub(crate) mod components;
+pub(crate) mod debian;
+pub(crate) mod npm;
+pub(crate) mod wasm_target;
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+
+/// What every native build needs: a C compiler for the embedded SQLite, rustfmt and clippy.
+pub(crate) fn native() -> Result<()> {
+    timed("C compiler", debian::c_compiler)?;
+    timed("rustfmt and clippy", components::ensure)
+}
+
+/// What a build for the edge needs on top of that.
+pub(crate) fn edge(workspace: &Workspace) -> Result<()> {
+    workspace.require_edge()?;
+    edge_tools(workspace)
+}
+
+/// The same without asking for a worker to build.
+pub(crate) fn edge_tools(workspace: &Workspace) -> Result<()> {
+    timed("C compiler", debian::c_compiler)?;
+    timed("wasm target", || wasm_target::ensure().map(|toolchain| toolchain.describe()))?;
+    timed("npm packages", || npm::ensure(workspace))?;
+    timed("worker-build", || cargo_tools::worker_build(workspace))?;
+    timed("wasm-bindgen", || cargo_tools::wasm_bindgen(workspace))
+}
+
+/// Runs one part of the set-up and says what came of it and how long it took.
+fn timed(what: &str, part: impl FnOnce() -> Result<String>) -> Result<()> {
+    let start = Instant::now();
+    let found = part()?;
+    println!("set-up: {what}: {found} ({:.1} s)", start.elapsed().as_secs_f64());
+    Ok(())
+}

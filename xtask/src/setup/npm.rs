@@ -1,0 +1,88 @@
+//! The npm packages of `package-lock.json`: wrangler with the real runtime, Node.js 22, esbuild, binaryen.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::run;
+use crate::workspace::Workspace;
+
+/// The oldest Node.js that wrangler runs on.
+const OLDEST_NODE: (u32, u32) = (22, 12);
+
+/// Makes sure that `node_modules` holds the versions that `package.json` names, by `npm ci`.
+pub(crate) fn ensure(workspace: &Workspace) -> Result<String> {
+    let missing = missing(workspace)?;
+    if !missing.is_empty() {
+        let advice = "it needs npm (Debian: `apt-get install npm`) and the npm registry";
+        run::passed_through(
+            Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&workspace.root),
+            advice,
+        )?;
+    }
+    let still = self::missing(workspace)?;
+    if !still.is_empty() {
+        bail!("`npm ci` left out {}: delete node_modules and try again", still.join(", "));
+    }
+    let (node, version) = node(workspace)?;
+    let origin = if node.starts_with(workspace.node_module("")) { "its own" } else { "the machine's" };
+    Ok(format!("there, run by {origin} Node.js {version}"))
+}
+
+/// The Node.js that runs wrangler and wasm-opt: the one in `node_modules`, else one that is new enough.
+pub(crate) fn node(workspace: &Workspace) -> Result<(PathBuf, String)> {
+    for candidate in [workspace.node_module("node/bin/node"), PathBuf::from("node")] {
+        let Some(version) = run::answer(Command::new(&candidate).arg("--version")) else { continue };
+        if parse_version(&version).is_some_and(|found| found >= OLDEST_NODE) {
+            return Ok((candidate, version));
+        }
+    }
+    let (major, minor) = OLDEST_NODE;
+    bail!(
+        "no Node.js {major}.{minor} or newer: the npm package `node` brings one when npm may run its install \
+         script (`npm rebuild node`), or install it from your system's packages"
+    )
+}
+
+/// The packages whose installed version is not the one that `package.json` names.
+fn missing(workspace: &Workspace) -> Result<Vec<String>> {
+    let manifest = read_json(&workspace.root.join("package.json"))?;
+    let wanted = manifest.get("devDependencies").and_then(Value::as_object);
+    let wanted = wanted.context("package.json names no devDependencies")?;
+    let mut missing = Vec::new();
+    for (name, version) in wanted {
+        let installed = read_json(&workspace.node_module(name).join("package.json"));
+        let same = installed.is_ok_and(|package| package.get("version") == Some(version));
+        if !same {
+            missing.push(name.clone());
+        }
+    }
+    Ok(missing)
+}
+
+fn read_json(path: &Path) -> Result<Value> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))
+}
+
+/// Major and minor of `v22.23.3`.
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.trim().trim_start_matches('v').split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_node_compare_by_number() {
+        assert_eq!(parse_version("v22.23.3\n"), Some((22, 23)));
+        assert!(parse_version("v22.9.0") < Some(OLDEST_NODE));
+        assert!(parse_version("v24.0.0") > Some(OLDEST_NODE));
+        assert_eq!(parse_version("node"), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! The table at the end, and the line that machines read.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::tally::Tally;
+
+/// What became of a step.
+pub(crate) enum Outcome {
+    Ran {
+        time: Duration,
+        tally: Tally,
+        ok: bool,
+    },
+    /// Something that it builds on had failed. Counts as one skipped.
+    NotRun,
+}
+
+/// All steps so far.
+#[derive(Default)]
+pub(crate) struct Report {
+    rows: Vec<(&'static str, Outcome)>,
+}
+
+impl Report {
+    /// Adds a step.
+    pub(crate) fn add(&mut self, name: &'static str, outcome: Outcome) {
+        self.rows.push((name, outcome));
+    }
+
+    /// Whether a step was tried or skipped, and did not succeed.
+    pub(crate) fn has_failed(&self, name: &str) -> bool {
+        self.rows.iter().any(|(row, outcome)| *row == name && !outcome.is_ok())
+    }
+
+    /// Whether everything ran and passed.
+    pub(crate) fn is_clean(&self) -> bool {
+        let total = self.total();
+        total.failed == 0 && total.skipped == 0 && self.rows.iter().all(|(_, outcome)| outcome.is_ok())
+    }
+
+    /// `total: N passed, N failed, N skipped`.
+    pub(crate) fn closing_line(&self) -> String {
+        let Tally { passed, failed, skipped } = self.total();
+        format!("total: {passed} passed, {failed} failed, {skipped} skipped")
+    }
+
+    fn total(&self) -> Tally {
+        self.rows.iter().fold(Tally::default(), |sum, (_, outcome)| sum.plus(outcome.tally()))
+    }
+}
+
+impl Outcome {
+    fn is_ok(&self) -> bool {
+        matches!(self, Self::Ran { ok: true, .. })
+    }
+
+    fn tally(&self) -> Tally {
+        match self {
+            Self::Ran { tally, .. } => *tally,
+            Self::NotRun => Tally { skipped: 1, ..Tally::default() },
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<14}{:>10}{:>9}{:>9}{:>9}", "step", "time", "passed", "failed", "skipped")?;
+        for (name, outcome) in &self.rows {
+            let (time, mark) = match outcome {
+                Outcome::Ran { time, ok, .. } => (clock(*time), if *ok { "" } else { "  FAILED" }),
+                Outcome::NotRun => ("-".to_owned(), "  not run"),
+            };
+            let Tally { passed, failed, skipped } = outcome.tally();
+            writeln!(f, "{name:<14}{time:>10}{passed:>9}{failed:>9}{skipped:>9}{mark}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A duration for people: `4.2 s`, `3 min 07 s`.
+pub(crate) fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    if seconds < 60 {
+        format!("{:.1} s", time.as_secs_f64())
+    } else {
+        format!("{} min {:02} s", seconds / 60, seconds % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(passed: usize, failed: usize, ok: bool) -> Outcome {
+        Outcome::Ran { time: Duration::from_secs(1), tally: Tally { passed, failed, skipped: 0 }, ok }
+    }
+
+    #[test]
+    fn a_step_that_did_not_run_is_skipped_and_not_clean() {
+        let mut report = Report::default();
+        report.add("build", ran(0, 1, false));
+        assert!(report.has_failed("build") && !report.has_failed("fmt"));
+        report.add("origin", Outcome::NotRun);
+        assert!(report.has_failed("origin") && !report.is_clean());
+        assert_eq!(report.closing_line(), "total: 0 passed, 1 failed, 1 skipped");
+    }
+
+    #[test]
+    fn passed_steps_are_clean() {
+        let mut report = Report::default();
+        report.add("unit", ran(7, 0, true));
+        report.add("fmt", ran(0, 0, true));
+        assert!(report.is_clean());
+        assert_eq!(report.closing_line(), "total: 7 passed, 0 failed, 0 skipped");
+    }
+
+    #[test]
+    fn minutes_are_told_apart_from_seconds() {
+        assert_eq!(clock(Duration::from_millis(4_230)), "4.2 s");
+        assert_eq!(clock(Duration::from_secs(187)), "3 min 07 s");
+    }
+}

@@ -1,0 +1,107 @@
+//! Where things are: the workspace's root, its target folder, and the tools that set-up puts beside them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// The checkout that this command works on.
+pub(crate) struct Workspace {
+    /// The folder of the workspace's `Cargo.toml`.
+    pub(crate) root: PathBuf,
+    /// Cargo's target folder, wherever the environment puts it.
+    pub(crate) target: PathBuf,
+    /// This program, as found at start: a later `cargo test` may put a new file in its place.
+    pub(crate) exe: PathBuf,
+    /// Whether `worker/` is a member. Without it there is nothing to build for the edge.
+    pub(crate) has_edge: bool,
+}
+
+impl Workspace {
+    /// Finds the workspace that this program was built from, by `cargo metadata`.
+    pub(crate) fn find() -> Result<Self> {
+        let exe = std::env::current_exe().context("cannot find out which program this is")?;
+        let manifest_dir =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let output = Command::new(cargo())
+            .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+            .arg(Path::new(&manifest_dir).join("Cargo.toml"))
+            .output()
+            .context("cannot run cargo: install Rust from https://rustup.rs")?;
+        if !output.status.success() {
+            bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
+        let path = |key: &str| {
+            metadata
+                .get(key)
+                .and_then(Value::as_str)
+                .map(PathBuf::from)
+                .with_context(|| format!("cargo metadata has no {key}"))
+        };
+        let root = path("workspace_root")?;
+        let target = path("target_directory")?;
+        let worker = root.join("worker").join("Cargo.toml");
+        let has_edge = metadata
+            .get("packages")
+            .and_then(Value::as_array)
+            .is_some_and(|all| all.iter().any(|package| manifest_of(package) == Some(worker.as_path())));
+        Ok(Self { root, target, exe, has_edge })
+    }
+
+    /// A `cargo` command in the workspace's root.
+    pub(crate) fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = Command::new(cargo());
+        command.args(args).current_dir(&self.root);
+        command
+    }
+
+    /// Where `cargo install` puts worker-build and wasm-bindgen.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.root.join(".tools")
+    }
+
+    /// A program that set-up installed under `.tools/bin`.
+    pub(crate) fn tool(&self, name: &str) -> PathBuf {
+        self.tools().join("bin").join(name)
+    }
+
+    /// A path inside `node_modules`.
+    pub(crate) fn node_module(&self, path: &str) -> PathBuf {
+        self.root.join("node_modules").join(path)
+    }
+
+    /// `worker/build`, which `wrangler.toml` names.
+    pub(crate) fn worker_build(&self) -> PathBuf {
+        self.root.join("worker").join("build")
+    }
+
+    /// The PATH under which npm tools find the Node.js that came with them, ahead of the machine's own.
+    pub(crate) fn path_with_node(&self) -> Result<OsString> {
+        let rest = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(self.node_module(".bin")).chain(std::env::split_paths(&rest));
+        std::env::join_paths(folders).context("the path of this checkout contains a colon: move it elsewhere")
+    }
+
+    /// Fails where the workspace has no worker.
+    pub(crate) fn require_edge(&self) -> Result<()> {
+        if !self.has_edge {
+            bail!(
+                "the edge is not part of this workspace: worker/ is not a member of {}",
+                self.root.display()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The cargo that started this program, so that its toolchain stays the same all the way down.
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn manifest_of(package: &Value) -> Option<&Path> {
+    package.get("manifest_path").and_then(Value::as_str).map(Path::new)
+}
