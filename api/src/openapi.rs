@@ -1,10 +1,9 @@
 //! The OpenAPI document, generated from the routes' own attributes.
+//!
+//! Served is a file, so that no release carries the generator; a test holds it against the attributes, and
+//! `cargo run -p rollcall-api --example openapi` writes it anew.
 
-use axum::{
-    body::Body,
-    response::{IntoResponse as _, Response},
-};
-use http::header::CONTENT_TYPE;
+use http::{HeaderName, header::CONTENT_TYPE};
 use utoipa::OpenApi;
 
 use crate::{health, openim};
@@ -36,7 +35,10 @@ use crate::{health, openim};
 )]
 struct Document;
 
-/// The document of every route.
+/// What is served.
+const JSON: &str = include_str!("../openapi.json");
+
+/// The document as the attributes of the routes say it.
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
@@ -46,12 +48,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
     get, path = "/openapi.json", tag = "operation",
     responses((status = 200, description = "The OpenAPI 3.1 document of every route", content_type = "application/json"))
 )]
-pub(crate) async fn serve() -> Response {
-    match document().to_json() {
-        Ok(json) => ([(CONTENT_TYPE, "application/json")], Body::from(json)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the OpenAPI document could not be written");
-            http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+pub(crate) async fn serve() -> ([(HeaderName, &'static str); 1], &'static str) {
+    ([(CONTENT_TYPE, "application/json")], JSON)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_served_is_what_the_routes_say() {
+        let said = document().to_pretty_json().unwrap();
+        assert!(JSON.trim_end() == said, "write it anew: cargo run -p rollcall-api --example openapi");
     }
 }
