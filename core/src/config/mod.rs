@@ -4,9 +4,12 @@
 //! key, a wrong type or an impossible value is an error that names the key, and never quotes a secret.
 
 mod error;
+mod fault;
 mod keys;
 mod settings;
 mod sources;
+mod text;
+mod tree;
 mod validate;
 
 pub use error::ConfigError;

@@ -1,13 +1,11 @@
 //! Reading the sources, in their order.
 
-use figment::{
-    Figment, Metadata, Profile, Provider,
-    error::Kind as Fault,
-    providers::{Format as _, Toml},
-    value::{Dict, Map, Value},
-};
+use serde_json::Value;
 
-use super::{ConfigError, Key, Kind, Runtime, Settings};
+use super::{
+    ConfigError, Key, Kind, Runtime, Settings, fault, text,
+    tree::{self, Table},
+};
 
 /// Variables of the environment (or of the Worker) that hold a key begin with this.
 pub const VARIABLE_PREFIX: &str = "ROLLCALL__";
@@ -25,48 +23,41 @@ impl Settings {
         toml: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let variables = Variables::read(variables)?;
-        let settings: Self =
-            Figment::from(Toml::string(toml)).merge(variables).extract().map_err(|error| {
-                ConfigError::new(error.into_iter().map(|one| describe(&one, source)).collect())
-            })?;
+        let variables = read_variables(variables)?;
+        let mut tree = text::read(source, toml)?;
+        tree::lay_over(&mut tree, &variables);
+        let settings: Self = serde_json::from_value(Value::Object(tree.clone())).map_err(|error| {
+            let faults = fault::find(&tree);
+            if faults.is_empty() {
+                return ConfigError::at(source, error);
+            }
+            let variables = Value::Object(variables);
+            let line = |(path, problem): (String, String)| {
+                let from = if tree::has(&variables, &path) { "variables" } else { source };
+                format!("{path}: {problem} ({from})")
+            };
+            ConfigError::new(faults.into_iter().map(line).collect())
+        })?;
         settings.check(runtime)?;
         Ok(settings)
     }
 }
 
 /// The variables as a tree.
-struct Variables(Dict);
-
-impl Variables {
-    fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let mut tree = Dict::new();
-        for (name, text) in variables {
-            let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) else { continue };
-            let path = rest.to_ascii_lowercase().replace("__", ".");
-            let key = Key::find(&path).ok_or_else(|| {
-                ConfigError::at(&path, format_args!("there is no such key (variable {name})"))
-            })?;
-            let value = parse(key.kind, &text).map_err(|expected| {
-                ConfigError::at(&path, format_args!("expected {expected} (variable {name})"))
-            })?;
-            insert(&mut tree, &path, value);
-        }
-        Ok(Self(tree))
+fn read_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Table, ConfigError> {
+    let mut tree = Table::new();
+    for (name, text) in variables {
+        let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) else { continue };
+        let path = rest.to_ascii_lowercase().replace("__", ".");
+        let key = Key::find(&path)
+            .ok_or_else(|| ConfigError::at(&path, format_args!("there is no such key (variable {name})")))?;
+        let value = parse(key.kind, &text).map_err(|expected| {
+            ConfigError::at(&path, format_args!("expected {expected} (variable {name})"))
+        })?;
+        tree::insert(&mut tree, &path, value);
     }
+    Ok(tree)
 }
-
-impl Provider for Variables {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(VARIABLES)
-    }
-
-    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
-        Ok(Profile::Default.collect(self.0.clone()))
-    }
-}
-
-const VARIABLES: &str = "variables";
 
 /// A variable's text as a value of the key's type; else what was expected.
 fn parse(kind: Kind, text: &str) -> Result<Value, &'static str> {
@@ -74,69 +65,11 @@ fn parse(kind: Kind, text: &str) -> Result<Value, &'static str> {
         Kind::Text | Kind::Secret => Ok(Value::from(text)),
         Kind::Integer => text.trim().parse::<i64>().map(Value::from).map_err(|_| "a whole number"),
         Kind::Bool => text.trim().parse::<bool>().map(Value::from).map_err(|_| "true or false"),
-        Kind::Texts | Kind::Secrets => Ok(Value::from(
-            text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect::<Vec<_>>(),
-        )),
-        Kind::Toml => {
-            let document = Toml::string(&format!("value = {text}")).nested_free();
-            document.ok_or("a TOML value")
+        Kind::Texts | Kind::Secrets => {
+            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
         }
+        Kind::Toml => text::read_value(text).ok_or("a TOML value"),
     }
-}
-
-/// The value of a one-line document `value = …`.
-trait OneValue {
-    fn nested_free(self) -> Option<Value>;
-}
-
-impl<F: figment::providers::Format> OneValue for figment::providers::Data<F> {
-    fn nested_free(self) -> Option<Value> {
-        self.data().ok()?.remove(&Profile::Default)?.remove("value")
-    }
-}
-
-fn insert(tree: &mut Dict, path: &str, value: Value) {
-    match path.split_once('.') {
-        None => {
-            tree.insert(path.to_owned(), value);
-        }
-        Some((first, rest)) => {
-            let child = tree.entry(first.to_owned()).or_insert_with(|| Value::from(Dict::new()));
-            if let Value::Dict(_, child) = child {
-                insert(child, rest, value);
-            }
-        }
-    }
-}
-
-/// One fault as a line that begins with the key and never quotes a secret's value.
-fn describe(error: &figment::Error, source: &str) -> String {
-    let key = error.path.iter().filter(|part| *part != "default").cloned().collect::<Vec<_>>().join(".");
-    let from = match error.metadata.as_ref().map(|metadata| metadata.name.as_ref()) {
-        Some(VARIABLES) => "variables",
-        _ => source,
-    };
-    let secret = Key::find(&key)
-        .or_else(|| {
-            Key::find(
-                error.path.split_last().map(|(_, parent)| parent.join(".")).unwrap_or_default().as_str(),
-            )
-        })
-        .is_some_and(|key| matches!(key.kind, Kind::Secret | Kind::Secrets));
-    let problem = match &error.kind {
-        Fault::UnknownField(name, known) => {
-            let full = match key.as_str() {
-                "" => name.clone(),
-                parent if parent.rsplit('.').next() == Some(name) => key,
-                parent => format!("{parent}.{name}"),
-            };
-            return format!("{full}: there is no such key; known here: {} ({from})", known.join(", "));
-        }
-        Fault::MissingField(name) => return format!("{key}.{name}: is required ({from})"),
-        _ if secret => "expected text".to_owned(),
-        other => other.to_string(),
-    };
-    if key.is_empty() { format!("{problem} ({from})") } else { format!("{key}: {problem} ({from})") }
 }
 
 #[cfg(test)]
@@ -195,7 +128,26 @@ mod tests {
             ("[presence]\nmulti_login_policy = '1'", &[], "presence.multi_login_policy: "),
             ("[openim]\nmax_user_ids = 999", &[], "openim.max_user_ids: "),
             ("[openim]\nerrdlt_style = 'nice'", &[], "openim.errdlt_style: "),
-            ("[[auth.tokens]]\nuser_id = 1\ntenant_id = 1", &[], "sha256"),
+            ("[[auth.tokens]]\nuser_id = 1\ntenant_id = 1", &[], "auth.tokens.0: missing field `sha256`"),
+            ("auth = 1", &[], "auth: expected a table"),
+            ("[auth.introspection]\nurl = 5", &[], "auth.introspection.url: "),
+            ("'auth.secret' = '12345678'", &[], "rollcall.toml"),
+            ("[presence]\ngrace_seconds = 1.5", &[], "presence.grace_seconds: no key takes a fraction"),
+            ("[presence]\ngrace_seconds = nan", &[], "presence.grace_seconds: no key takes a fraction"),
+            ("[presence]\ngrace_seconds = -1", &[], "presence.grace_seconds: "),
+            (
+                "[presence]\ngrace_seconds = 99999999999999999999",
+                &[],
+                "presence.grace_seconds: expected a 64",
+            ),
+            ("[server]\nlisten = 2026-01-01", &[], "server.listen: no key takes a date"),
+            ("[openim]\nmax_user_ids = 0\n[auth]\nsecret = ['12345678']", &[], "auth.secret: expected text"),
+            ("[auth]\nsecret = '12345678", &[], "rollcall.toml, line 2: "),
+            (
+                "",
+                &[("ROLLCALL__OPENIM__ERRDLT_STYLE", "nice")],
+                "openim.errdlt_style: unknown variant `nice`",
+            ),
             (
                 "",
                 &[("ROLLCALL__PRESENCE__GRACE_SECONDS", "soon")],
@@ -208,6 +160,29 @@ mod tests {
             assert!(error.contains(wanted), "{toml}: {error}");
             assert!(!error.contains("12345678"), "{error}");
         }
+    }
+
+    #[test]
+    fn every_key_at_fault_is_named_with_where_it_stands() {
+        let toml = "[server]\nport = 1\n[presence]\nlease_seconds = 'x'\naudit_seconds = 9";
+        let error = load(toml, &[("ROLLCALL__AUTH__TOKENS", "[{ user_id = 1 }]")]).unwrap_err();
+        let mut lines: Vec<&str> = error.lines().skip(1).map(str::trim).collect();
+        lines.sort_unstable();
+        let starts = ["auth.tokens.0: ", "presence.lease_seconds: ", "server.port: there is no such key"];
+        assert_eq!(lines.len(), starts.len(), "{error}");
+        assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{error}");
+        assert!(lines[2].ends_with(
+            "known here: listen, data_dir, trusted_proxies, header_timeout_seconds (rollcall.toml)"
+        ));
+        assert!(lines[1].ends_with("(rollcall.toml)"), "{error}");
+        assert!(lines[0].ends_with("(variables)"), "{error}");
+    }
+
+    #[test]
+    fn a_good_variable_covers_a_bad_value_of_the_text() {
+        let toml = "[presence]\nlease_seconds = 'x'";
+        let settings = load(toml, &[("ROLLCALL__PRESENCE__LEASE_SECONDS", "7")]).unwrap();
+        assert_eq!(settings.presence.lease_seconds, 7);
     }
 
     #[test]
