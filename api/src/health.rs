@@ -1,14 +1,10 @@
 //! Whether to send requests here.
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse as _, Response},
-};
+use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::{Backend, Health};
+use crate::{Backend, Health, answer};
 
 /// The state of the process.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -33,5 +29,7 @@ pub(crate) async fn health<B: Backend>(State(backend): State<B>) -> Response {
         Health::Degraded => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),
         Health::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
     };
-    (code, Json(HealthBody { status })).into_response()
+    let mut response = answer::json(&HealthBody { status });
+    *response.status_mut() = code;
+    response
 }

@@ -1,6 +1,14 @@
-//! JSON at the border.
+//! JSON at the border, read in one way: every other reader of `serde_json` would be compiled anew for every type.
 
 use serde::{Deserialize, de::Error as _};
+
+/// Reads JSON text.
+///
+/// # Errors
+/// The parser's. Its words can quote the input: do not show them where the input holds secrets.
+pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
+    serde_json::from_slice(text.as_bytes())
+}
 
 /// Reads a JSON object and nothing else: derived readers take an array for a struct as well, and no document here
 /// means that.

@@ -605,8 +605,8 @@ fn connections_of_one_millisecond_keep_the_order_in_which_they_opened() {
 fn what_crosses_the_wire_carries_its_secrets_and_what_is_printed_does_not() {
     let mut adapter = adapter(1);
     let token = adapter.issue(WEB);
-    let opening = Command::Open(Box::new(adapter.opening(&token).unwrap()));
-    let opened = adapter.run(&opening);
+    let opening = adapter.opening(&token).unwrap();
+    let opened = adapter.run(&Command::Open(Box::new(opening.clone())));
     let connection: &Connection = &adapter.user.connections()[0].clone();
     let status = adapter.run(&Command::Status);
     let Some(Event::Reply(reply)) = status.last() else { panic!("{status:?}") };

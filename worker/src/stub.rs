@@ -2,7 +2,11 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::JsValue;
-use worker::{Env, Error, Headers, Method, Request, RequestInit, Response, Stub, js_sys::Reflect};
+use worker::{
+    Env, Error, Headers, Response,
+    js_sys::Reflect,
+    web_sys::{Request, RequestInit},
+};
 
 use crate::wire;
 
@@ -47,9 +51,9 @@ pub(crate) async fn upgrade(env: &Env, name: &str, header: &str) -> Result<Respo
         let headers = Headers::new();
         headers.set("Upgrade", "websocket")?;
         headers.set(UPGRADE_HEADER, header)?;
-        let mut init = RequestInit::new();
-        init.with_headers(headers);
-        stub(env, USERS, name)?.fetch_with_request(Request::new_with_init(ADDRESS, &init)?).await
+        let init = RequestInit::new();
+        init.set_headers(&headers.0);
+        fetch(env, USERS, name, &init).await
     };
     asked.await.map_err(refused)
 }
@@ -58,13 +62,16 @@ pub(crate) async fn upgrade(env: &Env, name: &str, header: &str) -> Result<Respo
 const ADDRESS: &str = "https://object/";
 
 async fn once(env: &Env, binding: &str, name: &str, body: &str) -> worker::Result<Response> {
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(JsValue::from_str(body)));
-    stub(env, binding, name)?.fetch_with_request(Request::new_with_init(ADDRESS, &init)?).await
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_body(&JsValue::from_str(body));
+    fetch(env, binding, name, &init).await
 }
 
-fn stub(env: &Env, binding: &str, name: &str) -> worker::Result<Stub> {
-    env.durable_object(binding)?.get_by_name(name)
+async fn fetch(env: &Env, binding: &str, name: &str, init: &RequestInit) -> worker::Result<Response> {
+    let stub = env.durable_object(binding)?.get_by_name(name)?;
+    let request = Request::new_with_str_and_init(ADDRESS, init)?;
+    stub.fetch_with_request(request.into()).await
 }
 
 fn is(error: &Error, property: &str) -> bool {

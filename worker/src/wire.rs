@@ -11,6 +11,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rollcall_core::{
     directory::{record::Record, row::Row, view::Mark},
     id::RecordId,
+    json,
     shard::mark::Stored,
     store::{Statement, Value},
     user::{Command, Opening, Reply},
@@ -62,11 +63,11 @@ pub(crate) fn write<T: Serialize>(body: &T) -> Result<String, Unreadable> {
 
 /// A body of this version.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
-    let received: Received<'_> = serde_json::from_str(text).map_err(|_| Unreadable::Form)?;
+    let received: Received<'_> = json::read(text).map_err(|_| Unreadable::Form)?;
     if received.v != VERSION {
         return Err(Unreadable::Version(received.v));
     }
-    serde_json::from_str(received.body.get()).map_err(|_| Unreadable::Form)
+    json::read(received.body.get()).map_err(|_| Unreadable::Form)
 }
 
 /// A body as the value of a header. Upgrades have no body of their own, and a URL would be logged.

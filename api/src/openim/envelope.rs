@@ -1,7 +1,6 @@
 //! Answers of this family (`docs/rules/openim.md#envelope`).
 
 use axum::{
-    Json,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -9,7 +8,7 @@ use http::{StatusCode, header};
 use rollcall_core::openim::{Code, Failure};
 use serde::Serialize;
 
-use crate::{Backend, Unavailable, body::Unread};
+use crate::{Backend, Unavailable, answer, body::Unread};
 
 /// Success with a payload.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -53,13 +52,13 @@ impl Done {
 
 impl<T: Serialize> IntoResponse for Success<T> {
     fn into_response(self) -> Response {
-        Json(self).into_response()
+        answer::json(&self)
     }
 }
 
 impl IntoResponse for Done {
     fn into_response(self) -> Response {
-        Json(self).into_response()
+        answer::json(&self)
     }
 }
 

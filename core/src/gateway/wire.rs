@@ -26,7 +26,7 @@ pub struct Wire {
 }
 
 /// A whole message from a client.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Incoming {
     /// A text message.
     Text(String),
@@ -35,7 +35,7 @@ pub enum Incoming {
 }
 
 /// A whole message to a client.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Payload {
     /// A text message.
     Text(String),

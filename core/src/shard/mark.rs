@@ -3,6 +3,7 @@
 use crate::{
     directory::view::Mark,
     id::TenantId,
+    json,
     store::{Statement, Value},
     time::Timestamp,
 };
@@ -64,8 +65,7 @@ pub fn read(rows: &[Vec<Value>]) -> Result<Option<Stored>, &'static str> {
             at: Timestamp::from_millis(
                 at.parse().map_err(|_| "the instant of a tenant's mark is no number")?,
             ),
-            exempt: serde_json::from_str(exempt)
-                .map_err(|_| "the exempt users of a tenant's mark do not read")?,
+            exempt: json::read(exempt).map_err(|_| "the exempt users of a tenant's mark do not read")?,
         },
         sequence: *sequence,
     }))

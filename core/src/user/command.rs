@@ -10,7 +10,8 @@ use crate::{
     token::{TokenHash, Verified},
 };
 
-/// Everything that happens to a user is one of these. They cross the wire between a Worker and its objects.
+/// Everything that happens to a user is one of these. What a Worker gives to an object crosses the wire between them; the
+/// rest happens inside the object and has no form on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Make a token. Answered with [`super::Reply::Issued`].
@@ -24,13 +25,16 @@ pub enum Command {
         token: TokenHash,
     },
     /// A client wants to connect. Answered with [`super::Reply::Opened`].
+    #[serde(skip)]
     Open(Box<Opening>),
     /// A socket is gone. Said any number of times, done once.
+    #[serde(skip)]
     Close {
         /// Which.
         connection: ConnId,
     },
     /// An application went to the background, or came back.
+    #[serde(skip)]
     SetBackground {
         /// On which connection.
         connection: ConnId,
@@ -38,6 +42,7 @@ pub enum Command {
         background: bool,
     },
     /// A client sent a message.
+    #[serde(skip)]
     Receive {
         /// On which connection.
         connection: ConnId,
@@ -49,8 +54,10 @@ pub enum Command {
     /// Take logins back, now.
     ForceOff(ForceOff),
     /// The moment that an earlier outcome asked for has come.
+    #[serde(skip)]
     Tick,
     /// Other users were asked, and this is what they said.
+    #[serde(skip)]
     Answered {
         /// What it was asked for.
         ticket: Ticket,
@@ -110,7 +117,7 @@ pub enum ForceOff {
 }
 
 /// What a question to other users was asked for; comes back with their answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
     /// Who waits. When it no longer lives, the answers are nobody's.
     pub connection: ConnId,

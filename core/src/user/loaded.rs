@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{RecordId, TenantId, UserId},
+    json,
     platform::Platform,
     store::{Statement, Value},
     time::Timestamp,
@@ -149,7 +150,7 @@ fn read_profile(row: &[Value]) -> Option<Profile> {
             tenant => Some(TenantId(wide(tenant)?)),
         },
         last_order: int(last_order)?,
-        issue_clock: serde_json::from_str(text(clock)?).ok()?,
+        issue_clock: json::read(text(clock)?).ok()?,
     })
 }
 

@@ -15,9 +15,7 @@ use rollcall_core::{
     shard::{layout, mark, progress},
     store::Statement,
 };
-use worker::{
-    DurableObject, Env, Error, Request, Response, State, WebSocket, WebSocketIncomingMessage, durable_object,
-};
+use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use crate::{
     config::{self, Configuration},
@@ -32,8 +30,8 @@ const TABLES: &[&str] = &[schema::SCHEMA, layout::SCHEMA, mark::SCHEMA, progress
 const NAME: &str =
     "CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;";
 
-/// The Durable Object of a shard.
-#[durable_object]
+/// The Durable Object of a shard. It holds no sockets, so it exports no handlers for them.
+#[durable_object(alarm)]
 pub struct DirectoryObject {
     shard: Rc<Shard>,
 }
@@ -79,22 +77,6 @@ impl DurableObject for DirectoryObject {
     async fn alarm(&self) -> worker::Result<Response> {
         self.shard.ring().await;
         Response::empty()
-    }
-
-    async fn websocket_message(&self, _: WebSocket, _: WebSocketIncomingMessage) -> worker::Result<()> {
-        Ok(())
-    }
-
-    async fn websocket_close(&self, _: WebSocket, _: usize, _: String, _: bool) -> worker::Result<()> {
-        Ok(())
-    }
-
-    async fn websocket_error(&self, _: WebSocket, _: Error) -> worker::Result<()> {
-        Ok(())
-    }
-
-    async fn connect(&self, _: worker::Socket) -> worker::Result<()> {
-        Err(Error::RustError("a shard takes no TCP connections".to_owned()))
     }
 }
 

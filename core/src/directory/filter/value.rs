@@ -1,7 +1,7 @@
 //! `filters[i].value`: one text, a list in one of its four spellings, quotes and blanks.
 
 use super::{Key, violation::Violation};
-use crate::directory::sql::clean;
+use crate::{directory::sql::clean, json};
 
 /// The most members of one `IN` or `NOT_IN`.
 pub const VALUES_LIMIT: usize = 1_000;
@@ -43,7 +43,7 @@ impl Given {
             return self.0.iter().map(|member| unquoted(member).to_owned()).collect();
         };
         let list = unquoted(list);
-        if let Ok(quoted) = serde_json::from_str::<Vec<String>>(list) {
+        if let Ok(quoted) = json::read::<Vec<String>>(list) {
             return quoted;
         }
         let inner = list.strip_prefix('[').unwrap_or(list);

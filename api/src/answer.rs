@@ -1,0 +1,17 @@
+//! Answers in JSON.
+
+use axum::response::{IntoResponse as _, Response};
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+
+/// A body in JSON. It is written in memory at once, by the writer that everything else uses too: each further kind of
+/// writer would be compiled anew for every type.
+pub(crate) fn json<T: Serialize>(body: &T) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(text) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
