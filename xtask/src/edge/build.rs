@@ -24,6 +24,10 @@ const FEATURES: [&str; 7] = [
     "--enable-exception-handling",
 ];
 
+/// A function with one caller stays a function of its own: a large one with hundreds of locals compresses so badly that
+/// inlining costs 37 KB of the gzipped module.
+const SEPARATE: &str = "--one-caller-inline-max-function-size=0";
+
 /// Build the worker for release into worker/build/.
 ///
 /// Sets up what is missing first. Fails when the module is too big, still carries debug names, or has the
@@ -112,7 +116,7 @@ pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
     optimize
         .arg(&wasm_opt)
         .arg(&module)
-        .args(["-O", "--strip-debug", "--strip-producers"])
+        .args(["-Oz", SEPARATE, "--strip-debug", "--strip-producers"])
         .args(FEATURES)
         .arg("-o")
         .arg(&optimized);
