@@ -315,17 +315,30 @@ fn a_connection_that_is_not_there_is_forced_off_without_effect() {
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
     adapter.close(connection);
-    assert_eq!(names(&adapter.force_off(ForceOff::Connection(connection))), ["reply"]);
+    let trace = adapter.force_off(ForceOff::Connection(connection));
+    assert_eq!(names(&trace), ["publish", "reply"], "an earlier order may have failed to tell the directory");
+    assert_eq!(publishes(&trace), [true]);
     assert_eq!(adapter.standing(&token), 0);
 }
 
 #[test]
-fn a_user_who_is_offline_can_be_forced_off_and_nobody_is_told() {
+fn a_user_who_is_offline_can_be_forced_off_and_no_socket_is_told() {
     let mut adapter = adapter(1);
     let token = adapter.issue(WEB);
     let trace = adapter.force_off(ForceOff::Platform(platform(WEB)));
-    assert_eq!(names(&trace), ["commit", "reply"]);
+    assert_eq!(names(&trace), ["commit", "publish", "reply"]);
+    assert_eq!(publishes(&trace), [true]);
     assert_eq!(adapter.try_open(&token).unwrap_err(), 1506);
+}
+
+#[test]
+fn a_force_off_of_a_user_without_records_has_nothing_to_publish() {
+    let mut adapter = Adapter::new(Setup { numbered: false, ..Setup::default() });
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    let trace = adapter.force_off(ForceOff::Everything);
+    assert_eq!(names(&trace), ["commit", "retire", "send", "close", "reply"]);
+    assert_eq!(names(&adapter.force_off(ForceOff::Connection(connection))), ["reply"]);
 }
 
 #[test]
@@ -622,6 +635,30 @@ fn what_crosses_the_wire_carries_its_secrets_and_what_is_printed_does_not() {
     let printed = format!("{opening:?} {opened:?} {connection:?} {status:?} {:?}", adapter.user);
     assert!(!printed.contains(token.expose()));
     assert!(printed.contains("[redacted]"));
+}
+
+#[test]
+fn who_asks_about_users_that_cannot_be_asked_hears_an_error_and_never_that_they_are_offline() {
+    let mut adapter = adapter(1);
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    let asked = format!(
+        r#"{{"reqIdentifier":2005,"sendID":"{}","operationID":"o","msgIncr":"m","data":"CgJ1MQ=="}}"#,
+        adapter.user.id()
+    );
+    let message = Incoming::Binary(asked.into_bytes());
+    let trace = adapter.run(&Command::Receive { connection, message });
+    let Some(Event::Ask(_, ticket)) = trace.first() else { panic!("{trace:?}") };
+    let unanswered = Command::Answered { ticket: ticket.clone(), presences: None };
+    let trace = adapter.run(&unanswered);
+    let error = r#"{"reqIdentifier":2005,"msgIncr":"m","operationID":"o","errCode":500,"errMsg":"ServerInternalError","data":null}"#;
+    assert_eq!(
+        trace[..],
+        [Event::Send(connection, Payload::Binary(error.into())), Event::Reply(Reply::Done)],
+        "and the connection stays"
+    );
+    adapter.close(connection);
+    assert_eq!(names(&adapter.run(&unanswered)), ["reply"], "nobody waits any more");
 }
 
 #[test]

@@ -56,13 +56,14 @@ pub enum Command {
     /// The moment that an earlier outcome asked for has come.
     #[serde(skip)]
     Tick,
-    /// Other users were asked, and this is what they said.
+    /// Other users were asked.
     #[serde(skip)]
     Answered {
         /// What it was asked for.
         ticket: Ticket,
-        /// What each said, in the order asked.
-        presences: Vec<(UserId, Vec<Presence>)>,
+        /// What each said, in the order asked; `None` when one of them could not be asked, since *unknown* must not
+        /// look like *offline*.
+        presences: Option<Vec<(UserId, Vec<Presence>)>>,
     },
 }
 

@@ -1,4 +1,7 @@
 //! Taking logins back (`docs/rules/openim.md#force-logout`): the tokens are dead before any socket hears of it.
+//!
+//! The directory is told whatever was found: an earlier order may have failed to tell it and answered so, and repeating
+//! that one has to make up for it.
 
 use super::{
     Action, Change, Connection, ForceOff, Loaded, Outcome, Reply, User, close::release, ending::farewell,
@@ -8,7 +11,8 @@ use crate::{time::Moment, token::book::TokenSet};
 impl User {
     pub(super) fn force_off(&self, what: &ForceOff, loaded: &Loaded, at: Moment) -> Outcome {
         let Some(dead) = self.dead_tokens(what) else {
-            return Outcome::of(Reply::Done);
+            let actions = self.awaited_publication().into_iter().collect();
+            return Outcome { actions, ..Outcome::of(Reply::Done) };
         };
         let leaving: Vec<&Connection> = self
             .connections
@@ -20,11 +24,14 @@ impl User {
         // A forced logout never waits for the grace period, not even for an end that came before it.
         changes.extend(release(loaded));
         changes.extend(ends);
-        if changes.len() > 1 {
-            actions.push(Action::Publish { awaited: true });
-        }
+        actions.extend(self.awaited_publication());
         actions.extend(leaving.into_iter().flat_map(farewell));
         Outcome { changes, actions, ..Outcome::of(Reply::Done) }
+    }
+
+    /// Only users whose name is a number have records.
+    fn awaited_publication(&self) -> Option<Action> {
+        self.id.number().map(|_| Action::Publish { awaited: true })
     }
 
     /// Which tokens die; `None` when what was named is not there.

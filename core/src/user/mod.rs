@@ -75,7 +75,7 @@ impl User {
             Command::Status => Outcome::of(Reply::Presence(self.presence())),
             Command::ForceOff(what) => self.force_off(what, loaded, at),
             Command::Tick => self.tick(loaded, at),
-            Command::Answered { ticket, presences } => self.answered(ticket, presences),
+            Command::Answered { ticket, presences } => self.answered(ticket, presences.as_deref()),
         }
     }
 

@@ -41,10 +41,10 @@ pub enum Action {
         /// The new flag.
         background: bool,
     },
-    /// Tell the directory what became of the user's records.
+    /// Tell the directory what became of the user's records: all that it has not heard, which may be nothing.
     Publish {
-        /// True for a force-off: when the directory cannot be told within 2 s, the answer is an error although the
-        /// kick stands. Opens and natural ends may arrive later.
+        /// True for a force-off, which always says this: when the directory cannot be told within 2 s, the answer is
+        /// an error although the kick stands. Opens and natural ends may arrive later.
         awaited: bool,
     },
     /// Send a message.

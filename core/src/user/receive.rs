@@ -58,26 +58,20 @@ impl User {
         Outcome { actions, ..Outcome::of(Reply::Done) }
     }
 
-    /// The others have said who is there; the one who asked is told, if it still lives.
-    pub(super) fn answered(&self, ticket: &Ticket, presences: &[(UserId, Vec<Presence>)]) -> Outcome {
+    /// The others have said who is there, or could not be asked; the one who asked is told, if it still lives.
+    pub(super) fn answered(&self, ticket: &Ticket, presences: Option<&[(UserId, Vec<Presence>)]>) -> Outcome {
         let Some(connection) = self.connection(ticket.connection) else {
             return Outcome::of(Reply::Done);
         };
-        let platforms = |id: &str| {
-            let found = presences.iter().find(|(user, _)| user.as_str() == id);
-            platforms_of(found.map(|(_, presences)| presences.as_slice()).unwrap_or_default())
-        };
-        let users = ticket
-            .asked
-            .iter()
-            .map(|id| PresenceTip { user_id: id.clone(), platforms: platforms(id) })
-            .collect();
-        let response = Response {
+        let request = Request {
             identifier: SUBSCRIBE,
             msg_incr: ticket.msg_incr.clone(),
             operation_id: ticket.operation_id.clone(),
-            data: Some(PresenceTips { users }.encode_to_vec()),
-            ..Response::default()
+            ..Request::default()
+        };
+        let response = match presences {
+            Some(presences) => request.answer(Some(tips(&ticket.asked, presences).encode_to_vec())),
+            None => request.fail(Code::Internal),
         };
         Outcome { actions: vec![send(connection, &response)], ..Outcome::of(Reply::Done) }
     }
@@ -132,6 +126,16 @@ fn ask(connection: &Connection, request: &Request, mut asked: Vec<String>) -> Ac
         asked,
     };
     Action::Ask { users, ticket }
+}
+
+/// Who is there, in the order asked, repeated ones included.
+fn tips(asked: &[String], presences: &[(UserId, Vec<Presence>)]) -> PresenceTips {
+    let platforms = |id: &str| {
+        let found = presences.iter().find(|(user, _)| user.as_str() == id);
+        platforms_of(found.map(|(_, presences)| presences.as_slice()).unwrap_or_default())
+    };
+    let users = asked.iter().map(|id| PresenceTip { user_id: id.clone(), platforms: platforms(id) });
+    PresenceTips { users: users.collect() }
 }
 
 fn send(connection: &Connection, response: &Response) -> Action {

@@ -31,8 +31,10 @@ pub enum Step {
     Status,
     /// A tick that nobody asked for.
     Tick,
-    /// The users who were asked answer.
-    Answers,
+    /// The users who were asked answer, or cannot be asked.
+    Answers {
+        asked: bool,
+    },
 }
 
 /// Which one; see [`super::pair::Pair`].
@@ -168,6 +170,6 @@ fn step() -> impl Strategy<Value = Step> {
         1 => policy().prop_map(Step::Policy),
         1 => Just(Step::Status),
         1 => Just(Step::Tick),
-        1 => Just(Step::Answers),
+        1 => any::<bool>().prop_map(|asked| Step::Answers { asked }),
     ]
 }

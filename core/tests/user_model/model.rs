@@ -303,10 +303,14 @@ impl Model {
         Answer::Done
     }
 
-    /// `u1` was asked and is online on 2 and 5.
-    pub fn told(&mut self, id: &str) -> Answer {
+    /// `u1` was asked and is online on 2 and 5, or could not be asked.
+    pub fn told(&mut self, id: &str, asked: bool) -> Answer {
         if self.lives(id) {
-            let answer = r#"{"reqIdentifier":2005,"msgIncr":"m1","operationID":"o1","errCode":0,"errMsg":"","data":"CggKAnUxEgICBQ=="}"#;
+            let answer = if asked {
+                r#"{"reqIdentifier":2005,"msgIncr":"m1","operationID":"o1","errCode":0,"errMsg":"","data":"CggKAnUxEgICBQ=="}"#
+            } else {
+                r#"{"reqIdentifier":2005,"msgIncr":"m1","operationID":"o1","errCode":500,"errMsg":"ServerInternalError","data":null}"#
+            };
             self.hears(id, [Heard::Binary(answer.into())]);
         }
         Answer::Done

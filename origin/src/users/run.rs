@@ -166,13 +166,11 @@ impl Users {
     }
 
     async fn ask(&self, id: &UserId, users: Vec<UserId>, ticket: Ticket) {
-        let presences = users
-            .into_iter()
-            .map(|user| match self.status(&user) {
-                Reply::Presence(presences) => (user, presences),
-                _ => (user, Vec::new()),
-            })
-            .collect();
+        let asked = users.into_iter().map(|user| match self.status(&user) {
+            Reply::Presence(presences) => Some((user, presences)),
+            _ => None,
+        });
+        let presences = asked.collect();
         if let Err(error) = self.run(id, Command::Answered { ticket, presences }).await {
             tracing::error!(%error, "an answer was lost");
         }

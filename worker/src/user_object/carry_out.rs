@@ -72,25 +72,17 @@ impl Object {
         if has_news && *command != Command::Tick {
             self.publish_soon();
         }
-        if told.is_none() && matches!(command, Command::ForceOff(_)) {
-            // An earlier one may have failed to tell the directory, and answered so. Repeating it has to succeed
-            // in that as well.
-            told = Some(self.publish_in_time().await);
-        }
         told.unwrap_or(Ok(())).map_err(|error| Failure::Untold(error.0))
     }
 
-    /// Asks other users who is there, and gives the answers to the one who asked. When somebody cannot be asked there
-    /// is no answer: *unknown* must not look like *offline*.
+    /// Asks other users who is there, and gives the answers to the one who asked.
     async fn ask(self: Rc<Self>, users: Vec<UserId>, ticket: Ticket) {
         let asked = stream::iter(users).map(|user| self.ask_one(user)).buffered(AT_ONCE).try_collect().await;
-        let presences = match asked {
-            Ok(presences) => presences,
-            Err(CallError(problem)) => {
+        let presences = asked
+            .inspect_err(|CallError(problem)| {
                 tracing::error!(problem, "a question to other users has no answer");
-                return;
-            }
-        };
+            })
+            .ok();
         if let Err(failure) = self.clone().run(&Command::Answered { ticket, presences }, None, None).await {
             tracing::error!(%failure, "an answer was lost");
         }
