@@ -120,9 +120,15 @@ impl Subject {
     }
 
     /// Starts an edge command whose storage, log and temporary files are in `home` and outlive the subject,
-    /// so that a second one finds what the first one left.
-    pub async fn resume(prefix: &[String], settings: &Settings, home: &Path) -> Result<Self> {
+    /// so that a second one finds what the first one left. `variables` win over `settings`.
+    pub async fn resume(
+        prefix: &[String],
+        settings: &Settings,
+        variables: &[(&str, String)],
+        home: &Path,
+    ) -> Result<Self> {
         let mut command = edge_command(prefix, settings, home)?;
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         let temporary = home.join(TEMPORARY);
         fs::create_dir_all(&temporary)?;
         command.env("TMPDIR", temporary);

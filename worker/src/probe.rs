@@ -1,13 +1,15 @@
 //! Looks into objects and breaks them, for tests. Only in builds with the feature `probe`, never in a deployed one.
 //!
 //! `GET /__probe/USER` tells the user's instance and how often sockets and alarms woke the object;
-//! `?do=abort` throws the instance away, `?do=directory_off` and `?do=directory_on` break and mend every call to
-//! the directory, `?do=rows` tells what its tables hold, `?do=rollback` what a failing statement leaves behind.
+//! `?do=abort` throws the instance away; `?do=directory_off`, `?do=directory_hang` and `?do=directory_on` make every
+//! call to the directory fail, wait, and go through again; `?do=rows` tells what its tables hold, `?do=sql UPDATE …`
+//! changes them, `?do=rollback` tells what a failing statement leaves behind.
 
 use std::{
     cell::RefCell,
     collections::HashMap,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU8, AtomicU64, Ordering},
+    time::Duration,
 };
 
 use rollcall_core::{directory::row::COLUMNS, store::Statement};
@@ -19,13 +21,20 @@ use worker::{
 };
 
 use crate::{
+    clock::Pause,
     raw,
     sql::Sql,
     stub::{CallError, DIRECTORY, USERS},
 };
 
 const HEADER: &str = "X-Rollcall-Probe";
-static UNREACHABLE: AtomicBool = AtomicBool::new(false);
+/// What calls to the directory meet: one of the three below.
+static DIRECTORY_IS: AtomicU8 = AtomicU8::new(ON);
+const ON: u8 = 0;
+const OFF: u8 = 1;
+const HANGING: u8 = 2;
+/// How often a call that hangs looks whether it still has to.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Default, Clone, Copy)]
@@ -57,12 +66,14 @@ pub(crate) fn woken(state: &State) {
     seen(state, |seen| seen.wakes += 1);
 }
 
-/// Whether the directory may be called.
-pub(crate) fn directory_reachable() -> Result<(), CallError> {
-    if UNREACHABLE.load(Ordering::Relaxed) {
-        Err(CallError("a test broke the directory".to_owned()))
-    } else {
-        Ok(())
+/// Whether the directory may be called; while it hangs, there is no answer to that.
+pub(crate) async fn directory_reachable() -> Result<(), CallError> {
+    loop {
+        match DIRECTORY_IS.load(Ordering::Relaxed) {
+            OFF => return Err(CallError("a test broke the directory".to_owned())),
+            HANGING => Pause::of(LOOK_AGAIN).await,
+            _ => return Ok(()),
+        }
     }
 }
 
@@ -92,14 +103,29 @@ pub(crate) fn user(state: &State, request: &Request) -> Option<worker::Result<Re
     let action = request.headers().get(HEADER).ok()??;
     match action.as_str() {
         "abort" => abort(state),
-        "directory_off" => UNREACHABLE.store(true, Ordering::Relaxed),
-        "directory_on" => UNREACHABLE.store(false, Ordering::Relaxed),
+        "directory_off" => DIRECTORY_IS.store(OFF, Ordering::Relaxed),
+        "directory_hang" => DIRECTORY_IS.store(HANGING, Ordering::Relaxed),
+        "directory_on" => DIRECTORY_IS.store(ON, Ordering::Relaxed),
         "rollback" => return Some(Response::ok(rollback(state))),
         "rows" => return Some(Response::ok(rows(state))),
-        _ => {}
+        other => {
+            if let Some(statement) = other.strip_prefix("sql ") {
+                return Some(change(state, statement));
+            }
+        }
     }
     let Seen { instance, wakes } = seen(state, |_| {});
     Some(Response::from_json(&serde_json::json!({ "instance": instance, "wakes": wakes })))
+}
+
+/// Runs a statement of a test's own.
+fn change(state: &State, statement: &str) -> worker::Result<Response> {
+    let written = std::cell::Cell::new(true);
+    let changed = Sql::new(state, &[], &written).write(&[Statement::new(statement.to_owned(), [])]);
+    match changed {
+        Ok(_) => Response::ok("done\n"),
+        Err(error) => Response::error(error.to_string(), 500),
+    }
 }
 
 /// Shows that a failing statement takes those before it back: what was refused, and what is left of the first.

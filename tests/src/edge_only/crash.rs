@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::{probe, stand::Stand};
+use super::{probe::open_and_ended, stand::Stand};
 use crate::{
     check::{holds, same},
     profile::Profile,
@@ -26,7 +26,7 @@ pub(super) async fn after_a_crash_everything_is_there_and_nobody_is_online(stand
     let runtime = stand.start(&settings).await?;
     let world = runtime.world();
     let (online, mut left) = world.login(NUMBER, 5).await?;
-    world.eventually("records", || records(&world, NUMBER), &(1, 0)).await?;
+    world.eventually("records", || open_and_ended(&world, NUMBER), &(1, 0)).await?;
     let plain = world.user("plain");
     let (held, mut plain_left) = world.login(&plain, 5).await?;
     let idle = world.user("idle");
@@ -60,7 +60,7 @@ pub(super) async fn after_a_crash_everything_is_there_and_nobody_is_online(stand
     world.refused_both_ways(&Handshake::new(&victim, 5, &dead), KICKED, "").await?;
     world.refused_both_ways(&Handshake::new(&idle, 2, &replaced), KICKED, "").await?;
     // The record that the crash left open ends as soon as anybody asks for its user.
-    world.eventually("records", || records(&world, NUMBER), &(0, 1)).await?;
+    world.eventually("records", || open_and_ended(&world, NUMBER), &(0, 1)).await?;
     for (user, platform, token) in
         [(NUMBER, 5, &online), (&plain, 5, &held), (&idle, 5, &unused), (&idle, 2, &newer)]
     {
@@ -68,12 +68,6 @@ pub(super) async fn after_a_crash_everything_is_there_and_nobody_is_online(stand
     }
     runtime.stop().await?;
     Ok("6 tokens as before, 4 of them open, 0 connections, 1 record ended".to_owned())
-}
-
-async fn records(world: &World, user: &str) -> Result<(usize, usize)> {
-    let records = probe::records(world, user).await?;
-    let ended = records.iter().filter(|record| record.ended).count();
-    Ok((records.len() - ended, ended))
 }
 
 /// Each restart takes some seconds; the origin, where it does not, dies fifty times.

@@ -3,8 +3,11 @@
 //! They need a build of the worker with its probe, which tells how often an object was constructed and woken
 //! and breaks its calls at wish. What both runtimes promise alike is a case of the suite instead.
 
+mod chores;
 mod crash;
+mod grace;
 mod hibernation;
+mod layout;
 mod outbox;
 mod pings;
 mod probe;
@@ -66,6 +69,13 @@ fn all() -> Vec<Test> {
         races: upgrades_racing_under_policy_1_leave_one_connection within 240,
         outbox: an_outbox_whose_directory_call_fails_is_delivered_later within 120,
         outbox: a_force_off_that_the_directory_cannot_hear_of_stands_and_can_be_repeated within 120,
+        outbox: a_force_off_does_not_wait_long_for_a_directory_that_hangs within 120,
+        outbox: a_record_whose_id_is_taken_gets_another within 120,
+        grace: an_end_shows_after_the_grace_period_with_its_true_date within 120,
+        grace: coming_back_within_the_grace_period_shows_end_and_opening_together within 120,
+        layout: another_number_of_shards_is_refused_by_the_name_of_its_key within 180,
+        chores: the_audit_ends_what_a_crash_left_open within 180,
+        chores: records_that_ended_long_ago_are_deleted within 120,
         secrets: nothing_secret_is_left_on_disk_or_in_logs within 120,
         crash: after_a_crash_everything_is_there_and_nobody_is_online within 180,
         crash: no_moment_of_death_brings_a_kicked_token_back within 420,

@@ -1,34 +1,47 @@
 //! A directory that cannot be told.
 
-use anyhow::Result;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use super::{probe, stand::Stand};
+use super::{
+    probe::{self, Directory, Record, open_and_ended},
+    stand::Stand,
+};
 use crate::{
     check::{holds, same},
     profile::Profile,
-    world::{FORCE_LOGOUT, World},
+    world::FORCE_LOGOUT,
 };
 
 /// Users whose name is a number have records.
 const FIRST: &str = "1000000000000011";
 const SECOND: &str = "1000000000000012";
+const THIRD: &str = "1000000000000013";
+const FOURTH: &str = "1000000000000014";
+/// Whose record has an id first.
+const HOLDER: &str = "1000000000000015";
+/// How long a force-off waits for the directory.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// With one shard, that one is the whole directory.
+const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
 
 pub(super) async fn an_outbox_whose_directory_call_fails_is_delivered_later(stand: Stand) -> Result<String> {
     let runtime = stand.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let token = world.issue(FIRST, 5).await?;
-    probe::reach_directory(&world, FIRST, false).await?;
+    probe::let_directory(&world, FIRST, Directory::Off).await?;
     let mut socket = world.open(FIRST, 5, &token).await?;
     same(world.platforms(FIRST).await?, vec![5], "platforms online while the directory is away")?;
     holds(probe::records(&world, FIRST).await?.is_empty(), || "a record arrived nevertheless".to_owned())?;
 
-    probe::reach_directory(&world, FIRST, true).await?;
+    probe::let_directory(&world, FIRST, Directory::On).await?;
     world.eventually("records", || open_and_ended(&world, FIRST), &(1, 0)).await?;
     socket.alive().await?;
 
     // The same for an end that comes by itself.
-    probe::reach_directory(&world, FIRST, false).await?;
+    probe::let_directory(&world, FIRST, Directory::Off).await?;
     socket.close().await?;
     world.until_platforms(FIRST, &[]).await?;
     same(
@@ -36,7 +49,7 @@ pub(super) async fn an_outbox_whose_directory_call_fails_is_delivered_later(stan
         (1, 0),
         "records, open and ended, while the directory is away",
     )?;
-    probe::reach_directory(&world, FIRST, true).await?;
+    probe::let_directory(&world, FIRST, Directory::On).await?;
     world.eventually("records", || open_and_ended(&world, FIRST), &(0, 1)).await?;
     runtime.stop().await?;
     Ok("an open and an end, each while the directory was away, arrived".to_owned())
@@ -49,7 +62,7 @@ pub(super) async fn a_force_off_that_the_directory_cannot_hear_of_stands_and_can
     let world = runtime.world();
     let (token, mut socket) = world.login(SECOND, 5).await?;
     world.eventually("records", || open_and_ended(&world, SECOND), &(1, 0)).await?;
-    probe::reach_directory(&world, SECOND, false).await?;
+    probe::let_directory(&world, SECOND, Directory::Off).await?;
     let order = json!({"userID": SECOND, "platformID": 5});
     for attempt in ["the order", "its repetition while the directory is still away"] {
         let answer = world.as_admin(FORCE_LOGOUT, &order).await?;
@@ -61,7 +74,7 @@ pub(super) async fn a_force_off_that_the_directory_cannot_hear_of_stands_and_can
     socket.kicked().await?;
     same(open_and_ended(&world, SECOND).await?, (1, 0), "records while the directory is away")?;
 
-    probe::reach_directory(&world, SECOND, true).await?;
+    probe::let_directory(&world, SECOND, Directory::On).await?;
     world.force_logout(SECOND, 5).await?;
     // Not eventually: the answer says that the directory knows.
     same(open_and_ended(&world, SECOND).await?, (0, 1), "records, open and ended, right after the answer")?;
@@ -69,8 +82,64 @@ pub(super) async fn a_force_off_that_the_directory_cannot_hear_of_stands_and_can
     Ok("2 orders answered 500 and stand, the third succeeded".to_owned())
 }
 
-async fn open_and_ended(world: &World, user: &str) -> Result<(usize, usize)> {
-    let records = probe::records(world, user).await?;
-    let ended = records.iter().filter(|record| record.ended).count();
-    Ok((records.len() - ended, ended))
+pub(super) async fn a_force_off_does_not_wait_long_for_a_directory_that_hangs(
+    stand: Stand,
+) -> Result<String> {
+    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    let (token, mut socket) = world.login(THIRD, 5).await?;
+    world.eventually("records", || open_and_ended(&world, THIRD), &(1, 0)).await?;
+    world.admin_token().await?;
+    probe::let_directory(&world, THIRD, Directory::Hangs).await?;
+    let order = json!({"userID": THIRD, "platformID": 5});
+    let begun = Instant::now();
+    let answer = world.as_admin(FORCE_LOGOUT, &order).await?;
+    let took = begun.elapsed();
+    answer.envelope_with(500)?.refusal(500)?;
+    holds(took >= PATIENCE && took < PATIENCE * 2, || format!("it answered after {took:?}"))?;
+    same(world.status(THIRD).await?.status, 0, "status after the answer")?;
+    world.expect_verdict(&token, 1506, "the token after the answer").await?;
+    socket.kicked().await?;
+    same(open_and_ended(&world, THIRD).await?, (1, 0), "records while the directory hangs")?;
+
+    probe::let_directory(&world, THIRD, Directory::On).await?;
+    world.force_logout(THIRD, 5).await?;
+    same(open_and_ended(&world, THIRD).await?, (0, 1), "records, open and ended, right after the answer")?;
+    runtime.stop().await?;
+    Ok(format!("500 after {:.1} s although the kick stands, its repetition succeeded", took.as_secs_f32()))
+}
+
+pub(super) async fn a_record_whose_id_is_taken_gets_another(stand: Stand) -> Result<String> {
+    let runtime = stand.with(SHARDS, 1).start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    let (_, _holder) = world.login(HOLDER, 5).await?;
+    world.eventually("records", || open_and_ended(&world, HOLDER), &(1, 0)).await?;
+    probe::let_directory(&world, FOURTH, Directory::Off).await?;
+    let (_, socket) = world.login(FOURTH, 5).await?;
+    let drawn = only(probe::own_records(&world, FOURTH).await?)?.id;
+    // Somebody else's record has the id that was drawn.
+    probe::change(&world, &format!("UPDATE record SET id = {drawn}")).await?;
+
+    probe::let_directory(&world, FOURTH, Directory::On).await?;
+    world.eventually("records", || open_and_ended(&world, FOURTH), &(1, 0)).await?;
+    let kept = only(probe::records(&world, FOURTH).await?)?.id;
+    holds(kept != drawn, || format!("two records have the id {drawn}"))?;
+    same(only(probe::records(&world, HOLDER).await?)?.id, drawn, "the id of the record that had it first")?;
+    same(
+        only(probe::own_records(&world, FOURTH).await?)?.id,
+        kept.clone(),
+        "the id in the user's own object",
+    )?;
+    // The connection knows its record by the new id.
+    socket.close().await?;
+    world.eventually("records", || open_and_ended(&world, FOURTH), &(0, 1)).await?;
+    same(only(probe::records(&world, FOURTH).await?)?.id, kept, "the id of the ended record")?;
+    runtime.stop().await?;
+    Ok("another id was drawn, and the end found its record".to_owned())
+}
+
+fn only(records: Vec<Record>) -> Result<Record> {
+    let [record] =
+        <[Record; 1]>::try_from(records).map_err(|records| anyhow!("not one record: {records:?}"))?;
+    Ok(record)
 }

@@ -1,10 +1,10 @@
 //! Questions to the worker's probe, which only a build for tests has.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 
-use crate::{check::same, http::Request, world::World};
+use crate::{check::same, http::Request, world::World, ws::escape};
 
 /// `presence.directory_shards`, as the runtime's default has it.
 const SHARDS: u32 = 16;
@@ -24,17 +24,52 @@ pub(super) async fn look(world: &World, user: &str) -> Result<Seen> {
     ask(world, &format!("/__probe/{user}")).await
 }
 
+/// What becomes of the calls of users' objects to the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Directory {
+    /// They go through.
+    On,
+    /// They fail at once.
+    Off,
+    /// They wait until it is on again.
+    Hangs,
+}
+
 /// Cuts the users' objects off from the directory, or joins them again.
-pub(super) async fn reach_directory(world: &World, user: &str, reachable: bool) -> Result<()> {
-    let action = if reachable { "directory_on" } else { "directory_off" };
+pub(super) async fn let_directory(world: &World, user: &str, be: Directory) -> Result<()> {
+    let action = match be {
+        Directory::On => "directory_on",
+        Directory::Off => "directory_off",
+        Directory::Hangs => "directory_hang",
+    };
     ask(world, &format!("/__probe/{user}?do={action}")).await.map(drop)
 }
 
-/// A record of the directory, as far as tests look at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Changes what shard 0 of the default tenant holds, behind its back. With one shard that is the whole directory.
+pub(super) async fn change(world: &World, statement: &str) -> Result<()> {
+    let action = escape(&format!("sql {statement}"));
+    text(world, &format!("/__probe/directory/dir:v1:0:0?do={action}")).await.map(drop)
+}
+
+/// A record, as far as tests look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Whether it has an end.
-    pub(super) ended: bool,
+    /// Its id.
+    pub(super) id: String,
+    /// When it ended, in milliseconds.
+    pub(super) ended_at: Option<i64>,
+}
+
+/// What a user's own object has.
+pub(super) async fn own_records(world: &World, user: &str) -> Result<Vec<Record>> {
+    records_in(&rows(world, user).await?, user)
+}
+
+/// How many records the default tenant's directory has of a user: open and ended.
+pub(super) async fn open_and_ended(world: &World, user: &str) -> Result<(usize, usize)> {
+    let records = records(world, user).await?;
+    let ended = records.iter().filter(|record| record.ended_at.is_some()).count();
+    Ok((records.len() - ended, ended))
 }
 
 /// What the default tenant's directory has of a user.
@@ -58,13 +93,21 @@ fn records_in(text: &str, user: &str) -> Result<Vec<Record>> {
     let mut found = Vec::new();
     for row in rows.split("], [").filter(|row| !row.is_empty()) {
         // id, tenant, user, full name, avatar, user agent, device, address, begin, end, and more.
-        let columns: Vec<&str> = row.trim_matches(['[', ']']).split(", ").collect();
-        if columns.get(2) == Some(&format!("Text(\"{user}\")").as_str()) {
-            let end = columns.get(9).with_context(|| format!("a record with too few columns: {row}"))?;
-            found.push(Record { ended: *end != "Null" });
+        let columns: Vec<&str> = row.trim_matches(['[', ']']).split(", ").map(bare).collect();
+        let (Some(id), Some(owner), Some(end)) = (columns.first(), columns.get(2), columns.get(9)) else {
+            bail!("a record with too few columns: {row}")
+        };
+        if *owner == user {
+            let ended_at = (*end != "Null").then(|| end.parse()).transpose()?;
+            found.push(Record { id: (*id).to_owned(), ended_at });
         }
     }
     Ok(found)
+}
+
+/// `Text("7")` without what stands around the 7.
+fn bare(column: &str) -> &str {
+    column.strip_prefix("Text(\"").and_then(|rest| rest.strip_suffix("\")")).unwrap_or(column)
 }
 
 async fn rows(world: &World, object: &str) -> Result<String> {
@@ -97,7 +140,7 @@ mod tests {
         let text = format!("layout: Ok(Some([[Int(1), Int(16)]]))\nrecord: Ok(Some([{rows}]))\n");
         assert_eq!(
             records_in(&text, "1").unwrap(),
-            [Record { ended: false }, Record { ended: true }],
+            [None, Some(1_795_312_243_461)].map(|ended_at| Record { id: "7".to_owned(), ended_at }),
             "{text}"
         );
         assert_eq!(records_in("record: Ok(Some([]))\n", "1").unwrap(), []);

@@ -1,6 +1,7 @@
 //! Where a test starts the runtime, kills it and starts it again.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
 };
@@ -10,7 +11,7 @@ use anyhow::Result;
 use crate::{
     leak::Forbidden,
     settings::Settings,
-    subject::Subject,
+    subject::{LOG, Subject},
     transcript::Recorder,
     world::{Shared, World},
 };
@@ -21,6 +22,7 @@ pub(super) struct Stand {
     name: &'static str,
     command: Vec<String>,
     home: PathBuf,
+    variables: Vec<(&'static str, String)>,
 }
 
 /// A runtime that serves.
@@ -32,7 +34,14 @@ pub(super) struct Runtime {
 
 impl Stand {
     pub(super) fn new(name: &'static str, command: Vec<String>, home: PathBuf) -> Self {
-        Self { name, command, home }
+        Self { name, command, home, variables: Vec::new() }
+    }
+
+    /// The same with a key that no case depends on, by the name of its variable.
+    pub(super) fn with(mut self, variable: &'static str, value: u32) -> Self {
+        self.variables.retain(|(name, _)| *name != variable);
+        self.variables.push((variable, value.to_string()));
+        self
     }
 
     /// The command, without what a start appends to it.
@@ -45,9 +54,15 @@ impl Stand {
         &self.home
     }
 
+    /// All that every start wrote to its output so far.
+    pub(super) fn log(&self) -> Result<String> {
+        let bytes = fs::read(self.home.join(LOG))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Starts the runtime on what earlier ones left in the folder.
     pub(super) async fn start(&self, settings: &Settings) -> Result<Runtime> {
-        let subject = Subject::resume(&self.command, settings, &self.home).await?;
+        let subject = Subject::resume(&self.command, settings, &self.variables, &self.home).await?;
         let shared = Arc::new(Shared::new(subject.address, subject.kind, settings.clone(), false));
         Ok(Runtime { name: self.name, subject, shared })
     }

@@ -52,7 +52,7 @@ impl Object {
                 return Ok(());
             }
             #[cfg(feature = "probe")]
-            crate::probe::directory_reachable()?;
+            crate::probe::directory_reachable().await?;
             let configuration = self.configuration().map_err(|failure| CallError(failure.to_string()))?;
             let shards = configuration.settings.presence.directory_shards;
             let clashes = directory::publish(&self.env, &records, shards).await?;

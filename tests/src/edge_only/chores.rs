@@ -1,0 +1,67 @@
+//! What a shard of the directory does by itself.
+
+use anyhow::Result;
+
+use super::{
+    probe::{self, open_and_ended},
+    stand::Stand,
+};
+use crate::{check::same, profile::Profile};
+
+/// One shard is the whole directory, and its alarm rings every second.
+const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
+const AUDIT: &str = "ROLLCALL__PRESENCE__AUDIT_SECONDS";
+const AUDIT_SECONDS: u32 = 2;
+const RETENTION: &str = "ROLLCALL__MESSAGE_CENTER__RETENTION_DAYS";
+
+const GHOST: &str = "1000000000000071";
+const THERE: &str = "1000000000000072";
+const OFTEN: &str = "1000000000000073";
+
+pub(super) async fn the_audit_ends_what_a_crash_left_open(stand: Stand) -> Result<String> {
+    let settings = Profile::Policy1.settings();
+    let stand = stand.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS);
+    let runtime = stand.start(&settings).await?;
+    let world = runtime.world();
+    let (_, mut left) = world.login(GHOST, 5).await?;
+    world.eventually("records", || open_and_ended(&world, GHOST), &(1, 0)).await?;
+    runtime.kill().await?;
+    left.next().await;
+
+    let runtime = stand.start(&settings).await?;
+    let world = runtime.world();
+    let (_, mut socket) = world.login(THERE, 5).await?;
+    world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
+    // Nobody asks for the user: only its shard's records are looked at.
+    world.eventually("records", || open_and_ended(&world, GHOST), &(0, 1)).await?;
+    same(open_and_ended(&world, THERE).await?, (1, 0), "records, open and ended, of who is still there")?;
+    socket.alive().await?;
+    runtime.stop().await?;
+    Ok("a record without a connection ended without anybody asking for its user".to_owned())
+}
+
+pub(super) async fn records_that_ended_long_ago_are_deleted(stand: Stand) -> Result<String> {
+    let stand = stand.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS).with(RETENTION, 1);
+    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    let (token, socket) = world.login(OFTEN, 5).await?;
+    world.eventually("records", || open_and_ended(&world, OFTEN), &(1, 0)).await?;
+    socket.close().await?;
+    world.eventually("records", || open_and_ended(&world, OFTEN), &(0, 1)).await?;
+    let socket = world.open(OFTEN, 5, &token).await?;
+    world.eventually("records", || open_and_ended(&world, OFTEN), &(1, 1)).await?;
+    // All of that was two days ago; one ends only now, and one opens.
+    let day = 24 * 3600 * 1000;
+    let age = format!("online_at = online_at - 2 * {day}, offline_at = offline_at - 2 * {day}");
+    probe::change(&world, &format!("UPDATE record SET {age}")).await?;
+    socket.close().await?;
+    world.eventually("records", || open_and_ended(&world, OFTEN), &(0, 2)).await?;
+    let mut socket = world.open(OFTEN, 5, &token).await?;
+    world.eventually("records", || open_and_ended(&world, OFTEN), &(1, 2)).await?;
+
+    probe::change(&world, "UPDATE progress SET sweep_at = 0").await?;
+    world.eventually("records", || open_and_ended(&world, OFTEN), &(1, 1)).await?;
+    socket.alive().await?;
+    runtime.stop().await?;
+    Ok("of 3 records the one that ended before the retention is gone".to_owned())
+}
