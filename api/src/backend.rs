@@ -1,10 +1,22 @@
 //! The ports: what the routes need from a runtime.
 
-use std::future::{Future, ready};
+use std::{
+    future::{Future, ready},
+    time::Duration,
+};
 
 use rollcall_core::{
     config::Settings,
-    id::UserId,
+    directory::{
+        query::{ListQuery, Listed},
+        record::Record,
+        upsert::Imported,
+        view::View,
+        zone::Zone,
+    },
+    id::{TenantId, UserId},
+    message_center::Introspections,
+    secret::Secret,
     time::Timestamp,
     token::{Keys, TokenError, Verified},
     user::{Command, Reply},
@@ -14,6 +26,26 @@ use rollcall_core::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unavailable(pub String);
+
+/// The most of another service's answer that is read, in bytes.
+pub const ANSWER_BYTES: usize = 256 * 1024;
+/// How long another service may take.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// A request to another service.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// Where.
+    pub url: String,
+    /// Of the body.
+    pub content_type: &'static str,
+    /// The header `Authorization`.
+    pub authorization: Option<Secret<String>>,
+    /// The header `XC-Request-Id`.
+    pub request_id: String,
+    /// What is sent.
+    pub body: Secret<String>,
+}
 
 /// Whether the process wants to be sent requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +68,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// The clock.
     fn now(&self) -> Timestamp;
+
+    /// Random bits.
+    fn random(&self) -> u128;
+
+    /// `message_center.time_zone`.
+    fn zone(&self) -> &Zone;
+
+    /// What is remembered of an issuer's answers.
+    fn introspections(&self) -> &Introspections;
 
     /// Whether to send requests here.
     fn health(&self) -> Health;
@@ -65,6 +106,32 @@ pub trait Backend: Clone + Send + Sync + 'static {
             }
         }
     }
+
+    /// The moment and the order in force under which a tenant's records are read.
+    fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, Unavailable>> + Send;
+
+    /// One page of a tenant's records, and the number of all that match.
+    fn list(
+        &self,
+        tenant: TenantId,
+        query: ListQuery,
+        view: &View,
+    ) -> impl Future<Output = Result<Listed, Unavailable>> + Send;
+
+    /// The record that stands for a user.
+    fn detail(
+        &self,
+        tenant: TenantId,
+        user: i64,
+        view: &View,
+    ) -> impl Future<Output = Result<Option<Record>, Unavailable>> + Send;
+
+    /// Writes imported records; what is not among the answers has the id of a live record. Durable when it returns.
+    fn import(&self, records: Vec<Record>)
+    -> impl Future<Output = Result<Vec<Imported>, Unavailable>> + Send;
+
+    /// Asks another service. The answer is its status and its body, of which no more than [`ANSWER_BYTES`] are read.
+    fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), Unavailable>> + Send;
 
     /// Waits until no memory of [`Backend::standing`] can be older than this call. Nothing is remembered by default.
     fn outlive_caches(&self) -> impl Future<Output = ()> + Send {

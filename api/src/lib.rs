@@ -6,17 +6,26 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod answer;
 mod backend;
 mod body;
 mod cors;
 mod health;
+mod message_center;
 mod openapi;
 pub mod openim;
 
-use axum::{Router, middleware, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    middleware,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::{HeaderMap, Method, Uri};
 
-pub use backend::{Backend, Health, Unavailable};
+pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, Health, Post, Unavailable};
 pub use body::BODY_BYTES;
 pub use openapi::document;
 
@@ -26,10 +35,26 @@ pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
         .route("/health", get(health::health::<B>))
         .route("/openapi.json", get(openapi::serve))
         .merge(openim::routes())
+        .merge(message_center::routes(&backend))
+        .merge(admin::routes(&backend))
         .merge(sockets)
-        .fallback(openim::not_found)
+        .fallback(not_found::<B>)
         .method_not_allowed_fallback(openim::not_found)
         .layer(middleware::map_response_with_state(backend.clone(), openim::render::<B>))
         .layer(middleware::from_fn(cors::cors))
         .with_state(backend)
+}
+
+/// In the words of the family that the path belongs to.
+async fn not_found<B: Backend>(
+    State(backend): State<B>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    if message_center::owns(&uri) {
+        message_center::no_handler(&backend, &method, &uri, &headers)
+    } else {
+        openim::not_found(method, uri).await.into_response()
+    }
 }

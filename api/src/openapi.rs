@@ -4,9 +4,12 @@
 //! `cargo run -p rollcall-api --example openapi` writes it anew.
 
 use http::{HeaderName, header::CONTENT_TYPE};
-use utoipa::OpenApi;
+use utoipa::{
+    OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
 
-use crate::{health, openim};
+use crate::{admin, health, message_center, openim};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +26,10 @@ use crate::{health, openim};
         openim::parse_token,
         openim::force_logout,
         openim::connect,
+        message_center::list,
+        message_center::search,
+        message_center::detail,
+        admin::import,
         health::health,
         self::serve,
     ),
@@ -30,6 +37,8 @@ use crate::{health, openim};
         (name = "user", description = "Who is online (OpenIM)"),
         (name = "auth", description = "Tokens and forced logout (OpenIM)"),
         (name = "gateway", description = "The WebSocket gateway of OpenIM's clients"),
+        (name = "message center", description = "Who is or was online, for consoles"),
+        (name = "administration", description = "Of our own"),
         (name = "operation", description = "For whoever runs the server"),
     )
 )]
@@ -40,7 +49,14 @@ const JSON: &str = include_str!("../openapi.json");
 
 /// The document as the attributes of the routes say it.
 pub fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi();
+    let bearer = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of the configuration or of the issuer, or an OpenIM administrator's"))
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    document
 }
 
 /// This document

@@ -1,6 +1,6 @@
 //! JSON at the border, read in one way: every other reader of `serde_json` would be compiled anew for every type.
 
-use serde::{Deserialize, de::Error as _};
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Reads JSON text.
 ///
@@ -22,4 +22,41 @@ pub fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> 
         None => Err(serde_json::Error::custom("EOF")),
         Some(_) => Err(serde_json::Error::custom("expected an object")),
     }
+}
+
+/// A 64-bit integer that may be written as its decimal text: JSON's own numbers lose digits in many programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Integer(pub i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Number(i64),
+            Text(String),
+        }
+        let number = match Form::deserialize(deserializer) {
+            Ok(Form::Number(number)) => Some(number),
+            Ok(Form::Text(text)) => text.trim().parse().ok(),
+            Err(_) => None,
+        };
+        number.map(Self).ok_or_else(|| D::Error::custom("expected a 64-bit integer or its decimal text"))
+    }
+}
+
+/// `#[serde(deserialize_with = "json::integer")]`: an [`Integer`].
+///
+/// # Errors
+/// When it is none.
+pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    Integer::deserialize(deserializer).map(|Integer(number)| number)
+}
+
+/// `#[serde(deserialize_with = "json::integers")]`: a list of [`Integer`]s.
+///
+/// # Errors
+/// When one of them is none.
+pub fn integers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+    Ok(Vec::<Integer>::deserialize(deserializer)?.into_iter().map(|Integer(number)| number).collect())
 }

@@ -11,6 +11,7 @@ pub mod directory;
 pub mod gateway;
 pub mod id;
 pub mod json;
+pub mod message_center;
 pub mod net;
 pub mod openim;
 pub mod platform;

@@ -8,23 +8,40 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rollcall_api::{Backend, Health, Unavailable};
+use anyhow::Context as _;
+use rollcall_api::{Backend, Health, Post, Unavailable};
 use rollcall_core::{
     config::Settings,
-    id::UserId,
+    directory::{
+        query::{self, ListQuery, Listed},
+        record::Record,
+        upsert::{self, Imported},
+        view::View,
+        zone::Zone,
+    },
+    id::{TenantId, UserId},
+    message_center::Introspections,
+    store::Statement,
     time::{Moment, Timestamp},
     token::Keys,
     user::{Command, Reply},
 };
 
-use crate::users::{Failure, Users};
+use crate::{outgoing::Client, store::Rows, users::Users};
 
 /// The origin behind its routes.
 #[derive(Clone)]
 pub struct Origin {
     /// Every user.
     pub users: Users,
-    state: Arc<AtomicU8>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: AtomicU8,
+    zone: Zone,
+    introspections: Introspections,
+    client: Client,
 }
 
 const SERVING: u8 = 0;
@@ -32,13 +49,23 @@ const DRAINING: u8 = 1;
 
 impl Origin {
     /// A serving origin.
-    pub fn new(users: Users) -> Self {
-        Self { users, state: Arc::new(AtomicU8::new(SERVING)) }
+    ///
+    /// # Errors
+    /// When `message_center.time_zone` is no zone.
+    pub fn new(users: Users) -> anyhow::Result<Self> {
+        let shared = Shared {
+            state: AtomicU8::new(SERVING),
+            zone: Zone::new(&users.settings().message_center.time_zone)
+                .context("message_center.time_zone")?,
+            introspections: Introspections::default(),
+            client: Client::default(),
+        };
+        Ok(Self { users, shared: Arc::new(shared) })
     }
 
     /// From now on the process wants no more requests.
     pub fn drain(&self) {
-        self.state.store(DRAINING, Ordering::Relaxed);
+        self.shared.state.store(DRAINING, Ordering::Relaxed);
     }
 }
 
@@ -56,10 +83,22 @@ impl Backend for Origin {
     }
 
     fn health(&self) -> Health {
-        match self.state.load(Ordering::Relaxed) {
+        match self.shared.state.load(Ordering::Relaxed) {
             SERVING => Health::Serving,
             _ => Health::Draining,
         }
+    }
+
+    fn random(&self) -> u128 {
+        rand::random()
+    }
+
+    fn zone(&self) -> &Zone {
+        &self.shared.zone
+    }
+
+    fn introspections(&self) -> &Introspections {
+        &self.shared.introspections
     }
 
     async fn run(&self, user: &UserId, command: Command) -> Result<Reply, Unavailable> {
@@ -73,9 +112,43 @@ impl Backend for Origin {
         }
         Ok(replies)
     }
+
+    async fn view(&self, _: TenantId) -> Result<View, Unavailable> {
+        Ok(View::at(now()))
+    }
+
+    async fn list(&self, tenant: TenantId, asked: ListQuery, view: &View) -> Result<Listed, Unavailable> {
+        query::read_list(&self.ask(query::list(&asked, tenant, view)).await?).map_err(unavailable)
+    }
+
+    async fn detail(&self, tenant: TenantId, user: i64, view: &View) -> Result<Option<Record>, Unavailable> {
+        let rows = self.ask(query::detail(tenant, user, view)).await?;
+        Ok(query::read_records(&rows).map_err(unavailable)?.pop())
+    }
+
+    async fn import(&self, records: Vec<Record>) -> Result<Vec<Imported>, Unavailable> {
+        let answers = self.users.store().commit(upsert::import(&records)).await.map_err(unavailable)?;
+        let mut all = Vec::with_capacity(records.len());
+        for rows in &answers {
+            all.extend(upsert::imported(rows).map_err(unavailable)?);
+        }
+        Ok(all)
+    }
+
+    async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), Unavailable> {
+        self.shared.client.post(request).await
+    }
 }
 
-fn unavailable(failure: Failure) -> Unavailable {
+impl Origin {
+    /// The rows of one question to the store.
+    async fn ask(&self, statement: Statement) -> Result<Rows, Unavailable> {
+        let answers = self.users.store().query(vec![statement]).await.map_err(unavailable)?;
+        answers.into_iter().next().ok_or_else(|| Unavailable("the store has no answer".to_owned()))
+    }
+}
+
+fn unavailable(failure: impl std::fmt::Display) -> Unavailable {
     Unavailable(failure.to_string())
 }
 

@@ -5,6 +5,7 @@
 pub mod backend;
 pub mod configuration;
 pub mod data_dir;
+mod outgoing;
 pub mod server;
 pub mod socket;
 pub mod store;

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{TenantId, UserId},
+    json,
     openim::DetailStyle,
     policy::LoginPolicy,
     secret::Secret,
@@ -60,9 +61,9 @@ pub struct Auth {
 #[serde(deny_unknown_fields)]
 pub struct StaticToken {
     pub sha256: TokenHash,
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "json::integer")]
     pub user_id: i64,
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "json::integer")]
     pub tenant_id: i64,
     #[serde(default)]
     pub username: Option<String>,
@@ -78,9 +79,9 @@ pub struct StaticToken {
     pub avatar: Option<String>,
     #[serde(default)]
     pub device_id: Option<String>,
-    #[serde(default, deserialize_with = "numbers")]
+    #[serde(default, deserialize_with = "json::integers")]
     pub dept_ids: Vec<i64>,
-    #[serde(default, deserialize_with = "numbers")]
+    #[serde(default, deserialize_with = "json::integers")]
     pub group_ids: Vec<i64>,
     #[serde(default = "yes")]
     pub active: bool,
@@ -256,31 +257,4 @@ impl Settings {
 
 const fn yes() -> bool {
     true
-}
-
-/// An id: an integer, or its decimal text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Integer(i64),
-    Text(String),
-}
-
-impl Number {
-    fn read<E: serde::de::Error>(self) -> Result<i64, E> {
-        match self {
-            Self::Integer(number) => Ok(number),
-            Self::Text(text) => {
-                text.parse().map_err(|_| E::custom("expected a 64-bit integer or its decimal text"))
-            }
-        }
-    }
-}
-
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    Number::deserialize(deserializer).map_err(D::Error::custom)?.read()
-}
-
-fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
-    Vec::<Number>::deserialize(deserializer)?.into_iter().map(Number::read).collect()
 }

@@ -6,6 +6,7 @@
 //! [`record::Record`] values, and tests hold the two together.
 
 pub mod filter;
+pub mod import;
 pub mod page;
 pub mod query;
 pub mod record;

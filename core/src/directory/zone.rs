@@ -65,6 +65,12 @@ impl Zone {
     }
 }
 
+/// Reads RFC 3339, whose offset says which instant is meant; cut off to the second.
+pub fn instant(text: &str) -> Option<Timestamp> {
+    const WITHOUT_OFFSET: usize = "2025-07-16T09:00:00".len();
+    if text.len() > WITHOUT_OFFSET { Zone::default().parse(text) } else { None }
+}
+
 fn civil_date(text: &str) -> Option<civil::Date> {
     let mut parts = text.split('-');
     let (year, month, day) =

@@ -26,7 +26,8 @@ pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
     };
     let mut statements = release_all_held().to_vec();
     statements.extend([end_left_open(last_alive), renewal()]);
-    Ok(store.commit(statements).await?)
+    store.commit(statements).await?;
+    Ok(())
 }
 
 /// Renews the lease for ever.

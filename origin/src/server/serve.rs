@@ -42,7 +42,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let address = listener.local_addr()?;
     data_dir.announce(&format!("http://{address}"))?;
     let lease = tokio::spawn(lease::keep(users.store().clone()));
-    let origin = Origin::new(users);
+    let origin = Origin::new(users)?;
     let router = rollcall_api::router(origin.clone(), socket::routes());
     let (stop, stopping) = watch::channel(false);
     let accepting = tokio::spawn(accept(listener, router, header_timeout, stopping));

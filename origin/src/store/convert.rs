@@ -20,11 +20,7 @@ impl ToSql for Bound<'_> {
     }
 }
 
-pub(super) fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<usize> {
-    let mut prepared = connection.prepare_cached(&statement.sql)?;
-    prepared.execute(rusqlite::params_from_iter(statement.params.iter().map(Bound)))
-}
-
+/// Runs a statement to its end. The rows of one that changes something are those of its RETURNING.
 pub(super) fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Rows> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     let columns = prepared.column_count();

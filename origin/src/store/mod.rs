@@ -53,11 +53,11 @@ impl Store {
 
     /// Makes all of `statements` durable in one transaction, or none of them.
     ///
-    /// Commits of different callers share an fsync.
+    /// Commits of different callers share an fsync. What comes back are the rows that each statement returns.
     ///
     /// # Errors
     /// When they could not be made durable; then nothing of them happened.
-    pub async fn commit(&self, statements: Vec<Statement>) -> Result<(), StoreError> {
+    pub async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         self.writer.commit(statements).await
     }
 

@@ -7,7 +7,7 @@ use rollcall_core::store::Statement;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{StoreError, convert};
+use super::{Rows, StoreError, convert};
 
 /// Commits waiting for the writer; above it callers wait for a place.
 const QUEUE: usize = 4096;
@@ -16,7 +16,7 @@ const GROUP: usize = 512;
 
 struct Job {
     statements: Vec<Statement>,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    done: oneshot::Sender<Result<Vec<Rows>, StoreError>>,
 }
 
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Writer {
         Ok(Self { jobs, ended: Arc::new(Mutex::new(Some(ended))), close: Arc::new(Mutex::new(Some(close))) })
     }
 
-    pub(super) async fn commit(&self, statements: Vec<Statement>) -> Result<(), StoreError> {
+    pub(super) async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         let (done, answer) = oneshot::channel();
         self.jobs.send(Job { statements, done }).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
@@ -78,7 +78,7 @@ fn commit_group(connection: &mut Connection, group: &mut Vec<Job>) {
 }
 
 /// One result a job: a job that fails by itself takes only itself back, a failing commit takes all.
-fn try_group(connection: &mut Connection, group: &[Job]) -> Vec<Result<(), StoreError>> {
+fn try_group(connection: &mut Connection, group: &[Job]) -> Vec<Result<Vec<Rows>, StoreError>> {
     let all = |error: rusqlite::Error| {
         let error = StoreError::from(error);
         tracing::error!(%error, commits = group.len(), "a commit failed");
@@ -92,7 +92,7 @@ fn try_group(connection: &mut Connection, group: &[Job]) -> Vec<Result<(), Store
     let mut results = Vec::with_capacity(group.len());
     for job in group {
         match one(&mut transaction, job) {
-            Ok(()) => results.push(Ok(())),
+            Ok(rows) => results.push(Ok(rows)),
             Err(error) => {
                 tracing::error!(%error, "a change was refused");
                 results.push(Err(error.into()));
@@ -105,10 +105,13 @@ fn try_group(connection: &mut Connection, group: &[Job]) -> Vec<Result<(), Store
     }
 }
 
-fn one(transaction: &mut rusqlite::Transaction<'_>, job: &Job) -> rusqlite::Result<()> {
+fn one(transaction: &mut rusqlite::Transaction<'_>, job: &Job) -> rusqlite::Result<Vec<Rows>> {
     let savepoint = transaction.savepoint()?;
-    for statement in &job.statements {
-        convert::execute(&savepoint, statement)?;
-    }
-    savepoint.commit()
+    let rows = job
+        .statements
+        .iter()
+        .map(|statement| convert::query(&savepoint, statement))
+        .collect::<rusqlite::Result<_>>()?;
+    savepoint.commit()?;
+    Ok(rows)
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::order::{Direction, Order, OrderBy};
 use crate::directory::{
-    filter::{self, Condition, Kind, Violation, parameter, parse_number},
+    filter::{self, Comparison, Condition, Kind, Violation, parameter, parse_number},
     zone::Zone,
 };
 
@@ -68,7 +68,18 @@ impl Page {
     }
 }
 
+/// A query string as [`ListQuery::parse`] takes it.
+pub fn pairs(query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
 impl ListQuery {
+    /// Whether it can list nothing but records of this user.
+    pub fn is_about(&self, user: i64) -> bool {
+        let only = |condition: &Condition| matches!(condition, Condition::User(Comparison::Equal(id)) if *id == user);
+        self.conditions.iter().any(only)
+    }
+
     /// Reads a decoded query string: names and values in their order, repeated names kept. Empty paging
     /// parameters count as absent, unknown parameters are ignored, of a repeated one the first counts.
     ///

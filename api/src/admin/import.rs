@@ -1,0 +1,244 @@
+//! Bringing in the records of another system (`docs/rules/message-center.md#import`).
+
+use std::collections::HashSet;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use http_body_util::BodyExt as _;
+use rollcall_core::{
+    directory::{
+        import::{LINE_BYTES, parse_line},
+        record::Record,
+        upsert::Imported,
+    },
+    message_center::{Deed, Fault},
+};
+use serde::Serialize;
+
+use crate::{
+    Backend, answer,
+    message_center::{Caller, Failed},
+};
+
+/// Records that are written at a time: all that is held of a file.
+const BATCH: usize = 2_000;
+/// Rejected lines that are told one by one.
+const REJECTED: usize = 1_000;
+
+/// What became of a file.
+#[derive(Serialize, Default, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    /// Records that are new
+    imported: u64,
+    /// Records that an earlier line or file had
+    updated: u64,
+    /// The first 1,000 lines that were not taken
+    rejected: Vec<Rejected>,
+    /// How many were not taken
+    rejected_total: u64,
+}
+
+/// A line that was not taken.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Rejected {
+    /// From 1
+    line: u64,
+    /// Why
+    error: String,
+}
+
+/// Import records
+///
+/// One JSON object a line. Lines are taken one by one: a bad one is reported and the others are imported. Repeating a file
+/// changes nothing; the last line of an id wins. An `offlineDate` that is absent means online until `leaseUntil`.
+#[utoipa::path(
+    post, path = "/admin/v1/records:import", tag = "administration",
+    request_body(content = String, content_type = "application/x-ndjson", description = "`{\"id\",\"tenantId\",\"userId\",\"fullName\",\"avatar\",\"userAgent\",\"deviceId\",\"remoteAddress\",\"onlineDate\",\"offlineDate\",\"leaseUntil\"}` a line; ids as text or number, dates of RFC 3339"),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "What became of the lines", body = Report),
+        (status = 400, description = "The body did not arrive whole; what came before was imported"),
+        (status = 401, description = "No good token"),
+        (status = 403, description = "Not an administrator"),
+        (status = 500, description = "Not everything could be written; repeating it is safe"),
+        (status = 503, description = "The issuer of tokens could not be asked"),
+    )
+)]
+pub(crate) async fn import<B: Backend>(
+    State(backend): State<B>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Failed> {
+    caller.must(&backend, Deed::Administer, false)?;
+    let mut import = Import { backend, batch: Vec::new(), line: 0, report: Report::default() };
+    let mut lines =
+        Lines { body: request.into_body(), rest: Vec::new(), read: 0, too_long: false, ended: false };
+    while let Some(line) = lines.next().await? {
+        import.take(line).await?;
+    }
+    import.write().await?;
+    Ok(answer::json(&import.report))
+}
+
+struct Import<B> {
+    backend: B,
+    /// With the number of the line that each came from.
+    batch: Vec<(u64, Record)>,
+    line: u64,
+    report: Report,
+}
+
+impl<B: Backend> Import<B> {
+    async fn take(&mut self, line: Result<Vec<u8>, TooLong>) -> Result<(), Failed> {
+        self.line += 1;
+        let lease = std::time::Duration::from_secs(self.backend.settings().presence.lease_seconds.into());
+        match line {
+            Err(TooLong) => self.reject(self.line, format!("the line is longer than {LINE_BYTES} bytes")),
+            Ok(line) if line.trim_ascii().is_empty() => {}
+            Ok(line) => match parse_line(&line, self.backend.now(), lease) {
+                Err(error) => self.reject(self.line, error),
+                Ok(record) => self.batch.push((self.line, record)),
+            },
+        }
+        if self.batch.len() >= BATCH { self.write().await } else { Ok(()) }
+    }
+
+    async fn write(&mut self) -> Result<(), Failed> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let (lines, records): (Vec<_>, Vec<_>) = std::mem::take(&mut self.batch).into_iter().unzip();
+        let ids: Vec<_> = records.iter().map(|record| record.id).collect();
+        let mut written = HashSet::new();
+        for one in self.backend.import(records).await? {
+            let id = match one {
+                Imported::New(id) => {
+                    self.report.imported += 1;
+                    id
+                }
+                Imported::Updated(id) => {
+                    self.report.updated += 1;
+                    id
+                }
+            };
+            written.insert(id);
+        }
+        for (line, id) in lines.into_iter().zip(ids) {
+            if !written.contains(&id) {
+                self.reject(line, format!("id: {id} is a live record's"));
+            }
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, line: u64, error: String) {
+        self.report.rejected_total += 1;
+        if self.report.rejected.len() < REJECTED {
+            self.report.rejected.push(Rejected { line, error });
+        }
+    }
+}
+
+/// A line that was skipped.
+struct TooLong;
+
+/// A body, line by line; no more of it is held than a line and what came with its end.
+struct Lines {
+    body: Body,
+    rest: Vec<u8>,
+    /// How much of `rest` was given out.
+    read: usize,
+    /// Whether the line in `rest` was longer than allowed and is being skipped.
+    too_long: bool,
+    ended: bool,
+}
+
+impl Lines {
+    async fn next(&mut self) -> Result<Option<Result<Vec<u8>, TooLong>>, Failed> {
+        loop {
+            let rest = self.rest.get(self.read..).unwrap_or_default();
+            if let Some(length) = rest.iter().position(|byte| *byte == b'\n') {
+                let line = rest.get(..length).unwrap_or_default().to_vec();
+                self.read += length + 1;
+                return Ok(Some(self.whole(line)));
+            }
+            if self.ended {
+                let line = std::mem::take(&mut self.rest).split_off(self.read);
+                self.read = 0;
+                return Ok((!line.is_empty() || self.too_long).then(|| self.whole(line)));
+            }
+            self.more().await?;
+        }
+    }
+
+    fn whole(&mut self, line: Vec<u8>) -> Result<Vec<u8>, TooLong> {
+        if std::mem::take(&mut self.too_long) || line.len() > LINE_BYTES { Err(TooLong) } else { Ok(line) }
+    }
+
+    async fn more(&mut self) -> Result<(), Failed> {
+        self.rest.drain(..self.read);
+        self.read = 0;
+        if self.rest.len() > LINE_BYTES {
+            self.too_long = true;
+            self.rest.clear();
+        }
+        match self.body.frame().await {
+            None => self.ended = true,
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    self.rest.extend_from_slice(&data);
+                }
+            }
+            Some(Err(error)) => {
+                tracing::info!(%error, "an import broke off");
+                return Err(Fault::Unparsable { too_large: false }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of a body that arrives in pieces of `size`.
+    fn lines(text: &str, size: usize) -> Vec<Option<String>> {
+        let pieces: Vec<Result<_, std::convert::Infallible>> =
+            text.as_bytes().chunks(size).map(|piece| Ok(axum::body::Bytes::copy_from_slice(piece))).collect();
+        let body = Body::from_stream(futures_util::stream::iter(pieces));
+        let mut lines = Lines { body, rest: Vec::new(), read: 0, too_long: false, ended: false };
+        let all = async {
+            let mut all = Vec::new();
+            while let Some(line) = lines.next().await.unwrap() {
+                all.push(line.ok().map(|line| String::from_utf8(line).unwrap()));
+            }
+            all
+        };
+        futures_util::FutureExt::now_or_never(all).unwrap()
+    }
+
+    #[test]
+    fn lines_are_the_same_however_they_arrive() {
+        let long = "x".repeat(LINE_BYTES + 1);
+        let text = format!("a\n\nbc\n{long}\n{}\nlast", "y".repeat(LINE_BYTES));
+        let expected = [
+            Some("a".to_owned()),
+            Some(String::new()),
+            Some("bc".to_owned()),
+            None,
+            Some("y".repeat(LINE_BYTES)),
+            Some("last".to_owned()),
+        ];
+        for size in [1, 2, 3, 1000, LINE_BYTES, 1 << 20] {
+            assert_eq!(lines(&text, size), expected, "{size}");
+        }
+        assert_eq!(lines("", 1), []);
+        assert_eq!(lines("a\n", 1), [Some("a".to_owned())]);
+        assert_eq!(lines(&long, 7), [None]);
+    }
+}

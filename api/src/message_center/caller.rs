@@ -1,0 +1,74 @@
+//! Who asks (`docs/rules/message-center.md#authentication`).
+
+use axum::extract::FromRequestParts;
+use http::{header::AUTHORIZATION, request::Parts};
+use rollcall_core::{
+    directory::query,
+    id::TenantId,
+    message_center::{Deed, Fault, Principal, may, static_token, token_of},
+    secret::Secret,
+};
+
+use super::{Failed, envelope::RequestId, issuer};
+use crate::{Backend, openim::joined_header};
+
+/// The holder of a good token, and the tenant that the request is about.
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    pub(crate) tenant: TenantId,
+}
+
+impl Caller {
+    /// Refuses what the holder may not do. `own` says that the request is about nobody but the holder.
+    pub(crate) fn must<B: Backend>(&self, backend: &B, deed: Deed, own: bool) -> Result<(), Failed> {
+        Ok(may(&self.principal, deed, own, &backend.settings().message_center)?)
+    }
+
+    /// The holder's own number, where the request stays within the holder's own tenant.
+    pub(crate) fn number(&self) -> Option<i64> {
+        self.principal.user.number().filter(|_| self.tenant == self.principal.tenant)
+    }
+}
+
+impl<B: Backend> FromRequestParts<B> for Caller {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, Failed> {
+        let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
+        let in_query = access_token(parts);
+        // A token in a query is written into logs on its way; only a socket, which has no other place, may have it.
+        let in_query = in_query.as_deref().filter(|_| in_header.is_some());
+        let token = token_of(in_header.as_deref(), in_query)?;
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+        let principal = principal(backend, &token, &request_id).await?;
+        let named = ["XC-Opt-Tenant-Id", "X-Opt-Tenant-Id"]
+            .into_iter()
+            .find_map(|name| joined_header(&parts.headers, name));
+        let tenant = principal.operating_tenant(named.as_deref(), backend.settings())?;
+        Ok(Self { principal, tenant })
+    }
+}
+
+fn access_token(parts: &Parts) -> Option<String> {
+    let pairs = query::pairs(parts.uri.query().unwrap_or_default());
+    pairs.into_iter().find(|(name, _)| name == "access_token").map(|(_, value)| value)
+}
+
+/// The holder of a token: of the configuration's, of an OpenIM administrator's, or of an issuer's.
+async fn principal<B: Backend>(
+    backend: &B,
+    token: &Secret<String>,
+    request_id: &str,
+) -> Result<Principal, Failed> {
+    let settings = backend.settings();
+    if let Some(entry) = static_token(settings, token) {
+        return if entry.active { Ok(entry.into()) } else { Err(Fault::InvalidToken.into()) };
+    }
+    if let Ok(verified) = backend.keys().verify(token.expose(), backend.now()) {
+        if settings.is_admin(&verified.user) && backend.standing(&verified).await?.is_ok() {
+            return Ok(Principal::openim_admin(verified.user));
+        }
+        return Err(Fault::InvalidToken.into());
+    }
+    issuer::introspect(backend, token, request_id).await
+}

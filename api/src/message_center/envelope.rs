@@ -1,0 +1,162 @@
+//! Answers of this family (`docs/rules/message-center.md#envelope`).
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use rollcall_core::message_center::Fault;
+use serde::Serialize;
+
+use crate::{Backend, Unavailable, answer, body::Unread, openim::joined_header};
+
+/// The names under which callers know a request's id; the first is the one that is answered.
+const REQUEST_ID: [HeaderName; 2] =
+    [HeaderName::from_static("xc-request-id"), HeaderName::from_static("x-request-id")];
+const ERROR_KEY: [HeaderName; 2] = [HeaderName::from_static("xc-e-key"), HeaderName::from_static("x-e-key")];
+/// A longer request id is not echoed.
+const REQUEST_ID_BYTES: usize = 128;
+
+/// Every answer.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Envelope<T> {
+    /// `S`; `E0` the request is at fault; `E2` the server is
+    #[schema(example = "S")]
+    code: &'static str,
+    /// `Success`, or the error's text
+    #[schema(example = "Success")]
+    msg: String,
+    /// What was asked for; `{}` where there is nothing
+    data: T,
+    /// The server's clock, `yyyy-MM-dd HH:mm:ss` in `message_center.time_zone`
+    #[schema(example = "2025-07-16 12:00:00")]
+    datetime: String,
+    /// Empty on success
+    ext: Extension,
+}
+
+/// Nothing.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Empty {}
+
+/// What goes with an error.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Extension {
+    /// The error's machine word
+    #[serde(rename = "eKey", skip_serializing_if = "Option::is_none")]
+    key: Option<&'static str>,
+}
+
+/// A refusal on its way out; [`dress`] writes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed(Fault);
+
+/// The id of a request, of its caller's or of ours.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
+/// Success with a payload.
+pub(crate) fn success<B: Backend, T: Serialize>(backend: &B, data: T) -> Response {
+    let datetime = backend.zone().format(backend.now());
+    answer::json(&Envelope {
+        code: "S",
+        msg: "Success".to_owned(),
+        data,
+        datetime,
+        ext: Extension { key: None },
+    })
+}
+
+impl<F: Into<Fault>> From<F> for Failed {
+    fn from(fault: F) -> Self {
+        Self(fault.into())
+    }
+}
+
+impl From<Unavailable> for Failed {
+    fn from(error: Unavailable) -> Self {
+        tracing::error!(%error, "a question of the message center has no answer");
+        Self(Fault::Internal)
+    }
+}
+
+impl From<Unread> for Failed {
+    fn from(unread: Unread) -> Self {
+        Self(Fault::Unparsable { too_large: matches!(unread, Unread::TooLarge) })
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self.0);
+        response
+    }
+}
+
+/// Gives a request its id and an answer what every answer of this family has.
+pub(crate) async fn dress<B: Backend>(
+    State(backend): State<B>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = request_id(&backend, request.headers());
+    tracing::debug!(request_id = id.0, path = request.uri().path(), "asked");
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
+        response = refusal(&backend, &fault);
+    }
+    name(response, &id)
+}
+
+/// A refusal of a request that no route of this family took.
+pub(super) fn refuse<B: Backend>(backend: &B, headers: &HeaderMap, fault: &Fault) -> Response {
+    name(refusal(backend, fault), &request_id(backend, headers))
+}
+
+fn name(mut response: Response, id: &RequestId) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        let [name, _] = REQUEST_ID;
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+fn request_id<B: Backend>(backend: &B, headers: &HeaderMap) -> RequestId {
+    let given = REQUEST_ID.iter().find_map(|name| joined_header(headers, name.as_str()));
+    let fits = |id: &String| id.len() <= REQUEST_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic());
+    RequestId(given.filter(fits).unwrap_or_else(|| format!("{:032x}", backend.random())))
+}
+
+/// An error as it is answered.
+fn refusal<B: Backend>(backend: &B, fault: &Fault) -> Response {
+    let body = Envelope {
+        code: fault.code(),
+        msg: fault.to_string(),
+        data: Empty {},
+        datetime: backend.zone().format(backend.now()),
+        ext: Extension { key: Some(fault.key()) },
+    };
+    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = answer::json(&body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for name in ERROR_KEY {
+        headers.insert(name, HeaderValue::from_static(fault.key()));
+    }
+    if let Some(challenge) = fault.challenge() {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    }
+    if *fault == Fault::IssuerDown {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if let Fault::Method { supported, .. } = fault {
+        headers.insert(header::ALLOW, HeaderValue::from_static(supported));
+    }
+    response
+}

@@ -1,0 +1,83 @@
+//! Asking the issuer of a token (`docs/rules/message-center.md#authentication`).
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rollcall_core::{
+    config::Introspection,
+    message_center::{Fault, Introspected, Principal, read_introspection},
+    secret::Secret,
+    token::TokenHash,
+};
+
+use super::Failed;
+use crate::{Backend, backend::Post};
+
+/// The holder of a token, from memory or from the issuer.
+pub(super) async fn introspect<B: Backend>(
+    backend: &B,
+    token: &Secret<String>,
+    request_id: &str,
+) -> Result<Principal, Failed> {
+    let configured = &backend.settings().auth.introspection;
+    let Some(url) = &configured.url else { return Err(Fault::InvalidToken.into()) };
+    let (hash, now) = (TokenHash::of(token.expose()), backend.now());
+    let answer = match backend.introspections().get(&hash, now) {
+        Some(answer) => answer,
+        None => {
+            let (status, body) =
+                backend.post(request(url, configured, token, request_id)).await.map_err(down)?;
+            if status != 200 {
+                return Err(down(format!("it answered {status}")));
+            }
+            let answer =
+                read_introspection(&body, now).map_err(|_| down("its answer is none of RFC 7662"))?;
+            let at_most = Duration::from_secs(configured.cache_seconds.into());
+            backend.introspections().keep(hash, &answer, now, at_most);
+            answer
+        }
+    };
+    match answer {
+        Introspected::Active(principal) if principal.expires.is_none_or(|expires| expires > now) => {
+            Ok(*principal)
+        }
+        _ => Err(Fault::InvalidToken.into()),
+    }
+}
+
+fn request(url: &str, configured: &Introspection, token: &Secret<String>, request_id: &str) -> Post {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    let body = body.append_pair("token", token.expose()).finish();
+    Post {
+        url: url.to_owned(),
+        content_type: "application/x-www-form-urlencoded",
+        authorization: configured.client_id.as_deref().map(|id| basic(id, configured.client_secret.as_ref())),
+        request_id: request_id.to_owned(),
+        body: Secret::new(body),
+    }
+}
+
+/// RFC 6749, section 2.3.1: both parts are form-encoded before they are joined.
+fn basic(id: &str, secret: Option<&Secret<String>>) -> Secret<String> {
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let secret = secret.map(|secret| encode(secret.expose())).unwrap_or_default();
+    Secret::new(format!("Basic {}", STANDARD.encode(format!("{}:{secret}", encode(id)))))
+}
+
+/// An issuer that cannot be asked says nothing about the token: nobody is logged out by it.
+fn down(problem: impl std::fmt::Display) -> Failed {
+    tracing::error!(%problem, "auth.introspection.url cannot be asked");
+    Fault::IssuerDown.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_encoded_before_they_are_joined() {
+        let header = basic("a:b", Some(&Secret::from("c d")));
+        let decoded = STANDARD.decode(header.expose().strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(decoded, b"a%3Ab:c+d");
+    }
+}

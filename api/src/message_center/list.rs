@@ -1,0 +1,159 @@
+//! Who is or was online: lists, search and one user.
+
+use axum::{extract::State, response::Response};
+use http::Uri;
+use rollcall_core::{
+    directory::{
+        filter::Kind,
+        query::{self, ListQuery},
+    },
+    message_center::{Deed, Fault},
+};
+
+use super::{
+    Caller, Failed,
+    envelope::{Empty, Envelope, success},
+    record::{Page, Shown},
+};
+use crate::Backend;
+
+/// What the two lists take.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query, style = Form)]
+#[allow(dead_code, non_snake_case, reason = "its fields are the documentation of the parameters")]
+pub(crate) struct ListParameters {
+    /// The page, 1 to 100,000
+    #[param(default = 1, minimum = 1, maximum = 100_000)]
+    pageNo: Option<i32>,
+    /// Its size, 1 to 2,000
+    #[param(default = 10, minimum = 1, maximum = 2_000)]
+    pageSize: Option<i32>,
+    /// `id`, `userId`, `fullName`, `onlineDate` or `offlineDate`
+    #[param(default = "id", max_length = 100)]
+    orderBy: Option<String>,
+    /// `ASC` or `DESC`
+    #[param(default = "DESC")]
+    orderSort: Option<String>,
+    /// `BASIC` or `DETAIL`; both show the same
+    infoScope: Option<String>,
+    /// The user's number
+    userId: Option<i64>,
+    /// The name when the connection opened
+    fullName: Option<String>,
+    /// The device
+    deviceId: Option<String>,
+    /// The address
+    remoteAddress: Option<String>,
+    /// Whether the connection is live
+    online: Option<bool>,
+    /// When it opened, to the second
+    onlineDate: Option<String>,
+    /// When it ended, to the second
+    offlineDate: Option<String>,
+    /// A filter's key: `userId`, `fullName`, `deviceId`, `remoteAddress`, `online`, `onlineDate` or `offlineDate`. Up to
+    /// 20 filters, joined by AND
+    #[param(rename = "filters[0].key")]
+    key: Option<String>,
+    /// A filter's operator
+    #[param(rename = "filters[0].op")]
+    op: Option<String>,
+    /// A filter's value; repeated, or `a,b` or `[a,b]`, for `IN` and `NOT_IN`
+    #[param(rename = "filters[0].value")]
+    value: Option<String>,
+}
+
+/// List connections
+///
+/// Of the caller's tenant, newest first. Needs the permission to read, or a filter `userId` that is the caller's own.
+#[utoipa::path(
+    get, path = "/api/v1/message/center/online", tag = "message center", params(ListParameters),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "A page, and the number of all that match", body = Envelope<Page>),
+        (status = 400, description = "A parameter or filter is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
+        (status = 401, description = "No good token", body = Envelope<Empty>),
+        (status = 403, description = "Not allowed", body = Envelope<Empty>),
+        (status = 500, description = "The directory could not be asked", body = Envelope<Empty>),
+        (status = 503, description = "The issuer of tokens could not be asked", body = Envelope<Empty>),
+    )
+)]
+pub(crate) async fn list<B: Backend>(
+    State(backend): State<B>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Failed> {
+    page(&backend, &caller, &uri, Kind::List, Deed::List).await
+}
+
+/// Search connections
+///
+/// The list, but match operators on `fullName` and `remoteAddress` look into both.
+#[utoipa::path(
+    get, path = "/api/v1/message/center/online/search", tag = "message center", params(ListParameters),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "A page, and the number of all that match", body = Envelope<Page>),
+        (status = 400, description = "A parameter or filter is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
+        (status = 401, description = "No good token", body = Envelope<Empty>),
+        (status = 403, description = "Not allowed", body = Envelope<Empty>),
+        (status = 500, description = "The directory could not be asked", body = Envelope<Empty>),
+        (status = 503, description = "The issuer of tokens could not be asked", body = Envelope<Empty>),
+    )
+)]
+pub(crate) async fn search<B: Backend>(
+    State(backend): State<B>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Failed> {
+    page(&backend, &caller, &uri, Kind::Search, Deed::Search).await
+}
+
+/// Show one user
+///
+/// The connection that opened last of those that are live, else the one that ended last.
+#[utoipa::path(
+    get, path = "/api/v1/message/center/online/{userId}", tag = "message center",
+    params(("userId" = i64, Path, description = "The user's number")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The record", body = Envelope<Shown>),
+        (status = 400, description = "The path holds no number", body = Envelope<Empty>),
+        (status = 401, description = "No good token", body = Envelope<Empty>),
+        (status = 403, description = "Not allowed", body = Envelope<Empty>),
+        (status = 404, description = "No record of that user in the caller's tenant", body = Envelope<Empty>),
+        (status = 500, description = "The directory could not be asked", body = Envelope<Empty>),
+        (status = 503, description = "The issuer of tokens could not be asked", body = Envelope<Empty>),
+    )
+)]
+pub(crate) async fn detail<B: Backend>(
+    State(backend): State<B>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Failed> {
+    let user = user_of(&uri)?;
+    caller.must(&backend, Deed::Detail, caller.number() == Some(user))?;
+    let view = backend.view(caller.tenant).await?;
+    let record = backend.detail(caller.tenant, user, &view).await?.ok_or(Fault::NoRecord(user))?;
+    Ok(success(&backend, Shown::new(record, &view, backend.zone())))
+}
+
+async fn page<B: Backend>(
+    backend: &B,
+    caller: &Caller,
+    uri: &Uri,
+    kind: Kind,
+    deed: Deed,
+) -> Result<Response, Failed> {
+    let pairs = query::pairs(uri.query().unwrap_or_default());
+    let asked = ListQuery::parse(kind, &pairs, backend.zone())?;
+    caller.must(backend, deed, caller.number().is_some_and(|own| asked.is_about(own)))?;
+    let view = backend.view(caller.tenant).await?;
+    let listed = backend.list(caller.tenant, asked, &view).await?;
+    Ok(success(backend, Page::new(listed.total, listed.records, &view, backend.zone())))
+}
+
+/// The number at the end of a path.
+pub(crate) fn user_of(uri: &Uri) -> Result<i64, Fault> {
+    let segment = uri.path().rsplit('/').next().unwrap_or_default();
+    segment.parse().map_err(|_| Fault::Binding { field: "userId", rejected: segment.to_owned() })
+}

@@ -1,0 +1,61 @@
+//! The message center's online API (`docs/rules/message-center.md`).
+
+mod caller;
+mod envelope;
+mod issuer;
+mod list;
+mod record;
+
+use axum::{
+    Router, middleware,
+    response::Response,
+    routing::{MethodRouter, get},
+};
+use http::{HeaderMap, Method, Uri};
+use rollcall_core::message_center::Fault;
+
+pub(crate) use self::{
+    caller::Caller,
+    envelope::{Failed, dress},
+    list::{__path_detail, __path_list, __path_search},
+};
+use crate::Backend;
+
+/// Where this family lives.
+const BASE: &str = "/api/v1/message/center/online";
+/// Where our own administrative routes live; they speak this family's envelope.
+pub(crate) const ADMIN: &str = "/admin/v1";
+
+/// The routes of this family.
+pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
+    Router::new()
+        .route(BASE, only(get(list::list::<B>), "GET"))
+        .route(&format!("{BASE}/search"), only(get(list::search::<B>), "GET"))
+        .route(&format!("{BASE}/{{userId}}"), only(get(list::detail::<B>), "GET"))
+        .layer(middleware::from_fn_with_state(backend.clone(), dress::<B>))
+}
+
+/// Whether a path is this family's, or speaks its envelope.
+pub(crate) fn owns(uri: &Uri) -> bool {
+    let path = uri.path();
+    path.starts_with("/api/v1/message/center/") || path.starts_with(ADMIN)
+}
+
+/// There is no such route in this family.
+pub(crate) fn no_handler<B: Backend>(
+    backend: &B,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Response {
+    let fault = Fault::NoHandler { method: method.to_string(), path: uri.path().to_owned() };
+    envelope::refuse(backend, headers, &fault)
+}
+
+/// A route that refuses every other method by naming its own.
+pub(crate) fn only<B: Backend>(route: MethodRouter<B>, supported: &'static str) -> MethodRouter<B> {
+    let refuse = move |method: Method| async move {
+        Failed::from(Fault::Method { method: method.to_string(), supported })
+    };
+    route.fallback(refuse)
+}

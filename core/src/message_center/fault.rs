@@ -1,0 +1,131 @@
+//! What is refused, and in which words (`docs/rules/message-center.md#errors`).
+
+use crate::directory::filter::Violation;
+
+/// An error of the message center. It displays as the answer's `msg`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A list's query string broke a rule.
+    #[error(transparent)]
+    Query(#[from] Violation),
+    /// A member of a body broke a rule; the constraint's own words.
+    #[error("{0}")]
+    Invalid(String),
+    /// The body is not of the form that the route takes, or too large.
+    #[error("Parameter parsing failed")]
+    Unparsable {
+        /// Whether it is above the limit.
+        too_large: bool,
+    },
+    /// The path holds no user number.
+    #[error("Parameter parsing failed, field {field}, rejected {rejected}")]
+    Binding {
+        /// The parameter.
+        field: &'static str,
+        /// What was given.
+        rejected: String,
+    },
+    /// An order to everybody that names nobody.
+    #[error("Query field objectIds is empty")]
+    NobodyNamed,
+    /// A token in the header and another in the query.
+    #[error("The token must stand in one place")]
+    TwoTokens,
+    /// No token.
+    #[error("Unauthorized access")]
+    Unauthorized,
+    /// A token that is not good, or not any more.
+    #[error("Unauthorized access")]
+    InvalidToken,
+    /// A good token that may not do this.
+    #[error("Insufficient permissions, access is forbidden")]
+    Forbidden,
+    /// Only the operator's client may name another tenant.
+    #[error("Access tenant {0} is denied")]
+    ForeignTenant(String),
+    /// No record of that user in this tenant.
+    #[error("Not found resource MessageCenterOnline「{0}」")]
+    NoRecord(i64),
+    /// No such route.
+    #[error("Not found handler {method} {path}")]
+    NoHandler {
+        /// The request's method.
+        method: String,
+        /// Its path.
+        path: String,
+    },
+    /// A route that has other methods.
+    #[error("Not supported http request httpMethod {method}, supported httpMethod [{supported}]")]
+    Method {
+        /// The request's method.
+        method: String,
+        /// What the route has.
+        supported: &'static str,
+    },
+    /// A body that is not JSON by its own account.
+    #[error("Not supported http media type {0}")]
+    MediaType(String),
+    /// Something of ours failed, or a user could not be asked.
+    #[error("Unknown exceptions, please contact us")]
+    Internal,
+    /// The issuer of tokens is down, or refuses our own credentials.
+    #[error("The issuer of tokens cannot be asked")]
+    IssuerDown,
+}
+
+impl Fault {
+    /// The HTTP status.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Unparsable { too_large: true } => 413,
+            Self::Query(_)
+            | Self::Invalid(_)
+            | Self::Unparsable { .. }
+            | Self::Binding { .. }
+            | Self::NobodyNamed
+            | Self::TwoTokens => 400,
+            Self::Unauthorized | Self::InvalidToken => 401,
+            Self::Forbidden | Self::ForeignTenant(_) => 403,
+            Self::NoRecord(_) | Self::NoHandler { .. } => 404,
+            Self::Method { .. } => 405,
+            Self::MediaType(_) => 415,
+            Self::Internal => 500,
+            Self::IssuerDown => 503,
+        }
+    }
+
+    /// `code` of the envelope: whose fault it is.
+    pub const fn code(&self) -> &'static str {
+        if self.status() < 500 { "E0" } else { "E2" }
+    }
+
+    /// `ext.eKey`, the stable machine word.
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Query(violation) => violation.key(),
+            Self::Invalid(_) => "param_validation_error",
+            Self::Unparsable { .. } => "param_parsing_error",
+            Self::Binding { .. } => "param_binding_error",
+            Self::NobodyNamed | Self::TwoTokens => "protocol_error",
+            Self::Unauthorized => "unauthorized",
+            Self::InvalidToken => "invalid_token",
+            Self::Forbidden => "forbidden",
+            Self::ForeignTenant(_) => "fatal_exit",
+            Self::NoRecord(_) => "resource_not_found",
+            Self::NoHandler { .. } => "handler_not_found",
+            Self::Method { .. } => "method_not_supported",
+            Self::MediaType(_) => "media_type_not_supported",
+            Self::Internal => "unknown_error",
+            Self::IssuerDown => "introspection_unavailable",
+        }
+    }
+
+    /// The header `WWW-Authenticate` that goes with a 401.
+    pub const fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorized => Some("Bearer"),
+            Self::InvalidToken => Some("Bearer error=\"invalid_token\""),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Whom an order takes offline (`docs/rules/message-center.md#force-off`).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::{Fault, Principal};
+use crate::{
+    config::{MessageCenter, ReceiveTypes},
+    json::{self, Integer},
+};
+
+/// Ids in one order.
+pub const IDS_LIMIT: usize = 10_000;
+
+/// A kind of receivers, as the documents name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Receivers {
+    /// Everybody of these tenants.
+    Tenant,
+    /// Direct members of these departments.
+    Dept,
+    /// Members of these groups.
+    Group,
+    /// These users.
+    User,
+    /// Everybody of the caller's tenant.
+    All,
+}
+
+/// What an order says, in a form that can be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// What the ids are ids of.
+    pub receivers: Receivers,
+    /// Without duplicates; empty only where nobody is meant, or everybody of a tenant.
+    pub ids: BTreeSet<i64>,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    broadcast: Option<bool>,
+    #[serde(default, rename = "receiveObjectType")]
+    receivers: Option<Word>,
+    #[serde(default, rename = "receiveObjectIds")]
+    ids: Option<Vec<Option<Integer>>>,
+}
+
+/// Every word of the enumeration; not all of them can be carried out.
+#[derive(Clone, Copy)]
+enum Word {
+    Known(Receivers),
+    Policy,
+    ToPolicy,
+}
+
+impl Receivers {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tenant => "TENANT",
+            Self::Dept => "DEPT",
+            Self::Group => "GROUP",
+            Self::User => "USER",
+            Self::All => "ALL",
+        }
+    }
+}
+
+impl Order {
+    /// Reads the body of an order. `None` is an order to nobody, which succeeds. `members` says whether anything can
+    /// tell who belongs to a department or group.
+    ///
+    /// # Errors
+    /// The first rule that it broke.
+    pub fn parse(body: &[u8], settings: &MessageCenter, members: bool) -> Result<Option<Self>, Fault> {
+        let body: Body = json::object(body).map_err(|_| Fault::Unparsable { too_large: false })?;
+        let word = body.receivers.ok_or_else(|| Fault::Invalid("must not be null".to_owned()))?;
+        let extended = settings.receive_types == ReceiveTypes::Extended;
+        let receivers = match word {
+            Word::Known(receivers @ (Receivers::User | Receivers::Tenant)) => receivers,
+            Word::Known(Receivers::All) if extended => Receivers::All,
+            Word::Known(receivers @ (Receivers::Dept | Receivers::Group)) if extended && members => receivers,
+            other => {
+                return Err(Fault::Invalid(format!("Unsupported enum constant value: {}", other.name())));
+            }
+        };
+        let ids = body.ids.unwrap_or_default();
+        if ids.len() > IDS_LIMIT {
+            return Err(Fault::Invalid(format!("size must be between 0 and {IDS_LIMIT}")));
+        }
+        if receivers == Receivers::All {
+            return Ok(Some(Self { receivers, ids: BTreeSet::new() }));
+        }
+        let ids: BTreeSet<i64> = ids.into_iter().flatten().map(|Integer(id)| id).collect();
+        match (ids.is_empty(), body.broadcast.unwrap_or(true)) {
+            (true, true) => Err(Fault::NobodyNamed),
+            (true, false) => Ok(None),
+            (false, _) => Ok(Some(Self { receivers, ids })),
+        }
+    }
+
+    /// Whether the order is about nobody but the caller.
+    pub fn is_own(&self, caller: &Principal) -> bool {
+        self.receivers == Receivers::User
+            && caller.user.number().is_some_and(|own| self.ids.iter().all(|id| *id == own))
+    }
+}
+
+impl Word {
+    const ALL: [Self; 7] = [
+        Self::Known(Receivers::Tenant),
+        Self::Known(Receivers::Dept),
+        Self::Known(Receivers::Group),
+        Self::Known(Receivers::User),
+        Self::Policy,
+        Self::ToPolicy,
+        Self::Known(Receivers::All),
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Known(receivers) => receivers.name(),
+            Self::Policy => "POLICY",
+            Self::ToPolicy => "TO_POLICY",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let word = Self::ALL.into_iter().find(|word| word.name().eq_ignore_ascii_case(&text));
+        word.ok_or_else(|| D::Error::custom("no word of the enumeration"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<Option<Order>, Fault> {
+        Order::parse(body.as_bytes(), &MessageCenter::default(), true)
+    }
+
+    fn why(body: &str) -> (&'static str, String) {
+        let fault = parse(body).unwrap_err();
+        (fault.key(), fault.to_string())
+    }
+
+    #[test]
+    fn ids_are_numbers_or_texts_and_counted_once() {
+        let body =
+            r#"{"receiveObjectType":"user","receiveObjectIds":[101,"101",null,"9223372036854775807"]}"#;
+        let order = parse(body).unwrap().unwrap();
+        assert_eq!(order, Order { receivers: Receivers::User, ids: [101, i64::MAX].into() });
+    }
+
+    #[test]
+    fn an_order_that_names_nobody_is_never_one_to_everybody() {
+        for ids in
+            ["", r#","receiveObjectIds":[]"#, r#","receiveObjectIds":null"#, r#","receiveObjectIds":[null]"#]
+        {
+            for kind in ["USER", "TENANT", "DEPT", "GROUP"] {
+                let body = |broadcast: &str| format!(r#"{{"receiveObjectType":"{kind}"{broadcast}{ids}}}"#);
+                assert_eq!(why(&body("")).0, "protocol_error", "{kind}{ids}");
+                assert_eq!(why(&body(r#","broadcast":true"#)).0, "protocol_error", "{kind}{ids}");
+                assert_eq!(parse(&body(r#","broadcast":false"#)), Ok(None), "{kind}{ids}");
+            }
+        }
+        assert!(parse(r#"{"receiveObjectType":"ALL"}"#).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_carried_out_is_refused_by_its_name() {
+        let unsupported =
+            |word: &str| ("param_validation_error", format!("Unsupported enum constant value: {word}"));
+        for word in ["POLICY", "TO_POLICY"] {
+            assert_eq!(
+                why(&format!(r#"{{"receiveObjectType":"{word}","receiveObjectIds":[1]}}"#)),
+                unsupported(word)
+            );
+        }
+        let strict = MessageCenter { receive_types: ReceiveTypes::Strict, ..MessageCenter::default() };
+        for word in ["DEPT", "GROUP", "ALL"] {
+            let body = format!(r#"{{"receiveObjectType":"{word}","receiveObjectIds":[1]}}"#);
+            let fault = Order::parse(body.as_bytes(), &strict, true).unwrap_err();
+            assert_eq!((fault.key(), fault.to_string()), unsupported(word));
+            let unknowable = Order::parse(body.as_bytes(), &MessageCenter::default(), false);
+            assert_eq!(unknowable.is_err(), word != "ALL");
+        }
+        assert_eq!(why("{}"), ("param_validation_error", "must not be null".into()));
+    }
+
+    #[test]
+    fn what_does_not_read_is_a_parsing_error() {
+        for body in [
+            "",
+            "{broadcast:",
+            "[]",
+            r#"{"receiveObjectType":"ROBOT","receiveObjectIds":[7]}"#,
+            r#"{"receiveObjectType":7,"receiveObjectIds":[7]}"#,
+            r#"{"receiveObjectType":"USER","receiveObjectIds":7}"#,
+            r#"{"receiveObjectType":"USER","receiveObjectIds":[1.5]}"#,
+            r#"{"receiveObjectType":"USER","receiveObjectIds":["x"]}"#,
+            r#"{"receiveObjectType":"USER","receiveObjectIds":[9223372036854775808]}"#,
+            r#"{"receiveObjectType":"USER","receiveObjectIds":[1],"broadcast":"maybe"}"#,
+        ] {
+            assert_eq!(why(body), ("param_parsing_error", "Parameter parsing failed".into()), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_order_has_a_limit() {
+        let body = |count| {
+            let ids: Vec<usize> = (0..count).collect();
+            serde_json::json!({"receiveObjectType": "USER", "receiveObjectIds": ids}).to_string()
+        };
+        assert!(parse(&body(IDS_LIMIT)).is_ok());
+        assert_eq!(
+            why(&body(IDS_LIMIT + 1)),
+            ("param_validation_error", "size must be between 0 and 10000".into())
+        );
+    }
+}

@@ -1,0 +1,20 @@
+//! The message center's own rules: who asks, what they may, what is refused and in which words.
+//!
+//! What is asked of records stands in [`crate::directory`], what happens to users in [`crate::user`]. Rules:
+//! `docs/rules/message-center.md`.
+
+mod bearer;
+mod fault;
+mod force_off;
+mod introspection;
+mod memory;
+mod permission;
+mod principal;
+
+pub use bearer::{static_token, token_of};
+pub use fault::Fault;
+pub use force_off::{IDS_LIMIT, Order, Receivers};
+pub use introspection::{Introspected, NEGATIVE_CACHE, read as read_introspection};
+pub use memory::Introspections;
+pub use permission::{Deed, may};
+pub use principal::Principal;

@@ -1,0 +1,133 @@
+//! Who asks (`docs/rules/message-center.md#authentication`).
+
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+use crate::{
+    config::{Settings, StaticToken},
+    id::{TenantId, UserId},
+    time::Timestamp,
+};
+
+/// The holder of a bearer token that its issuer calls good. Whether an order took it back is still to be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// Whose token it is.
+    pub user: UserId,
+    /// The login name.
+    pub username: String,
+    /// The name that people read.
+    pub full_name: String,
+    /// Where the user is at home.
+    pub tenant: TenantId,
+    /// The client that the token was issued to.
+    pub client: Option<String>,
+    /// Whether the user administers its tenant.
+    pub sys_admin: bool,
+    /// What else it may.
+    pub permissions: Vec<String>,
+    /// Whether this is a personal access token.
+    pub personal: bool,
+    /// A picture's address.
+    pub avatar: Option<String>,
+    /// The device that the token was issued to.
+    pub device_id: Option<String>,
+    /// When the token was issued, where that is known; otherwise it counts as older than any order.
+    pub issued_at: Option<Timestamp>,
+    /// From this moment on it is expired.
+    pub expires: Option<Timestamp>,
+    /// Departments of the user.
+    pub departments: Vec<i64>,
+    /// Groups of the user.
+    pub groups: Vec<i64>,
+}
+
+impl Principal {
+    /// An administrator of the OpenIM endpoints: a system administrator of tenant 0.
+    pub fn openim_admin(user: UserId) -> Self {
+        Self {
+            username: user.to_string(),
+            full_name: user.to_string(),
+            user,
+            tenant: TenantId::default(),
+            client: None,
+            sys_admin: true,
+            permissions: Vec::new(),
+            personal: false,
+            avatar: None,
+            device_id: None,
+            issued_at: None,
+            expires: None,
+            departments: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    /// Whether this holder administers its tenant. A personal access token does not inherit that right.
+    pub const fn administers(&self) -> bool {
+        self.sys_admin && !self.personal
+    }
+
+    /// The tenant that the request is about. `named` is the header `XC-Opt-Tenant-Id`.
+    ///
+    /// # Errors
+    /// When a tenant is named that is not the holder's own, by anybody but the operator's client.
+    pub fn operating_tenant(&self, named: Option<&str>, settings: &Settings) -> Result<TenantId, Fault> {
+        let Some(named) = named else { return Ok(self.tenant) };
+        let tenant = named.trim().parse().map(TenantId);
+        if tenant.as_ref() == Ok(&self.tenant) {
+            return Ok(self.tenant);
+        }
+        if self.client.as_deref() != Some(settings.message_center.operator_client_id.as_str()) {
+            return Err(Fault::ForeignTenant(named.to_owned()));
+        }
+        tenant.map_err(|_| Fault::Binding { field: "XC-Opt-Tenant-Id", rejected: named.to_owned() })
+    }
+}
+
+impl From<&StaticToken> for Principal {
+    fn from(token: &StaticToken) -> Self {
+        let username = token.username.clone().unwrap_or_else(|| token.user_id.to_string());
+        Self {
+            user: UserId::from(token.user_id),
+            full_name: token.full_name.clone().unwrap_or_else(|| username.clone()),
+            username,
+            tenant: TenantId(token.tenant_id),
+            client: token.client_id.clone(),
+            sys_admin: token.sys_admin,
+            permissions: token.permissions.clone(),
+            personal: false,
+            avatar: token.avatar.clone(),
+            device_id: token.device_id.clone(),
+            issued_at: None,
+            expires: None,
+            departments: token.dept_ids.clone(),
+            groups: token.group_ids.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_tenant(tenant: i64, client: Option<&str>) -> Principal {
+        Principal {
+            tenant: TenantId(tenant),
+            client: client.map(str::to_owned),
+            ..Principal::openim_admin(UserId::from(1))
+        }
+    }
+
+    #[test]
+    fn only_the_operators_client_names_another_tenant() {
+        let settings = Settings::default();
+        let named = |client, named| of_tenant(7, client).operating_tenant(named, &settings);
+        assert_eq!(named(None, None), Ok(TenantId(7)));
+        assert_eq!(named(None, Some("7")), Ok(TenantId(7)));
+        assert_eq!(named(Some("xcan_tp"), Some("8")), Err(Fault::ForeignTenant("8".into())));
+        assert_eq!(named(None, Some("x")), Err(Fault::ForeignTenant("x".into())));
+        assert_eq!(named(Some("xcan_op"), Some("8")), Ok(TenantId(8)));
+        assert_eq!(named(Some("xcan_op"), Some("x")).unwrap_err().key(), "param_binding_error");
+    }
+}
