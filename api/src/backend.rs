@@ -85,12 +85,11 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn run(&self, user: &UserId, command: Command)
     -> impl Future<Output = Result<Reply, Unavailable>> + Send;
 
-    /// Gives one command to many users, a bounded number at a time; the replies come in the order of `users`. A single
-    /// user that could not be asked makes the whole call fail.
+    /// Gives commands to many users, a bounded number at a time; the replies come in their order. A single user that could
+    /// not be asked makes the whole call fail, after the others were.
     fn run_many(
         &self,
-        users: Vec<UserId>,
-        command: Command,
+        commands: Vec<(UserId, Command)>,
     ) -> impl Future<Output = Result<Vec<Reply>, Unavailable>> + Send;
 
     /// What its user's book says of a token. A runtime may remember the answer about an administrator's token for as
@@ -129,6 +128,25 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Writes imported records; what is not among the answers has the id of a live record. Durable when it returns.
     fn import(&self, records: Vec<Record>)
     -> impl Future<Output = Result<Vec<Imported>, Unavailable>> + Send;
+
+    /// Ends the imported records of these users. Durable when it returns.
+    fn end_imports(
+        &self,
+        tenant: TenantId,
+        users: Vec<i64>,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Puts a mark on everybody of a tenant but the `exempt`: when it returns, no reader anywhere sees what began by then.
+    /// Sockets get `notice` and their closes afterwards.
+    fn mark(
+        &self,
+        tenant: TenantId,
+        exempt: Vec<i64>,
+        notice: String,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Lifts the order in force; false if there is none.
+    fn unmark(&self, tenant: TenantId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
     /// Asks another service. The answer is its status and its body, of which no more than [`ANSWER_BYTES`] are read.
     fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), Unavailable>> + Send;

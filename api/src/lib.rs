@@ -12,7 +12,7 @@ mod backend;
 mod body;
 mod cors;
 mod health;
-mod message_center;
+pub mod message_center;
 mod openapi;
 pub mod openim;
 

@@ -163,14 +163,14 @@ fn when_a_kick_cannot_be_made_durable_nothing_of_it_happens() {
         ForceOff::Platform(platform(WEB)),
         ForceOff::Token(hash(&token)),
         ForceOff::Connection(connection),
-        ForceOff::Everything,
+        ForceOff::Everything { within: None, notice: None },
     ] {
         assert!(adapter.attempt(&Command::ForceOff(what), true).is_err(), "no trace: no frame, no close");
         assert_eq!(adapter.user, user);
         assert_eq!(adapter.store.dump(), store);
         assert_eq!(adapter.standing(&token), 0);
     }
-    adapter.force_off(ForceOff::Everything);
+    adapter.force_off(ForceOff::Everything { within: None, notice: None });
     assert_ne!(adapter.store.dump(), store, "the same order stands once it can");
 }
 
@@ -209,7 +209,7 @@ fn a_connection_ends_once_however_often_its_end_is_told() {
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
     let record = adapter.record_of(connection);
-    adapter.force_off(ForceOff::Everything);
+    adapter.force_off(ForceOff::Everything { within: None, notice: None });
     adapter.wait(5000);
     assert_eq!(names(&adapter.close(connection)), ["reply"]);
     assert_eq!(adapter.ended_at(record), Some(START));
@@ -287,7 +287,7 @@ fn a_force_off_leaves_the_tokens_of_other_users_alone() {
     let store = std::mem::replace(&mut mine.store, Sqlite::new());
     let mut other = Adapter::over(store, Setup { numbered: false, ..Setup::default() });
     other.issue(WEB);
-    other.force_off(ForceOff::Everything);
+    other.force_off(ForceOff::Everything { within: None, notice: None });
     other.force_off(ForceOff::Token(hash(&token)));
     mine.store = other.store;
     assert_eq!(mine.standing(&token), 0);
@@ -336,7 +336,7 @@ fn a_force_off_of_a_user_without_records_has_nothing_to_publish() {
     let mut adapter = Adapter::new(Setup { numbered: false, ..Setup::default() });
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
-    let trace = adapter.force_off(ForceOff::Everything);
+    let trace = adapter.force_off(ForceOff::Everything { within: None, notice: None });
     assert_eq!(names(&trace), ["commit", "retire", "send", "close", "reply"]);
     assert_eq!(names(&adapter.force_off(ForceOff::Connection(connection))), ["reply"]);
 }
@@ -447,7 +447,7 @@ fn a_handshake_is_judged_by_its_token_then_its_user_then_its_platform() {
     assert_eq!(refused(&opening), (1502, "token uid 2890713225 != userID mallory".into()));
     opening.claimed.user = "2890713225".into();
     assert_eq!(refused(&opening), (1502, "token platform 5 != platformID 2".into()));
-    adapter.force_off(ForceOff::Everything);
+    adapter.force_off(ForceOff::Everything { within: None, notice: None });
     opening.claimed.user = "mallory".into();
     let trace = adapter.run(&Command::Open(Box::new(opening)));
     let Some(Event::Reply(Reply::Opened(Err(error)))) = trace.last() else { panic!("{trace:?}") };
@@ -504,7 +504,7 @@ fn a_force_off_waits_for_no_grace_not_even_for_an_end_before_it() {
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
     let record = adapter.record_of(connection);
-    adapter.force_off(ForceOff::Everything);
+    adapter.force_off(ForceOff::Everything { within: None, notice: None });
     assert_eq!(adapter.ended_at(record), Some(START + 1000));
 }
 
@@ -551,7 +551,7 @@ fn a_message_of_a_connection_that_is_gone_is_nobodys() {
     let connection = adapter.open(&token);
     let ping = Command::Receive { connection, message: Incoming::Text(PING.into()) };
     assert_eq!(names(&adapter.run(&ping)), ["send", "reply"]);
-    adapter.force_off(ForceOff::Everything);
+    adapter.force_off(ForceOff::Everything { within: None, notice: None });
     assert_eq!(names(&adapter.run(&ping)), ["reply"]);
 }
 
@@ -571,7 +571,7 @@ fn users_without_a_number_have_no_records_and_are_kicked_all_the_same() {
     let mut adapter = Adapter::new(Setup { numbered: false, grace: 30, ..Setup::default() });
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
-    assert_eq!(kicked(&adapter.force_off(ForceOff::Everything)), [connection]);
+    assert_eq!(kicked(&adapter.force_off(ForceOff::Everything { within: None, notice: None })), [connection]);
     assert_eq!(adapter.store.records().len(), 0);
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);

@@ -105,16 +105,12 @@ impl Backend for Origin {
         self.users.run(user, command).await.map_err(unavailable)
     }
 
-    async fn run_many(&self, users: Vec<UserId>, command: Command) -> Result<Vec<Reply>, Unavailable> {
-        let mut replies = Vec::with_capacity(users.len());
-        for user in users {
-            replies.push(self.run(&user, command.clone()).await?);
-        }
-        Ok(replies)
+    async fn run_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, Unavailable> {
+        self.users.run_many(commands).await.map_err(unavailable)
     }
 
-    async fn view(&self, _: TenantId) -> Result<View, Unavailable> {
-        Ok(View::at(now()))
+    async fn view(&self, tenant: TenantId) -> Result<View, Unavailable> {
+        Ok(View { now: now(), mark: self.users.mark_of(tenant).map(|mark| mark.as_ref().clone()) })
     }
 
     async fn list(&self, tenant: TenantId, asked: ListQuery, view: &View) -> Result<Listed, Unavailable> {
@@ -133,6 +129,19 @@ impl Backend for Origin {
             all.extend(upsert::imported(rows).map_err(unavailable)?);
         }
         Ok(all)
+    }
+
+    async fn end_imports(&self, tenant: TenantId, users: Vec<i64>) -> Result<(), Unavailable> {
+        let ends = upsert::end_imports_of_users(tenant, &users, now());
+        self.users.store().commit(vec![ends]).await.map(drop).map_err(unavailable)
+    }
+
+    async fn mark(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), Unavailable> {
+        self.users.mark(tenant, exempt, notice).await.map_err(unavailable)
+    }
+
+    async fn unmark(&self, tenant: TenantId) -> Result<bool, Unavailable> {
+        self.users.unmark(tenant).await.map_err(unavailable)
     }
 
     async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), Unavailable> {

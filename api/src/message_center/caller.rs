@@ -7,10 +7,11 @@ use rollcall_core::{
     id::TenantId,
     message_center::{Deed, Fault, Principal, may, static_token, token_of},
     secret::Secret,
+    user::{Command, Reply},
 };
 
 use super::{Failed, envelope::RequestId, issuer};
-use crate::{Backend, openim::joined_header};
+use crate::{Backend, Unavailable, openim::joined_header};
 
 /// The holder of a good token, and the tenant that the request is about.
 pub(crate) struct Caller {
@@ -40,7 +41,10 @@ impl<B: Backend> FromRequestParts<B> for Caller {
         let in_query = in_query.as_deref().filter(|_| in_header.is_some());
         let token = token_of(in_header.as_deref(), in_query)?;
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        let principal = principal(backend, &token, &request_id).await?;
+        let (principal, issuer) = principal(backend, &token, &request_id).await?;
+        if issuer == Issuer::Other {
+            not_revoked(backend, &principal).await?;
+        }
         let named = ["XC-Opt-Tenant-Id", "X-Opt-Tenant-Id"]
             .into_iter()
             .find_map(|name| joined_header(&parts.headers, name));
@@ -49,26 +53,48 @@ impl<B: Backend> FromRequestParts<B> for Caller {
     }
 }
 
-fn access_token(parts: &Parts) -> Option<String> {
+pub(super) fn access_token(parts: &Parts) -> Option<String> {
     let pairs = query::pairs(parts.uri.query().unwrap_or_default());
     pairs.into_iter().find(|(name, _)| name == "access_token").map(|(_, value)| value)
 }
 
+/// Who made a token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Issuer {
+    /// Its user's book says what became of it.
+    Ours,
+    /// Only orders say.
+    Other,
+}
+
+/// Orders are looked at after every memory.
+async fn not_revoked<B: Backend>(backend: &B, principal: &Principal) -> Result<(), Failed> {
+    match backend.run(&principal.user, Command::VerifyBearer(principal.bearer())).await? {
+        Reply::Standing(Ok(())) => Ok(()),
+        Reply::Standing(Err(_)) => Err(Fault::InvalidToken.into()),
+        other => Err(Unavailable::unexpected(&other).into()),
+    }
+}
+
 /// The holder of a token: of the configuration's, of an OpenIM administrator's, or of an issuer's.
-async fn principal<B: Backend>(
+pub(super) async fn principal<B: Backend>(
     backend: &B,
     token: &Secret<String>,
     request_id: &str,
-) -> Result<Principal, Failed> {
+) -> Result<(Principal, Issuer), Failed> {
     let settings = backend.settings();
     if let Some(entry) = static_token(settings, token) {
-        return if entry.active { Ok(entry.into()) } else { Err(Fault::InvalidToken.into()) };
+        return if entry.active {
+            Ok((entry.into(), Issuer::Other))
+        } else {
+            Err(Fault::InvalidToken.into())
+        };
     }
     if let Ok(verified) = backend.keys().verify(token.expose(), backend.now()) {
         if settings.is_admin(&verified.user) && backend.standing(&verified).await?.is_ok() {
-            return Ok(Principal::openim_admin(verified.user));
+            return Ok((Principal::openim_admin(verified.user), Issuer::Ours));
         }
         return Err(Fault::InvalidToken.into());
     }
-    issuer::introspect(backend, token, request_id).await
+    Ok((issuer::introspect(backend, token, request_id).await?, Issuer::Other))
 }

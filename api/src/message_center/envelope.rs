@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use rollcall_core::message_center::Fault;
+use rollcall_core::{directory::filter::Violation, message_center::Fault};
 use serde::Serialize;
 
 use crate::{Backend, Unavailable, answer, body::Unread, openim::joined_header};
@@ -68,9 +68,15 @@ pub(crate) fn success<B: Backend, T: Serialize>(backend: &B, data: T) -> Respons
     })
 }
 
-impl<F: Into<Fault>> From<F> for Failed {
-    fn from(fault: F) -> Self {
-        Self(fault.into())
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self(fault)
+    }
+}
+
+impl From<Violation> for Failed {
+    fn from(violation: Violation) -> Self {
+        Self(violation.into())
     }
 }
 
@@ -84,6 +90,12 @@ impl From<Unavailable> for Failed {
 impl From<Unread> for Failed {
     fn from(unread: Unread) -> Self {
         Self(Fault::Unparsable { too_large: matches!(unread, Unread::TooLarge) })
+    }
+}
+
+impl From<Failed> for Fault {
+    fn from(failed: Failed) -> Self {
+        failed.0
     }
 }
 
@@ -125,7 +137,7 @@ fn name(mut response: Response, id: &RequestId) -> Response {
     response
 }
 
-fn request_id<B: Backend>(backend: &B, headers: &HeaderMap) -> RequestId {
+pub(super) fn request_id<B: Backend>(backend: &B, headers: &HeaderMap) -> RequestId {
     let given = REQUEST_ID.iter().find_map(|name| joined_header(headers, name.as_str()));
     let fits = |id: &String| id.len() <= REQUEST_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic());
     RequestId(given.filter(fits).unwrap_or_else(|| format!("{:032x}", backend.random())))

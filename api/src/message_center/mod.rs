@@ -4,12 +4,15 @@ mod caller;
 mod envelope;
 mod issuer;
 mod list;
+mod members;
+mod off;
 mod record;
+pub mod socket;
 
 use axum::{
     Router, middleware,
     response::Response,
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use http::{HeaderMap, Method, Uri};
 use rollcall_core::message_center::Fault;
@@ -18,6 +21,8 @@ pub(crate) use self::{
     caller::Caller,
     envelope::{Failed, dress},
     list::{__path_detail, __path_list, __path_search},
+    off::__path_off,
+    socket::__path_connect,
 };
 use crate::Backend;
 
@@ -30,6 +35,7 @@ pub(crate) const ADMIN: &str = "/admin/v1";
 pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
     Router::new()
         .route(BASE, only(get(list::list::<B>), "GET"))
+        .route(&format!("{BASE}/off"), only(post(off::off::<B>), "POST"))
         .route(&format!("{BASE}/search"), only(get(list::search::<B>), "GET"))
         .route(&format!("{BASE}/{{userId}}"), only(get(list::detail::<B>), "GET"))
         .layer(middleware::from_fn_with_state(backend.clone(), dress::<B>))

@@ -72,7 +72,7 @@ pub fn knock<B: Backend>(
 }
 
 /// What the directory says of the machine at the other end.
-fn client<B: Backend>(backend: &B, headers: &HeaderMap, peer: &str) -> Client {
+pub(crate) fn client<B: Backend>(backend: &B, headers: &HeaderMap, peer: &str) -> Client {
     let forwarded = header(headers, "X-Forwarded-For");
     let trusted = &backend.settings().server.trusted_proxies;
     Client {

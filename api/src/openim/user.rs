@@ -234,7 +234,8 @@ async fn presences<B: Backend>(
     let mut users: Vec<UserId> = ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect();
     users.sort_unstable();
     users.dedup();
-    let replies = backend.run_many(users.clone(), Command::Status).await?;
+    let replies =
+        backend.run_many(users.iter().map(|user| (user.clone(), Command::Status)).collect()).await?;
     let mut present = HashMap::with_capacity(users.len());
     for (user, reply) in users.into_iter().zip(replies) {
         match reply {

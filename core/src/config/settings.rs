@@ -246,6 +246,8 @@ impl Settings {
                 .iter()
                 .map(|token| (UserId::from(token.user_id), TenantId(token.tenant_id)))
                 .collect(),
+            admins: self.auth.admin_user_ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect(),
+            revoke_pat: self.message_center.revoke_pat,
         })
     }
 

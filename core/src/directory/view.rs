@@ -15,6 +15,9 @@ pub struct Mark {
     pub at: Timestamp,
     /// User numbers the order spares.
     pub exempt: Vec<i64>,
+    /// Whether the tenant was unlocked since: opaque tokens are good again, what was ended stays so.
+    #[serde(default)]
+    pub lifted: bool,
 }
 
 impl Mark {
@@ -95,7 +98,7 @@ mod tests {
         let record = Record { online_at: at(100), ..sample(1) };
         let view = |mark, exempt: &[i64]| View {
             now: at(1_000),
-            mark: Some(Mark { at: at(mark), exempt: exempt.to_vec() }),
+            mark: Some(Mark { at: at(mark), exempt: exempt.to_vec(), lifted: false }),
         };
         assert_eq!(view(99, &[]).ended_at(&record), None);
         assert_eq!(view(100, &[]).ended_at(&record), Some(at(100)));
@@ -106,7 +109,8 @@ mod tests {
     #[test]
     fn a_lapsed_lease_and_a_mark_end_a_record_at_the_earlier_of_the_two() {
         let record = Record { online_at: at(100), lease_until: Some(at(400)), ..sample(1) };
-        let marked = |mark| View { now: at(1_000), mark: Some(Mark { at: at(mark), exempt: vec![] }) };
+        let marked =
+            |mark| View { now: at(1_000), mark: Some(Mark { at: at(mark), exempt: vec![], lifted: false }) };
         assert_eq!(marked(300).ended_at(&record), Some(at(300)));
         assert_eq!(marked(500).ended_at(&record), Some(at(400)));
         assert_eq!(View::at(at(399)).ended_at(&record), None);
@@ -116,7 +120,7 @@ mod tests {
     #[test]
     fn an_end_that_was_written_down_is_kept() {
         let record = Record { offline_at: Some(at(700)), lease_until: Some(at(400)), ..sample(1) };
-        let view = View { now: at(1_000), mark: Some(Mark { at: at(500), exempt: vec![] }) };
+        let view = View { now: at(1_000), mark: Some(Mark { at: at(500), exempt: vec![], lifted: false }) };
         assert_eq!(view.ended_at(&record), Some(at(700)));
     }
 }

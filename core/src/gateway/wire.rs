@@ -79,6 +79,8 @@ pub enum Close {
     Kicked,
     /// A console's user was forced offline.
     ForcedOffline,
+    /// A console's token expired.
+    TokenExpired,
     /// The client reads too slowly for what it is sent.
     TooSlow,
 }
@@ -92,7 +94,7 @@ impl Close {
             Self::Policy | Self::TooSlow => 1008,
             Self::TooBig => 1009,
             Self::Draining => 1012,
-            Self::ForcedOffline => 4001,
+            Self::ForcedOffline | Self::TokenExpired => 4001,
             Self::Kicked => 4006,
         }
     }
@@ -106,6 +108,7 @@ impl Close {
             Self::TooBig => "too big",
             Self::Draining => "draining",
             Self::ForcedOffline => "forced_offline",
+            Self::TokenExpired => "token_expired",
             Self::Kicked => "kicked",
             Self::TooSlow => "too slow",
         }

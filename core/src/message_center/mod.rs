@@ -8,6 +8,7 @@ mod fault;
 mod force_off;
 mod introspection;
 mod memory;
+mod notice;
 mod permission;
 mod principal;
 
@@ -16,5 +17,6 @@ pub use fault::Fault;
 pub use force_off::{IDS_LIMIT, Order, Receivers};
 pub use introspection::{Introspected, NEGATIVE_CACHE, read as read_introspection};
 pub use memory::Introspections;
+pub use notice::close_notice;
 pub use permission::{Deed, may};
 pub use principal::Principal;

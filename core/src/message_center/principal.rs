@@ -7,6 +7,7 @@ use crate::{
     config::{Settings, StaticToken},
     id::{TenantId, UserId},
     time::Timestamp,
+    user::Bearer,
 };
 
 /// The holder of a bearer token that its issuer calls good. Whether an order took it back is still to be asked.
@@ -66,6 +67,11 @@ impl Principal {
     /// Whether this holder administers its tenant. A personal access token does not inherit that right.
     pub const fn administers(&self) -> bool {
         self.sys_admin && !self.personal
+    }
+
+    /// What counts of the token when it is held against orders.
+    pub fn bearer(&self) -> Bearer {
+        Bearer { tenant: self.tenant, issued_at: self.issued_at, personal: self.personal }
     }
 
     /// The tenant that the request is about. `named` is the header `XC-Opt-Tenant-Id`.

@@ -11,7 +11,8 @@ use crate::{
 /// One row a tenant: its latest tenant-wide order.
 pub const SCHEMA: &str = "\
 CREATE TABLE IF NOT EXISTS tenant_mark (\
-  tenant INTEGER PRIMARY KEY, at INTEGER NOT NULL, sequence INTEGER NOT NULL, exempt TEXT NOT NULL\
+  tenant INTEGER PRIMARY KEY, at INTEGER NOT NULL, sequence INTEGER NOT NULL, exempt TEXT NOT NULL, \
+  lifted INTEGER NOT NULL\
 ) STRICT;";
 
 /// A mark as it is stored. The sequence grows with every order, so that two in one millisecond are told apart.
@@ -26,9 +27,10 @@ pub struct Stored {
 /// Puts an order in force. An earlier instant never replaces a later one.
 pub fn set(tenant: TenantId, mark: &Mark) -> Statement {
     Statement::new(
-        "INSERT INTO tenant_mark (tenant, at, sequence, exempt) \
-         VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), 1, ?3) \
+        "INSERT INTO tenant_mark (tenant, at, sequence, exempt, lifted) \
+         VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), 1, ?3, 0) \
          ON CONFLICT (tenant) DO UPDATE SET at = max(at, excluded.at), sequence = sequence + 1, \
+         lifted = 0, \
          exempt = CASE WHEN excluded.at >= at THEN excluded.exempt ELSE exempt END",
         [
             Value::wide(tenant.0),
@@ -41,14 +43,38 @@ pub fn set(tenant: TenantId, mark: &Mark) -> Statement {
 /// The order in force; no row when there never was one.
 pub fn get(tenant: TenantId) -> Statement {
     Statement::new(
-        "SELECT CAST(at AS TEXT), sequence, exempt FROM tenant_mark WHERE tenant = CAST(?1 AS INTEGER)",
+        "SELECT CAST(at AS TEXT), sequence, exempt, lifted FROM tenant_mark WHERE tenant = CAST(?1 AS INTEGER)",
         [Value::wide(tenant.0)],
     )
 }
 
-/// Lifts the order.
+/// Every tenant's order, read by [`read_all`].
+pub fn all() -> Statement {
+    Statement::new(
+        "SELECT CAST(at AS TEXT), sequence, exempt, lifted, CAST(tenant AS TEXT) FROM tenant_mark",
+        [],
+    )
+}
+
+/// Lifts the order: what it ended stays ended.
 pub fn lift(tenant: TenantId) -> Statement {
-    Statement::new("DELETE FROM tenant_mark WHERE tenant = CAST(?1 AS INTEGER)", [Value::wide(tenant.0)])
+    Statement::new(
+        "UPDATE tenant_mark SET lifted = 1 WHERE tenant = CAST(?1 AS INTEGER)",
+        [Value::wide(tenant.0)],
+    )
+}
+
+/// Reads the rows of [`all`].
+///
+/// # Errors
+/// The name of what does not read.
+pub fn read_all(rows: &[Vec<Value>]) -> Result<Vec<(TenantId, Mark)>, &'static str> {
+    let one = |row: &Vec<Value>| {
+        let Some((Value::Text(tenant), rest)) = row.split_last() else { return Err("a mark has no tenant") };
+        let tenant = tenant.parse().map(TenantId).map_err(|_| "the tenant of a mark is no number")?;
+        Ok((tenant, read_row(rest)?.mark))
+    };
+    rows.iter().map(one).collect()
 }
 
 /// Reads the rows of [`get`]; `None` without a row.
@@ -56,17 +82,21 @@ pub fn lift(tenant: TenantId) -> Statement {
 /// # Errors
 /// The name of what does not read.
 pub fn read(rows: &[Vec<Value>]) -> Result<Option<Stored>, &'static str> {
-    let Some(row) = rows.first() else { return Ok(None) };
-    let [Value::Text(at), Value::Int(sequence), Value::Text(exempt)] = row.as_slice() else {
+    rows.first().map(|row| read_row(row)).transpose()
+}
+
+fn read_row(row: &[Value]) -> Result<Stored, &'static str> {
+    let [Value::Text(at), Value::Int(sequence), Value::Text(exempt), Value::Int(lifted)] = row else {
         return Err("a tenant's mark does not read as one");
     };
-    Ok(Some(Stored {
+    Ok(Stored {
         mark: Mark {
             at: Timestamp::from_millis(
                 at.parse().map_err(|_| "the instant of a tenant's mark is no number")?,
             ),
             exempt: json::read(exempt).map_err(|_| "the exempt users of a tenant's mark do not read")?,
+            lifted: *lifted != 0,
         },
         sequence: *sequence,
-    }))
+    })
 }

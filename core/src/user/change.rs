@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{HeldEnd, Profile};
 use crate::{
     directory::record::Record,
-    id::{RecordId, UserId},
+    id::{RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
     token::book::{TokenRow, TokenSet, TokenState},
@@ -16,10 +16,27 @@ use crate::{
 pub enum Change {
     /// The user's own row is this from now on.
     Profile(Profile),
+    /// Its issuer said that the user is of this tenant.
+    Tenant(TenantId),
+    /// Opaque tokens that were issued by then are dead.
+    Revoked {
+        /// When.
+        at: Timestamp,
+    },
+    /// Opaque tokens are good again, whatever orders there were by then.
+    Unlocked {
+        /// When.
+        at: Timestamp,
+    },
     /// A token exists; expired ones may be forgotten.
     TokenIssued(TokenRow),
     /// Tokens are dead, whatever they were before.
     TokensKicked(TokenSet),
+    /// Tokens that were issued by then are dead.
+    TokensOutdated {
+        /// When.
+        by: Timestamp,
+    },
     /// A connection opened.
     RecordOpened(Box<Record>),
     /// A connection ended. Ends are final: only the first counts.
@@ -38,7 +55,8 @@ pub enum Change {
 /// The tables of a user's store, beside the directory's. One per database on the origin, one per object on the edge.
 pub const SCHEMA: &str = "\
 CREATE TABLE IF NOT EXISTS user (\
-  id TEXT PRIMARY KEY, tenant INTEGER, last_order INTEGER NOT NULL, issue_clock TEXT NOT NULL\
+  id TEXT PRIMARY KEY, tenant INTEGER, last_order INTEGER NOT NULL DEFAULT 0,\
+  issue_clock TEXT NOT NULL DEFAULT '', revoked_at INTEGER, unlocked_at INTEGER\
 ) STRICT, WITHOUT ROWID;\
 CREATE TABLE IF NOT EXISTS token (\
   user TEXT NOT NULL, hash TEXT NOT NULL, platform INTEGER NOT NULL, ord INTEGER NOT NULL,\
@@ -80,6 +98,22 @@ impl Change {
                     serde_json::to_string(&profile.issue_clock).unwrap_or_default().into(),
                 ],
             )],
+            Self::Tenant(tenant) => vec![Statement::new(
+                "INSERT INTO user (id, tenant) VALUES (?1, CAST(?2 AS INTEGER)) \
+                 ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant",
+                [id(), Value::wide(tenant.0)],
+            )],
+            // Marks never go back.
+            Self::Revoked { at } => vec![Statement::new(
+                "INSERT INTO user (id, revoked_at) VALUES (?1, ?2) ON CONFLICT (id) \
+                 DO UPDATE SET revoked_at = max(coalesce(revoked_at, excluded.revoked_at), excluded.revoked_at)",
+                [id(), at.millis().into()],
+            )],
+            Self::Unlocked { at } => vec![Statement::new(
+                "INSERT INTO user (id, unlocked_at) VALUES (?1, ?2) ON CONFLICT (id) \
+                 DO UPDATE SET revoked_at = NULL, unlocked_at = excluded.unlocked_at",
+                [id(), at.millis().into()],
+            )],
             Self::TokenIssued(row) => vec![
                 Statement::new(
                     "DELETE FROM token WHERE user = ?1 AND expires_at <= ?2",
@@ -100,6 +134,10 @@ impl Change {
                 ),
             ],
             Self::TokensKicked(set) => kick(&id, set),
+            Self::TokensOutdated { by } => vec![Statement::new(
+                "UPDATE token SET state = 1 WHERE user = ?1 AND issued_at <= ?2",
+                [id(), by.millis().into()],
+            )],
             Self::RecordOpened(record) => vec![crate::directory::upsert::opened(record)],
             Self::RecordEnded { record, at } => vec![crate::directory::upsert::ended(*record, *at)],
             Self::EndHeld(held) => vec![Statement::new(

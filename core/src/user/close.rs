@@ -1,6 +1,6 @@
 //! A socket is gone; a moment has come.
 
-use super::{Action, Change, Loaded, Outcome, Reply, Rules, User};
+use super::{Action, Change, Connection, Console, Loaded, Outcome, Reply, Rules, User};
 use crate::{
     id::ConnId,
     time::{Moment, Timestamp},
@@ -9,17 +9,24 @@ use crate::{
 impl User {
     /// Ends one connection's own record and no other's. Said again, it does nothing.
     pub(super) fn close(&self, connection: ConnId, rules: &Rules, at: Moment) -> Outcome {
-        match self.connection(connection) {
+        let leaving = self.connection(connection).map(Connection::leaving);
+        match leaving.or_else(|| self.console(connection).map(Console::leaving)) {
             Some(leaving) => self.end_naturally(leaving, rules, at.now),
             None => Outcome::of(Reply::Done),
         }
     }
 
-    /// Publishes the ends whose grace is over.
+    /// Ends consoles whose tokens have expired, and publishes the ends whose grace is over.
     pub(super) fn tick(&self, loaded: &Loaded, at: Moment) -> Outcome {
-        let wake_at = loaded.held.iter().map(|held| held.until).max().filter(|until| *until > at.now);
-        let changes = if wake_at.is_none() { release(loaded) } else { Vec::new() };
-        let actions = if changes.is_empty() { Vec::new() } else { vec![Action::Publish { awaited: false }] };
+        let (mut changes, mut actions, expiry) = self.expire_consoles(at.now);
+        let held = loaded.held.iter().map(|held| held.until).max().filter(|until| *until > at.now);
+        if held.is_none() {
+            changes.extend(release(loaded));
+        }
+        if !changes.is_empty() {
+            actions.push(Action::Publish { awaited: false });
+        }
+        let wake_at = held.into_iter().chain(expiry).min();
         Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Done) }
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Needs, OpenError, Presence};
+use super::{Bearer, ConsoleOpening, Needs, OpenError, Presence};
 use crate::{
     gateway::{Incoming, Wire},
-    id::{ConnId, UserId},
+    id::{ConnId, TenantId, UserId},
     platform::Platform,
     token::{TokenHash, Verified},
 };
@@ -27,6 +27,13 @@ pub enum Command {
     /// A client wants to connect. Answered with [`super::Reply::Opened`].
     #[serde(skip)]
     Open(Box<Opening>),
+    /// A console wants to connect. Answered with [`super::Reply::Opened`].
+    #[serde(skip)]
+    OpenConsole(Box<ConsoleOpening>),
+    /// Did an order take this opaque token back? Answered with [`super::Reply::Standing`].
+    VerifyBearer(Bearer),
+    /// Lift what an order left on opaque tokens. Answered with [`super::Reply::Unlocked`].
+    Unlock,
     /// A socket is gone. Said any number of times, done once.
     #[serde(skip)]
     Close {
@@ -113,8 +120,20 @@ pub enum ForceOff {
     Token(TokenHash),
     /// One connection, its token, and what else lives on that.
     Connection(ConnId),
-    /// Everything of the user.
-    Everything,
+    /// Everything of the user: every token and socket, and every opaque token that was issued by now.
+    Everything {
+        /// The tenant that the order is about: a user of another one is left alone.
+        within: Option<TenantId>,
+        /// What sockets of the message center are told before they are closed.
+        notice: Option<String>,
+    },
+    /// What the tenant's mark covers: its sockets' turn has come.
+    Marked {
+        /// What sockets of the message center are told before they are closed.
+        notice: String,
+        /// Whether to write down for good what the mark took back, because a later one will spare the user.
+        settle: bool,
+    },
 }
 
 /// What a question to other users was asked for; comes back with their answers.
@@ -150,16 +169,30 @@ impl Command {
     /// What has to be loaded from the store before the command can be applied.
     pub fn needs(&self) -> Needs {
         match self {
-            Self::IssueToken { .. } => Needs { profile: true, valid_tokens: true, ..Needs::default() },
-            Self::VerifyToken { token } => Needs { presented: Some(*token), ..Needs::default() },
-            Self::Open(opening) => {
-                Needs { profile: true, presented: Some(opening.token.hash), held: true, ..Needs::default() }
+            Self::IssueToken { .. } => {
+                Needs { profile: true, valid_tokens: true, mark: true, ..Needs::default() }
+            }
+            Self::VerifyToken { token } => Needs { presented: Some(*token), mark: true, ..Needs::default() },
+            Self::Open(opening) => Needs {
+                profile: true,
+                presented: Some(opening.token.hash),
+                held: true,
+                mark: true,
+                ..Needs::default()
+            },
+            Self::OpenConsole(_) => Needs { profile: true, held: true, mark: true, ..Needs::default() },
+            Self::VerifyBearer(_) | Self::Unlock => Needs { profile: true, mark: true, ..Needs::default() },
+            Self::Status => Needs { mark: true, ..Needs::default() },
+            Self::ForceOff(ForceOff::Everything { .. }) => {
+                Needs { profile: true, held: true, ..Needs::default() }
+            }
+            Self::ForceOff(ForceOff::Marked { .. }) => {
+                Needs { profile: true, held: true, mark: true, ..Needs::default() }
             }
             Self::ForceOff(_) | Self::Tick => Needs { held: true, ..Needs::default() },
             Self::Close { .. }
             | Self::SetBackground { .. }
             | Self::Receive { .. }
-            | Self::Status
             | Self::Answered { .. } => Needs::default(),
         }
     }

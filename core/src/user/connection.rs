@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ending::Leaving;
 use crate::{
     gateway::Wire,
     id::{ConnId, RecordId},
@@ -49,6 +50,10 @@ pub struct Presence {
 }
 
 impl Connection {
+    pub(super) const fn leaving(&self) -> Leaving {
+        Leaving { id: self.id, record: self.record }
+    }
+
     pub(super) fn presence(&self) -> Presence {
         Presence {
             connection: self.id,

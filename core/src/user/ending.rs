@@ -3,13 +3,20 @@
 use super::{Action, Change, Connection, HeldEnd, Outcome, Reply, Rules, User};
 use crate::{
     gateway::{self, Close, frame::Response},
-    id::ConnId,
+    id::{ConnId, RecordId},
     time::Timestamp,
 };
 
+/// A connection that is about to end, of whichever kind.
+#[derive(Clone, Copy)]
+pub(super) struct Leaving {
+    pub(super) id: ConnId,
+    pub(super) record: Option<RecordId>,
+}
+
 impl User {
     /// What it takes to end `leaving` at once: their records end now, they leave the live set.
-    pub(super) fn end(&self, leaving: &[&Connection], now: Timestamp) -> (Vec<Change>, Vec<Action>) {
+    pub(super) fn end(&self, leaving: &[Leaving], now: Timestamp) -> (Vec<Change>, Vec<Action>) {
         let changes = leaving
             .iter()
             .filter_map(|connection| connection.record)
@@ -22,9 +29,11 @@ impl User {
 
     /// A connection that ends by itself. The end of a user's last one is held back from the directory for the grace
     /// period (`docs/rules/users.md#grace`).
-    pub(super) fn end_naturally(&self, leaving: &Connection, rules: &Rules, now: Timestamp) -> Outcome {
+    pub(super) fn end_naturally(&self, leaving: Leaving, rules: &Rules, now: Timestamp) -> Outcome {
         let (mut changes, mut actions) = self.end(&[leaving], now);
-        let last = self.connections.iter().all(|other| other.id == leaving.id);
+        let ids =
+            self.connections.iter().map(|other| other.id).chain(self.consoles.iter().map(|other| other.id));
+        let last = ids.into_iter().all(|other| other == leaving.id);
         let held = leaving.record.filter(|_| last && !rules.grace.is_zero()).map(|record| HeldEnd {
             record,
             ended_at: now,

@@ -4,28 +4,43 @@
 //! that one has to make up for it.
 
 use super::{
-    Action, Change, Connection, ForceOff, Loaded, Outcome, Reply, User, close::release, ending::farewell,
+    Action, Change, Connection, Console, ForceOff, Loaded, Outcome, Reply, Rules, User,
+    close::release,
+    ending::{Leaving, farewell},
 };
-use crate::{time::Moment, token::book::TokenSet};
+use crate::{
+    id::ConnId,
+    time::{Moment, Timestamp},
+    token::book::TokenSet,
+};
+
+/// Whom and what an order reaches.
+struct Reach<'a> {
+    connections: Vec<&'a Connection>,
+    consoles: Vec<&'a Console>,
+    notice: Option<&'a str>,
+    /// What is written down beside the ends.
+    changes: Vec<Change>,
+    ended_at: Timestamp,
+}
 
 impl User {
-    pub(super) fn force_off(&self, what: &ForceOff, loaded: &Loaded, at: Moment) -> Outcome {
-        let Some(dead) = self.dead_tokens(what) else {
+    pub(super) fn force_off(&self, what: &ForceOff, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
+        let Some(reach) = self.reach(what, loaded, rules, at.now) else {
             let actions = self.awaited_publication().into_iter().collect();
             return Outcome { actions, ..Outcome::of(Reply::Done) };
         };
-        let leaving: Vec<&Connection> = self
-            .connections
-            .iter()
-            .filter(|connection| dead.contains(&connection.token.hash, connection.token.platform))
-            .collect();
-        let (ends, mut actions) = self.end(&leaving, at.now);
-        let mut changes = vec![Change::TokensKicked(dead)];
+        let connections = reach.connections.iter().map(|connection| connection.leaving());
+        let consoles = reach.consoles.iter().map(|console| console.leaving());
+        let leaving: Vec<Leaving> = connections.chain(consoles).collect();
+        let (ends, mut actions) = self.end(&leaving, reach.ended_at);
+        let mut changes = reach.changes;
         // A forced logout never waits for the grace period, not even for an end that came before it.
         changes.extend(release(loaded));
         changes.extend(ends);
         actions.extend(self.awaited_publication());
-        actions.extend(leaving.into_iter().flat_map(farewell));
+        actions.extend(reach.connections.into_iter().flat_map(farewell));
+        actions.extend(reach.consoles.into_iter().flat_map(|console| console.farewell(reach.notice)));
         Outcome { changes, actions, ..Outcome::of(Reply::Done) }
     }
 
@@ -34,16 +49,75 @@ impl User {
         self.id.number().map(|_| Action::Publish { awaited: true })
     }
 
-    /// Which tokens die; `None` when what was named is not there.
-    fn dead_tokens(&self, what: &ForceOff) -> Option<TokenSet> {
+    /// `None` when what was named is not there.
+    fn reach<'a>(
+        &'a self,
+        what: &'a ForceOff,
+        loaded: &Loaded,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Option<Reach<'a>> {
         match what {
-            ForceOff::Platform(platform) => Some(TokenSet::Platform { platform: *platform, except: None }),
-            ForceOff::Token(token) => Some(TokenSet::These(vec![*token])),
-            // The connection's token dies with it, or its client would be back at once.
-            ForceOff::Connection(id) => {
-                self.connection(*id).map(|found| TokenSet::These(vec![found.token.hash]))
+            ForceOff::Platform(platform) => {
+                Some(self.reach_tokens(TokenSet::Platform { platform: *platform, except: None }, now))
             }
-            ForceOff::Everything => Some(TokenSet::All),
+            ForceOff::Token(token) => Some(self.reach_tokens(TokenSet::These(vec![*token]), now)),
+            ForceOff::Connection(id) => self.reach_connection(*id, now),
+            ForceOff::Everything { within: Some(tenant), .. }
+                if rules.tenant(&self.id, &loaded.profile) != *tenant =>
+            {
+                None
+            }
+            ForceOff::Everything { notice, .. } => {
+                let mut reach = self.reach_tokens(TokenSet::All, now);
+                reach.changes.push(Change::Revoked { at: now });
+                reach.consoles = self.consoles.iter().collect();
+                reach.notice = notice.as_deref();
+                Some(reach)
+            }
+            ForceOff::Marked { notice, settle } => self.reach_marked(notice, *settle, loaded, rules),
         }
+    }
+
+    /// These tokens, and the connections that live on them. Consoles live on no token of ours.
+    fn reach_tokens(&self, dead: TokenSet, now: Timestamp) -> Reach<'_> {
+        let lives_on_it =
+            |connection: &&Connection| dead.contains(&connection.token.hash, connection.token.platform);
+        Reach {
+            connections: self.connections.iter().filter(lives_on_it).collect(),
+            consoles: Vec::new(),
+            notice: None,
+            changes: vec![Change::TokensKicked(dead)],
+            ended_at: now,
+        }
+    }
+
+    /// The connection's token dies with it, or its client would be back at once.
+    fn reach_connection(&self, id: ConnId, now: Timestamp) -> Option<Reach<'_>> {
+        self.connection(id).map(|found| self.reach_tokens(TokenSet::These(vec![found.token.hash]), now))
+    }
+
+    /// What the tenant's mark covers; it ended when the mark was set.
+    fn reach_marked<'a>(
+        &'a self,
+        notice: &'a str,
+        settle: bool,
+        loaded: &Loaded,
+        rules: &Rules,
+    ) -> Option<Reach<'a>> {
+        let mark = loaded.mark.as_ref().filter(|mark| self.is_marked(mark.at, loaded, rules))?;
+        let covered = |since| since <= mark.at;
+        let mut changes = vec![Change::TokensOutdated { by: mark.at }];
+        let unlocked = mark.lifted || loaded.profile.unlocked_at.is_some_and(|at| at >= mark.at);
+        if settle && !unlocked {
+            changes.push(Change::Revoked { at: mark.at });
+        }
+        Some(Reach {
+            connections: self.connections.iter().filter(|one| covered(one.opened_at)).collect(),
+            consoles: self.consoles.iter().filter(|one| covered(one.opened_at)).collect(),
+            notice: Some(notice),
+            changes,
+            ended_at: mark.at,
+        })
     }
 }

@@ -29,7 +29,14 @@ impl User {
             expires: Timestamp::from_secs(claims.exp),
             state: TokenState::Valid,
         };
-        let losers = policy::at_issue(rules.policy, &loaded.valid, platform);
+        // Tokens that the tenant's mark covers are dead already and take nobody's place.
+        let valid: Vec<TokenRow> = loaded
+            .valid
+            .iter()
+            .filter(|row| !self.is_marked(row.issued_at, loaded, rules))
+            .cloned()
+            .collect();
+        let losers = policy::at_issue(rules.policy, &valid, platform);
         let mut changes = vec![Change::Profile(profile), Change::TokenIssued(row)];
         if !losers.is_empty() {
             changes.push(Change::TokensKicked(TokenSet::These(losers)));

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    directory::view::Mark,
     id::{RecordId, TenantId, UserId},
     json,
     platform::Platform,
@@ -27,6 +28,8 @@ pub struct Needs {
     pub presented: Option<TokenHash>,
     /// Ends that the directory does not show yet.
     pub held: bool,
+    /// The tenant's mark. Which tenant, the profile says; where no tenant has a mark, neither is needed.
+    pub mark: bool,
 }
 
 /// What was loaded.
@@ -40,6 +43,8 @@ pub struct Loaded {
     pub presented: Option<TokenRow>,
     /// Ends that the directory does not show yet.
     pub held: Vec<HeldEnd>,
+    /// The order in force for the user's tenant, see [`super::Rules::tenant`].
+    pub mark: Option<Mark>,
 }
 
 /// A user's own row.
@@ -51,6 +56,10 @@ pub struct Profile {
     pub last_order: i64,
     /// Keeps the texts of tokens apart.
     pub issue_clock: IssueClock,
+    /// Opaque tokens that were issued by then are dead.
+    pub revoked_at: Option<Timestamp>,
+    /// Marks of the tenant set by then do not count for opaque tokens.
+    pub unlocked_at: Option<Timestamp>,
 }
 
 /// The end of a user's last connection, held back from the directory for the grace period
@@ -91,7 +100,8 @@ impl Needs {
         let id = || Value::from(user.as_str());
         let mut queries = Vec::new();
         if self.profile {
-            let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock FROM user WHERE id = ?1";
+            let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at FROM user \
+                       WHERE id = ?1";
             queries.push((Part::Profile, Statement::new(sql, [id()])));
         }
         if self.valid_tokens {
@@ -143,14 +153,19 @@ impl Loaded {
 }
 
 fn read_profile(row: &[Value]) -> Option<Profile> {
-    let [tenant, last_order, clock] = row else { return None };
+    let [tenant, last_order, clock, revoked_at, unlocked_at] = row else { return None };
     Some(Profile {
         tenant: match tenant {
             Value::Null => None,
             tenant => Some(TenantId(wide(tenant)?)),
         },
         last_order: int(last_order)?,
-        issue_clock: json::read(text(clock)?).ok()?,
+        issue_clock: match text(clock)? {
+            "" => IssueClock::default(),
+            clock => json::read(clock).ok()?,
+        },
+        revoked_at: instant(revoked_at)?,
+        unlocked_at: instant(unlocked_at)?,
     })
 }
 
@@ -173,6 +188,13 @@ fn read_held(row: &[Value]) -> Option<HeldEnd> {
         ended_at: Timestamp::from_millis(int(ended_at)?),
         until: Timestamp::from_millis(int(until)?),
     })
+}
+
+fn instant(value: &Value) -> Option<Option<Timestamp>> {
+    match value {
+        Value::Null => Some(None),
+        value => int(value).map(|millis| Some(Timestamp::from_millis(millis))),
+    }
 }
 
 fn int(value: &Value) -> Option<i64> {

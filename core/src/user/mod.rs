@@ -9,6 +9,7 @@ mod change;
 mod close;
 mod command;
 mod connection;
+mod console;
 mod ending;
 mod force_off;
 mod issue;
@@ -17,19 +18,22 @@ mod open;
 pub mod outbox;
 mod outcome;
 mod receive;
+mod record;
+mod revocation;
 mod rules;
 
 pub use change::{Change, SCHEMA, release_all_held};
 pub use command::{Claimed, Client, Command, ForceOff, Opening, Ticket};
 pub use connection::{Connection, Presence};
+pub use console::{Console, ConsoleOpening};
 pub use loaded::{HeldEnd, Loaded, Needs, Part, Profile};
 pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
+pub use revocation::Bearer;
 pub use rules::Rules;
 
 use crate::{
     id::{ConnId, UserId},
     time::Moment,
-    token::book,
 };
 
 /// The live part of a user: what exists only while it has sockets.
@@ -38,13 +42,23 @@ pub struct User {
     id: UserId,
     /// In the order in which they opened.
     connections: Vec<Connection>,
+    /// Sockets of the message center, in no order.
+    consoles: Vec<Console>,
 }
 
 impl User {
     /// A user with these live connections.
     pub fn new(id: UserId, mut connections: Vec<Connection>) -> Self {
         connections.sort_by_key(|connection| connection.order);
-        Self { id, connections }
+        Self { id, connections, consoles: Vec::new() }
+    }
+
+    /// The same user with these live sockets of the message center.
+    #[must_use]
+    pub fn with_consoles(mut self, mut consoles: Vec<Console>) -> Self {
+        consoles.sort_by_key(|console| console.id);
+        self.consoles = consoles;
+        self
     }
 
     /// Whose this is.
@@ -57,6 +71,16 @@ impl User {
         &self.connections
     }
 
+    /// The live sockets of the message center.
+    pub fn consoles(&self) -> &[Console] {
+        &self.consoles
+    }
+
+    /// Whether anything of the user is live.
+    pub fn is_connected(&self) -> bool {
+        !(self.connections.is_empty() && self.consoles.is_empty())
+    }
+
     /// What `command` leads to. Pure: the same arguments give the same outcome, and nothing is changed.
     ///
     /// `loaded` must hold what [`Command::needs`] names.
@@ -64,16 +88,19 @@ impl User {
         match command {
             Command::IssueToken { platform } => self.issue(*platform, loaded, rules, at),
             Command::VerifyToken { .. } => {
-                Outcome::of(Reply::Standing(book::standing(loaded.presented.as_ref()).map(|_| ())))
+                Outcome::of(Reply::Standing(self.standing(loaded, rules).map(|_| ())))
             }
             Command::Open(opening) => self.open(opening, loaded, rules, at),
+            Command::OpenConsole(opening) => self.open_console(opening, loaded, rules, at),
+            Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules),
+            Command::Unlock => self.unlock(loaded, rules, at),
             Command::Close { connection } => self.close(*connection, rules, at),
             Command::SetBackground { connection, background } => {
                 self.set_background(*connection, *background)
             }
             Command::Receive { connection, message } => self.receive(*connection, message, rules, at),
-            Command::Status => Outcome::of(Reply::Presence(self.presence())),
-            Command::ForceOff(what) => self.force_off(what, loaded, at),
+            Command::Status => Outcome::of(Reply::Presence(self.presence(loaded, rules))),
+            Command::ForceOff(what) => self.force_off(what, loaded, rules, at),
             Command::Tick => self.tick(loaded, at),
             Command::Answered { ticket, presences } => self.answered(ticket, presences.as_deref()),
         }
@@ -86,7 +113,14 @@ impl User {
                 self.connections.push(connection.as_ref().clone());
                 self.connections.sort_by_key(|connection| connection.order);
             }
-            Action::Retire(ids) => self.connections.retain(|connection| !ids.contains(&connection.id)),
+            Action::AdmitConsole(console) => {
+                self.consoles.push(console.as_ref().clone());
+                self.consoles.sort_by_key(|console| console.id);
+            }
+            Action::Retire(ids) => {
+                self.connections.retain(|connection| !ids.contains(&connection.id));
+                self.consoles.retain(|console| !ids.contains(&console.id));
+            }
             Action::SetBackground { connection, background } => {
                 if let Some(connection) = self.connections.iter_mut().find(|other| other.id == *connection) {
                     connection.background = *background;
@@ -100,7 +134,7 @@ impl User {
         self.connections.iter().find(|connection| connection.id == id)
     }
 
-    fn presence(&self) -> Vec<Presence> {
-        self.connections.iter().map(Connection::presence).collect()
+    fn console(&self, id: ConnId) -> Option<&Console> {
+        self.consoles.iter().find(|console| console.id == id)
     }
 }

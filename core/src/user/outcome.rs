@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Connection, Presence, Ticket};
+use super::{Change, Connection, Console, Presence, Ticket};
 use crate::{
     gateway::{Close, Payload},
     id::{ConnId, UserId},
@@ -34,6 +34,8 @@ pub enum Action {
     Retire(Vec<ConnId>),
     /// Put this one into the live set.
     Admit(Box<Connection>),
+    /// Put this socket of the message center into the live set.
+    AdmitConsole(Box<Console>),
     /// Keep a connection's background flag.
     SetBackground {
         /// Which connection.
@@ -83,6 +85,8 @@ pub enum Reply {
     Opened(Result<(), OpenError>),
     /// The live connections.
     Presence(Vec<Presence>),
+    /// Whether there was anything to lift.
+    Unlocked(bool),
     /// Ours to repair; nothing was changed.
     Broken,
 }
@@ -116,6 +120,8 @@ pub enum OpenError {
         /// What the client claimed.
         claimed: Platform,
     },
+    /// An order took the console's token back.
+    Revoked,
     /// The user has as many connections as it may.
     TooMany,
 }
@@ -137,6 +143,7 @@ impl From<OpenError> for Failure {
             OpenError::Platform { token, claimed } => {
                 Self::new(Code::TokenInvalid, format!("token platform {token} != platformID {claimed}"))
             }
+            OpenError::Revoked => Code::TokenKicked.into(),
             OpenError::TooMany => Code::ConnOverMax.into(),
         }
     }

@@ -20,6 +20,9 @@ const SUBSCRIPTIONS: usize = 3000;
 
 impl User {
     pub(super) fn receive(&self, from: ConnId, message: &Incoming, rules: &Rules, at: Moment) -> Outcome {
+        if let Some(console) = self.console(from) {
+            return self.hear_console(console, message, rules, at);
+        }
         let Some(connection) = self.connection(from) else {
             return Outcome::of(Reply::Done);
         };
@@ -85,7 +88,7 @@ impl User {
         rules: &Rules,
         at: Moment,
     ) -> Outcome {
-        let mut outcome = self.end_naturally(connection, rules, at.now);
+        let mut outcome = self.end_naturally(connection.leaving(), rules, at.now);
         outcome.actions.extend(last.map(|response| send(connection, response)));
         outcome.actions.push(Action::Close { connection: connection.id, close });
         outcome

@@ -1,7 +1,11 @@
 //! The settings that decide about users.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use super::Profile;
 use crate::{
     id::{TenantId, UserId},
     policy::LoginPolicy,
@@ -23,4 +27,15 @@ pub struct Rules {
     pub grace: Duration,
     /// The tenants of `[[auth.tokens]]`, by user.
     pub tenants: BTreeMap<UserId, TenantId>,
+    /// `auth.admin_user_ids`: no order to a tenant reaches them.
+    pub admins: BTreeSet<UserId>,
+    /// `message_center.revoke_pat`.
+    pub revoke_pat: bool,
+}
+
+impl Rules {
+    /// Where a user is at home: what the configuration says, else what its issuer said last, else 0.
+    pub fn tenant(&self, user: &UserId, profile: &Profile) -> TenantId {
+        self.tenants.get(user).copied().or(profile.tenant).unwrap_or_default()
+    }
 }

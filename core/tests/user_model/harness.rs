@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::{
-    directory,
+    directory::{self, view::Mark},
     gateway::{Close, Encoding, Payload, Wire},
     id::{ConnId, RecordId, UserId},
     openim::Failure,
@@ -20,8 +20,8 @@ use rollcall_core::{
         book::{TokenRow, TokenSet, TokenState},
     },
     user::{
-        Action, Change, Claimed, Client, Command, Connection, ForceOff, HeldEnd, Loaded, OpenError, Opening,
-        Outcome, Profile, Reply, Rules, SCHEMA, Ticket, User,
+        Action, Change, Claimed, Client, Command, Connection, Console, ForceOff, HeldEnd, Loaded, OpenError,
+        Opening, Outcome, Profile, Reply, Rules, SCHEMA, Ticket, User,
     },
 };
 
@@ -234,6 +234,12 @@ impl Store for Memory {
         for change in changes {
             match change {
                 Change::Profile(profile) => self.profile = profile.clone(),
+                Change::Tenant(tenant) => self.profile.tenant = Some(*tenant),
+                Change::Revoked { at } => self.profile.revoked_at = self.profile.revoked_at.max(Some(*at)),
+                Change::Unlocked { at } => {
+                    self.profile.revoked_at = None;
+                    self.profile.unlocked_at = Some(*at);
+                }
                 Change::TokenIssued(row) => {
                     self.tokens.retain(|_, other| other.expires > row.issued_at);
                     let twin = self.tokens.insert(row.hash, row.clone());
@@ -248,6 +254,11 @@ impl Store for Memory {
                 }
                 Change::TokensKicked(set) => {
                     for row in self.tokens.values_mut().filter(|row| set.contains(&row.hash, row.platform)) {
+                        row.state = TokenState::Kicked;
+                    }
+                }
+                Change::TokensOutdated { by } => {
+                    for row in self.tokens.values_mut().filter(|row| row.issued_at <= *by) {
                         row.state = TokenState::Kicked;
                     }
                 }
@@ -288,6 +299,8 @@ pub struct Adapter<S> {
     pub rules: Rules,
     /// What the clock shows.
     pub now: i64,
+    /// The order in force for the user's tenant.
+    pub mark: Option<Mark>,
     /// When the user wants a tick.
     pub wake_at: Option<Timestamp>,
     /// Whether to look at each command more than once, see [`Adapter::inspect`].
@@ -340,8 +353,11 @@ impl<S: Store> Adapter<S> {
                 max_connections: setup.most_connections,
                 grace: std::time::Duration::from_secs(setup.grace),
                 tenants: BTreeMap::new(),
+                admins: [UserId::new("imAdmin").unwrap()].into(),
+                revoke_pat: false,
             },
             now: START,
+            mark: None,
             wake_at: None,
             inspecting: true,
             drawn: 0,
@@ -357,7 +373,8 @@ impl<S: Store> Adapter<S> {
     /// One command, whose commit may be made to fail.
     pub fn attempt(&mut self, command: &Command, commit_fails: bool) -> Result<Trace, CommitFailed> {
         let at = Moment { now: self.time(), entropy: self.draw() };
-        let loaded = self.store.load(self.user.id(), command, at.now);
+        let mut loaded = self.store.load(self.user.id(), command, at.now);
+        loaded.mark = self.mark.clone().filter(|_| command.needs().mark);
         let outcome = self.user.apply(command, &loaded, &self.rules, at);
         if self.inspecting {
             self.inspect(command, &loaded, &outcome, at);
@@ -373,6 +390,7 @@ impl<S: Store> Adapter<S> {
             trace.push(match action {
                 Action::Retire(ids) => Event::Retire(ids),
                 Action::Admit(connection) => Event::Admit(connection.id),
+                Action::AdmitConsole(console) => Event::Admit(console.id),
                 Action::SetBackground { connection, background } => Event::Background(connection, background),
                 Action::Publish { awaited } => Event::Publish { awaited },
                 Action::Send { connection, payload } => Event::Send(connection, payload),
@@ -397,7 +415,9 @@ impl<S: Store> Adapter<S> {
         assert_eq!(crossed(&outcome.reply), outcome.reply);
         assert_eq!(crossed(&outcome.changes), outcome.changes);
         let attached: Vec<Connection> = self.user.connections().iter().rev().map(crossed).collect();
-        assert_eq!(User::new(self.user.id().clone(), attached), self.user, "restored from its sockets");
+        let consoles: Vec<Console> = self.user.consoles().iter().rev().map(crossed).collect();
+        let restored = User::new(self.user.id().clone(), attached).with_consoles(consoles);
+        assert_eq!(restored, self.user, "restored from its sockets");
         let printed = format!("{command:?} {loaded:?} {outcome:?} {:?}", self.user);
         let answered = match &outcome.reply {
             Reply::Issued(issued) => Some(&issued.token),
@@ -602,9 +622,13 @@ pub fn crossed<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> 
 fn arrived(command: &Command) -> Command {
     match command {
         Command::Open(opening) => Command::Open(Box::new(crossed(opening.as_ref()))),
-        Command::IssueToken { .. } | Command::VerifyToken { .. } | Command::Status | Command::ForceOff(_) => {
-            crossed(command)
-        }
+        Command::OpenConsole(opening) => Command::OpenConsole(Box::new(crossed(opening.as_ref()))),
+        Command::IssueToken { .. }
+        | Command::VerifyToken { .. }
+        | Command::VerifyBearer(_)
+        | Command::Unlock
+        | Command::Status
+        | Command::ForceOff(_) => crossed(command),
         own => own.clone(),
     }
 }

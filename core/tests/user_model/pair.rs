@@ -217,7 +217,7 @@ impl<S: Store> Pair<S> {
             model::Order::Platform(number) => ForceOff::Platform(platform(*number)),
             model::Order::Token(token) => ForceOff::Token(TokenHash::of(self.text(*token).expose())),
             model::Order::Connection(id) => ForceOff::Connection(id.parse().unwrap()),
-            model::Order::Everything => ForceOff::Everything,
+            model::Order::Everything => ForceOff::Everything { within: None, notice: None },
         };
         let trace = self.both(&Command::ForceOff(what), fails, |model| model.force_off(order))?;
         let publication = |event: &Event| match event {
@@ -305,6 +305,7 @@ impl<S: Store> Pair<S> {
                 };
                 Answer::Presence(presences.iter().map(seen).collect())
             }
+            Reply::Unlocked(_) => unreachable!("no step unlocks"),
             Reply::Broken => panic!("broken"),
         }
     }

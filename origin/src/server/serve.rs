@@ -38,6 +38,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let header_timeout = Duration::from_secs(settings.server.header_timeout_seconds.into());
     let users = open(settings, data_dir.path())?;
     lease::take(users.store()).await?;
+    users.read_marks().await?;
     let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
     let address = listener.local_addr()?;
     data_dir.announce(&format!("http://{address}"))?;

@@ -6,7 +6,6 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use rollcall_core::{
     gateway::{Close, Incoming, Payload},
     id::{ConnId, UserId},
-    platform::Platform,
     user::Command,
 };
 use tokio::time::{Instant, sleep_until};
@@ -16,7 +15,7 @@ use crate::users::Users;
 
 /// A client that sends nothing for this long is gone (`docs/rules/openim.md#liveness`).
 const READ_DEADLINE: Duration = Duration::from_secs(30);
-/// Browsers cannot send pings; theirs are asked for.
+/// How often a client that cannot send pings is asked for a sign of life.
 const WEB_PING: Duration = Duration::from_secs(27);
 
 /// One connection that its user knows as live.
@@ -24,11 +23,23 @@ pub(super) struct Session {
     pub(super) users: Users,
     pub(super) user: UserId,
     pub(super) connection: ConnId,
-    pub(super) platform: Platform,
+    /// Whether the client cannot send pings by itself, as browsers cannot.
+    pub(super) must_be_asked: bool,
     pub(super) outbox: Outbox,
 }
 
 impl Session {
+    /// For a client that was accepted and is gone before its upgrade.
+    pub(super) fn never_came(&self) -> impl FnOnce(axum::Error) + Send + 'static {
+        let (users, user, outbox) = (self.users.clone(), self.user.clone(), self.outbox.clone());
+        let connection = self.connection;
+        move |error| {
+            tracing::debug!(%error, "an accepted client was gone before its upgrade");
+            outbox.closed();
+            tokio::spawn(async move { users.end(&user, connection).await });
+        }
+    }
+
     /// Serves the socket until it ends, then tells the user. `greeting` is sent before anything else.
     pub(super) async fn serve(self, mut socket: WebSocket, greeting: Option<Payload>) {
         if let Some(greeting) = greeting {
@@ -53,7 +64,7 @@ impl Session {
         let mut deadline = Instant::now() + READ_DEADLINE;
         let mut ping = Instant::now() + WEB_PING;
         loop {
-            let wake = if self.platform == Platform::Web { ping.min(deadline) } else { deadline };
+            let wake = if self.must_be_asked { ping.min(deadline) } else { deadline };
             tokio::select! {
                 biased;
                 next = self.outbox.next() => match next {

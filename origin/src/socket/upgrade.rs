@@ -21,6 +21,7 @@ use rollcall_core::{
     gateway::{Close, MESSAGE_BYTES, Payload, Refusal},
     id::ConnId,
     openim::{Code, Failure},
+    platform::Platform,
     user::{Command, OpenError, Opening, Reply},
 };
 
@@ -34,7 +35,7 @@ use crate::{backend::Origin, server::Peer};
 const READ_BUFFER: usize = 1024;
 
 /// Where the gateway listens.
-pub fn routes() -> Router<Origin> {
+pub(super) fn routes() -> Router<Origin> {
     gateway::routes(get(connect))
 }
 
@@ -43,27 +44,34 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
     if !gateway::wants_upgrade(&parts.headers) {
         return gateway::upgrade_required();
     }
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &origin).await.map(|upgrade| {
-        upgrade
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_write_buffer_size(usize::MAX)
-            .max_message_size(MESSAGE_BYTES)
-            .max_frame_size(MESSAGE_BYTES)
-    });
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &origin).await.map(bounded);
     match judge(&origin, &parts, upgrade).await {
         Ok(response) => response,
         Err((refusal, upgrade)) => refuse(&origin, refusal, upgrade),
     }
 }
 
+/// An upgrade to a socket with small buffers.
+pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(usize::MAX)
+        .max_message_size(MESSAGE_BYTES)
+        .max_frame_size(MESSAGE_BYTES)
+}
+
+/// Where a request came from.
+pub(super) fn peer(parts: &Parts) -> String {
+    parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default()
+}
+
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
 /// Everything from the query to the live set.
 async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Response, (Refusal, Upgrade)> {
-    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default();
     let Knock { opening, in_band } =
-        match gateway::knock(origin, parts, &peer, ConnId::from_bytes(rand::random())) {
+        match gateway::knock(origin, parts, &peer(parts), ConnId::from_bytes(rand::random())) {
             Ok(knock) => knock,
             Err(refusal) => return Err((refusal, upgrade)),
         };
@@ -92,14 +100,11 @@ async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Respo
         }
     }
     let greeting = in_band.then(|| Payload::Text(Failure::none_as_json()));
-    let session = Session { users: origin.users.clone(), user, connection, platform, outbox };
-    let (users, user, outbox) = (origin.users.clone(), session.user.clone(), session.outbox.clone());
-    let failed = move |error: axum::Error| {
-        tracing::debug!(%error, "an accepted client was gone before its upgrade");
-        outbox.closed();
-        tokio::spawn(async move { users.end(&user, connection).await });
-    };
-    Ok(upgrade.on_failed_upgrade(failed).on_upgrade(move |socket| session.serve(socket, greeting)))
+    let must_be_asked = platform == Platform::Web;
+    let session = Session { users: origin.users.clone(), user, connection, must_be_asked, outbox };
+    Ok(upgrade
+        .on_failed_upgrade(session.never_came())
+        .on_upgrade(move |socket| session.serve(socket, greeting)))
 }
 
 async fn standing(origin: &Origin, opening: &Opening) -> Result<(), Failure> {

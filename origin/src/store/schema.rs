@@ -7,6 +7,7 @@ use rusqlite::Connection;
 const STEPS: &[&[&str]] = &[&[
     rollcall_core::user::SCHEMA,
     rollcall_core::directory::upsert::SCHEMA,
+    rollcall_core::shard::mark::SCHEMA,
     // One row: when this process last said that it lives. Records that a crash left open end there.
     "CREATE TABLE lease (id INTEGER PRIMARY KEY CHECK (id = 1), renewed_at INTEGER NOT NULL) STRICT;",
 ]];

@@ -8,6 +8,7 @@ use rollcall_core::{
     token::{TokenHash, book::TokenRow},
     user::{Action, User},
 };
+use tokio::sync::oneshot;
 
 use super::Sockets;
 use crate::socket::Outbox;
@@ -28,6 +29,8 @@ pub(super) struct Entry {
 pub(super) struct Live {
     pub(super) user: User,
     pub(super) sockets: Sockets,
+    /// Held while the user waits for its tick; dropped, the wait is over.
+    pub(super) alarm: Option<oneshot::Sender<()>>,
     tokens: HashMap<TokenHash, Option<TokenRow>>,
     /// Counts the changes of tokens, so that a row read before one is not remembered after it.
     token_age: u64,
@@ -38,6 +41,7 @@ impl Entry {
         let live = Live {
             user: User::new(id, Vec::new()),
             sockets: HashMap::new(),
+            alarm: None,
             tokens: HashMap::new(),
             token_age: 0,
         };
@@ -88,6 +92,8 @@ impl Live {
 
     /// Whether nothing but memory would be lost with this entry.
     pub(super) fn is_idle(&self) -> bool {
-        self.user.connections().is_empty() && self.sockets.is_empty()
+        !self.user.is_connected()
+            && self.sockets.is_empty()
+            && self.alarm.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 }

@@ -4,6 +4,7 @@
 //! lock of its own, so that readers never wait for a commit: they see the state before it or after it.
 
 mod entry;
+mod marks;
 mod run;
 mod table;
 
@@ -11,7 +12,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use rollcall_core::{config::Settings, user::Rules};
 
-use self::table::Table;
+use self::{marks::Marks, table::Table};
 use crate::store::Store;
 
 pub use self::run::Failure;
@@ -27,12 +28,21 @@ struct Shared {
     store: Store,
     settings: Settings,
     rules: Rules,
+    marks: Marks,
 }
 
 impl Users {
     /// An empty table over `store`.
     pub fn new(store: Store, settings: Settings, rules: Rules) -> Self {
-        Self { shared: Arc::new(Shared { table: Table::default(), store, settings, rules }) }
+        Self {
+            shared: Arc::new(Shared {
+                table: Table::default(),
+                store,
+                settings,
+                rules,
+                marks: Marks::default(),
+            }),
+        }
     }
 
     /// The configuration.

@@ -2,11 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{StreamExt as _, stream};
+
 use rollcall_core::{
     id::{ConnId, UserId},
+    time::Moment,
     token::book::TokenRow,
     user::{Action, Change, Command, Loaded, Needs, Outcome, Reply, Ticket},
 };
+
+use tokio::sync::oneshot;
 
 use super::{Users, entry::Entry};
 use crate::{
@@ -17,6 +22,9 @@ use crate::{
 
 /// How often the end of a socket that is gone is tried to be made durable, and how long between tries.
 const END_RETRIES: Duration = Duration::from_secs(1);
+
+/// Users that are given a command at a time: enough to share an fsync, too few to starve the others.
+const AT_ONCE: usize = 256;
 
 /// A command was not carried out; nothing changed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,6 +44,16 @@ impl Users {
     /// When the state could not be loaded or the changes not be committed. Then nothing happened.
     pub async fn run(&self, id: &UserId, command: Command) -> Result<Reply, Failure> {
         self.give(id, command, None).await
+    }
+
+    /// Gives commands to many users, and their replies in order.
+    ///
+    /// # Errors
+    /// The first, after all were given.
+    pub async fn run_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, Failure> {
+        let give = |(user, command): (UserId, Command)| async move { self.run(&user, command).await };
+        let replies: Vec<_> = stream::iter(commands.into_iter().map(give)).buffered(AT_ONCE).collect().await;
+        replies.into_iter().collect()
     }
 
     /// The same for a command that opens a connection, whose socket will read from `outbox`.
@@ -59,8 +77,9 @@ impl Users {
 
     async fn give(&self, id: &UserId, command: Command, outbox: Option<Outbox>) -> Result<Reply, Failure> {
         match command {
-            Command::Status => Ok(self.status(id)),
-            Command::VerifyToken { .. } => self.verify(id, &command).await,
+            Command::Status if self.shared.marks.is_empty() => Ok(self.status(id)),
+            Command::Status => self.look(id, &command).await.map(|reply| self.with_socket(id, reply)),
+            Command::VerifyToken { .. } => self.look(id, &command).await,
             command => {
                 let entry = self.shared.table.enter(id);
                 let result = self.change(id, &entry, &command, outbox).await;
@@ -74,22 +93,35 @@ impl Users {
     /// while its end waits to become durable.
     fn status(&self, id: &UserId) -> Reply {
         let Some(entry) = self.shared.table.get(id) else { return Reply::Presence(Vec::new()) };
-        let live = entry.live.lock();
-        match live.user.apply(&Command::Status, &Loaded::default(), &self.shared.rules, moment()).reply {
-            Reply::Presence(mut all) => {
-                all.retain(|presence| live.sockets.contains_key(&presence.connection));
-                Reply::Presence(all)
-            }
-            other => other,
-        }
+        let reply = entry
+            .live
+            .lock()
+            .user
+            .apply(&Command::Status, &Loaded::default(), &self.shared.rules, moment())
+            .reply;
+        self.with_socket(id, reply)
     }
 
-    /// From memory where the token is remembered, else from the store.
-    async fn verify(&self, id: &UserId, command: &Command) -> Result<Reply, Failure> {
+    /// A reply without the connections that have no socket any more.
+    fn with_socket(&self, id: &UserId, reply: Reply) -> Reply {
+        let Reply::Presence(mut all) = reply else { return reply };
+        match self.shared.table.get(id) {
+            Some(entry) => {
+                let live = entry.live.lock();
+                all.retain(|presence| live.sockets.contains_key(&presence.connection));
+            }
+            None => all.clear(),
+        }
+        Reply::Presence(all)
+    }
+
+    /// Carries out a command that changes nothing: from memory where the token is remembered, else from the store.
+    async fn look(&self, id: &UserId, command: &Command) -> Result<Reply, Failure> {
         let entry = self.shared.table.enter(id);
         let result = async {
             let loaded = self.load(id, &entry, command).await?;
-            Ok(entry.live.lock().user.apply(command, &loaded, &self.shared.rules, moment()).reply)
+            let (loaded, at) = self.under_mark(id, command, loaded);
+            Ok(entry.live.lock().user.apply(command, &loaded, &self.shared.rules, at).reply)
         }
         .await;
         self.shared.table.leave(id, entry);
@@ -105,7 +137,8 @@ impl Users {
     ) -> Result<Reply, Failure> {
         let gate = entry.gate.lock().await;
         let loaded = self.load(id, entry, command).await?;
-        let outcome = entry.live.lock().user.apply(command, &loaded, &self.shared.rules, moment());
+        let (loaded, at) = self.under_mark(id, command, loaded);
+        let outcome = entry.live.lock().user.apply(command, &loaded, &self.shared.rules, at);
         let Outcome { reply, changes, actions, wake_at } = outcome;
         if !changes.is_empty() {
             let statements = changes.iter().flat_map(|change| change.statements(id)).collect();
@@ -117,7 +150,7 @@ impl Users {
         let closing = self.act(id, entry, actions, outbox);
         drop(gate);
         if let Some(until) = wake_at {
-            self.wake(id, until.since(now()));
+            self.wake(id, entry, until.since(now()));
         }
         if matches!(command, Command::ForceOff(_)) {
             // The answer to a forced logout means that the sockets are closed. Each is cut within its bound.
@@ -142,9 +175,10 @@ impl Users {
             live.settle(&action);
             match action {
                 Action::Admit(connection) => {
-                    if let Some(outbox) = outbox.take() {
-                        live.sockets.insert(connection.id, outbox);
-                    }
+                    live.sockets.extend(outbox.take().map(|new| (connection.id, new)))
+                }
+                Action::AdmitConsole(console) => {
+                    live.sockets.extend(outbox.take().map(|new| (console.id, new)))
                 }
                 Action::Send { connection, payload } => {
                     if let Some(socket) = live.socket(connection) {
@@ -176,11 +210,16 @@ impl Users {
         }
     }
 
-    /// Gives the user its `Tick` after `span`.
-    pub fn wake(&self, id: &UserId, span: Duration) {
+    /// Gives the user its `Tick` after `span`, unless it wishes for another moment by then.
+    fn wake(&self, id: &UserId, entry: &Entry, span: Duration) {
         let (all, id) = (self.clone(), id.clone());
+        let (hold, dropped) = oneshot::channel::<()>();
+        entry.live.lock().alarm = Some(hold);
         tokio::spawn(async move {
-            tokio::time::sleep(span).await;
+            tokio::select! {
+                () = tokio::time::sleep(span) => {}
+                _ = dropped => return,
+            }
             while let Err(error) = all.run(&id, Command::Tick).await {
                 tracing::error!(%error, "a held end is not durable yet");
                 tokio::time::sleep(END_RETRIES).await;
@@ -190,6 +229,8 @@ impl Users {
 
     async fn load(&self, id: &UserId, entry: &Entry, command: &Command) -> Result<Loaded, Failure> {
         let mut needs = command.needs();
+        // Where no tenant has a mark, it does not matter of which one the user is.
+        needs.profile |= needs.mark && !self.shared.marks.is_empty();
         let mut loaded = Loaded::default();
         let age = entry.live.lock().token_age();
         if let Some(hash) = needs.presented
@@ -214,6 +255,17 @@ impl Users {
         Ok(loaded)
     }
 
+    /// The mark that the command is held against, and its moment. The moment comes first: a mark that is put in force in
+    /// between lies ahead of it, and covers whatever begins now.
+    fn under_mark(&self, id: &UserId, command: &Command, mut loaded: Loaded) -> (Loaded, Moment) {
+        let at = moment();
+        if command.needs().mark {
+            let tenant = self.shared.rules.tenant(id, &loaded.profile);
+            loaded.mark = self.shared.marks.get(tenant).map(|mark| mark.as_ref().clone());
+        }
+        (loaded, at)
+    }
+
     /// From here on nobody sees the connection, whatever the store says.
     fn forget_socket(&self, id: &UserId, connection: ConnId) {
         if let Some(entry) = self.shared.table.get(id) {
@@ -224,5 +276,5 @@ impl Users {
 }
 
 fn touches_tokens(change: &Change) -> bool {
-    matches!(change, Change::TokenIssued(_) | Change::TokensKicked(_))
+    matches!(change, Change::TokenIssued(_) | Change::TokensKicked(_) | Change::TokensOutdated { .. })
 }

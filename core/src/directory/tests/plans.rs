@@ -22,7 +22,7 @@ fn view() -> View {
 }
 
 fn marked() -> View {
-    View { mark: Some(Mark { at: Timestamp::from_millis(4), exempt: vec![1] }), ..view() }
+    View { mark: Some(Mark { at: Timestamp::from_millis(4), exempt: vec![1], lifted: false }), ..view() }
 }
 
 fn query(kind: Kind, given: &[(&str, &str)]) -> ListQuery {

@@ -77,7 +77,7 @@ pub(super) fn records(count: std::ops::Range<usize>) -> impl Strategy<Value = Ve
 }
 
 pub(super) fn view() -> impl Strategy<Value = View> {
-    let mark = (instant(), vec(user(), 0..3)).prop_map(|(at, exempt)| Mark { at, exempt });
+    let mark = (instant(), vec(user(), 0..3)).prop_map(|(at, exempt)| Mark { at, exempt, lifted: false });
     (instant(), option::weighted(0.4, mark)).prop_map(|(now, mark)| View { now, mark })
 }
 

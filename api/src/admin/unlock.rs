@@ -1,0 +1,83 @@
+//! Lifting what orders left behind (`docs/rules/message-center.md#unlocking`).
+
+use axum::{extract::State, response::Response};
+use http::Uri;
+use rollcall_core::{
+    id::{TenantId, UserId},
+    message_center::{Deed, Fault},
+    user::{Command, Reply},
+};
+use serde::Serialize;
+
+use crate::{
+    Backend, Unavailable, answer,
+    message_center::{Caller, Failed},
+};
+
+/// Whether there was anything to lift.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Unlocked {
+    unlocked: bool,
+}
+
+/// Unlock a user
+///
+/// Lifts what a force-off left on a user's opaque tokens, and exempts them from every earlier order to its tenant. Tokens of
+/// OpenIM and personal sockets that were ended stay so.
+#[utoipa::path(
+    post, path = "/admin/v1/users/{userId}/unlock", tag = "administration",
+    params(("userId" = i64, Path, description = "The user's number")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "Whether there was anything to lift", body = Unlocked),
+        (status = 400, description = "The path holds no number"),
+        (status = 401, description = "No good token"),
+        (status = 403, description = "Not an administrator"),
+        (status = 500, description = "The user could not be asked"),
+        (status = 503, description = "The issuer of tokens could not be asked"),
+    )
+)]
+pub(crate) async fn user<B: Backend>(
+    State(backend): State<B>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Failed> {
+    caller.must(&backend, Deed::Administer, false)?;
+    let user = UserId::from(number(&uri, "userId")?);
+    match backend.run(&user, Command::Unlock).await? {
+        Reply::Unlocked(unlocked) => Ok(answer::json(&Unlocked { unlocked })),
+        other => Err(Unavailable::unexpected(&other).into()),
+    }
+}
+
+/// Unlock a tenant
+///
+/// Lifts the last order to a whole tenant. What it ended stays ended.
+#[utoipa::path(
+    post, path = "/admin/v1/tenants/{tenantId}/unlock", tag = "administration",
+    params(("tenantId" = i64, Path, description = "The tenant's number")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "Whether there was anything to lift", body = Unlocked),
+        (status = 400, description = "The path holds no number"),
+        (status = 401, description = "No good token"),
+        (status = 403, description = "Not an administrator"),
+        (status = 500, description = "The order could not be lifted"),
+        (status = 503, description = "The issuer of tokens could not be asked"),
+    )
+)]
+pub(crate) async fn tenant<B: Backend>(
+    State(backend): State<B>,
+    caller: Caller,
+    uri: Uri,
+) -> Result<Response, Failed> {
+    caller.must(&backend, Deed::Administer, false)?;
+    let unlocked = backend.unmark(TenantId(number(&uri, "tenantId")?)).await?;
+    Ok(answer::json(&Unlocked { unlocked }))
+}
+
+/// The number before the last segment of a path.
+fn number(uri: &Uri, field: &'static str) -> Result<i64, Fault> {
+    let segment = uri.path().rsplit('/').nth(1).unwrap_or_default();
+    segment.parse().map_err(|_| Fault::Binding { field, rejected: segment.to_owned() })
+}

@@ -1,0 +1,74 @@
+//! Who belongs to departments and groups (`docs/rules/message-center.md#members`).
+
+use std::collections::BTreeSet;
+
+use rollcall_core::{
+    config::Settings,
+    id::TenantId,
+    json::{self, Integer},
+    message_center::Receivers,
+    secret::Secret,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Backend, Unavailable, backend::Post};
+
+/// Members of one order at the most.
+const MOST: usize = 100_000;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Question<'a> {
+    #[serde(rename = "type")]
+    receivers: &'static str,
+    tenant_id: String,
+    ids: &'a BTreeSet<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    user_ids: Vec<Integer>,
+}
+
+/// Whether anything can tell who belongs to a department or group.
+pub(super) fn can_be_told(settings: &Settings) -> bool {
+    settings.message_center.resolver_url.is_some()
+        || settings.auth.tokens.iter().any(|token| !(token.dept_ids.is_empty() && token.group_ids.is_empty()))
+}
+
+/// The members of these departments or groups of a tenant: of the resolver, whose answer is fresh, else of the
+/// configuration.
+pub(super) async fn of<B: Backend>(
+    backend: &B,
+    tenant: TenantId,
+    receivers: Receivers,
+    ids: &BTreeSet<i64>,
+) -> Result<BTreeSet<i64>, Unavailable> {
+    let settings = backend.settings();
+    let Some(url) = &settings.message_center.resolver_url else {
+        let of_tenant = settings.auth.tokens.iter().filter(|token| token.tenant_id == tenant.0);
+        let belongs = of_tenant.filter(|token| {
+            let of = if receivers == Receivers::Dept { &token.dept_ids } else { &token.group_ids };
+            of.iter().any(|id| ids.contains(id))
+        });
+        return Ok(belongs.map(|token| token.user_id).collect());
+    };
+    let question = Question { receivers: receivers.name(), tenant_id: tenant.to_string(), ids };
+    let body = serde_json::to_string(&question).map_err(|error| Unavailable(error.to_string()))?;
+    let request = Post {
+        url: url.clone(),
+        content_type: "application/json",
+        authorization: None,
+        request_id: format!("{:032x}", backend.random()),
+        body: Secret::new(body),
+    };
+    let (status, body) = backend.post(request).await?;
+    let answer = (status == 200).then(|| json::object::<Answer>(&body).ok()).flatten();
+    let answer = answer.filter(|answer| answer.user_ids.len() <= MOST).ok_or_else(|| {
+        Unavailable(format!(
+            "message_center.resolver_url answered {status} and no list of at most {MOST} userIds"
+        ))
+    })?;
+    Ok(answer.user_ids.into_iter().map(|Integer(id)| id).collect())
+}

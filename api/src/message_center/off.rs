@@ -1,0 +1,153 @@
+//! Taking users offline (`docs/rules/message-center.md#force-off`).
+
+use std::collections::BTreeSet;
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use rollcall_core::{
+    id::UserId,
+    message_center::{Deed, Fault, Order, Receivers, close_notice},
+    user::{Command, ForceOff, Reply},
+};
+
+use super::{
+    Caller, Failed,
+    envelope::{Empty, Envelope, success},
+    members,
+};
+use crate::{Backend, Unavailable, body, openim::joined_header};
+
+/// An order.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, non_snake_case, reason = "its fields are the documentation of the body")]
+pub(crate) struct OfflineRequest {
+    /// Whether ids are required; the order reaches everybody either way
+    #[schema(default = true)]
+    broadcast: Option<bool>,
+    /// `USER`, `TENANT`, and unless `message_center.receive_types` is `strict` also `DEPT`, `GROUP` and `ALL`
+    #[schema(example = "USER")]
+    receiveObjectType: String,
+    /// At most 10,000 numbers or numeric texts
+    #[schema(example = json!(["101"]))]
+    receiveObjectIds: Option<Vec<String>>,
+}
+
+/// Take users offline
+///
+/// When the answer arrives, nobody who was meant is shown online and none of their tokens is accepted. Ids of other tenants,
+/// of users who are offline and of nobody are ignored; repeating an order changes nothing.
+#[utoipa::path(
+    post, path = "/api/v1/message/center/online/off", tag = "message center", request_body = OfflineRequest,
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "Done", body = Envelope<Empty>),
+        (status = 204, description = "Done, where `message_center.off_status` says so"),
+        (status = 400, description = "The body is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
+        (status = 401, description = "No good token", body = Envelope<Empty>),
+        (status = 403, description = "Not allowed", body = Envelope<Empty>),
+        (status = 413, description = "The body is larger than 1 MiB", body = Envelope<Empty>),
+        (status = 415, description = "The body is not `application/json`", body = Envelope<Empty>),
+        (status = 500, description = "Not everything could be done; repeating it is safe", body = Envelope<Empty>),
+        (status = 503, description = "The issuer of tokens could not be asked", body = Envelope<Empty>),
+    )
+)]
+pub(crate) async fn off<B: Backend>(
+    State(backend): State<B>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Failed> {
+    let (parts, body) = request.into_parts();
+    must_be_json(&parts.headers)?;
+    let settings = backend.settings();
+    let bytes = body::read(&parts.headers, body).await?;
+    let order = Order::parse(&bytes, &settings.message_center, members::can_be_told(settings))?;
+    let own = order.as_ref().is_some_and(|order| order.is_own(&caller.principal));
+    caller.must(&backend, Deed::ForceOff, own)?;
+    if let Some(order) = order {
+        carry_out(&backend, &caller, order).await?;
+    }
+    if backend.settings().message_center.off_status == StatusCode::NO_CONTENT.as_u16() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok(success(&backend, Empty {}))
+}
+
+fn must_be_json(headers: &HeaderMap) -> Result<(), Fault> {
+    let given = joined_header(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let kind = given.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Fault::MediaType(given)) }
+}
+
+async fn carry_out<B: Backend>(backend: &B, caller: &Caller, order: Order) -> Result<(), Failed> {
+    match order.receivers {
+        Receivers::User => users(backend, caller, Receivers::User, &BTreeSet::new(), order.ids).await,
+        Receivers::Dept | Receivers::Group => {
+            let mut members = members::of(backend, caller.tenant, order.receivers, &order.ids).await?;
+            for spared in exempt(backend, caller) {
+                members.remove(&spared);
+            }
+            users(backend, caller, order.receivers, &order.ids, members).await
+        }
+        Receivers::Tenant if !order.ids.contains(&caller.tenant.0) => Ok(()),
+        Receivers::Tenant => tenant(backend, caller, Receivers::Tenant).await,
+        Receivers::All => {
+            caller.must(backend, Deed::Administer, false)?;
+            tenant(backend, caller, Receivers::All).await
+        }
+    }
+}
+
+/// Takes these users off, one by one and all of them; those of other tenants are left alone by their own users.
+async fn users<B: Backend>(
+    backend: &B,
+    caller: &Caller,
+    receivers: Receivers,
+    named: &BTreeSet<i64>,
+    users: BTreeSet<i64>,
+) -> Result<(), Failed> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let command = |user: &i64| {
+        let ids = if receivers == Receivers::User { BTreeSet::from([*user]) } else { named.clone() };
+        let notice = Some(notice(backend, caller, receivers, ids));
+        (UserId::from(*user), Command::ForceOff(ForceOff::Everything { within: Some(caller.tenant), notice }))
+    };
+    let commands = users.iter().map(command).collect();
+    for reply in backend.run_many(commands).await? {
+        if reply != Reply::Done {
+            return Err(Unavailable::unexpected(&reply).into());
+        }
+    }
+    Ok(backend.end_imports(caller.tenant, users.into_iter().collect()).await?)
+}
+
+/// Puts a mark on the tenant: in force for every reader when this returns.
+async fn tenant<B: Backend>(backend: &B, caller: &Caller, receivers: Receivers) -> Result<(), Failed> {
+    let notice = notice(backend, caller, receivers, [caller.tenant.0]);
+    Ok(backend.mark(caller.tenant, exempt(backend, caller).collect(), notice).await?)
+}
+
+/// Whom orders to many spare: the caller and the OpenIM administrators.
+fn exempt<'a, B: Backend>(backend: &'a B, caller: &'a Caller) -> impl Iterator<Item = i64> + 'a {
+    let admins = backend
+        .settings()
+        .auth
+        .admin_user_ids
+        .iter()
+        .filter_map(|id| UserId::new(id.as_str()).ok()?.number());
+    caller.principal.user.number().into_iter().chain(admins)
+}
+
+fn notice<B: Backend>(
+    backend: &B,
+    caller: &Caller,
+    receivers: Receivers,
+    ids: impl IntoIterator<Item = i64>,
+) -> String {
+    let id = uuid::Builder::from_random_bytes(backend.random().to_be_bytes()).into_uuid().to_string();
+    close_notice(&id, receivers, ids, &caller.principal, &backend.zone().format(backend.now()))
+}

@@ -1,0 +1,105 @@
+//! The console's upgrade: what is the same on every runtime (`docs/rules/message-center.md#socket`).
+
+use axum::{Router, response::Response, routing::MethodRouter};
+use http::{header::AUTHORIZATION, request::Parts};
+use rollcall_core::{
+    directory::query,
+    id::ConnId,
+    message_center::{Fault, token_of},
+    user::{ConsoleOpening, OpenError},
+};
+
+use super::{
+    caller::{access_token, principal},
+    envelope::{self, request_id},
+};
+use crate::{
+    Backend, Unavailable,
+    openim::{gateway, joined_header},
+};
+
+/// Why a console may not connect.
+#[derive(Clone, Debug)]
+pub struct Refused(Fault);
+
+/// The console's path, answered by `connect`.
+pub fn routes<B: Backend>(connect: MethodRouter<B>) -> Router<B> {
+    Router::new().route("/ws/messageCenter", connect)
+}
+
+/// Reads and judges an upgrade request up to its user, who gets the opening. `peer` is the address it came from.
+///
+/// # Errors
+/// The refusal, for [`refuse`].
+pub async fn knock<B: Backend>(
+    backend: &B,
+    parts: &Parts,
+    peer: &str,
+    connection: ConnId,
+) -> Result<ConsoleOpening, Refused> {
+    let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
+    let token = token_of(in_header.as_deref(), access_token(parts).as_deref())?;
+    let id = request_id(backend, &parts.headers);
+    let (principal, _) = principal(backend, &token, &id.0).await.map_err(|failed| Refused(failed.into()))?;
+    // Its records would have no user.
+    if principal.user.number().is_none() {
+        return Err(Refused(Fault::Forbidden));
+    }
+    let mut client = gateway::client(backend, &parts.headers, peer);
+    if client.device_id.is_none() {
+        let pairs = query::pairs(parts.uri.query().unwrap_or_default());
+        client.device_id = pairs.into_iter().find(|(name, _)| name == "deviceId").map(|(_, value)| value);
+    }
+    Ok(ConsoleOpening { connection, principal, client })
+}
+
+/// The answer to a console that may not connect.
+pub fn refuse<B: Backend>(backend: &B, parts: &Parts, refused: &Refused) -> Response {
+    envelope::refuse(backend, &parts.headers, &refused.0)
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self(fault)
+    }
+}
+
+impl From<OpenError> for Refused {
+    fn from(error: OpenError) -> Self {
+        Self(match error {
+            OpenError::Revoked => Fault::InvalidToken,
+            _ => Fault::Forbidden,
+        })
+    }
+}
+
+impl From<Unavailable> for Refused {
+    fn from(error: Unavailable) -> Self {
+        tracing::error!(%error, "a console could not connect");
+        Self(Fault::Internal)
+    }
+}
+
+/// Connect a console
+///
+/// A WebSocket upgrade. The socket is closed with 4001: `token_expired` when its token expires, `forced_offline` after a
+/// CLOSE message when its user is forced offline.
+#[utoipa::path(
+    get, path = "/ws/messageCenter", tag = "message center",
+    params(
+        ("access_token" = Option<String>, Query, description = "A token, where the header `Authorization` cannot be set"),
+        ("deviceId" = Option<String>, Query, description = "The device; also the header `XC-Auth-Device-Id`"),
+    ),
+    security(("bearer" = [])),
+    responses(
+        (status = 101, description = "Connected"),
+        (status = 400, description = "Two tokens", body = super::envelope::Envelope<super::envelope::Empty>),
+        (status = 401, description = "No good token", body = super::envelope::Envelope<super::envelope::Empty>),
+        (status = 403, description = "Too many connections, or the token is no user's", body = super::envelope::Envelope<super::envelope::Empty>),
+        (status = 426, description = "The request is no WebSocket upgrade"),
+        (status = 500, description = "The user could not be asked", body = super::envelope::Envelope<super::envelope::Empty>),
+        (status = 503, description = "The issuer of tokens could not be asked", body = super::envelope::Envelope<super::envelope::Empty>),
+    )
+)]
+#[allow(dead_code, reason = "its attribute is the documentation")]
+pub(crate) fn connect() {}

@@ -1,0 +1,53 @@
+//! What a console is told before it is closed (`docs/rules/message-center.md#socket`).
+
+use serde::Serialize;
+
+use super::{Principal, Receivers};
+
+/// Title and content of the message, and the reason of the close.
+const FORCED_OFFLINE: &str = "forced_offline";
+/// Ids that a message repeats of its order.
+const IDS: usize = 100;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    media_type: &'static str,
+    receive_object_type: &'static str,
+    receive_object_ids: Vec<String>,
+    title: &'static str,
+    content: &'static str,
+    from: &'a str,
+    send_by: &'a str,
+    send_by_name: &'a str,
+    send_date: &'a str,
+}
+
+/// The CLOSE message of an order by `caller`: `id` is a fresh UUID, `date` as dates are shown, `ids` what the receiver
+/// was named by. Of users that is the receiver alone, so that nobody learns who else was meant.
+pub fn close_notice(
+    id: &str,
+    receivers: Receivers,
+    ids: impl IntoIterator<Item = i64>,
+    caller: &Principal,
+    date: &str,
+) -> String {
+    let message = Message {
+        id,
+        kind: "CLOSE",
+        media_type: "PLAIN_TEXT",
+        receive_object_type: receivers.name(),
+        receive_object_ids: ids.into_iter().take(IDS).map(|id| id.to_string()).collect(),
+        title: FORCED_OFFLINE,
+        content: FORCED_OFFLINE,
+        from: &caller.username,
+        send_by: caller.user.as_str(),
+        send_by_name: &caller.full_name,
+        send_date: date,
+    };
+    // Texts and numbers always have a JSON form.
+    serde_json::to_string(&message).unwrap_or_default()
+}

@@ -1,0 +1,49 @@
+//! The directory's row of a new connection (`docs/rules/message-center.md#records`).
+
+use super::Client;
+use crate::{
+    directory::record::{Record, Source, USER_AGENT_BYTES},
+    id::{RecordId, TenantId, UserId},
+    time::Moment,
+};
+
+/// What the directory shows for what a client did not tell.
+const UNKNOWN: &str = "unknown";
+const NAME_BYTES: usize = 512;
+const DEVICE_ID_BYTES: usize = 160;
+const REMOTE_ADDRESS_BYTES: usize = 45;
+
+/// What is told of a connection when it opens.
+pub(super) struct Told<'a> {
+    pub(super) full_name: &'a str,
+    pub(super) avatar: Option<&'a str>,
+    pub(super) client: &'a Client,
+}
+
+/// A row, for users that have a number there.
+pub(super) fn open(user: &UserId, tenant: TenantId, told: Told<'_>, at: Moment) -> Option<Record> {
+    let or_unknown = |text: &Option<String>, most| match text.as_deref() {
+        None | Some("") => UNKNOWN.to_owned(),
+        Some(text) => cut(text, most).to_owned(),
+    };
+    Some(Record {
+        id: RecordId::draw(at.now, at.entropy),
+        tenant,
+        user: user.number()?,
+        full_name: cut(told.full_name, NAME_BYTES).to_owned(),
+        avatar: told.avatar.map(str::to_owned),
+        user_agent: or_unknown(&told.client.user_agent, USER_AGENT_BYTES),
+        device_id: or_unknown(&told.client.device_id, DEVICE_ID_BYTES),
+        remote_address: or_unknown(&told.client.remote_address, REMOTE_ADDRESS_BYTES),
+        online_at: at.now,
+        offline_at: None,
+        lease_until: None,
+        source: Source::Live,
+        generation: 1,
+    })
+}
+
+/// The longest beginning of `text` that fits and ends between characters.
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+}

@@ -1,0 +1,300 @@
+//! Sockets of the message center, and what orders leave behind for opaque tokens: one example a sentence.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+#[allow(dead_code, reason = "the model's tests use the rest")]
+#[path = "user_model/harness.rs"]
+mod harness;
+
+use harness::{Adapter, Event, START, Setup, Sqlite, Trace, check_order, kicked};
+use rollcall_core::{
+    directory::view::Mark,
+    gateway::{Close, Incoming, Payload},
+    id::{ConnId, TenantId, UserId},
+    message_center::Principal,
+    time::Timestamp,
+    token::TokenError,
+    user::{Bearer, Change, Client, Command, ConsoleOpening, ForceOff, OpenError, Reply},
+};
+
+const WEB: u8 = 5;
+
+fn adapter() -> Adapter<Sqlite> {
+    Adapter::new(Setup::default())
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn principal(adapter: &Adapter<Sqlite>) -> Principal {
+    Principal { sys_admin: false, ..Principal::openim_admin(adapter.user.id().clone()) }
+}
+
+fn reply(trace: &Trace) -> Reply {
+    match trace.last() {
+        Some(Event::Reply(reply)) => reply.clone(),
+        other => panic!("{other:?} is no reply"),
+    }
+}
+
+fn try_open(adapter: &mut Adapter<Sqlite>, principal: Principal) -> (ConnId, Trace) {
+    let connection = adapter.draw_connection();
+    let opening = ConsoleOpening { connection, principal, client: Client::default() };
+    (connection, adapter.run(&Command::OpenConsole(Box::new(opening))))
+}
+
+fn open(adapter: &mut Adapter<Sqlite>) -> ConnId {
+    let who = principal(adapter);
+    let (connection, trace) = try_open(adapter, who);
+    assert_eq!(reply(&trace), Reply::Opened(Ok(())));
+    connection
+}
+
+fn standing(adapter: &mut Adapter<Sqlite>, issued_at: Option<i64>, personal: bool) -> Result<(), TokenError> {
+    let bearer = Bearer { tenant: TenantId::default(), issued_at: issued_at.map(at), personal };
+    match reply(&adapter.run(&Command::VerifyBearer(bearer))) {
+        Reply::Standing(standing) => standing,
+        other => panic!("{other:?} is no standing"),
+    }
+}
+
+fn everything(notice: &str) -> ForceOff {
+    ForceOff::Everything { within: None, notice: Some(notice.to_owned()) }
+}
+
+#[test]
+fn a_console_is_a_connection_with_a_record_that_openims_status_does_not_show() {
+    let mut adapter = adapter();
+    let console = open(&mut adapter);
+    assert_eq!(reply(&adapter.run(&Command::Status)), Reply::Presence(vec![]));
+    let record = adapter.user.consoles()[0].record.unwrap();
+    assert_eq!(adapter.ended_at(record), None);
+    adapter.wait(10);
+    adapter.close(console);
+    adapter.wait(10);
+    adapter.close(console);
+    assert_eq!(adapter.ended_at(record), Some(START + 10));
+    assert!(!adapter.user.is_connected());
+}
+
+#[test]
+fn an_order_tells_a_console_why_and_a_client_of_the_gateway_in_its_own_words() {
+    let mut adapter = adapter();
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    let console = open(&mut adapter);
+    let trace = adapter.force_off(everything("why"));
+    check_order(&trace, &[connection, console].into());
+    assert_eq!(kicked(&trace), [connection]);
+    let told = Event::Send(console, Payload::Text("why".into()));
+    let closed = Event::Close(console, Close::ForcedOffline);
+    let place = |event: &Event| trace.iter().position(|other| other == event).unwrap();
+    assert!(place(&told) < place(&closed));
+    assert_eq!(adapter.standing(&token), 1506);
+}
+
+#[test]
+fn a_kick_on_one_platform_leaves_consoles_alone() {
+    let mut adapter = adapter();
+    let console = open(&mut adapter);
+    adapter.force_off(ForceOff::Platform(harness::platform(WEB)));
+    assert_eq!(adapter.user.consoles()[0].id, console);
+    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+}
+
+#[test]
+fn an_order_takes_back_every_opaque_token_that_was_issued_by_then() {
+    let mut adapter = adapter();
+    adapter.force_off(everything(""));
+    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
+    assert_eq!(standing(&mut adapter, Some(START), false), Err(TokenError::Kicked));
+    assert_eq!(standing(&mut adapter, Some(START + 1), false), Ok(()));
+    let who = principal(&adapter);
+    let (_, trace) = try_open(&mut adapter, who);
+    assert_eq!(reply(&trace), Reply::Opened(Err(OpenError::Revoked)));
+    assert!(adapter.user.consoles().is_empty());
+}
+
+#[test]
+fn personal_tokens_are_spared_unless_configured_otherwise() {
+    let mut adapter = adapter();
+    adapter.force_off(everything(""));
+    assert_eq!(standing(&mut adapter, None, true), Ok(()));
+    adapter.rules.revoke_pat = true;
+    assert_eq!(standing(&mut adapter, None, true), Err(TokenError::Kicked));
+}
+
+#[test]
+fn an_unlocked_user_gets_in_with_opaque_tokens_and_not_with_kicked_ones() {
+    let mut adapter = adapter();
+    let token = adapter.issue(WEB);
+    adapter.force_off(everything(""));
+    assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
+    assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(false));
+    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+    open(&mut adapter);
+    assert_eq!(adapter.standing(&token), 1506);
+    adapter.wait(1);
+    adapter.force_off(everything(""));
+    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
+}
+
+#[test]
+fn a_mark_kills_what_began_by_then_wherever_it_is_looked_at() {
+    let mut adapter = adapter();
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    adapter.mark = Some(Mark { at: at(START), exempt: vec![], lifted: false });
+    assert_eq!(adapter.live(), [connection], "its socket waits for the wave");
+    assert_eq!(reply(&adapter.run(&Command::Status)), Reply::Presence(vec![]));
+    assert_eq!(adapter.standing(&token), 1506);
+    assert_eq!(adapter.try_open(&token).unwrap_err(), 1506);
+    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
+    adapter.wait(1);
+    let later = adapter.issue(WEB);
+    assert_eq!(adapter.standing(&later), 0);
+    adapter.open(&later);
+    let Reply::Presence(presences) = reply(&adapter.run(&Command::Status)) else { panic!() };
+    assert_eq!(presences.len(), 1);
+}
+
+#[test]
+fn a_mark_spares_whom_it_names_and_openims_administrators() {
+    let mark = |exempt: &[i64]| Some(Mark { at: at(START), exempt: exempt.to_vec(), lifted: false });
+    let mut adapter = adapter();
+    adapter.mark = mark(&[adapter.user.id().number().unwrap()]);
+    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+    adapter.mark = mark(&[1]);
+    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
+    adapter.rules.admins.insert(adapter.user.id().clone());
+    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+}
+
+#[test]
+fn a_lifted_mark_lets_opaque_tokens_in_and_leaves_the_dead_dead() {
+    let mut adapter = adapter();
+    let token = adapter.issue(WEB);
+    adapter.open(&token);
+    adapter.mark = Some(Mark { at: at(START), exempt: vec![], lifted: true });
+    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+    assert_eq!(adapter.standing(&token), 1506);
+    assert_eq!(reply(&adapter.run(&Command::Status)), Reply::Presence(vec![]));
+}
+
+#[test]
+fn an_unlocked_user_is_exempt_from_earlier_marks_and_not_from_later_ones() {
+    let mut adapter = adapter();
+    let mark = |millis| Some(Mark { at: at(millis), exempt: vec![], lifted: false });
+    adapter.mark = mark(START);
+    assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
+    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+    adapter.mark = mark(START + 1);
+    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
+}
+
+#[test]
+fn a_console_ends_with_its_token() {
+    let mut adapter = adapter();
+    let soon = Principal { expires: Some(at(START + 5_000)), ..principal(&adapter) };
+    let later = Principal { expires: Some(at(START + 9_000)), ..principal(&adapter) };
+    let (console, _) = try_open(&mut adapter, soon);
+    let (other, _) = try_open(&mut adapter, later);
+    assert_eq!(adapter.wake_at, Some(at(START + 5_000)));
+    let traces = adapter.wait(5_000);
+    assert!(traces[0].contains(&Event::Close(console, Close::TokenExpired)));
+    assert_eq!(adapter.user.consoles().len(), 1);
+    let traces = adapter.wait(4_000);
+    assert!(traces[0].contains(&Event::Close(other, Close::TokenExpired)));
+    assert!(!adapter.user.is_connected());
+}
+
+#[test]
+fn a_console_may_ping_and_say_anything_else_in_text() {
+    let mut adapter = adapter();
+    let console = open(&mut adapter);
+    let mut say = |message| adapter.run(&Command::Receive { connection: console, message });
+    let pong = say(Incoming::Text(r#"{"type":"ping"}"#.into()));
+    assert!(matches!(&pong[0], Event::Send(_, Payload::Text(text)) if text.contains("pong")));
+    assert_eq!(say(Incoming::Text("hello".into())), [Event::Reply(Reply::Done)]);
+    assert!(say(Incoming::Binary(vec![1])).contains(&Event::Close(console, Close::Undecodable)));
+    assert!(adapter.user.consoles().is_empty());
+}
+
+#[test]
+fn a_user_holds_no_more_connections_than_allowed_of_both_kinds_together() {
+    let mut adapter = Adapter::new(Setup { most_connections: 2, ..Setup::default() });
+    open(&mut adapter);
+    let token = adapter.issue(WEB);
+    adapter.open(&token);
+    let who = principal(&adapter);
+    let (_, trace) = try_open(&mut adapter, who);
+    assert_eq!(reply(&trace), Reply::Opened(Err(OpenError::TooMany)));
+    let token = adapter.issue(1);
+    assert_eq!(adapter.try_open(&token).unwrap_err(), 1601);
+}
+
+#[test]
+fn what_an_issuer_says_of_a_users_tenant_is_kept_and_the_configuration_goes_first() {
+    let mut adapter = adapter();
+    let of = |tenant| Bearer { tenant: TenantId(tenant), issued_at: None, personal: false };
+    let moved = Event::Commit(vec![Change::Tenant(TenantId(7))]);
+    assert_eq!(adapter.run(&Command::VerifyBearer(of(7)))[0], moved);
+    assert_eq!(adapter.run(&Command::VerifyBearer(of(7))), [Event::Reply(Reply::Standing(Ok(())))]);
+    let user: UserId = adapter.user.id().clone();
+    adapter.rules.tenants.insert(user, TenantId(8));
+    assert_eq!(adapter.run(&Command::VerifyBearer(of(9))), [Event::Reply(Reply::Standing(Ok(())))]);
+}
+
+#[test]
+fn the_wave_of_a_mark_ends_what_it_covers_at_its_instant_and_nothing_else() {
+    let mut adapter = adapter();
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    let console = open(&mut adapter);
+    let record = adapter.record_of(connection);
+    adapter.wait(1_000);
+    let later = open(&mut adapter);
+    adapter.mark = Some(Mark { at: at(START + 500), exempt: vec![], lifted: false });
+    let wave = ForceOff::Marked { notice: "why".into(), settle: false };
+    let trace = adapter.force_off(wave.clone());
+    assert_eq!(kicked(&trace), [connection]);
+    assert!(trace.contains(&Event::Send(console, Payload::Text("why".into()))));
+    assert_eq!(adapter.ended_at(record), Some(START + 500));
+    assert_eq!(adapter.user.consoles()[0].id, later);
+    adapter.mark = None;
+    assert_eq!(adapter.standing(&token), 1506, "for good, whatever becomes of the mark");
+    assert_eq!(standing(&mut adapter, None, false), Ok(()), "which only the mark took back");
+    assert!(kicked(&adapter.force_off(wave)).is_empty(), "without a mark there is nobody to reach");
+}
+
+#[test]
+fn what_a_mark_took_back_stays_so_when_the_next_one_spares_the_user() {
+    let mut adapter = adapter();
+    let token = adapter.issue(WEB);
+    adapter.mark = Some(Mark { at: at(START), exempt: vec![], lifted: false });
+    adapter.force_off(ForceOff::Marked { notice: String::new(), settle: true });
+    let own = adapter.user.id().number().unwrap();
+    adapter.mark = Some(Mark { at: at(START + 9), exempt: vec![own], lifted: false });
+    assert_eq!(adapter.standing(&token), 1506);
+    assert_eq!(standing(&mut adapter, Some(START), false), Err(TokenError::Kicked));
+    assert_eq!(standing(&mut adapter, Some(START + 1), false), Ok(()));
+}
+
+#[test]
+fn an_order_of_another_tenant_does_not_reach_a_user() {
+    let mut adapter = adapter();
+    let token = adapter.issue(WEB);
+    adapter.open(&token);
+    let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None };
+    assert!(kicked(&adapter.force_off(order(1))).is_empty());
+    assert_eq!(adapter.standing(&token), 0);
+    adapter.force_off(order(0));
+    assert_eq!(adapter.standing(&token), 1506);
+}

@@ -1,0 +1,61 @@
+//! The message center's upgrade: judged, registered, then accepted (`docs/rules/message-center.md#socket`).
+
+use axum::{
+    Router,
+    extract::{FromRequestParts as _, Request, State, ws::WebSocketUpgrade},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::request::Parts;
+use rollcall_api::{
+    Unavailable,
+    message_center::socket::{self as console, Refused},
+    openim::gateway,
+};
+use rollcall_core::{
+    id::ConnId,
+    user::{Command, Reply},
+};
+
+use super::{
+    Outbox,
+    task::Session,
+    upgrade::{bounded, peer},
+};
+use crate::backend::Origin;
+
+/// Where consoles connect.
+pub(super) fn routes() -> Router<Origin> {
+    console::routes(get(connect))
+}
+
+async fn connect(State(origin): State<Origin>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    if !gateway::wants_upgrade(&parts.headers) {
+        return gateway::upgrade_required();
+    }
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &origin).await {
+        Ok(upgrade) => bounded(upgrade),
+        Err(rejection) => return rejection.into_response(),
+    };
+    match register(&origin, &parts).await {
+        Ok(session) => upgrade
+            .on_failed_upgrade(session.never_came())
+            .on_upgrade(move |socket| session.serve(socket, None)),
+        Err(refused) => console::refuse(&origin, &parts, &refused),
+    }
+}
+
+/// Everything from the token to the live set.
+async fn register(origin: &Origin, parts: &Parts) -> Result<Session, Refused> {
+    let opening = console::knock(origin, parts, &peer(parts), ConnId::from_bytes(rand::random())).await?;
+    let (connection, user, outbox) = (opening.connection, opening.principal.user.clone(), Outbox::default());
+    let command = Command::OpenConsole(Box::new(opening));
+    match origin.users.open(&user, command, outbox.clone()).await {
+        Ok(Reply::Opened(Ok(()))) => {}
+        Ok(Reply::Opened(Err(error))) => return Err(error.into()),
+        Ok(other) => return Err(Unavailable::unexpected(&other).into()),
+        Err(error) => return Err(Unavailable(error.to_string()).into()),
+    }
+    Ok(Session { users: origin.users.clone(), user, connection, must_be_asked: true, outbox })
+}

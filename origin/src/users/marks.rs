@@ -1,0 +1,124 @@
+//! Tenants' marks: in the store, and in memory for whoever carries out a command.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use parking_lot::RwLock;
+use rollcall_core::{
+    directory::{upsert, view::Mark},
+    id::{TenantId, UserId},
+    shard::mark,
+    user::{Command, ForceOff},
+};
+
+use super::{Failure, Users};
+use crate::backend::now;
+
+/// How far ahead of its order a mark lies. Whoever has not heard of it by then began before it, and is covered.
+const AHEAD: Duration = Duration::from_millis(100);
+
+/// The marks in force, by tenant.
+#[derive(Clone, Default)]
+pub(super) struct Marks {
+    by_tenant: Arc<RwLock<HashMap<TenantId, Arc<Mark>>>>,
+}
+
+impl Marks {
+    pub(super) fn get(&self, tenant: TenantId) -> Option<Arc<Mark>> {
+        self.by_tenant.read().get(&tenant).cloned()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_tenant.read().is_empty()
+    }
+
+    fn put(&self, tenant: TenantId, mark: Mark) {
+        self.by_tenant.write().insert(tenant, Arc::new(mark));
+    }
+}
+
+impl Users {
+    /// Reads the marks of earlier processes.
+    ///
+    /// # Errors
+    /// When the store does not read.
+    pub async fn read_marks(&self) -> Result<(), Failure> {
+        let answers = self.shared.store.query(vec![mark::all()]).await?;
+        let rows = answers.first().map(Vec::as_slice).unwrap_or_default();
+        let all = mark::read_all(rows).map_err(|problem| Failure::Unreadable(problem.to_owned()))?;
+        all.into_iter().for_each(|(tenant, mark)| self.shared.marks.put(tenant, mark));
+        Ok(())
+    }
+
+    /// The mark in force for a tenant.
+    pub fn mark_of(&self, tenant: TenantId) -> Option<Arc<Mark>> {
+        self.shared.marks.get(tenant)
+    }
+
+    /// Puts a mark in force; from the return on it covers everything that began by then. `exempt` are spared, sockets get
+    /// `notice` and their closes afterwards.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    pub async fn mark(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), Failure> {
+        self.settle(tenant, &exempt, &notice).await?;
+        let in_force = loop {
+            let mark = Mark { at: now() + AHEAD, exempt: exempt.clone(), lifted: false };
+            let imports = upsert::end_imports_of_tenant(tenant, &exempt, mark.at);
+            self.shared.store.commit(vec![mark::set(tenant, &mark), imports]).await?;
+            let at = mark.at;
+            self.shared.marks.put(tenant, mark);
+            // A slow commit may have let commands through that began after the mark and had not heard of it.
+            if now() < at {
+                break at;
+            }
+        };
+        tokio::time::sleep(in_force.since(now()) + Duration::from_millis(1)).await;
+        let users = self.clone();
+        tokio::spawn(async move { users.wave(notice).await });
+        Ok(())
+    }
+
+    /// Lifts a tenant's mark; false if there is none in force.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    pub async fn unmark(&self, tenant: TenantId) -> Result<bool, Failure> {
+        let Some(mark) = self.mark_of(tenant).filter(|mark| !mark.lifted) else { return Ok(false) };
+        self.shared.store.commit(vec![mark::lift(tenant)]).await?;
+        self.shared.marks.put(tenant, Mark { lifted: true, ..mark.as_ref().clone() });
+        Ok(true)
+    }
+
+    /// A tenant has one mark. What the one before took from users whom the next spares is written down with them.
+    async fn settle(&self, tenant: TenantId, exempt: &[i64], notice: &str) -> Result<(), Failure> {
+        if self.mark_of(tenant).is_none() {
+            return Ok(());
+        }
+        for user in exempt {
+            let order = ForceOff::Marked { notice: notice.to_owned(), settle: true };
+            self.run(&UserId::from(*user), Command::ForceOff(order)).await?;
+        }
+        Ok(())
+    }
+
+    /// Frames and closes for every socket that a mark covers. What could not be written is in no answer all the same:
+    /// the mark says so.
+    async fn wave(&self, notice: String) {
+        let mut connected = Vec::new();
+        self.shared.table.each(|entry| {
+            let live = entry.live.lock();
+            if live.user.is_connected() {
+                connected.push(live.user.id().clone());
+            }
+        });
+        let users = connected.len();
+        let order = || Command::ForceOff(ForceOff::Marked { notice: notice.clone(), settle: false });
+        let failed = self.run_many(connected.into_iter().map(|user| (user, order())).collect()).await.err();
+        match failed {
+            None => tracing::info!(users, "an order to a tenant has reached every socket"),
+            Some(error) => {
+                tracing::error!(users, %error, "an order to a tenant has not reached every socket")
+            }
+        }
+    }
+}
