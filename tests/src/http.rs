@@ -57,6 +57,11 @@ impl Request {
         self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
     }
 
+    /// The value of the first such header line.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+
     /// The head as bytes.
     pub fn head(&self, host: &str) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
@@ -185,6 +190,32 @@ async fn read_response(
     }
 }
 
+/// Reads one request, for a server that the suite plays itself; `None` at the end of the connection.
+pub async fn read_request(
+    from: &mut (impl AsyncRead + Unpin),
+    unread: &mut Vec<u8>,
+) -> Result<Option<Request>> {
+    if unread.is_empty() && from.read_buf(unread).await.context("waiting for a request")? == 0 {
+        return Ok(None);
+    }
+    let head = read_head(from, unread).await?;
+    let (first, lines) = head.split_once("\r\n").context("no request line")?;
+    let mut words = first.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().context("no request line")?);
+    let mut request = Request::new(method, target);
+    request.headers = parse_lines(lines)?;
+    let chunked = request.value("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked"));
+    request.body = match request.value("content-length") {
+        _ if chunked => read_chunks(from, unread).await?,
+        Some(length) => {
+            let length = length.parse().with_context(|| format!("content-length: {length}"))?;
+            take(from, unread, length).await?
+        }
+        None => Vec::new(),
+    };
+    Ok(Some(request))
+}
+
 async fn read_head(from: &mut (impl AsyncRead + Unpin), unread: &mut Vec<u8>) -> Result<String> {
     loop {
         if let Some(end) = find(unread, b"\r\n\r\n") {
@@ -197,16 +228,19 @@ async fn read_head(from: &mut (impl AsyncRead + Unpin), unread: &mut Vec<u8>) ->
 }
 
 fn parse_head(head: &str) -> Result<(u16, Vec<(String, String)>)> {
-    let mut lines = head.split("\r\n");
-    let first = lines.next().unwrap_or_default();
+    let (first, lines) = head.split_once("\r\n").unwrap_or((head, ""));
     let status = first.split(' ').nth(1).and_then(|s| s.parse().ok());
     let status = status.with_context(|| format!("no status line: {first}"))?;
+    Ok((status, parse_lines(lines)?))
+}
+
+fn parse_lines(lines: &str) -> Result<Vec<(String, String)>> {
     let mut headers = Vec::new();
-    for line in lines.filter(|line| !line.is_empty()) {
+    for line in lines.split("\r\n").filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').with_context(|| format!("no header line: {line}"))?;
         headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
     }
-    Ok((status, headers))
+    Ok(headers)
 }
 
 async fn read_body(

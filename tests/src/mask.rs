@@ -1,7 +1,7 @@
 //! What may differ between two subjects that answer alike, and nothing else.
 //!
-//! The list is closed: tokens, packed handshake parameters, connection ids, record ids, dates, unix
-//! times of this era, and the loopback address with its port. The first four keep their identity: the
+//! The list is closed: tokens, packed handshake parameters, connection ids, record ids, UUIDs, dates, unix
+//! times of this era, and the loopback address with its port. The first five keep their identity: the
 //! same value becomes the same placeholder within a case, so that a mixed-up token still shows.
 
 use std::collections::HashMap;
@@ -46,6 +46,9 @@ impl Masks {
         let plain = word.bytes().all(|b| b.is_ascii_alphanumeric());
         if word.starts_with("eyJ") && length >= 20 {
             return (self.placeholder("packed", word), length);
+        }
+        if is_uuid(word) {
+            return (self.placeholder("uuid", word), length);
         }
         if plain && length == 32 && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return (self.placeholder("conn", word), length);
@@ -103,6 +106,12 @@ fn word_length(text: &str) -> usize {
     text.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).count()
 }
 
+/// `01234567-89ab-cdef-0123-456789abcdef`.
+fn is_uuid(word: &str) -> bool {
+    word.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && word.bytes().all(|b| matches!(b, b'-' | b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// `2026-01-02 03:04:05`, with `T`, a fraction and a zone if there are.
 fn date_length(text: &str) -> Option<usize> {
     const FORM: &[u8] = b"0000-00-00 00:00:00";
@@ -155,12 +164,12 @@ mod tests {
         let mut masks = Masks::default();
         let text = concat!(
             r#"{"connID":"bbb7c4da159b1ec6beb81c9e4129b075","id":"7123456789012345678","#,
-            r#""exp":1771234567,"at":"2026-11-22T00:14:49.123Z","on":"2026-11-22 00:14:49","#,
+            r#""uuid":"0190a5c2-1c3e-7d4f-8a21-5b6c7d8e9f01","exp":1771234567,"at":"2026-11-22T00:14:49.123Z","on":"2026-11-22 00:14:49","#,
             r#""url":"http://127.0.0.1:40123/"}"#
         );
         assert_eq!(
             masks.apply(text),
-            r#"{"connID":"<conn:1>","id":"<record:1>","exp":<time>,"at":"<date>","on":"<date>","url":"http://<addr>/"}"#
+            r#"{"connID":"<conn:1>","id":"<record:1>","uuid":"<uuid:1>","exp":<time>,"at":"<date>","on":"<date>","url":"http://<addr>/"}"#
         );
     }
 

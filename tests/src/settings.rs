@@ -1,6 +1,7 @@
 //! The part of a server's configuration that changes what a client sees.
 
 use anyhow::{Context as _, Result};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use toml::{Table, Value};
 
 /// How `errDlt` is written.
@@ -10,6 +11,95 @@ pub enum Style {
     Seed,
     /// The detail alone.
     V38,
+}
+
+/// One `[[auth.tokens]]`: a bearer token of the message center, known by the SHA-256 of its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticToken {
+    /// In lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Whose it is.
+    #[serde(deserialize_with = "number")]
+    pub user_id: i64,
+    /// The user's tenant.
+    #[serde(deserialize_with = "number")]
+    pub tenant_id: i64,
+    /// The login name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The name that lists show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_name: Option<String>,
+    /// The client it was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Whether it is a system administrator's.
+    #[serde(default, skip_serializing_if = "not")]
+    pub sys_admin: bool,
+    /// What it may do beyond its own affairs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<String>,
+    /// A picture's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+    /// The device it was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
+    /// Departments of the user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "numbers")]
+    pub dept_ids: Vec<i64>,
+    /// Groups of the user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "numbers")]
+    pub group_ids: Vec<i64>,
+    /// Whether it is accepted at all.
+    #[serde(default = "yes", skip_serializing_if = "is")]
+    pub active: bool,
+}
+
+/// The section `auth.introspection`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Introspection {
+    /// The RFC 7662 endpoint.
+    pub url: String,
+    /// Who the server is there.
+    pub client_id: Option<String>,
+    /// And how it shows it.
+    pub client_secret: Option<String>,
+    /// How long an active answer is kept.
+    #[serde(default = "half_a_minute")]
+    pub cache_seconds: i64,
+}
+
+/// The section `message_center`, as far as a case depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageCenter {
+    /// `profile = "open"`: every token may do everything within its tenant.
+    pub open: bool,
+    /// `receive_types = "strict"`: users and tenants only.
+    pub strict: bool,
+    /// `off_status`.
+    pub off_status: i64,
+    /// `time_zone`.
+    pub time_zone: String,
+    /// `operator_client_id`.
+    pub operator_client: String,
+    /// `retention_days`.
+    pub retention_days: i64,
+}
+
+impl Default for MessageCenter {
+    fn default() -> Self {
+        Self {
+            open: false,
+            strict: false,
+            off_status: 200,
+            time_zone: "UTC".to_owned(),
+            operator_client: "xcan_op".to_owned(),
+            retention_days: 30,
+        }
+    }
 }
 
 /// Effective values, defaults filled in.
@@ -33,6 +123,12 @@ pub struct Settings {
     pub style: Style,
     /// `openim.max_user_ids`.
     pub max_user_ids: i64,
+    /// `[[auth.tokens]]`.
+    pub tokens: Vec<StaticToken>,
+    /// `auth.introspection`, if an endpoint is named.
+    pub introspection: Option<Introspection>,
+    /// `message_center`.
+    pub message_center: MessageCenter,
 }
 
 impl Default for Settings {
@@ -48,6 +144,9 @@ impl Default for Settings {
             max_connections: 100,
             style: Style::Seed,
             max_user_ids: 1000,
+            tokens: Vec::new(),
+            introspection: None,
+            message_center: MessageCenter::default(),
         }
     }
 }
@@ -57,6 +156,7 @@ impl Settings {
     pub fn from_toml(text: &str) -> Result<Self> {
         let root: Table = text.parse().context("the configuration is not TOML")?;
         let key = |section: &str, name: &str| root.get(section).and_then(|s| s.get(name));
+        let word = |section: &str, name: &str| key(section, name).and_then(Value::as_str);
         let integer = |section: &str, name: &str, default: i64| -> Result<i64> {
             key(section, name).map_or(Ok(default), |v| {
                 v.as_integer().with_context(|| format!("{section}.{name} is not an integer"))
@@ -73,16 +173,38 @@ impl Settings {
             policy: integer("presence", "multi_login_policy", defaults.policy)?,
             max_tokens: integer("presence", "max_tokens_per_platform", defaults.max_tokens)?,
             max_connections: integer("presence", "max_connections_per_user", defaults.max_connections)?,
-            style: match key("openim", "errdlt_style").and_then(Value::as_str) {
+            style: match word("openim", "errdlt_style") {
                 Some("v38") => Style::V38,
                 _ => Style::Seed,
             },
             max_user_ids: integer("openim", "max_user_ids", defaults.max_user_ids)?,
+            tokens: key("auth", "tokens")
+                .map_or(Ok(Vec::new()), |v| v.clone().try_into())
+                .context("auth.tokens")?,
+            introspection: key("auth", "introspection")
+                .filter(|section| section.get("url").is_some())
+                .map(|section| section.clone().try_into())
+                .transpose()
+                .context("auth.introspection")?,
+            message_center: MessageCenter {
+                open: word("message_center", "profile") == Some("open"),
+                strict: word("message_center", "receive_types") == Some("strict"),
+                off_status: integer("message_center", "off_status", defaults.message_center.off_status)?,
+                time_zone: word("message_center", "time_zone")
+                    .map_or(defaults.message_center.time_zone, str::to_owned),
+                operator_client: word("message_center", "operator_client_id")
+                    .map_or(defaults.message_center.operator_client, str::to_owned),
+                retention_days: integer(
+                    "message_center",
+                    "retention_days",
+                    defaults.message_center.retention_days,
+                )?,
+            },
         })
     }
 
     /// The file that gives a server these values; `server` is the text of its own section, if any.
-    pub fn to_toml(&self, server: &str) -> String {
+    pub fn to_toml(&self, server: &str) -> Result<String> {
         let mut auth = Table::new();
         if let Some(secret) = &self.secret {
             auth.insert("secret".into(), secret.as_str().into());
@@ -90,6 +212,12 @@ impl Settings {
         auth.insert("previous_secrets".into(), list(&self.previous_secrets));
         auth.insert("admin_user_ids".into(), list(&self.admins));
         auth.insert("token_ttl_days".into(), self.ttl_days.into());
+        if !self.tokens.is_empty() {
+            auth.insert("tokens".into(), Value::try_from(&self.tokens)?);
+        }
+        if let Some(introspection) = &self.introspection {
+            auth.insert("introspection".into(), Value::try_from(introspection)?);
+        }
         let mut presence = Table::new();
         presence.insert("multi_login_policy".into(), self.policy.into());
         presence.insert("max_tokens_per_platform".into(), self.max_tokens.into());
@@ -102,13 +230,68 @@ impl Settings {
         };
         openim.insert("errdlt_style".into(), style.into());
         openim.insert("max_user_ids".into(), self.max_user_ids.into());
-        format!("{server}\n[auth]\n{auth}\n[presence]\n{presence}\n[openim]\n{openim}\n")
+        let MessageCenter { open, strict, off_status, time_zone, operator_client, retention_days } =
+            &self.message_center;
+        let mut message_center = Table::new();
+        message_center.insert("profile".into(), if *open { "open" } else { "secure" }.into());
+        message_center.insert("receive_types".into(), if *strict { "strict" } else { "extended" }.into());
+        message_center.insert("off_status".into(), (*off_status).into());
+        message_center.insert("time_zone".into(), time_zone.as_str().into());
+        message_center.insert("operator_client_id".into(), operator_client.as_str().into());
+        message_center.insert("retention_days".into(), (*retention_days).into());
+        let sections =
+            [("auth", auth), ("presence", presence), ("openim", openim), ("message_center", message_center)];
+        let root: Table =
+            sections.into_iter().map(|(name, section)| (name.to_owned(), section.into())).collect();
+        Ok(format!("{server}\n{root}"))
     }
 
     /// Every configured secret: none of them may be written anywhere.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.secret.iter().chain(&self.previous_secrets).map(String::as_str)
+        let ours = self.introspection.iter().filter_map(|introspection| introspection.client_secret.as_ref());
+        self.secret.iter().chain(&self.previous_secrets).chain(ours).map(String::as_str)
     }
+}
+
+/// An id: an integer, or its decimal text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Integer(i64),
+    Text(String),
+}
+
+impl Number {
+    fn read<E: serde::de::Error>(self) -> Result<i64, E> {
+        match self {
+            Self::Integer(number) => Ok(number),
+            Self::Text(text) => text.parse().map_err(E::custom),
+        }
+    }
+}
+
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    Number::deserialize(from).map_err(D::Error::custom)?.read()
+}
+
+fn numbers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<i64>, D::Error> {
+    Vec::<Number>::deserialize(from)?.into_iter().map(Number::read).collect()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn half_a_minute() -> i64 {
+    30
+}
+
+const fn is(flag: &bool) -> bool {
+    *flag
+}
+
+const fn not(flag: &bool) -> bool {
+    !*flag
 }
 
 fn list(values: &[String]) -> Value {
@@ -133,9 +316,18 @@ mod tests {
     fn what_is_written_is_read_back() {
         for profile in Profile::ALL {
             let settings = profile.settings();
-            let text = settings.to_toml("[server]\nlisten = \"127.0.0.1:0\"");
+            let text = settings.to_toml("[server]\nlisten = \"127.0.0.1:0\"").unwrap();
             assert_eq!(Settings::from_toml(&text).unwrap(), settings, "{text}");
         }
+    }
+
+    #[test]
+    fn ids_of_tokens_may_be_texts() {
+        let text = "[[auth.tokens]]\nsha256 = \"00\"\nuser_id = \"7\"\ntenant_id = 1\ndept_ids = [\"3\", 4]";
+        let settings = Settings::from_toml(text).unwrap();
+        let token = &settings.tokens[0];
+        assert_eq!((token.user_id, token.tenant_id, &token.dept_ids[..]), (7, 1, &[3, 4][..]));
+        assert!(token.active && !token.sys_admin);
     }
 
     #[test]

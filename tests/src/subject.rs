@@ -104,7 +104,7 @@ impl Subject {
                 let directory = TempDir::with_prefix("rollcall-conformance-")?;
                 let data = toml::Value::from(directory.path().join("data").to_string_lossy().into_owned());
                 let server = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = {data}\n");
-                let config = write_config(directory.path(), &settings.to_toml(&server))?;
+                let config = write_config(directory.path(), &settings.to_toml(&server)?)?;
                 let mut command = Command::new(binary);
                 command.arg("serve").arg("--config").arg(config).current_dir(directory.path());
                 let log = directory.path().join(LOG);
@@ -285,7 +285,7 @@ fn write_config(directory: &Path, text: &str) -> Result<PathBuf> {
 
 /// The command line that serves the edge with everything in `home`.
 pub(crate) fn edge_command(prefix: &[String], settings: &Settings, home: &Path) -> Result<Command> {
-    let config = write_config(home, &settings.to_toml(""))?;
+    let config = write_config(home, &settings.to_toml("")?)?;
     let (program, arguments) = prefix.split_first().context("the edge command is empty")?;
     let mut command = Command::new(program);
     command.args(arguments).arg("--config").arg(config);

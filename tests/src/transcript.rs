@@ -74,7 +74,7 @@ impl Recorder {
             },
             "response": {
                 "status": response.status,
-                "headers": headers_that_matter(response),
+                "headers": headers_that_matter(request, response),
                 "body": lossy(&response.body),
             },
         });
@@ -123,21 +123,41 @@ fn handshake_detail(name: &str) -> bool {
 }
 
 /// The closed list of response headers that two subjects must agree on.
-fn headers_that_matter(response: &Response) -> Value {
-    const NAMES: [&str; 6] =
-        ["content-type", "www-authenticate", "cache-control", "allow", "retry-after", "location"];
+fn headers_that_matter(request: &Request, response: &Response) -> Value {
+    const NAMES: [&str; 10] = [
+        "content-type",
+        "www-authenticate",
+        "cache-control",
+        "pragma",
+        "allow",
+        "retry-after",
+        "location",
+        "xc-e-key",
+        "x-e-key",
+        "xc-request-id",
+    ];
     let mut kept: Vec<(String, String)> = response
         .headers
         .iter()
         .filter(|(name, _)| NAMES.contains(&name.as_str()) || name.starts_with("access-control-"))
         .map(|(name, value)| {
-            // The charset is explicitly left open.
-            let essence = value.split(';').next().unwrap_or_default().trim();
-            (name.clone(), if name == "content-type" { essence.to_owned() } else { value.clone() })
+            let value = match name.as_str() {
+                // The charset is explicitly left open.
+                "content-type" => value.split(';').next().unwrap_or_default().trim().to_owned(),
+                // Drawn by the server, unless it is an echo.
+                "xc-request-id" if !echoes(request, value) => "<request>".to_owned(),
+                _ => value.clone(),
+            };
+            (name.clone(), value)
         })
         .collect();
     kept.sort();
     json!(kept)
+}
+
+/// Whether a request id is the one that the client gave.
+fn echoes(request: &Request, id: &str) -> bool {
+    ["xc-request-id", "x-request-id"].iter().any(|name| request.value(name) == Some(id))
 }
 
 fn mask_value(value: Value, masks: &mut Masks) -> Value {
@@ -190,6 +210,17 @@ mod tests {
         for absent in ["random", "now", "server", "charset"] {
             assert!(!text.contains(absent), "{absent} in {text}");
         }
+    }
+
+    #[test]
+    fn a_request_id_is_kept_when_it_is_an_echo() {
+        let recorder = Recorder::new();
+        for request in [Request::post("/x"), Request::post("/x").header("X-Request-Id", "given")] {
+            recorder.exchange(&request, &answer("{}", &[("xc-request-id", "given")]), None);
+        }
+        let kept: Vec<Value> =
+            recorder.masked().iter().map(|entry| entry["response"]["headers"].clone()).collect();
+        assert_eq!(kept, [json!([["xc-request-id", "<request>"]]), json!([["xc-request-id", "given"]])]);
     }
 
     #[test]
