@@ -12,6 +12,7 @@
 //! | [`http`], [`ws`], [`answer`], [`jwt`], [`proto`] | the suite's own idea of the wire |
 //! | [`transcript`], [`mask`], [`compare`] | what was said, made comparable between two subjects |
 //! | [`world`] | what a case holds in its hands |
+//! | [`console`] | the suite's own idea of the message center |
 //! | [`cases`], [`runner`] | the cases and the order in which they run |
 //! | [`edge_only`] | what only the edge can do wrong: hibernation, crashes, races, faults |
 //! | [`self_check`] | whether a changed answer turns the comparison red |
@@ -21,6 +22,7 @@ pub mod answer;
 pub mod cases;
 pub mod check;
 pub mod compare;
+pub mod console;
 pub mod edge_only;
 pub mod http;
 pub mod jwt;

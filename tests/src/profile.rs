@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::settings::{Settings, Style};
+use crate::{
+    console::{date::Zone, issuer::ANYWHERE, scene},
+    settings::{Introspection, MessageCenter, Settings, Style},
+};
 
 /// The configuration that a case needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,12 +24,28 @@ pub enum Profile {
     V38,
     /// A rotated secret, two administrators, two connections a user, a short token life, policy 1.
     Narrow,
+    /// The message center as in its vectors: secure, extended, dates of Shanghai, static tokens.
+    Console,
+    /// The message center without permissions: open, strict, 204, dates of Greenwich.
+    Open,
+    /// The message center with an issuer that the suite plays.
+    Introspection,
 }
 
 impl Profile {
     /// In the order in which they run.
-    pub const ALL: [Self; 7] =
-        [Self::Base, Self::Policy1, Self::Policy4, Self::Policy5, Self::Limits, Self::V38, Self::Narrow];
+    pub const ALL: [Self; 10] = [
+        Self::Base,
+        Self::Policy1,
+        Self::Policy4,
+        Self::Policy5,
+        Self::Limits,
+        Self::V38,
+        Self::Narrow,
+        Self::Console,
+        Self::Open,
+        Self::Introspection,
+    ];
 
     /// The name used in reports and in the names of cases.
     pub fn name(self) -> &'static str {
@@ -38,6 +57,9 @@ impl Profile {
             Self::Limits => "limits",
             Self::V38 => "v38",
             Self::Narrow => "narrow",
+            Self::Console => "console",
+            Self::Open => "open",
+            Self::Introspection => "introspection",
         }
     }
 
@@ -60,7 +82,44 @@ impl Profile {
                 max_connections: 2,
                 ..vectors
             },
+            Self::Console => {
+                let time_zone = "Asia/Shanghai".to_owned();
+                // The records of the vectors ended long ago.
+                let message_center =
+                    MessageCenter { time_zone, retention_days: 36_500, ..MessageCenter::default() };
+                Settings { message_center, tokens: scene::tokens(self), ..vectors }
+            }
+            Self::Open => {
+                let message_center = MessageCenter {
+                    open: true,
+                    strict: true,
+                    off_status: 204,
+                    retention_days: 36_500,
+                    ..MessageCenter::default()
+                };
+                Settings { message_center, tokens: scene::tokens(self), ..vectors }
+            }
+            Self::Introspection => {
+                let introspection = Introspection {
+                    url: ANYWHERE.to_owned(),
+                    client_id: Some("rollcall".to_owned()),
+                    client_secret: Some("the-secret-that-the-issuer-knows".to_owned()),
+                    cache_seconds: 2,
+                };
+                let message_center = MessageCenter { retention_days: 36_500, ..MessageCenter::default() };
+                Settings {
+                    message_center,
+                    introspection: Some(introspection),
+                    tokens: scene::tokens(self),
+                    ..vectors
+                }
+            }
         }
+    }
+
+    /// Whether its cases are about the message center.
+    fn is_message_center(self) -> bool {
+        matches!(self, Self::Console | Self::Open | Self::Introspection)
     }
 
     /// Why a running server with these settings cannot exercise the cases of this profile, if so.
@@ -77,6 +136,9 @@ impl Profile {
         }
         if settings.style != wanted.style {
             return Some(format!("needs openim.errdlt_style {:?}", wanted.style));
+        }
+        if self.is_message_center() {
+            return message_center_mismatch(&wanted, settings);
         }
         match self {
             Self::Limits if settings.max_tokens != wanted.max_tokens => {
@@ -99,6 +161,24 @@ impl Profile {
     }
 }
 
+fn message_center_mismatch(wanted: &Settings, settings: &Settings) -> Option<String> {
+    let (ours, theirs) = (&wanted.message_center, &settings.message_center);
+    if wanted.introspection.as_ref().map(|i| &i.url) != settings.introspection.as_ref().map(|i| &i.url) {
+        return Some("needs the issuer that the suite plays, or none".to_owned());
+    }
+    if !wanted.tokens.iter().all(|token| settings.tokens.contains(token)) {
+        return Some("needs the suite's [[auth.tokens]]".to_owned());
+    }
+    if (ours.open, ours.strict, ours.off_status) != (theirs.open, theirs.strict, theirs.off_status) {
+        return Some("needs another message_center.profile, .receive_types or .off_status".to_owned());
+    }
+    if Zone::named(&theirs.time_zone) != Zone::named(&ours.time_zone) {
+        return Some(format!("needs message_center.time_zone {:?}", ours.time_zone));
+    }
+    (theirs.retention_days < ours.retention_days)
+        .then(|| "needs a longer message_center.retention_days".to_owned())
+}
+
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -118,6 +198,9 @@ mod tests {
         assert!(Profile::Base.mismatch(&Profile::V38.settings()).is_some());
         assert!(Profile::Base.mismatch(&Profile::Limits.settings()).is_some());
         assert!(Profile::Narrow.mismatch(&Profile::Policy1.settings()).is_some());
+        assert!(Profile::Console.mismatch(&Profile::Base.settings()).is_some());
+        assert!(Profile::Console.mismatch(&Profile::Open.settings()).is_some());
+        assert!(Profile::Introspection.mismatch(&Profile::Console.settings()).is_some());
     }
 
     #[test]

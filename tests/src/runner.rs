@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::{
     cases::{self, Case},
+    console::issuer::Issuer,
     mask::Masks,
     profile::Profile,
     settings::Settings,
@@ -107,7 +108,7 @@ impl Runner {
 
     async fn profile(&mut self, profile: Profile, selected: &[Case]) -> Result<Counts> {
         let mut counts = Counts::default();
-        let settings = self.options.settings.clone().unwrap_or_else(|| profile.settings());
+        let mut settings = self.options.settings.clone().unwrap_or_else(|| profile.settings());
         let (runnable, other): (Vec<&Case>, Vec<&Case>) =
             selected.iter().partition(|case| case.mismatch(&settings).is_none());
         for case in other {
@@ -118,6 +119,7 @@ impl Runner {
         if runnable.is_empty() {
             return Ok(counts);
         }
+        let issuer = Issuer::wanted(&mut settings).await?;
         let begun = Instant::now();
         let mut subject = match Subject::start(&self.options.launch, &settings).await {
             Ok(subject) => subject,
@@ -134,7 +136,8 @@ impl Runner {
             runnable.len(),
             begun.elapsed().as_millis()
         ))?;
-        let shared = Arc::new(Shared::new(subject.address, subject.kind, settings, self.options.light));
+        let shared = Shared::new(subject.address, subject.kind, settings, self.options.light);
+        let shared = Arc::new(shared.asking(issuer));
         for case in runnable {
             let passed = self.case(case, &shared).await?;
             counts.passed += usize::from(passed);
@@ -240,14 +243,14 @@ impl Runner {
     fn report(&self, table: &[(Profile, Counts, Duration)]) -> Result<Counts> {
         let mut total = Counts::default();
         say(&format!(
-            "\n{:<10}{:>8}{:>8}{:>8}{:>8}{:>10}",
+            "\n{:<14}{:>8}{:>8}{:>8}{:>8}{:>10}",
             "profile", "passed", "failed", "skipped", "n/a", "seconds"
         ))?;
         for (profile, counts, took) in table {
             let Counts { passed, failed, skipped, not_applicable } = counts;
             let seconds = took.as_secs_f32();
             let name = profile.name();
-            say(&format!("{name:<10}{passed:>8}{failed:>8}{skipped:>8}{not_applicable:>8}{seconds:>10.1}"))?;
+            say(&format!("{name:<14}{passed:>8}{failed:>8}{skipped:>8}{not_applicable:>8}{seconds:>10.1}"))?;
             total.add(*counts);
         }
         for failure in &self.failures {

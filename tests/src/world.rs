@@ -18,6 +18,7 @@ use tokio::{sync::OnceCell, time::Instant};
 use crate::{
     answer::{Answer, Envelope},
     check::{same, text_at},
+    console::issuer::Issuer,
     http::{Connection, Request, Response},
     jwt,
     leak::Forbidden,
@@ -120,7 +121,10 @@ pub struct Shared {
     pub run: String,
     /// Everything that must not be found in a log.
     pub forbidden: Mutex<Forbidden>,
+    /// The issuer that the subject asks about opaque tokens, if the suite plays it.
+    pub issuer: Option<Issuer>,
     admin: OnceCell<String>,
+    furnished: OnceCell<()>,
 }
 
 impl Shared {
@@ -132,8 +136,24 @@ impl Shared {
             Kind::Running => format!("{:x}-", unix_time()),
             Kind::Origin | Kind::Edge => String::new(),
         };
-        let admin = OnceCell::new();
-        Self { address, kind, settings, light, run, forbidden: Mutex::new(forbidden), admin }
+        Self {
+            address,
+            kind,
+            settings,
+            light,
+            run,
+            forbidden: Mutex::new(forbidden),
+            issuer: None,
+            admin: OnceCell::new(),
+            furnished: OnceCell::new(),
+        }
+    }
+
+    /// With an issuer that the suite plays.
+    #[must_use]
+    pub fn asking(mut self, issuer: Option<Issuer>) -> Self {
+        self.issuer = issuer;
+        self
     }
 }
 
@@ -156,6 +176,21 @@ impl World {
     #[must_use]
     pub fn unrecorded(&self) -> Self {
         Self { recorder: Recorder::silent(), ..self.clone() }
+    }
+
+    /// The name of the case.
+    pub fn case(&self) -> &'static str {
+        self.case
+    }
+
+    /// The issuer that the suite plays.
+    pub fn issuer(&self) -> Result<&Issuer> {
+        self.shared.issuer.as_ref().context("the suite does not play the issuer of this subject")
+    }
+
+    /// Prepares what the cases of a subject share, unless one of them has already.
+    pub async fn once(&self, preparation: impl Future<Output = Result<()>>) -> Result<()> {
+        self.shared.furnished.get_or_try_init(|| preparation).await.copied()
     }
 
     /// The subject's configuration.

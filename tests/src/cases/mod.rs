@@ -19,6 +19,7 @@ mod headers;
 mod kick;
 mod limits;
 mod load;
+pub mod message_center;
 mod narrow;
 mod pages;
 mod parse_token;
@@ -125,7 +126,7 @@ pub fn all() -> Vec<Case> {
         narrow::cases,
         load::cases,
     ];
-    files.iter().flat_map(|file| file()).collect()
+    files.iter().flat_map(|file| file()).chain(message_center::cases()).collect()
 }
 
 #[cfg(test)]

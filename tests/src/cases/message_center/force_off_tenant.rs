@@ -1,0 +1,207 @@
+//! Orders to a whole tenant.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::{
+    cases::{Case, cases},
+    check::same,
+    console::stage::{LIST, Stage},
+    world::World,
+    ws::Socket,
+};
+
+pub(super) fn cases() -> Vec<Case> {
+    cases![Console, "console":
+        a_tenant_loses_everybody_but_the_caller,
+        an_order_to_all_means_the_own_tenant,
+        an_order_to_all_needs_no_ids,
+        tenants_of_others_are_ignored,
+        the_tenant_is_let_in_again_when_it_is_unlocked,
+        one_user_is_let_in_again_when_he_is_unlocked,
+        openim_users_of_the_tenant_are_kicked,
+        openim_administrators_are_spared,
+        a_tenant_order_may_be_repeated,
+        who_had_left_before_keeps_that_end,
+    ]
+}
+
+/// Two users and the caller, each with a socket.
+struct Tenant {
+    stage: Stage,
+    users: [i64; 2],
+    sockets: Vec<Socket>,
+    caller: Socket,
+}
+
+impl Tenant {
+    async fn gather(world: &World) -> Result<Self> {
+        let stage = Stage::set(world).await?;
+        let users = [101, 102].map(|user| stage.scene().user(user));
+        let mut sockets = Vec::new();
+        for (role, user) in ["user-101", "user-102"].into_iter().zip(users) {
+            sockets.push(stage.connect(role, user, role).await?);
+        }
+        let caller = stage.connect("admin-t1", stage.scene().user(100), "console").await?;
+        Ok(Self { stage, users, sockets, caller })
+    }
+
+    /// Everybody has heard the order, nobody is online, no token is accepted; but for the caller.
+    async fn dispersed(mut self, kind: &str, ids: &[i64]) -> Result<Stage> {
+        let online = self.stage.list("admin-t1", "online=true").await?.records;
+        let left: Vec<String> = online.into_iter().map(|record| record.user_id).collect();
+        same(left, vec![self.stage.scene().user(100).to_string()], "who is online")?;
+        self.stage.all_gone("admin-t1", &self.users).await?;
+        self.stage.all_gone("admin-t1", &[self.stage.scene().user(103)]).await?;
+        for (role, user) in ["user-101", "user-102"].into_iter().zip(self.users) {
+            self.stage.shut_out(&self.stage.handshake(role, "d"), "invalid_token").await?;
+            self.stage.detail(role, user).await?.unauthorized("invalid_token")?;
+        }
+        // Also of those who were not online.
+        self.stage.shut_out(&self.stage.handshake("user-104", "d"), "invalid_token").await?;
+        for socket in &mut self.sockets {
+            self.stage.forced_off(socket, kind, ids).await?;
+        }
+        self.caller.control_ping(b"still").await?;
+        Ok(self.stage)
+    }
+
+    /// Nobody has noticed anything.
+    async fn together(&mut self) -> Result<()> {
+        same(self.stage.list("admin-t1", "online=true").await?.total, 6, "records online")?;
+        for socket in self.sockets.iter_mut().chain([&mut self.caller]) {
+            socket.control_ping(b"still").await?;
+        }
+        self.stage.detail("user-101", self.users[0]).await?.record().map(drop)
+    }
+}
+
+async fn foreigners(stage: &Stage) -> Result<usize> {
+    Ok(stage.list("admin-t2", "online=true").await?.total)
+}
+
+async fn a_tenant_loses_everybody_but_the_caller(world: World) -> Result<()> {
+    let tenant = Tenant::gather(&world).await?;
+    let ids = [tenant.stage.scene().tenant(1)];
+    tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
+    let stage = tenant.dispersed("TENANT", &ids).await?;
+    same(foreigners(&stage).await?, 1, "records online in tenant 2")
+}
+
+async fn an_order_to_all_means_the_own_tenant(world: World) -> Result<()> {
+    let tenant = Tenant::gather(&world).await?;
+    // Ids are ignored, those of another tenant as well.
+    let ids = [tenant.stage.scene().tenant(2)];
+    tenant.stage.take_off("admin-t1", "ALL", &ids).await?;
+    let Tenant { stage, users, mut sockets, mut caller } = tenant;
+    stage.all_gone("admin-t1", &users).await?;
+    for socket in &mut sockets {
+        socket.text().await?;
+        same(socket.closed(4001).await?.as_str(), "forced_offline", "the reason of the Close frame")?;
+    }
+    caller.control_ping(b"still").await?;
+    same(foreigners(&stage).await?, 1, "records online in tenant 2")?;
+    stage.detail("user-201", stage.scene().user(201)).await?.record().map(drop)
+}
+
+async fn an_order_to_all_needs_no_ids(world: World) -> Result<()> {
+    let tenant = Tenant::gather(&world).await?;
+    let body = json!({"broadcast": true, "receiveObjectType": "ALL"}).to_string();
+    tenant.stage.off_text(&tenant.stage.bearer("admin-t1"), &body).await?.empty()?;
+    tenant.stage.all_gone("admin-t1", &tenant.users).await?;
+    same(foreigners(&tenant.stage).await?, 1, "records online in tenant 2")
+}
+
+async fn tenants_of_others_are_ignored(world: World) -> Result<()> {
+    let mut tenant = Tenant::gather(&world).await?;
+    let scene = tenant.stage.scene();
+    tenant.stage.take_off("admin-t2", "TENANT", &[scene.tenant(1)]).await?;
+    tenant.together().await?;
+    tenant.stage.take_off("admin-t2", "TENANT", &[scene.tenant(1), scene.tenant(2), scene.tenant(3)]).await?;
+    tenant.together().await?;
+    same(foreigners(&tenant.stage).await?, 0, "records online in tenant 2")
+}
+
+async fn the_tenant_is_let_in_again_when_it_is_unlocked(world: World) -> Result<()> {
+    let tenant = Tenant::gather(&world).await?;
+    let (ids, [one, two]) = ([tenant.stage.scene().tenant(1)], tenant.users);
+    tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
+    let stage = tenant.dispersed("TENANT", &ids).await?;
+    same(stage.unlock("tenants", ids[0]).await?, true, "whether there was a mark")?;
+    same(stage.unlock("tenants", ids[0]).await?, false, "whether there was a second one")?;
+    let mut sockets = Vec::new();
+    for (role, user) in [("user-101", one), ("user-102", two)] {
+        stage.until_accepted(role).await?;
+        sockets.push(stage.connect(role, user, "again").await?);
+    }
+    Ok(())
+}
+
+async fn one_user_is_let_in_again_when_he_is_unlocked(world: World) -> Result<()> {
+    let tenant = Tenant::gather(&world).await?;
+    let (ids, [one, _]) = ([tenant.stage.scene().tenant(1)], tenant.users);
+    tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
+    let stage = tenant.dispersed("TENANT", &ids).await?;
+    stage.unlock("users", one).await?;
+    stage.until_accepted("user-101").await?;
+    let mut socket = stage.connect("user-101", one, "again").await?;
+    socket.control_ping(b"in").await?;
+    stage.shut_out(&stage.handshake("user-102", "d"), "invalid_token").await
+}
+
+async fn openim_users_of_the_tenant_are_kicked(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let (inside, outside) = (stage.scene().user(103).to_string(), stage.scene().user(201).to_string());
+    let (token, mut socket) = world.login(&inside, 5).await?;
+    let (foreign, mut bystander) = world.login(&outside, 5).await?;
+    stage.until_online(stage.scene().user(103), &["unknown"]).await?;
+    stage.take_off("admin-t1", "TENANT", &[stage.scene().tenant(1)]).await?;
+    same(world.platforms(&inside).await?, Vec::<i64>::new(), "platforms in the status")?;
+    world.expect_verdict(&token, 1506, "a token of the tenant").await?;
+    stage.all_gone("admin-t1", &[stage.scene().user(103)]).await?;
+    socket.kicked().await?;
+    bystander.alive().await?;
+    world.expect_verdict(&foreign, 0, "a token of another tenant").await?;
+    // What is issued after the order is not covered by it.
+    let (_, mut again) = world.login(&inside, 5).await?;
+    again.alive().await
+}
+
+async fn openim_administrators_are_spared(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let admin = world.fresh_admin_token(world.admin()?).await?;
+    let user = world.user("a");
+    let (token, mut socket) = world.login(&user, 5).await?;
+    let mut own = world.open(world.admin()?, 10, &admin).await?;
+    let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [0]}).to_string();
+    stage.off_text(&admin, &order).await?.empty()?;
+    same(world.platforms(&user).await?, Vec::<i64>::new(), "platforms of a user of tenant 0")?;
+    world.expect_verdict(&token, 1506, "the user's token").await?;
+    socket.kicked().await?;
+    own.alive().await?;
+    world.expect_verdict(&admin, 0, "the administrator's token").await?;
+    same(stage.unlock("tenants", 0).await?, true, "whether there was a mark")
+}
+
+async fn a_tenant_order_may_be_repeated(world: World) -> Result<()> {
+    let tenant = Tenant::gather(&world).await?;
+    let ids = [tenant.stage.scene().tenant(1)];
+    tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
+    let stage = tenant.dispersed("TENANT", &ids).await?;
+    let first = stage.list("admin-t1", "online=false&pageSize=100").await?;
+    stage.take_off("admin-t1", "TENANT", &ids).await?;
+    stage.take_off("admin-t1", "ALL", &[]).await?;
+    same(stage.list("admin-t1", "online=false&pageSize=100").await?, first, "the ended records")
+}
+
+async fn who_had_left_before_keeps_that_end(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let before = stage.list("admin-t1", "online=false").await?;
+    same(before.total, 2, "ended records")?;
+    stage.take_off("admin-t1", "TENANT", &[stage.scene().tenant(1)]).await?;
+    for record in before.records {
+        let after = stage.get("admin-t1", &format!("{LIST}?userId={}", record.user_id)).await?.page()?;
+        same(after.records, vec![record], "the record")?;
+    }
+    Ok(())
+}

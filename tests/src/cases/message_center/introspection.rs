@@ -1,0 +1,377 @@
+//! Opaque tokens that an issuer knows (RFC 7662); the suite plays the issuer.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    cases::{Case, cases},
+    check::{holds, same},
+    console::{
+        issuer::{Issuer, Mood, basic, user_claims},
+        reply::Reply,
+        stage::{AGENT, LIST, SOCKET, Stage},
+    },
+    world::{World, unix_time},
+    ws::{Handshake, Opening},
+};
+
+pub(super) fn cases() -> Vec<Case> {
+    cases![Introspection, "introspection":
+        the_issuer_is_asked_as_documented,
+        claims_decide_what_a_token_may_do,
+        an_active_answer_is_kept_for_a_while_and_no_longer,
+        an_inactive_answer_is_kept_for_five_seconds,
+        an_answer_is_not_kept_beyond_its_end,
+        a_token_that_has_ended_is_refused,
+        an_issuer_that_cannot_be_asked_is_our_trouble,
+        an_issuer_that_is_back_is_believed_at_once,
+        an_issuer_that_takes_its_time_is_waited_for,
+        an_issuer_that_never_answers_is_given_up within 60,
+        an_order_covers_a_token_that_is_in_the_cache,
+        a_token_issued_after_the_order_is_accepted,
+        a_personal_access_token_does_not_inherit_the_right,
+        a_personal_access_token_is_spared,
+        static_tokens_do_not_ask_the_issuer,
+        a_socket_takes_its_name_from_the_claims,
+        a_socket_ends_with_its_token,
+        a_token_of_nobody_cannot_connect,
+        claims_tell_who_is_in_a_department,
+    ]
+}
+
+/// A token of the case that the issuer knows.
+struct Token {
+    stage: Stage,
+    text: String,
+    user: i64,
+    tenant: i64,
+}
+
+impl Token {
+    /// A token with these claims beside the usual ones; `user` is one that no static token has.
+    fn of(stage: &Stage, user: i64, extra: &Value) -> Result<Self> {
+        let text = format!("opaque-{}-{}", stage.scene().token("x"), stage.world().next_number());
+        stage.world().forbid(&text);
+        let (user, tenant) = (stage.scene().user(user), stage.scene().tenant(1));
+        let token = Self { stage: stage.clone(), text, user, tenant };
+        token.knows(extra)?;
+        Ok(token)
+    }
+
+    fn issuer(&self) -> Result<&Issuer> {
+        self.stage.world().issuer()
+    }
+
+    fn knows(&self, extra: &Value) -> Result<()> {
+        self.issuer()?.knows(&self.text, user_claims(self.user, self.tenant, extra));
+        Ok(())
+    }
+
+    fn feels(&self, mood: Mood) -> Result<()> {
+        self.issuer()?.feels(&self.text, mood);
+        Ok(())
+    }
+
+    fn asked(&self) -> Result<usize> {
+        Ok(self.issuer()?.asked(&self.text).len())
+    }
+
+    async fn get(&self, target: &str) -> Result<Reply> {
+        self.stage.ask(&self.stage.request("GET", target, &self.text)).await
+    }
+
+    fn handshake(&self) -> Handshake {
+        Handshake::bare().path(SOCKET).set("access_token", &self.text).header("User-Agent", AGENT)
+    }
+
+    /// The same, without a record: how often it is asked depends on the clock.
+    fn unrecorded(&self) -> Self {
+        Self { stage: self.stage.unrecorded(), text: self.text.clone(), ..*self }
+    }
+
+    /// Asks for the list until the answer has this status; how long that took.
+    async fn until(&self, status: u16, bound: Duration) -> Result<Duration> {
+        let begun = Instant::now();
+        let quiet = self.unrecorded();
+        loop {
+            let reply = quiet.get(LIST).await?;
+            if reply.response.status == status {
+                return Ok(begun.elapsed());
+            }
+            holds(begun.elapsed() < bound, || format!("still {} after {bound:?}", reply.response.status))?;
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn administrator() -> Value {
+    json!({"principal": {"sys_admin": true}})
+}
+
+async fn the_issuer_is_asked_as_documented(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let token = Token::of(&stage, 501, &administrator())?;
+    let request = stage.request("GET", LIST, &token.text).header("XC-Request-Id", "asked-by-the-console");
+    same(stage.ask(&request).await?.page()?.total, 5, "records")?;
+    let questions = token.issuer()?.asked(&token.text);
+    same(questions.len(), 1, "questions")?;
+    let question = questions.first().context("no question")?;
+    same(
+        (question.method.as_str(), question.target.as_str()),
+        ("POST", "/oauth2/introspect"),
+        "method and target",
+    )?;
+    let introspection = world.settings().introspection.as_ref().context("no introspection")?;
+    same(question.value("authorization"), Some(basic(introspection).as_str()), "Authorization")?;
+    same(question.value("accept"), Some("application/json"), "Accept")?;
+    let kind = question.value("content-type").unwrap_or_default();
+    same(kind.split(';').next(), Some("application/x-www-form-urlencoded"), "Content-Type")?;
+    let id = question.value("xc-request-id").or(question.value("x-request-id"));
+    same(id, Some("asked-by-the-console"), "the request id")
+}
+
+async fn claims_decide_what_a_token_may_do(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    for (extra, reads) in [
+        (administrator(), true),
+        (json!({"permissions": ["OnlineUser"]}), true),
+        (json!({"permissions": ["message:center:online:list"]}), true),
+        (json!({"permissions": ["SignOut"]}), false),
+        (json!({}), false),
+        (json!({"scope": "OnlineUser"}), false),
+        (json!({"principal": {"sys_admin": "no"}}), false),
+    ] {
+        let token = Token::of(&stage, 502, &extra)?;
+        let reply = token.get(LIST).await?;
+        if reads { same(reply.page()?.total, 5, "records")? } else { reply.refused(403, "forbidden")? }
+    }
+    // The tenant is the token's.
+    let mut token = Token::of(&stage, 503, &administrator())?;
+    token.tenant = stage.scene().tenant(2);
+    token.knows(&administrator())?;
+    same(
+        token.get(LIST).await?.page()?.ids(),
+        vec![stage.scene().record(9006).to_string()],
+        "records of tenant 2",
+    )?;
+    // And the operator's client may name another.
+    let operator =
+        Token::of(&stage, 504, &json!({"client_id": "xcan_op", "principal": {"sys_admin": true}}))?;
+    let request = stage.request("GET", LIST, &operator.text);
+    let request = request.header("XC-Opt-Tenant-Id", &stage.scene().tenant(2).to_string());
+    same(stage.ask(&request).await?.page()?.total, 1, "records of tenant 2")
+}
+
+async fn an_active_answer_is_kept_for_a_while_and_no_longer(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let token = Token::of(&stage, 501, &administrator())?;
+    for _ in 0..5 {
+        token.get(LIST).await?.page()?;
+    }
+    same(token.asked()?, 1, "questions about five requests")?;
+    token.issuer()?.forgets(&token.text);
+    let took = token.until(401, Duration::from_secs(8)).await?;
+    holds(took < Duration::from_secs(4), || format!("kept for {took:?}"))?;
+    token.get(LIST).await?.unauthorized("invalid_token")
+}
+
+async fn an_inactive_answer_is_kept_for_five_seconds(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let token = Token::of(&stage, 501, &administrator())?;
+    token.issuer()?.forgets(&token.text);
+    for _ in 0..3 {
+        token.get(LIST).await?.unauthorized("invalid_token")?;
+    }
+    same(token.asked()?, 1, "questions about three requests")?;
+    token.knows(&administrator())?;
+    token.get(LIST).await?.unauthorized("invalid_token")?;
+    token.until(200, Duration::from_secs(8)).await.map(drop)
+}
+
+async fn an_answer_is_not_kept_beyond_its_end(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let extra = json!({"exp": unix_time() + 2, "principal": {"sys_admin": true}});
+    let token = Token::of(&stage, 501, &extra)?;
+    token.get(LIST).await?.page()?;
+    let took = token.until(401, Duration::from_secs(8)).await?;
+    holds(took < Duration::from_secs(4), || format!("accepted for {took:?}"))
+}
+
+async fn a_token_that_has_ended_is_refused(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let extra = json!({"exp": unix_time() - 1, "principal": {"sys_admin": true}});
+    let token = Token::of(&stage, 501, &extra)?;
+    token.get(LIST).await?.unauthorized("invalid_token")?;
+    stage.shut_out(&token.handshake(), "invalid_token").await
+}
+
+/// Never 401: the console would log out.
+async fn an_issuer_that_cannot_be_asked_is_our_trouble(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    for mood in [Mood::Down, Mood::Broken, Mood::Estranged, Mood::Babbling] {
+        let token = Token::of(&stage, 501, &administrator())?;
+        token.feels(mood)?;
+        let reply = token.get(LIST).await?;
+        reply.refused(503, "introspection_unavailable").with_context(|| format!("{mood:?}"))?;
+        same(reply.response.header("retry-after").as_deref(), Some("1"), "Retry-After")?;
+        match world.knock(&token.handshake()).await? {
+            Opening::Refused(response) => stage.reply(response).refused(503, "introspection_unavailable")?,
+            Opening::Upgraded(_) => anyhow::bail!("the connection was upgraded"),
+        }
+    }
+    Ok(())
+}
+
+async fn an_issuer_that_is_back_is_believed_at_once(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let token = Token::of(&stage, 501, &administrator())?;
+    token.feels(Mood::Broken)?;
+    token.get(LIST).await?.refused(503, "introspection_unavailable")?;
+    token.feels(Mood::Well)?;
+    same(token.get(LIST).await?.page()?.total, 5, "records")?;
+    // What is in the cache does not need the issuer.
+    token.feels(Mood::Down)?;
+    same(token.get(LIST).await?.page()?.total, 5, "records")
+}
+
+async fn an_issuer_that_takes_its_time_is_waited_for(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let token = Token::of(&stage, 501, &administrator())?;
+    token.feels(Mood::Slow(700))?;
+    same(token.get(LIST).await?.page()?.total, 5, "records")
+}
+
+async fn an_issuer_that_never_answers_is_given_up(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let token = Token::of(&stage, 501, &administrator())?;
+    token.feels(Mood::Slow(600_000))?;
+    let reply = token.get(LIST).await?;
+    reply.refused(503, "introspection_unavailable")?;
+    // Nobody else has to wait meanwhile.
+    stage.list("admin-t1", "").await.map(drop)
+}
+
+async fn an_order_covers_a_token_that_is_in_the_cache(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let extra = json!({"iat": unix_time() - 60, "exp": unix_time() + 3600, "permissions": ["OnlineUser"]});
+    let token = Token::of(&stage, 501, &extra)?;
+    let timeless = Token::of(&stage, 501, &json!({"permissions": ["OnlineUser"]}))?;
+    let mut socket = world.upgraded(&token.handshake()).await?;
+    stage.until_online(token.user, &["unknown"]).await?;
+    timeless.get(LIST).await?.page()?;
+    stage.take_off("admin-t1", "USER", &[token.user]).await?;
+    for token in [&token, &timeless] {
+        token.get(LIST).await?.unauthorized("invalid_token")?;
+        stage.shut_out(&token.handshake(), "invalid_token").await?;
+    }
+    stage.forced_off(&mut socket, "USER", &[token.user]).await
+}
+
+async fn a_token_issued_after_the_order_is_accepted(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let old = Token::of(&stage, 501, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}))?;
+    // The order reaches a user whom the server has seen: his tenant is what the issuer last said.
+    let socket = world.upgraded(&old.handshake()).await?;
+    stage.until_online(old.user, &["unknown"]).await?;
+    stage.take_off("admin-t1", "USER", &[old.user]).await?;
+    drop(socket);
+    let new = Token::of(&stage, 501, &json!({"iat": unix_time() + 1, "permissions": ["OnlineUser"]}))?;
+    new.get(LIST).await?.page()?;
+    let mut socket = world.upgraded(&new.handshake()).await?;
+    socket.control_ping(b"in").await?;
+    old.get(LIST).await?.unauthorized("invalid_token")
+}
+
+async fn a_personal_access_token_does_not_inherit_the_right(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let personal = json!({"principal": {"sys_admin": true, "user_token": true}});
+    Token::of(&stage, 501, &personal)?.get(LIST).await?.refused(403, "forbidden")?;
+    let listed = json!({"permissions": ["OnlineUser"], "principal": {"user_token": true}});
+    same(Token::of(&stage, 501, &listed)?.get(LIST).await?.page()?.total, 5, "records")
+}
+
+async fn a_personal_access_token_is_spared(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let listed =
+        json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"], "principal": {"user_token": true}});
+    let personal = Token::of(&stage, 501, &listed)?;
+    let usual = Token::of(&stage, 501, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}))?;
+    let mut socket = world.upgraded(&usual.handshake()).await?;
+    stage.until_online(usual.user, &["unknown"]).await?;
+    personal.get(LIST).await?.page()?;
+    stage.take_off("admin-t1", "USER", &[usual.user]).await?;
+    stage.forced_off(&mut socket, "USER", &[usual.user]).await?;
+    usual.get(LIST).await?.unauthorized("invalid_token")?;
+    personal.get(LIST).await?.page().map(drop)
+}
+
+async fn static_tokens_do_not_ask_the_issuer(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    stage.list("admin-t1", "").await?;
+    let token = stage.bearer("admin-t1");
+    same(world.issuer()?.asked(&token).len(), 0, "questions about a static token")?;
+    let admin = world.admin_token().await?;
+    stage.ask(&stage.request("GET", LIST, &admin)).await?.page()?;
+    same(world.issuer()?.asked(&admin).len(), 0, "questions about an administrator's token")?;
+    // Without a token there is nothing to ask.
+    stage.ask(&crate::http::Request::new("GET", LIST)).await?.unauthorized("unauthorized")
+}
+
+async fn a_socket_takes_its_name_from_the_claims(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let token = Token::of(&stage, 501, &json!({}))?;
+    let mut socket = world.upgraded(&token.handshake().set("deviceId", "claimed")).await?;
+    stage.until_online(token.user, &["claimed"]).await?;
+    socket.control_ping(b"in").await?;
+    let record = stage.detail("admin-t1", token.user).await?.record()?;
+    same(record.full_name, format!("Introspected {}", token.user), "fullName")?;
+    same((record.user_agent.as_str(), record.avatar), (AGENT, None), "userAgent and avatar")
+}
+
+async fn a_socket_ends_with_its_token(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let token = Token::of(&stage, 501, &json!({"exp": unix_time() + 3}))?;
+    let other = Token::of(&stage, 501, &json!({"exp": unix_time() + 3600}))?;
+    let mut socket = world.upgraded(&token.handshake().set("deviceId", "short")).await?;
+    let mut long = world.upgraded(&other.handshake().set("deviceId", "long")).await?;
+    stage.until_online(token.user, &["short", "long"]).await?;
+    same(socket.closed(4001).await?.as_str(), "token_expired", "the reason of the Close frame")?;
+    stage.until_online(token.user, &["long"]).await?;
+    long.control_ping(b"still").await
+}
+
+async fn a_token_of_nobody_cannot_connect(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let client = json!({"grant_type": "client_credentials", "principal": {"id": null, "username": null}});
+    let homeless = json!({"principal": {"tenant_id": null}});
+    for extra in [client, homeless] {
+        let token = Token::of(&stage, 501, &extra)?;
+        match world.knock(&token.handshake()).await? {
+            Opening::Refused(response) => {
+                same(matches!(response.status, 401 | 403), true, &format!("{} refuses", response.status))?;
+            }
+            Opening::Upgraded(_) => anyhow::bail!("the connection was upgraded"),
+        }
+    }
+    Ok(())
+}
+
+async fn claims_tell_who_is_in_a_department(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let department = stage.scene().circle(77);
+    let claims =
+        json!({"principal": {"dept_ids": [department.to_string()]}, "dept_ids": [department.to_string()]});
+    let (inside, outside) = (Token::of(&stage, 501, &claims)?, Token::of(&stage, 502, &json!({}))?);
+    let mut member = world.upgraded(&inside.handshake()).await?;
+    let mut other = world.upgraded(&outside.handshake()).await?;
+    stage.until_online(inside.user, &["unknown"]).await?;
+    stage.until_online(outside.user, &["unknown"]).await?;
+    stage.take_off("admin-t1", "DEPT", &[department]).await?;
+    stage.all_gone("admin-t1", &[inside.user]).await?;
+    stage.forced_off(&mut member, "DEPT", &[department]).await?;
+    inside.get(LIST).await?.unauthorized("invalid_token")?;
+    other.control_ping(b"still").await
+}

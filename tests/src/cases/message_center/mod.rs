@@ -1,0 +1,63 @@
+//! The message-center online API.
+//!
+//! A case that leaves traces (a force-off marks users for good) is listed in [`staged`] and plays in a scene of its own;
+//! all others read the shared scene and must leave it as it is.
+
+use super::Case;
+
+mod auth;
+mod detail;
+mod filter_forms;
+mod filters;
+mod force_off;
+mod force_off_body;
+mod force_off_circles;
+mod force_off_tenant;
+mod import;
+mod introspection;
+mod limits;
+mod open;
+mod paging;
+mod parameters;
+mod permission;
+mod search;
+mod socket;
+mod surface;
+mod tenants;
+mod vectors;
+mod vectors_off;
+
+/// Every case, in the order of the files.
+pub(super) fn cases() -> Vec<Case> {
+    let files: [fn() -> Vec<Case>; 13] = [
+        vectors::cases,
+        filters::cases,
+        filter_forms::cases,
+        limits::cases,
+        parameters::cases,
+        paging::cases,
+        search::cases,
+        detail::cases,
+        surface::cases,
+        auth::cases,
+        permission::cases,
+        tenants::cases,
+        force_off_body::cases,
+    ];
+    files.iter().flat_map(|file| file()).chain(staged()).collect()
+}
+
+/// The cases that have a scene of their own.
+pub(crate) fn staged() -> Vec<Case> {
+    let files: [fn() -> Vec<Case>; 8] = [
+        vectors_off::cases,
+        socket::cases,
+        force_off::cases,
+        force_off_circles::cases,
+        force_off_tenant::cases,
+        import::cases,
+        open::cases,
+        introspection::cases,
+    ];
+    files.iter().flat_map(|file| file()).collect()
+}

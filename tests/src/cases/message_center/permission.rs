@@ -1,0 +1,93 @@
+//! Who may do what in the secure profile: route by role.
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    cases::{Case, cases},
+    check::same,
+    console::{
+        reply::Reply,
+        stage::{LIST, SEARCH, Stage},
+    },
+    world::World,
+};
+
+pub(super) fn cases() -> Vec<Case> {
+    cases![Console, "console":
+        each_role_may_do_what_the_table_says,
+        everybody_may_read_their_own_detail,
+        orders_that_are_refused_have_no_effect,
+        an_order_for_oneself_and_another_is_refused_as_a_whole,
+        an_order_to_all_is_for_system_administrators,
+    ]
+}
+
+/// May read, may take off.
+const TABLE: [(&str, bool, bool); 7] = [
+    ("admin-t1", true, true),
+    ("user-101", false, false),
+    ("reader", true, false),
+    ("kicker", false, true),
+    ("reader-by-operation", true, false),
+    ("kicker-by-operation", false, true),
+    // Names that are nearly right are others.
+    ("stranger", false, false),
+];
+
+fn allowed(reply: &Reply, allowed: bool) -> Result<()> {
+    if allowed { reply.data().map(drop) } else { reply.refused(403, "forbidden") }
+}
+
+async fn each_role_may_do_what_the_table_says(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    for (role, reads, kicks) in TABLE {
+        for target in
+            [LIST.to_owned(), SEARCH.to_owned(), format!("{LIST}/103"), format!("{LIST}?userId=103")]
+        {
+            let reply = stage.get(role, &target).await?;
+            allowed(&reply, reads).with_context(|| format!("{role}: {target}"))?;
+        }
+        // Nobody is user 998, so that an order that is allowed hurts nobody.
+        allowed(&stage.off(role, "USER", &[998]).await?, kicks).with_context(|| format!("{role}: off"))?;
+    }
+    Ok(())
+}
+
+async fn everybody_may_read_their_own_detail(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let own = stage.detail("user-101", 101).await?.record()?;
+    same(own, stage.detail("admin-t1", 101).await?.record()?, "the own record")?;
+    stage.detail("user-101", 102).await?.refused(403, "forbidden")?;
+    // Whether there is such a user is not told either.
+    stage.detail("user-101", 999).await?.refused(403, "forbidden")
+}
+
+async fn orders_that_are_refused_have_no_effect(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    for role in ["user-101", "reader", "stranger"] {
+        for (kind, id) in [("USER", 103), ("TENANT", 1), ("DEPT", 11), ("GROUP", 21), ("ALL", 1)] {
+            let reply = stage.off(role, kind, &[id]).await?;
+            reply.refused(403, "forbidden").with_context(|| format!("{role}: {kind}"))?;
+        }
+    }
+    everybody_is_there(&stage).await
+}
+
+async fn an_order_for_oneself_and_another_is_refused_as_a_whole(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    stage.off("user-101", "USER", &[101, 103]).await?.refused(403, "forbidden")?;
+    stage.off("user-101", "USER", &[103, 101]).await?.refused(403, "forbidden")?;
+    everybody_is_there(&stage).await
+}
+
+async fn an_order_to_all_is_for_system_administrators(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    stage.off("kicker", "ALL", &[]).await?.refused(403, "forbidden")?;
+    everybody_is_there(&stage).await
+}
+
+async fn everybody_is_there(stage: &Stage) -> Result<()> {
+    let online = stage.list("admin-t1", "online=true").await?.ids();
+    let wanted = ["9004", "9002", "9001"].map(str::to_owned).to_vec();
+    same(online, wanted, "who is online in tenant 1")
+}

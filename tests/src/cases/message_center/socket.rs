@@ -1,0 +1,228 @@
+//! The message center's own socket, and the record that each connection has.
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    cases::{Case, cases},
+    check::{holds, same},
+    console::{
+        reply::Record,
+        stage::{AGENT, SOCKET, Stage},
+    },
+    subject::Kind,
+    world::World,
+    ws::Handshake,
+};
+
+pub(super) fn cases() -> Vec<Case> {
+    cases![Console, "console":
+        a_socket_with_the_token_in_the_query_has_a_record,
+        a_socket_with_the_token_in_the_header_has_a_record,
+        the_device_is_taken_from_header_query_or_token,
+        a_long_user_agent_is_cut_between_characters,
+        a_clean_close_ends_the_record_and_keeps_its_dates,
+        a_reset_ends_the_record,
+        the_end_of_one_socket_leaves_the_other,
+        each_connection_has_a_record_of_its_own,
+        the_detail_shows_the_socket_that_opened_last,
+        an_openim_socket_of_a_number_has_a_record_too,
+        an_openim_socket_of_a_name_has_none,
+        records_of_other_users_are_not_touched,
+    ]
+}
+
+/// The record of a user's only connection.
+async fn only(stage: &Stage, user: i64) -> Result<Record> {
+    let mut online: Vec<Record> =
+        stage.records(user).await?.into_iter().filter(|record| record.online).collect();
+    same(online.len(), 1, "records online")?;
+    online.pop().context("no record")
+}
+
+async fn a_socket_with_the_token_in_the_query_has_a_record(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    let _socket = stage.connect("user-101", user, "my device").await?;
+    let record = only(&stage, user).await?;
+    holds(record.id.parse::<i64>()? > 1 << 60, || format!("an id of our time: {}", record.id))?;
+    stage.recent(&record.online_date, "onlineDate")?;
+    holds(!record.remote_address.is_empty() && record.remote_address != "unknown", || {
+        format!("remoteAddress {}", record.remote_address)
+    })?;
+    if world.kind() == Kind::Origin {
+        same(record.remote_address.as_str(), "127.0.0.1", "remoteAddress")?;
+    }
+    let wanted = Record {
+        user_id: user.to_string(),
+        full_name: "Zhang San".to_owned(),
+        avatar: Some("https://cdn.example.test/a/101.png".to_owned()),
+        user_agent: AGENT.to_owned(),
+        device_id: "my device".to_owned(),
+        online: true,
+        offline_date: None,
+        ..record.clone()
+    };
+    same(record, wanted, "the record")
+}
+
+async fn a_socket_with_the_token_in_the_header_has_a_record(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(102);
+    let bearer = format!("Bearer {}", stage.bearer("user-102"));
+    let handshake =
+        Handshake::bare().path(SOCKET).header("Authorization", &bearer).header("User-Agent", AGENT);
+    let mut socket = world.upgraded(&handshake).await?;
+    stage.until_online(user, &["unknown"]).await?;
+    socket.control_ping(b"still").await?;
+    let record = only(&stage, user).await?;
+    same((record.full_name.as_str(), record.avatar), ("Li Si", None), "name and avatar")
+}
+
+async fn the_device_is_taken_from_header_query_or_token(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(104);
+    let plain = Handshake::bare().path(SOCKET).set("access_token", &stage.bearer("user-104"));
+    let query = plain.clone().set("deviceId", "asked");
+    for (handshake, device) in [
+        (plain.clone(), "claimed-device"),
+        (query.clone(), "asked"),
+        (plain.header("XC-Auth-Device-Id", "told"), "told"),
+        (query.header("XC-Auth-Device-Id", "told"), "told"),
+    ] {
+        let socket = world.upgraded(&handshake).await?;
+        stage.until_online(user, &[device]).await?;
+        socket.close().await?;
+        stage.until_online(user, &[] as &[&str]).await?;
+    }
+    Ok(())
+}
+
+async fn a_long_user_agent_is_cut_between_characters(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(102);
+    let long = "a".repeat(600);
+    let handshake = Handshake::bare()
+        .path(SOCKET)
+        .set("access_token", &stage.bearer("user-102"))
+        .header("User-Agent", &long);
+    let _socket = world.upgraded(&handshake).await?;
+    stage.until_online(user, &["unknown"]).await?;
+    same(only(&stage, user).await?.user_agent, "a".repeat(512), "userAgent")
+}
+
+async fn a_clean_close_ends_the_record_and_keeps_its_dates(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    let socket = stage.connect("user-101", user, "d").await?;
+    let before = only(&stage, user).await?;
+    socket.close().await?;
+    stage.until_online(user, &[] as &[&str]).await?;
+    let after = stage.records(user).await?.pop().context("the record is gone")?;
+    stage.recent(after.offline_date.as_deref().unwrap_or_default(), "offlineDate")?;
+    let wanted = Record { online: false, offline_date: after.offline_date.clone(), ..before };
+    same(&after, &wanted, "the record")?;
+    same(stage.detail("admin-t1", user).await?.record()?, after, "the detail")
+}
+
+async fn a_reset_ends_the_record(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    let socket = stage.connect("user-101", user, "d").await?;
+    socket.reset()?;
+    stage.until_online(user, &[] as &[&str]).await
+}
+
+/// In the original one session's end marks the user offline.
+async fn the_end_of_one_socket_leaves_the_other(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    let one = stage.connect("user-101", user, "one").await?;
+    let mut two = stage.connect("user-101", user, "two").await?;
+    one.close().await?;
+    stage.until_online(user, &["two"]).await?;
+    two.control_ping(b"still").await?;
+    same(
+        stage.detail("admin-t1", user).await?.record()?.device_id.as_str(),
+        "two",
+        "the device in the detail",
+    )?;
+    let ended: Vec<String> =
+        stage.records(user).await?.into_iter().filter(|record| !record.online).map(|r| r.device_id).collect();
+    same(ended, vec!["one".to_owned()], "the devices of ended records")
+}
+
+async fn each_connection_has_a_record_of_its_own(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    for _ in 0..3 {
+        let socket = stage.connect("user-101", user, "again").await?;
+        socket.close().await?;
+        stage.until_online(user, &[] as &[&str]).await?;
+    }
+    let mut ids: Vec<i64> =
+        stage.records(user).await?.iter().map(|record| record.id.parse()).collect::<Result<_, _>>()?;
+    same(ids.len(), 3, "records")?;
+    same(ids.is_sorted_by(|a, b| a > b), true, "the newest first")?;
+    ids.dedup();
+    same(ids.len(), 3, "different ids")
+}
+
+async fn the_detail_shows_the_socket_that_opened_last(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let user = stage.scene().user(103);
+    let socket = stage.connect("user-103", user, "now").await?;
+    same(
+        stage.detail("admin-t1", user).await?.record()?.device_id.as_str(),
+        "now",
+        "the device in the detail",
+    )?;
+    socket.close().await?;
+    stage.until_online(user, &["dev-c1"]).await?;
+    let shown = stage.detail("admin-t1", user).await?.record()?;
+    same(shown.id, stage.scene().record(9004).to_string(), "the record that is still online")
+}
+
+async fn an_openim_socket_of_a_number_has_a_record_too(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    let (_, socket) = world.login(&user.to_string(), 5).await?;
+    stage.until_online(user, &["unknown"]).await?;
+    let record = only(&stage, user).await?;
+    // Not the name that a static token of the same user carries.
+    same(record.full_name, user.to_string(), "fullName")?;
+    stage.recent(&record.online_date, "onlineDate")?;
+    let mut beside = stage.connect("user-101", user, "beside").await?;
+    socket.close().await?;
+    stage.until_online(user, &["beside"]).await?;
+    beside.control_ping(b"still").await
+}
+
+async fn an_openim_socket_of_a_name_has_none(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let token = world.admin_token().await?;
+    let total = || async {
+        let request = stage.request("GET", crate::console::stage::LIST, &token);
+        Ok::<_, anyhow::Error>(stage.unrecorded().ask(&request).await?.page()?.total)
+    };
+    let before = total().await?;
+    // Leading zeros and a plus make other users, not numbers.
+    let mut sockets = Vec::new();
+    for user in [world.user("a"), format!("00{}", stage.scene().user(103)), "+7".to_owned()] {
+        sockets.push(world.login(&user, 5).await?);
+    }
+    same(total().await?, before, "records of tenant 0")?;
+    same(stage.records(stage.scene().user(103)).await?.len(), 0, "records of the number without its zeros")
+}
+
+async fn records_of_other_users_are_not_touched(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let before = stage.list("admin-t1", "").await?.records;
+    let user = stage.scene().user(102);
+    let socket = stage.connect("user-102", user, "d").await?;
+    let during = stage.list("admin-t1", "").await?.records;
+    same(during.get(1..).unwrap_or_default(), before.as_slice(), "the records beside the new one")?;
+    socket.close().await?;
+    stage.until_online(user, &[] as &[&str]).await?;
+    let after = stage.list("admin-t1", "").await?.records;
+    same(after.get(1..).unwrap_or_default(), before.as_slice(), "the records beside the ended one")
+}

@@ -1,0 +1,106 @@
+//! The vectors that take somebody off, each in a scene of its own, with the state that they leave.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::{
+    cases::{Case, cases},
+    check::same,
+    console::{
+        golden::{self, play},
+        reply::Record,
+        stage::Stage,
+    },
+    world::World,
+    ws::Event,
+};
+
+pub(super) fn cases() -> Vec<Case> {
+    cases![Console, "console":
+        g38_a_force_off_ends_every_record_of_the_user,
+        g40_a_force_off_as_the_console_sends_it_does_the_same,
+        g41_a_force_off_of_a_tenant_ends_its_records_and_no_other,
+        g49_each_socket_hears_the_close_message,
+    ]
+}
+
+async fn g38_a_force_off_ends_every_record_of_the_user(world: World) -> Result<()> {
+    ends_the_records_of_101("G38", world).await
+}
+
+async fn g40_a_force_off_as_the_console_sends_it_does_the_same(world: World) -> Result<()> {
+    ends_the_records_of_101("G40", world).await
+}
+
+async fn ends_the_records_of_101(vector: &str, world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let scene = stage.scene();
+    play(&stage, vector).await?;
+    let records = stage.records(scene.user(101)).await?;
+    let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
+    same(ids, [9002, 9001].map(|id| scene.record(id).to_string()).to_vec(), "the records of user 101")?;
+    for record in &records {
+        ended_just_now(&stage, record)?;
+    }
+    let other = stage.records(scene.user(103)).await?;
+    same(other.iter().map(|record| record.online).collect::<Vec<_>>(), vec![true], "user 103 online")?;
+    stage.get("user-101", golden_detail(&stage, 101).as_str()).await?.unauthorized("invalid_token")
+}
+
+async fn g41_a_force_off_of_a_tenant_ends_its_records_and_no_other(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let before = stage.list("admin-t1", "").await?.records;
+    play(&stage, "G41").await?;
+    let after = stage.list("admin-t1", "").await?.records;
+    same(after.len(), before.len(), "records")?;
+    for (was, is) in before.iter().zip(&after) {
+        if was.online {
+            ended_just_now(&stage, is)?;
+            same(
+                &Record { offline_date: None, online: true, ..is.clone() },
+                was,
+                "what else is in the record",
+            )?;
+        } else {
+            same(is, was, "a record that had ended before")?;
+        }
+    }
+    let foreign = stage.list("admin-t2", "online=true").await?;
+    same(foreign.ids(), vec![stage.scene().record(9006).to_string()], "who is online in tenant 2")
+}
+
+async fn g49_each_socket_hears_the_close_message(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let user = stage.scene().user(101);
+    let mut one = stage.connect("user-101", user, "one").await?;
+    let mut two = stage.connect("user-101", user, "two").await?;
+    play(&stage, "G38").await?;
+    let golden = golden::load()?;
+    let frame = golden.pair("G49")?.frame.as_ref().context("G49 has no frame")?;
+    for socket in [&mut one, &mut two] {
+        let text = match socket.next().await {
+            Event::Text(text) => text,
+            other => anyhow::bail!("expected the CLOSE message, got {other:?}"),
+        };
+        let mut message: Value = serde_json::from_str(&text)?;
+        stage.sent_just_now(&message)?;
+        for name in ["id", "sendDate"] {
+            let given = frame.get(name).cloned().unwrap_or_default();
+            message.as_object_mut().and_then(|fields| fields.insert(name.to_owned(), given));
+        }
+        let mut wanted = golden::in_scene(frame, stage.scene());
+        wanted.as_object_mut().and_then(|fields| fields.insert("id".into(), json!("<uuid>")));
+        same(&message, &wanted, "the CLOSE message")?;
+        same(socket.closed(4001).await?.as_str(), "forced_offline", "the reason of the Close frame")?;
+    }
+    stage.all_gone("admin-t1", &[user]).await
+}
+
+fn golden_detail(stage: &Stage, user: i64) -> String {
+    format!("{}/{}", crate::console::stage::LIST, stage.scene().user(user))
+}
+
+fn ended_just_now(stage: &Stage, record: &Record) -> Result<()> {
+    same(record.online, false, "online")?;
+    stage.recent(record.offline_date.as_deref().unwrap_or_default(), "offlineDate")
+}
