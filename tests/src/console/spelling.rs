@@ -66,7 +66,7 @@ fn lists(values: &[Value], zone: Zone) -> Vec<(Vec<String>, bool)> {
 }
 
 /// One value as text, in one of its forms.
-fn text(value: &Value, zone: Zone, form: usize) -> String {
+pub fn text(value: &Value, zone: Zone, form: usize) -> String {
     let pick = |words: [&str; 4]| words.get(form % 4).copied().unwrap_or_default().to_owned();
     match value {
         Value::Number(number) => number.to_string(),

@@ -114,7 +114,12 @@ async fn two_filters_select_what_both_select(world: World) -> Result<()> {
     Ok(())
 }
 
-async fn selects(stage: &Stage, path: &str, query: &str, passes: impl Fn(&Row) -> bool) -> Result<()> {
+pub(super) async fn selects(
+    stage: &Stage,
+    path: &str,
+    query: &str,
+    passes: impl Fn(&Row) -> bool,
+) -> Result<()> {
     let mut wanted: Vec<Row> = crowd().into_iter().filter(passes).collect();
     wanted.reverse();
     let page = stage.page("crowd", path, &format!("pageSize=100&{query}")).await?;
@@ -126,7 +131,7 @@ async fn selects(stage: &Stage, path: &str, query: &str, passes: impl Fn(&Row) -
 }
 
 /// Values for an operator; an empty one where it takes none.
-fn samples(key: Key, op: Op) -> Vec<Vec<Value>> {
+pub(super) fn samples(key: Key, op: Op) -> Vec<Vec<Value>> {
     if op.takes_nothing() {
         return vec![Vec::new()];
     }

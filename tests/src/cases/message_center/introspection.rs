@@ -142,7 +142,7 @@ async fn claims_decide_what_a_token_may_do(world: World) -> Result<()> {
         (json!({"permissions": ["SignOut"]}), false),
         (json!({}), false),
         (json!({"scope": "OnlineUser"}), false),
-        (json!({"principal": {"sys_admin": "no"}}), false),
+        (json!({"principal": {"permissions": ["OnlineUser"]}}), false),
     ] {
         let token = Token::of(&stage, 502, &extra)?;
         let reply = token.get(LIST).await?;

@@ -20,6 +20,7 @@ mod open;
 mod paging;
 mod parameters;
 mod permission;
+mod published;
 mod search;
 mod socket;
 mod surface;
@@ -29,8 +30,9 @@ mod vectors_off;
 
 /// Every case, in the order of the files.
 pub(super) fn cases() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 13] = [
+    let files: [fn() -> Vec<Case>; 14] = [
         vectors::cases,
+        published::cases,
         filters::cases,
         filter_forms::cases,
         limits::cases,

@@ -83,7 +83,7 @@ async fn a_body_above_a_mebibyte_is_refused(world: World) -> Result<()> {
     let order = r#"{"receiveObjectType":"USER","receiveObjectIds":[998]}"#;
     let token = stage.bearer("admin-t1");
     for (size, fits) in [(1 << 20, true), ((1 << 20) + 1, false)] {
-        let body = format!("{order:size$}");
+        let body = format!("{order}{}", " ".repeat(size - order.len()));
         let request =
             stage.request("POST", OFF, &token).header("Content-Type", "application/json").body(body);
         let mut bytes = request.head(&world.address().to_string());
