@@ -6,7 +6,10 @@ use serde_json::json;
 use crate::{
     cases::{Case, cases},
     check::same,
-    console::stage::{LIST, Stage},
+    console::{
+        scene::Scene,
+        stage::{LIST, OFF, Stage},
+    },
     world::World,
     ws::Socket,
 };
@@ -23,6 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
         openim_administrators_are_spared,
         a_tenant_order_may_be_repeated,
         who_had_left_before_keeps_that_end,
+        the_operator_takes_off_in_the_tenant_that_it_names,
     ]
 }
 
@@ -204,4 +208,22 @@ async fn who_had_left_before_keeps_that_end(world: World) -> Result<()> {
         same(after.records, vec![record], "the record")?;
     }
     Ok(())
+}
+
+async fn the_operator_takes_off_in_the_tenant_that_it_names(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let (user, named) = (stage.scene().user(201), stage.scene().tenant(2));
+    let operator = Scene::SHARED.token("operator");
+    world.forbid(&operator);
+    let mut socket = world.upgraded(&stage.handshake("user-201", "d")).await?;
+    let online = || async { Ok(stage.unrecorded().list("admin-t2", "online=true").await?.total) };
+    world.eventually("records online in tenant 2", online, &2).await?;
+    let body = json!({"receiveObjectType": "USER", "receiveObjectIds": [user]}).to_string();
+    let order = stage.request("POST", OFF, &operator).header("Content-Type", "application/json").body(body);
+    // In its own tenant there is no such user.
+    stage.ask(&order).await?.empty()?;
+    same(online().await?, 2, "records online in tenant 2")?;
+    stage.ask(&order.header("XC-Opt-Tenant-Id", &named.to_string())).await?.empty()?;
+    stage.all_gone("admin-t2", &[user]).await?;
+    stage.forced_off(&mut socket, "USER", &[user]).await
 }

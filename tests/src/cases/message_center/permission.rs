@@ -7,6 +7,7 @@ use crate::{
     check::same,
     console::{
         reply::Reply,
+        spelling::{item, plain},
         stage::{LIST, SEARCH, Stage},
     },
     world::World,
@@ -16,6 +17,8 @@ pub(super) fn cases() -> Vec<Case> {
     cases![Console, "console":
         each_role_may_do_what_the_table_says,
         everybody_may_read_their_own_detail,
+        everybody_may_list_their_own_records,
+        a_list_that_only_seems_to_be_the_own_is_refused,
         orders_that_are_refused_have_no_effect,
         an_order_for_oneself_and_another_is_refused_as_a_whole,
         an_order_to_all_is_for_system_administrators,
@@ -60,6 +63,54 @@ async fn everybody_may_read_their_own_detail(world: World) -> Result<()> {
     stage.detail("user-101", 102).await?.refused(403, "forbidden")?;
     // Whether there is such a user is not told either.
     stage.detail("user-101", 999).await?.refused(403, "forbidden")
+}
+
+async fn everybody_may_list_their_own_records(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    for path in [LIST, SEARCH] {
+        for query in [
+            "userId=101".to_owned(),
+            plain("userId", "EQUAL", Some("101")),
+            "userId=101&online=true".to_owned(),
+        ] {
+            let own = stage.page("user-101", path, &query).await?;
+            same(own.ids(), vec!["9002".to_owned(), "9001".to_owned()], &format!("{path}?{query}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The question counts, not the first mention of the own number.
+async fn a_list_that_only_seems_to_be_the_own_is_refused(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let filter = |index: usize, op: &str, value: &str| item(index, "userId", op, &[value.to_owned()], false);
+    for query in [
+        String::new(),
+        "userId=".to_owned(),
+        "userId=103".to_owned(),
+        "userId=103&userId=101".to_owned(),
+        "deviceId=dev-a1".to_owned(),
+        "fullName=Zhang%20San".to_owned(),
+        // A filter with EQUAL overrules the parameter.
+        format!("userId=101&{}", filter(0, "EQUAL", "103")),
+        format!("{}&{}", filter(0, "EQUAL", "103"), filter(1, "EQUAL", "101")),
+        format!("{}&{}", filter(5, "EQUAL", "101"), filter(4, "EQUAL", "103")),
+        filter(0, "IN", "101,103"),
+        filter(0, "NOT_EQUAL", "103"),
+        filter(0, "GREATER_THAN_EQUAL", "101"),
+        // Dropped, for it has no operator.
+        "filters[0].key=userId&filters[0].value=101".to_owned(),
+    ] {
+        for path in [LIST, SEARCH] {
+            stage.refused("user-101", &format!("{path}?{query}"), 403, "forbidden").await?;
+        }
+    }
+    // The same number in another tenant is somebody else.
+    for target in [format!("{LIST}?userId=121"), format!("{LIST}/121")] {
+        let request = stage.request("GET", &target, &stage.bearer("operator-user"));
+        stage.ask(&request.header("XC-Opt-Tenant-Id", "1")).await?.refused(403, "forbidden")?;
+    }
+    Ok(())
 }
 
 async fn orders_that_are_refused_have_no_effect(world: World) -> Result<()> {

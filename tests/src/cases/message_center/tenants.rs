@@ -7,7 +7,7 @@ use crate::{
     check::same,
     console::{
         spelling::plain,
-        stage::{LIST, SEARCH, Stage},
+        stage::{LIST, OFF, SEARCH, Stage},
     },
     world::World,
 };
@@ -18,6 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
         the_operator_names_the_tenant,
         an_operator_without_permission_gets_none_by_naming_a_tenant,
         other_clients_may_name_their_own_tenant_only,
+        an_order_to_a_tenant_that_may_not_be_named_has_no_effect,
     ]
 }
 
@@ -81,4 +82,16 @@ async fn other_clients_may_name_their_own_tenant_only(world: World) -> Result<()
         same(stage.ask(&request).await?.page()?.total, 5, "records of the own tenant")?;
     }
     Ok(())
+}
+
+async fn an_order_to_a_tenant_that_may_not_be_named_has_no_effect(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    for role in ["admin-t1", "kicker"] {
+        let body = r#"{"receiveObjectType":"USER","receiveObjectIds":[201]}"#;
+        let request =
+            stage.request("POST", OFF, &stage.bearer(role)).header("Content-Type", "application/json");
+        let request = request.header("XC-Opt-Tenant-Id", "2").body(body);
+        stage.ask(&request).await?.refused(403, "fatal_exit")?;
+    }
+    same(stage.list("admin-t2", "online=true").await?.total, 1, "records online in tenant 2")
 }
