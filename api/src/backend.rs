@@ -8,6 +8,7 @@ use std::{
 use rollcall_core::{
     config::Settings,
     directory::{
+        membership::Body,
         query::{ListQuery, Listed},
         record::Record,
         upsert::Imported,
@@ -128,6 +129,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Writes imported records; what is not among the answers has the id of a live record. Durable when it returns.
     fn import(&self, records: Vec<Record>)
     -> impl Future<Output = Result<Vec<Imported>, Unavailable>> + Send;
+
+    /// The users with open connections that belong to one of these, as their tokens said.
+    fn members(
+        &self,
+        tenant: TenantId,
+        body: Body,
+        ids: Vec<i64>,
+    ) -> impl Future<Output = Result<Vec<i64>, Unavailable>> + Send;
 
     /// Ends the imported records of these users. Durable when it returns.
     fn end_imports(

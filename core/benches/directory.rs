@@ -282,6 +282,7 @@ fn record(index: i64, tenants: i64) -> Record {
         offline_at: (!live).then(|| online_at + Duration::from_secs(seconds)),
         lease_until: None,
         source: Source::Live,
+        member_of: None,
         generation: 1,
     }
 }

@@ -13,6 +13,7 @@ use rollcall_api::{Backend, Health, Post, Unavailable};
 use rollcall_core::{
     config::Settings,
     directory::{
+        membership::{self, Body},
         query::{self, ListQuery, Listed},
         record::Record,
         upsert::{self, Imported},
@@ -129,6 +130,10 @@ impl Backend for Origin {
             all.extend(upsert::imported(rows).map_err(unavailable)?);
         }
         Ok(all)
+    }
+
+    async fn members(&self, tenant: TenantId, body: Body, ids: Vec<i64>) -> Result<Vec<i64>, Unavailable> {
+        membership::users(&self.ask(membership::members(tenant, body, ids)).await?).map_err(unavailable)
     }
 
     async fn end_imports(&self, tenant: TenantId, users: Vec<i64>) -> Result<(), Unavailable> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rollcall_core::{
     config::Settings,
+    directory::membership::Body,
     id::TenantId,
     json::{self, Integer},
     message_center::Receivers,
@@ -34,11 +35,12 @@ struct Answer {
 /// Whether anything can tell who belongs to a department or group.
 pub(super) fn can_be_told(settings: &Settings) -> bool {
     settings.message_center.resolver_url.is_some()
+        || settings.auth.introspection.url.is_some()
         || settings.auth.tokens.iter().any(|token| !(token.dept_ids.is_empty() && token.group_ids.is_empty()))
 }
 
 /// The members of these departments or groups of a tenant: of the resolver, whose answer is fresh, else of the
-/// configuration.
+/// configuration and of the tokens that are connected.
 pub(super) async fn of<B: Backend>(
     backend: &B,
     tenant: TenantId,
@@ -52,7 +54,10 @@ pub(super) async fn of<B: Backend>(
             let of = if receivers == Receivers::Dept { &token.dept_ids } else { &token.group_ids };
             of.iter().any(|id| ids.contains(id))
         });
-        return Ok(belongs.map(|token| token.user_id).collect());
+        let mut users: BTreeSet<i64> = belongs.map(|token| token.user_id).collect();
+        let body = if receivers == Receivers::Dept { Body::Department } else { Body::Group };
+        users.extend(backend.members(tenant, body, ids.iter().copied().collect()).await?);
+        return Ok(users);
     };
     let question = Question { receivers: receivers.name(), tenant_id: tenant.to_string(), ids };
     let body = serde_json::to_string(&question).map_err(|error| Unavailable(error.to_string()))?;

@@ -86,6 +86,7 @@ pub fn parse_line(line: &[u8], now: Timestamp, lease: Duration) -> Result<Record
         offline_at,
         lease_until,
         source: Source::Import,
+        member_of: None,
         generation: 1,
     })
 }

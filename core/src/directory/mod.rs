@@ -7,6 +7,7 @@
 
 pub mod filter;
 pub mod import;
+pub mod membership;
 pub mod page;
 pub mod query;
 pub mod record;

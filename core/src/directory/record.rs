@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::membership::Membership;
 use crate::{
     id::{RecordId, TenantId},
     time::Timestamp,
@@ -43,6 +44,8 @@ pub struct Record {
     pub lease_until: Option<Timestamp>,
     /// Who keeps it true.
     pub source: Source,
+    /// What its user belonged to when it opened.
+    pub member_of: Option<Membership>,
     /// Grows with every change of this record; an upsert that is not newer is ignored.
     pub generation: i64,
 }

@@ -3,7 +3,10 @@
 //! 64-bit columns are selected as text, see [`crate::store`]; so whoever reads rows never meets a number that a
 //! double has rounded.
 
-use super::record::{Record, Source};
+use super::{
+    membership::Membership,
+    record::{Record, Source},
+};
 use crate::{
     id::{RecordId, TenantId},
     store::Value,
@@ -22,7 +25,7 @@ pub struct RowError(pub &'static str);
 pub const COLUMNS: &str = "CAST(record.id AS TEXT), CAST(record.tenant AS TEXT), CAST(record.user AS TEXT), \
      record.full_name, record.avatar, record.user_agent, record.device_id, record.remote_address, \
      CAST(record.online_at AS TEXT), CAST(record.offline_at AS TEXT), CAST(record.lease_until AS TEXT), \
-     record.source, CAST(record.generation AS TEXT)";
+     record.source, CAST(record.generation AS TEXT), record.member_of";
 
 /// Reads the columns of [`COLUMNS`]; further columns are ignored.
 ///
@@ -48,6 +51,10 @@ pub fn record(row: &[Value]) -> Result<Record, RowError> {
             _ => return Err(RowError("source")),
         },
         generation: columns.number("generation")?,
+        member_of: match columns.optional_text("member_of")? {
+            None => None,
+            Some(text) => Some(Membership::from_column(&text).ok_or(RowError("member_of"))?),
+        },
     })
 }
 
@@ -101,7 +108,7 @@ mod tests {
     fn a_damaged_row_names_its_column() {
         let mut row: Row = ["1", "0", "7", "n"].map(Value::from).to_vec();
         row.extend([Value::Null, "a".into(), "d".into(), "r".into(), "5".into()]);
-        row.extend([Value::Null, Value::Null, Value::Int(0), "3".into()]);
+        row.extend([Value::Null, Value::Null, Value::Int(0), "3".into(), Value::Null]);
         assert_eq!(record(&row).unwrap().online_at, Timestamp::from_millis(5));
         for (column, name) in
             [(0, "id"), (3, "full_name"), (8, "online_at"), (11, "source"), (12, "generation")]
@@ -111,5 +118,7 @@ mod tests {
             assert_eq!(record(&damaged), Err(RowError(name)));
         }
         assert_eq!(record(&row[..12]), Err(RowError("generation")));
+        row[13] = "[]".into();
+        assert_eq!(record(&row), Err(RowError("member_of")));
     }
 }

@@ -4,7 +4,7 @@
 //! Every index leads with the tenant, because every question is asked within one; a rowid table carries `id`
 //! at the end of each index, so that each of them also ends in the tie-breaker of its order.
 
-// Times are milliseconds; `source` is 0 for live and 1 for import; `published` is the generation that the
+// Times are milliseconds; `member_of` is JSON; `source` is 0 for live and 1 for import; `published` is the generation that the
 // directory acknowledged, in a user's object at the edge, and NULL elsewhere.
 macro_rules! record {
     () => {
@@ -12,7 +12,8 @@ macro_rules! record {
 CREATE TABLE IF NOT EXISTS record (\
   id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, user INTEGER NOT NULL, full_name TEXT NOT NULL, avatar TEXT,\
   user_agent TEXT NOT NULL, device_id TEXT NOT NULL, remote_address TEXT NOT NULL, online_at INTEGER NOT NULL,\
-  offline_at INTEGER, lease_until INTEGER, source INTEGER NOT NULL, generation INTEGER NOT NULL, published INTEGER\
+  offline_at INTEGER, lease_until INTEGER, source INTEGER NOT NULL, generation INTEGER NOT NULL, published INTEGER,\
+  member_of TEXT\
 ) STRICT;"
     };
 }

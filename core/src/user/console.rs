@@ -9,6 +9,7 @@ use super::{
     record,
 };
 use crate::{
+    directory::membership::Membership,
     gateway::{Close, Incoming, Keepalive, Payload},
     id::{ConnId, RecordId},
     message_center::Principal,
@@ -57,7 +58,12 @@ impl User {
         }
         let mut client = opening.client.clone();
         client.device_id = client.device_id.filter(|id| !id.is_empty()).or_else(|| who.device_id.clone());
-        let told = record::Told { full_name: &who.full_name, avatar: who.avatar.as_deref(), client: &client };
+        let told = record::Told {
+            full_name: &who.full_name,
+            avatar: who.avatar.as_deref(),
+            client: &client,
+            member_of: Membership::new(&who.departments, &who.groups),
+        };
         let record = record::open(&self.id, who.tenant, told, at);
         let console = Console {
             id: opening.connection,

@@ -43,7 +43,7 @@ impl User {
         }
 
         let name = self.id.to_string();
-        let told = record::Told { full_name: &name, avatar: None, client: &opening.client };
+        let told = record::Told { full_name: &name, avatar: None, client: &opening.client, member_of: None };
         let record = record::open(&self.id, rules.tenant(&self.id, &loaded.profile), told, at);
         let connection = Connection {
             id: opening.connection,

@@ -2,6 +2,7 @@
 
 use super::Client;
 use crate::{
+    directory::membership::Membership,
     directory::record::{Record, Source, USER_AGENT_BYTES},
     id::{RecordId, TenantId, UserId},
     time::Moment,
@@ -18,6 +19,7 @@ pub(super) struct Told<'a> {
     pub(super) full_name: &'a str,
     pub(super) avatar: Option<&'a str>,
     pub(super) client: &'a Client,
+    pub(super) member_of: Option<Membership>,
 }
 
 /// A row, for users that have a number there.
@@ -39,6 +41,7 @@ pub(super) fn open(user: &UserId, tenant: TenantId, told: Told<'_>, at: Moment) 
         offline_at: None,
         lease_until: None,
         source: Source::Live,
+        member_of: told.member_of,
         generation: 1,
     })
 }

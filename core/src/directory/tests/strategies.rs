@@ -5,6 +5,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use crate::{
     directory::{
         filter::{Key, Kind, Operator},
+        membership::Membership,
         query::{Direction, Order, OrderBy},
         record::{Record, Source},
         view::{Mark, View},
@@ -60,6 +61,7 @@ fn record() -> impl Strategy<Value = Record> {
             lease_until,
             source: if live { Source::Live } else { Source::Import },
             generation,
+            member_of: Membership::new(&[user], &[]).filter(|_| live),
         },
     )
 }

@@ -120,6 +120,7 @@ pub(crate) fn sample(id: i64) -> Record {
         offline_at: None,
         lease_until: None,
         source: Source::Live,
+        member_of: None,
         generation: 1,
     }
 }

@@ -10,6 +10,7 @@ use proptest::{
 use super::support::{Database, sample};
 use crate::{
     directory::{
+        membership::{Body, Membership, members, users},
         query::{by_ids, detail, open_records, read_records},
         record::{Record, Source},
         schema::USER_SCHEMA,
@@ -44,6 +45,7 @@ fn a_record_reads_back_as_it_was_written() {
         offline_at: Some(at(-1)),
         lease_until: Some(at(WIDE)),
         generation: WIDE,
+        member_of: Membership::new(&[WIDE], &[1, 2]),
         ..sample(1)
     };
     let database = Database::holding(std::slice::from_ref(&record));
@@ -220,4 +222,33 @@ fn a_thousand_records_fit_into_one_statement() {
     let database = Database::new();
     execute(&database, &statements);
     assert_eq!(database.records(), records);
+}
+
+#[test]
+fn the_members_of_a_body_are_its_users_with_open_connections() {
+    let of = |departments: &[i64], groups: &[i64]| Membership::new(departments, groups);
+    let user = |n: i64, member_of| Record { user: n, member_of, ..sample(n) };
+    let mut ended = user(5, of(&[11], &[]));
+    ended.offline_at = Some(at(9));
+    let elsewhere = Record { tenant: TenantId(77), ..user(6, of(&[11], &[])) };
+    let all = [
+        user(1, of(&[11], &[])),
+        user(2, of(&[11, 12], &[21])),
+        user(3, of(&[], &[11])),
+        user(4, None),
+        ended,
+        elsewhere,
+        Record { user: 2, ..user(7, of(&[11], &[])) },
+    ];
+    let database = Database::holding(&all);
+    let tenant = sample(1).tenant;
+    let members = |body, ids: &[i64]| {
+        let mut users = users(&database.run(&members(tenant, body, ids.iter().copied()))).unwrap();
+        users.sort_unstable();
+        users
+    };
+    assert_eq!(members(Body::Department, &[11]), [1, 2]);
+    assert_eq!(members(Body::Department, &[12, 13]), [2]);
+    assert_eq!(members(Body::Group, &[11, 21]), [2, 3]);
+    assert_eq!(members(Body::Group, &[]), Vec::<i64>::new());
 }

@@ -54,6 +54,7 @@ fn record(row: &Value, zone: &Zone) -> Record {
         offline_at: row["offlineDate"].as_str().map(|date| zone.parse(date).unwrap()),
         lease_until: None,
         source: Source::Live,
+        member_of: None,
         generation: 1,
     }
 }

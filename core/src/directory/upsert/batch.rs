@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use crate::{
-    directory::{record::Record, row::source_number, sql::clean},
+    directory::{membership::Membership, record::Record, row::source_number, sql::clean},
     store::{Statement, Value},
 };
 
@@ -20,9 +20,9 @@ pub(super) fn upserts(records: &[Record], conflict: &str) -> Vec<Statement> {
     // `WHERE true` tells the parser that ON CONFLICT is not a join's.
     let sql = format!(
         "INSERT INTO record (id, tenant, user, full_name, avatar, user_agent, device_id, remote_address, \
-         online_at, offline_at, lease_until, source, generation) \
+         online_at, offline_at, lease_until, source, generation, member_of) \
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
-         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 \
+         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13 \
          FROM json_each(?1) WHERE true {conflict}"
     );
     batches(records.iter().map(row)).map(|batch| Statement::new(sql.clone(), [Value::Text(batch)])).collect()
@@ -53,6 +53,7 @@ fn row(record: &Record) -> String {
         record.lease_until,
         source_number(record.source),
         record.generation,
+        record.member_of.as_ref().map(Membership::to_column),
     ])
     .to_string()
 }

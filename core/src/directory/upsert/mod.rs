@@ -9,6 +9,7 @@ mod ending;
 mod retention;
 
 use super::{
+    membership::Membership,
     record::{Record, Source},
     row::{Columns, Row, RowError, source_number},
     sql::clean,
@@ -41,12 +42,13 @@ pub fn opened(record: &Record) -> Statement {
         record.lease_until.map_or(Value::Null, |at| Value::wide(at.millis())),
         Value::Int(source_number(record.source)),
         Value::wide(record.generation),
+        record.member_of.as_ref().map(Membership::to_column).into(),
     ];
     Statement::new(
         "INSERT INTO record (id, tenant, user, full_name, avatar, user_agent, device_id, remote_address, \
-         online_at, offline_at, lease_until, source, generation) \
+         online_at, offline_at, lease_until, source, generation, member_of) \
          VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), CAST(?3 AS INTEGER), ?4, ?5, ?6, ?7, ?8, \
-         CAST(?9 AS INTEGER), CAST(?10 AS INTEGER), CAST(?11 AS INTEGER), ?12, CAST(?13 AS INTEGER))",
+         CAST(?9 AS INTEGER), CAST(?10 AS INTEGER), CAST(?11 AS INTEGER), ?12, CAST(?13 AS INTEGER), ?14)",
         values,
     )
 }

@@ -1,0 +1,73 @@
+//! Who belongs to departments and groups, as the tokens of their open connections said
+//! (`docs/rules/message-center.md#members`).
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    row::{Columns, Row, RowError},
+    schema::Index,
+    sql::Binder,
+};
+use crate::{id::TenantId, json, store::Statement};
+
+/// Ids of either kind that are kept of one connection.
+const MOST: usize = 200;
+
+/// What a user belongs to; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    departments: Vec<i64>,
+    groups: Vec<i64>,
+}
+
+/// One of the two kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A department.
+    Department,
+    /// A group.
+    Group,
+}
+
+impl Membership {
+    /// `None` for who belongs to nothing.
+    pub fn new(departments: &[i64], groups: &[i64]) -> Option<Self> {
+        let some = |ids: &[i64]| ids.iter().copied().take(MOST).collect();
+        let all = Self { departments: some(departments), groups: some(groups) };
+        (!(all.departments.is_empty() && all.groups.is_empty())).then_some(all)
+    }
+
+    /// As it stands in the table.
+    pub(super) fn to_column(&self) -> String {
+        // Lists of numbers always have a JSON form.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    pub(super) fn from_column(text: &str) -> Option<Self> {
+        json::read(text).ok()
+    }
+}
+
+/// The users with an open connection that belongs to one of these; read by [`users`].
+pub fn members(tenant: TenantId, body: Body, ids: impl IntoIterator<Item = i64>) -> Statement {
+    let mut binder = Binder::default();
+    let (tenant, ids) = (binder.wide(tenant.0), binder.numbers(ids));
+    let path = match body {
+        Body::Department => "$.departments",
+        Body::Group => "$.groups",
+    };
+    binder.statement(format!(
+        "SELECT DISTINCT CAST(user AS TEXT) FROM record INDEXED BY {} WHERE tenant = {tenant} \
+         AND offline_at IS NULL AND member_of IS NOT NULL \
+         AND EXISTS (SELECT 1 FROM json_each(member_of, '{path}') AS body WHERE body.value IN {ids})",
+        Index::Open.name()
+    ))
+}
+
+/// Reads the rows of [`members`].
+///
+/// # Errors
+/// When a row is not of that form.
+pub fn users(rows: &[Row]) -> Result<Vec<i64>, RowError> {
+    rows.iter().map(|row| Columns(row.iter()).number("user")).collect()
+}
