@@ -8,7 +8,6 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context as _;
 use rollcall_api::{Backend, Health, Post, Unavailable};
 use rollcall_core::{
     config::Settings,
@@ -18,7 +17,7 @@ use rollcall_core::{
         record::Record,
         upsert::{self, Imported},
         view::View,
-        zone::Zone,
+        zone::{Zone, iana},
     },
     id::{TenantId, UserId},
     message_center::Introspections,
@@ -56,8 +55,7 @@ impl Origin {
     pub fn new(users: Users) -> anyhow::Result<Self> {
         let shared = Shared {
             state: AtomicU8::new(SERVING),
-            zone: Zone::new(&users.settings().message_center.time_zone)
-                .context("message_center.time_zone")?,
+            zone: iana::zone(&users.settings().message_center.time_zone)?,
             introspections: Introspections::default(),
             client: Client::default(),
         };

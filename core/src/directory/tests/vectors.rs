@@ -9,7 +9,7 @@ use crate::{
         query::{ListQuery, Listed, detail, list, read_list, read_records},
         record::{Record, Source},
         view::View,
-        zone::Zone,
+        zone::{self, Zone},
     },
     id::{RecordId, TenantId},
 };
@@ -27,7 +27,7 @@ struct Fixture {
 fn fixture() -> Fixture {
     let vectors: Value =
         serde_json::from_str(include_str!("../../../../tests/vectors/message-center.json")).unwrap();
-    let zone = Zone::new(text(&vectors["timeZone"])).unwrap();
+    let zone = zone::iana::zone(text(&vectors["timeZone"])).unwrap();
     let view = View::at(zone.parse(text(&vectors["clock"])).unwrap());
     let records: Vec<_> =
         vectors["fixture"].as_array().unwrap().iter().map(|row| record(row, &zone)).collect();

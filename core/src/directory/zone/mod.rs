@@ -1,0 +1,223 @@
+//! Dates as people write them, in the configured zone (`docs/rules/message-center.md#dates`).
+//!
+//! A zone is asked for nothing but its offset at an instant: each runtime has the IANA database already, or a crate that
+//! brings it ([`iana`]), and where the module is downloaded before it runs, its size counts.
+
+mod civil;
+#[cfg(any(test, feature = "iana"))]
+pub mod iana;
+
+use std::{fmt, sync::Arc};
+
+use self::civil::{Civil, DAY_SECS};
+use crate::time::Timestamp;
+
+/// The clocks of a place.
+pub trait Offsets: Send + Sync {
+    /// How far its clocks are ahead of UTC at an instant, in seconds.
+    fn at(&self, instant: Timestamp) -> i64;
+}
+
+/// The zone of `message_center.time_zone`; UTC by default.
+#[derive(Clone, Default)]
+pub struct Zone(Option<Arc<dyn Offsets>>);
+
+/// There is no zone of that name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("message_center.time_zone: expected the IANA name of a zone, such as Asia/Shanghai, and not {0:?}")]
+pub struct UnknownZone(pub String);
+
+impl Zone {
+    /// The zone with these clocks.
+    pub fn of(offsets: impl Offsets + 'static) -> Self {
+        Self(Some(Arc::new(offsets)))
+    }
+
+    /// `yyyy-MM-dd HH:mm:ss` in this zone, rounded down to the second.
+    ///
+    /// Instants outside the years -9999 to 9999 print as the nearest one inside.
+    pub fn format(&self, instant: Timestamp) -> String {
+        let (first, last) = (Civil::FIRST.local_secs(), Civil::LAST.local_secs());
+        let secs = instant.secs().clamp(first, last);
+        let local = Civil::from_local_secs((secs + self.offset(secs)).clamp(first, last));
+        let Civil { year, month, day, second } = local;
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    }
+
+    /// Reads `yyyy-MM-dd HH:mm:ss` and `yyyy-MM-ddTHH:mm:ss` in this zone, and RFC 3339 with an offset.
+    ///
+    /// A fraction is cut off, since dates compare by the second. A local time that a clock change skips is
+    /// taken as the later clock shows it, one that comes twice as its first occurrence. `None` for anything
+    /// else.
+    pub fn parse(&self, text: &str) -> Option<Timestamp> {
+        let (date, rest) = text.split_at_checked(10)?;
+        let (time, tail) = rest.strip_prefix([' ', 'T', 't'])?.split_at_checked(8)?;
+        let local = Civil::read(date, time)?.local_secs();
+        let secs = match fraction(tail)? {
+            "" if tail.is_empty() => self.instant_of(local),
+            offset => local - utc_offset(offset)?,
+        };
+        Some(Timestamp::from_secs(secs))
+    }
+
+    /// When the clocks show a local time, see [`Zone::parse`].
+    fn instant_of(&self, local: i64) -> i64 {
+        // Clocks change by less than a day, and not twice within two.
+        let (before, after) = (self.offset(local - DAY_SECS), self.offset(local + DAY_SECS));
+        let shown = [before, after]
+            .map(|offset| local - offset)
+            .into_iter()
+            .filter(|secs| secs + self.offset(*secs) == local);
+        shown.min().unwrap_or(local - before)
+    }
+
+    fn offset(&self, secs: i64) -> i64 {
+        self.0.as_ref().map_or(0, |offsets| offsets.at(Timestamp::from_secs(secs)))
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Zone" } else { "Zone(UTC)" })
+    }
+}
+
+/// Reads RFC 3339, whose offset says which instant is meant; cut off to the second.
+pub fn instant(text: &str) -> Option<Timestamp> {
+    const WITHOUT_OFFSET: usize = "2025-07-16T09:00:00".len();
+    if text.len() > WITHOUT_OFFSET { Zone::default().parse(text) } else { None }
+}
+
+/// Skips `.123`; what follows is the offset.
+fn fraction(text: &str) -> Option<&str> {
+    let Some(rest) = text.strip_prefix('.') else { return Some(text) };
+    let offset = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    (offset.len() < rest.len()).then_some(offset)
+}
+
+/// `Z` or `+hh:mm`, in seconds. A blank stands for a plus that a query string decoder took for a space.
+fn utc_offset(text: &str) -> Option<i64> {
+    if matches!(text, "Z" | "z") {
+        return Some(0);
+    }
+    let (sign, rest) = text.split_at_checked(1)?;
+    let sign = match sign {
+        "+" | " " => 1,
+        "-" => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let (hours, minutes) = (civil::digits(hours, 2)?, civil::digits(minutes, 2)?);
+    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shanghai() -> Zone {
+        iana::zone("Asia/Shanghai").unwrap()
+    }
+
+    #[test]
+    fn three_forms_of_one_instant_are_equal() {
+        let ten = Some(Timestamp::from_secs(1_752_631_200));
+        for text in [
+            "2025-07-16 10:00:00",
+            "2025-07-16T10:00:00",
+            "2025-07-16T02:00:00Z",
+            "2025-07-16t02:00:00z",
+            "2025-07-16T02:00:00.999Z",
+            "2025-07-16T10:00:00+08:00",
+            "2025-07-16T10:00:00 08:00",
+            "2025-07-15T21:30:00-04:30",
+        ] {
+            assert_eq!(shanghai().parse(text), ten, "{text}");
+        }
+        assert_eq!(shanghai().format(Timestamp::from_millis(1_752_631_200_999)), "2025-07-16 10:00:00");
+        assert_eq!(Zone::default().format(Timestamp::from_millis(-1)), "1969-12-31 23:59:59");
+    }
+
+    #[test]
+    fn anything_else_is_not_a_date() {
+        for text in [
+            "",
+            "2025-07-16",
+            "2025-07-16 10:00",
+            "2025-7-16 10:00:00",
+            "2025-02-30 10:00:00",
+            "2025-07-16 24:00:00",
+            "2025-07-16 10:00:60",
+            "2025-07-16X10:00:00",
+            "2025-07-16 10:00:00.",
+            "2025-07-16 10:00:00.5",
+            "2025-07-16T10:00:00.Z",
+            "2025-07-16T10:00:00+24:00",
+            "2025-07-16T10:00:00+0800",
+            "2025-07-16T10:00:00Z ",
+            "٢٠٢٥-07-16 10:00:00",
+            "1752631200",
+        ] {
+            assert_eq!(shanghai().parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_local_time_and_a_doubled_one_have_one_meaning() {
+        let berlin = iana::zone("Europe/Berlin").unwrap();
+        assert_eq!(berlin.format(berlin.parse("2025-03-30 02:30:00").unwrap()), "2025-03-30 03:30:00");
+        assert_eq!(berlin.parse("2025-10-26 02:30:00"), berlin.parse("2025-10-26T02:30:00+02:00"));
+    }
+
+    #[test]
+    fn an_unknown_zone_is_named() {
+        assert_eq!(iana::zone("Mars/Olympus").err(), Some(UnknownZone("Mars/Olympus".into())));
+    }
+
+    #[test]
+    fn instants_beyond_all_calendars_print_as_the_last_one_inside() {
+        assert_eq!(shanghai().format(Timestamp::from_millis(i64::MAX)), "9999-12-31 23:59:59");
+        assert_eq!(Zone::default().format(Timestamp::from_millis(i64::MIN)), "-9999-01-01 00:00:00");
+    }
+
+    #[test]
+    fn every_local_time_means_what_the_database_says() {
+        use proptest::prelude::*;
+        const NAMES: [&str; 6] = [
+            "UTC",
+            "Asia/Shanghai",
+            "Europe/Berlin",
+            "America/St_Johns",
+            "Australia/Lord_Howe",
+            "Africa/Casablanca",
+        ];
+        proptest!(ProptestConfig::with_cases(4_000), |(name in prop::sample::select(&NAMES[..]), secs in -2_000_000_000_i64..8_000_000_000)| {
+            let zone = iana::zone(name).unwrap();
+            let database = jiff::tz::TimeZone::get(name).unwrap();
+            let local = database.to_datetime(jiff::Timestamp::from_second(secs).unwrap());
+            let text = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
+            prop_assert_eq!(zone.format(Timestamp::from_secs(secs)), &text[..]);
+            let meant = database.to_timestamp(local).unwrap().as_second();
+            prop_assert_eq!(zone.parse(&text), Some(Timestamp::from_secs(meant)));
+        });
+    }
+
+    #[test]
+    fn around_a_change_of_clocks_every_minute_means_what_the_database_says() {
+        for (name, change) in [
+            ("Europe/Berlin", 1_743_296_400),
+            ("Europe/Berlin", 1_761_440_400),
+            ("Australia/Lord_Howe", 1_759_591_800),
+        ] {
+            let (zone, database) = (iana::zone(name).unwrap(), jiff::tz::TimeZone::get(name).unwrap());
+            let noon = database.to_datetime(jiff::Timestamp::from_second(change - 10_000).unwrap());
+            for minute in 0..360 {
+                let local = noon.checked_add(jiff::SignedDuration::from_mins(minute)).unwrap();
+                let meant = database.to_timestamp(local).unwrap().as_second();
+                let text = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
+                assert_eq!(zone.parse(&text), Some(Timestamp::from_secs(meant)), "{name} {text}");
+            }
+        }
+    }
+}
