@@ -30,11 +30,13 @@ pub enum Profile {
     Open,
     /// The message center with an issuer that the suite plays.
     Introspection,
+    /// As the first: a server for few cases of many users.
+    Crowd,
 }
 
 impl Profile {
     /// In the order in which they run.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Base,
         Self::Policy1,
         Self::Policy4,
@@ -45,6 +47,7 @@ impl Profile {
         Self::Console,
         Self::Open,
         Self::Introspection,
+        Self::Crowd,
     ];
 
     /// The name used in reports and in the names of cases.
@@ -60,6 +63,7 @@ impl Profile {
             Self::Console => "console",
             Self::Open => "open",
             Self::Introspection => "introspection",
+            Self::Crowd => "crowd",
         }
     }
 
@@ -67,7 +71,7 @@ impl Profile {
     pub fn settings(self) -> Settings {
         let vectors = Settings { secret: Some("openIM123".to_owned()), policy: 0, ..Settings::default() };
         match self {
-            Self::Base => vectors,
+            Self::Base | Self::Crowd => vectors,
             Self::Policy1 => Settings { policy: 1, ..vectors },
             Self::Policy4 => Settings { policy: 4, ..vectors },
             Self::Policy5 => Settings { policy: 5, ..vectors },
@@ -120,6 +124,11 @@ impl Profile {
     /// Whether its cases are about the message center.
     fn is_message_center(self) -> bool {
         matches!(self, Self::Console | Self::Open | Self::Introspection)
+    }
+
+    /// Whether its cases may run on a server that others use.
+    pub fn leaves_others_alone(self) -> bool {
+        self != Self::Crowd
     }
 
     /// Why a running server with these settings cannot exercise the cases of this profile, if so.

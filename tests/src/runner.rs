@@ -109,11 +109,16 @@ impl Runner {
     async fn profile(&mut self, profile: Profile, selected: &[Case]) -> Result<Counts> {
         let mut counts = Counts::default();
         let mut settings = self.options.settings.clone().unwrap_or_else(|| profile.settings());
+        let shared_server = self.options.settings.is_some() && !profile.leaves_others_alone();
+        let why_not = |case: &Case| match shared_server {
+            true => Some("orders everybody offline: needs a server to itself".to_owned()),
+            false => case.mismatch(&settings),
+        };
         let (runnable, other): (Vec<&Case>, Vec<&Case>) =
-            selected.iter().partition(|case| case.mismatch(&settings).is_none());
+            selected.iter().partition(|case| why_not(case).is_none());
         for case in other {
             counts.not_applicable += 1;
-            let why = case.mismatch(&settings).unwrap_or_default();
+            let why = why_not(case).unwrap_or_default();
             say(&format!("n/a    {}: {why}", case.name))?;
         }
         if runnable.is_empty() {
@@ -168,7 +173,7 @@ impl Runner {
         let took = begun.elapsed().as_millis();
         let entries = recorder.masked();
         match &outcome {
-            Ok(()) => say(&format!("ok     {} {took}ms", case.name))?,
+            Ok(()) => say(&format!("ok     {} {took}ms{}", case.name, shared.take_figures()))?,
             Err(error) => {
                 let tail: Vec<String> =
                     entries.iter().rev().take(4).rev().map(|entry| format!("         {entry}")).collect();

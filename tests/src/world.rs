@@ -125,6 +125,7 @@ pub struct Shared {
     pub issuer: Option<Issuer>,
     admin: OnceCell<String>,
     furnished: OnceCell<()>,
+    figures: Mutex<Vec<String>>,
 }
 
 impl Shared {
@@ -146,7 +147,14 @@ impl Shared {
             issuer: None,
             admin: OnceCell::new(),
             furnished: OnceCell::new(),
+            figures: Mutex::default(),
         }
+    }
+
+    /// What the last case had to tell, for the line of its result.
+    pub fn take_figures(&self) -> String {
+        let figures = std::mem::take(&mut *self.figures.lock().unwrap_or_else(PoisonError::into_inner));
+        if figures.is_empty() { String::new() } else { format!(" ({})", figures.join("; ")) }
     }
 
     /// With an issuer that the suite plays.
@@ -235,6 +243,11 @@ impl World {
     /// A user of this case: the same in every run, another than in every other case.
     pub fn user(&self, role: &str) -> String {
         format!("{}{:08x}-{role}", self.shared.run, fnv(self.case))
+    }
+
+    /// A figure that is told with the case's result.
+    pub fn figure(&self, text: String) {
+        self.shared.figures.lock().unwrap_or_else(PoisonError::into_inner).push(text);
     }
 
     /// Declares a text secret: it must not appear in any log.

@@ -6,6 +6,7 @@
 use super::Case;
 
 mod auth;
+mod crowd;
 mod detail;
 mod filter_forms;
 mod filters;
@@ -30,7 +31,7 @@ mod vectors_off;
 
 /// Every case, in the order of the files.
 pub(super) fn cases() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 14] = [
+    let files: [fn() -> Vec<Case>; 15] = [
         vectors::cases,
         published::cases,
         filters::cases,
@@ -45,6 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
         permission::cases,
         tenants::cases,
         force_off_body::cases,
+        crowd::cases,
     ];
     files.iter().flat_map(|file| file()).chain(staged()).collect()
 }

@@ -1,0 +1,196 @@
+//! Orders and imports of many: each has a server to itself.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    cases::{Case, cases},
+    check::{at, holds, same},
+    http::{Connection, Request},
+    subject::Kind,
+    world::{STATUS, World, post},
+    ws::Socket,
+};
+
+pub(super) fn cases() -> Vec<Case> {
+    cases![
+        Crowd, "crowd":
+            an_order_to_everybody_reaches_a_crowd within 900,
+            many_lines_are_imported_and_counted within 600,
+    ]
+}
+
+const LIST: &str = "/api/v1/message/center/online";
+const IMPORT: &str = "/admin/v1/records:import";
+/// Connections over which the suite asks at a time.
+const CLIENTS: usize = 16;
+/// The first of the crowd's numbers.
+const FIRST: usize = 50_000_000;
+
+struct Member {
+    user: String,
+    token: String,
+    socket: Option<Socket>,
+}
+
+/// Right after the answer no list, no detail and no status shows anybody online, and no token is accepted. The last Close
+/// frame comes later, and is timed.
+async fn an_order_to_everybody_reaches_a_crowd(world: World) -> Result<()> {
+    let quiet = world.unrecorded();
+    let big = world.kind() == Kind::Origin && !world.light();
+    let (users, connected) = if big { (20_000, 12_000) } else { (2_000, 1_200) };
+    let mut crowd = assemble(&quiet, users, connected).await?;
+    let admin = quiet.admin_token().await?;
+    let shown = total(&quiet, &admin, "online=true").await?;
+    same(shown, connected as u64, "records online before the order")?;
+
+    let begun = Instant::now();
+    let order = Request::post(&format!("{LIST}/off")).header("Authorization", &format!("Bearer {admin}"));
+    let answer = quiet.send(&order.body(r#"{"receiveObjectType":"ALL"}"#)).await?;
+    same(answer.response.status, 200, "the answer to the order")?;
+    let answered = begun.elapsed();
+
+    same(total(&quiet, &admin, "online=true").await?, 0, "records online after the order")?;
+    nobody_is_online(&quiet, &admin, &crowd).await?;
+    no_token_is_good(&quiet, &crowd).await?;
+    for member in crowd.iter().step_by(crowd.len() / 20) {
+        not_shown_online(&quiet, &admin, member).await?;
+    }
+    let judged = begun.elapsed();
+    everybody_is_closed(&mut crowd).await?;
+    world.figure(format!(
+        "{users} users, {connected} connected: answered after {answered:.1?}, everything looked at after {judged:.1?}, \
+         every socket kicked by {:.1?}",
+        begun.elapsed()
+    ));
+    // Who logs in again is welcome.
+    quiet.login(&crowd.first().context("nobody")?.user, 5).await?.1.alive().await?;
+    same(total(&quiet, &admin, "online=true").await?, 1, "records online after a new login")
+}
+
+/// Tokens for all, sockets for the first ones.
+async fn assemble(world: &World, users: usize, connected: usize) -> Result<Vec<Member>> {
+    let admin = world.admin_token().await?;
+    let portions = (0..CLIENTS).map(|client| {
+        let admin = admin.clone();
+        async move {
+            let mut members = Vec::new();
+            let mut connection = Connection::open(world.address()).await?;
+            for index in (client..users).step_by(CLIENTS) {
+                let user = (FIRST + index).to_string();
+                let body = json!({"userID": user, "platformID": 5}).to_string();
+                let answer = connection.send(&post("/auth/get_user_token", Some(&admin), &body)).await?;
+                let answer: Value = serde_json::from_slice(&answer.body)?;
+                let token = at(&answer, "/data/token")?.as_str().context("a token")?.to_owned();
+                let socket = if index < connected { Some(world.open(&user, 5, &token).await?) } else { None };
+                members.push(Member { user, token, socket });
+            }
+            anyhow::Ok(members)
+        }
+    });
+    Ok(try_join_all(portions).await?.into_iter().flatten().collect())
+}
+
+async fn total(world: &World, bearer: &str, query: &str) -> Result<u64> {
+    let request = Request::new("GET", &format!("{LIST}?pageSize=1&{query}"));
+    let answer = world.send(&request.header("Authorization", &format!("Bearer {bearer}"))).await?;
+    let body: Value = serde_json::from_slice(&answer.response.body)?;
+    at(&body, "/data/total")?.as_str().context("a total")?.parse().context("a number")
+}
+
+async fn nobody_is_online(world: &World, admin: &str, crowd: &[Member]) -> Result<()> {
+    let mut connection = Connection::open(world.address()).await?;
+    for portion in crowd.chunks(1_000) {
+        let users: Vec<&str> = portion.iter().map(|member| member.user.as_str()).collect();
+        let asked = post(STATUS, Some(admin), &json!({"userIDs": users}).to_string());
+        let answer: Value = serde_json::from_slice(&connection.send(&asked).await?.body)?;
+        let all = at(&answer, "/data")?.as_array().context("a list")?;
+        same(all.len(), users.len(), "answers")?;
+        let online = all.iter().filter(|one| one.pointer("/status") != Some(&json!(0))).count();
+        same(online, 0, "users that a status shows online")?;
+    }
+    Ok(())
+}
+
+async fn no_token_is_good(world: &World, crowd: &[Member]) -> Result<()> {
+    let portions = crowd.chunks(crowd.len().div_ceil(CLIENTS)).map(|portion| async move {
+        let mut connection = Connection::open(world.address()).await?;
+        for member in portion {
+            let asked = post("/auth/parse_token", None, &json!({"token": member.token}).to_string());
+            let answer: Value = serde_json::from_slice(&connection.send(&asked).await?.body)?;
+            same(at(&answer, "/errCode")?, &json!(1506), &member.user)?;
+        }
+        anyhow::Ok(())
+    });
+    try_join_all(portions).await.map(drop)
+}
+
+async fn not_shown_online(world: &World, admin: &str, member: &Member) -> Result<()> {
+    let request = Request::new("GET", &format!("{LIST}/{}", member.user));
+    let answer = world.send(&request.header("Authorization", &format!("Bearer {admin}"))).await?;
+    if answer.response.status == 404 {
+        // Who never connected has no record.
+        return holds(member.socket.is_none(), || format!("{} has no record", member.user));
+    }
+    let body: Value = serde_json::from_slice(&answer.response.body)?;
+    same(at(&body, "/data/online")?, &json!(false), &member.user)
+}
+
+async fn everybody_is_closed(crowd: &mut [Member]) -> Result<()> {
+    for member in crowd {
+        if let Some(socket) = &mut member.socket {
+            socket.kicked().await.with_context(|| member.user.clone())?;
+        }
+    }
+    Ok(())
+}
+
+/// A file is read as it comes, and every line of it counted.
+async fn many_lines_are_imported_and_counted(world: World) -> Result<()> {
+    let quiet = world.unrecorded();
+    let lines = if world.kind() == Kind::Origin && !world.light() { 1_000_000 } else { 20_000 };
+    let mut text = String::new();
+    for number in 1..=lines {
+        let line = json!({
+            "id": number, "tenantId": 9, "userId": number % 50_000, "fullName": format!("Name {number}"),
+            "onlineDate": "2025-07-16T09:00:00Z", "offlineDate": "2025-07-16T10:00:00Z",
+        });
+        text.push_str(&line.to_string());
+        text.push('\n');
+        if number % 1_000 == 0 {
+            text.push_str("no record\n");
+        }
+    }
+    let bad = lines / 1_000;
+    let admin = quiet.admin_token().await?;
+    let request = Request::new("POST", IMPORT)
+        .header("Authorization", &format!("Bearer {admin}"))
+        .header("Content-Type", "application/x-ndjson")
+        .body(text);
+    for (imported, updated) in [(lines, 0), (0, lines)] {
+        let begun = Instant::now();
+        let answer = Connection::open(world.address()).await?.send(&request).await?;
+        ensure!(answer.status == 200, "{}", String::from_utf8_lossy(&answer.body));
+        let report: Value = serde_json::from_slice(&answer.body)?;
+        let counts =
+            ["/imported", "/updated", "/rejectedTotal"].map(|at| report.pointer(at).and_then(Value::as_u64));
+        same(counts, [Some(imported), Some(updated), Some(bad)], "imported, updated, rejected")?;
+        same(at(&report, "/rejected/0/line")?, &json!(1_001), "the first line that was rejected")?;
+        let told = at(&report, "/rejected")?.as_array().context("a list")?.len();
+        same(told as u64, bad.min(1_000), "lines that were told")?;
+        world.figure(format!(
+            "{} lines in {:.1?}, {}/s",
+            lines + bad,
+            begun.elapsed(),
+            rate(lines + bad, begun)
+        ));
+    }
+    Ok(())
+}
+
+fn rate(lines: u64, begun: Instant) -> u128 {
+    u128::from(lines) * 1_000 / begun.elapsed().max(Duration::from_millis(1)).as_millis()
+}
