@@ -20,4 +20,4 @@ pub mod zone;
 mod sql;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,7 @@
 pub mod layout;
 pub mod mark;
 pub mod progress;
+pub mod wave;
 
 use sha2::{Digest as _, Sha256};
 

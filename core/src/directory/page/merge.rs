@@ -53,8 +53,8 @@ pub struct Ask {
     pub statements: Vec<Statement>,
 }
 
-/// The rows of each statement of one [`Ask`].
-pub type Answer = Vec<Vec<Row>>;
+/// The rows of each statement of one [`Ask`]; `None` of a shard that was never written, which holds nothing.
+pub type Answer = Option<Vec<Vec<Row>>>;
 
 /// The shards' answers make no page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -173,7 +173,8 @@ impl Merge {
     fn lists(&self, answers: &[Answer]) -> Result<Step, MergeError> {
         let mut listed = Listed::default();
         for shard in self.each(answers)? {
-            let part = read_list(rows(shard, 0)?)?;
+            let Some(rows) = rows(shard, 0)? else { continue };
+            let part = read_list(rows)?;
             listed.total += part.total;
             listed.records.extend(part.records);
         }
@@ -290,7 +291,7 @@ impl Merge {
         }
         let mut found: HashMap<(usize, RecordId), Record> = HashMap::new();
         for (shard, answer) in shards.into_iter().zip(answers) {
-            let records = read_records(rows(answer, 0)?)?;
+            let records = read_records(rows(answer, 0)?.unwrap_or_default())?;
             found.extend(records.into_iter().map(|record| ((shard, record.id), record)));
         }
         let records =
@@ -318,7 +319,8 @@ impl Merge {
     /// The first statement's number, of each shard.
     fn counts(&self, answers: &[Answer]) -> Result<Vec<u64>, MergeError> {
         let count = |answer: &Answer| {
-            let row = rows(answer, 0)?.first().ok_or(RowError("count"))?;
+            let Some(rows) = rows(answer, 0)? else { return Ok(0) };
+            let row = rows.first().ok_or(RowError("count"))?;
             let count = Columns(row.iter()).number("count")?;
             Ok(u64::try_from(count).map_err(|_| RowError("count"))?)
         };
@@ -337,11 +339,14 @@ impl Merge {
             };
             Ok(Position { value, id: columns.id()? })
         };
-        let positions = |answer: &Answer| rows(answer, index)?.iter().map(position).collect();
+        let positions =
+            |answer: &Answer| rows(answer, index)?.unwrap_or_default().iter().map(position).collect();
         self.each(answers)?.iter().map(positions).collect()
     }
 }
 
-fn rows(answer: &Answer, statement: usize) -> Result<&[Row], MergeError> {
-    answer.get(statement).map(Vec::as_slice).ok_or(MergeError::Missing)
+/// The rows of a statement; `None` when there is nothing in the shard that it could have read.
+fn rows(answer: &Answer, statement: usize) -> Result<Option<&[Row]>, MergeError> {
+    let Some(answer) = answer else { return Ok(None) };
+    answer.get(statement).map(|rows| Some(rows.as_slice())).ok_or(MergeError::Missing)
 }

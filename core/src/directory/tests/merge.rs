@@ -13,7 +13,7 @@ use super::{
 use crate::{
     directory::{
         filter::Kind,
-        page::{Limits, Merge, MergeError, Step},
+        page::{Ask, Limits, Merge, MergeError, Step},
         query::{Direction, ListQuery, Listed, Order, OrderBy, Page},
         record::Record,
         view::View,
@@ -25,7 +25,7 @@ use crate::{
 
 const TENANT: TenantId = TenantId(1);
 
-/// Runs the merge; returns the page, the rounds it took and the most rows that a statement returned.
+/// Runs the merge, as if empty databases had never been written; returns the page, the rounds it took and the most rows that a statement returned.
 fn merged(mut merge: Merge, shards: &[Database]) -> (Listed, usize, usize) {
     let (mut answers, mut rounds, mut most) = (Vec::new(), 0, 0);
     loop {
@@ -38,7 +38,7 @@ fn merged(mut merge: Merge, shards: &[Database]) -> (Listed, usize, usize) {
                     let run = |statement| shards[ask.shard].run(statement);
                     let answer: Vec<_> = ask.statements.iter().map(run).collect();
                     most = answer.iter().map(Vec::len).fold(most, usize::max);
-                    answers.push(answer);
+                    answers.push((!shards[ask.shard].is_empty()).then_some(answer));
                 }
             }
         }
@@ -164,7 +164,9 @@ fn data_that_moves_between_rounds_does_not_keep_the_merge_going() {
             assert!(rounds < 20);
             answers = asks
                 .iter()
-                .map(|ask| ask.statements.iter().map(|statement| shards[ask.shard].run(statement)).collect())
+                .map(|ask| {
+                    Some(ask.statements.iter().map(|statement| shards[ask.shard].run(statement)).collect())
+                })
                 .collect();
         }
     }
@@ -175,6 +177,25 @@ fn a_missing_answer_is_an_error_and_never_a_shorter_page() {
     let mut merge = Merge::new(ListQuery::default(), TENANT, View::at(Timestamp::default()), 2);
     let Step::Ask(asks) = merge.advance(Vec::new()).unwrap() else { panic!("nothing was asked") };
     let shard = Database::new();
-    let one = asks.iter().take(1).map(|ask| ask.statements.iter().map(|asked| shard.run(asked)).collect());
+    let run = |ask: &Ask| Some(ask.statements.iter().map(|asked| shard.run(asked)).collect());
+    let one = asks.iter().take(1).map(run);
     assert_eq!(merge.advance(one.collect()), Err(MergeError::Missing));
+}
+
+#[test]
+fn a_shard_that_was_never_written_holds_nothing() {
+    let pages = [("1", "10"), ("20", "10"), ("3", "100"), ("2", "1000")];
+    for (number, size) in pages {
+        let given = [("pageNo", number), ("pageSize", size)];
+        let query = ListQuery::parse(Kind::List, &pairs(&given), &Zone::default()).unwrap();
+        let mut merge = Merge::new(query, TENANT, View::at(Timestamp::default()), 3);
+        let mut answers = Vec::new();
+        let listed = loop {
+            match merge.advance(answers).unwrap() {
+                Step::Ask(asks) => answers = asks.iter().map(|_| None).collect(),
+                Step::Done(listed) => break listed,
+            }
+        };
+        assert_eq!(listed, Listed::default());
+    }
 }

@@ -4,6 +4,6 @@ mod parsing;
 mod plans;
 mod retention;
 mod strategies;
-pub(super) mod support;
+pub(crate) mod support;
 mod upserts;
 mod vectors;

@@ -68,6 +68,10 @@ impl Database {
         crate::directory::query::read_records(&self.run(&Statement::new(sql, []))).unwrap()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.run(&Statement::new("SELECT 1 FROM record LIMIT 1", [])).is_empty()
+    }
+
     pub(crate) fn plan(&self, statement: &Statement) -> String {
         let explain =
             Statement::new(format!("EXPLAIN QUERY PLAN {}", statement.sql), statement.params.clone());

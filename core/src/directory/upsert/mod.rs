@@ -8,6 +8,8 @@ mod batch;
 mod ending;
 mod retention;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     membership::Membership,
     record::{Record, Source},
@@ -119,7 +121,7 @@ pub fn import(records: &[Record]) -> Vec<Statement> {
 const FIRST_GENERATION: i64 = 1;
 
 /// What became of one record of an import.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Imported {
     /// The id was new.
     New(RecordId),
