@@ -6,10 +6,16 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use rollcall_api::{Backend, Health, Unavailable};
+use rollcall_api::{Backend, Health, Post, Unavailable};
 use rollcall_core::{
     config::Settings,
-    id::UserId,
+    directory::{
+        query::{ListQuery, Listed},
+        record::Record,
+        upsert::Imported,
+        view::View,
+    },
+    id::{TenantId, UserId},
     time::Timestamp,
     token::{Keys, TokenError, TokenHash, Verified},
     user::{Command, Reply},
@@ -20,6 +26,7 @@ use crate::{
     cache::{BELIEVED, Good},
     clock::{self, Pause},
     config::Configuration,
+    directory, marks, outgoing,
     stub::{self, AT_ONCE, CallError, USERS},
     wire::{UserAnswer, UserAsk},
 };
@@ -38,6 +45,11 @@ impl Edge {
     /// The edge with this configuration.
     pub(crate) fn new(configuration: Arc<Configuration>, env: Env) -> Self {
         Self { configuration, env }
+    }
+
+    /// `presence.directory_shards`.
+    fn shards(&self) -> u32 {
+        self.configuration.settings.presence.directory_shards
     }
 
     /// The bindings.
@@ -82,6 +94,82 @@ impl Backend for Edge {
             let asked = users.iter().map(|user| run(&env, user, command.clone()));
             stream::iter(asked).buffered(AT_ONCE).try_collect().await.map_err(unavailable)
         })
+    }
+
+    fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, Unavailable>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(async move {
+            let mark = marks::of(&env, tenant, shards).await.map_err(unavailable)?;
+            Ok(View { now: clock::now(), mark })
+        })
+    }
+
+    fn list(
+        &self,
+        tenant: TenantId,
+        query: ListQuery,
+        view: &View,
+    ) -> impl Future<Output = Result<Listed, Unavailable>> + Send {
+        let (env, shards, view) = (self.env.clone(), self.shards(), view.clone());
+        SendFuture::new(async move {
+            directory::list::list(&env, tenant, shards, query, view).await.map_err(unavailable)
+        })
+    }
+
+    fn detail(
+        &self,
+        tenant: TenantId,
+        user: i64,
+        view: &View,
+    ) -> impl Future<Output = Result<Option<Record>, Unavailable>> + Send {
+        let (env, shards, view) = (self.env.clone(), self.shards(), view.clone());
+        SendFuture::new(async move {
+            directory::detail::detail(&env, tenant, shards, user, view).await.map_err(unavailable)
+        })
+    }
+
+    fn import(
+        &self,
+        records: Vec<Record>,
+    ) -> impl Future<Output = Result<Vec<Imported>, Unavailable>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(
+            async move { directory::import::import(&env, shards, records).await.map_err(unavailable) },
+        )
+    }
+
+    fn end_imports(
+        &self,
+        tenant: TenantId,
+        users: Vec<i64>,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(async move {
+            directory::import::end(&env, tenant, shards, users).await.map_err(unavailable)
+        })
+    }
+
+    fn mark(
+        &self,
+        tenant: TenantId,
+        exempt: Vec<i64>,
+        notice: String,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(async move {
+            directory::order::mark(&env, tenant, shards, exempt, notice).await.map_err(unavailable)
+        })
+    }
+
+    fn unmark(&self, tenant: TenantId) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(
+            async move { directory::order::unmark(&env, tenant, shards).await.map_err(unavailable) },
+        )
+    }
+
+    fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), Unavailable>> + Send {
+        SendFuture::new(async move { outgoing::post(request).await.map_err(unavailable) })
     }
 
     async fn standing(&self, token: &Verified) -> Result<Result<(), TokenError>, Unavailable> {

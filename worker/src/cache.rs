@@ -1,4 +1,4 @@
-//! What an isolate remembers: that an administrator's token was good a moment ago.
+//! What an isolate remembers: that an administrator's token was good a moment ago, and which rows were checked.
 #![cfg_attr(
     not(target_arch = "wasm32"),
     allow(dead_code, reason = "used on the Workers runtime, tested on any")
@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use rollcall_core::{time::Timestamp, token::TokenHash};
+use rollcall_core::{id::RecordId, time::Timestamp, token::TokenHash};
 
 /// How long an answer is believed, counted from before it was asked for. Orders that it could outlive answer no
 /// earlier than this after they are durable.
@@ -34,6 +34,35 @@ impl Good {
         }
         if self.tokens.len() < MOST {
             self.tokens.insert(token, asked);
+        }
+    }
+}
+
+/// For how long a row of the directory that its user's object has confirmed is not held against it again.
+const CONFIRMED: Duration = Duration::from_secs(60);
+/// Rows that are remembered at once.
+const MOST_ROWS: usize = 10_000;
+
+/// Rows of the directory that were held against their users' objects, and when.
+#[derive(Default)]
+pub(crate) struct Checked {
+    rows: HashMap<(i64, RecordId), Timestamp>,
+}
+
+impl Checked {
+    /// Whether this row of this user was checked lately.
+    pub(crate) fn has(&self, user: i64, row: RecordId, now: Timestamp) -> bool {
+        let checked = self.rows.get(&(user, row));
+        checked.is_some_and(|checked| *checked <= now && now.since(*checked) < CONFIRMED)
+    }
+
+    /// Remembers that the row was checked at `now`.
+    pub(crate) fn remember(&mut self, user: i64, row: RecordId, now: Timestamp) {
+        if self.rows.len() >= MOST_ROWS {
+            self.rows.retain(|_, checked| now.since(*checked) < CONFIRMED);
+        }
+        if self.rows.len() < MOST_ROWS {
+            self.rows.insert((user, row), now);
         }
     }
 }
@@ -66,5 +95,20 @@ mod tests {
         good.remember(TokenHash::of("later"), at(5_000));
         assert!(good.has(&TokenHash::of("later"), at(5_000)));
         assert_eq!(good.tokens.len(), 1);
+    }
+
+    #[test]
+    fn a_row_is_checked_again_after_a_minute_and_those_of_others_on_their_own() {
+        let mut checked = Checked::default();
+        let row = |number| RecordId::from_number(number).unwrap();
+        checked.remember(7, row(1), at(0));
+        assert!(checked.has(7, row(1), at(59_999)) && !checked.has(7, row(1), at(60_000)));
+        assert!(!checked.has(8, row(1), at(0)) && !checked.has(7, row(2), at(0)));
+        for number in 1..=i64::try_from(MOST_ROWS).unwrap() + 1 {
+            checked.remember(9, row(number), at(30_000));
+        }
+        assert_eq!(checked.rows.len(), MOST_ROWS);
+        checked.remember(9, row(1), at(90_000));
+        assert_eq!(checked.rows.len(), 1);
     }
 }

@@ -29,6 +29,8 @@ mod log;
 #[cfg(all(target_arch = "wasm32", feature = "probe"))]
 mod probe;
 #[cfg(target_arch = "wasm32")]
+mod outgoing;
+#[cfg(target_arch = "wasm32")]
 mod raw;
 #[cfg(target_arch = "wasm32")]
 mod sql;

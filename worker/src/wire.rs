@@ -9,11 +9,12 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rollcall_core::{
-    directory::{record::Record, row::Row, view::Mark},
+    directory::{record::Record, row::Row, upsert::Imported, view::Mark},
     id::RecordId,
     json,
     shard::mark::Stored,
     store::{Statement, Value},
+    time::Timestamp,
     user::{Command, Opening, Reply},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -130,10 +131,33 @@ pub(crate) enum DirectoryAsk {
     Query(Vec<Sql>),
     /// The tenant's mark. Asked of shard 0, answered with [`DirectoryAnswer::Mark`].
     Mark,
-    /// Put an order in force. Asked of shard 0.
-    SetMark(Mark),
-    /// Lift the order. Asked of shard 0.
+    /// Put an order in force. Asked of shard 0, which tells the others; answered with [`DirectoryAnswer::Marked`].
+    SetMark {
+        /// Users whom it spares.
+        exempt: Vec<i64>,
+        /// What sockets of the message center are told.
+        notice: String,
+    },
+    /// Bring this order to your users. Said by shard 0.
+    Spread {
+        /// The order.
+        mark: Mark,
+        /// What sockets of the message center are told.
+        notice: String,
+    },
+    /// Lift the order. Asked of shard 0, answered with [`DirectoryAnswer::Lifted`].
     LiftMark,
+    /// Take these imported records in. Answered with [`DirectoryAnswer::Imported`].
+    Import(Vec<Record>),
+    /// End the imported records of these users.
+    EndImports(Vec<i64>),
+    /// Live records were held against their users' objects.
+    Repair {
+        /// What the objects have.
+        known: Vec<Record>,
+        /// What they have no more.
+        gone: Vec<RecordId>,
+    },
 }
 
 /// Said by a shard.
@@ -150,6 +174,12 @@ pub(crate) enum DirectoryAnswer {
     Rows(Vec<Option<Vec<Row>>>),
     /// The mark in force.
     Mark(Option<Stored>),
+    /// The order is in force for what began by this instant.
+    Marked(Timestamp),
+    /// Whether there was an order to lift.
+    Lifted(bool),
+    /// What was written; other ids are live records'.
+    Imported(Vec<Imported>),
     /// It was not done.
     Failed(String),
 }

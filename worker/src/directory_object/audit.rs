@@ -5,16 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
-    directory::{query, record::Record, upsert},
-    id::{RecordId, UserId},
+    directory::{query, record::Record},
+    id::RecordId,
     shard::progress::{self, AUDIT_BATCH},
 };
 
 use super::{Failure, Shard};
 use crate::{
-    clock,
-    stub::{self, AT_ONCE, CallError, USERS},
-    wire::{UserAnswer, UserAsk},
+    directory::check,
+    stub::{AT_ONCE, CallError},
 };
 
 impl Shard {
@@ -36,7 +35,11 @@ impl Shard {
             stream::iter(users).map(|(user, ids)| self.ask(user, ids)).buffer_unordered(AT_ONCE);
         while let Some((user, ids, answered)) = answers.next().await {
             match answered {
-                Ok(known) => self.hold_against(&ids, known)?,
+                Ok(known) => {
+                    let gone: Vec<RecordId> =
+                        ids.into_iter().filter(|id| known.iter().all(|record| record.id != *id)).collect();
+                    self.hold_against(&known, &gone)?;
+                }
                 // *Could not ask* is not *offline*: its rows stay until the next round.
                 Err(error) => tracing::warn!(user, %error, "a user could not be audited"),
             }
@@ -50,20 +53,7 @@ impl Shard {
         user: i64,
         ids: Vec<RecordId>,
     ) -> (i64, Vec<RecordId>, Result<Vec<Record>, CallError>) {
-        let name = UserId::from(user);
-        let answered = stub::call(&self.env, USERS, name.as_str(), &UserAsk::Records(ids.clone())).await;
-        let known = answered.and_then(|answer| match answer {
-            UserAnswer::Records(known) => Ok(known),
-            UserAnswer::Failed(problem) => Err(CallError(problem)),
-            UserAnswer::Reply(_) => Err(CallError("a user's answer is to another question".to_owned())),
-        });
+        let known = check::known(&self.env, user, ids.clone()).await;
         (user, ids, known)
-    }
-
-    /// What the user has is taken over; what it has no more ended, and only now do we learn of it.
-    fn hold_against(&self, ids: &[RecordId], known: Vec<Record>) -> Result<(), Failure> {
-        let gone = ids.iter().filter(|id| known.iter().all(|record| record.id != **id));
-        let ends = gone.map(|id| upsert::ended(*id, clock::now())).collect();
-        self.take_in(&known, ends).map(drop)
     }
 }

@@ -1,4 +1,5 @@
-//! What a shard does by itself: the audit of live records, and the sweep of old ones, both by the one alarm.
+//! What a shard does by itself, all by the one alarm: the audit of live records, the sweep of old ones, and the waves of an
+//! order.
 
 use std::time::Duration;
 
@@ -24,19 +25,33 @@ const LATER: Duration = Duration::from_secs(60);
 impl Shard {
     /// The alarm's moment. Never fails towards the runtime, whose own retries end after six.
     pub(super) async fn ring(&self) {
-        match self.do_chores().await {
-            Ok(Some(next)) => self.set_alarm(next),
-            Ok(None) => {}
-            Err(failure) => {
-                tracing::error!(%failure, "a shard's chores could not be done");
-                self.set_alarm(clock::now() + LATER);
-            }
+        let walked = self.walk().await.inspect_err(|failure| {
+            tracing::error!(%failure, "a step of a wave could not be done");
+        });
+        let done = self.do_chores().await.inspect_err(|failure| {
+            tracing::error!(%failure, "a shard's chores could not be done");
+        });
+        self.arm(walked.is_err() || done.is_err());
+    }
+
+    /// Sets the alarm for what is next. Without anything there is none; after a failure it comes later.
+    pub(super) fn arm(&self, failed: bool) {
+        let later = clock::now() + LATER;
+        let next = self.next().unwrap_or(Some(later));
+        if let Some(next) = next {
+            self.set_alarm(if failed { next.max(later) } else { next });
         }
     }
 
-    /// Does what is due and tells when to go on; never, when no record is left.
-    async fn do_chores(&self) -> Result<Option<Timestamp>, Failure> {
-        let Some(mut progress) = self.progress()? else { return Ok(None) };
+    fn next(&self) -> Result<Option<Timestamp>, Failure> {
+        let chores = self.progress()?.map(|progress| progress.next());
+        let wave = self.wave()?.map(|wave| wave.next_at);
+        Ok(chores.into_iter().chain(wave).min())
+    }
+
+    /// Does what is due, until no record is left.
+    async fn do_chores(&self) -> Result<(), Failure> {
+        let Some(mut progress) = self.progress()? else { return Ok(()) };
         let now = clock::now();
         if progress.audit_at <= now {
             let (audited, pause) = self.audit(progress.audited).await?;
@@ -49,10 +64,10 @@ impl Shard {
         let left = self.sql().read(&progress::any_record())?.unwrap_or_default();
         if left.is_empty() {
             self.sql().write(&[Statement::new("DELETE FROM progress", [])])?;
-            return Ok(None);
+            return Ok(());
         }
         self.sql().write(&[progress::keep(&progress)])?;
-        Ok(Some(progress.next()))
+        Ok(())
     }
 
     /// Settles leases, deletes what ended long ago, and what a user has too much of.

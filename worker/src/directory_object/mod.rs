@@ -5,14 +5,17 @@
 
 mod audit;
 mod chores;
+mod import;
+mod order;
 mod publish;
+mod walk;
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use rollcall_core::{
     directory::schema,
     id::TenantId,
-    shard::{layout, mark, progress},
+    shard::{layout, mark, progress, wave},
     store::Statement,
 };
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
@@ -25,7 +28,7 @@ use crate::{
 };
 
 /// The tables of a shard, made by its first write.
-const TABLES: &[&str] = &[schema::SCHEMA, layout::SCHEMA, mark::SCHEMA, progress::SCHEMA, NAME];
+const TABLES: &[&str] = &[schema::SCHEMA, layout::SCHEMA, mark::SCHEMA, progress::SCHEMA, wave::SCHEMA, NAME];
 /// An alarm after a restart may come without the object's name.
 const NAME: &str =
     "CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;";
@@ -87,11 +90,13 @@ impl Shard {
             DirectoryAsk::Publish(records) => self.publish(&records, shards).await,
             DirectoryAsk::Layout => self.layout(shards),
             DirectoryAsk::Query(statements) => self.query(statements, shards),
-            DirectoryAsk::Mark => self.mark(),
-            DirectoryAsk::SetMark(order) => {
-                self.tenant().and_then(|tenant| self.change(&[mark::set(tenant, &order)]))
-            }
-            DirectoryAsk::LiftMark => self.tenant().and_then(|tenant| self.change(&[mark::lift(tenant)])),
+            DirectoryAsk::Mark => self.stored_mark().map(DirectoryAnswer::Mark),
+            DirectoryAsk::SetMark { exempt, notice } => self.set_mark(exempt, notice, shards).await,
+            DirectoryAsk::Spread { mark, notice } => self.begin_wave(mark, notice, shards),
+            DirectoryAsk::LiftMark => self.lift_mark(),
+            DirectoryAsk::Import(records) => self.import(&records, shards).await,
+            DirectoryAsk::EndImports(users) => self.end_imports(&users, shards),
+            DirectoryAsk::Repair { known, gone } => self.repair(&known, &gone, shards),
         };
         answered.unwrap_or_else(|failure| {
             tracing::error!(%failure, "a shard did not do what it was asked for");
@@ -110,14 +115,36 @@ impl Shard {
     /// Asked of shard 0: is this the number that the tenant's directory was laid out with? It is from now on, if there
     /// was none.
     fn layout(&self, shards: u32) -> Result<DirectoryAnswer, Failure> {
-        layout::check(self.laid_out()?, shards)?;
-        self.change(&[layout::keep(shards)])
+        let first = self.first(shards)?;
+        self.change(&first)
     }
 
-    fn mark(&self) -> Result<DirectoryAnswer, Failure> {
-        let rows = self.sql().read(&mark::get(self.tenant()?))?.unwrap_or_default();
-        let stored = mark::read(&rows).map_err(|problem| Failure::Other(problem.to_owned()))?;
-        Ok(DirectoryAnswer::Mark(stored))
+    /// What a first write begins with, nothing later on: the layout and the shard's own name.
+    fn first(&self, shards: u32) -> Result<Vec<Statement>, Failure> {
+        let stored = self.laid_out()?;
+        layout::check(stored, shards)?;
+        if stored.is_some() {
+            return Ok(Vec::new());
+        }
+        let (tenant, index) = self.place()?;
+        let name = Statement::new(
+            "INSERT OR REPLACE INTO name (id, name) VALUES (1, ?1)",
+            [directory::name(tenant, index).into()],
+        );
+        Ok(vec![layout::keep(shards), name])
+    }
+
+    /// The same, after shard 0, which keeps the number for all, was asked; each other one asks it once.
+    async fn first_with_layout(&self, shards: u32) -> Result<Vec<Statement>, Failure> {
+        let (tenant, index) = self.place()?;
+        let stored = self.laid_out()?;
+        layout::check(stored, shards)?;
+        if stored.is_none() && index != 0 {
+            directory::ask(&self.env, tenant, 0, shards, DirectoryAsk::Layout)
+                .await
+                .map_err(|error| Failure::Other(error.0))?;
+        }
+        self.first(shards)
     }
 
     fn change(&self, statements: &[Statement]) -> Result<DirectoryAnswer, Failure> {

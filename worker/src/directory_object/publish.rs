@@ -8,30 +8,11 @@ use rollcall_core::{
 };
 
 use super::{Failure, Shard};
-use crate::{
-    clock, directory,
-    wire::{DirectoryAnswer, DirectoryAsk},
-};
+use crate::{clock, wire::DirectoryAnswer};
 
 impl Shard {
     pub(super) async fn publish(&self, records: &[Record], shards: u32) -> Result<DirectoryAnswer, Failure> {
-        let (tenant, index) = self.place()?;
-        let stored = self.laid_out()?;
-        layout::check(stored, shards)?;
-        if stored.is_none() && index != 0 {
-            // Shard 0 keeps the number for all; each other one asks once, before its own first write.
-            directory::ask(&self.env, tenant, 0, shards, DirectoryAsk::Layout)
-                .await
-                .map_err(|error| Failure::Other(error.0))?;
-        }
-        let mut statements = Vec::new();
-        if stored.is_none() {
-            statements.push(layout::keep(shards));
-            statements.push(Statement::new(
-                "INSERT OR REPLACE INTO name (id, name) VALUES (1, ?1)",
-                [directory::name(tenant, index).into()],
-            ));
-        }
+        let mut statements = self.first_with_layout(shards).await?;
         statements.extend(self.begin_chores()?);
         let clashes = self.take_in(records, statements)?;
         Ok(DirectoryAnswer::Published { clashes })
@@ -53,13 +34,32 @@ impl Shard {
         upsert::clashing_ids(&rows).map_err(|error| Failure::Other(error.to_string()))
     }
 
+    /// Rows were held against their users' objects: what these have is taken over, what they have no more ended, and only
+    /// now do we learn of it.
+    pub(super) fn repair(
+        &self,
+        known: &[Record],
+        gone: &[RecordId],
+        shards: u32,
+    ) -> Result<DirectoryAnswer, Failure> {
+        layout::check(self.laid_out()?, shards)?;
+        self.hold_against(known, gone)?;
+        Ok(DirectoryAnswer::Done)
+    }
+
+    pub(super) fn hold_against(&self, known: &[Record], gone: &[RecordId]) -> Result<(), Failure> {
+        let ends = gone.iter().map(|id| upsert::ended(*id, clock::now())).collect();
+        self.take_in(known, ends).map(drop)
+    }
+
     /// From the first record on there are chores, and an alarm for them.
-    fn begin_chores(&self) -> Result<Option<Statement>, Failure> {
+    pub(super) fn begin_chores(&self) -> Result<Option<Statement>, Failure> {
         if self.progress()?.is_some() {
             return Ok(None);
         }
         let progress = progress::Progress::begin(clock::now(), self.audit_every()?);
-        self.set_alarm(progress.next());
+        let wave = self.wave()?.map(|wave| wave.next_at);
+        self.set_alarm(wave.map_or(progress.next(), |wave| wave.min(progress.next())));
         Ok(Some(progress::keep(&progress)))
     }
 

@@ -1,11 +1,18 @@
-//! The directory as its callers see it: a name for each shard, and one call.
+//! The directory as its callers see it: a name for each shard, and the questions and changes that go to them.
+
+pub(crate) mod check;
+pub(crate) mod detail;
+pub(crate) mod import;
+pub(crate) mod list;
+pub(crate) mod order;
 
 use std::collections::BTreeMap;
 
 use rollcall_core::{
-    directory::record::Record,
+    directory::{record::Record, row::Row},
     id::{RecordId, TenantId},
     shard::shard,
+    store::Statement,
 };
 use worker::Env;
 
@@ -40,6 +47,40 @@ pub(crate) async fn ask(
     }
 }
 
+/// The rows of each statement that one shard runs; `None` of a shard that was never written.
+pub(crate) async fn query(
+    env: &Env,
+    tenant: TenantId,
+    index: u32,
+    shards: u32,
+    statements: Vec<Statement>,
+) -> Result<Option<Vec<Vec<Row>>>, CallError> {
+    let statements = statements.into_iter().map(Into::into).collect();
+    match ask(env, tenant, index, shards, DirectoryAsk::Query(statements)).await? {
+        DirectoryAnswer::Rows(rows) => Ok(rows.into_iter().collect()),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Tells one shard to change something.
+pub(crate) async fn tell(
+    env: &Env,
+    tenant: TenantId,
+    index: u32,
+    shards: u32,
+    what: DirectoryAsk,
+) -> Result<(), CallError> {
+    match ask(env, tenant, index, shards, what).await? {
+        DirectoryAnswer::Done => Ok(()),
+        _ => Err(unexpected()),
+    }
+}
+
+/// An answer that is not one to the question.
+pub(crate) fn unexpected() -> CallError {
+    CallError("a shard's answer is to another question".to_owned())
+}
+
 /// Brings records to their shards. Returns the ids that are other records' there; the rest is taken in.
 pub(crate) async fn publish(env: &Env, records: &[Record], shards: u32) -> Result<Vec<RecordId>, CallError> {
     let mut places: BTreeMap<(TenantId, u32), Vec<Record>> = BTreeMap::new();
@@ -50,7 +91,7 @@ pub(crate) async fn publish(env: &Env, records: &[Record], shards: u32) -> Resul
     for ((tenant, index), records) in places {
         match ask(env, tenant, index, shards, DirectoryAsk::Publish(records)).await? {
             DirectoryAnswer::Published { clashes } => refused.extend(clashes),
-            _ => return Err(CallError("a shard's answer is to another question".to_owned())),
+            _ => return Err(unexpected()),
         }
     }
     Ok(refused)

@@ -1,0 +1,55 @@
+//! The record that stands for a user.
+
+use rollcall_core::{
+    directory::{query, record::Record, view::View},
+    id::TenantId,
+    shard::shard,
+};
+use worker::Env;
+
+use super::check;
+use crate::stub::CallError;
+
+/// Rows of one user that are repaired in one request; a crash leaves no more open than there were sockets.
+const ROUNDS: usize = 8;
+
+/// The record, after its user's object was asked whether a live one still is.
+pub(crate) async fn detail(
+    env: &Env,
+    tenant: TenantId,
+    shards: u32,
+    user: i64,
+    view: View,
+) -> Result<Option<Record>, CallError> {
+    let mut record = read(env, tenant, shards, user, &view).await?;
+    for _ in 0..ROUNDS {
+        let Some(live) = record.as_ref().filter(|record| check::is_live(record, &view)) else { break };
+        // *Could not ask* is not *offline*: then the row is shown as it is.
+        if check::row(env, shards, live).await? != Some(true) {
+            break;
+        }
+        record = read(env, tenant, shards, user, &view).await?;
+    }
+    Ok(record)
+}
+
+async fn read(
+    env: &Env,
+    tenant: TenantId,
+    shards: u32,
+    user: i64,
+    view: &View,
+) -> Result<Option<Record>, CallError> {
+    let index = shard(user, shards);
+    let rows = match super::query(env, tenant, index, shards, vec![query::detail(tenant, user, view)]).await?
+    {
+        Some(answers) => answers.into_iter().next().unwrap_or_default(),
+        None => {
+            // A shard that was never written does not know the layout; the user may be in another one.
+            super::query(env, tenant, 0, shards, Vec::new()).await?;
+            Vec::new()
+        }
+    };
+    let records = query::read_records(&rows).map_err(|error| CallError(error.to_string()))?;
+    Ok(records.into_iter().next())
+}

@@ -1,0 +1,47 @@
+//! Imported records, which exist in the directory only.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rollcall_core::{
+    directory::{record::Record, upsert::Imported},
+    id::TenantId,
+    shard::shard,
+};
+use worker::Env;
+
+use super::{ask, tell, unexpected};
+use crate::{
+    stub::{AT_ONCE, CallError},
+    wire::{DirectoryAnswer, DirectoryAsk},
+};
+
+/// Brings records to their shards. What is not among the answers has the id of a live record there.
+pub(crate) async fn import(env: &Env, shards: u32, records: Vec<Record>) -> Result<Vec<Imported>, CallError> {
+    let mut places: BTreeMap<(TenantId, u32), Vec<Record>> = BTreeMap::new();
+    for record in records {
+        places.entry((record.tenant, shard(record.user, shards))).or_default().push(record);
+    }
+    let asked = places.into_iter().map(|((tenant, index), records)| async move {
+        match ask(env, tenant, index, shards, DirectoryAsk::Import(records)).await? {
+            DirectoryAnswer::Imported(written) => Ok(written),
+            _ => Err(unexpected()),
+        }
+    });
+    let written: Vec<Vec<Imported>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    Ok(written.into_iter().flatten().collect())
+}
+
+/// Ends the imported records of these users.
+pub(crate) async fn end(env: &Env, tenant: TenantId, shards: u32, users: Vec<i64>) -> Result<(), CallError> {
+    let mut places: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+    for user in users {
+        places.entry(shard(user, shards)).or_default().push(user);
+    }
+    let told = places
+        .into_iter()
+        .map(|(index, users)| tell(env, tenant, index, shards, DirectoryAsk::EndImports(users)));
+    // Each of them, even if one fails: repeating the order has less left to do.
+    let told: Vec<Result<(), CallError>> = stream::iter(told).buffered(AT_ONCE).collect().await;
+    told.into_iter().collect()
+}

@@ -1,0 +1,55 @@
+//! One page of a tenant's records, over all of its shards.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rollcall_core::{
+    directory::{
+        page::{Merge, Step},
+        query::{ListQuery, Listed},
+        view::View,
+    },
+    id::TenantId,
+};
+use worker::Env;
+
+use super::{check, query};
+use crate::stub::{AT_ONCE, CallError};
+
+/// The page, after its live rows that nobody looked at lately were held against their users' objects.
+pub(crate) async fn list(
+    env: &Env,
+    tenant: TenantId,
+    shards: u32,
+    asked: ListQuery,
+    view: View,
+) -> Result<Listed, CallError> {
+    let listed = merged(env, tenant, shards, &asked, &view).await?;
+    if check::rows(env, shards, &view, &listed.records).await {
+        return merged(env, tenant, shards, &asked, &view).await;
+    }
+    Ok(listed)
+}
+
+/// The first round asks every shard, so that shard 0, which always has the layout, refuses another number of them.
+async fn merged(
+    env: &Env,
+    tenant: TenantId,
+    shards: u32,
+    asked: &ListQuery,
+    view: &View,
+) -> Result<Listed, CallError> {
+    let places = usize::try_from(shards).unwrap_or(usize::MAX);
+    let mut merge = Merge::new(asked.clone(), tenant, view.clone(), places);
+    let mut answers = Vec::new();
+    loop {
+        match merge.advance(answers).map_err(|error| CallError(error.to_string()))? {
+            Step::Done(listed) => return Ok(listed),
+            Step::Ask(asks) => {
+                let asked = asks.into_iter().map(|ask| {
+                    let index = u32::try_from(ask.shard).unwrap_or(u32::MAX);
+                    query(env, tenant, index, shards, ask.statements)
+                });
+                answers = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Imported records, whose only home this is.
+
+use rollcall_core::{
+    directory::{record::Record, upsert},
+    shard::layout,
+};
+
+use super::{Failure, Shard};
+use crate::{clock, wire::DirectoryAnswer};
+
+impl Shard {
+    /// Takes imported records in, but for those whose id a live record of this shard has.
+    pub(super) async fn import(&self, records: &[Record], shards: u32) -> Result<DirectoryAnswer, Failure> {
+        let mut statements = self.first_with_layout(shards).await?;
+        statements.extend(self.begin_chores()?);
+        let before = statements.len();
+        statements.extend(upsert::import(records));
+        let answers = self.sql().write(&statements)?;
+        let mut written = Vec::with_capacity(records.len());
+        for rows in answers.iter().skip(before) {
+            written.extend(upsert::imported(rows).map_err(|error| Failure::Other(error.to_string()))?);
+        }
+        Ok(DirectoryAnswer::Imported(written))
+    }
+
+    /// Ends the imported records of these users; a shard that was never written has none.
+    pub(super) fn end_imports(&self, users: &[i64], shards: u32) -> Result<DirectoryAnswer, Failure> {
+        let stored = self.laid_out()?;
+        layout::check(stored, shards)?;
+        if stored.is_none() {
+            return Ok(DirectoryAnswer::Done);
+        }
+        self.change(&[upsert::end_imports_of_users(self.tenant()?, users, clock::now())])
+    }
+}

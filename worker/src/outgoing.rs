@@ -1,0 +1,53 @@
+//! Requests to other services: the issuer of tokens, the resolver of departments.
+
+use futures_util::{
+    StreamExt as _,
+    future::{Either, select},
+};
+use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, Post};
+use wasm_bindgen::JsValue;
+use worker::{AbortController, AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
+
+use crate::{clock::Pause, stub::CallError};
+
+/// Asks, and gives up in time. Redirects are not followed: they would carry a token elsewhere.
+pub(crate) async fn post(request: Post) -> Result<(u16, Vec<u8>), CallError> {
+    let controller = AbortController::default();
+    let signal = controller.signal();
+    let answer = match select(Box::pin(send(request, &signal)), Pause::of(ANSWER_WITHIN)).await {
+        Either::Left((answer, _)) => answer.map_err(|error| CallError(error.to_string())),
+        Either::Right(_) => Err(CallError(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))),
+    };
+    // What is left of it, the rest of a body that is too long among it, is not waited for.
+    controller.abort();
+    answer
+}
+
+async fn send(request: Post, signal: &AbortSignal) -> worker::Result<(u16, Vec<u8>)> {
+    let headers = Headers::new();
+    headers.set("Content-Type", request.content_type)?;
+    headers.set("Accept", "application/json")?;
+    headers.set("XC-Request-Id", &request.request_id)?;
+    if let Some(authorization) = &request.authorization {
+        headers.set("Authorization", authorization.expose())?;
+    }
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post)
+        .with_headers(headers)
+        .with_redirect(RequestRedirect::Manual)
+        .with_body(Some(JsValue::from_str(request.body.expose())));
+    let request = Request::new_with_init(&request.url, &init)?;
+    let mut response = Fetch::Request(request).send_with_signal(signal).await?;
+    let mut body = Vec::new();
+    // An answer without a body has no stream.
+    if let Ok(mut stream) = response.stream() {
+        while let Some(piece) = stream.next().await {
+            body.extend(piece?);
+            if body.len() >= ANSWER_BYTES {
+                body.truncate(ANSWER_BYTES);
+                break;
+            }
+        }
+    }
+    Ok((response.status_code(), body))
+}
