@@ -2,20 +2,23 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use rollcall_api::{Backend, Health, Post, Unavailable};
 use rollcall_core::{
     config::Settings,
     directory::{
+        membership::Body,
         query::{ListQuery, Listed},
         record::Record,
         upsert::Imported,
         view::View,
+        zone::Zone,
     },
     id::{TenantId, UserId},
+    message_center::Introspections,
     time::Timestamp,
     token::{Keys, TokenError, TokenHash, Verified},
     user::{Command, Reply},
@@ -23,12 +26,12 @@ use rollcall_core::{
 use worker::{Env, send::SendFuture};
 
 use crate::{
-    cache::{BELIEVED, Good},
+    cache::{BELIEVED, Recent},
     clock::{self, Pause},
     config::Configuration,
     directory, marks, outgoing,
     stub::{self, AT_ONCE, CallError, USERS},
-    wire::{UserAnswer, UserAsk},
+    wire::{Belief, UserAnswer, UserAsk},
 };
 
 /// The edge behind its routes, for one request.
@@ -39,7 +42,9 @@ pub(crate) struct Edge {
 }
 
 /// What this isolate remembers of administrators' tokens.
-static GOOD: Mutex<Option<Good>> = Mutex::new(None);
+static GOOD: Mutex<Option<Recent<TokenHash, ()>>> = Mutex::new(None);
+/// What this isolate remembers of an issuer's answers.
+static INTROSPECTED: LazyLock<Introspections> = LazyLock::new(Introspections::default);
 
 impl Edge {
     /// The edge with this configuration.
@@ -71,6 +76,21 @@ impl Backend for Edge {
         clock::now()
     }
 
+    fn random(&self) -> u128 {
+        clock::random().unwrap_or_else(|error| {
+            tracing::error!(%error, "an id is not random");
+            0
+        })
+    }
+
+    fn zone(&self) -> &Zone {
+        &self.configuration.zone
+    }
+
+    fn introspections(&self) -> &Introspections {
+        &INTROSPECTED
+    }
+
     fn health(&self) -> Health {
         Health::Serving
     }
@@ -86,13 +106,14 @@ impl Backend for Edge {
 
     fn run_many(
         &self,
-        users: Vec<UserId>,
-        command: Command,
+        commands: Vec<(UserId, Command)>,
     ) -> impl Future<Output = Result<Vec<Reply>, Unavailable>> + Send {
         let env = self.env.clone();
         SendFuture::new(async move {
-            let asked = users.iter().map(|user| run(&env, user, command.clone()));
-            stream::iter(asked).buffered(AT_ONCE).try_collect().await.map_err(unavailable)
+            let give = async |(user, command): (UserId, Command)| run(&env, &user, command).await;
+            let replies: Vec<_> =
+                stream::iter(commands.into_iter().map(give)).buffered(AT_ONCE).collect().await;
+            replies.into_iter().collect::<Result<_, _>>().map_err(unavailable)
         })
     }
 
@@ -136,6 +157,18 @@ impl Backend for Edge {
         SendFuture::new(
             async move { directory::import::import(&env, shards, records).await.map_err(unavailable) },
         )
+    }
+
+    fn members(
+        &self,
+        tenant: TenantId,
+        body: Body,
+        ids: Vec<i64>,
+    ) -> impl Future<Output = Result<Vec<i64>, Unavailable>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(async move {
+            directory::members::members(&env, tenant, shards, body, ids).await.map_err(unavailable)
+        })
     }
 
     fn end_imports(
@@ -194,13 +227,42 @@ impl Backend for Edge {
     }
 }
 
-/// Gives a command to a user's object.
+/// Gives a command to a user's object; under its tenant's mark, where that counts.
 pub(crate) async fn run(env: &Env, user: &UserId, command: Command) -> Result<Reply, CallError> {
-    match stub::call(env, USERS, user.as_str(), &UserAsk::Run(command)).await? {
-        UserAnswer::Reply(reply) => Ok(reply),
-        UserAnswer::Failed(problem) => Err(CallError(problem)),
-        UserAnswer::Records(_) => Err(CallError("a user's answer is to another question".to_owned())),
+    if !command.needs().mark {
+        let answer = stub::call(env, USERS, user.as_str(), &UserAsk::Run(command)).await?;
+        return reply(answer)?.map_err(|_| another_question());
     }
+    let told = match &command {
+        Command::VerifyBearer(bearer) => Some(bearer.tenant),
+        _ => None,
+    };
+    marks::under(env, user, told, async |belief| run_under(env, user, command.clone(), belief).await).await
+}
+
+/// Gives a command to a user's object, to be held against this mark. Without a reply nothing happened, and the user is
+/// at home in that tenant.
+pub(crate) async fn run_under(
+    env: &Env,
+    user: &UserId,
+    command: Command,
+    belief: Belief,
+) -> Result<Result<Reply, TenantId>, CallError> {
+    reply(stub::call(env, USERS, user.as_str(), &UserAsk::RunUnder(command, belief)).await?)
+}
+
+/// The reply in a user's answer, or the tenant to ask it under.
+pub(crate) fn reply(answer: UserAnswer) -> Result<Result<Reply, TenantId>, CallError> {
+    match answer {
+        UserAnswer::Reply(reply) => Ok(Ok(reply)),
+        UserAnswer::OtherTenant(home) => Ok(Err(home)),
+        UserAnswer::Failed(problem) => Err(CallError(problem)),
+        UserAnswer::Records(_) => Err(another_question()),
+    }
+}
+
+fn another_question() -> CallError {
+    CallError("a user's answer is to another question".to_owned())
 }
 
 fn unavailable(error: CallError) -> Unavailable {
@@ -208,9 +270,12 @@ fn unavailable(error: CallError) -> Unavailable {
 }
 
 fn remembered(token: &TokenHash, now: Timestamp) -> bool {
-    GOOD.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|good| good.has(token, now))
+    GOOD.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_ref()
+        .is_some_and(|good| good.get(token, now).is_some())
 }
 
 fn remember(token: TokenHash, asked: Timestamp) {
-    GOOD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().remember(token, asked);
+    GOOD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().remember(token, (), asked);
 }

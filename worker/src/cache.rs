@@ -1,39 +1,46 @@
-//! What an isolate remembers: that an administrator's token was good a moment ago, and which rows were checked.
+//! What an isolate remembers for a moment: that an administrator's token was good, the marks of tenants, and which rows
+//! were checked.
 #![cfg_attr(
     not(target_arch = "wasm32"),
     allow(dead_code, reason = "used on the Workers runtime, tested on any")
 )]
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, hash::Hash, time::Duration};
 
-use rollcall_core::{id::RecordId, time::Timestamp, token::TokenHash};
+use rollcall_core::{id::RecordId, time::Timestamp};
 
 /// How long an answer is believed, counted from before it was asked for. Orders that it could outlive answer no
 /// earlier than this after they are durable.
 pub(crate) const BELIEVED: Duration = Duration::from_secs(1);
-/// Tokens that are remembered at once.
+/// Answers that are remembered at once.
 const MOST: usize = 1_000;
 
-/// Tokens that were good, and when they were asked about.
-#[derive(Default)]
-pub(crate) struct Good {
-    tokens: HashMap<TokenHash, Timestamp>,
+/// Answers, each with when it was asked for.
+pub(crate) struct Recent<K, V> {
+    answers: HashMap<K, (Timestamp, V)>,
 }
 
-impl Good {
-    /// Whether the token was good within the last second.
-    pub(crate) fn has(&self, token: &TokenHash, now: Timestamp) -> bool {
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Self { answers: HashMap::new() }
+    }
+}
+
+impl<K: Eq + Hash, V> Recent<K, V> {
+    /// The answer about `key` that was asked for within the last second, and when.
+    pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<(Timestamp, &V)> {
+        let (asked, answer) = self.answers.get(key)?;
         // A clock that went back proves nothing.
-        self.tokens.get(token).is_some_and(|asked| *asked <= now && now.since(*asked) < BELIEVED)
+        (*asked <= now && now.since(*asked) < BELIEVED).then_some((*asked, answer))
     }
 
-    /// Remembers that the token was good when it was asked about at `asked`.
-    pub(crate) fn remember(&mut self, token: TokenHash, asked: Timestamp) {
-        if self.tokens.len() >= MOST {
-            self.tokens.retain(|_, other| asked.since(*other) < BELIEVED);
+    /// Remembers an answer that was asked for at `asked`.
+    pub(crate) fn remember(&mut self, key: K, answer: V, asked: Timestamp) {
+        if self.answers.len() >= MOST && !self.answers.contains_key(&key) {
+            self.answers.retain(|_, (other, _)| asked.since(*other) < BELIEVED);
         }
-        if self.tokens.len() < MOST {
-            self.tokens.insert(token, asked);
+        if self.answers.len() < MOST || self.answers.contains_key(&key) {
+            self.answers.insert(key, (asked, answer));
         }
     }
 }
@@ -77,24 +84,35 @@ mod tests {
 
     #[test]
     fn nothing_is_believed_for_longer_than_its_span() {
-        let mut good = Good::default();
-        let token = TokenHash::of("t");
-        assert!(!good.has(&token, at(0)));
-        good.remember(token, at(1_000));
-        assert!(good.has(&token, at(1_000)) && good.has(&token, at(1_999)));
-        assert!(!good.has(&token, at(2_000)) && !good.has(&token, at(999)));
+        let mut recent = Recent::default();
+        assert_eq!(recent.get(&1, at(0)), None);
+        recent.remember(1, "yes", at(1_000));
+        assert_eq!(recent.get(&1, at(1_000)), Some((at(1_000), &"yes")));
+        assert_eq!(recent.get(&1, at(1_999)), Some((at(1_000), &"yes")));
+        assert!(recent.get(&1, at(2_000)).is_none() && recent.get(&1, at(999)).is_none());
+        assert_eq!(recent.get(&2, at(1_000)), None);
+    }
+
+    #[test]
+    fn a_later_answer_replaces_an_earlier_one() {
+        let mut recent = Recent::default();
+        recent.remember(1, "no", at(0));
+        recent.remember(1, "yes", at(500));
+        assert_eq!(recent.get(&1, at(1_400)), Some((at(500), &"yes")));
     }
 
     #[test]
     fn memory_is_bounded_and_makes_room_when_time_passes() {
-        let mut good = Good::default();
+        let mut recent = Recent::default();
         for n in 0..2 * MOST {
-            good.remember(TokenHash::of(&n.to_string()), at(0));
+            recent.remember(n, (), at(0));
         }
-        assert_eq!(good.tokens.len(), MOST);
-        good.remember(TokenHash::of("later"), at(5_000));
-        assert!(good.has(&TokenHash::of("later"), at(5_000)));
-        assert_eq!(good.tokens.len(), 1);
+        assert_eq!(recent.answers.len(), MOST);
+        recent.remember(0, (), at(500));
+        assert!(recent.get(&0, at(1_400)).is_some(), "what is remembered already needs no room");
+        recent.remember(usize::MAX, (), at(5_000));
+        assert!(recent.get(&usize::MAX, at(5_000)).is_some());
+        assert_eq!(recent.answers.len(), 1);
     }
 
     #[test]

@@ -32,9 +32,14 @@ pub(crate) fn moment() -> Result<Moment, NoEntropy> {
 
 /// The name of a new connection.
 pub(crate) fn connection_id() -> Result<ConnId, NoEntropy> {
+    random().map(|bits| ConnId::from_bytes(bits.to_ne_bytes()))
+}
+
+/// Fresh random bits.
+pub(crate) fn random() -> Result<u128, NoEntropy> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| NoEntropy)?;
-    Ok(ConnId::from_bytes(bytes))
+    Ok(u128::from_ne_bytes(bytes))
 }
 
 /// A span of time to wait for. A pending one keeps an object from hibernating, so it is taken back when it is dropped.

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use rollcall_core::{
     config::{Runtime, Settings, VARIABLE_PREFIX},
+    directory::zone::Zone,
     user::Rules,
 };
 use wasm_bindgen::JsCast as _;
@@ -13,7 +14,7 @@ use worker::{
     wasm_bindgen::JsValue,
 };
 
-use crate::log;
+use crate::{log, zone::zone};
 
 /// The variable with the text of a `rollcall.toml`.
 const TOML: &str = "ROLLCALL_CONFIG";
@@ -25,6 +26,8 @@ pub(crate) struct Configuration {
     pub(crate) settings: Settings,
     /// What the user's aggregate looks at.
     pub(crate) rules: Rules,
+    /// `message_center.time_zone`.
+    pub(crate) zone: Zone,
 }
 
 static LOADED: OnceLock<Result<Arc<Configuration>, String>> = OnceLock::new();
@@ -61,7 +64,9 @@ fn read(env: &Env) -> Result<Arc<Configuration>, String> {
              locally: cp .dev.vars.example .dev.vars, and put a secret of your own there\n"
             .to_owned());
     };
-    Ok(Arc::new(Configuration { settings, rules }))
+    let zone = zone(&settings.message_center.time_zone)
+        .map_err(|error| format!("Rollcall does not serve: {error}\n"))?;
+    Ok(Arc::new(Configuration { settings, rules, zone }))
 }
 
 /// A variable's text. In `[vars]` a value may be a number or a bool as well.

@@ -17,6 +17,8 @@ mod clock;
 #[cfg(target_arch = "wasm32")]
 mod config;
 #[cfg(target_arch = "wasm32")]
+mod console;
+#[cfg(target_arch = "wasm32")]
 mod directory;
 #[cfg(target_arch = "wasm32")]
 mod directory_object;
@@ -26,10 +28,12 @@ mod entry;
 mod http_types;
 #[cfg(target_arch = "wasm32")]
 mod log;
-#[cfg(all(target_arch = "wasm32", feature = "probe"))]
-mod probe;
+#[cfg(target_arch = "wasm32")]
+mod marks;
 #[cfg(target_arch = "wasm32")]
 mod outgoing;
+#[cfg(all(target_arch = "wasm32", feature = "probe"))]
+mod probe;
 #[cfg(target_arch = "wasm32")]
 mod raw;
 #[cfg(target_arch = "wasm32")]
@@ -40,3 +44,5 @@ mod stub;
 mod upgrade;
 #[cfg(target_arch = "wasm32")]
 mod user_object;
+#[cfg(target_arch = "wasm32")]
+mod zone;

@@ -14,8 +14,10 @@ use crate::wire;
 pub(crate) const USERS: &str = "USERS";
 /// The binding of the directory's shards.
 pub(crate) const DIRECTORY: &str = "DIRECTORY";
-/// The header that an upgrade carries to its user's object.
+/// The header that a gateway's upgrade carries to its user's object.
 pub(crate) const UPGRADE_HEADER: &str = "X-Rollcall-Upgrade";
+/// The same of a console's upgrade.
+pub(crate) const CONSOLE_HEADER: &str = "X-Rollcall-Console";
 /// Objects that are asked at the same time in one event: the runtime queues what is beyond six.
 pub(crate) const AT_ONCE: usize = 6;
 
@@ -45,12 +47,12 @@ pub(crate) async fn call<A: Serialize, B: DeserializeOwned>(
     wire::read(&text).map_err(|error| CallError(error.to_string()))
 }
 
-/// Brings an upgrade to the object of that name.
-pub(crate) async fn upgrade(env: &Env, name: &str, header: &str) -> Result<Response, CallError> {
+/// Brings an upgrade to the object of that name, in a header of its kind.
+pub(crate) async fn upgrade(env: &Env, name: &str, kind: &str, header: &str) -> Result<Response, CallError> {
     let asked = async {
         let headers = Headers::new();
         headers.set("Upgrade", "websocket")?;
-        headers.set(UPGRADE_HEADER, header)?;
+        headers.set(kind, header)?;
         let init = RequestInit::new();
         init.set_headers(&headers.0);
         fetch(env, USERS, name, &init).await

@@ -19,24 +19,25 @@ use rollcall_api::{
 };
 use rollcall_core::{
     gateway::{Close, Refusal},
+    id::{TenantId, UserId},
     openim::{Code, Failure},
     user::Reply,
 };
 use worker::{WebSocket, WebSocketPair, send::SendFuture};
 
 use crate::{
-    backend::Edge,
-    clock,
-    stub::{self, CallError},
-    wire::{self, Upgrade, UserAnswer},
+    backend::{self, Edge},
+    clock, console, marks,
+    stub::{self, CallError, UPGRADE_HEADER},
+    wire::{self, Belief, Unreadable, Upgrade},
 };
 
 /// Where the runtime says which address a request came from.
 const PEER: &str = "CF-Connecting-IP";
 
-/// Where the gateway listens.
+/// Where clients connect.
 pub(crate) fn routes() -> Router<Edge> {
-    gateway::routes(get(connect))
+    gateway::routes(get(connect)).merge(console::routes())
 }
 
 async fn connect(State(edge): State<Edge>, request: Request) -> Response {
@@ -52,17 +53,18 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
 
 /// Everything from the query to the live set.
 async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refusal> {
-    let peer = joined_header(&parts.headers, PEER).unwrap_or_default();
     let broken = |in_band: bool, problem: String| {
         tracing::error!(problem, "a connection could not be opened");
         Refusal { failure: Code::Internal.into(), in_band }
     };
     let connection = clock::connection_id().map_err(|error| broken(false, error.to_string()))?;
-    let Knock { opening, in_band } = gateway::knock(edge, parts, &peer, connection)?;
+    let Knock { opening, in_band } = gateway::knock(edge, parts, &peer(parts), connection)?;
     let user = opening.token.user.clone();
-    let upgrade = Upgrade { opening, greeting: in_band.then(Failure::none_as_json) };
-    let header = wire::write_header(&upgrade).map_err(|error| broken(in_band, error.to_string()))?;
-    match SendFuture::new(open(edge, user.as_str(), &header)).await {
+    let header = |belief| {
+        let greeting = in_band.then(Failure::none_as_json);
+        wire::write_header(&Upgrade { opening: opening.clone(), greeting, belief: Some(belief) })
+    };
+    match SendFuture::new(open(edge, &user, None, UPGRADE_HEADER, header)).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(Reply::Opened(Err(error)))) => Err(Refusal { failure: error.into(), in_band }),
         Ok(Err(_)) => Err(broken(in_band, "the reply is to another command".to_owned())),
@@ -70,23 +72,38 @@ async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refusal> {
     }
 }
 
-/// The socket of an opened connection, or why there is none.
-async fn open(edge: &Edge, user: &str, header: &str) -> Result<Result<WebSocket, Reply>, CallError> {
-    let response = stub::upgrade(edge.env(), user, header).await?;
-    if response.status_code() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
-        let socket = response.websocket();
-        return socket.map(Ok).ok_or_else(|| CallError("an accepted upgrade has no socket".to_owned()));
-    }
-    let mut response = response;
-    let text = response.text().await.map_err(|error| CallError(error.to_string()))?;
-    match wire::read(&text).map_err(|error| CallError(error.to_string()))? {
-        UserAnswer::Reply(reply) => Ok(Err(reply)),
-        UserAnswer::Failed(problem) => Err(CallError(problem)),
-        UserAnswer::Records(_) => Err(CallError("a user's answer is to another question".to_owned())),
-    }
+/// The address that a request came from.
+pub(crate) fn peer(parts: &Parts) -> String {
+    joined_header(&parts.headers, PEER).unwrap_or_default()
 }
 
-fn accepted(socket: WebSocket) -> Response {
+/// The socket of an opened connection, or why there is none. `told` is the tenant that the user's issuer says, `header`
+/// writes the upgrade of that kind.
+pub(crate) async fn open(
+    edge: &Edge,
+    user: &UserId,
+    told: Option<TenantId>,
+    kind: &str,
+    header: impl Fn(Belief) -> Result<String, Unreadable>,
+) -> Result<Result<WebSocket, Reply>, CallError> {
+    let env = edge.env();
+    let ask = async |belief| {
+        let header = header(belief).map_err(|error| CallError(error.to_string()))?;
+        let mut response = stub::upgrade(env, user.as_str(), kind, &header).await?;
+        if response.status_code() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
+            let socket = response.websocket();
+            let socket = socket.ok_or_else(|| CallError("an accepted upgrade has no socket".to_owned()))?;
+            return Ok(Ok(Ok(socket)));
+        }
+        let text = response.text().await.map_err(|error| CallError(error.to_string()))?;
+        let answer = wire::read(&text).map_err(|error| CallError(error.to_string()))?;
+        Ok(backend::reply(answer)?.map(Err))
+    };
+    marks::under(env, user, told, ask).await
+}
+
+/// 101, with this socket.
+pub(crate) fn accepted(socket: WebSocket) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     response.extensions_mut().insert(socket);

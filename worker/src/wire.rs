@@ -10,12 +10,12 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rollcall_core::{
     directory::{record::Record, row::Row, upsert::Imported, view::Mark},
-    id::RecordId,
+    id::{RecordId, TenantId},
     json,
     shard::mark::Stored,
     store::{Statement, Value},
     time::Timestamp,
-    user::{Command, Opening, Reply},
+    user::{Command, ConsoleOpening, Opening, Reply},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -87,17 +87,43 @@ pub(crate) fn read_header<T: DeserializeOwned>(value: &str) -> Result<T, Unreada
 pub(crate) enum UserAsk {
     /// Carry this out. Answered with [`UserAnswer::Reply`].
     Run(Command),
+    /// Carry this out, held against a tenant's mark. Answered with [`UserAnswer::Reply`] or
+    /// [`UserAnswer::OtherTenant`].
+    RunUnder(Command, Belief),
     /// What became of these records? Answered with [`UserAnswer::Records`].
     Records(Vec<RecordId>),
 }
 
-/// The header that an upgrade carries to its user's object.
+/// What a caller knows of the order in force for a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Belief {
+    /// Where the caller takes the user to be at home.
+    pub(crate) tenant: TenantId,
+    /// The tenant's mark.
+    pub(crate) mark: Option<Mark>,
+    /// When the mark was asked for.
+    pub(crate) asked: Timestamp,
+}
+
+/// The header that a gateway's upgrade carries to its user's object.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Upgrade {
     /// Who wants in.
     pub(crate) opening: Opening,
     /// The first message after the upgrade, if the client waits for one.
     pub(crate) greeting: Option<String>,
+    /// The order that it is held against.
+    #[serde(default)]
+    pub(crate) belief: Option<Belief>,
+}
+
+/// The header that a console's upgrade carries to its user's object.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ConsoleUpgrade {
+    /// Who wants in.
+    pub(crate) opening: ConsoleOpening,
+    /// The order that it is held against.
+    pub(crate) belief: Belief,
 }
 
 /// Said by a user's object.
@@ -105,6 +131,8 @@ pub(crate) struct Upgrade {
 pub(crate) enum UserAnswer {
     /// The reply to a command.
     Reply(Reply),
+    /// Nothing was done: the user is at home in this tenant, and has to be asked under its mark.
+    OtherTenant(TenantId),
     /// The records that the object still has, as they are. The others ended, and were forgotten.
     Records(Vec<Record>),
     /// It was not done, or not all of it.
@@ -214,6 +242,14 @@ mod tests {
         let header = write_header(&UserAsk::Records(vec![])).unwrap();
         assert!(header.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
         assert!(matches!(read_header(&header), Ok(UserAsk::Records(_))));
+    }
+
+    #[test]
+    fn a_command_travels_with_the_mark_that_it_is_held_against() {
+        let mark = Mark { at: Timestamp::from_millis(2_000), exempt: vec![7], lifted: false };
+        let belief = Belief { tenant: TenantId(5), mark: Some(mark), asked: Timestamp::from_millis(1_000) };
+        let text = write(&UserAsk::RunUnder(Command::Status, belief.clone())).unwrap();
+        assert!(matches!(read(&text), Ok(UserAsk::RunUnder(Command::Status, read)) if read == belief));
     }
 
     #[test]

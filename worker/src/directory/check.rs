@@ -34,7 +34,9 @@ pub(crate) async fn known(env: &Env, user: i64, ids: Vec<RecordId>) -> Result<Ve
     match stub::call(env, USERS, name.as_str(), &UserAsk::Records(ids)).await? {
         UserAnswer::Records(known) => Ok(known),
         UserAnswer::Failed(problem) => Err(CallError(problem)),
-        UserAnswer::Reply(_) => Err(CallError("a user's answer is to another question".to_owned())),
+        UserAnswer::Reply(_) | UserAnswer::OtherTenant(_) => {
+            Err(CallError("a user's answer is to another question".to_owned()))
+        }
     }
 }
 

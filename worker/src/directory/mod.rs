@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod detail;
 pub(crate) mod import;
 pub(crate) mod list;
+pub(crate) mod members;
 pub(crate) mod order;
 
 use std::collections::BTreeMap;

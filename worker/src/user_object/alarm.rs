@@ -9,7 +9,11 @@ use rollcall_core::{
 use wasm_bindgen::JsCast as _;
 use worker::wasm_bindgen_futures::JsFuture;
 
-use super::{Object, run::Failure};
+use super::{
+    Object,
+    run::{Failure, With},
+    sockets::Held,
+};
 use crate::{clock, raw::RawStorage};
 
 /// When to try again what the store refused.
@@ -18,30 +22,32 @@ const LATER: Duration = Duration::from_secs(5);
 impl Object {
     /// The moment has come. Never fails towards the runtime, whose own retries end after six.
     pub(super) async fn ring(self: Rc<Self>) {
-        if let Err(failure) = self.clone().run(&Command::Tick, None, None).await {
+        if let Err(failure) = self.clone().run(&Command::Tick, With::default()).await {
             tracing::error!(%failure, "what the user waited for could not be done");
             self.try_later();
             return;
         }
         if self.publish_in_time().await.is_ok() {
-            self.arm(None);
+            self.arm(None, self.retry());
         }
     }
 
-    /// Sets the alarm for the first of: `wish`, the user's own wish, the outbox. Without any there is none.
-    pub(super) fn arm(&self, wish: Option<Timestamp>) {
-        let now = clock::now();
-        let retry = self
-            .unpublished()
-            .ok()
-            .and_then(|records| records.first().map(|oldest| outbox::retry_at(oldest, now)));
+    /// Sets the alarm for the first of: `wish`, the outbox's `retry`, and what the user waits for as it is now. Without
+    /// any, an alarm that is set already stays: it finds nothing to do.
+    pub(super) fn arm(&self, wish: Option<Timestamp>, retry: Option<Timestamp>) {
         let own = self.own_wish().unwrap_or_else(|failure| {
             tracing::error!(%failure, "what the user waits for is not known");
-            Some(now + LATER)
+            Some(clock::now() + LATER)
         });
         if let Some(first) = [wish, own, retry].into_iter().flatten().min() {
             self.set_alarm(first);
         }
+    }
+
+    /// When to tell the directory again what it has not heard.
+    pub(super) fn retry(&self) -> Option<Timestamp> {
+        let records = self.unpublished().ok()?;
+        Some(outbox::retry_at(records.first()?, clock::now()))
     }
 
     pub(super) fn try_later(&self) {
@@ -51,9 +57,12 @@ impl Object {
     /// When the user wants its next [`Command::Tick`]: what a tick would say now, without anything being done.
     fn own_wish(&self) -> Result<Option<Timestamp>, Failure> {
         let (id, at) = (self.user()?, clock::moment()?);
-        let loaded = self.load(&id, &Command::Tick, at.now)?;
         let configuration = self.configuration()?;
-        let outcome = User::new(id, Vec::new()).apply(&Command::Tick, &loaded, &configuration.rules, at);
+        let loaded = self.load(&id, &Command::Tick, None, &configuration.rules, at.now)?;
+        let held = self.held(None);
+        let consoles = held.iter().filter(|held| held.is_open()).filter_map(Held::console).cloned();
+        let user = User::new(id, Vec::new()).with_consoles(consoles.collect());
+        let outcome = user.apply(&Command::Tick, &loaded, &configuration.rules, at);
         let due = (!outcome.changes.is_empty() || !outcome.actions.is_empty()).then_some(at.now);
         Ok(outcome.wake_at.or(due))
     }

@@ -1,6 +1,11 @@
 //! What is written on a socket, to be found there after hibernation.
 
-use rollcall_core::{id::ConnId, time::Timestamp, user::Connection};
+use rollcall_core::{
+    gateway::Encoding,
+    id::ConnId,
+    time::Timestamp,
+    user::{Connection, Console},
+};
 use serde::{Deserialize, Serialize};
 use worker::{
     WebSocket, js_sys::Uint8Array, wasm_bindgen::JsValue, web_sys, worker_sys::ext::WebSocketExt as _,
@@ -21,6 +26,13 @@ pub(super) enum Attachment {
         /// When a message of it last reached the object.
         heard: Timestamp,
     },
+    /// A console of the live set.
+    Console {
+        /// All that is known of it.
+        console: Box<Console>,
+        /// When a message of it last reached the object.
+        heard: Timestamp,
+    },
     /// It left the live set. The runtime goes on listing the socket until its client answers the close.
     Ended {
         /// Which it was.
@@ -37,6 +49,42 @@ pub(super) struct Packed(Vec<u8>);
 pub(super) struct TooBig;
 
 impl Attachment {
+    /// That of a new connection.
+    pub(super) fn live(connection: &Connection) -> Self {
+        Self::Live { connection: Box::new(connection.clone()), heard: connection.opened_at }
+    }
+
+    /// That of a new console.
+    pub(super) fn console(console: &Console) -> Self {
+        Self::Console { console: Box::new(console.clone()), heard: console.opened_at }
+    }
+
+    /// The name of what is or was connected.
+    pub(super) fn id(&self) -> ConnId {
+        match self {
+            Self::Live { connection, .. } => connection.id,
+            Self::Console { console, .. } => console.id,
+            Self::Ended { connection } => *connection,
+        }
+    }
+
+    /// When a message of it last reached the object, while it is in the live set.
+    pub(super) fn heard(&mut self) -> Option<&mut Timestamp> {
+        match self {
+            Self::Live { heard, .. } | Self::Console { heard, .. } => Some(heard),
+            Self::Ended { .. } => None,
+        }
+    }
+
+    /// Whether its client may send the constant ping.
+    pub(super) fn may_ping(&self) -> bool {
+        match self {
+            Self::Live { connection, .. } => connection.wire.encoding == Encoding::Json,
+            Self::Console { .. } => true,
+            Self::Ended { .. } => false,
+        }
+    }
+
     /// Packs it. Ask before anything is durable: what does not fit must not be admitted.
     pub(super) fn pack(&self) -> Result<Packed, TooBig> {
         let text = wire::write(self).map_err(|_| TooBig)?;

@@ -10,7 +10,8 @@ use rollcall_core::{
 
 use super::{
     Object,
-    run::{Failure, Sockets},
+    attachment::Attachment,
+    run::{Failure, Sockets, With},
     sockets::{self, Arriving},
 };
 use crate::{
@@ -39,10 +40,10 @@ impl Object {
                     }
                 }
                 Action::Admit(connection) => {
-                    if let Some(arriving) = arriving.take() {
-                        self.admit(&arriving, &connection)?;
-                        sockets.insert(connection.id, arriving.socket);
-                    }
+                    self.take_in(&Attachment::live(&connection), arriving.take(), &mut sockets)?;
+                }
+                Action::AdmitConsole(console) => {
+                    self.take_in(&Attachment::console(&console), arriving.take(), &mut sockets)?;
                 }
                 Action::SetBackground { connection, background } => {
                     if let Some(socket) = sockets.get(&connection) {
@@ -75,23 +76,38 @@ impl Object {
         told.unwrap_or(Ok(())).map_err(|error| Failure::Untold(error.0))
     }
 
+    fn take_in(
+        &self,
+        attachment: &Attachment,
+        arriving: Option<Arriving>,
+        sockets: &mut Sockets,
+    ) -> Result<(), Failure> {
+        if let Some(arriving) = arriving {
+            self.admit(&arriving, attachment)?;
+            sockets.insert(attachment.id(), arriving.socket);
+        }
+        Ok(())
+    }
+
     /// Asks other users who is there, and gives the answers to the one who asked.
     async fn ask(self: Rc<Self>, users: Vec<UserId>, ticket: Ticket) {
-        let asked = stream::iter(users).map(|user| self.ask_one(user)).buffered(AT_ONCE).try_collect().await;
+        let asked = stream::iter(users).map(|user| self.clone().ask_one(user));
+        let asked = asked.buffered(AT_ONCE).try_collect().await;
         let presences = asked
             .inspect_err(|CallError(problem)| {
                 tracing::error!(problem, "a question to other users has no answer");
             })
             .ok();
-        if let Err(failure) = self.clone().run(&Command::Answered { ticket, presences }, None, None).await {
+        if let Err(failure) = self.run(&Command::Answered { ticket, presences }, With::default()).await {
             tracing::error!(%failure, "an answer was lost");
         }
     }
 
-    async fn ask_one(&self, user: UserId) -> Result<(UserId, Vec<Presence>), CallError> {
+    async fn ask_one(self: Rc<Self>, user: UserId) -> Result<(UserId, Vec<Presence>), CallError> {
         let reply = match self.user() {
             Ok(own) if own == user => {
-                self.presence(&own).map_err(|failure| CallError(failure.to_string()))?
+                let looked = self.run(&Command::Status, With::default()).await;
+                looked.map_err(|failure| CallError(failure.to_string()))?
             }
             _ => backend::run(&self.env, &user, Command::Status).await?,
         };

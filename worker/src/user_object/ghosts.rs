@@ -9,7 +9,7 @@ use rollcall_core::{
 };
 use worker::WebSocket;
 
-use super::{Object, run::Failure};
+use super::{Object, run::Failure, sockets::Held};
 use crate::clock;
 
 impl Object {
@@ -24,7 +24,7 @@ impl Object {
         if !open.is_empty() {
             let held = self.held(on);
             // Whatever state a socket is in: as long as its end was not reported, that event will end its record.
-            let connected: Vec<RecordId> = held.iter().filter_map(|held| held.connection()?.record).collect();
+            let connected: Vec<RecordId> = held.iter().filter_map(Held::record).collect();
             let lost: Vec<Statement> = open
                 .into_iter()
                 .filter(|record| !connected.contains(record))

@@ -5,21 +5,50 @@ use std::rc::Rc;
 use rollcall_core::{
     directory::record::Record,
     directory::{query, schema},
-    id::{RecordId, UserId},
+    id::{RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
-    user::{Command, Loaded, SCHEMA},
+    user::{Command, Loaded, Needs, Rules, SCHEMA},
 };
 
 use super::{Object, run::Failure};
+use crate::wire::Belief;
 
 /// The tables of a user's object, made by the first change.
 pub(super) const TABLES: &[&str] = &[SCHEMA, schema::USER_SCHEMA];
 
 impl Object {
-    pub(super) fn load(&self, user: &UserId, command: &Command, now: Timestamp) -> Result<Loaded, Failure> {
+    /// What the command looks at. Nothing may be done under the mark of a tenant that is not the user's.
+    pub(super) fn load(
+        &self,
+        user: &UserId,
+        command: &Command,
+        belief: Option<&Belief>,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Result<Loaded, Failure> {
+        let mut needs = command.needs();
+        needs.profile |= needs.mark && may_move(user, rules);
+        let mut loaded = self.read(&needs, user, now)?;
+        if needs.mark {
+            let home = rules.tenant(user, &loaded.profile);
+            let Some(belief) = belief.filter(|belief| belief.tenant == home) else {
+                return Err(Failure::OtherTenant(home));
+            };
+            loaded.mark.clone_from(&belief.mark);
+        }
+        Ok(loaded)
+    }
+
+    /// Where the user is at home.
+    pub(super) fn home(&self, user: &UserId, rules: &Rules, now: Timestamp) -> Result<TenantId, Failure> {
+        let needs = Needs { profile: may_move(user, rules), ..Needs::default() };
+        Ok(rules.tenant(user, &self.read(&needs, user, now)?.profile))
+    }
+
+    fn read(&self, needs: &Needs, user: &UserId, now: Timestamp) -> Result<Loaded, Failure> {
         let mut loaded = Loaded::default();
-        for (part, statement) in command.needs().queries(user, now) {
+        for (part, statement) in needs.queries(user, now) {
             if let Some(rows) = self.sql().read(&statement)? {
                 loaded.absorb(part, &rows).map_err(|error| Failure::Unreadable(error.to_string()))?;
             }
@@ -45,4 +74,9 @@ impl Object {
             _ => Err(Failure::Nobody),
         }
     }
+}
+
+/// Whether an issuer may tell the user's tenant, and the store has to be asked for it.
+fn may_move(user: &UserId, rules: &Rules) -> bool {
+    !rules.tenants.contains_key(user)
 }

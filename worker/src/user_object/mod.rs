@@ -25,12 +25,15 @@ use worker::{
     durable_object,
 };
 
-use self::{run::Failure, sockets::Arriving};
+use self::{
+    run::{Failure, With},
+    sockets::Arriving,
+};
 use crate::{
     config::{self, Configuration},
     sql::Sql,
-    stub::UPGRADE_HEADER,
-    wire::{self, Upgrade, UserAnswer, UserAsk},
+    stub::{CONSOLE_HEADER, UPGRADE_HEADER},
+    wire::{self, Belief, ConsoleUpgrade, Upgrade, UserAnswer, UserAsk},
 };
 
 /// The Durable Object of a user.
@@ -66,6 +69,9 @@ impl DurableObject for UserObject {
         }
         if let Some(header) = request.headers().get(UPGRADE_HEADER)? {
             return object.upgrade(&header).await;
+        }
+        if let Some(header) = request.headers().get(CONSOLE_HEADER)? {
+            return object.upgrade_console(&header).await;
         }
         let answer = match wire::read(&request.text().await?) {
             Ok(ask) => object.answer(ask).await,
@@ -123,13 +129,31 @@ impl DurableObject for UserObject {
 impl Object {
     /// A client wants in. 101 with its socket, or 200 with the reply that refuses it.
     async fn upgrade(self: Rc<Self>, header: &str) -> worker::Result<Response> {
-        let Upgrade { opening, greeting } = match wire::read_header(header) {
+        let Upgrade { opening, greeting, belief } = match wire::read_header(header) {
             Ok(upgrade) => upgrade,
             Err(error) => return respond(&UserAnswer::Failed(error.to_string())),
         };
+        self.open(&Command::Open(Box::new(opening)), greeting, belief).await
+    }
+
+    /// A console wants in.
+    async fn upgrade_console(self: Rc<Self>, header: &str) -> worker::Result<Response> {
+        let ConsoleUpgrade { opening, belief } = match wire::read_header(header) {
+            Ok(upgrade) => upgrade,
+            Err(error) => return respond(&UserAnswer::Failed(error.to_string())),
+        };
+        self.open(&Command::OpenConsole(Box::new(opening)), None, Some(belief)).await
+    }
+
+    async fn open(
+        self: Rc<Self>,
+        command: &Command,
+        greeting: Option<String>,
+        belief: Option<Belief>,
+    ) -> worker::Result<Response> {
         let pair = WebSocketPair::new()?;
-        let arriving = Arriving { socket: pair.server, greeting };
-        match self.run(&Command::Open(Box::new(opening)), Some(arriving), None).await {
+        let arriving = Some(Arriving { socket: pair.server, greeting });
+        match self.run(command, With { arriving, belief, on: None }).await {
             Ok(Reply::Opened(Ok(()))) => Response::from_websocket(pair.client),
             Ok(reply) => respond(&UserAnswer::Reply(reply)),
             Err(failure) => respond(&failed(&failure)),
@@ -138,18 +162,21 @@ impl Object {
 
     async fn answer(self: Rc<Self>, ask: UserAsk) -> UserAnswer {
         let answered = match ask {
-            UserAsk::Run(command) => {
-                if command == Command::Status {
-                    self.clone().drop_silent().await;
-                }
-                self.run(&command, None, None).await.map(UserAnswer::Reply)
-            }
+            UserAsk::Run(command) => self.obey(&command, None).await,
+            UserAsk::RunUnder(command, belief) => self.obey(&command, Some(belief)).await,
             UserAsk::Records(ids) => {
                 self.clone().drop_silent().await;
                 self.records(ids).map(UserAnswer::Records)
             }
         };
         answered.unwrap_or_else(|failure| failed(&failure))
+    }
+
+    async fn obey(self: Rc<Self>, command: &Command, belief: Option<Belief>) -> Result<UserAnswer, Failure> {
+        if *command == Command::Status {
+            self.clone().drop_silent().await;
+        }
+        self.run(command, With { belief, ..With::default() }).await.map(UserAnswer::Reply)
     }
 
     /// A message came.
@@ -169,7 +196,7 @@ impl Object {
         }
         sockets::heard(ws, crate::clock::now());
         let command = Command::Receive { connection, message };
-        if let Err(failure) = self.clone().run(&command, None, Some(ws)).await {
+        if let Err(failure) = self.clone().run(&command, With { on: Some(ws), ..With::default() }).await {
             tracing::error!(%failure, "a message could not be carried out");
             // The client comes back and asks again.
             self.hang_up(connection, ws, None).await;
@@ -192,7 +219,7 @@ impl Object {
 
     async fn end(self: Rc<Self>, connection: ConnId, ws: Option<&WebSocket>) {
         let command = Command::Close { connection };
-        if let Err(failure) = self.clone().run(&command, None, ws).await {
+        if let Err(failure) = self.clone().run(&command, With { on: ws, ..With::default() }).await {
             tracing::error!(%failure, "the end of a connection is not durable yet");
             // Nobody sees it any more; what the store does not know, the next look back finds.
             if let Some(ws) = ws {
@@ -222,6 +249,9 @@ impl Object {
 }
 
 fn failed(failure: &Failure) -> UserAnswer {
+    if let Failure::OtherTenant(home) = failure {
+        return UserAnswer::OtherTenant(*home);
+    }
     tracing::error!(%failure, "a command was not carried out");
     UserAnswer::Failed(failure.to_string())
 }

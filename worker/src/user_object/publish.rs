@@ -40,7 +40,7 @@ impl Object {
         };
         if let Err(error) = &published {
             tracing::warn!(%error, "the directory could not be told; it is tried again");
-            self.arm(None);
+            self.arm(None, self.retry());
         }
         published
     }
@@ -79,7 +79,7 @@ impl Object {
         self.sql().write(&statements).map_err(|error| CallError(error.to_string()))?;
         if !renamed.is_empty() {
             for held in self.held(None) {
-                let record = held.connection().and_then(|connection| connection.record);
+                let record = held.record();
                 if let Some((_, new)) = renamed.iter().find(|(old, _)| Some(*old) == record) {
                     sockets::set_record(&held, *new);
                 }

@@ -3,20 +3,25 @@
 use std::{collections::HashMap, rc::Rc};
 
 use rollcall_core::{
-    id::{ConnId, UserId},
+    id::{ConnId, TenantId},
     store::Statement,
-    user::{Action, Command, Connection, Outcome, Reply, User},
+    time::Moment,
+    user::{Action, Command, Outcome, Reply, User},
 };
 use worker::WebSocket;
 
 use super::{
     Object,
     attachment::{Attachment, TooBig},
-    sockets::Arriving,
+    sockets::{Arriving, Held},
 };
 use crate::{
+    cache::BELIEVED,
     clock::{self, NoEntropy},
+    marks,
     sql::SqlError,
+    stub::CallError,
+    wire::Belief,
 };
 
 /// A command was not carried out, or the directory has not heard of it.
@@ -37,6 +42,12 @@ pub(super) enum Failure {
     /// The object has no user's name; nothing happened.
     #[error("the object does not know whose it is")]
     Nobody,
+    /// The command was to be held against another tenant's mark; nothing happened.
+    #[error("the user is at home in tenant {0}")]
+    OtherTenant(TenantId),
+    /// Nothing happened.
+    #[error("the mark of the user's tenant is not known: {0}")]
+    NoMark(CallError),
     /// The connection cannot be kept; nothing happened.
     #[error(transparent)]
     TooBig(#[from] TooBig),
@@ -45,15 +56,25 @@ pub(super) enum Failure {
     Untold(String),
 }
 
+/// What may come with a command.
+#[derive(Default)]
+pub(super) struct With<'a> {
+    /// The socket of an opening.
+    pub(super) arriving: Option<Arriving>,
+    /// The socket that the command is about.
+    pub(super) on: Option<&'a WebSocket>,
+    /// The mark that the command is held against, as its giver knows it.
+    pub(super) belief: Option<Belief>,
+}
+
 impl Object {
-    /// Gives the user a command and waits until all of its outcome has happened. `arriving` is the socket of an
-    /// opening, `on` the socket that the command is about.
-    pub(super) async fn run(
-        self: Rc<Self>,
-        command: &Command,
-        arriving: Option<Arriving>,
-        on: Option<&WebSocket>,
-    ) -> Result<Reply, Failure> {
+    /// Gives the user a command and waits until all of its outcome has happened.
+    pub(super) async fn run(self: Rc<Self>, command: &Command, with: With<'_>) -> Result<Reply, Failure> {
+        let With { arriving, on, belief } = with;
+        let belief = match belief {
+            None if command.needs().mark => Some(self.own_belief().await?),
+            other => other,
+        };
         // From here to the end of the commit there is no waiting.
         let id = self.user()?;
         let configuration = self.configuration()?;
@@ -64,45 +85,52 @@ impl Object {
             _ => None,
         };
         // A socket that is closing is nobody's connection, but that its end is still to be written down.
-        let is_live = |connection: &Connection, open: bool| open || Some(connection.id) == ending;
-        let live = held
-            .iter()
-            .filter_map(|held| held.connection().filter(|connection| is_live(connection, held.is_open())));
-        let user = User::new(id.clone(), live.cloned().collect());
-        let at = clock::moment()?;
-        let loaded = self.load(&id, command, at.now)?;
+        let live = || held.iter().filter(|held| held.is_open() || Some(held.id()) == ending);
+        let user = User::new(id.clone(), live().filter_map(Held::connection).cloned().collect())
+            .with_consoles(live().filter_map(Held::console).cloned().collect());
+        let at = moment_under(belief.as_ref())?;
+        let loaded = self.load(&id, command, belief.as_ref(), &configuration.rules, at.now)?;
         let Outcome { reply, changes, actions, wake_at } =
             user.apply(command, &loaded, &configuration.rules, at);
         check_sizes(&actions)?;
+        // What this outcome adds to the outbox is published right behind it, and is late only if that fails.
+        let retry = wake_at.and_then(|_| self.retry());
         if !changes.is_empty() {
             let statements: Vec<Statement> =
                 changes.iter().flat_map(|change| change.statements(&id)).collect();
             self.sql().write(&statements)?;
         }
         if wake_at.is_some() {
-            self.arm(wake_at);
+            self.arm(wake_at, retry);
         }
         let sockets = held.into_iter().map(|held| (held.id(), held.ws)).collect();
         self.carry_out(command, actions, sockets, arriving).await?;
         Ok(reply)
     }
 
-    /// The user as it is now, for commands that only look.
-    pub(super) fn presence(&self, id: &UserId) -> Result<Reply, Failure> {
-        let held = self.held(None);
-        let live = held.iter().filter(|held| held.is_open()).filter_map(|held| held.connection());
-        let user = User::new(id.clone(), live.cloned().collect());
+    /// The mark of the user's tenant, where nobody brought it along.
+    async fn own_belief(&self) -> Result<Belief, Failure> {
         let configuration = self.configuration()?;
-        Ok(user.apply(&Command::Status, &Default::default(), &configuration.rules, clock::moment()?).reply)
+        let home = self.home(&self.user()?, &configuration.rules, clock::now())?;
+        let shards = configuration.settings.presence.directory_shards;
+        marks::believed(&self.env, home, shards).await.map_err(Failure::NoMark)
     }
+}
+
+/// Now; but no later than the belief reaches. A mark that was put in force since lies beyond that moment, so what
+/// begins without having heard of it is covered by it, however long the way here was
+/// (`docs/rules/edge.md#marks`).
+fn moment_under(belief: Option<&Belief>) -> Result<Moment, NoEntropy> {
+    let at = clock::moment()?;
+    let reach = belief.map(|belief| belief.asked + BELIEVED);
+    Ok(Moment { now: reach.map_or(at.now, |reach| reach.min(at.now)), ..at })
 }
 
 /// A connection that does not fit on its socket is refused before anything is durable.
 fn check_sizes(actions: &[Action]) -> Result<(), TooBig> {
     actions.iter().try_for_each(|action| match action {
-        Action::Admit(connection) => {
-            Attachment::Live { connection: connection.clone(), heard: connection.opened_at }.pack().map(drop)
-        }
+        Action::Admit(connection) => Attachment::live(connection).pack().map(drop),
+        Action::AdmitConsole(console) => Attachment::console(console).pack().map(drop),
         _ => Ok(()),
     })
 }

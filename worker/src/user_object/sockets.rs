@@ -3,10 +3,10 @@
 use std::{rc::Rc, time::Duration};
 
 use rollcall_core::{
-    gateway::{Encoding, PING, PONG, Payload},
-    id::ConnId,
+    gateway::{PING, PONG, Payload},
+    id::{ConnId, RecordId},
     time::Timestamp,
-    user::Connection,
+    user::{Connection, Console},
 };
 use wasm_bindgen::JsCast as _;
 use worker::{WebSocket, WebSocketRequestResponsePair, web_sys};
@@ -39,16 +39,30 @@ pub(super) struct Held {
 impl Held {
     /// Its connection's name.
     pub(super) fn id(&self) -> ConnId {
-        match &self.attachment {
-            Attachment::Live { connection, .. } => connection.id,
-            Attachment::Ended { connection } => *connection,
-        }
+        self.attachment.id()
     }
 
     /// Its connection, if that has not left the live set.
     pub(super) fn connection(&self) -> Option<&Connection> {
         match &self.attachment {
             Attachment::Live { connection, .. } => Some(connection),
+            Attachment::Console { .. } | Attachment::Ended { .. } => None,
+        }
+    }
+
+    /// Its console, if that has not left the live set.
+    pub(super) fn console(&self) -> Option<&Console> {
+        match &self.attachment {
+            Attachment::Console { console, .. } => Some(console),
+            Attachment::Live { .. } | Attachment::Ended { .. } => None,
+        }
+    }
+
+    /// The record of what is connected.
+    pub(super) fn record(&self) -> Option<RecordId> {
+        match &self.attachment {
+            Attachment::Live { connection, .. } => connection.record,
+            Attachment::Console { console, .. } => console.record,
             Attachment::Ended { .. } => None,
         }
     }
@@ -77,17 +91,15 @@ impl Object {
         all
     }
 
-    /// Makes an arriving socket a connection.
-    pub(super) fn admit(&self, arriving: &Arriving, connection: &Connection) -> Result<(), TooBig> {
-        let attachment =
-            Attachment::Live { connection: Box::new(connection.clone()), heard: connection.opened_at };
+    /// Makes an arriving socket a connection or a console.
+    pub(super) fn admit(&self, arriving: &Arriving, attachment: &Attachment) -> Result<(), TooBig> {
         let packed = attachment.pack()?;
         // The runtime throws at its own bound of sockets; the record that was opened is found by the next look back.
         if self.state.as_raw().accept_websocket(arriving.socket.as_ref()).is_err() {
             return Err(TooBig);
         }
         packed.attach(&arriving.socket);
-        if connection.wire.encoding == Encoding::Json
+        if attachment.may_ping()
             && let Ok(pair) = WebSocketRequestResponsePair::new(PING, PONG)
             && self.state.as_raw().set_websocket_auto_response(&pair).is_err()
         {
@@ -110,7 +122,9 @@ impl Object {
     }
 
     fn is_silent(&self, held: &Held, now: Timestamp) -> bool {
-        let Attachment::Live { heard, .. } = &held.attachment else { return false };
+        let (Attachment::Live { heard, .. } | Attachment::Console { heard, .. }) = &held.attachment else {
+            return false;
+        };
         let state: &RawState = self.state.as_raw().unchecked_ref();
         let Ok(Some(answered)) = state.auto_response_timestamp(held.ws.as_ref()) else { return false };
         // Milliseconds of this century fit a double exactly.
@@ -132,8 +146,11 @@ pub(super) fn connection(ws: &WebSocket) -> Option<ConnId> {
 
 /// A message came on this socket.
 pub(super) fn heard(ws: &WebSocket, at: Timestamp) {
-    if let Some(Attachment::Live { connection, .. }) = Attachment::of(ws) {
-        attach(ws, &Attachment::Live { connection, heard: at });
+    if let Some(mut attachment) = Attachment::of(ws)
+        && let Some(heard) = attachment.heard()
+    {
+        *heard = at;
+        attach(ws, &attachment);
     }
 }
 
@@ -150,12 +167,15 @@ pub(super) fn mark_ended(ws: &WebSocket, connection: ConnId) {
     attach(ws, &Attachment::Ended { connection });
 }
 
-/// Gives a connection's record another id.
-pub(super) fn set_record(held: &Held, record: rollcall_core::id::RecordId) {
-    if let Some(Attachment::Live { mut connection, heard }) = Attachment::of(&held.ws) {
-        connection.record = Some(record);
-        attach(&held.ws, &Attachment::Live { connection, heard });
+/// Gives the record of what is connected another id.
+pub(super) fn set_record(held: &Held, record: RecordId) {
+    let Some(mut attachment) = Attachment::of(&held.ws) else { return };
+    match &mut attachment {
+        Attachment::Live { connection, .. } => connection.record = Some(record),
+        Attachment::Console { console, .. } => console.record = Some(record),
+        Attachment::Ended { .. } => return,
     }
+    attach(&held.ws, &attachment);
 }
 
 /// Sends a message. A socket that is closing takes none, and its end is reported in its own event.

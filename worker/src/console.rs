@@ -1,0 +1,58 @@
+//! The message center's upgrade: judged here, registered and accepted by the user's object
+//! (`docs/rules/message-center.md#socket`).
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::Response,
+    routing::get,
+};
+use http::request::Parts;
+use rollcall_api::{
+    Unavailable,
+    message_center::socket::{self as console, Refused},
+    openim::gateway,
+};
+use rollcall_core::user::Reply;
+use worker::{WebSocket, send::SendFuture};
+
+use crate::{
+    backend::Edge,
+    clock,
+    stub::{CONSOLE_HEADER, CallError},
+    upgrade::{accepted, open, peer},
+    wire::{self, ConsoleUpgrade},
+};
+
+/// Where consoles connect.
+pub(crate) fn routes() -> Router<Edge> {
+    console::routes(get(connect))
+}
+
+async fn connect(State(edge): State<Edge>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    if !gateway::wants_upgrade(&parts.headers) {
+        return gateway::upgrade_required();
+    }
+    match register(&edge, &parts).await {
+        Ok(socket) => accepted(socket),
+        Err(refused) => console::refuse(&edge, &parts, &refused),
+    }
+}
+
+/// Everything from the token to the live set.
+async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refused> {
+    let connection = clock::connection_id().map_err(|error| Unavailable(error.to_string()))?;
+    let mut opening = console::knock(edge, parts, &peer(parts), connection).await?;
+    // A header has to stay small, and nobody asks a socket what its holder may do.
+    let who = &mut opening.principal;
+    (who.permissions, who.departments, who.groups) = Default::default();
+    let (user, tenant) = (who.user.clone(), who.tenant);
+    let header = |belief| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), belief });
+    match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {
+        Ok(Ok(socket)) => Ok(socket),
+        Ok(Err(Reply::Opened(Err(error)))) => Err(error.into()),
+        Ok(Err(other)) => Err(Unavailable::unexpected(&other).into()),
+        Err(CallError(problem)) => Err(Unavailable(problem).into()),
+    }
+}
