@@ -3,7 +3,11 @@
 use std::fmt;
 
 use crate::{
-    console::{date::Zone, issuer::ANYWHERE, scene},
+    console::{
+        date::Zone,
+        issuer::{ANYWHERE, RESOLVER_ANYWHERE},
+        scene,
+    },
     settings::{Introspection, MessageCenter, Settings, Style},
 };
 
@@ -32,11 +36,13 @@ pub enum Profile {
     Introspection,
     /// As the first: a server for few cases of many users.
     Crowd,
+    /// The message center with a resolver of departments and groups that the suite plays.
+    Resolver,
 }
 
 impl Profile {
     /// In the order in which they run.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Base,
         Self::Policy1,
         Self::Policy4,
@@ -48,6 +54,7 @@ impl Profile {
         Self::Open,
         Self::Introspection,
         Self::Crowd,
+        Self::Resolver,
     ];
 
     /// The name used in reports and in the names of cases.
@@ -64,6 +71,7 @@ impl Profile {
             Self::Open => "open",
             Self::Introspection => "introspection",
             Self::Crowd => "crowd",
+            Self::Resolver => "resolver",
         }
     }
 
@@ -103,6 +111,14 @@ impl Profile {
                 };
                 Settings { message_center, tokens: scene::tokens(self), ..vectors }
             }
+            Self::Resolver => {
+                let message_center = MessageCenter {
+                    resolver: Some(RESOLVER_ANYWHERE.to_owned()),
+                    retention_days: 36_500,
+                    ..MessageCenter::default()
+                };
+                Settings { message_center, tokens: scene::tokens(self), ..vectors }
+            }
             Self::Introspection => {
                 let introspection = Introspection {
                     url: ANYWHERE.to_owned(),
@@ -123,7 +139,7 @@ impl Profile {
 
     /// Whether its cases are about the message center.
     fn is_message_center(self) -> bool {
-        matches!(self, Self::Console | Self::Open | Self::Introspection)
+        matches!(self, Self::Console | Self::Open | Self::Introspection | Self::Resolver)
     }
 
     /// Whether its cases may run on a server that others use.
@@ -174,6 +190,9 @@ fn message_center_mismatch(wanted: &Settings, settings: &Settings) -> Option<Str
     let (ours, theirs) = (&wanted.message_center, &settings.message_center);
     if wanted.introspection.as_ref().map(|i| &i.url) != settings.introspection.as_ref().map(|i| &i.url) {
         return Some("needs the issuer that the suite plays, or none".to_owned());
+    }
+    if ours.resolver != theirs.resolver {
+        return Some("needs the resolver that the suite plays, or none".to_owned());
     }
     if !wanted.tokens.iter().all(|token| settings.tokens.contains(token)) {
         return Some("needs the suite's [[auth.tokens]]".to_owned());

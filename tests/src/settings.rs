@@ -87,6 +87,8 @@ pub struct MessageCenter {
     pub operator_client: String,
     /// `retention_days`.
     pub retention_days: i64,
+    /// `resolver_url`, if there is one.
+    pub resolver: Option<String>,
 }
 
 impl Default for MessageCenter {
@@ -98,6 +100,7 @@ impl Default for MessageCenter {
             time_zone: "UTC".to_owned(),
             operator_client: "xcan_op".to_owned(),
             retention_days: 30,
+            resolver: None,
         }
     }
 }
@@ -199,6 +202,7 @@ impl Settings {
                     "retention_days",
                     defaults.message_center.retention_days,
                 )?,
+                resolver: word("message_center", "resolver_url").map(str::to_owned),
             },
         })
     }
@@ -230,7 +234,7 @@ impl Settings {
         };
         openim.insert("errdlt_style".into(), style.into());
         openim.insert("max_user_ids".into(), self.max_user_ids.into());
-        let MessageCenter { open, strict, off_status, time_zone, operator_client, retention_days } =
+        let MessageCenter { open, strict, off_status, time_zone, operator_client, retention_days, resolver } =
             &self.message_center;
         let mut message_center = Table::new();
         message_center.insert("profile".into(), if *open { "open" } else { "secure" }.into());
@@ -239,6 +243,9 @@ impl Settings {
         message_center.insert("time_zone".into(), time_zone.as_str().into());
         message_center.insert("operator_client_id".into(), operator_client.as_str().into());
         message_center.insert("retention_days".into(), (*retention_days).into());
+        if let Some(resolver) = resolver {
+            message_center.insert("resolver_url".into(), resolver.as_str().into());
+        }
         let sections =
             [("auth", auth), ("presence", presence), ("openim", openim), ("message_center", message_center)];
         let root: Table =

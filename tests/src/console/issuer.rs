@@ -1,4 +1,5 @@
-//! A small RFC 7662 server: what it knows of tokens, how it misbehaves, and what it was asked.
+//! A small RFC 7662 server: what it knows of tokens, how it misbehaves, and what it was asked. It also resolves
+//! departments and groups.
 
 use std::{
     collections::HashMap,
@@ -25,6 +26,9 @@ use crate::{
 
 /// Where the issuer is in a profile; a port that nobody can have stands for the one that is found at the start.
 pub const ANYWHERE: &str = "http://127.0.0.1:0/oauth2/introspect";
+
+/// The same of the resolver of departments and groups.
+pub const RESOLVER_ANYWHERE: &str = "http://127.0.0.1:0/members";
 
 /// How the issuer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,7 @@ pub struct Issuer {
 #[derive(Default)]
 struct State {
     known: HashMap<String, Value>,
+    members: HashMap<String, Value>,
     moods: HashMap<String, Mood>,
     asked: Vec<Request>,
 }
@@ -72,14 +77,18 @@ impl Drop for Issuer {
 impl Issuer {
     /// Starts an issuer when the settings leave its place open, and puts its address there.
     pub async fn wanted(settings: &mut Settings) -> Result<Option<Self>> {
-        match &mut settings.introspection {
-            Some(introspection) if introspection.url == ANYWHERE => {
-                let issuer = Self::start().await?;
-                introspection.url = ANYWHERE.replace("127.0.0.1:0", &issuer.address.to_string());
-                Ok(Some(issuer))
-            }
-            _ => Ok(None),
+        let tokens = settings.introspection.as_mut().map(|introspection| &mut introspection.url);
+        let places = [tokens, settings.message_center.resolver.as_mut()].into_iter().flatten();
+        let open: Vec<&mut String> =
+            places.filter(|url| [ANYWHERE, RESOLVER_ANYWHERE].contains(&url.as_str())).collect();
+        if open.is_empty() {
+            return Ok(None);
         }
+        let issuer = Self::start().await?;
+        for url in open {
+            *url = url.replace("127.0.0.1:0", &issuer.address.to_string());
+        }
+        Ok(Some(issuer))
     }
 
     async fn start() -> Result<Self> {
@@ -110,12 +119,17 @@ impl Issuer {
         self.state().known.remove(token);
     }
 
-    /// From now on questions about a token are met like this. Cases do not disturb each other: a mood is about one.
+    /// From now on this is the answer about a department or a group, such as `DEPT 11`.
+    pub fn gathers(&self, circle: &str, answer: Value) {
+        self.state().members.insert(circle.to_owned(), answer);
+    }
+
+    /// From now on questions about a token, or about a department or group, are met like this. Cases do not disturb each other: a mood is about one.
     pub fn feels(&self, token: &str, mood: Mood) {
         self.state().moods.insert(token.to_owned(), mood);
     }
 
-    /// Everything that was asked about a token, in order.
+    /// Everything that was asked about a token, or about a department or group, in order.
     pub fn asked(&self, token: &str) -> Vec<Request> {
         self.state()
             .asked
@@ -169,13 +183,14 @@ fn merge(into: &mut Value, extra: &Value) {
 async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Result<()> {
     let mut unread = Vec::new();
     while let Some(request) = http::read_request(&mut stream, &mut unread).await? {
-        let token = subject(&request).unwrap_or_default();
+        let subject = subject(&request).unwrap_or_default();
         let (mood, known) = {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.asked.push(request);
-            (state.moods.get(&token).copied().unwrap_or(Mood::Well), state.known.get(&token).cloned())
+            let known = state.known.get(&subject).or(state.members.get(&subject)).cloned();
+            (state.moods.get(&subject).copied().unwrap_or(Mood::Well), known)
         };
-        let answer = known.unwrap_or_else(|| json!({"active": false})).to_string();
+        let answer = known.unwrap_or_else(|| json!({"active": false, "userIds": []})).to_string();
         let (status, body) = match mood {
             Mood::Well => ("200 OK", answer),
             Mood::Down => return Ok(()),
@@ -196,10 +211,17 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Result<()> {
     Ok(())
 }
 
-/// The token that a question is about.
+/// What a question is about: a token, or the first of the departments or groups.
 fn subject(request: &Request) -> Option<String> {
     let body = std::str::from_utf8(&request.body).ok()?;
-    body.split('&').find_map(|pair| pair.strip_prefix("token=")).map(str::to_owned)
+    match serde_json::from_str::<Value>(body) {
+        Ok(question) => {
+            let circle = question.pointer("/ids/0")?;
+            let circle = circle.as_str().map_or_else(|| circle.to_string(), str::to_owned);
+            Some(format!("{} {circle}", question.pointer("/type")?.as_str()?))
+        }
+        Err(_) => body.split('&').find_map(|pair| pair.strip_prefix("token=")).map(str::to_owned),
+    }
 }
 
 #[cfg(test)]
@@ -221,7 +243,11 @@ mod tests {
         assert_eq!(claims["principal"]["sys_admin"], true);
         assert_eq!(claims["principal"]["id"], "7");
         let answer = connection.send(&question("b")).await.unwrap();
-        assert_eq!(answer.body, br#"{"active":false}"#);
+        assert_eq!(answer.body, br#"{"active":false,"userIds":[]}"#);
+        issuer.gathers("DEPT 11", json!({"userIds": [1]}));
+        let about_members = Request::post("/members").body(r#"{"type":"DEPT","tenantId":"1","ids":["11"]}"#);
+        assert_eq!(connection.send(&about_members).await.unwrap().body, br#"{"userIds":[1]}"#);
+        assert_eq!(issuer.asked("DEPT 11").len(), 1);
         assert_eq!((issuer.asked("a").len(), issuer.asked("b").len()), (1, 1));
         issuer.feels("a", Mood::Down);
         assert!(connection.send(&question("a")).await.is_err());
@@ -245,6 +271,8 @@ mod tests {
         assert!(Issuer::wanted(&mut settings).await.unwrap().is_some());
         assert_ne!(settings.introspection.as_ref().unwrap().url, ANYWHERE);
         assert!(Issuer::wanted(&mut settings).await.unwrap().is_none());
+        settings.message_center.resolver = Some(RESOLVER_ANYWHERE.to_owned());
+        assert!(Issuer::wanted(&mut settings).await.unwrap().is_some());
         assert_eq!(basic(&introspection), "Basic YTpi");
     }
 }

@@ -1,6 +1,6 @@
 //! Users taken offline: records, sockets, tokens, in both families.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::{
@@ -18,6 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
         the_token_is_refused_until_the_user_is_unlocked,
         an_openim_socket_of_the_same_user_is_kicked_too,
         an_openim_token_issued_afterwards_works,
+        an_openim_token_stays_dead_when_the_user_is_unlocked,
         records_of_imported_users_end,
         a_user_who_is_offline_loses_the_token_all_the_same,
         the_order_may_be_repeated,
@@ -69,11 +70,26 @@ async fn the_token_is_refused_until_the_user_is_unlocked(world: World) -> Result
         stage.detail("user-101", user).await?.unauthorized("invalid_token")?;
     }
     stage.forced_off(&mut socket, "USER", &[user]).await?;
+    let ended = stage.records(user).await?;
     same(stage.unlock("users", user).await?, true, "whether there was a mark")?;
     same(stage.unlock("users", user).await?, false, "whether there was a second one")?;
     let mut again = stage.connect("user-101", user, "d").await?;
     again.control_ping(b"in").await?;
+    let records = stage.records(user).await?;
+    same(records.get(1..).unwrap_or_default(), ended.as_slice(), "what was ended")?;
     stage.detail("user-101", user).await?.record().map(drop)
+}
+
+/// There is another way back for those: a new one.
+async fn an_openim_token_stays_dead_when_the_user_is_unlocked(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    let (token, mut socket) = world.login(&user.to_string(), 5).await?;
+    stage.take_off("admin-t1", "USER", &[user]).await?;
+    socket.kicked().await?;
+    stage.unlock("users", user).await?;
+    world.expect_verdict(&token, 1506, "the token that was taken back").await?;
+    world.login(&user.to_string(), 5).await.map(drop)
 }
 
 async fn an_openim_socket_of_the_same_user_is_kicked_too(world: World) -> Result<()> {
@@ -179,9 +195,9 @@ async fn several_users_are_taken_off_at_once(world: World) -> Result<()> {
     let body = json!({"receiveObjectType": "user", "receiveObjectIds": ids}).to_string();
     stage.off_text(&stage.bearer("admin-t1"), &body).await?.empty()?;
     stage.all_gone("admin-t1", &users).await?;
-    for socket in &mut sockets {
-        socket.text().await.context("the CLOSE message")?;
-        socket.closed(4001).await?;
+    for (socket, user) in sockets.iter_mut().zip(users) {
+        // Nobody learns who else was meant.
+        stage.forced_off(socket, "USER", &[user]).await?;
     }
     same(stage.list("admin-t1", "online=true").await?.total, 0, "records online")
 }

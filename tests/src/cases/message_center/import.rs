@@ -18,6 +18,8 @@ pub(super) fn cases() -> Vec<Case> {
         an_import_is_counted_and_may_be_repeated,
         of_two_lines_with_one_id_the_last_wins,
         bad_lines_are_named_and_good_ones_are_taken,
+        empty_lines_are_skipped_and_counted,
+        a_line_above_16_kib_is_refused,
         many_bad_lines_are_counted_and_a_thousand_are_named,
         an_import_never_changes_a_live_record,
         a_record_whose_lease_ran_out_reads_as_ended_then,
@@ -113,6 +115,23 @@ async fn bad_lines_are_named_and_good_ones_are_taken(world: World) -> Result<()>
     same(at(&answer, "/rejectedTotal")?, &json!(bad.len()), "rejectedTotal")?;
     let ids = [9002, 9001].map(|id| stage.scene().record(id).to_string()).to_vec();
     same(stage.list("admin-t1", "").await?.ids(), ids, "the records")
+}
+
+async fn empty_lines_are_skipped_and_counted(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let text = format!("\n{}\r\n\r\n\nx\n", row(&stage, 9001)?.line());
+    let answer = stage.import_text(&text).await?;
+    same(counts(&answer)?, (1, 0, 1), "imported, updated, rejected")?;
+    same(at(&answer, "/rejected/0/line")?, &json!(5), "line")
+}
+
+async fn a_line_above_16_kib_is_refused(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let (long, short) = (Row { name: "x".repeat(17 << 10), ..row(&stage, 9001)? }, row(&stage, 9002)?);
+    let answer = stage.import_text(&format!("{}\n{}", long.line(), short.line())).await?;
+    same(counts(&answer)?, (1, 0, 1), "imported, updated, rejected")?;
+    same(at(&answer, "/rejected/0/line")?, &json!(1), "line")?;
+    same(stage.list("admin-t1", "").await?.ids(), vec![short.id.to_string()], "the records")
 }
 
 async fn many_bad_lines_are_counted_and_a_thousand_are_named(world: World) -> Result<()> {

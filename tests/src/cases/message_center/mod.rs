@@ -22,6 +22,7 @@ mod paging;
 mod parameters;
 mod permission;
 mod published;
+mod resolver;
 mod search;
 mod socket;
 mod surface;
@@ -53,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The cases that have a scene of their own.
 pub(crate) fn staged() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 8] = [
+    let files: [fn() -> Vec<Case>; 9] = [
         vectors_off::cases,
         socket::cases,
         force_off::cases,
@@ -62,6 +63,7 @@ pub(crate) fn staged() -> Vec<Case> {
         import::cases,
         open::cases,
         introspection::cases,
+        resolver::cases,
     ];
     files.iter().flat_map(|file| file()).collect()
 }

@@ -28,6 +28,8 @@ pub(super) fn cases() -> Vec<Case> {
         an_openim_socket_of_a_number_has_a_record_too,
         an_openim_socket_of_a_name_has_none,
         records_of_other_users_are_not_touched,
+        a_ping_is_answered_and_other_texts_are_ignored,
+        a_binary_message_is_not_understood,
     ]
 }
 
@@ -225,4 +227,26 @@ async fn records_of_other_users_are_not_touched(world: World) -> Result<()> {
     stage.until_online(user, &[] as &[&str]).await?;
     let after = stage.list("admin-t1", "").await?.records;
     same(after.get(1..).unwrap_or_default(), before.as_slice(), "the records beside the ended one")
+}
+
+async fn a_ping_is_answered_and_other_texts_are_ignored(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    let mut socket = stage.connect("user-101", user, "d").await?;
+    socket.alive().await?;
+    for text in ["", "{}", "hello", r#"{"type":"CHAT","content":"x"}"#, r#"{"type":"CLOSE"}"#, "[1"] {
+        socket.send_text(text).await?;
+    }
+    // What comes next is the answer to this one: the others have none.
+    socket.alive().await?;
+    same(stage.online_devices(user).await?, vec!["d".to_owned()], "devices")
+}
+
+async fn a_binary_message_is_not_understood(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    let mut socket = stage.connect("user-101", user, "d").await?;
+    socket.send_binary(b"\x00\x01".to_vec()).await?;
+    socket.closed(1002).await?;
+    stage.until_online(user, &[] as &[&str]).await
 }
