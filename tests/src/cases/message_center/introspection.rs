@@ -32,6 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
         an_issuer_that_never_answers_is_given_up within 60,
         an_order_covers_a_token_that_is_in_the_cache,
         a_token_issued_after_the_order_is_accepted,
+        a_token_that_an_order_took_stays_dead_when_a_later_one_spares_its_user,
         a_personal_access_token_does_not_inherit_the_right,
         a_personal_access_token_is_spared,
         static_tokens_do_not_ask_the_issuer,
@@ -283,6 +284,23 @@ async fn a_token_issued_after_the_order_is_accepted(world: World) -> Result<()> 
     let mut socket = world.upgraded(&new.handshake()).await?;
     socket.control_ping(b"in").await?;
     old.get(LIST).await?.unauthorized("invalid_token")
+}
+
+/// A tenant has one mark, and the later one exempts its caller: from itself, not from the earlier one.
+async fn a_token_that_an_order_took_stays_dead_when_a_later_one_spares_its_user(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let ids = [stage.scene().tenant(1)];
+    let old = Token::of(&stage, 501, &json!({"iat": unix_time() - 60, "principal": {"sys_admin": true}}))?;
+    old.get(LIST).await?.page()?;
+    stage.take_off("admin-t1", "TENANT", &ids).await?;
+    old.get(LIST).await?.unauthorized("invalid_token")?;
+    let new = Token::of(&stage, 501, &json!({"iat": unix_time() + 2, "principal": {"sys_admin": true}}))?;
+    new.get(LIST).await?.page()?;
+    let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": ids}).to_string();
+    stage.off_text(&new.text, &order).await?.empty()?;
+    new.get(LIST).await?.page()?;
+    old.get(LIST).await?.unauthorized("invalid_token")?;
+    stage.shut_out(&old.handshake(), "invalid_token").await
 }
 
 async fn a_personal_access_token_does_not_inherit_the_right(world: World) -> Result<()> {

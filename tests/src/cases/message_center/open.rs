@@ -21,6 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
         an_empty_order_answers_without_a_body,
         dates_are_those_of_greenwich,
         a_tenant_order_spares_the_caller,
+        a_second_tenant_order_spares_its_own_caller_alone,
     ]
 }
 
@@ -112,4 +113,25 @@ async fn a_tenant_order_spares_the_caller(world: World) -> Result<()> {
     stage.forced_off(&mut other, "TENANT", &ids).await?;
     caller.control_ping(b"still").await?;
     stage.list("user-101", "online=true").await.map(drop)
+}
+
+/// The second order takes the place of the first, and must not let in again whom that one shut out.
+async fn a_second_tenant_order_spares_its_own_caller_alone(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let [first, second, third] = [101, 102, 103].map(|user| stage.scene().user(user));
+    let ids = [stage.scene().tenant(1)];
+    let mut spared = stage.connect("user-101", first, "first").await?;
+    stage.off("user-101", "TENANT", &ids).await?.bodiless()?;
+    stage.shut_out(&stage.handshake("user-102", "d"), "invalid_token").await?;
+    stage.unlock("users", second).await?;
+    stage.until_accepted("user-102").await?;
+    spared.control_ping(b"still").await?;
+    stage.off("user-102", "TENANT", &ids).await?.bodiless()?;
+    stage.forced_off(&mut spared, "TENANT", &ids).await?;
+    stage.all_gone("user-102", &[first]).await?;
+    for (role, user) in [("user-101", first), ("user-103", third), ("admin-t1", stage.scene().user(100))] {
+        stage.shut_out(&stage.handshake(role, "d"), "invalid_token").await?;
+        stage.detail(role, user).await?.unauthorized("invalid_token")?;
+    }
+    stage.list("user-102", "").await.map(drop)
 }
