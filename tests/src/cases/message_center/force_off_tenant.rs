@@ -51,7 +51,7 @@ impl Tenant {
     }
 
     /// Everybody has heard the order, nobody is online, no token is accepted; but for the caller.
-    async fn dispersed(mut self, kind: &str, ids: &[i64]) -> Result<Stage> {
+    async fn dispersed(&mut self, kind: &str, ids: &[i64]) -> Result<Stage> {
         let online = self.stage.list("admin-t1", "online=true").await?.records;
         let left: Vec<String> = online.into_iter().map(|record| record.user_id).collect();
         same(left, vec![self.stage.scene().user(100).to_string()], "who is online")?;
@@ -67,7 +67,7 @@ impl Tenant {
             self.stage.forced_off(socket, kind, ids).await?;
         }
         self.caller.control_ping(b"still").await?;
-        Ok(self.stage)
+        Ok(self.stage.clone())
     }
 
     /// Nobody has noticed anything.
@@ -85,7 +85,7 @@ async fn foreigners(stage: &Stage) -> Result<usize> {
 }
 
 async fn a_tenant_loses_everybody_but_the_caller(world: World) -> Result<()> {
-    let tenant = Tenant::gather(&world).await?;
+    let mut tenant = Tenant::gather(&world).await?;
     let ids = [tenant.stage.scene().tenant(1)];
     tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
     let stage = tenant.dispersed("TENANT", &ids).await?;
@@ -127,7 +127,7 @@ async fn tenants_of_others_are_ignored(world: World) -> Result<()> {
 }
 
 async fn the_tenant_is_let_in_again_when_it_is_unlocked(world: World) -> Result<()> {
-    let tenant = Tenant::gather(&world).await?;
+    let mut tenant = Tenant::gather(&world).await?;
     let (ids, [one, two]) = ([tenant.stage.scene().tenant(1)], tenant.users);
     tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
     let stage = tenant.dispersed("TENANT", &ids).await?;
@@ -142,7 +142,7 @@ async fn the_tenant_is_let_in_again_when_it_is_unlocked(world: World) -> Result<
 }
 
 async fn one_user_is_let_in_again_when_he_is_unlocked(world: World) -> Result<()> {
-    let tenant = Tenant::gather(&world).await?;
+    let mut tenant = Tenant::gather(&world).await?;
     let (ids, [one, _]) = ([tenant.stage.scene().tenant(1)], tenant.users);
     tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
     let stage = tenant.dispersed("TENANT", &ids).await?;
@@ -188,7 +188,7 @@ async fn openim_administrators_are_spared(world: World) -> Result<()> {
 }
 
 async fn a_tenant_order_may_be_repeated(world: World) -> Result<()> {
-    let tenant = Tenant::gather(&world).await?;
+    let mut tenant = Tenant::gather(&world).await?;
     let ids = [tenant.stage.scene().tenant(1)];
     tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
     let stage = tenant.dispersed("TENANT", &ids).await?;
