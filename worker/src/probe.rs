@@ -3,7 +3,8 @@
 //! `GET /__probe/USER` tells the user's instance and how often sockets and alarms woke the object;
 //! `?do=abort` throws the instance away; `?do=directory_off`, `?do=directory_hang` and `?do=directory_on` make every
 //! call to the directory fail, wait, and go through again; `?do=rows` tells what its tables hold, `?do=sql UPDATE …`
-//! changes them, `?do=rollback` tells what a failing statement leaves behind.
+//! changes them, `?do=rollback` tells what a failing statement leaves behind; `?do=zone NAME MILLIS …` tells what clocks
+//! of a zone show.
 
 use std::{
     cell::RefCell,
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rollcall_core::{directory::row::COLUMNS, store::Statement};
+use rollcall_core::{directory::row::COLUMNS, store::Statement, time::Timestamp};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{
     Env, Headers, Request, RequestInit, Response, State, Url,
@@ -25,6 +26,7 @@ use crate::{
     raw,
     sql::Sql,
     stub::{CallError, DIRECTORY, USERS},
+    zone,
 };
 
 const HEADER: &str = "X-Rollcall-Probe";
@@ -112,10 +114,23 @@ pub(crate) fn user(state: &State, request: &Request) -> Option<worker::Result<Re
             if let Some(statement) = other.strip_prefix("sql ") {
                 return Some(change(state, statement));
             }
+            if let Some(asked) = other.strip_prefix("zone ") {
+                return Some(Response::ok(clocks(asked)));
+            }
         }
     }
     let Seen { instance, wakes } = seen(state, |_| {});
     Some(Response::from_json(&serde_json::json!({ "instance": instance, "wakes": wakes })))
+}
+
+/// A line for each instant.
+fn clocks(asked: &str) -> String {
+    let mut words = asked.split(' ');
+    let Some(zone) = words.next().and_then(|name| zone::zone(name).ok()) else {
+        return "no such zone\n".to_owned();
+    };
+    let instants = words.filter_map(|word| word.parse().ok()).map(Timestamp::from_millis);
+    instants.map(|instant| zone.format(instant) + "\n").collect()
 }
 
 /// Runs a statement of a test's own.

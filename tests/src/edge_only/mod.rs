@@ -15,6 +15,7 @@ mod races;
 mod refusal;
 mod secrets;
 mod stand;
+mod zones;
 
 use std::{
     io::{Write as _, stdout},
@@ -64,6 +65,8 @@ macro_rules! tests {
 fn all() -> Vec<Test> {
     tests![
         refusal: it_refuses_to_serve_without_a_secret within 120,
+        refusal: it_refuses_to_serve_in_a_time_zone_that_is_none within 120,
+        zones: clocks_show_what_the_iana_database_says within 120,
         pings: constant_pings_wake_nobody within 120,
         hibernation: hibernation_is_invisible within 180,
         races: upgrades_racing_under_policy_1_leave_one_connection within 240,

@@ -51,6 +51,14 @@ pub(super) async fn change(world: &World, statement: &str) -> Result<()> {
     text(world, &format!("/__probe/directory/dir:v1:0:0?do={action}")).await.map(drop)
 }
 
+/// What clocks of a zone show at these instants, in the runtime's own database.
+pub(super) async fn clocks(world: &World, zone: &str, instants: &[i64]) -> Result<Vec<String>> {
+    let instants: Vec<String> = instants.iter().map(i64::to_string).collect();
+    let action = escape(&format!("zone {zone} {}", instants.join(" ")));
+    let text = text(world, &format!("/__probe/nobody?do={action}")).await?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
 /// A record, as far as tests look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {

@@ -1,4 +1,4 @@
-//! A worker without a secret.
+//! A worker that cannot be configured as it should.
 
 use std::process::Stdio;
 
@@ -6,14 +6,25 @@ use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
 use super::stand::Stand;
-use crate::{check::holds, settings::Settings, subject::edge_command};
+use crate::{check::holds, profile::Profile, settings::Settings, subject::edge_command};
 
 /// What tells a reader what is missing and where to put it.
 const EXPLAINED: [&str; 3] = ["auth.secret", "npx wrangler secret put ROLLCALL__AUTH__SECRET", ".dev.vars"];
 
 pub(super) async fn it_refuses_to_serve_without_a_secret(stand: Stand) -> Result<String> {
     let settings = Settings { secret: None, ..Settings::default() };
-    let mut command: Command = edge_command(stand.command(), &settings, stand.home())?;
+    let command = edge_command(stand.command(), &settings, stand.home())?;
+    refused(command, &EXPLAINED).await
+}
+
+pub(super) async fn it_refuses_to_serve_in_a_time_zone_that_is_none(stand: Stand) -> Result<String> {
+    let mut command = edge_command(stand.command(), &Profile::Policy1.settings(), stand.home())?;
+    command.env("ROLLCALL__MESSAGE_CENTER__TIME_ZONE", "Mars/Olympus");
+    refused(command, &["message_center.time_zone: expected the IANA name"]).await
+}
+
+/// Runs a command that must end without having served, and must say these words.
+async fn refused(mut command: Command, words: &[&str]) -> Result<String> {
     let ended = command
         // What the tester's own environment holds is not what is tested.
         .env_remove("ROLLCALL__AUTH__SECRET")
@@ -27,10 +38,10 @@ pub(super) async fn it_refuses_to_serve_without_a_secret(stand: Stand) -> Result
         format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     holds(!ended.status.success(), || "it ended with success".to_owned())?;
     holds(!said.contains("listening on"), || format!("it said that it serves:\n{said}"))?;
-    for word in EXPLAINED {
+    for word in words {
         holds(said.contains(word), || format!("nothing is said of {word}:\n{said}"))?;
     }
     // The worker itself refused, whoever asks it: the command only passes on what it answered.
     holds(said.contains("answered 503"), || format!("the worker's own refusal is not told:\n{said}"))?;
-    Ok(format!("{}, {} texts found", ended.status, EXPLAINED.len()))
+    Ok(format!("{}, {} texts found", ended.status, words.len()))
 }
