@@ -36,15 +36,22 @@ fn session() -> Vec<(String, Vec<String>)> {
     steps
 }
 
-/// Tokens and connection ids differ from run to run; their form does not.
+/// Tokens, ids and dates differ from run to run; their form does not.
 fn masked(line: &str) -> String {
     let is_hex =
         |word: &str| word.len() == 32 && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let is_token = |word: &str| word.starts_with("eyJ") && word.split('.').count() == 3 && word.len() > 150;
+    let is_record = |word: &str| word.len() == 19 && word.bytes().all(|b| b.is_ascii_digit());
+    let is_date = |word: &str| {
+        let form: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        form == "0000-00-00 00:00:00"
+    };
     line.split('"')
         .map(|word| match word {
             word if is_hex(word) => "<connID>",
             word if is_token(word) => "<token>",
+            word if is_record(word) => "<record>",
+            word if is_date(word) => "<date>",
             word => word,
         })
         .collect::<Vec<_>>()
@@ -65,6 +72,7 @@ fn the_session_prints_what_the_readme_says() {
         env!("CARGO_BIN_EXE_rollcall"),
         home.path().join("data.toml").display()
     );
+    let mut clients = 0;
     for (command, printed) in &steps {
         if command.starts_with("alias rollcall=") {
             continue;
@@ -72,17 +80,16 @@ fn the_session_prints_what_the_readme_says() {
         script.push_str(&command.replace("http://127.0.0.1:10002", &format!("http://{}", server.address)));
         script.push('\n');
         // What the client in the background prints belongs to the step in which it is printed: it is waited for.
-        if command.ends_with('&') || printed.iter().any(|line| line.starts_with("close 4006")) {
-            script = script.replace(" &\n", " > client.log &\n");
+        let begins = command.ends_with('&');
+        if begins || printed.iter().any(|line| line.starts_with("close 4006")) {
+            clients += usize::from(begins);
+            let log = format!("client{clients}.log");
+            script = script.replace(" &\n", &format!(" > {log} &\n"));
+            let lines = if begins { 1 } else { 3 };
             script.push_str(&format!(
-                "until [ \"$(wc -l < client.log)\" -ge {} ]; do read -t 0.02 <> <(:); done\n",
-                if command.ends_with('&') { 1 } else { 3 }
+                "until [ -e {log} ] && [ \"$(wc -l < {log})\" -ge {lines} ]; do read -t 0.02 <> <(:); done\n"
             ));
-            script.push_str(if command.ends_with('&') {
-                "head -1 client.log\n"
-            } else {
-                "tail -2 client.log\n"
-            });
+            script.push_str(&if begins { format!("head -1 {log}\n") } else { format!("tail -2 {log}\n") });
         }
         script.push_str(&format!("echo '{END}'\n"));
     }

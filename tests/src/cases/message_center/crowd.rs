@@ -67,7 +67,8 @@ async fn an_order_to_everybody_reaches_a_crowd(world: World) -> Result<()> {
         begun.elapsed()
     ));
     // Who logs in again is welcome.
-    quiet.login(&crowd.first().context("nobody")?.user, 5).await?.1.alive().await?;
+    let (_, mut again) = quiet.login(&crowd.first().context("nobody")?.user, 5).await?;
+    again.alive().await?;
     same(total(&quiet, &admin, "online=true").await?, 1, "records online after a new login")
 }
 
