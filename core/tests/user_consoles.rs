@@ -20,7 +20,7 @@ use rollcall_core::{
     message_center::Principal,
     time::Timestamp,
     token::TokenError,
-    user::{Bearer, Change, Client, Command, ConsoleOpening, ForceOff, OpenError, Reply},
+    user::{Bearer, Change, Client, Command, ConsoleOpening, ForceOff, Loaded, OpenError, Reply},
 };
 
 const WEB: u8 = 5;
@@ -262,12 +262,15 @@ fn the_wave_of_a_mark_ends_what_it_covers_at_its_instant_and_nothing_else() {
     adapter.wait(1_000);
     let later = open(&mut adapter);
     adapter.mark = Some(Mark { at: at(START + 500), exempt: vec![], lifted: false });
+    let loaded = Loaded { mark: adapter.mark.clone(), ..Loaded::default() };
+    assert!(adapter.user.is_overdue(&loaded, &adapter.rules));
     let wave = ForceOff::Marked { notice: "why".into(), settle: false };
     let trace = adapter.force_off(wave.clone());
     assert_eq!(kicked(&trace), [connection]);
     assert!(trace.contains(&Event::Send(console, Payload::Text("why".into()))));
     assert_eq!(adapter.ended_at(record), Some(START + 500));
     assert_eq!(adapter.user.consoles()[0].id, later);
+    assert!(!adapter.user.is_overdue(&loaded, &adapter.rules), "what opened later is not covered");
     adapter.mark = None;
     assert_eq!(adapter.standing(&token), 1506, "for good, whatever becomes of the mark");
     assert_eq!(standing(&mut adapter, None, false), Ok(()), "which only the mark took back");

@@ -31,6 +31,13 @@ impl User {
         Outcome { changes, ..Outcome::of(Reply::Standing(standing)) }
     }
 
+    /// Whether the tenant's mark covers something that is live: it is in no answer, but its socket was not reached yet.
+    pub fn is_overdue(&self, loaded: &Loaded, rules: &Rules) -> bool {
+        let connections = self.connections.iter().map(|connection| connection.opened_at);
+        let consoles = self.consoles.iter().map(|console| console.opened_at);
+        connections.chain(consoles).any(|opened| self.is_marked(opened, loaded, rules))
+    }
+
     /// What the book says of a token of ours, and the tenant's mark beside it.
     pub(super) fn standing<'a>(&self, loaded: &'a Loaded, rules: &Rules) -> Result<&'a TokenRow, TokenError> {
         let row = book::standing(loaded.presented.as_ref())?;

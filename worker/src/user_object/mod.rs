@@ -196,11 +196,14 @@ impl Object {
         }
         sockets::heard(ws, crate::clock::now());
         let command = Command::Receive { connection, message };
-        if let Err(failure) = self.clone().run(&command, With { on: Some(ws), ..With::default() }).await {
+        let received = self.clone().run(&command, With { on: Some(ws), ..With::default() }).await;
+        if let Err(failure) = received {
             tracing::error!(%failure, "a message could not be carried out");
             // The client comes back and asks again.
             self.hang_up(connection, ws, None).await;
+            return;
         }
+        self.look_for_mark();
     }
 
     /// A socket is gone.

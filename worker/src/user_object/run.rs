@@ -6,7 +6,7 @@ use rollcall_core::{
     id::{ConnId, TenantId},
     store::Statement,
     time::Moment,
-    user::{Action, Command, Outcome, Reply, User},
+    user::{Action, Command, ForceOff, Outcome, Reply, User},
 };
 use worker::WebSocket;
 
@@ -90,6 +90,7 @@ impl Object {
             .with_consoles(live().filter_map(Held::console).cloned().collect());
         let at = moment_under(belief.as_ref())?;
         let loaded = self.load(&id, command, belief.as_ref(), &configuration.rules, at.now)?;
+        let overdue = user.is_overdue(&loaded, &configuration.rules);
         let Outcome { reply, changes, actions, wake_at } =
             user.apply(command, &loaded, &configuration.rules, at);
         check_sizes(&actions)?;
@@ -104,8 +105,35 @@ impl Object {
             self.arm(wake_at, retry);
         }
         let sockets = held.into_iter().map(|held| (held.id(), held.ws)).collect();
-        self.carry_out(command, actions, sockets, arriving).await?;
+        self.clone().carry_out(command, actions, sockets, arriving).await?;
+        if overdue && id.number().is_none() && !matches!(command, Command::ForceOff(_)) {
+            self.obey_mark();
+        }
         Ok(reply)
+    }
+
+    /// Has the sockets closed that the tenant's mark covers, after this event's answer. Orders reach users by their
+    /// records; one whose name is no number has none, and obeys when it learns of the mark.
+    fn obey_mark(self: Rc<Self>) {
+        // Only consoles are told the notice, and only users with numbers have those.
+        let order = ForceOff::Marked { notice: String::new(), settle: false };
+        self.run_later(Command::ForceOff(order));
+    }
+
+    /// Looks for a mark to obey, after this event.
+    pub(super) fn look_for_mark(self: Rc<Self>) {
+        if self.user().is_ok_and(|user| user.number().is_none()) {
+            self.run_later(Command::Status);
+        }
+    }
+
+    fn run_later(self: Rc<Self>, command: Command) {
+        let object = self.clone();
+        self.state.wait_until(async move {
+            if let Err(failure) = object.run(&command, With::default()).await {
+                tracing::error!(%failure, "an order to the tenant is not carried out yet");
+            }
+        });
     }
 
     /// The mark of the user's tenant, where nobody brought it along.
