@@ -4,6 +4,7 @@
 //! and breaks its calls at wish. What both runtimes promise alike is a case of the suite instead.
 
 mod chores;
+mod consoles;
 mod crash;
 mod grace;
 mod hibernation;
@@ -69,6 +70,7 @@ fn all() -> Vec<Test> {
         zones: clocks_show_what_the_iana_database_says within 120,
         pings: constant_pings_wake_nobody within 120,
         hibernation: hibernation_is_invisible within 180,
+        consoles: an_idle_console_wakes_nobody_and_hears_of_an_order within 120,
         races: upgrades_racing_under_policy_1_leave_one_connection within 240,
         outbox: an_outbox_whose_directory_call_fails_is_delivered_later within 120,
         outbox: a_force_off_that_the_directory_cannot_hear_of_stands_and_can_be_repeated within 120,

@@ -1,0 +1,54 @@
+//! Sockets of the message center that were left alone.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{probe, stand::Stand};
+use crate::{
+    check::{holds, same},
+    console::stage::Stage,
+    profile::Profile,
+};
+
+/// The runtime evicts an object 10 s after its last event.
+const PAST_EVICTION: Duration = Duration::from_secs(12);
+const PINGS: usize = 20;
+
+pub(super) async fn an_idle_console_wakes_nobody_and_hears_of_an_order(stand: Stand) -> Result<String> {
+    let runtime = stand.start(&Profile::Console.settings()).await?;
+    let world = runtime.world();
+    let stage = Stage::bare(&world)?;
+    let number = stage.scene().user(101);
+    let user = number.to_string();
+    let mut socket = world.upgraded(&stage.handshake("user-101", "d")).await?;
+    let open = || async {
+        let records = probe::own_records(&world, &user).await?;
+        Ok(records.iter().filter(|record| record.ended_at.is_none()).count())
+    };
+    same(open().await?, 1, "open records of a console")?;
+
+    let before = probe::look(&world, &user).await?;
+    for _ in 0..PINGS {
+        socket.alive().await?;
+    }
+    same(probe::look(&world, &user).await?, before, "the object after constant pings")?;
+    socket.send_text(&json!({"type": "ping", "body": 1}).to_string()).await?;
+    let pong: Value = serde_json::from_str(&socket.text().await?)?;
+    same(pong, json!({"type": "pong", "body": 1}), "the pong to a ping with a body of its own")?;
+    same(probe::look(&world, &user).await?.wakes, before.wakes + 1, "the wakes after another ping")?;
+
+    sleep(PAST_EVICTION).await;
+    let slept = probe::look(&world, &user).await?;
+    holds(slept.instance != before.instance, || "the object was never evicted".to_owned())?;
+    same(slept.wakes, before.wakes + 1, "the wakes after an idle time")?;
+    socket.alive().await?;
+    same(open().await?, 1, "open records after an idle time")?;
+    stage.take_off("admin-t1", "USER", &[number]).await?;
+    stage.forced_off(&mut socket, "USER", &[number]).await?;
+    world.eventually("open records after the order", open, &0).await?;
+    runtime.stop().await?;
+    Ok(format!("{PINGS} constant pings 0 wakes; evicted, and told of the order all the same"))
+}
