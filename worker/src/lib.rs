@@ -44,5 +44,4 @@ mod stub;
 mod upgrade;
 #[cfg(target_arch = "wasm32")]
 mod user_object;
-#[cfg(target_arch = "wasm32")]
 mod zone;

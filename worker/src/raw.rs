@@ -33,6 +33,18 @@ extern "C" {
         socket: &web_sys::WebSocket,
     ) -> Result<Option<Date>, JsValue>;
 
+    /// `Intl.DateTimeFormat`.
+    #[wasm_bindgen(js_namespace = Intl, js_name = DateTimeFormat)]
+    pub(crate) type DateFormat;
+
+    /// Throws for a zone that the runtime does not know.
+    #[wasm_bindgen(constructor, catch, js_namespace = Intl, js_class = "DateTimeFormat")]
+    pub(crate) fn new(locale: &str, options: &JsValue) -> Result<DateFormat, JsValue>;
+
+    /// A moment, in milliseconds, as text.
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn format(this: &DateFormat, millis: f64) -> Result<String, JsValue>;
+
     /// `setTimeout`. What it returns is an object in newer runtimes, not the number that `web-sys` expects.
     #[wasm_bindgen(js_name = setTimeout)]
     pub(crate) fn set_timeout(handler: &Function, millis: f64) -> JsValue;

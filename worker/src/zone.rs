@@ -1,98 +1,95 @@
-//! Time zones from the runtime's own database: a crate that brings one would weigh as much as a quarter of the module.
+//! Time zones, from the runtime's own database: one in the module would be a fifth of it.
 
-use std::{cell::RefCell, collections::HashMap};
-
-use rollcall_core::{
-    directory::zone::{Offsets, UnknownZone, Zone},
-    time::Timestamp,
-};
-use wasm_bindgen::{JsCast as _, JsValue};
-use worker::js_sys::{Array, Date, Function, Object, Reflect, global};
-
-/// Since 1970 no clock was changed but at a quarter of an hour.
-const QUARTER_SECS: i64 = 900;
-/// Offsets that are remembered: forty days of a list.
-const MOST: usize = 4_096;
-
-thread_local! {
-    /// The formatter of the one zone that is configured, and what it said.
-    static CLOCKS: RefCell<Clocks> = RefCell::default();
-}
-
-#[derive(Default)]
-struct Clocks {
-    format: Option<Function>,
-    offsets: HashMap<i64, i64>,
-}
-
-struct Runtime;
-
-/// The zone with this name, such as `Asia/Shanghai`.
-pub(crate) fn zone(name: &str) -> Result<Zone, UnknownZone> {
-    if name == "UTC" {
-        return Ok(Zone::default());
+/// `GMT`, `GMT+08:00` or `GMT-00:44:30` in seconds east of Greenwich.
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(dead_code, reason = "used on the Workers runtime, tested on any")
+)]
+fn seconds(offset: &str) -> Option<i64> {
+    let clock = offset.strip_prefix("GMT")?;
+    if clock.is_empty() {
+        return Some(0);
     }
-    let format = formatter(name).ok().filter(|format| ask(format, 0).is_some());
-    let format = format.ok_or_else(|| UnknownZone(name.to_owned()))?;
-    CLOCKS.with_borrow_mut(|clocks| *clocks = Clocks { format: Some(format), offsets: HashMap::new() });
-    Ok(Zone::of(Runtime))
-}
-
-impl Offsets for Runtime {
-    fn at(&self, instant: Timestamp) -> i64 {
-        CLOCKS.with_borrow_mut(|clocks| clocks.at(instant.secs()))
-    }
-}
-
-impl Clocks {
-    fn at(&mut self, secs: i64) -> i64 {
-        let quarter = secs.div_euclid(QUARTER_SECS);
-        if let Some(offset) = self.offsets.get(&quarter) {
-            return *offset;
-        }
-        // It answered for the zone's first instant; what it cannot tell is far outside of any calendar.
-        let offset = self.format.as_ref().and_then(|format| ask(format, secs)).unwrap_or_default();
-        if quarter >= 0 {
-            if self.offsets.len() >= MOST {
-                self.offsets.clear();
-            }
-            self.offsets.insert(quarter, offset);
-        }
-        offset
-    }
-}
-
-/// `new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "longOffset" }).format`
-fn formatter(name: &str) -> Result<Function, JsValue> {
-    let options = Object::new();
-    Reflect::set(&options, &"timeZone".into(), &name.into())?;
-    Reflect::set(&options, &"timeZoneName".into(), &"longOffset".into())?;
-    let intl = Reflect::get(&global(), &"Intl".into())?;
-    let constructor: Function = Reflect::get(&intl, &"DateTimeFormat".into())?.dyn_into()?;
-    let format = Reflect::construct(&constructor, &Array::of2(&"en-US".into(), &options))?;
-    Reflect::get(&format, &"format".into())?.dyn_into()
-}
-
-#[allow(clippy::cast_precision_loss, reason = "whole milliseconds of any calendar fit a double")]
-fn ask(format: &Function, secs: i64) -> Option<i64> {
-    let date = Date::new(&JsValue::from_f64(secs as f64 * 1000.0));
-    let text = format.call1(&JsValue::UNDEFINED, &date).ok()?.as_string()?;
-    read(&text)
-}
-
-/// The offset at the end of `7/16/2025, GMT+08:00`.
-fn read(text: &str) -> Option<i64> {
-    let (_, offset) = text.split_once("GMT")?;
-    let Some(sign) = offset.chars().next() else { return Some(0) };
-    let sign = match sign {
-        '+' => 1,
-        '-' | '\u{2212}' => -1,
-        _ => return None,
+    let (sign, clock) = match clock.strip_prefix('-') {
+        Some(clock) => (-1, clock),
+        None => (1, clock.strip_prefix('+')?),
     };
-    let units = offset.chars().skip(1).collect::<String>();
-    let mut secs = 0;
-    for (unit, text) in [3600, 60, 1].into_iter().zip(units.split(':')) {
-        secs += unit * text.trim().parse::<i64>().ok()?;
+    let mut parts = clock.split(':').map(|part| part.parse::<i64>().ok());
+    let (hours, minutes) = (parts.next()??, parts.next()??);
+    let seconds = parts.next().unwrap_or(Some(0))?;
+    Some(sign * (hours * 3600 + minutes * 60 + seconds))
+}
+
+#[cfg(target_arch = "wasm32")]
+pub(crate) use runtime::zone;
+
+#[cfg(target_arch = "wasm32")]
+mod runtime {
+    use rollcall_core::{
+        directory::zone::{Offsets, UnknownZone, Zone},
+        time::Timestamp,
+    };
+    use worker::{
+        js_sys::{Object, Reflect},
+        send::SendWrapper,
+    };
+
+    use crate::raw::DateFormat;
+
+    struct Intl(SendWrapper<DateFormat>);
+
+    /// The zone with this IANA name, such as `Asia/Shanghai`.
+    pub(crate) fn zone(name: &str) -> Result<Zone, UnknownZone> {
+        if name == "UTC" {
+            return Ok(Zone::default());
+        }
+        let format = formatter(name).ok_or_else(|| UnknownZone(name.to_owned()))?;
+        Ok(Zone::of(Intl(SendWrapper(format))))
     }
-    Some(sign * secs)
+
+    fn formatter(name: &str) -> Option<DateFormat> {
+        // The runtime takes offsets as well, which are no names.
+        if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return None;
+        }
+        let options = Object::new();
+        for (key, value) in [("timeZone", name), ("timeZoneName", "longOffset")] {
+            Reflect::set(&options, &key.into(), &value.into()).ok()?;
+        }
+        DateFormat::new("en-US", &options).ok()
+    }
+
+    impl Offsets for Intl {
+        fn at(&self, instant: Timestamp) -> i64 {
+            // A date, then the offset: `7/16/2025, GMT+08:00`.
+            #[allow(clippy::cast_precision_loss, reason = "a date of four digits is exact")]
+            let text = self.0.0.format(instant.millis() as f64).unwrap_or_default();
+            let offset = text.rsplit(' ').next().and_then(super::seconds);
+            offset.unwrap_or_else(|| {
+                tracing::error!("the runtime does not tell the time zone's offset");
+                0
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn offsets_are_read_as_the_runtime_writes_them() {
+        for (text, expected) in [
+            ("GMT", 0),
+            ("GMT+00:00", 0),
+            ("GMT+08:00", 28_800),
+            ("GMT-04:56:02", -17_762),
+            ("GMT-00:44:30", -2_670),
+        ] {
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+        for text in ["", "UTC", "GMT8", "GMT+8", "GMT+x:00", "GMT+08:00:x"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 mod chores;
 mod consoles;
 mod crash;
+mod directory;
 mod grace;
 mod hibernation;
 mod layout;
@@ -81,6 +82,8 @@ fn all() -> Vec<Test> {
         layout: another_number_of_shards_is_refused_by_the_name_of_its_key within 180,
         chores: the_audit_ends_what_a_crash_left_open within 180,
         chores: records_that_ended_long_ago_are_deleted within 120,
+        directory: a_row_that_its_user_does_not_know_ends_when_somebody_looks within 120,
+        directory: an_order_to_a_tenant_goes_on_after_a_crash within 180,
         secrets: nothing_secret_is_left_on_disk_or_in_logs within 120,
         crash: after_a_crash_everything_is_there_and_nobody_is_online within 180,
         crash: no_moment_of_death_brings_a_kicked_token_back within 420,

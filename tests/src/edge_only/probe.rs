@@ -59,6 +59,12 @@ pub(super) async fn clocks(world: &World, zone: &str, instants: &[i64]) -> Resul
     Ok(text.lines().map(str::to_owned).collect())
 }
 
+/// Whether the default tenant's shard 0 is on its way with an order.
+pub(super) async fn is_under_way(world: &World) -> Result<bool> {
+    let text = rows(world, "directory/dir:v1:0:0").await?;
+    Ok(text.lines().any(|line| line.starts_with("wave: Ok(Some([[")))
+}
+
 /// A record, as far as tests look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
