@@ -141,12 +141,14 @@ async fn not_shown_online(world: &World, admin: &str, member: &Member) -> Result
 }
 
 async fn everybody_is_closed(crowd: &mut [Member]) -> Result<()> {
-    for member in crowd {
-        if let Some(socket) = &mut member.socket {
-            socket.kicked().await.with_context(|| member.user.clone())?;
+    let closed = crowd.iter_mut().map(|Member { user, socket, .. }| async move {
+        match socket {
+            Some(socket) => socket.kicked().await.with_context(|| user.clone()),
+            None => Ok(()),
         }
-    }
-    Ok(())
+    });
+    // All at once: the local edge keeps a connection for seconds after its Close.
+    try_join_all(closed).await.map(drop)
 }
 
 /// A file is read as it comes, and every line of it counted.

@@ -174,8 +174,7 @@ async fn openim_users_of_the_tenant_are_kicked(world: World) -> Result<()> {
 async fn openim_administrators_are_spared(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
     let admin = world.fresh_admin_token(world.admin()?).await?;
-    // A user without a number has no record, by which an order would find its socket at the edge.
-    let user = stage.scene().user(101).to_string();
+    let user = world.user("a");
     let (token, mut socket) = world.login(&user, 5).await?;
     let mut own = world.open(world.admin()?, 10, &admin).await?;
     let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [0]}).to_string();
