@@ -43,11 +43,8 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
 /// Everything from the token to the live set.
 async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refused> {
     let connection = clock::connection_id().map_err(|error| Unavailable(error.to_string()))?;
-    let mut opening = console::knock(edge, parts, &peer(parts), connection).await?;
-    // A header has to stay small, and nobody asks a socket what its holder may do.
-    let who = &mut opening.principal;
-    (who.permissions, who.departments, who.groups) = Default::default();
-    let (user, tenant) = (who.user.clone(), who.tenant);
+    let opening = console::knock(edge, parts, &peer(parts), connection).await?;
+    let (user, tenant) = (opening.principal.user.clone(), opening.principal.tenant);
     let header = |belief| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), belief });
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {
         Ok(Ok(socket)) => Ok(socket),

@@ -50,7 +50,7 @@ pub async fn knock<B: Backend>(
         let pairs = query::pairs(parts.uri.query().unwrap_or_default());
         client.device_id = pairs.into_iter().find(|(name, _)| name == "deviceId").map(|(_, value)| value);
     }
-    Ok(ConsoleOpening { connection, principal, client })
+    Ok(ConsoleOpening { connection, principal: principal.for_socket(), client })
 }
 
 /// The answer to a console that may not connect.

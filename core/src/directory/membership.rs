@@ -11,7 +11,7 @@ use super::{
 use crate::{id::TenantId, json, store::Statement};
 
 /// Ids of either kind that are kept of one connection.
-const MOST: usize = 200;
+pub const MOST: usize = 200;
 
 /// What a user belongs to; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Fault;
 use crate::{
     config::{Settings, StaticToken},
+    directory::membership,
     id::{TenantId, UserId},
     time::Timestamp,
     user::Bearer,
@@ -72,6 +73,15 @@ impl Principal {
     /// What counts of the token when it is held against orders.
     pub fn bearer(&self) -> Bearer {
         Bearer { tenant: self.tenant, issued_at: self.issued_at, personal: self.personal }
+    }
+
+    /// What a socket has to know of its holder, bounded: nobody asks a socket what its holder may do.
+    #[must_use]
+    pub fn for_socket(mut self) -> Self {
+        self.permissions = Vec::new();
+        self.departments.truncate(membership::MOST);
+        self.groups.truncate(membership::MOST);
+        self
     }
 
     /// The tenant that the request is about. `named` is the header `XC-Opt-Tenant-Id`.
