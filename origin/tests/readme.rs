@@ -84,10 +84,14 @@ fn the_session_prints_what_the_readme_says() {
         if begins || printed.iter().any(|line| line.starts_with("close 4006")) {
             clients += usize::from(begins);
             let log = format!("client{clients}.log");
-            script = script.replace(" &\n", &format!(" > {log} &\n"));
+            if begins {
+                script.truncate(script.len() - "&\n".len());
+                script.push_str(&format!("> {log} &\n"));
+            }
             let lines = if begins { 1 } else { 3 };
             script.push_str(&format!(
-                "until [ -e {log} ] && [ \"$(wc -l < {log})\" -ge {lines} ]; do read -t 0.02 <> <(:); done\n"
+                "for _ in $(seq 1000); do\n[ -e {log} ] && [ \"$(wc -l < {log})\" -ge {lines} ] && break\n\
+                 read -t 0.02 <> <(:)\ndone\n"
             ));
             script.push_str(&if begins { format!("head -1 {log}\n") } else { format!("tail -2 {log}\n") });
         }
