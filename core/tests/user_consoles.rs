@@ -20,7 +20,7 @@ use rollcall_core::{
     message_center::Principal,
     time::Timestamp,
     token::TokenError,
-    user::{Bearer, Change, Client, Command, ConsoleOpening, ForceOff, Loaded, OpenError, Reply},
+    user::{Bearer, Change, Client, Command, ConsoleOpening, ForceOff, Loaded, OpenError, Profile, Reply},
 };
 
 const WEB: u8 = 5;
@@ -300,4 +300,58 @@ fn an_order_of_another_tenant_does_not_reach_a_user() {
     assert_eq!(adapter.standing(&token), 0);
     adapter.force_off(order(0));
     assert_eq!(adapter.standing(&token), 1506);
+}
+
+#[test]
+fn an_order_reaches_a_user_whom_nobody_has_seen_and_of_whom_no_tenant_is_known() {
+    let mut adapter = adapter();
+    let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None };
+    let of = |tenant, issued_at| Bearer {
+        tenant: TenantId(tenant),
+        issued_at: Some(at(issued_at)),
+        personal: false,
+    };
+    let token = adapter.issue(WEB);
+    for tenant in [5, 6] {
+        adapter.force_off(order(tenant));
+    }
+    let refused = Reply::Standing(Err(TokenError::Kicked));
+    assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(5, START)))), refused);
+    assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(6, START)))), refused);
+    assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(7, START)))), Reply::Standing(Ok(())));
+    assert_eq!(adapter.standing(&token), 0, "it is of tenant 0 as far as its own token goes");
+    assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
+    assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(5, START)))), Reply::Standing(Ok(())));
+    adapter.force_off(order(6));
+    assert_eq!(
+        reply(&adapter.run(&Command::VerifyBearer(of(6, START)))),
+        Reply::Standing(Ok(())),
+        "of 5 by now"
+    );
+}
+
+#[test]
+fn orders_about_a_user_whom_nobody_has_seen_are_bounded() {
+    let mut adapter = adapter();
+    for tenant in 1..=20 {
+        adapter.force_off(ForceOff::Everything { within: Some(TenantId(tenant)), notice: None });
+    }
+    let refused = |adapter: &mut Adapter<Sqlite>, tenant| {
+        let bearer = Bearer { tenant: TenantId(tenant), issued_at: None, personal: false };
+        reply(&adapter.run(&Command::VerifyBearer(bearer))) != Reply::Standing(Ok(()))
+    };
+    assert!((13..=20).all(|tenant| refused(&mut adapter, tenant)));
+    assert!(!refused(&mut adapter, 12));
+}
+
+#[test]
+fn a_token_is_held_against_the_mark_of_the_tenant_that_its_issuer_tells() {
+    let adapter = adapter();
+    let bearer = Command::VerifyBearer(Bearer { tenant: TenantId(5), issued_at: None, personal: false });
+    let tenant = |command: &Command| command.tenant(adapter.user.id(), &Profile::default(), &adapter.rules);
+    assert_eq!(tenant(&bearer), TenantId(5));
+    assert_eq!(tenant(&Command::Status), TenantId(0));
+    let mut rules = adapter.rules.clone();
+    rules.tenants.insert(adapter.user.id().clone(), TenantId(8));
+    assert_eq!(bearer.tenant(adapter.user.id(), &Profile::default(), &rules), TenantId(8));
 }

@@ -23,6 +23,8 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// Opaque tokens of these tenants that were issued by then are dead.
+    RevokedIn(Vec<(TenantId, Timestamp)>),
     /// Opaque tokens are good again, whatever orders there were by then.
     Unlocked {
         /// When.
@@ -56,7 +58,8 @@ pub enum Change {
 pub const SCHEMA: &str = "\
 CREATE TABLE IF NOT EXISTS user (\
   id TEXT PRIMARY KEY, tenant INTEGER, last_order INTEGER NOT NULL DEFAULT 0,\
-  issue_clock TEXT NOT NULL DEFAULT '', revoked_at INTEGER, unlocked_at INTEGER\
+  issue_clock TEXT NOT NULL DEFAULT '', revoked_at INTEGER, unlocked_at INTEGER,\
+  revoked_in TEXT NOT NULL DEFAULT ''\
 ) STRICT, WITHOUT ROWID;\
 CREATE TABLE IF NOT EXISTS token (\
   user TEXT NOT NULL, hash TEXT NOT NULL, platform INTEGER NOT NULL, ord INTEGER NOT NULL,\
@@ -109,9 +112,14 @@ impl Change {
                  DO UPDATE SET revoked_at = max(coalesce(revoked_at, excluded.revoked_at), excluded.revoked_at)",
                 [id(), at.millis().into()],
             )],
+            Self::RevokedIn(orders) => vec![Statement::new(
+                "INSERT INTO user (id, revoked_in) VALUES (?1, ?2) \
+                 ON CONFLICT (id) DO UPDATE SET revoked_in = excluded.revoked_in",
+                [id(), serde_json::to_string(orders).unwrap_or_default().into()],
+            )],
             Self::Unlocked { at } => vec![Statement::new(
                 "INSERT INTO user (id, unlocked_at) VALUES (?1, ?2) ON CONFLICT (id) \
-                 DO UPDATE SET revoked_at = NULL, unlocked_at = excluded.unlocked_at",
+                 DO UPDATE SET revoked_at = NULL, revoked_in = '', unlocked_at = excluded.unlocked_at",
                 [id(), at.millis().into()],
             )],
             Self::TokenIssued(row) => vec![

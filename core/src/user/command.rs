@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bearer, ConsoleOpening, Needs, OpenError, Presence};
+use super::{Bearer, ConsoleOpening, Needs, OpenError, Presence, Profile, Rules};
 use crate::{
     gateway::{Incoming, Wire},
     id::{ConnId, TenantId, UserId},
@@ -166,6 +166,17 @@ impl Claimed {
 }
 
 impl Command {
+    /// Whose mark the command is held against: the tenant that the configuration names, else the one that the issuer of
+    /// the presented token tells, else the one that an issuer told last.
+    pub fn tenant(&self, user: &UserId, profile: &Profile, rules: &Rules) -> TenantId {
+        let told = match self {
+            Self::VerifyBearer(bearer) => Some(bearer.tenant),
+            Self::OpenConsole(opening) => Some(opening.principal.tenant),
+            _ => profile.tenant,
+        };
+        rules.tenant(user, &Profile { tenant: told, ..Profile::default() })
+    }
+
     /// What has to be loaded from the store before the command can be applied.
     pub fn needs(&self) -> Needs {
         match self {

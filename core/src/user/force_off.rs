@@ -9,10 +9,13 @@ use super::{
     ending::{Leaving, farewell},
 };
 use crate::{
-    id::ConnId,
+    id::{ConnId, TenantId},
     time::{Moment, Timestamp},
     token::book::TokenSet,
 };
+
+/// Tenants whose orders are kept of a user that nobody has seen.
+const UNSEEN_ORDERS: usize = 8;
 
 /// Whom and what an order reaches.
 struct Reach<'a> {
@@ -66,7 +69,7 @@ impl User {
             ForceOff::Everything { within: Some(tenant), .. }
                 if rules.tenant(&self.id, &loaded.profile) != *tenant =>
             {
-                None
+                self.reach_unseen(*tenant, loaded, rules, now)
             }
             ForceOff::Everything { notice, .. } => {
                 let mut reach = self.reach_tokens(TokenSet::All, now);
@@ -95,6 +98,30 @@ impl User {
     /// The connection's token dies with it, or its client would be back at once.
     fn reach_connection(&self, id: ConnId, now: Timestamp) -> Option<Reach<'_>> {
         self.connection(id).map(|found| self.reach_tokens(TokenSet::These(vec![found.token.hash]), now))
+    }
+
+    /// Nobody said yet of which tenant the user is: it may be of this one, and come with a token from before the order.
+    fn reach_unseen(
+        &self,
+        tenant: TenantId,
+        loaded: &Loaded,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Option<Reach<'_>> {
+        if loaded.profile.tenant.is_some() || rules.tenants.contains_key(&self.id) {
+            return None;
+        }
+        let others = loaded.profile.revoked_in.iter().filter(|(other, _)| *other != tenant).rev();
+        let mut orders: Vec<_> = others.take(UNSEEN_ORDERS - 1).copied().collect();
+        orders.reverse();
+        orders.push((tenant, now));
+        Some(Reach {
+            connections: Vec::new(),
+            consoles: Vec::new(),
+            notice: None,
+            changes: vec![Change::RevokedIn(orders)],
+            ended_at: now,
+        })
     }
 
     /// What the tenant's mark covers; it ended when the mark was set.

@@ -43,7 +43,7 @@ pub struct Loaded {
     pub presented: Option<TokenRow>,
     /// Ends that the directory does not show yet.
     pub held: Vec<HeldEnd>,
-    /// The order in force for the user's tenant, see [`super::Rules::tenant`].
+    /// The order in force for the tenant that the command is held against, see [`super::Command::tenant`].
     pub mark: Option<Mark>,
 }
 
@@ -60,6 +60,8 @@ pub struct Profile {
     pub revoked_at: Option<Timestamp>,
     /// Marks of the tenant set by then do not count for opaque tokens.
     pub unlocked_at: Option<Timestamp>,
+    /// Orders by tenants of which the user may be, given before anybody said of which it is.
+    pub revoked_in: Vec<(TenantId, Timestamp)>,
 }
 
 /// The end of a user's last connection, held back from the directory for the grace period
@@ -100,7 +102,7 @@ impl Needs {
         let id = || Value::from(user.as_str());
         let mut queries = Vec::new();
         if self.profile {
-            let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at FROM user \
+            let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in FROM user \
                        WHERE id = ?1";
             queries.push((Part::Profile, Statement::new(sql, [id()])));
         }
@@ -153,7 +155,7 @@ impl Loaded {
 }
 
 fn read_profile(row: &[Value]) -> Option<Profile> {
-    let [tenant, last_order, clock, revoked_at, unlocked_at] = row else { return None };
+    let [tenant, last_order, clock, revoked_at, unlocked_at, revoked_in] = row else { return None };
     Some(Profile {
         tenant: match tenant {
             Value::Null => None,
@@ -166,6 +168,10 @@ fn read_profile(row: &[Value]) -> Option<Profile> {
         },
         revoked_at: instant(revoked_at)?,
         unlocked_at: instant(unlocked_at)?,
+        revoked_in: match text(revoked_in)? {
+            "" => Vec::new(),
+            orders => json::read(orders).ok()?,
+        },
     })
 }
 

@@ -60,13 +60,15 @@ impl User {
             let unlocked = mark.lifted || loaded.profile.unlocked_at.is_some_and(|at| at >= mark.at);
             !unlocked && !self.is_spared(&mark.exempt, rules)
         });
-        loaded.profile.revoked_at.into_iter().chain(of_tenant.map(|mark| mark.at)).any(older)
+        let unseen = loaded.profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
+        let orders = loaded.profile.revoked_at.into_iter().chain(of_tenant.map(|mark| mark.at));
+        orders.chain(unseen.map(|(_, at)| *at)).any(older)
     }
 
     /// Lifts what was taken from opaque tokens. Tokens of ours stay dead: their user gets a new one.
     pub(super) fn unlock(&self, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
         let ancient = Bearer { tenant: TenantId::default(), issued_at: None, personal: false };
-        let locked = self.refuses(&ancient, loaded, rules);
+        let locked = self.refuses(&ancient, loaded, rules) || !loaded.profile.revoked_in.is_empty();
         let changes = if locked { vec![Change::Unlocked { at: at.now }] } else { Vec::new() };
         Outcome { changes, ..Outcome::of(Reply::Unlocked(locked)) }
     }

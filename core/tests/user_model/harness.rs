@@ -236,8 +236,10 @@ impl Store for Memory {
                 Change::Profile(profile) => self.profile = profile.clone(),
                 Change::Tenant(tenant) => self.profile.tenant = Some(*tenant),
                 Change::Revoked { at } => self.profile.revoked_at = self.profile.revoked_at.max(Some(*at)),
+                Change::RevokedIn(orders) => self.profile.revoked_in = orders.clone(),
                 Change::Unlocked { at } => {
                     self.profile.revoked_at = None;
+                    self.profile.revoked_in.clear();
                     self.profile.unlocked_at = Some(*at);
                 }
                 Change::TokenIssued(row) => {

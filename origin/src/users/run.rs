@@ -260,7 +260,7 @@ impl Users {
     fn under_mark(&self, id: &UserId, command: &Command, mut loaded: Loaded) -> (Loaded, Moment) {
         let at = moment();
         if command.needs().mark {
-            let tenant = self.shared.rules.tenant(id, &loaded.profile);
+            let tenant = command.tenant(id, &loaded.profile, &self.shared.rules);
             loaded.mark = self.shared.marks.get(tenant).map(|mark| mark.as_ref().clone());
         }
         (loaded, at)

@@ -31,7 +31,7 @@ impl Object {
         needs.profile |= needs.mark && may_move(user, rules);
         let mut loaded = self.read(&needs, user, now)?;
         if needs.mark {
-            let home = rules.tenant(user, &loaded.profile);
+            let home = command.tenant(user, &loaded.profile, rules);
             let Some(belief) = belief.filter(|belief| belief.tenant == home) else {
                 return Err(Failure::OtherTenant(home));
             };

@@ -40,6 +40,8 @@ pub(super) fn cases() -> Vec<Case> {
         a_socket_ends_with_its_token,
         a_token_of_nobody_cannot_connect,
         claims_tell_who_is_in_a_department,
+        an_order_reaches_a_user_whom_nobody_has_seen,
+        an_order_to_a_tenant_reaches_a_user_whom_nobody_has_seen,
     ]
 }
 
@@ -392,4 +394,25 @@ async fn claims_tell_who_is_in_a_department(world: World) -> Result<()> {
     stage.forced_off(&mut member, "DEPT", &[department]).await?;
     inside.get(LIST).await?.unauthorized("invalid_token")?;
     other.control_ping(b"still").await
+}
+
+/// The order comes first, and tells the server nothing of the user's tenant; the token was issued before it.
+async fn an_order_reaches_a_user_whom_nobody_has_seen(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let token = |iat: i64| Token::of(&stage, 503, &json!({"iat": iat, "permissions": ["OnlineUser"]}));
+    let (old, new) = (token(unix_time() - 60)?, token(unix_time() + 2)?);
+    stage.take_off("admin-t1", "USER", &[old.user]).await?;
+    old.get(LIST).await?.unauthorized("invalid_token")?;
+    stage.shut_out(&old.handshake(), "invalid_token").await?;
+    new.get(LIST).await?.page().map(drop)
+}
+
+async fn an_order_to_a_tenant_reaches_a_user_whom_nobody_has_seen(world: World) -> Result<()> {
+    let stage = Stage::set(&world).await?;
+    let old =
+        |user| Token::of(&stage, user, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}));
+    let (asking, connecting) = (old(504)?, old(505)?);
+    stage.take_off("admin-t1", "TENANT", &[stage.scene().tenant(1)]).await?;
+    asking.get(LIST).await?.unauthorized("invalid_token")?;
+    stage.shut_out(&connecting.handshake(), "invalid_token").await
 }
