@@ -4,6 +4,7 @@ mod accept;
 mod lease;
 mod serve;
 mod shutdown;
+mod sweep;
 
 pub use accept::Peer;
 pub use serve::{Running, open, start};

@@ -10,7 +10,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{accept::accept, lease};
+use super::{accept::accept, lease, sweep};
 use crate::{backend::Origin, data_dir::DataDir, socket, store::Store, users::Users};
 
 /// Connections that the kernel keeps for us until they are accepted.
@@ -25,6 +25,7 @@ pub struct Running {
     pub(super) stop: watch::Sender<bool>,
     pub(super) accepting: JoinHandle<()>,
     pub(super) lease: JoinHandle<()>,
+    pub(super) sweep: JoinHandle<()>,
     /// Unlocked when everything else is done.
     pub(super) _data_dir: DataDir,
 }
@@ -43,11 +44,12 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let address = listener.local_addr()?;
     data_dir.announce(&format!("http://{address}"))?;
     let lease = tokio::spawn(lease::keep(users.store().clone()));
+    let sweep = tokio::spawn(sweep::keep(users.clone()));
     let origin = Origin::new(users)?;
     let router = rollcall_api::router(origin.clone(), socket::routes());
     let (stop, stopping) = watch::channel(false);
     let accepting = tokio::spawn(accept(listener, router, header_timeout, stopping));
-    Ok(Running { address, origin, stop, accepting, lease, _data_dir: data_dir })
+    Ok(Running { address, origin, stop, accepting, lease, sweep, _data_dir: data_dir })
 }
 
 /// The users of a store, without a server.

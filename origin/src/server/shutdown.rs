@@ -28,6 +28,7 @@ impl Running {
             tracing::warn!("some clients did not take their goodbye");
         }
         self.lease.abort();
+        self.sweep.abort();
         self.origin.users.store().close().await;
     }
 }

@@ -1,0 +1,62 @@
+//! Records that nobody wants any more (`docs/rules/message-center.md#retention`).
+
+use std::time::Duration;
+
+use rollcall_core::{
+    directory::upsert::{self, CrowdedUser},
+    shard::progress::SWEEP_EVERY,
+    store::{Statement, Value},
+};
+
+use crate::{
+    backend::now,
+    store::{Store, StoreError},
+    users::Users,
+};
+
+/// Records of one commit: others' commits wait for it.
+const ROWS: u32 = 2_000;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Sweeps now and from time to time, for ever.
+pub(super) async fn keep(users: Users) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = sweep(&users).await {
+            tracing::error!(%error, "old records could not be deleted");
+        }
+    }
+}
+
+/// Settles leases, deletes what ended long ago, and what a user has too much of.
+async fn sweep(users: &Users) -> Result<(), StoreError> {
+    let (store, settings) = (users.store(), users.settings());
+    let before = now() - DAY * settings.message_center.retention_days;
+    let settled = repeat(store, &upsert::settle_leases(now(), ROWS)).await?;
+    let deleted = repeat(store, &upsert::delete_ended_before(before, ROWS)).await?;
+    let keep = settings.presence.max_records_per_user;
+    let crowded = store.query(vec![upsert::crowded_users(keep)]).await?;
+    for row in crowded.iter().flatten() {
+        let user = CrowdedUser::read(row).map_err(|error| StoreError::Refused(error.to_string()))?;
+        store.commit(vec![upsert::trim_user(user.tenant, user.user, keep)]).await?;
+    }
+    tracing::debug!(settled, deleted, "old records were looked for");
+    Ok(())
+}
+
+/// Commits a statement that changes at most [`ROWS`] records until it finds no more; how many it changed.
+async fn repeat(store: &Store, statement: &Statement) -> Result<i64, StoreError> {
+    let mut all = 0;
+    loop {
+        let answers = store.commit(vec![statement.clone(), Statement::new("SELECT changes()", [])]).await?;
+        let changed = match answers.last().and_then(|rows| rows.first()?.first()) {
+            Some(Value::Int(changed)) => *changed,
+            _ => 0,
+        };
+        all += changed;
+        if changed < i64::from(ROWS) {
+            return Ok(all);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What is kept of connections that ended, across starts of the server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    reason = "a test"
+)]
+
+mod kit;
+
+use kit::Server;
+use rollcall_conformance::{http::Request, world::World};
+use serde_json::{Value, json};
+
+async fn records(world: &World, bearer: &str) -> Vec<i64> {
+    let request = Request::new("GET", "/api/v1/message/center/online?pageSize=2000&orderSort=ASC");
+    let answer = world.send(&request.header("Authorization", bearer)).await.unwrap();
+    let body: Value = serde_json::from_slice(&answer.response.body).unwrap();
+    let all = body["data"]["list"].as_array().unwrap().iter();
+    all.map(|record| record["id"].as_str().unwrap().parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn records_that_ended_long_ago_and_too_many_of_one_user_are_deleted() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let server = Server::start(&data, "");
+    let world = server.world();
+    let bearer = format!("Bearer {}", world.admin_token().await.unwrap());
+    let line = |id: i64, user: i64, offline: &str| {
+        json!({"id": id, "tenantId": 0, "userId": user, "onlineDate": "2025-07-16T09:00:00Z", "offlineDate": offline})
+            .to_string()
+    };
+    let (old, new) = ("2025-07-16T10:00:00Z", "2100-01-01T00:00:00Z");
+    // More than one commit's worth of old ones, a few new ones, and a user with two too many.
+    let mut lines: Vec<String> = (1..=4_500).map(|id| line(id, id, old)).collect();
+    lines.extend((5_001..=5_003).map(|id| line(id, id, new)));
+    lines.extend((6_001..=6_005).map(|id| line(id, 7, new)));
+    let import = Request::new("POST", "/admin/v1/records:import").header("Authorization", &bearer);
+    let answer = world.send(&import.body(lines.join("\n"))).await.unwrap();
+    assert_eq!(answer.response.status, 200);
+    assert_eq!(records(&world, &bearer).await.len(), 2_000);
+    drop(server);
+
+    let server = Server::start(&data, "[presence]\nmax_records_per_user = 3\n");
+    let world = server.world();
+    let left = vec![5_001, 5_002, 5_003, 6_003, 6_004, 6_005];
+    world.eventually("the records", || async { Ok(records(&world, &bearer).await) }, &left).await.unwrap();
+}
