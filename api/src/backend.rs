@@ -138,11 +138,12 @@ pub trait Backend: Clone + Send + Sync + 'static {
         ids: Vec<i64>,
     ) -> impl Future<Output = Result<Vec<i64>, Unavailable>> + Send;
 
-    /// Ends the imported records of these users. Durable when it returns.
+    /// Ends the imported records of these users at that moment. Durable when it returns.
     fn end_imports(
         &self,
         tenant: TenantId,
         users: Vec<i64>,
+        at: Timestamp,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Puts a mark on everybody of a tenant but the `exempt`: when it returns, no reader anywhere sees what began by then.

@@ -134,8 +134,8 @@ impl Backend for Origin {
         membership::users(&self.ask(membership::members(tenant, body, ids)).await?).map_err(unavailable)
     }
 
-    async fn end_imports(&self, tenant: TenantId, users: Vec<i64>) -> Result<(), Unavailable> {
-        let ends = upsert::end_imports_of_users(tenant, &users, now());
+    async fn end_imports(&self, tenant: TenantId, users: Vec<i64>, at: Timestamp) -> Result<(), Unavailable> {
+        let ends = upsert::end_imports_of_users(tenant, &users, at);
         self.users.store().commit(vec![ends]).await.map(drop).map_err(unavailable)
     }
 

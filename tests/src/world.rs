@@ -172,12 +172,14 @@ pub struct World {
     case: &'static str,
     recorder: Recorder,
     increments: Arc<AtomicU64>,
+    /// When the case began: equal claims make equal texts, however long it takes.
+    born: i64,
 }
 
 impl World {
     /// The view of one case.
     pub fn new(shared: Arc<Shared>, case: &'static str, recorder: Recorder) -> Self {
-        Self { shared, case, recorder, increments: Arc::default() }
+        Self { shared, case, recorder, increments: Arc::default(), born: unix_time() }
     }
 
     /// The same, without a record: for what is inherently a race.
@@ -497,7 +499,7 @@ impl World {
 
     /// Claims that this server would accept if it had issued them.
     pub fn claims(&self, user: &str, platform: i64) -> jwt::Claims {
-        jwt::Claims::valid(user, platform, unix_time())
+        jwt::Claims::valid(user, platform, self.born)
     }
 
     /// A token that this server did not issue, but could have.

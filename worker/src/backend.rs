@@ -175,10 +175,11 @@ impl Backend for Edge {
         &self,
         tenant: TenantId,
         users: Vec<i64>,
+        at: Timestamp,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
-            directory::import::end(&env, tenant, shards, users).await.map_err(unavailable)
+            directory::import::end(&env, tenant, shards, users, at).await.map_err(unavailable)
         })
     }
 

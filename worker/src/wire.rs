@@ -178,7 +178,12 @@ pub(crate) enum DirectoryAsk {
     /// Take these imported records in. Answered with [`DirectoryAnswer::Imported`].
     Import(Vec<Record>),
     /// End the imported records of these users.
-    EndImports(Vec<i64>),
+    EndImports {
+        /// Whose.
+        users: Vec<i64>,
+        /// When they ended.
+        at: Timestamp,
+    },
     /// Live records were held against their users' objects.
     Repair {
         /// What the objects have.

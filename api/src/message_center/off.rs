@@ -111,6 +111,8 @@ async fn users<B: Backend>(
     if users.is_empty() {
         return Ok(());
     }
+    // Before any connection ends, so that of a user's records it is a connection that ended last.
+    let at = backend.now();
     let command = |user: &i64| {
         let ids = if receivers == Receivers::User { BTreeSet::from([*user]) } else { named.clone() };
         let notice = Some(notice(backend, caller, receivers, ids));
@@ -122,7 +124,7 @@ async fn users<B: Backend>(
             return Err(Unavailable::unexpected(&reply).into());
         }
     }
-    Ok(backend.end_imports(caller.tenant, users.into_iter().collect()).await?)
+    Ok(backend.end_imports(caller.tenant, users.into_iter().collect(), at).await?)
 }
 
 /// Puts a mark on the tenant: in force for every reader when this returns.

@@ -131,9 +131,11 @@ async fn a_changed_signature_is_refused(world: World) -> Result<()> {
     let first = if signature.starts_with('A') { 'B' } else { 'A' };
     let tail = signature.get(1..).unwrap_or_default();
     refused(&world, &format!("{signed}.{first}{tail}"), 1505, "signature is invalid").await?;
+    // What is wrong first, the form or the signature, hangs on bits that each token has others of.
+    let quiet = world.unrecorded();
     for cut in [0, 1, 20, 42] {
         let cut = format!("{signed}.{}", signature.get(..cut).unwrap_or_default());
-        refused_with_one_of(&world, &cut, &[1503, 1505]).await?;
+        refused_with_one_of(&quiet, &cut, &[1503, 1505]).await?;
     }
     // The last character holds two bits that decoders may ignore; the text is another one all the same.
     let last = signature.chars().last().context("no signature")?;
@@ -141,7 +143,7 @@ async fn a_changed_signature_is_refused(world: World) -> Result<()> {
     let place = alphabet.find(last).context("the last character")?;
     let twin = alphabet.chars().nth(place ^ 1).context("its twin")?;
     let head = signature.get(..signature.len() - 1).unwrap_or_default();
-    refused_with_one_of(&world, &format!("{signed}.{head}{twin}"), &[1503, 1505, 1507]).await?;
+    refused_with_one_of(&quiet, &format!("{signed}.{head}{twin}"), &[1503, 1505, 1507]).await?;
     // The claims of somebody else under this signature.
     let (header, _) = signed.split_once('.').context("no header")?;
     let swapped = format!("{header}.{}.{signature}", jwt::base64url(prize(&world)?));

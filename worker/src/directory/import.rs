@@ -7,6 +7,7 @@ use rollcall_core::{
     directory::{record::Record, upsert::Imported},
     id::TenantId,
     shard::shard,
+    time::Timestamp,
 };
 use worker::Env;
 
@@ -33,14 +34,20 @@ pub(crate) async fn import(env: &Env, shards: u32, records: Vec<Record>) -> Resu
 }
 
 /// Ends the imported records of these users.
-pub(crate) async fn end(env: &Env, tenant: TenantId, shards: u32, users: Vec<i64>) -> Result<(), CallError> {
+pub(crate) async fn end(
+    env: &Env,
+    tenant: TenantId,
+    shards: u32,
+    users: Vec<i64>,
+    at: Timestamp,
+) -> Result<(), CallError> {
     let mut places: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
     for user in users {
         places.entry(shard(user, shards)).or_default().push(user);
     }
     let told = places
         .into_iter()
-        .map(|(index, users)| tell(env, tenant, index, shards, DirectoryAsk::EndImports(users)));
+        .map(|(index, users)| tell(env, tenant, index, shards, DirectoryAsk::EndImports { users, at }));
     // Each of them, even if one fails: repeating the order has less left to do.
     let told: Vec<Result<(), CallError>> = stream::iter(told).buffered(AT_ONCE).collect().await;
     told.into_iter().collect()

@@ -3,10 +3,11 @@
 use rollcall_core::{
     directory::{record::Record, upsert},
     shard::layout,
+    time::Timestamp,
 };
 
 use super::{Failure, Shard};
-use crate::{clock, wire::DirectoryAnswer};
+use crate::wire::DirectoryAnswer;
 
 impl Shard {
     /// Takes imported records in, but for those whose id a live record of this shard has.
@@ -24,12 +25,17 @@ impl Shard {
     }
 
     /// Ends the imported records of these users; a shard that was never written has none.
-    pub(super) fn end_imports(&self, users: &[i64], shards: u32) -> Result<DirectoryAnswer, Failure> {
+    pub(super) fn end_imports(
+        &self,
+        users: &[i64],
+        at: Timestamp,
+        shards: u32,
+    ) -> Result<DirectoryAnswer, Failure> {
         let stored = self.laid_out()?;
         layout::check(stored, shards)?;
         if stored.is_none() {
             return Ok(DirectoryAnswer::Done);
         }
-        self.change(&[upsert::end_imports_of_users(self.tenant()?, users, clock::now())])
+        self.change(&[upsert::end_imports_of_users(self.tenant()?, users, at)])
     }
 }

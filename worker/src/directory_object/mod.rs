@@ -95,7 +95,7 @@ impl Shard {
             DirectoryAsk::Spread { mark, notice } => self.begin_wave(mark, notice, shards),
             DirectoryAsk::LiftMark => self.lift_mark(),
             DirectoryAsk::Import(records) => self.import(&records, shards).await,
-            DirectoryAsk::EndImports(users) => self.end_imports(&users, shards),
+            DirectoryAsk::EndImports { users, at } => self.end_imports(&users, at, shards),
             DirectoryAsk::Repair { known, gone } => self.repair(&known, &gone, shards),
         };
         answered.unwrap_or_else(|failure| {
