@@ -7,6 +7,7 @@ use super::{
     Action, Change, Connection, Console, ForceOff, Loaded, Outcome, Reply, Rules, User,
     close::release,
     ending::{Leaving, farewell},
+    revocation::is_unlocked,
 };
 use crate::{
     id::{ConnId, TenantId},
@@ -135,8 +136,7 @@ impl User {
         let mark = loaded.mark.as_ref().filter(|mark| self.is_marked(mark.at, loaded, rules))?;
         let covered = |since| since <= mark.at;
         let mut changes = vec![Change::TokensOutdated { by: mark.at }];
-        let unlocked = mark.lifted || loaded.profile.unlocked_at.is_some_and(|at| at >= mark.at);
-        if settle && !unlocked {
+        if settle && !is_unlocked(mark, &loaded.profile) {
             changes.push(Change::Revoked { at: mark.at });
         }
         Some(Reach {

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Connection, Loaded, Outcome, Presence, Reply, Rules, User};
+use super::{Change, Connection, Loaded, Outcome, Presence, Profile, Reply, Rules, User};
 use crate::{
+    directory::view::Mark,
     id::TenantId,
     time::{Moment, Timestamp},
     token::{
@@ -56,10 +57,10 @@ impl User {
             return false;
         }
         let older = |mark: Timestamp| bearer.issued_at.is_none_or(|issued| issued <= mark);
-        let of_tenant = loaded.mark.as_ref().filter(|mark| {
-            let unlocked = mark.lifted || loaded.profile.unlocked_at.is_some_and(|at| at >= mark.at);
-            !unlocked && !self.is_spared(&mark.exempt, rules)
-        });
+        let of_tenant = loaded
+            .mark
+            .as_ref()
+            .filter(|mark| !is_unlocked(mark, &loaded.profile) && !self.is_spared(&mark.exempt, rules));
         let unseen = loaded.profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
         let orders = loaded.profile.revoked_at.into_iter().chain(of_tenant.map(|mark| mark.at));
         orders.chain(unseen.map(|(_, at)| *at)).any(older)
@@ -89,4 +90,9 @@ impl User {
         }
         vec![Change::Tenant(tenant)]
     }
+}
+
+/// Whether opaque tokens are good again that the mark took back.
+pub(super) fn is_unlocked(mark: &Mark, profile: &Profile) -> bool {
+    mark.lifted || profile.unlocked_at.is_some_and(|at| at >= mark.at)
 }

@@ -61,8 +61,9 @@ impl Users {
     /// When it could not be made durable.
     pub async fn mark(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), Failure> {
         self.settle(tenant, &exempt, &notice).await?;
+        let mut ahead = AHEAD;
         let in_force = loop {
-            let mark = Mark { at: now() + AHEAD, exempt: exempt.clone(), lifted: false };
+            let mark = Mark { at: now() + ahead, exempt: exempt.clone(), lifted: false };
             let imports = upsert::end_imports_of_tenant(tenant, &exempt, mark.at);
             self.shared.store.commit(vec![mark::set(tenant, &mark), imports]).await?;
             let at = mark.at;
@@ -71,6 +72,8 @@ impl Users {
             if now() < at {
                 break at;
             }
+            // A store that is slower than that must not keep the order from ever being in force.
+            ahead *= 2;
         };
         tokio::time::sleep(in_force.since(now()) + Duration::from_millis(1)).await;
         let users = self.clone();
