@@ -1,4 +1,4 @@
-//! What comes from Debian's packages: a C compiler, pkg-config and the headers of OpenSSL.
+//! What comes from Debian's packages: compilers for C and C++, pkg-config and the headers of OpenSSL.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,17 +7,18 @@ use anyhow::{Result, bail};
 
 use crate::run;
 
-/// Makes sure that `cc` can compile: the embedded SQLite is C.
-pub(crate) fn c_compiler() -> Result<String> {
-    let version = || {
-        run::answer(Command::new("cc").arg("--version"))
+/// Makes sure that `cc` and `c++` can compile: the embedded SQLite is C, and the fuzzer that tests link is C++.
+pub(crate) fn c_compilers() -> Result<String> {
+    let version = |program: &str| {
+        run::answer(Command::new(program).arg("--version"))
             .map(|text| text.lines().next().unwrap_or_default().to_owned())
     };
-    if let Some(found) = version() {
+    let both = || version("cc").filter(|_| version("c++").is_some());
+    if let Some(found) = both() {
         return Ok(found);
     }
-    install(&["gcc", "libc6-dev"])?;
-    version().ok_or_else(|| anyhow::anyhow!("there is still no `cc` after installing gcc"))
+    install(&["gcc", "g++", "libc6-dev"])?;
+    both().ok_or_else(|| anyhow::anyhow!("there is still no `cc` or no `c++` after installing gcc and g++"))
 }
 
 /// Makes sure that crates can find OpenSSL: worker-build links it.

@@ -13,9 +13,9 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 
-/// What every native build needs: a C compiler for the embedded SQLite, rustfmt and clippy.
+/// What every native build needs: compilers for C and C++, rustfmt and clippy.
 pub(crate) fn native() -> Result<()> {
-    timed("C compiler", debian::c_compiler)?;
+    timed("C and C++ compilers", debian::c_compilers)?;
     timed("rustfmt and clippy", components::ensure)
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn edge(workspace: &Workspace) -> Result<()> {
 
 /// The same without asking for a worker to build.
 pub(crate) fn edge_tools(workspace: &Workspace) -> Result<()> {
-    timed("C compiler", debian::c_compiler)?;
+    timed("C and C++ compilers", debian::c_compilers)?;
     timed("wasm target", || wasm_target::ensure().map(|toolchain| toolchain.describe()))?;
     timed("npm packages", || npm::ensure(workspace))?;
     timed("worker-build", || cargo_tools::worker_build(workspace))?;

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything, in one command, on a machine that has nothing but Rust.
 
+mod fuzz;
 mod report;
 mod steps;
 mod tally;

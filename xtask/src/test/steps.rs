@@ -5,7 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::tally::{Tally, Watch};
+use super::{
+    fuzz,
+    tally::{Tally, Watch},
+};
 use crate::conformance::suite;
 use crate::edge::build::{self, Variant};
 use crate::run;
@@ -64,6 +67,14 @@ pub(crate) const STEPS: &[Step] = &[
         edge: false,
         counts: true,
         run: |workspace| counted(workspace.cargo(["test", "--workspace", "--locked", "--no-fail-fast"])),
+    },
+    Step {
+        name: "fuzz",
+        title: "fuzz targets, each for a while",
+        needs: &["setup"],
+        edge: false,
+        counts: true,
+        run: fuzz::run,
     },
     Step {
         name: "build",
