@@ -1,8 +1,11 @@
 //! Gzip around each binary message, when the handshake asked for it (`docs/rules/openim.md#gzip`).
 
-use std::io::{Read as _, Write as _};
+mod crc;
+mod header;
 
-use flate2::{Compression, Crc, bufread::GzDecoder, write::GzEncoder};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crc::crc;
 
 /// The largest message that is inflated. The caller bounds what it was deflated to.
 const INFLATED_BYTES: usize = 1 << 20;
@@ -18,6 +21,8 @@ const BEST_RATIO: usize = 1032;
 const STORED_BYTES: u16 = 1024;
 /// Magic, deflate, no flags, no time, no hints, unknown system; then a stored block that is the last.
 const STORED_HEADER: [u8; 11] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+/// The same of a compressed stream: the hint says that it was made fast.
+const DEFLATED_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 const TRAILER_BYTES: usize = 8;
 
 /// Unwraps exactly one gzip stream; `None` when it is damaged or cut off, followed by anything, or larger inside
@@ -26,19 +31,19 @@ const TRAILER_BYTES: usize = 8;
 /// The trailer names the length of the content, so that much is allocated and not more: a stream that holds more
 /// or less is wrong anyway. Beside it the decompressor takes 43 KiB.
 pub(super) fn decode(stream: &[u8]) -> Option<Vec<u8>> {
-    let (_, length) = stream.split_last_chunk::<4>()?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (deflated, trailer) = header::skip(stream)?.split_last_chunk::<TRAILER_BYTES>()?;
+    let (checksum, length) = trailer.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length.first_chunk()?)).ok()?;
     if length > INFLATED_BYTES || length > stream.len().saturating_mul(BEST_RATIO) {
         return None;
     }
     let mut content = vec![0; length];
-    let mut decoder = GzDecoder::new(stream);
-    decoder.read_exact(&mut content).ok()?;
-    // The checksum is verified by the read that finds the end.
-    if decoder.read(&mut [0]).ok()? != 0 {
-        return None;
-    }
-    decoder.into_inner().is_empty().then_some(content)
+    let mut decoder = Decompress::new(false);
+    let status = decoder.decompress(deflated, &mut content, FlushDecompress::Finish).ok()?;
+    let whole = [(decoder.total_in(), deflated.len()), (decoder.total_out(), length)];
+    let ends_there =
+        status == Status::StreamEnd && whole.iter().all(|(did, all)| u64::try_from(*all) == Ok(*did));
+    (ends_there && crc(&content) == u32::from_le_bytes(*checksum)).then_some(content)
 }
 
 /// Wraps `content` as one gzip stream.
@@ -50,27 +55,45 @@ pub(super) fn encode(content: &[u8]) -> Vec<u8> {
 }
 
 fn store(content: &[u8], length: u16) -> Vec<u8> {
-    let mut checksum = Crc::new();
-    checksum.update(content);
     let mut stream = Vec::with_capacity(STORED_HEADER.len() + 4 + content.len() + TRAILER_BYTES);
     stream.extend_from_slice(&STORED_HEADER);
     stream.extend_from_slice(&length.to_le_bytes());
     stream.extend_from_slice(&(!length).to_le_bytes());
     stream.extend_from_slice(content);
-    stream.extend_from_slice(&checksum.sum().to_le_bytes());
-    stream.extend_from_slice(&u32::from(length).to_le_bytes());
-    stream
+    end(stream, content)
 }
 
 fn deflate(content: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(content.len() / 2), Compression::fast());
-    // Writing to memory cannot fail; an empty message would only be a worse answer.
-    encoder.write_all(content).and_then(|()| encoder.finish()).unwrap_or_default()
+    let mut stream = Vec::with_capacity(content.len() / 2);
+    stream.extend_from_slice(&DEFLATED_HEADER);
+    let mut encoder = Compress::new(Compression::fast(), false);
+    loop {
+        let done = usize::try_from(encoder.total_in()).unwrap_or(usize::MAX);
+        let rest = content.get(done..).unwrap_or_default();
+        match encoder.compress_vec(rest, &mut stream, FlushCompress::Finish) {
+            Ok(Status::StreamEnd) => return end(stream, content),
+            Ok(_) => stream.reserve(stream.len()),
+            // Compressing into memory cannot fail; an empty message would only be a worse answer.
+            Err(_) => return Vec::new(),
+        }
+    }
+}
+
+/// The trailer.
+fn end(mut stream: Vec<u8>, content: &[u8]) -> Vec<u8> {
+    stream.extend_from_slice(&crc(content).to_le_bytes());
+    // As the format says: modulo 2^32.
+    let length = u32::try_from(content.len() & 0xffff_ffff).unwrap_or_default();
+    stream.extend_from_slice(&length.to_le_bytes());
+    stream
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use flate2::write::GzEncoder;
     use proptest::prelude::*;
 
     use super::*;
@@ -116,6 +139,16 @@ mod tests {
         assert!(compressed.len() < 50, "{}", compressed.len());
         assert_eq!(decode(&compressed), Some(vec![b'a'; limit + 1]));
         assert_eq!(decode(&stored), Some(vec![b'a'; limit]));
+    }
+
+    #[test]
+    fn a_compressed_stream_is_what_others_write() {
+        let mixed: Vec<u8> =
+            (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        for content in [unbase64(NATIVE_REQUEST).repeat(40), vec![7; 100_000], mixed] {
+            assert_eq!(encode(&content), at_level(&content, 1));
+            assert_eq!(decode(&encode(&content)).as_ref(), Some(&content));
+        }
     }
 
     #[test]
