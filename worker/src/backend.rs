@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-use futures_util::{StreamExt as _, stream};
 use rollcall_api::{Backend, Health, Post, Unavailable};
 use rollcall_core::{
     config::Settings,
@@ -30,7 +29,8 @@ use crate::{
     clock::{self, Pause},
     config::Configuration,
     directory, marks, outgoing,
-    stub::{self, AT_ONCE, CallError, USERS},
+    stub::{self, CallError, USERS},
+    together,
     wire::{Belief, UserAnswer, UserAsk},
 };
 
@@ -111,8 +111,7 @@ impl Backend for Edge {
         let env = self.env.clone();
         SendFuture::new(async move {
             let give = async |(user, command): (UserId, Command)| run(&env, &user, command).await;
-            let replies: Vec<_> =
-                stream::iter(commands.into_iter().map(give)).buffered(AT_ONCE).collect().await;
+            let replies = together::all(commands.into_iter().map(give)).await;
             replies.into_iter().collect::<Result<_, _>>().map_err(unavailable)
         })
     }

@@ -41,6 +41,8 @@ mod sql;
 #[cfg(target_arch = "wasm32")]
 mod stub;
 #[cfg(target_arch = "wasm32")]
+mod together;
+#[cfg(target_arch = "wasm32")]
 mod upgrade;
 #[cfg(target_arch = "wasm32")]
 mod user_object;

@@ -49,14 +49,14 @@ pub struct User {
 impl User {
     /// A user with these live connections.
     pub fn new(id: UserId, mut connections: Vec<Connection>) -> Self {
-        connections.sort_by_key(|connection| connection.order);
+        connections.sort_unstable_by_key(|connection| connection.order);
         Self { id, connections, consoles: Vec::new() }
     }
 
     /// The same user with these live sockets of the message center.
     #[must_use]
     pub fn with_consoles(mut self, mut consoles: Vec<Console>) -> Self {
-        consoles.sort_by_key(|console| console.id);
+        consoles.sort_unstable_by_key(|console| console.id);
         self.consoles = consoles;
         self
     }
@@ -111,11 +111,11 @@ impl User {
         match action {
             Action::Admit(connection) => {
                 self.connections.push(connection.as_ref().clone());
-                self.connections.sort_by_key(|connection| connection.order);
+                self.connections.sort_unstable_by_key(|connection| connection.order);
             }
             Action::AdmitConsole(console) => {
                 self.consoles.push(console.as_ref().clone());
-                self.consoles.sort_by_key(|console| console.id);
+                self.consoles.sort_unstable_by_key(|console| console.id);
             }
             Action::Retire(ids) => {
                 self.connections.retain(|connection| !ids.contains(&connection.id));

@@ -5,7 +5,6 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     directory::record::{Record, Source},
     directory::view::View,
@@ -18,7 +17,8 @@ use super::tell;
 use crate::{
     cache::Checked,
     clock,
-    stub::{self, AT_ONCE, CallError, USERS},
+    stub::{self, CallError, USERS},
+    together,
     wire::{DirectoryAsk, UserAnswer, UserAsk},
 };
 
@@ -65,9 +65,8 @@ pub(super) async fn rows(env: &Env, shards: u32, view: &View, records: &[Record]
         let compared = compare(env, user, &rows).await;
         (user, rows, compared)
     });
-    let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
     let mut repaired = false;
-    while let Some((user, rows, compared)) = answers.next().await {
+    for (user, rows, compared) in together::all(asked).await {
         let done = match compared {
             Ok(None) => Ok(()),
             Ok(Some(difference)) => {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::{record::Record, upsert::Imported},
     id::TenantId,
@@ -13,7 +12,8 @@ use worker::Env;
 
 use super::{ask, tell, unexpected};
 use crate::{
-    stub::{AT_ONCE, CallError},
+    stub::CallError,
+    together,
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
@@ -29,7 +29,7 @@ pub(crate) async fn import(env: &Env, shards: u32, records: Vec<Record>) -> Resu
             _ => Err(unexpected()),
         }
     });
-    let written: Vec<Vec<Imported>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    let written: Vec<Vec<Imported>> = together::all_or_error(asked).await?;
     Ok(written.into_iter().flatten().collect())
 }
 
@@ -49,6 +49,5 @@ pub(crate) async fn end(
         .into_iter()
         .map(|(index, users)| tell(env, tenant, index, shards, DirectoryAsk::EndImports { users, at }));
     // Each of them, even if one fails: repeating the order has less left to do.
-    let told: Vec<Result<(), CallError>> = stream::iter(told).buffered(AT_ONCE).collect().await;
-    told.into_iter().collect()
+    together::all(told).await.into_iter().collect()
 }

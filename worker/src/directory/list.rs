@@ -1,6 +1,5 @@
 //! One page of a tenant's records, over all of its shards.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::{
         page::{Merge, Step},
@@ -12,7 +11,7 @@ use rollcall_core::{
 use worker::Env;
 
 use super::{check, query};
-use crate::stub::{AT_ONCE, CallError};
+use crate::{stub::CallError, together};
 
 /// The page, after its live rows that nobody looked at lately were held against their users' objects.
 pub(crate) async fn list(
@@ -48,7 +47,7 @@ async fn merged(
                     let index = u32::try_from(ask.shard).unwrap_or(u32::MAX);
                     query(env, tenant, index, shards, ask.statements)
                 });
-                answers = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+                answers = together::all_or_error(asked).await?;
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Who is connected and belongs to a department or group.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::membership::{self, Body},
     id::TenantId,
@@ -8,7 +7,7 @@ use rollcall_core::{
 use worker::Env;
 
 use super::query;
-use crate::stub::{AT_ONCE, CallError};
+use crate::{stub::CallError, together};
 
 /// The users with open connections in any shard.
 pub(crate) async fn members(
@@ -21,7 +20,7 @@ pub(crate) async fn members(
     let asked = (0..shards).map(|index| {
         query(env, tenant, index, shards, vec![membership::members(tenant, body, ids.iter().copied())])
     });
-    let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    let answers = together::all_or_error(asked).await?;
     let mut users = Vec::new();
     for rows in answers.into_iter().flatten().flatten() {
         users.extend(membership::users(&rows).map_err(|error| CallError(error.to_string()))?);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     id::{TenantId, UserId},
     user::{Command, ForceOff},
@@ -14,7 +13,8 @@ use crate::{
     backend,
     cache::BELIEVED,
     clock::{self, Pause},
-    stub::{AT_ONCE, CallError},
+    stub::CallError,
+    together,
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
@@ -54,7 +54,7 @@ async fn settle(
         let user = UserId::from(*user);
         async move { backend::run(env, &user, Command::ForceOff(order)).await.map(drop) }
     });
-    stream::iter(settled).buffered(AT_ONCE).try_collect().await
+    together::all_or_error(settled).await.map(drop)
 }
 
 /// Lifts the mark; false if there is none. The answer comes when no isolate remembers it.

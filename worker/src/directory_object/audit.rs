@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     directory::{query, record::Record},
     id::RecordId,
@@ -11,10 +10,7 @@ use rollcall_core::{
 };
 
 use super::{Failure, Shard};
-use crate::{
-    directory::check,
-    stub::{AT_ONCE, CallError},
-};
+use crate::{directory::check, stub::CallError, together};
 
 impl Shard {
     /// Visits the next records after `after`. Returns where to go on, and how long to wait until then.
@@ -31,9 +27,8 @@ impl Shard {
         for record in &records {
             users.entry(record.user).or_default().push(record.id);
         }
-        let mut answers =
-            stream::iter(users).map(|(user, ids)| self.ask(user, ids)).buffer_unordered(AT_ONCE);
-        while let Some((user, ids, answered)) = answers.next().await {
+        let asked = users.into_iter().map(|(user, ids)| self.ask(user, ids));
+        for (user, ids, answered) in together::all(asked).await {
             match answered {
                 Ok(known) => {
                     let gone: Vec<RecordId> =

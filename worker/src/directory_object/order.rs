@@ -1,6 +1,5 @@
 //! A tenant's order: the mark, which shard 0 keeps for all, and the beginning of its waves.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::{upsert, view::Mark},
     shard::{
@@ -13,8 +12,7 @@ use rollcall_core::{
 use super::{Failure, Shard};
 use crate::{
     cache::BELIEVED,
-    clock, directory,
-    stub::AT_ONCE,
+    clock, directory, together,
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
@@ -89,8 +87,7 @@ impl Shard {
             let spread = DirectoryAsk::Spread { mark: wave.mark.clone(), notice: wave.notice.clone() };
             directory::tell(&self.env, tenant, index, shards, spread)
         });
-        let told: Result<(), _> = stream::iter(told).buffer_unordered(AT_ONCE).try_collect().await;
-        told.map_err(|error| Failure::Other(error.0))?;
+        together::all_or_error(told).await.map_err(|error| Failure::Other(error.0))?;
         self.change(&[wave::spread(wave)]).map(drop)
     }
 }

@@ -1,6 +1,5 @@
 //! The waves of a tenant's order: by alarm, from a durable place, until everybody was reached.
 
-use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     directory::query,
     id::UserId,
@@ -9,7 +8,7 @@ use rollcall_core::{
 };
 
 use super::{Failure, Shard};
-use crate::{backend, clock, stub::AT_ONCE};
+use crate::{backend, clock, together};
 
 impl Shard {
     pub(super) fn wave(&self) -> Result<Option<Wave>, Failure> {
@@ -35,11 +34,7 @@ impl Shard {
         let records = query::read_records(&rows.unwrap_or_default())
             .map_err(|error| Failure::Other(error.to_string()))?;
         let orders = wave.reached(&records).into_iter().map(|user| self.take_off(user, &wave.notice));
-        let mut orders = stream::iter(orders).buffer_unordered(AT_ONCE);
-        while let Some(reached) = orders.next().await {
-            missed |= !reached;
-        }
-        drop(orders);
+        missed |= together::all(orders).await.contains(&false);
         // A later order may have taken its place meanwhile.
         let is_same = |now: &Wave| (&now.mark, &now.notice) == (&wave.mark, &wave.notice);
         if !self.wave()?.as_ref().is_some_and(is_same) {

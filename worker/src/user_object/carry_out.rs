@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     id::UserId,
     user::{Action, Command, Presence, Reply, Ticket},
@@ -14,10 +13,7 @@ use super::{
     run::{Failure, Sockets, With},
     sockets::{self, Arriving},
 };
-use crate::{
-    backend,
-    stub::{AT_ONCE, CallError},
-};
+use crate::{backend, stub::CallError, together};
 
 impl Object {
     /// Carries the actions out one by one. Waits only for a directory that has to be told before the rest.
@@ -91,9 +87,9 @@ impl Object {
 
     /// Asks other users who is there, and gives the answers to the one who asked.
     async fn ask(self: Rc<Self>, users: Vec<UserId>, ticket: Ticket) {
-        let asked = stream::iter(users).map(|user| self.clone().ask_one(user));
-        let asked = asked.buffered(AT_ONCE).try_collect().await;
-        let presences = asked
+        let asked = users.into_iter().map(|user| self.clone().ask_one(user));
+        let presences = together::all_or_error(asked)
+            .await
             .inspect_err(|CallError(problem)| {
                 tracing::error!(problem, "a question to other users has no answer");
             })

@@ -6,7 +6,7 @@ use super::split::{Sampling, Split};
 use crate::{
     directory::{
         query::{
-            self, ListQuery, Listed, OrderBy, Plan, Position, SortValue, Stretch, by_ids, read_list,
+            self, ListQuery, Listed, Order, OrderBy, Plan, Position, SortValue, Stretch, by_ids, read_list,
             read_records,
         },
         record::Record,
@@ -181,14 +181,12 @@ impl Merge {
         if self.shards > 1 {
             let order = self.query.order;
             let offset = usize::try_from(self.query.page.offset()).unwrap_or(usize::MAX);
-            let mut placed: Vec<_> = listed
-                .records
-                .into_iter()
-                .map(|record| (order.position(&record, &self.view), record))
-                .collect();
-            placed.sort_by(|(one, _), (other, _)| order.compare(one, other));
-            let page = placed.into_iter().map(|(_, record)| record);
-            listed.records = page.skip(offset).take(self.size()).collect();
+            let positions = listed.records.iter().map(|record| order.position(record, &self.view));
+            let mut placed: Vec<_> = positions.enumerate().collect();
+            sort(order, &mut placed);
+            let mut records: Vec<_> = listed.records.into_iter().map(Some).collect();
+            let page = placed.into_iter().skip(offset).take(self.size());
+            listed.records = page.filter_map(|(at, _)| records.get_mut(at)?.take()).collect();
         }
         Ok(Step::Done(listed))
     }
@@ -263,7 +261,7 @@ impl Merge {
             .enumerate()
             .flat_map(|(shard, positions)| positions.into_iter().map(move |position| (shard, position)))
             .collect();
-        merged.sort_by(|(_, one), (_, other)| order.compare(one, other));
+        sort(order, &mut merged);
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let page: Vec<_> = merged.into_iter().skip(skip).take(self.size()).collect();
         let asks: Vec<_> = (0..self.shards)
@@ -343,6 +341,11 @@ impl Merge {
             |answer: &Answer| rows(answer, index)?.unwrap_or_default().iter().map(position).collect();
         self.each(answers)?.iter().map(positions).collect()
     }
+}
+
+/// Puts numbered positions into an order; of two alike the one with the lower number comes first.
+fn sort(order: Order, positions: &mut [(usize, Position)]) {
+    positions.sort_unstable_by(|(at, one), (of, other)| order.compare(one, other).then(at.cmp(of)));
 }
 
 /// The rows of a statement; `None` when there is nothing in the shard that it could have read.

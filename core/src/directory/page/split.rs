@@ -104,7 +104,7 @@ impl Split {
             .enumerate()
             .flat_map(|(shard, (_, positions))| positions.iter().map(move |position| (shard, position)))
             .collect();
-        named.sort_by(|(_, one), (_, other)| self.order.compare(one, other));
+        named.sort_unstable_by(|(at, one), (of, other)| self.order.compare(one, other).then(at.cmp(of)));
 
         let rank = |shard: usize, seen: u64| match (self.most.get(shard), samples.get(shard)) {
             (Some(most), Some(sample)) => Rank::after(seen, *most, sample),
