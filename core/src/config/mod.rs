@@ -4,8 +4,8 @@
 //! key, a wrong type or an impossible value is an error that names the key, and never quotes a secret.
 
 mod error;
-mod fault;
 mod keys;
+mod read;
 mod settings;
 mod sources;
 mod text;

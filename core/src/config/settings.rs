@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     id::{TenantId, UserId},
-    json,
     openim::DetailStyle,
     policy::LoginPolicy,
     secret::Secret,
@@ -26,8 +25,7 @@ pub enum Runtime {
 }
 
 /// The whole configuration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Settings {
     pub server: Server,
     pub auth: Auth,
@@ -36,8 +34,7 @@ pub struct Settings {
     pub message_center: MessageCenter,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Server {
     pub listen: String,
     pub data_dir: String,
@@ -45,8 +42,7 @@ pub struct Server {
     pub header_timeout_seconds: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Auth {
     pub secret: Option<Secret<String>>,
     pub previous_secrets: Vec<Secret<String>>,
@@ -57,38 +53,24 @@ pub struct Auth {
 }
 
 /// An opaque bearer token that the configuration knows, by the SHA-256 of its text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StaticToken {
     pub sha256: TokenHash,
-    #[serde(deserialize_with = "json::integer")]
     pub user_id: i64,
-    #[serde(deserialize_with = "json::integer")]
     pub tenant_id: i64,
-    #[serde(default)]
     pub username: Option<String>,
-    #[serde(default)]
     pub full_name: Option<String>,
-    #[serde(default)]
     pub client_id: Option<String>,
-    #[serde(default)]
     pub sys_admin: bool,
-    #[serde(default)]
     pub permissions: Vec<String>,
-    #[serde(default)]
     pub avatar: Option<String>,
-    #[serde(default)]
     pub device_id: Option<String>,
-    #[serde(default, deserialize_with = "json::integers")]
     pub dept_ids: Vec<i64>,
-    #[serde(default, deserialize_with = "json::integers")]
     pub group_ids: Vec<i64>,
-    #[serde(default = "yes")]
     pub active: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Introspection {
     pub url: Option<String>,
     pub client_id: Option<String>,
@@ -96,8 +78,7 @@ pub struct Introspection {
     pub cache_seconds: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Presence {
     pub multi_login_policy: i64,
     pub max_tokens_per_platform: u32,
@@ -110,15 +91,13 @@ pub struct Presence {
     pub max_records_per_user: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OpenIm {
     pub errdlt_style: DetailStyle,
     pub max_user_ids: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MessageCenter {
     pub profile: Profile,
     pub receive_types: ReceiveTypes,
@@ -132,7 +111,7 @@ pub struct MessageCenter {
     pub revoke_pat: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     #[default]
@@ -140,7 +119,7 @@ pub enum Profile {
     Open,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiveTypes {
     #[default]
@@ -168,6 +147,27 @@ impl Default for Auth {
             token_ttl_days: 90,
             tokens: Vec::new(),
             introspection: Introspection::default(),
+        }
+    }
+}
+
+impl StaticToken {
+    /// A token that only says whose it is.
+    pub fn new(sha256: TokenHash, user_id: i64, tenant_id: i64) -> Self {
+        Self {
+            sha256,
+            user_id,
+            tenant_id,
+            username: None,
+            full_name: None,
+            client_id: None,
+            sys_admin: false,
+            permissions: Vec::new(),
+            avatar: None,
+            device_id: None,
+            dept_ids: Vec::new(),
+            group_ids: Vec::new(),
+            active: true,
         }
     }
 }
@@ -255,8 +255,4 @@ impl Settings {
     pub fn is_admin(&self, user: &UserId) -> bool {
         self.auth.admin_user_ids.iter().any(|admin| admin == user.as_str())
     }
-}
-
-const fn yes() -> bool {
-    true
 }

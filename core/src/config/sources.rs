@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    ConfigError, Key, Kind, Runtime, Settings, fault, text,
+    ConfigError, Key, Kind, Runtime, Settings, read, text,
     tree::{self, Table},
 };
 
@@ -26,11 +26,7 @@ impl Settings {
         let variables = read_variables(variables)?;
         let mut tree = text::read(source, toml)?;
         tree::lay_over(&mut tree, &variables);
-        let settings: Self = serde_json::from_value(Value::Object(tree.clone())).map_err(|error| {
-            let faults = fault::find(&tree);
-            if faults.is_empty() {
-                return ConfigError::at(source, error);
-            }
+        let settings = read::settings(&tree).map_err(|faults| {
             let variables = Value::Object(variables);
             let line = |(path, problem): (String, String)| {
                 let from = if tree::has(&variables, &path) { "variables" } else { source };
@@ -75,7 +71,7 @@ fn parse(kind: Kind, text: &str) -> Result<Value, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{openim::DetailStyle, policy::LoginPolicy};
+    use crate::{config::StaticToken, openim::DetailStyle, policy::LoginPolicy};
 
     fn load(toml: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -116,6 +112,34 @@ mod tests {
         assert_eq!(settings.auth.tokens[0].user_id, 7);
     }
 
+    fn token_with(line: &str) -> String {
+        format!("[[auth.tokens]]\nsha256 = '{}'\nuser_id = 1\ntenant_id = 1\n{line}", "ab".repeat(32))
+    }
+
+    #[test]
+    fn every_field_of_a_static_token_is_read() {
+        let fields = "username = 'u'\nfull_name = 'f'\nclient_id = 'c'\nsys_admin = true\n\
+            permissions = ['p']\navatar = 'a'\ndevice_id = 'd'\ndept_ids = [1, '2']\ngroup_ids = [3]\nactive = false";
+        let settings = load(&token_with(fields), &[]).unwrap();
+        let token = &settings.auth.tokens[0];
+        assert_eq!(
+            *token,
+            StaticToken {
+                username: Some("u".into()),
+                full_name: Some("f".into()),
+                client_id: Some("c".into()),
+                sys_admin: true,
+                permissions: vec!["p".into()],
+                avatar: Some("a".into()),
+                device_id: Some("d".into()),
+                dept_ids: vec![1, 2],
+                group_ids: vec![3],
+                active: false,
+                ..StaticToken::new("ab".repeat(32).parse().unwrap(), 1, 1)
+            }
+        );
+    }
+
     #[test]
     fn every_error_names_the_key_and_none_shows_a_secret() {
         for (toml, variables, wanted) in [
@@ -128,6 +152,21 @@ mod tests {
             ("[presence]\nmulti_login_policy = '1'", &[], "presence.multi_login_policy: "),
             ("[openim]\nmax_user_ids = 999", &[], "openim.max_user_ids: "),
             ("[openim]\nerrdlt_style = 'nice'", &[], "openim.errdlt_style: "),
+            ("[auth]\ntokens = 1", &[], "auth.tokens: expected a list"),
+            ("[auth]\ntokens = [1]", &[], "auth.tokens.0: expected a table"),
+            (
+                "[[auth.tokens]]\nsha256 = 'x'\nuser_id = 1\ntenant_id = 1",
+                &[],
+                "auth.tokens.0: sha256: not lower-case",
+            ),
+            (&token_with("user = 'x'"), &[], "auth.tokens.0: user: there is no such field"),
+            (&token_with("dept_ids = ['x']"), &[], "auth.tokens.0: dept_ids: expected numbers in a list"),
+            (
+                "[presence]\naudit_seconds = 4294967296",
+                &[],
+                "presence.audit_seconds: expected 0 to 4294967295",
+            ),
+            ("[message_center]\nrevoke_pat = 1", &[], "message_center.revoke_pat: expected true or false"),
             ("[[auth.tokens]]\nuser_id = 1\ntenant_id = 1", &[], "auth.tokens.0: missing field `sha256`"),
             ("auth = 1", &[], "auth: expected a table"),
             ("[auth.introspection]\nurl = 5", &[], "auth.introspection.url: "),
