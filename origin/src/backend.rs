@@ -27,7 +27,7 @@ use rollcall_core::{
     user::{Command, Reply},
 };
 
-use crate::{outgoing::Client, store::Rows, users::Users};
+use crate::{outgoing::Client, store::Rows, users::Users, wheel::Wheel};
 
 /// The origin behind its routes.
 #[derive(Clone)]
@@ -42,13 +42,14 @@ struct Shared {
     zone: Zone,
     introspections: Introspections,
     client: Client,
+    wheel: Wheel,
 }
 
 const SERVING: u8 = 0;
 const DRAINING: u8 = 1;
 
 impl Origin {
-    /// A serving origin.
+    /// A serving origin. Must be made within a tokio runtime.
     ///
     /// # Errors
     /// When `message_center.time_zone` is no zone.
@@ -58,8 +59,14 @@ impl Origin {
             zone: iana::zone(&users.settings().message_center.time_zone)?,
             introspections: Introspections::default(),
             client: Client::default(),
+            wheel: Wheel::start(),
         };
         Ok(Self { users, shared: Arc::new(shared) })
+    }
+
+    /// The timer of every connection.
+    pub fn wheel(&self) -> &Wheel {
+        &self.shared.wheel
     }
 
     /// From now on the process wants no more requests.

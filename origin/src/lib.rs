@@ -10,3 +10,4 @@ pub mod server;
 pub mod socket;
 pub mod store;
 pub mod users;
+pub mod wheel;

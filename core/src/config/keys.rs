@@ -48,6 +48,25 @@ pub const KEYS: &[Key] = &[
         "origin only: how long a request's head may take",
     ),
     key(
+        "server.max_connections",
+        Kind::Integer,
+        "100000",
+        "origin only: connections at a time; above it 503",
+    ),
+    key(
+        "server.max_connections_per_address",
+        Kind::Integer,
+        "none",
+        "origin only: the same of one address, or of one IPv6 network; trusted proxies have no bound",
+    ),
+    key(
+        "server.tls.certificate",
+        Kind::Text,
+        "none",
+        "origin only: file with the certificate chain in PEM; read again on SIGHUP",
+    ),
+    key("server.tls.key", Kind::Text, "none", "origin only: file with its private key in PEM"),
+    key(
         "auth.secret",
         Kind::Secret,
         "generated (origin), none (edge)",

@@ -16,6 +16,6 @@ pub use error::ConfigError;
 pub use keys::{KEYS, Key, Kind};
 pub use settings::{
     Auth, Introspection, MessageCenter, OpenIm, Presence, Profile, ReceiveTypes, Runtime, Server, Settings,
-    StaticToken,
+    StaticToken, Tls,
 };
 pub use sources::VARIABLE_PREFIX;

@@ -24,6 +24,15 @@ impl Settings {
         );
         must(!self.server.data_dir.is_empty(), "server.data_dir: expected the path of a directory");
         must(self.server.header_timeout_seconds > 0, "server.header_timeout_seconds: expected at least 1");
+        must(self.server.max_connections > 0, "server.max_connections: expected at least 1");
+        must(
+            self.server.max_connections_per_address != Some(0),
+            "server.max_connections_per_address: expected at least 1",
+        );
+        must(
+            self.server.tls.certificate.is_some() == self.server.tls.key.is_some(),
+            "server.tls.key: is required where server.tls.certificate is set, and the other way round",
+        );
         must(
             self.server.trusted_proxies.iter().all(|proxy| proxy.parse::<IpAddr>().is_ok()),
             "server.trusted_proxies: expected IP addresses",

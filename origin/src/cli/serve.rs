@@ -23,15 +23,19 @@ pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         // Before the port opens, so that a signal is never lost.
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut hangup = signal(SignalKind::hangup())?;
         let running = server::start(settings, data_dir).await?;
-        say(&format!("rollcall: listening on http://{}", running.address))?;
+        say(&format!("rollcall: listening on {}", running.url()))?;
         if generated {
             say(&format!("rollcall: the secret is kept in {place}/secret"))?;
         }
         say("rollcall: make an administrator's token with: rollcall token admin  (cargo run --release -- token admin)")?;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => running.reload(),
+            }
         }
         tracing::info!("stopping");
         running.stop().await;

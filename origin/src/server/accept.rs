@@ -1,32 +1,36 @@
-//! The accept loop: one task a connection, each bounded in time and number of bytes.
+//! The accept loop.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::sleep,
 };
-use tower_service::Service as _;
 
-/// The other end of the TCP connection that a request came on.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+use super::{
+    admission::{Admission, Full, Place},
+    connection::Entrance,
+};
 
-/// The largest request head, in bytes: a token in the query and some headers.
-const HEAD_BYTES: usize = 16 * 1024;
-/// How long to wait after a failed accept (no descriptors left, say) before trying again.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Without a descriptor nothing can be accepted until one is closed. One of ours is heard of; for one of the store's, or
+/// of another process, it is tried again after this.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
+/// After an error that nobody knows.
+const PAUSE: Duration = Duration::from_millis(50);
+/// What a client is told, if it comes without TLS, before its request was read.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// Accepts until `stopping` says so; returns when no more will be accepted. Connections finish what they are doing.
 pub(super) async fn accept(
     listener: TcpListener,
-    router: Router,
-    header_timeout: Duration,
+    entrance: Arc<Entrance>,
+    admission: Admission,
     mut stopping: watch::Receiver<bool>,
 ) {
+    let mut short = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -34,56 +38,75 @@ pub(super) async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                tokio::spawn(serve(stream, peer, router.clone(), header_timeout, stopping.clone()));
+                if short {
+                    tracing::info!("connections are accepted again");
+                    short = false;
+                }
+                match admission.enter(peer.ip()) {
+                    Ok(place) => admit(&entrance, stream, peer, place, &stopping),
+                    Err(full) => turn_away(&entrance, &stream, full),
+                }
+            }
+            Err(error) if is_of_the_client(&error) => {
+                tracing::debug!(%error, "a client was gone before it was accepted");
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                let pause = if is_shortage(&error) { OUT_OF_DESCRIPTORS } else { PAUSE };
+                if !short {
+                    let open = admission.open();
+                    tracing::error!(%error, open, "connections cannot be accepted");
+                    short = true;
+                }
+                // The listener stays: who waits in its backlog is served once there is room.
+                tokio::select! {
+                    () = admission.left() => {}
+                    () = sleep(pause) => {}
+                    () = stopped(&mut stopping) => return,
+                }
             }
         }
     }
 }
 
-async fn serve(
+fn admit(
+    entrance: &Arc<Entrance>,
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
-    header_timeout: Duration,
-    mut stopping: watch::Receiver<bool>,
+    place: Place,
+    stopping: &watch::Receiver<bool>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone before it was served");
         return;
     }
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        let mut router = router.clone();
-        async move { Ok::<_, Infallible>(answer(&mut router, request.map(Body::new)).await) }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEAD_BYTES);
-    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+    let (entrance, stopping) = (entrance.clone(), stopping.clone());
+    tokio::spawn(async move { entrance.serve(stream, peer, place, stopping).await });
+}
+
+/// At once and without a task: whoever is too much must cost nothing.
+fn turn_away(entrance: &Entrance, stream: &TcpStream, full: Full) {
+    tracing::debug!(?full, "a connection was turned away");
+    if !entrance.is_encrypted() {
+        // It is gone, or its buffer has room: nothing was sent before.
+        let _ = stream.try_write(FULL);
     }
+}
+
+/// The connection that was to be accepted has the fault; the next one may be good.
+fn is_of_the_client(error: &io::Error) -> bool {
+    use io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    error.raw_os_error().is_some_and(|code| shortages.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 /// Resolves when the process stops, and when nobody is left who could say so.
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
-}
-
-async fn answer(router: &mut Router, request: hyper::Request<Body>) -> hyper::Response<Body> {
-    match router.call(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    }
 }

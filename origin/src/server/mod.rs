@@ -1,10 +1,15 @@
 //! Serving: accept, HTTP, and the end of the process.
 
 mod accept;
+mod admission;
+mod connection;
+mod descriptors;
 mod lease;
+mod pace;
 mod serve;
 mod shutdown;
 mod sweep;
+mod tls;
 
-pub use accept::Peer;
+pub use connection::Peer;
 pub use serve::{Running, open, start};

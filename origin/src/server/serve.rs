@@ -1,6 +1,6 @@
 //! From settings to a serving process.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use rollcall_core::config::{Runtime, Settings};
@@ -10,7 +10,9 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{accept::accept, lease, sweep};
+use super::{
+    accept::accept, admission::Admission, connection::Entrance, descriptors, lease, sweep, tls::Tls,
+};
 use crate::{backend::Origin, data_dir::DataDir, socket, store::Store, users::Users};
 
 /// Connections that the kernel keeps for us until they are accepted.
@@ -22,6 +24,7 @@ pub struct Running {
     pub address: SocketAddr,
     /// Its ports.
     pub origin: Origin,
+    pub(super) tls: Option<Tls>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) accepting: JoinHandle<()>,
     pub(super) lease: JoinHandle<()>,
@@ -33,23 +36,48 @@ pub struct Running {
 /// Opens the store in `data_dir`, ends what a crash left open, and begins to serve.
 ///
 /// # Errors
-/// When the store cannot be opened or the address not be bound.
+/// When a certificate does not read, the store cannot be opened, or the address not be bound.
 pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<Running> {
     let listen: SocketAddr = settings.server.listen.parse().context("server.listen")?;
     let header_timeout = Duration::from_secs(settings.server.header_timeout_seconds.into());
+    let tls = Tls::load(&settings.server.tls)?;
+    let admission = Admission::new(&settings);
+    descriptors::raise(settings.server.max_connections);
     let users = open(settings, data_dir.path())?;
     lease::take(users.store()).await?;
     users.read_marks().await?;
     let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
     let address = listener.local_addr()?;
-    data_dir.announce(&format!("http://{address}"))?;
+    data_dir.announce(&url(tls.as_ref(), address))?;
     let lease = tokio::spawn(lease::keep(users.store().clone()));
     let sweep = tokio::spawn(sweep::keep(users.clone()));
     let origin = Origin::new(users)?;
     let router = rollcall_api::router(origin.clone(), socket::routes());
     let (stop, stopping) = watch::channel(false);
-    let accepting = tokio::spawn(accept(listener, router, header_timeout, stopping));
-    Ok(Running { address, origin, stop, accepting, lease, sweep, _data_dir: data_dir })
+    let entrance = Arc::new(Entrance::new(router, origin.wheel().clone(), header_timeout, tls.clone()));
+    let accepting = tokio::spawn(accept(listener, entrance, admission, stopping));
+    Ok(Running { address, origin, tls, stop, accepting, lease, sweep, _data_dir: data_dir })
+}
+
+impl Running {
+    /// Where it can be reached.
+    pub fn url(&self) -> String {
+        url(self.tls.as_ref(), self.address)
+    }
+
+    /// Reads again what may change while it serves: the certificate. What does not read is logged, and the old one stays.
+    pub fn reload(&self) {
+        match self.tls.as_ref().map(Tls::reload) {
+            None => tracing::info!("there is nothing to read again: no TLS is configured"),
+            Some(Ok(())) => tracing::info!("the certificate was read again"),
+            Some(Err(error)) => tracing::error!("the old certificate stays in use: {error:#}"),
+        }
+    }
+}
+
+fn url(tls: Option<&Tls>, address: SocketAddr) -> String {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// The users of a store, without a server.

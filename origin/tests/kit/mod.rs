@@ -1,10 +1,12 @@
 //! A server process on its own data directory, for tests that need more than the black-box suite: a second life on
 //! the same data, a store that cannot write, a death at a bad moment.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::{
+    fs::File,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
 };
@@ -22,35 +24,102 @@ pub const SECRET: &str = "openIM123-of-32-bytes-and-some-more";
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    log: PathBuf,
+}
+
+const LOG_LEVEL: &str = "error,rollcall_origin=info";
+
+fn log_of(data_dir: &Path) -> PathBuf {
+    data_dir.with_extension("log")
 }
 
 impl Server {
     /// Starts on `data_dir`, with `more` appended to the configuration.
     pub fn start(data_dir: &Path, more: &str) -> Self {
+        Self::start_as(data_dir, more, &[], "")
+    }
+
+    /// Starts on `data_dir` with variables of the environment, `server.` keys without their section among them.
+    pub fn start_with(data_dir: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::start_as(data_dir, "", variables, "")
+    }
+
+    /// The same in a shell that ran `before`, such as `ulimit -n 80`.
+    pub fn start_as(data_dir: &Path, more: &str, variables: &[(&str, &str)], before: &str) -> Self {
         let config = data_dir.with_extension("toml");
         let text = format!(
             "[server]\nlisten = '127.0.0.1:0'\ndata_dir = '{}'\n[auth]\nsecret = '{SECRET}'\n{more}",
             data_dir.display()
         );
         std::fs::write(&config, text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rollcall"))
+        let mut command = Command::new("sh");
+        for (name, value) in variables {
+            let is_key = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
+            let key = format!("ROLLCALL__SERVER__{}", name.to_ascii_uppercase().replace('.', "__"));
+            command.env(if is_key { key.as_str() } else { name }, value);
+        }
+        let mut child = command
+            .arg("-c")
+            .arg(format!("{before}\nexec \"$0\" \"$@\""))
+            .arg(env!("CARGO_BIN_EXE_rollcall"))
             .arg("serve")
             .arg("--config")
             .arg(&config)
-            .env("ROLLCALL_LOG", "error")
+            .env("ROLLCALL_LOG", LOG_LEVEL)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(File::create(log_of(data_dir)).unwrap())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = lines
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.split_once("listening on http://")?.1.parse().ok())
+            .find_map(|line| {
+                let (_, url) = line.split_once("listening on http")?;
+                url.trim_start_matches("s").strip_prefix("://")?.parse().ok()
+            })
             .expect("the server ended before it listened");
         // What it prints afterwards must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        Self { child, address, log: log_of(data_dir) }
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until it has logged something.
+    pub async fn until_logged(&self, text: &str) {
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+        while !self.log().contains(text) {
+            assert!(tokio::time::Instant::now() < deadline, "{text:?} is not in the log:\n{}", self.log());
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The processor time that it has used.
+    pub fn processor_time(&self) -> std::time::Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        let ticks: u64 = fields.iter().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        std::time::Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+    }
+
+    /// Waits for its end.
+    pub async fn ended(mut self) -> ExitStatus {
+        tokio::task::spawn_blocking(move || self.child.wait().unwrap()).await.unwrap()
     }
 
     /// The suite's view of it.

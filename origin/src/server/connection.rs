@@ -1,0 +1,154 @@
+//! One connection, from its first byte to its end or its upgrade: TLS if configured, then HTTP/1.1 or HTTP/2.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use http::{StatusCode, Version};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+};
+use tower_service::Service as _;
+
+use super::{
+    accept::stopped,
+    admission::Place,
+    pace::{Pace, Paced},
+    tls::Tls,
+};
+use crate::wheel::Wheel;
+
+/// The other end of the TCP connection that a request came on.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// The largest request head, in bytes: a token in the query and some headers.
+const HEAD_BYTES: usize = 16 * 1024;
+/// The same of HTTP/2, where names and values are counted with a surcharge.
+const HEADER_LIST_BYTES: u32 = 32 * 1024;
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS: u32 = 100;
+/// What may wait to be sent on one HTTP/2 stream.
+const STREAM_BYTES: usize = 64 * 1024;
+
+/// What connections are served with.
+pub(super) struct Entrance {
+    http: Builder<TokioExecutor>,
+    router: Router,
+    wheel: Wheel,
+    header_timeout: Duration,
+    tls: Option<Tls>,
+}
+
+impl Entrance {
+    pub(super) fn new(router: Router, wheel: Wheel, header_timeout: Duration, tls: Option<Tls>) -> Self {
+        let mut http = Builder::new(TokioExecutor::new());
+        // The pace has the time limits.
+        http.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(HEADER_LIST_BYTES)
+            .max_concurrent_streams(STREAMS)
+            .max_send_buf_size(STREAM_BYTES);
+        Self { http, router, wheel, header_timeout, tls }
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub(super) async fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: Place,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let pace = Pace::new(&self.wheel, self.header_timeout);
+        let Some(tls) = &self.tls else {
+            return self.speak(Paced { stream, pace, _place: place }, peer, stopping).await;
+        };
+        let shaken = tokio::select! {
+            shaken = tls.acceptor().accept(stream) => shaken,
+            () = pace.exceeded() => return,
+            () = stopped(&mut stopping) => return,
+        };
+        match shaken {
+            Ok(stream) => self.speak(Paced { stream, pace, _place: place }, peer, stopping).await,
+            Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+        }
+    }
+
+    async fn speak<T>(&self, stream: Paced<T>, peer: SocketAddr, mut stopping: watch::Receiver<bool>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let pace = stream.pace.clone();
+        let paces = pace.clone();
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let asked = Asked::of(&request, &paces);
+            request.extensions_mut().insert(Peer(peer));
+            let mut router = self.router.clone();
+            async move {
+                let response = answer(&mut router, request.map(Body::new)).await;
+                asked.answered(response.status());
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let connection = self.http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = pace.exceeded() => {
+                tracing::debug!("a connection took too long");
+                return;
+            }
+            () = stopped(&mut stopping) => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = pace.exceeded() => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// A request that is being carried out; dropped unanswered when its client went away.
+struct Asked {
+    pace: Arc<Pace>,
+    upgraded: bool,
+}
+
+impl Asked {
+    fn of(request: &hyper::Request<Incoming>, pace: &Arc<Pace>) -> Self {
+        pace.request(request.version() == Version::HTTP_2);
+        Self { pace: pace.clone(), upgraded: false }
+    }
+
+    fn answered(mut self, status: StatusCode) {
+        self.upgraded = status == StatusCode::SWITCHING_PROTOCOLS;
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.pace.answer(self.upgraded);
+    }
+}
+
+async fn answer(router: &mut Router, request: hyper::Request<Body>) -> hyper::Response<Body> {
+    match router.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}

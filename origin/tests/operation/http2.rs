@@ -1,0 +1,35 @@
+//! HTTP/2 without TLS, by prior knowledge, as back ends behind a proxy speak it.
+
+use http::{Request, Version};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::kit::{SECRET, Server};
+
+#[tokio::test]
+async fn rest_is_served_over_http2_many_requests_at_a_time() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(&home.path().join("data"), "");
+    let stream = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+    let (client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let body = json!({"secret": SECRET, "userID": "imAdmin"}).to_string();
+    let asked = (0..50).map(|n| {
+        let request = Request::post(format!("http://{}/auth/get_admin_token", server.address))
+            .header("operationID", format!("op-{n}"))
+            .body(Full::new(Bytes::from(body.clone())))
+            .unwrap();
+        tokio::spawn(client.clone().send_request(request))
+    });
+    for answer in asked.collect::<Vec<_>>() {
+        let answer = answer.await.unwrap().unwrap();
+        assert_eq!(answer.version(), Version::HTTP_2);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["errCode"], 0, "{body}");
+    }
+}

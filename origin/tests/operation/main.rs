@@ -1,0 +1,19 @@
+//! What an operator relies on, seen from outside a server process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    reason = "a test"
+)]
+
+mod encryption;
+mod http2;
+#[path = "../kit/mod.rs"]
+mod kit;
+mod places;
+mod slowness;
