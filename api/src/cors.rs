@@ -22,12 +22,16 @@ const HEADERS: [(HeaderName, &str); 5] = [
 pub(crate) async fn cors(request: Request, next: Next) -> Response {
     // A wildcard does not cover this header, and the message center's consoles send it.
     let authorized = message_center::owns(request.uri()).then_some("Authorization, *");
+    let sockjs = message_center::is_sockjs(request.uri()).then(|| request.headers().clone());
     let mut response = if request.method() == Method::OPTIONS {
         let json = [(header::CONTENT_TYPE, "application/json")];
         (json, Body::from("\"Options Request!\"")).into_response()
     } else {
         next.run(request).await
     };
+    if let Some(asked) = sockjs {
+        message_center::let_sockjs_read(&asked, response.headers_mut());
+    }
     for (name, value) in HEADERS {
         let value = authorized.filter(|_| name == header::ACCESS_CONTROL_ALLOW_HEADERS).unwrap_or(value);
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

@@ -31,6 +31,7 @@ use crate::{admin, health, message_center, openim};
         message_center::detail,
         message_center::off,
         message_center::connect,
+        message_center::info,
         admin::import,
         admin::user,
         admin::tenant,

@@ -18,6 +18,7 @@ use rollcall_core::{
     gateway::{Close, Incoming, Payload},
     id::{ConnId, TenantId, UserId},
     message_center::Principal,
+    stomp::{Framing, Heart, Talk},
     time::Timestamp,
     token::TokenError,
     user::{Bearer, Change, Client, Command, ConsoleOpening, ForceOff, Loaded, OpenError, Profile, Reply},
@@ -45,9 +46,34 @@ fn reply(trace: &Trace) -> Reply {
 }
 
 fn try_open(adapter: &mut Adapter<Sqlite>, principal: Principal) -> (ConnId, Trace) {
+    try_open_with(adapter, principal, None)
+}
+
+fn try_open_with(adapter: &mut Adapter<Sqlite>, principal: Principal, talk: Option<Talk>) -> (ConnId, Trace) {
     let connection = adapter.draw_connection();
-    let opening = ConsoleOpening { connection, principal, client: Client::default() };
+    let opening =
+        ConsoleOpening { connection, principal, client: Client::default(), talk: talk.map(Box::new) };
     (connection, adapter.run(&Command::OpenConsole(Box::new(opening))))
+}
+
+/// A console that speaks STOMP.
+fn talking(adapter: &mut Adapter<Sqlite>, framing: Framing) -> ConnId {
+    let who = principal(adapter);
+    let (connection, trace) = try_open_with(adapter, who, Some(Talk::new(framing, Heart::Beats)));
+    assert_eq!(reply(&trace), Reply::Opened(Ok(())));
+    connection
+}
+
+fn said(adapter: &mut Adapter<Sqlite>, connection: ConnId, text: &str) -> Trace {
+    adapter.run(&Command::Receive { connection, message: Incoming::Text(text.to_owned()) })
+}
+
+fn texts(trace: &Trace, to: ConnId) -> Vec<&str> {
+    let text = |event| match event {
+        &Event::Send(connection, Payload::Text(ref text)) if connection == to => Some(text.as_str()),
+        _ => None,
+    };
+    trace.iter().filter_map(text).collect()
 }
 
 fn open(adapter: &mut Adapter<Sqlite>) -> ConnId {
@@ -354,4 +380,85 @@ fn a_token_is_held_against_the_mark_of_the_tenant_that_its_issuer_tells() {
     let mut rules = adapter.rules.clone();
     rules.tenants.insert(adapter.user.id().clone(), TenantId(8));
     assert_eq!(bearer.tenant(adapter.user.id(), &Profile::default(), &rules), TenantId(8));
+}
+
+const CONNECT: &str = "CONNECT\naccept-version:1.2\n\n\0";
+const SUBSCRIBE: &str = "SUBSCRIBE\nid:s\ndestination:/user/queue/messages\n\n\0";
+
+#[test]
+fn a_conversation_goes_on_where_it_was_and_what_changes_nothing_is_not_kept() {
+    let mut adapter = adapter();
+    let console = talking(&mut adapter, Framing::Bare);
+    let trace = said(&mut adapter, console, CONNECT);
+    assert_eq!(trace[0], Event::Keep(console));
+    assert!(texts(&trace, console)[0].starts_with("CONNECTED\nversion:1.2\n"));
+    assert_eq!(said(&mut adapter, console, SUBSCRIBE), [Event::Keep(console), Event::Reply(Reply::Done)]);
+    assert_eq!(said(&mut adapter, console, "\n"), [Event::Reply(Reply::Done)], "a beat");
+    let trace = said(&mut adapter, console, "ACK\nid:1\nreceipt:r\n\n\0");
+    assert_eq!(trace.len(), 2, "{trace:?}");
+    assert_eq!(texts(&trace, console), ["RECEIPT\nreceipt-id:r\n\n\0"]);
+}
+
+#[test]
+fn an_order_is_told_to_subscribers_before_their_close() {
+    for (framing, frames) in [(Framing::Bare, 1), (Framing::SockJs, 2)] {
+        let mut adapter = adapter();
+        let (console, deaf) = (talking(&mut adapter, framing), talking(&mut adapter, framing));
+        for frame in [CONNECT, SUBSCRIBE] {
+            let list = serde_json::to_string(&[frame]).unwrap();
+            said(&mut adapter, console, if framing == Framing::Bare { frame } else { &list });
+        }
+        let trace = adapter.force_off(everything("why"));
+        check_order(&trace, &[console, deaf].into());
+        let told = texts(&trace, console);
+        assert_eq!(told.len(), frames);
+        assert!(told[0].contains("MESSAGE") && told[0].contains("why"));
+        assert_eq!(texts(&trace, deaf).len(), frames - 1, "it subscribed to nothing");
+        if framing == Framing::SockJs {
+            assert_eq!(told[1], r#"c[4001,"forced_offline"]"#);
+        }
+        for gone in [console, deaf] {
+            let closed = trace.iter().position(|e| *e == Event::Close(gone, Close::ForcedOffline)).unwrap();
+            let last = trace.iter().rposition(|e| matches!(e, Event::Send(to, _) if *to == gone));
+            assert!(last.is_none_or(|last| last < closed));
+        }
+    }
+}
+
+#[test]
+fn what_ends_a_conversation_ends_the_console() {
+    for (frame, close, answers) in [
+        ("DISCONNECT\nreceipt:r\n\n\0", Close::Done, 1),
+        ("DISCONNECT\n\n\0", Close::Done, 0),
+        ("SUBSCRIBE\nid:1\ndestination:/other\n\n\0", Close::Policy, 1),
+        ("rubbish\n\n\0", Close::Undecodable, 1),
+    ] {
+        let mut adapter = adapter();
+        let console = talking(&mut adapter, Framing::Bare);
+        said(&mut adapter, console, CONNECT);
+        let trace = said(&mut adapter, console, frame);
+        assert_eq!(texts(&trace, console).len(), answers, "{trace:?}");
+        assert!(trace.contains(&Event::Close(console, close)));
+        assert!(!adapter.user.is_connected());
+    }
+}
+
+#[test]
+fn the_constant_ping_is_answered_as_such_whatever_is_spoken() {
+    let mut adapter = adapter();
+    for framing in [Framing::Bare, Framing::SockJs] {
+        let console = talking(&mut adapter, framing);
+        let trace = said(&mut adapter, console, r#"{"type":"ping"}"#);
+        assert_eq!(texts(&trace, console), [r#"{"type":"pong","body":null}"#]);
+    }
+}
+
+#[test]
+fn a_token_that_expires_closes_sockjs_in_its_own_words() {
+    let mut adapter = adapter();
+    let soon = Principal { expires: Some(at(START + 5_000)), ..principal(&adapter) };
+    let (console, _) = try_open_with(&mut adapter, soon, Some(Talk::new(Framing::SockJs, Heart::Rests)));
+    let traces = adapter.wait(5_000);
+    assert_eq!(texts(&traces[0], console), [r#"c[4001,"token_expired"]"#]);
+    assert!(traces[0].contains(&Event::Close(console, Close::TokenExpired)));
 }

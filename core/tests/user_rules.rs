@@ -69,6 +69,7 @@ fn names(trace: &Trace) -> Vec<&'static str> {
         Event::Commit(_) => "commit",
         Event::Retire(_) => "retire",
         Event::Admit(_) => "admit",
+        Event::Keep(..) => "keep",
         Event::Background(..) => "background",
         Event::Publish { .. } => "publish",
         Event::Send(..) => "send",

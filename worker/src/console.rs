@@ -7,13 +7,13 @@ use axum::{
     response::Response,
     routing::get,
 };
-use http::request::Parts;
+use http::{header::SEC_WEBSOCKET_PROTOCOL, request::Parts};
 use rollcall_api::{
     Unavailable,
     message_center::socket::{self as console, Refused},
     openim::gateway,
 };
-use rollcall_core::user::Reply;
+use rollcall_core::{stomp::Heart, user::Reply};
 use worker::{WebSocket, send::SendFuture};
 
 use crate::{
@@ -35,7 +35,13 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
         return gateway::upgrade_required();
     }
     match register(&edge, &parts).await {
-        Ok(socket) => accepted(socket),
+        Ok(socket) => {
+            let mut response = accepted(socket);
+            if let Some(chosen) = console::subprotocol(&parts.headers) {
+                response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, chosen);
+            }
+            response
+        }
         Err(refused) => console::refuse(&edge, &parts, &refused),
     }
 }
@@ -43,7 +49,7 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
 /// Everything from the token to the live set.
 async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refused> {
     let connection = clock::connection_id().map_err(|error| Unavailable(error.to_string()))?;
-    let opening = console::knock(edge, parts, &peer(parts), connection).await?;
+    let opening = console::knock(edge, parts, &peer(parts), connection, Heart::Rests).await?;
     let (user, tenant) = (opening.principal.user.clone(), opening.principal.tenant);
     let header = |belief| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), belief });
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {

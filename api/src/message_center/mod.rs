@@ -8,6 +8,7 @@ mod members;
 mod off;
 mod record;
 pub mod socket;
+mod sockjs;
 
 use axum::{
     Router, middleware,
@@ -23,6 +24,7 @@ pub(crate) use self::{
     list::{__path_detail, __path_list, __path_search},
     off::__path_off,
     socket::__path_connect,
+    sockjs::{__path_info, let_read as let_sockjs_read, owns as is_sockjs},
 };
 use crate::Backend;
 

@@ -1,17 +1,23 @@
 //! The console's upgrade: what is the same on every runtime (`docs/rules/message-center.md#socket`).
 
 use axum::{Router, response::Response, routing::MethodRouter};
-use http::{header::AUTHORIZATION, request::Parts};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL},
+    request::Parts,
+};
 use rollcall_core::{
     directory::query,
     id::ConnId,
     message_center::{Fault, token_of},
+    stomp::{self, Framing, Heart, Talk, Version},
     user::{ConsoleOpening, OpenError},
 };
 
 use super::{
     caller::{access_token, principal},
     envelope::{self, request_id},
+    sockjs,
 };
 use crate::{
     Backend, Unavailable,
@@ -22,12 +28,39 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Refused(Fault);
 
-/// The console's path, answered by `connect`.
+/// Where consoles connect.
+pub(super) const PATH: &str = "/ws/messageCenter";
+/// Where SockJS lets those in that do without its framing.
+const BARE: &str = "/ws/messageCenter/websocket";
+/// Where SockJS connects: a number for load balancers, and the client's own name for the session. Both are ignored.
+const SOCKJS: &str = "/ws/messageCenter/{server}/{session}/websocket";
+
+/// The console's paths, answered by `connect`.
 pub fn routes<B: Backend>(connect: MethodRouter<B>) -> Router<B> {
-    Router::new().route("/ws/messageCenter", connect)
+    [PATH, BARE, SOCKJS]
+        .into_iter()
+        .fold(sockjs::routes(), |routes, path| routes.route(path, connect.clone()))
 }
 
-/// Reads and judges an upgrade request up to its user, who gets the opening. `peer` is the address it came from.
+/// The value of `Sec-WebSocket-Protocol` in the answer: the best of STOMP's subprotocols that the client offers.
+pub fn subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let offered = joined_header(headers, SEC_WEBSOCKET_PROTOCOL.as_str())?;
+    stomp::choose(&offered, Version::subprotocol)
+        .map(|version| HeaderValue::from_static(version.subprotocol()))
+}
+
+/// How the conversation begins; none where plain texts are spoken.
+fn talk(parts: &Parts, heart: Heart) -> Option<Box<Talk>> {
+    let framing = match parts.uri.path() {
+        PATH if subprotocol(&parts.headers).is_none() => return None,
+        PATH | BARE => Framing::Bare,
+        _ => Framing::SockJs,
+    };
+    Some(Box::new(Talk::new(framing, heart)))
+}
+
+/// Reads and judges an upgrade request up to its user, who gets the opening. `peer` is the address it came from, `heart`
+/// the runtime's.
 ///
 /// # Errors
 /// The refusal, for [`refuse`].
@@ -36,6 +69,7 @@ pub async fn knock<B: Backend>(
     parts: &Parts,
     peer: &str,
     connection: ConnId,
+    heart: Heart,
 ) -> Result<ConsoleOpening, Refused> {
     let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
     let token = token_of(in_header.as_deref(), access_token(parts).as_deref())?;
@@ -50,7 +84,8 @@ pub async fn knock<B: Backend>(
         let pairs = query::pairs(parts.uri.query().unwrap_or_default());
         client.device_id = pairs.into_iter().find(|(name, _)| name == "deviceId").map(|(_, value)| value);
     }
-    Ok(ConsoleOpening { connection, principal: principal.for_socket(), client })
+    let talk = talk(parts, heart);
+    Ok(ConsoleOpening { connection, principal: principal.for_socket(), client, talk })
 }
 
 /// The answer to a console that may not connect.
@@ -83,7 +118,8 @@ impl From<Unavailable> for Refused {
 /// Connect a console
 ///
 /// A WebSocket upgrade. The socket is closed with 4001: `token_expired` when its token expires, `forced_offline` after a
-/// CLOSE message when its user is forced offline.
+/// CLOSE message when its user is forced offline. It speaks plain JSON texts, or STOMP with one of the subprotocols
+/// `v10.stomp`, `v11.stomp`, `v12.stomp`; SockJS clients find it under this path.
 #[utoipa::path(
     get, path = "/ws/messageCenter", tag = "message center",
     params(

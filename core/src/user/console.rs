@@ -1,6 +1,7 @@
 //! Sockets of the message center (`docs/rules/message-center.md#socket`).
 //!
-//! They count as connections of their user and have records; OpenIM's status, policies and kicks do not know them.
+//! They count as connections of their user and have records; OpenIM's status, policies and kicks do not know them. What
+//! they speak is plain text, or STOMP ([`crate::stomp`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +11,10 @@ use super::{
 };
 use crate::{
     directory::membership::Membership,
-    gateway::{Close, Incoming, Keepalive, Payload},
+    gateway::{Close, Incoming, Keepalive, PING, Payload},
     id::{ConnId, RecordId},
     message_center::Principal,
+    stomp::{Heard, Pulse, Talk},
     time::{Moment, Timestamp},
 };
 
@@ -27,6 +29,9 @@ pub struct Console {
     pub expires: Option<Timestamp>,
     /// Its record in the directory, if its user has records.
     pub record: Option<RecordId>,
+    /// What was said on it, if it speaks STOMP.
+    #[serde(default)]
+    pub talk: Option<Box<Talk>>,
 }
 
 /// A console wants to connect; its token is good as far as its issuer knows.
@@ -38,6 +43,9 @@ pub struct ConsoleOpening {
     pub principal: Principal,
     /// What the directory says of it.
     pub client: Client,
+    /// How it begins, if it speaks STOMP.
+    #[serde(default)]
+    pub talk: Option<Box<Talk>>,
 }
 
 impl User {
@@ -70,6 +78,7 @@ impl User {
             opened_at: at.now,
             expires: who.expires,
             record: record.as_ref().map(|record| record.id),
+            talk: opening.talk.clone(),
         };
         let mut changes = self.move_to(who.tenant, loaded, rules);
         changes.extend(release(loaded));
@@ -79,7 +88,7 @@ impl User {
         Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Opened(Ok(()))) }
     }
 
-    /// What a console says: nothing is expected of it but keepalives.
+    /// What a console says: its part of a conversation in STOMP, else nothing but keepalives is expected.
     pub(super) fn hear_console(
         &self,
         from: &Console,
@@ -87,22 +96,46 @@ impl User {
         rules: &Rules,
         at: Moment,
     ) -> Outcome {
-        match message {
-            Incoming::Text(text) => {
-                let mut outcome = Outcome::of(Reply::Done);
-                if let Some(Keepalive::Ping { answer }) = Keepalive::read(text) {
-                    outcome
-                        .actions
-                        .push(Action::Send { connection: from.id, payload: Payload::Text(answer) });
-                }
-                outcome
+        let talk = match (&from.talk, message) {
+            (Some(talk), message) if !is_ping(message) => talk,
+            (_, Incoming::Text(text)) => {
+                let actions = match Keepalive::read(text) {
+                    Some(Keepalive::Ping { answer }) => vec![from.send(answer)],
+                    _ => Vec::new(),
+                };
+                return Outcome { actions, ..Outcome::of(Reply::Done) };
             }
-            Incoming::Binary(_) => {
-                let mut outcome = self.end_naturally(from.leaving(), rules, at.now);
-                outcome.actions.push(Action::Close { connection: from.id, close: Close::Undecodable });
-                outcome
+            (_, Incoming::Binary(_)) => {
+                return self.end_console(from, Vec::new(), Close::Undecodable, rules, at);
             }
+        };
+        let mut talk = talk.clone();
+        let Heard { answers, end } = talk.hear(from.id, message);
+        let answers = answers.into_iter().map(|text| from.send(text)).collect();
+        if let Some(close) = end {
+            return self.end_console(from, answers, close, rules, at);
         }
+        let mut actions = Vec::new();
+        if from.talk.as_ref() != Some(&talk) {
+            actions.push(Action::KeepConsole(Box::new(Console { talk: Some(talk), ..from.clone() })));
+        }
+        actions.extend(answers);
+        Outcome { actions, ..Outcome::of(Reply::Done) }
+    }
+
+    /// The console leaves the live set, hears its last answers, and is closed.
+    fn end_console(
+        &self,
+        console: &Console,
+        answers: Vec<Action>,
+        close: Close,
+        rules: &Rules,
+        at: Moment,
+    ) -> Outcome {
+        let mut outcome = self.end_naturally(console.leaving(), rules, at.now);
+        outcome.actions.extend(answers);
+        outcome.actions.extend(console.goodbye(close));
+        outcome
     }
 
     /// Ends the consoles whose tokens have expired.
@@ -111,8 +144,7 @@ impl User {
         let over: Vec<&Console> = self.consoles.iter().filter(expired).collect();
         let leaving: Vec<Leaving> = over.iter().map(|console| console.leaving()).collect();
         let (changes, mut actions) = self.end(&leaving, now);
-        let close = |console: &&Console| Action::Close { connection: console.id, close: Close::TokenExpired };
-        actions.extend(over.iter().map(close));
+        actions.extend(over.iter().flat_map(|console| console.goodbye(Close::TokenExpired)));
         let next =
             self.consoles.iter().filter(|console| !expired(console)).filter_map(|console| console.expires);
         (changes, actions, next.min())
@@ -124,10 +156,33 @@ impl Console {
         Leaving { id: self.id, record: self.record }
     }
 
-    /// The last words to a console whose user was forced offline.
-    pub(super) fn farewell(&self, notice: Option<&str>) -> impl Iterator<Item = Action> {
-        let notice =
-            notice.map(|text| Action::Send { connection: self.id, payload: Payload::Text(text.to_owned()) });
-        notice.into_iter().chain([Action::Close { connection: self.id, close: Close::ForcedOffline }])
+    /// What its socket's owner has to do from now on.
+    pub fn pulse(&self) -> Pulse {
+        self.talk.as_ref().map(|talk| talk.pulse()).unwrap_or_default()
     }
+
+    /// The last words to a console whose user was forced offline.
+    pub(super) fn farewell(&self, notice: Option<&str>) -> Vec<Action> {
+        let texts = match (notice, &self.talk) {
+            (None, _) => Vec::new(),
+            (Some(notice), None) => vec![notice.to_owned()],
+            (Some(notice), Some(talk)) => talk.deliver(self.id, notice),
+        };
+        let told = texts.into_iter().map(|text| self.send(text));
+        told.chain(self.goodbye(Close::ForcedOffline)).collect()
+    }
+
+    fn goodbye(&self, close: Close) -> Vec<Action> {
+        let last = self.talk.as_ref().and_then(|talk| talk.goodbye(close)).map(|text| self.send(text));
+        last.into_iter().chain([Action::Close { connection: self.id, close }]).collect()
+    }
+
+    const fn send(&self, text: String) -> Action {
+        Action::Send { connection: self.id, payload: Payload::Text(text) }
+    }
+}
+
+/// The constant ping is answered as such on every socket: the edge's runtime does so before anybody looks at it.
+fn is_ping(message: &Incoming) -> bool {
+    matches!(message, Incoming::Text(text) if text == PING)
 }

@@ -117,6 +117,11 @@ impl User {
                 self.consoles.push(console.as_ref().clone());
                 self.consoles.sort_unstable_by_key(|console| console.id);
             }
+            Action::KeepConsole(console) => {
+                if let Some(kept) = self.consoles.iter_mut().find(|other| other.id == console.id) {
+                    kept.clone_from(console);
+                }
+            }
             Action::Retire(ids) => {
                 self.connections.retain(|connection| !ids.contains(&connection.id));
                 self.consoles.retain(|console| !ids.contains(&console.id));

@@ -36,6 +36,8 @@ pub enum Action {
     Admit(Box<Connection>),
     /// Put this socket of the message center into the live set.
     AdmitConsole(Box<Console>),
+    /// This console's conversation has come to this.
+    KeepConsole(Box<Console>),
     /// Keep a connection's background flag.
     SetBackground {
         /// Which connection.

@@ -48,6 +48,7 @@ pub enum Event {
     Commit(Vec<Change>),
     Retire(Vec<ConnId>),
     Admit(ConnId),
+    Keep(ConnId),
     Background(ConnId, bool),
     Publish {
         awaited: bool,
@@ -393,6 +394,7 @@ impl<S: Store> Adapter<S> {
                 Action::Retire(ids) => Event::Retire(ids),
                 Action::Admit(connection) => Event::Admit(connection.id),
                 Action::AdmitConsole(console) => Event::Admit(console.id),
+                Action::KeepConsole(console) => Event::Keep(console.id),
                 Action::SetBackground { connection, background } => Event::Background(connection, background),
                 Action::Publish { awaited } => Event::Publish { awaited },
                 Action::Send { connection, payload } => Event::Send(connection, payload),
@@ -569,7 +571,9 @@ pub fn check_order(trace: &Trace, live_before: &BTreeSet<ConnId>) {
                 assert!(published.is_none(), "the directory was told before the live set: {trace:?}");
                 assert!(live.insert(*id), "{id} was admitted twice: {trace:?}");
             }
-            Event::Background(id, _) => assert!(live.contains(id), "{id} does not live: {trace:?}"),
+            Event::Keep(id) | Event::Background(id, _) => {
+                assert!(live.contains(id), "{id} does not live: {trace:?}")
+            }
             Event::Publish { awaited } => {
                 assert!(published.replace(*awaited).is_none(), "published twice: {trace:?}");
                 assert!(closed.is_empty() && kicked.is_empty(), "said before published: {trace:?}");

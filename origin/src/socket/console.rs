@@ -6,14 +6,16 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::request::Parts;
+use http::{header::SEC_WEBSOCKET_PROTOCOL, request::Parts};
 use rollcall_api::{
     Unavailable,
     message_center::socket::{self as console, Refused},
     openim::gateway,
 };
 use rollcall_core::{
+    gateway::Payload,
     id::ConnId,
+    stomp::Heart,
     user::{Command, Reply},
 };
 
@@ -39,17 +41,25 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
         Err(rejection) => return rejection.into_response(),
     };
     match register(&origin, &parts).await {
-        Ok(session) => upgrade
-            .on_failed_upgrade(session.never_came())
-            .on_upgrade(move |socket| session.serve(socket, None)),
+        Ok((session, greeting)) => {
+            let mut response = upgrade
+                .on_failed_upgrade(session.never_came())
+                .on_upgrade(move |socket| session.serve(socket, greeting));
+            if let Some(chosen) = console::subprotocol(&parts.headers) {
+                response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, chosen);
+            }
+            response
+        }
         Err(refused) => console::refuse(&origin, &parts, &refused),
     }
 }
 
 /// Everything from the token to the live set.
-async fn register(origin: &Origin, parts: &Parts) -> Result<Session, Refused> {
-    let opening = console::knock(origin, parts, &peer(parts), ConnId::from_bytes(rand::random())).await?;
-    let (connection, user, outbox) = (opening.connection, opening.principal.user.clone(), Outbox::default());
+async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Payload>), Refused> {
+    let connection = ConnId::from_bytes(rand::random());
+    let opening = console::knock(origin, parts, &peer(parts), connection, Heart::Beats).await?;
+    let greeting = opening.talk.as_ref().and_then(|talk| talk.greeting());
+    let (user, outbox) = (opening.principal.user.clone(), Outbox::default());
     let command = Command::OpenConsole(Box::new(opening));
     match origin.users.open(&user, command, outbox.clone()).await {
         Ok(Reply::Opened(Ok(()))) => {}
@@ -57,5 +67,6 @@ async fn register(origin: &Origin, parts: &Parts) -> Result<Session, Refused> {
         Ok(other) => return Err(Unavailable::unexpected(&other).into()),
         Err(error) => return Err(Unavailable(error.to_string()).into()),
     }
-    Ok(Session { users: origin.users.clone(), user, connection, must_be_asked: true, outbox })
+    let session = Session { users: origin.users.clone(), user, connection, must_be_asked: true, outbox };
+    Ok((session, greeting.map(|text| Payload::Text(text.to_owned()))))
 }

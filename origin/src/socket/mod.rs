@@ -3,6 +3,7 @@
 mod console;
 mod outbox;
 mod task;
+mod timers;
 mod upgrade;
 
 pub use outbox::{Closed, Outbox};

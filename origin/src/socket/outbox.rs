@@ -3,7 +3,10 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use rollcall_core::gateway::{Close, Payload};
+use rollcall_core::{
+    gateway::{Close, Payload},
+    stomp::Pulse,
+};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout},
@@ -33,12 +36,16 @@ struct State {
     bytes: usize,
     closing: Option<(Close, Instant)>,
     closed: bool,
+    pulse: Pulse,
+    /// Whether the socket's task has not heard of the pulse yet.
+    pulse_changed: bool,
 }
 
 /// What the socket's task has to do next.
 pub(super) enum Next {
     Send(Payload),
     Close(Close),
+    Keep(Pulse),
 }
 
 /// The wish to close a socket, to be waited for.
@@ -78,6 +85,18 @@ impl Outbox {
         Closed { shared: self.shared.clone() }
     }
 
+    /// From now on the socket beats like this.
+    pub fn keep_pulse(&self, pulse: Pulse) {
+        let mut state = self.shared.state.lock();
+        if state.pulse == pulse {
+            return;
+        }
+        state.pulse = pulse;
+        state.pulse_changed = true;
+        drop(state);
+        self.shared.changed.notify_one();
+    }
+
     /// Waits for something to do.
     pub(super) async fn next(&self) -> Next {
         loop {
@@ -90,6 +109,9 @@ impl Outbox {
                 }
                 if let Some((close, _)) = state.closing {
                     return Next::Close(close);
+                }
+                if std::mem::take(&mut state.pulse_changed) {
+                    return Next::Keep(state.pulse);
                 }
             }
             changed.await;
@@ -157,7 +179,7 @@ mod tests {
         let close = loop {
             match outbox.next().await {
                 Next::Send(Payload::Text(text)) => seen.push(text),
-                Next::Send(Payload::Binary(_)) => unreachable!(),
+                Next::Send(Payload::Binary(_)) | Next::Keep(_) => unreachable!(),
                 Next::Close(close) => break close,
             }
         };

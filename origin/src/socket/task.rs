@@ -1,22 +1,18 @@
 //! The task that owns one socket, from its upgrade to its end.
 
-use std::time::Duration;
-
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use rollcall_core::{
     gateway::{Close, Incoming, Payload},
     id::{ConnId, UserId},
     user::Command,
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
-use super::outbox::{Next, Outbox};
+use super::{
+    outbox::{Next, Outbox},
+    timers::{Due, Timers},
+};
 use crate::users::Users;
-
-/// A client that sends nothing for this long is gone (`docs/rules/openim.md#liveness`).
-const READ_DEADLINE: Duration = Duration::from_secs(30);
-/// How often a client that cannot send pings is asked for a sign of life.
-const WEB_PING: Duration = Duration::from_secs(27);
 
 /// One connection that its user knows as live.
 pub(super) struct Session {
@@ -61,28 +57,19 @@ impl Session {
 
     /// Reads and writes until one side is done. `Some` when it is ours to say goodbye.
     async fn converse(&self, socket: &mut WebSocket) -> Option<Close> {
-        let mut deadline = Instant::now() + READ_DEADLINE;
-        let mut ping = Instant::now() + WEB_PING;
+        let mut timers = Timers::new(self.must_be_asked);
         loop {
-            let wake = if self.must_be_asked { ping.min(deadline) } else { deadline };
             tokio::select! {
                 biased;
                 next = self.outbox.next() => match next {
                     Next::Close(close) => return Some(close),
-                    Next::Send(payload) => {
-                        let sent = tokio::select! {
-                            sent = socket.send(message(payload)) => sent.is_ok(),
-                            () = self.outbox.cut() => false,
-                            () = sleep_until(deadline) => false,
-                        };
-                        if !sent {
-                            return None;
-                        }
-                    }
+                    Next::Keep(pulse) => timers.keep(pulse),
+                    Next::Send(payload) => self.send(socket, message(payload), &timers).await?,
                 },
                 received = socket.recv() => {
-                    deadline = Instant::now() + READ_DEADLINE;
-                    match received? {
+                    let received = received?;
+                    timers.heard(matches!(received, Ok(Message::Text(_) | Message::Binary(_))));
+                    match received {
                         Ok(Message::Text(text)) => self.receive(Incoming::Text(text.as_str().to_owned())).await?,
                         Ok(Message::Binary(bytes)) => self.receive(Incoming::Binary(bytes.into())).await?,
                         Ok(Message::Ping(_) | Message::Pong(_)) => {}
@@ -90,16 +77,22 @@ impl Session {
                         Err(error) => return reason(error),
                     }
                 }
-                () = sleep_until(wake) => {
-                    if Instant::now() >= deadline {
-                        return None;
-                    }
-                    ping = Instant::now() + WEB_PING;
-                    if socket.send(Message::Ping(Vec::new().into())).await.is_err() {
-                        return None;
-                    }
-                }
+                () = sleep_until(timers.next()) => match timers.due() {
+                    Due::Gone => return None,
+                    Due::Ping => self.send(socket, Message::Ping(Vec::new().into()), &timers).await?,
+                    Due::Beat(text) => self.send(socket, Message::Text(text.into()), &timers).await?,
+                    Due::Nothing => {}
+                },
             }
+        }
+    }
+
+    /// Sends, for no longer than its client may be silent. `None` when it could not be sent.
+    async fn send(&self, socket: &mut WebSocket, message: Message, timers: &Timers) -> Option<()> {
+        tokio::select! {
+            sent = socket.send(message) => sent.ok(),
+            () = self.outbox.cut() => None,
+            () = sleep_until(timers.deadline()) => None,
         }
     }
 

@@ -178,7 +178,15 @@ impl Users {
                     live.sockets.extend(outbox.take().map(|new| (connection.id, new)))
                 }
                 Action::AdmitConsole(console) => {
-                    live.sockets.extend(outbox.take().map(|new| (console.id, new)))
+                    if let Some(new) = outbox.take() {
+                        new.keep_pulse(console.pulse());
+                        live.sockets.insert(console.id, new);
+                    }
+                }
+                Action::KeepConsole(console) => {
+                    if let Some(socket) = live.socket(console.id) {
+                        socket.keep_pulse(console.pulse());
+                    }
                 }
                 Action::Send { connection, payload } => {
                     if let Some(socket) = live.socket(connection) {

@@ -41,6 +41,11 @@ impl Object {
                 Action::AdmitConsole(console) => {
                     self.take_in(&Attachment::console(&console), arriving.take(), &mut sockets)?;
                 }
+                Action::KeepConsole(console) => {
+                    if let Some(socket) = sockets.get(&console.id) {
+                        sockets::keep_console(socket, console);
+                    }
+                }
                 Action::SetBackground { connection, background } => {
                     if let Some(socket) = sockets.get(&connection) {
                         sockets::set_background(socket, background);

@@ -142,7 +142,8 @@ impl Object {
             Ok(upgrade) => upgrade,
             Err(error) => return respond(&UserAnswer::Failed(error.to_string())),
         };
-        self.open(&Command::OpenConsole(Box::new(opening)), None, Some(belief)).await
+        let greeting = opening.talk.as_ref().and_then(|talk| talk.greeting()).map(str::to_owned);
+        self.open(&Command::OpenConsole(Box::new(opening)), greeting, Some(belief)).await
     }
 
     async fn open(

@@ -158,7 +158,9 @@ fn moment_under(belief: Option<&Belief>) -> Result<Moment, NoEntropy> {
 fn check_sizes(actions: &[Action]) -> Result<(), TooBig> {
     actions.iter().try_for_each(|action| match action {
         Action::Admit(connection) => Attachment::live(connection).pack().map(drop),
-        Action::AdmitConsole(console) => Attachment::console(console).pack().map(drop),
+        Action::AdmitConsole(console) | Action::KeepConsole(console) => {
+            Attachment::console(console).pack().map(drop)
+        }
         _ => Ok(()),
     })
 }

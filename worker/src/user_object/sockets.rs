@@ -162,6 +162,13 @@ pub(super) fn set_background(ws: &WebSocket, background: bool) {
     }
 }
 
+/// Keeps what a console's conversation has come to.
+pub(super) fn keep_console(ws: &WebSocket, console: Box<Console>) {
+    if let Some(Attachment::Console { heard, .. }) = Attachment::of(ws) {
+        attach(ws, &Attachment::Console { console, heard });
+    }
+}
+
 /// From here on no reader sees the connection.
 pub(super) fn mark_ended(ws: &WebSocket, connection: ConnId) {
     attach(ws, &Attachment::Ended { connection });

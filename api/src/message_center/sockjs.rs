@@ -1,0 +1,71 @@
+//! What SockJS asks before it connects (`docs/rules/message-center.md#sockjs`).
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::socket::PATH;
+use crate::{Backend, answer};
+
+const CACHE: &str = "no-store, no-cache, no-transform, must-revalidate, max-age=0";
+
+/// What a server can do.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Info {
+    /// Whether it takes WebSockets; nothing else is offered.
+    websocket: bool,
+    /// Whether load balancers need a cookie.
+    cookie_needed: bool,
+    /// Ignored by clients.
+    origins: [&'static str; 1],
+    /// Random bits for clients that have none.
+    entropy: u32,
+}
+
+/// The route that is not an upgrade.
+pub(super) fn routes<B: Backend>() -> Router<B> {
+    Router::new().route("/ws/messageCenter/info", get(info::<B>))
+}
+
+/// What a SockJS client may use
+///
+/// Without authentication.
+#[utoipa::path(
+    get, path = "/ws/messageCenter/info", tag = "message center",
+    responses((status = 200, description = "WebSocket, and nothing else", body = Info))
+)]
+pub(crate) async fn info<B: Backend>(State(backend): State<B>) -> Response {
+    // The upper bits of as many random ones.
+    let entropy = u32::try_from(backend.random() >> 96).unwrap_or_default();
+    let info = Info { websocket: true, cookie_needed: false, origins: ["*:*"], entropy };
+    ([(header::CACHE_CONTROL, CACHE)], answer::json(&info)).into_response()
+}
+
+/// Whether a request is a SockJS client's, all of whose answers a page of any origin may read with its cookies.
+pub(crate) fn owns(uri: &Uri) -> bool {
+    uri.path().strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What lets a page of any origin read the answer although it sent its cookies, which we have none of: browsers take no
+/// wildcard then.
+pub(crate) fn let_read(asked: &HeaderMap, answer: &mut HeaderMap) {
+    let mut allow = |name: HeaderName, value: Option<&HeaderValue>| {
+        if let Some(value) = value {
+            answer.insert(name, value.clone());
+        }
+    };
+    let wanted = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    allow(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+    allow(header::ACCESS_CONTROL_ALLOW_METHODS, Some(&HeaderValue::from_static("GET, POST, OPTIONS")));
+    allow(header::VARY, Some(&HeaderValue::from_static("Origin")));
+    if let Some(origin) = asked.get(header::ORIGIN) {
+        allow(header::ACCESS_CONTROL_ALLOW_ORIGIN, Some(origin));
+        allow(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, Some(&HeaderValue::from_static("true")));
+    }
+}

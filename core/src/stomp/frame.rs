@@ -1,0 +1,76 @@
+//! A frame that a client sent: its command and headers (`docs/rules/message-center.md#stomp`).
+
+use super::{Fault, Version};
+
+/// The most headers of a frame.
+pub(super) const HEADERS: usize = 64;
+
+/// What a client may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// `CONNECT`, or `STOMP` from 1.1 on.
+    Connect,
+    /// `SUBSCRIBE`
+    Subscribe,
+    /// `UNSUBSCRIBE`
+    Unsubscribe,
+    /// `SEND`, the only one with a body.
+    Send,
+    /// `DISCONNECT`
+    Disconnect,
+    /// `ACK`, `NACK`, `BEGIN`, `COMMIT`, `ABORT`: about messages and transactions that are none here.
+    Idle,
+}
+
+/// A frame without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// What it says.
+    pub(super) command: Command,
+    headers: Vec<(String, String)>,
+}
+
+impl Frame {
+    /// Reads command and headers, the empty line behind them included or not. `version` is none before CONNECT.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn read(head: &[u8], version: Option<Version>) -> Result<Self, Fault> {
+        let head = std::str::from_utf8(head).map_err(|_| Fault::Malformed)?;
+        let mut lines = head.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        let command = Command::read(lines.next().unwrap_or_default()).ok_or(Fault::Command)?;
+        // CONNECT is written without escapes, since it says which ones there will be.
+        let version = version.filter(|_| command != Command::Connect).unwrap_or(Version::V10);
+        let mut headers = Vec::new();
+        for line in lines.filter(|line| !line.is_empty()) {
+            let (name, value) = line.split_once(':').ok_or(Fault::Malformed)?;
+            if headers.len() >= HEADERS {
+                return Err(Fault::TooBig);
+            }
+            // In 1.0 blanks around a value did not count.
+            let value = if version == Version::V10 { value.trim_matches(' ') } else { value };
+            let plain = |text| version.unescape(text).map(String::from).ok_or(Fault::Malformed);
+            headers.push((plain(name)?, plain(value)?));
+        }
+        Ok(Self { command, headers })
+    }
+
+    /// The first header of this name.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Command {
+    fn read(name: &str) -> Option<Self> {
+        Some(match name {
+            "CONNECT" | "STOMP" => Self::Connect,
+            "SUBSCRIBE" => Self::Subscribe,
+            "UNSUBSCRIBE" => Self::Unsubscribe,
+            "SEND" => Self::Send,
+            "DISCONNECT" => Self::Disconnect,
+            "ACK" | "NACK" | "BEGIN" | "COMMIT" | "ABORT" => Self::Idle,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! What a client and the server agreed on, and what follows from a frame (`docs/rules/message-center.md#stomp`).
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Command, Decoder, Fault, Frame, Framing, Heart, Pulse, Version, beat::Agreed, choose, encoder::Encoder,
+};
+use crate::{gateway::Close, id::ConnId};
+
+/// What is for one user.
+const USER_MESSAGES: &str = "/user/queue/messages";
+/// What is for everybody.
+const TOPIC_MESSAGES: &str = "/topic/messages";
+/// Where clients chat with each other, elsewhere: read over, like texts on a socket without STOMP.
+const CHAT: &str = "/app/chat";
+
+/// The most answers to one message.
+const ANSWERS: usize = 100;
+/// The most subscriptions of one session.
+const SUBSCRIPTIONS: usize = 8;
+/// The longest id of one, in bytes.
+const ID_BYTES: usize = 64;
+
+/// One client's session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Session {
+    heart: Heart,
+    /// None before CONNECT.
+    version: Option<Version>,
+    agreed: Agreed,
+    subscriptions: Vec<Subscription>,
+    unread: Decoder,
+}
+
+/// One subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Subscription {
+    /// The client's name for it; none in 1.0.
+    id: Option<String>,
+    /// Whether it is to [`TOPIC_MESSAGES`]; else it is to [`USER_MESSAGES`].
+    topic: bool,
+    /// Whether the client acknowledges what it gets.
+    acknowledged: bool,
+}
+
+/// Why a session is over.
+pub(super) type End = Option<Close>;
+
+impl Session {
+    /// Before CONNECT.
+    pub(super) fn new(heart: Heart) -> Self {
+        Self {
+            heart,
+            version: None,
+            agreed: Agreed::default(),
+            subscriptions: Vec::new(),
+            unread: Decoder::default(),
+        }
+    }
+
+    /// Reads what came and adds the frames that answer it. `name` is the session's.
+    pub(super) fn hear(&mut self, name: ConnId, mut input: &[u8], answers: &mut Vec<String>) -> End {
+        let (fault, receipt) = loop {
+            if answers.len() >= ANSWERS {
+                break (Fault::TooBig, None);
+            }
+            match self.unread.take(&mut input, self.version) {
+                Ok(None) => return None,
+                Err(fault) => break (fault, None),
+                Ok(Some(frame)) => match self.obey(name, &frame, answers) {
+                    Ok(None) => {}
+                    Ok(end) => return end,
+                    Err(fault) => break (fault, frame.header("receipt").map(str::to_owned)),
+                },
+            }
+        };
+        answers.push(fault.frame(self.version.unwrap_or(Version::V10), receipt.as_deref()));
+        Some(fault.close())
+    }
+
+    /// A message as its subscribers get it: those to [`USER_MESSAGES`], or, where there are none, those to
+    /// [`TOPIC_MESSAGES`].
+    pub(super) fn deliver(&self, name: ConnId, body: &str) -> Vec<String> {
+        let Some(version) = self.version else { return Vec::new() };
+        let topic = self.subscriptions.iter().all(|subscription| subscription.topic);
+        let matching = self.subscriptions.iter().filter(|subscription| subscription.topic == topic);
+        matching
+            .enumerate()
+            .map(|(index, subscription)| {
+                let mut id = name.to_string();
+                id.push('.');
+                id.push_str(&index.to_string());
+                let mut frame = Encoder::new("MESSAGE", version);
+                if let Some(id) = &subscription.id {
+                    frame.header("subscription", id);
+                }
+                frame.header("message-id", &id);
+                frame.header("destination", subscription.destination());
+                frame.header("content-type", "application/json");
+                frame.header("content-length", &body.len().to_string());
+                if version == Version::V12 && subscription.acknowledged {
+                    frame.header("ack", &id);
+                }
+                frame.end(body)
+            })
+            .collect()
+    }
+
+    pub(super) fn pulse(&self, framing: Framing) -> Pulse {
+        self.agreed.pulse(self.heart, framing)
+    }
+
+    fn obey(&mut self, name: ConnId, frame: &Frame, answers: &mut Vec<String>) -> Result<End, Fault> {
+        let Some(version) = self.version else {
+            return match frame.command {
+                Command::Connect => self.connect(name, frame).map(|connected| {
+                    answers.push(connected);
+                    None
+                }),
+                _ => Err(Fault::NotConnected),
+            };
+        };
+        match frame.command {
+            Command::Connect => return Err(Fault::Connected),
+            Command::Subscribe => self.subscribe(version, frame)?,
+            Command::Unsubscribe => self.unsubscribe(version, frame)?,
+            Command::Send if frame.header("destination") == Some(CHAT) => {}
+            Command::Send => return Err(Fault::Send),
+            Command::Idle | Command::Disconnect => {}
+        }
+        if let Some(receipt) = frame.header("receipt") {
+            let mut answer = Encoder::new("RECEIPT", version);
+            answer.header("receipt-id", receipt);
+            answers.push(answer.end(""));
+        }
+        Ok((frame.command == Command::Disconnect).then_some(Close::Done))
+    }
+
+    fn connect(&mut self, name: ConnId, frame: &Frame) -> Result<String, Fault> {
+        let accepted = frame.header("accept-version").unwrap_or(Version::V10.name());
+        let version = choose(accepted, Version::name).ok_or(Fault::Version)?;
+        if let Some(wish) = frame.header("heart-beat").filter(|_| version != Version::V10) {
+            self.agreed = self.heart.agree(wish).ok_or(Fault::Header)?;
+        }
+        self.version = Some(version);
+        // CONNECTED is written without escapes; none of its values needs one.
+        let mut connected = Encoder::new("CONNECTED", Version::V10);
+        connected.header("version", version.name());
+        if version != Version::V10 {
+            connected.header("heart-beat", self.heart.header());
+        }
+        connected.header("session", &name.to_string());
+        Ok(connected.end(""))
+    }
+
+    fn subscribe(&mut self, version: Version, frame: &Frame) -> Result<(), Fault> {
+        let topic = match frame.header("destination").ok_or(Fault::Header)? {
+            USER_MESSAGES => false,
+            TOPIC_MESSAGES => true,
+            _ => return Err(Fault::Subscribe),
+        };
+        let id = frame.header("id");
+        if id.is_none() && version != Version::V10 {
+            return Err(Fault::Header);
+        }
+        if self.subscriptions.iter().any(|other| other.is_named(id, topic)) {
+            return Err(Fault::Taken);
+        }
+        if self.subscriptions.len() >= SUBSCRIPTIONS || id.is_some_and(|id| id.len() > ID_BYTES) {
+            return Err(Fault::TooMany);
+        }
+        let acknowledged = frame.header("ack").is_some_and(|mode| mode != "auto");
+        self.subscriptions.push(Subscription { id: id.map(str::to_owned), topic, acknowledged });
+        Ok(())
+    }
+
+    /// One that is not there is gone already.
+    fn unsubscribe(&mut self, version: Version, frame: &Frame) -> Result<(), Fault> {
+        let (id, destination) = (frame.header("id"), frame.header("destination"));
+        if id.is_none() && (version != Version::V10 || destination.is_none()) {
+            return Err(Fault::Header);
+        }
+        self.subscriptions.retain(|one| !match id {
+            Some(_) => one.is_named(id, one.topic),
+            None => one.id.is_none() && destination == Some(one.destination()),
+        });
+        Ok(())
+    }
+}
+
+impl Subscription {
+    const fn destination(&self) -> &'static str {
+        if self.topic { TOPIC_MESSAGES } else { USER_MESSAGES }
+    }
+
+    /// In 1.0 a subscription without an id goes by its destination.
+    fn is_named(&self, id: Option<&str>, topic: bool) -> bool {
+        self.id.as_deref() == id && (id.is_some() || self.topic == topic)
+    }
+}

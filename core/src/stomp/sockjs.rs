@@ -1,0 +1,35 @@
+//! SockJS around the texts (`docs/rules/message-center.md#sockjs`).
+
+use crate::{gateway::Close, json};
+
+/// What the server says first.
+pub(super) const OPEN: &str = "o";
+
+/// The messages that a client put into one text; `None` when it is neither a list of texts nor a text.
+pub(super) fn read(text: &str) -> Option<Vec<String>> {
+    match text.trim_start().as_bytes().first() {
+        None => Some(Vec::new()),
+        Some(b'"') => json::read(text).ok().map(|message| vec![message]),
+        Some(_) => json::read(text).ok(),
+    }
+}
+
+/// One message to a client.
+pub(super) fn message(text: &str) -> String {
+    let mut framed = String::from("a[");
+    // Texts always have a JSON form.
+    framed.push_str(&serde_json::to_string(text).unwrap_or_default());
+    framed.push(']');
+    framed
+}
+
+/// The last words.
+pub(super) fn close(close: Close) -> String {
+    let mut framed = String::from("c[");
+    framed.push_str(&close.code().to_string());
+    framed.push_str(",\"");
+    // Our own reasons have nothing that JSON escapes.
+    framed.push_str(close.reason());
+    framed.push_str("\"]");
+    framed
+}
