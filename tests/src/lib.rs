@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`settings`], [`profile`] | which configuration a case needs, and whether a server has it |
 //! | [`subject`] | start, wait for, stop a server |
-//! | [`http`], [`ws`], [`answer`], [`jwt`], [`proto`] | the suite's own idea of the wire |
+//! | [`http`], [`ws`], [`stomp`], [`answer`], [`jwt`], [`proto`] | the suite's own idea of the wire |
 //! | [`transcript`], [`mask`], [`compare`] | what was said, made comparable between two subjects |
 //! | [`world`] | what a case holds in its hands |
 //! | [`console`] | the suite's own idea of the message center |
@@ -33,6 +33,7 @@ pub mod proto;
 pub mod runner;
 pub mod self_check;
 pub mod settings;
+pub mod stomp;
 pub mod subject;
 pub mod transcript;
 pub mod vectors;

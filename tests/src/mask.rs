@@ -1,7 +1,7 @@
 //! What may differ between two subjects that answer alike, and nothing else.
 //!
 //! The list is closed: tokens, packed handshake parameters, connection ids, record ids, UUIDs, dates, unix
-//! times of this era, and the loopback address with its port. The first five keep their identity: the
+//! times of this era, the loopback address with its port, and whether a server beats in STOMP. The first five keep their identity: the
 //! same value becomes the same placeholder within a case, so that a mixed-up token still shows.
 
 use std::collections::HashMap;
@@ -40,6 +40,9 @@ impl Masks {
         }
         if let Some(length) = address_length(from) {
             return ("<addr>".to_owned(), length);
+        }
+        if let Some(length) = beats_length(from) {
+            return ("<beats>".to_owned(), length);
         }
         let length = word_length(from);
         let word = from.get(..length).unwrap_or_default();
@@ -138,6 +141,15 @@ fn date_length(text: &str) -> Option<usize> {
     Some(length)
 }
 
+/// `heart-beat:0,0` or `heart-beat:10000,10000`, as a header of STOMP: one subject beats and the other does not. In SockJS
+/// the `n` of the line feed before it belongs to the same word.
+fn beats_length(text: &str) -> Option<usize> {
+    let header = text.strip_prefix('n').unwrap_or(text).strip_prefix("heart-beat:")?;
+    let rest = header.strip_prefix("0,0").or_else(|| header.strip_prefix("10000,10000"))?;
+    let ends = rest.starts_with(['\n', '\\']);
+    ends.then_some(text.len() - rest.len())
+}
+
 /// `127.0.0.1:PORT`.
 fn address_length(text: &str) -> Option<usize> {
     const HOST: &str = "127.0.0.1:";
@@ -202,5 +214,22 @@ mod tests {
         let headless = "e30.eyJVc2VySUQiOiJ1In0.idS8OmGWQiS2FUQm62-EYCOsySQTj1HmkXeEUE-lqPg";
         let text = format!("?a={token}&b \"{unsigned}\" eyJ.eyJ.x {headless}\n127.0.0.1 eyJhbGciOiJub25lIn0");
         assert_eq!(tokens(&text), vec![token.as_str(), unsigned, headless]);
+    }
+
+    #[test]
+    fn whether_a_server_beats_is_masked_and_what_else_it_says_of_beats_is_not() {
+        let mut masks = Masks::default();
+        for header in ["heart-beat:0,0\n", "heart-beat:10000,10000\n"] {
+            assert_eq!(masks.apply(header), "<beats>\n");
+            assert_eq!(
+                masks.apply(&format!("x\\n{}\\nsession:", header.trim_end())),
+                "x\\<beats>\\nsession:"
+            );
+        }
+        for header in
+            ["heart-beat:0,10000\n", "heart-beat:0,01\n", "heart-beat:1000,1000\n", "heart-beat:0,0"]
+        {
+            assert_eq!(masks.apply(header), header);
+        }
     }
 }

@@ -124,7 +124,7 @@ fn handshake_detail(name: &str) -> bool {
 
 /// The closed list of response headers that two subjects must agree on.
 fn headers_that_matter(request: &Request, response: &Response) -> Value {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "content-type",
         "www-authenticate",
         "cache-control",
@@ -135,6 +135,7 @@ fn headers_that_matter(request: &Request, response: &Response) -> Value {
         "xc-e-key",
         "x-e-key",
         "xc-request-id",
+        "sec-websocket-protocol",
     ];
     let mut kept: Vec<(String, String)> = response
         .headers

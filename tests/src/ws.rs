@@ -175,6 +175,7 @@ pub struct Socket {
     name: String,
     recorder: Recorder,
     kind: Kind,
+    protocol: Option<String>,
 }
 
 /// Sends an upgrade request over a fresh connection.
@@ -208,14 +209,20 @@ pub async fn open_over(
         "sec-websocket-accept",
     )?;
     same(response.header("sec-websocket-extensions"), None, "sec-websocket-extensions")?;
+    let protocol = response.header("sec-websocket-protocol");
     let (stream, unread) = connection.into_parts();
     // Thousands of sockets are open at once in some cases; the default buffers are 128 KiB each.
     let config = WebSocketConfig::default().read_buffer_size(4 << 10).write_buffer_size(0);
     let stream = WebSocketStream::from_partially_read(stream, unread, Role::Client, Some(config)).await;
-    Ok(Opening::Upgraded(Box::new(Socket { stream, name, recorder: recorder.clone(), kind })))
+    Ok(Opening::Upgraded(Box::new(Socket { stream, name, recorder: recorder.clone(), kind, protocol })))
 }
 
 impl Socket {
+    /// The subprotocol that the server chose.
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
     /// Sends a text message.
     pub async fn send_text(&mut self, text: &str) -> Result<()> {
         self.recorder.sent(&self.name, "text", text.as_bytes());

@@ -25,6 +25,8 @@ mod published;
 mod resolver;
 mod search;
 mod socket;
+mod sockjs;
+mod stomp;
 mod surface;
 mod tenants;
 mod vectors;
@@ -54,7 +56,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The cases that have a scene of their own.
 pub(crate) fn staged() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 9] = [
+    let files: [fn() -> Vec<Case>; 11] = [
         vectors_off::cases,
         socket::cases,
         force_off::cases,
@@ -64,6 +66,8 @@ pub(crate) fn staged() -> Vec<Case> {
         open::cases,
         introspection::cases,
         resolver::cases,
+        stomp::cases,
+        sockjs::cases,
     ];
     files.iter().flat_map(|file| file()).collect()
 }

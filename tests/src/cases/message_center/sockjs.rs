@@ -1,0 +1,178 @@
+//! What SockJS clients ask for around their socket, and its own framing.
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use crate::{
+    cases::{Case, cases},
+    check::same,
+    console::stage::{SOCKET, Stage},
+    http::{Request, Response},
+    stomp::{Client, Framing, OWN},
+    world::World,
+    ws::{Handshake, Opening},
+};
+
+const ORIGIN: &str = "https://console.example.test:8443";
+
+pub(super) fn cases() -> Vec<Case> {
+    cases![Console, "console":
+        sockjs_is_told_of_websockets_only_and_may_read_it_from_any_origin,
+        transports_that_are_not_offered_are_not_found_and_readable,
+        a_refused_sockjs_socket_is_told_so_before_the_upgrade,
+        a_token_in_connect_alone_comes_too_late,
+        sockjs_carries_several_frames_in_one_message,
+        what_is_no_sockjs_message_is_closed,
+    ]
+}
+
+/// A page of this origin may read the answer although it sent its cookies.
+fn readable(response: &Response, what: &str) -> Result<()> {
+    for (name, value) in [
+        ("access-control-allow-origin", ORIGIN),
+        ("access-control-allow-credentials", "true"),
+        ("vary", "Origin"),
+    ] {
+        same(response.header(name).as_deref(), Some(value), &format!("{name} of {what}"))?;
+    }
+    Ok(())
+}
+
+async fn sockjs_is_told_of_websockets_only_and_may_read_it_from_any_origin(world: World) -> Result<()> {
+    let path = format!("{SOCKET}/info");
+    // Its random number looks like anything.
+    let quiet = world.unrecorded();
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        let answer =
+            quiet.send(&Request::new("GET", &format!("{path}?t=1")).header("Origin", ORIGIN)).await?;
+        same(answer.response.status, 200, "the status")?;
+        readable(&answer.response, "info")?;
+        let cache = answer.response.header("cache-control").unwrap_or_default();
+        same(cache.contains("no-store") && cache.contains("max-age=0"), true, "whether it is not cached")?;
+        let mut info = answer.json()?;
+        let entropy = info.as_object_mut().and_then(|fields| fields.remove("entropy"));
+        let entropy = entropy.as_ref().and_then(Value::as_u64).context("no entropy")?;
+        same(entropy <= u64::from(u32::MAX), true, "whether the entropy has 32 bits")?;
+        numbers.push(entropy);
+        same(info, json!({"websocket": true, "cookie_needed": false, "origins": ["*:*"]}), "the rest")?;
+    }
+    same(numbers.first() == numbers.last(), false, "whether both entropies are equal")?;
+    let answer = quiet.send(&Request::new("GET", &path)).await?;
+    same(
+        answer.response.header("access-control-allow-origin").as_deref(),
+        Some("*"),
+        "the origin without one",
+    )?;
+    let preflight = Request::new("OPTIONS", &path)
+        .header("Origin", ORIGIN)
+        .header("Access-Control-Request-Method", "GET")
+        .header("Access-Control-Request-Headers", "x-custom");
+    let answer = world.send(&preflight).await?;
+    same(answer.response.status, 200, "the status of the preflight")?;
+    readable(&answer.response, "the preflight")?;
+    same(
+        answer.response.header("access-control-allow-headers").as_deref(),
+        Some("x-custom"),
+        "the headers that are allowed",
+    )
+}
+
+async fn transports_that_are_not_offered_are_not_found_and_readable(world: World) -> Result<()> {
+    for (method, rest) in [
+        ("POST", "000/abcd1234/xhr_streaming"),
+        ("POST", "000/abcd1234/xhr"),
+        ("POST", "000/abcd1234/xhr_send"),
+        ("GET", "000/abcd1234/eventsource"),
+        ("GET", "000/abcd1234/htmlfile"),
+        ("GET", "000/abcd1234/jsonp"),
+        ("GET", "iframe.html"),
+    ] {
+        let request = Request::new(method, &format!("{SOCKET}/{rest}")).header("Origin", ORIGIN);
+        let answer = world.send(&request).await?;
+        same(answer.response.status, 404, rest)?;
+        readable(&answer.response, rest)?;
+    }
+    Ok(())
+}
+
+async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    for rest in ["000/abcd1234/websocket", "websocket"] {
+        let path = format!("{SOCKET}/{rest}");
+        let handshake = Handshake::bare().path(&path).header("Origin", ORIGIN);
+        for (handshake, key) in [
+            (handshake.clone(), "unauthorized"),
+            (handshake.clone().set("access_token", "bad"), "invalid_token"),
+        ] {
+            let Opening::Refused(response) = world.knock(&handshake).await? else { bail!("upgraded") };
+            readable(&response, rest)?;
+            stage.reply(response).unauthorized(key)?;
+        }
+        let plain = Request::new("GET", &path).header("Origin", ORIGIN);
+        let answer = world.send(&plain).await?;
+        same(answer.response.status, 426, "the status without an upgrade")?;
+        readable(&answer.response, "what is no upgrade")?;
+    }
+    Ok(())
+}
+
+async fn a_token_in_connect_alone_comes_too_late(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    for rest in ["", "/websocket", "/000/abcd1234/websocket"] {
+        let handshake =
+            Handshake::bare().path(&format!("{SOCKET}{rest}")).header("Sec-WebSocket-Protocol", "v12.stomp");
+        stage.shut_out(&handshake, "unauthorized").await?;
+    }
+    // And one that is there as well is not looked at.
+    let socket =
+        world.upgraded(&stage.handshake("user-101", "d").path(&format!("{SOCKET}/websocket"))).await?;
+    let mut client = Client::on(socket, Framing::Bare).await?;
+    let other = format!("Bearer {}", stage.bearer("user-102"));
+    let headers =
+        [("accept-version", "1.2"), ("Authorization", other.as_str()), ("login", "x"), ("passcode", "y")];
+    client.say("CONNECT", &headers, "").await?;
+    same(client.frame().await?.command.as_str(), "CONNECTED", "the answer")?;
+    stage.until_online(user, &["d"]).await?;
+    same(stage.online_devices(stage.scene().user(102)).await?.len(), 0, "devices of the other")
+}
+
+async fn sockjs_carries_several_frames_in_one_message(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let handshake = stage.handshake("user-101", "d").path(&format!("{SOCKET}/000/abcd1234/websocket"));
+    let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
+    client.connect("1.1").await?;
+    let ack = |receipt: &str| format!("ACK\nreceipt:{receipt}\n\n\0");
+    client.socket().send_text("").await?;
+    client.socket().send_text("[]").await?;
+    client.socket().send_text(&json!([ack("1"), "\n", ack("2"), "ACK\nrec"]).to_string()).await?;
+    client.socket().send_text(&json!("eipt:3\n\n\0").to_string()).await?;
+    for receipt in ["1", "2", "3"] {
+        same(client.frame().await?.header("receipt-id"), Some(receipt), "receipt-id")?;
+    }
+    client.subscribe("é", OWN).await?;
+    client.say("SEND", &[("destination", "/app/chat"), ("receipt", "\"4\"")], "\u{2028}\u{1f600}").await?;
+    same(client.frame().await?.header("receipt-id"), Some("\"4\""), "receipt-id")?;
+    client.say("SEND", &[("destination", "/nowhere")], "").await?;
+    client.refused("nothing can be sent there", 1008, "refused").await.map(drop)
+}
+
+async fn what_is_no_sockjs_message_is_closed(world: World) -> Result<()> {
+    let stage = Stage::bare(&world)?;
+    let user = stage.scene().user(101);
+    let handshake = stage.handshake("user-101", "d").path(&format!("{SOCKET}/000/abcd1234/websocket"));
+    for text in ["hello", "[\"a\"", "{}", "[1]", "[null]", "7", "CONNECT\n\n\0"] {
+        let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
+        client.socket().send_text(text).await?;
+        client.closed(1002, "undecodable").await?;
+    }
+    let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
+    client.socket().send_binary(b"[]".to_vec()).await?;
+    client.closed(1002, "undecodable").await?;
+    // The constant ping is for whoever is below.
+    let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
+    client.socket().alive().await?;
+    drop(client);
+    stage.until_online(user, &[] as &[&str]).await
+}
