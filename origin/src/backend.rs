@@ -26,6 +26,7 @@ use rollcall_core::{
     token::Keys,
     user::{Command, Reply},
 };
+use tokio_util::task::TaskTracker;
 
 use crate::{outgoing::Client, store::Rows, users::Users, wheel::Wheel};
 
@@ -43,6 +44,7 @@ struct Shared {
     introspections: Introspections,
     client: Client,
     wheel: Wheel,
+    sessions: TaskTracker,
 }
 
 const SERVING: u8 = 0;
@@ -60,6 +62,7 @@ impl Origin {
             introspections: Introspections::default(),
             client: Client::default(),
             wheel: Wheel::start(),
+            sessions: TaskTracker::new(),
         };
         Ok(Self { users, shared: Arc::new(shared) })
     }
@@ -67,6 +70,11 @@ impl Origin {
     /// The timer of every connection.
     pub fn wheel(&self) -> &Wheel {
         &self.shared.wheel
+    }
+
+    /// Every open socket, until its end is durable.
+    pub fn sessions(&self) -> &TaskTracker {
+        &self.shared.sessions
     }
 
     /// From now on the process wants no more requests.

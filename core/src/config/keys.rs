@@ -48,6 +48,12 @@ pub const KEYS: &[Key] = &[
         "origin only: how long a request's head may take",
     ),
     key(
+        "server.drain_seconds",
+        Kind::Integer,
+        "10",
+        "origin only: sockets are closed evenly over this when it stops",
+    ),
+    key(
         "server.max_connections",
         Kind::Integer,
         "100000",

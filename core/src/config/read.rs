@@ -54,6 +54,11 @@ fn set(settings: &mut Settings, path: &str, value: &Value) -> Result<(), String>
         "server.data_dir" => server.data_dir = text(value)?,
         "server.trusted_proxies" => server.trusted_proxies = texts(value)?,
         "server.header_timeout_seconds" => server.header_timeout_seconds = count(value)?,
+        "server.drain_seconds" => server.drain_seconds = count(value)?,
+        "server.max_connections" => server.max_connections = count(value)?,
+        "server.max_connections_per_address" => server.max_connections_per_address = Some(count(value)?),
+        "server.tls.certificate" => server.tls.certificate = Some(text(value)?),
+        "server.tls.key" => server.tls.key = Some(text(value)?),
         "auth.secret" => auth.secret = Some(secret(value)?),
         "auth.previous_secrets" => {
             auth.previous_secrets = list(value, "texts", secret)?;

@@ -40,14 +40,14 @@ pub struct Server {
     pub data_dir: String,
     pub trusted_proxies: Vec<String>,
     pub header_timeout_seconds: u32,
+    pub drain_seconds: u32,
     pub max_connections: u32,
     pub max_connections_per_address: Option<u32>,
     pub tls: Tls,
 }
 
 /// The files of a certificate.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Tls {
     pub certificate: Option<String>,
     pub key: Option<String>,
@@ -145,6 +145,7 @@ impl Default for Server {
             data_dir: "./data".into(),
             trusted_proxies: Vec::new(),
             header_timeout_seconds: 5,
+            drain_seconds: 10,
             max_connections: 100_000,
             max_connections_per_address: None,
             tls: Tls::default(),

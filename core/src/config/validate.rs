@@ -24,6 +24,7 @@ impl Settings {
         );
         must(!self.server.data_dir.is_empty(), "server.data_dir: expected the path of a directory");
         must(self.server.header_timeout_seconds > 0, "server.header_timeout_seconds: expected at least 1");
+        must(self.server.drain_seconds <= 3600, "server.drain_seconds: expected at most 3600");
         must(self.server.max_connections > 0, "server.max_connections: expected at least 1");
         must(
             self.server.max_connections_per_address != Some(0),

@@ -8,6 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::say;
 
+/// The exit status after a second signal: what was under way was cut.
+const AT_ONCE: i32 = 1;
+
 pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let data_dir = DataDir::lock(Path::new(&settings.server.data_dir))?;
     let generated = settings.auth.secret.is_none();
@@ -37,8 +40,10 @@ pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
                 _ = hangup.recv() => running.reload(),
             }
         }
-        tracing::info!("stopping");
-        running.stop().await;
-        Ok(())
+        tokio::select! {
+            () = running.stop() => Ok(()),
+            _ = interrupt.recv() => std::process::exit(AT_ONCE),
+            _ = terminate.recv() => std::process::exit(AT_ONCE),
+        }
     })
 }

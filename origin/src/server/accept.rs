@@ -8,6 +8,7 @@ use tokio::{
     sync::watch,
     time::sleep,
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     admission::{Admission, Full, Place},
@@ -23,11 +24,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// Accepts until `stopping` says so; returns when no more will be accepted. Connections finish what they are doing.
+/// Accepts until `stopping` says so; returns when no more will be accepted. Connections finish what they are doing, as
+/// tasks of `connections`.
 pub(super) async fn accept(
     listener: TcpListener,
     entrance: Arc<Entrance>,
     admission: Admission,
+    connections: TaskTracker,
     mut stopping: watch::Receiver<bool>,
 ) {
     let mut short = false;
@@ -43,7 +46,7 @@ pub(super) async fn accept(
                     short = false;
                 }
                 match admission.enter(peer.ip()) {
-                    Ok(place) => admit(&entrance, stream, peer, place, &stopping),
+                    Ok(place) => admit(&entrance, &connections, (stream, peer, place), &stopping),
                     Err(full) => turn_away(&entrance, &stream, full),
                 }
             }
@@ -70,9 +73,8 @@ pub(super) async fn accept(
 
 fn admit(
     entrance: &Arc<Entrance>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: Place,
+    connections: &TaskTracker,
+    (stream, peer, place): (TcpStream, SocketAddr, Place),
     stopping: &watch::Receiver<bool>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -80,7 +82,7 @@ fn admit(
         return;
     }
     let (entrance, stopping) = (entrance.clone(), stopping.clone());
-    tokio::spawn(async move { entrance.serve(stream, peer, place, stopping).await });
+    connections.spawn(async move { entrance.serve(stream, peer, place, stopping).await });
 }
 
 /// At once and without a task: whoever is too much must cost nothing.

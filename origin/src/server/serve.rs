@@ -9,6 +9,7 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     accept::accept, admission::Admission, connection::Entrance, descriptors, lease, sweep, tls::Tls,
@@ -27,6 +28,7 @@ pub struct Running {
     pub(super) tls: Option<Tls>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) accepting: JoinHandle<()>,
+    pub(super) connections: TaskTracker,
     pub(super) lease: JoinHandle<()>,
     pub(super) sweep: JoinHandle<()>,
     /// Unlocked when everything else is done.
@@ -52,11 +54,12 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let lease = tokio::spawn(lease::keep(users.store().clone()));
     let sweep = tokio::spawn(sweep::keep(users.clone()));
     let origin = Origin::new(users)?;
-    let router = rollcall_api::router(origin.clone(), socket::routes());
+    let router = rollcall_api::router(origin.clone(), socket::routes(&origin));
     let (stop, stopping) = watch::channel(false);
     let entrance = Arc::new(Entrance::new(router, origin.wheel().clone(), header_timeout, tls.clone()));
-    let accepting = tokio::spawn(accept(listener, entrance, admission, stopping));
-    Ok(Running { address, origin, tls, stop, accepting, lease, sweep, _data_dir: data_dir })
+    let connections = TaskTracker::new();
+    let accepting = tokio::spawn(accept(listener, entrance, admission, connections.clone(), stopping));
+    Ok(Running { address, origin, tls, stop, accepting, connections, lease, sweep, _data_dir: data_dir })
 }
 
 impl Running {

@@ -1,34 +1,71 @@
-//! The end of the process: no more requests, sockets told, store flushed.
+//! The end of the process: new sockets go elsewhere, old ones are told one after the other, requests finish, the store
+//! is flushed (`docs/operating.md#drain`).
 
 use std::time::Duration;
 
+use rollcall_api::Backend as _;
 use rollcall_core::gateway::Close;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Running;
 
-/// How long the goodbyes may take altogether; each socket has its own bound within it.
+/// How long the last goodbyes may take; each socket has its own bound within it.
 const GOODBYES: Duration = Duration::from_secs(5);
+/// How often it is looked for sockets whose opening was under way when the drain began.
+const LATECOMERS: Duration = Duration::from_millis(50);
+/// How long requests may take to finish.
+const REQUESTS: Duration = Duration::from_secs(10);
 
 impl Running {
-    /// Stops accepting, closes every socket with 1012, waits for requests and commits, and stops.
+    /// Drains: `/health` says so from now on, sockets are closed with 1012 evenly over `server.drain_seconds`, requests and
+    /// commits finish.
     pub async fn stop(self) {
         self.origin.drain();
+        let span = Duration::from_secs(self.origin.settings().server.drain_seconds.into());
+        let sockets = self.origin.users.sockets();
+        tracing::info!(sockets = sockets.len(), seconds = span.as_secs(), "draining");
+        self.origin.sessions().close();
+        self.close_evenly(sockets, span).await;
+        if timeout(GOODBYES, self.close_latecomers()).await.is_err() {
+            tracing::warn!("some clients did not take their goodbye");
+        }
         // Nobody listens when the accept loop has already ended.
         let _ = self.stop.send(true);
         let _ = self.accepting.await;
-        let goodbyes = async {
-            let closing: Vec<_> =
-                self.origin.users.sockets().into_iter().map(|socket| socket.close(Close::Draining)).collect();
-            for closed in closing {
-                closed.wait().await;
-            }
-        };
-        if timeout(GOODBYES, goodbyes).await.is_err() {
-            tracing::warn!("some clients did not take their goodbye");
+        self.connections.close();
+        if timeout(REQUESTS, self.connections.wait()).await.is_err() {
+            tracing::warn!(requests = self.connections.len(), "some requests did not finish");
         }
         self.lease.abort();
         self.sweep.abort();
         self.origin.users.store().close().await;
+        tracing::info!("stopped");
+    }
+
+    /// So that those who come back to other machines do not come all at once.
+    async fn close_evenly(&self, sockets: Vec<crate::socket::Outbox>, span: Duration) {
+        let begun = Instant::now();
+        let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
+        for (socket, place) in sockets.into_iter().zip(0..count) {
+            tokio::select! {
+                biased;
+                () = self.origin.sessions().wait() => return,
+                () = sleep_until(begun + span.mul_f64(f64::from(place) / f64::from(count))) => {}
+            }
+            let _ = socket.close(Close::Draining);
+        }
+    }
+
+    /// Until the last session has ended and its end is durable.
+    async fn close_latecomers(&self) {
+        loop {
+            for socket in self.origin.users.sockets() {
+                let _ = socket.close(Close::Draining);
+            }
+            tokio::select! {
+                () = self.origin.sessions().wait() => return,
+                () = sleep(LATECOMERS) => {}
+            }
+        }
     }
 }

@@ -67,6 +67,6 @@ async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Pay
         Ok(other) => return Err(Unavailable::unexpected(&other).into()),
         Err(error) => return Err(Unavailable(error.to_string()).into()),
     }
-    let session = Session { users: origin.users.clone(), user, connection, must_be_asked: true, outbox };
+    let session = Session::new(origin, user, connection, true, outbox);
     Ok((session, greeting.map(|text| Payload::Text(text.to_owned()))))
 }

@@ -78,6 +78,13 @@ impl Outbox {
         self.shared.changed.notify_one();
     }
 
+    /// Puts a message before everything that waits.
+    pub(super) fn send_first(&self, payload: Payload) {
+        let mut state = self.shared.state.lock();
+        state.bytes += size(&payload);
+        state.waiting.push_front(payload);
+    }
+
     /// Asks for the socket to be closed after what is queued. The first wish counts.
     pub fn close(&self, close: Close) -> Closed {
         self.shared.state.lock().closing.get_or_insert((close, Instant::now() + CUT));

@@ -6,43 +6,74 @@ use rollcall_core::{
     id::{ConnId, UserId},
     user::Command,
 };
-use tokio::time::sleep_until;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     outbox::{Next, Outbox},
     timers::{Due, Timers},
 };
-use crate::users::Users;
+use crate::{backend::Origin, users::Users, wheel::Alarm};
 
 /// One connection that its user knows as live.
+///
+/// There may be very many: what is needed for a moment only (a command, a goodbye) is boxed for that moment, so that
+/// the task of a socket that waits stays small.
 pub(super) struct Session {
     pub(super) users: Users,
     pub(super) user: UserId,
     pub(super) connection: ConnId,
     /// Whether the client cannot send pings by itself, as browsers cannot.
-    pub(super) must_be_asked: bool,
+    must_be_asked: bool,
     pub(super) outbox: Outbox,
+    alarm: Alarm,
+    /// Held until the end is durable: the process waits for it.
+    session: TaskTrackerToken,
 }
 
 impl Session {
+    /// A connection that was just opened; what its user wants to send it comes through `outbox`. `must_be_asked`:
+    /// whether the client cannot send pings by itself, as browsers cannot.
+    pub(super) fn new(
+        origin: &Origin,
+        user: UserId,
+        connection: ConnId,
+        must_be_asked: bool,
+        outbox: Outbox,
+    ) -> Self {
+        let (users, alarm, session) =
+            (origin.users.clone(), origin.wheel().alarm(), origin.sessions().token());
+        Self { users, user, connection, must_be_asked, outbox, alarm, session }
+    }
+
     /// For a client that was accepted and is gone before its upgrade.
     pub(super) fn never_came(&self) -> impl FnOnce(axum::Error) + Send + 'static {
         let (users, user, outbox) = (self.users.clone(), self.user.clone(), self.outbox.clone());
-        let connection = self.connection;
+        let (connection, session) = (self.connection, self.session.clone());
         move |error| {
             tracing::debug!(%error, "an accepted client was gone before its upgrade");
             outbox.closed();
-            tokio::spawn(async move { users.end(&user, connection).await });
+            tokio::spawn(async move {
+                users.end(&user, connection).await;
+                drop(session);
+            });
         }
     }
 
     /// Serves the socket until it ends, then tells the user. `greeting` is sent before anything else.
-    pub(super) async fn serve(self, mut socket: WebSocket, greeting: Option<Payload>) {
+    pub(super) fn serve(self, mut socket: WebSocket, greeting: Option<Payload>) -> impl Future<Output = ()> {
         if let Some(greeting) = greeting {
-            // What fails here fails again below.
-            let _ = socket.send(message(greeting)).await;
+            // Sent with everything else, and bounded like it.
+            self.outbox.send_first(greeting);
         }
-        let close = self.converse(&mut socket).await;
+        // Not an `async fn`: that would keep room for its arguments twice.
+        async move {
+            let close = self.converse(&mut socket).await;
+            Box::pin(self.part(socket, close)).await;
+        }
+    }
+
+    /// Says goodbye and ends the connection.
+    async fn part(&self, mut socket: WebSocket, close: Option<Close>) {
         let goodbye = async {
             if let Some(close) = close {
                 finish(&mut socket, &self.outbox, close).await;
@@ -57,42 +88,56 @@ impl Session {
 
     /// Reads and writes until one side is done. `Some` when it is ours to say goodbye.
     async fn converse(&self, socket: &mut WebSocket) -> Option<Close> {
-        let mut timers = Timers::new(self.must_be_asked);
+        let mut timers = Timers::new(&self.alarm, self.must_be_asked);
         loop {
             tokio::select! {
                 biased;
                 next = self.outbox.next() => match next {
                     Next::Close(close) => return Some(close),
                     Next::Keep(pulse) => timers.keep(pulse),
-                    Next::Send(payload) => self.send(socket, message(payload), &timers).await?,
+                    Next::Send(payload) => {
+                        Box::pin(self.send(socket, message(payload), &mut timers)).await?;
+                    }
                 },
                 received = socket.recv() => {
                     let received = received?;
                     timers.heard(matches!(received, Ok(Message::Text(_) | Message::Binary(_))));
                     match received {
-                        Ok(Message::Text(text)) => self.receive(Incoming::Text(text.as_str().to_owned())).await?,
-                        Ok(Message::Binary(bytes)) => self.receive(Incoming::Binary(bytes.into())).await?,
+                        Ok(Message::Text(text)) => {
+                            Box::pin(self.receive(Incoming::Text(text.as_str().to_owned()))).await?;
+                        }
+                        Ok(Message::Binary(bytes)) => {
+                            Box::pin(self.receive(Incoming::Binary(bytes.into()))).await?;
+                        }
                         Ok(Message::Ping(_) | Message::Pong(_)) => {}
                         Ok(Message::Close(_)) => return None,
                         Err(error) => return reason(error),
                     }
                 }
-                () = sleep_until(timers.next()) => match timers.due() {
-                    Due::Gone => return None,
-                    Due::Ping => self.send(socket, Message::Ping(Vec::new().into()), &timers).await?,
-                    Due::Beat(text) => self.send(socket, Message::Text(text.into()), &timers).await?,
-                    Due::Nothing => {}
-                },
+                () = self.alarm.rung() => {
+                    let sign = match timers.due() {
+                        Due::Gone => return None,
+                        Due::Nothing => continue,
+                        Due::Ping => Message::Ping(Vec::new().into()),
+                        Due::Beat(text) => Message::Text(text.into()),
+                    };
+                    Box::pin(self.send(socket, sign, &mut timers)).await?;
+                }
             }
         }
     }
 
-    /// Sends, for no longer than its client may be silent. `None` when it could not be sent.
-    async fn send(&self, socket: &mut WebSocket, message: Message, timers: &Timers) -> Option<()> {
-        tokio::select! {
-            sent = socket.send(message) => sent.ok(),
-            () = self.outbox.cut() => None,
-            () = sleep_until(timers.deadline()) => None,
+    /// Sends a message. `None` when the client is gone, or has let it wait for too long.
+    async fn send(&self, socket: &mut WebSocket, message: Message, timers: &mut Timers<'_>) -> Option<()> {
+        let mut sending = std::pin::pin!(socket.send(message));
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut sending => return sent.ok(),
+                () = self.outbox.cut() => return None,
+                // While it waits, it is neither asked for anything more nor given a sign of life.
+                () = self.alarm.rung() => if timers.due() == Due::Gone { return None },
+            }
         }
     }
 
@@ -141,5 +186,22 @@ fn reason(error: axum::Error) -> Option<Close> {
         Some(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => None,
         Some(Error::Protocol(_) | Error::Utf8(_)) => Some(Close::Undecodable),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of what a function that is given a session, a socket and a greeting returns.
+    fn size_of_task<F>(_serve: impl Fn(Session, WebSocket, Option<Payload>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_socket_stays_small() {
+        let (task, socket) = (size_of_task(Session::serve), size_of::<WebSocket>());
+        println!("a socket's task: {task} bytes, {socket} of them axum's WebSocket");
+        assert!(task <= socket + 512, "{task} bytes, {socket} of them the socket's");
     }
 }

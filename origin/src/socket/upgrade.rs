@@ -100,8 +100,7 @@ async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Respo
         }
     }
     let greeting = in_band.then(|| Payload::Text(Failure::none_as_json()));
-    let must_be_asked = platform == Platform::Web;
-    let session = Session { users: origin.users.clone(), user, connection, must_be_asked, outbox };
+    let session = Session::new(origin, user, connection, platform == Platform::Web, outbox);
     Ok(upgrade
         .on_failed_upgrade(session.never_came())
         .on_upgrade(move |socket| session.serve(socket, greeting)))

@@ -11,9 +11,11 @@
     reason = "a test"
 )]
 
+mod drain;
 mod encryption;
 mod http2;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod liveness;
 mod places;
 mod slowness;

@@ -1,0 +1,144 @@
+//! SIGTERM: sockets leave one after the other, requests finish, nothing is lost.
+
+use std::time::{Duration, Instant};
+
+use rollcall_conformance::{
+    http::{Connection, Request},
+    ws::{Event, Handshake, Opening, Socket},
+};
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::kit::Server;
+
+const SOCKETS: u32 = 400;
+const DRAIN: Duration = Duration::from_secs(4);
+const SLOT: Duration = Duration::from_millis(200);
+
+async fn crowd(server: &Server, size: u32) -> Vec<Socket> {
+    let world = server.world();
+    world.admin_token().await.unwrap();
+    let mut sockets = Vec::new();
+    for user in 0..size {
+        let (_, socket) = world.login(&user.to_string(), 5).await.unwrap();
+        sockets.push(socket);
+    }
+    sockets
+}
+
+/// Records, and those of them without an end.
+fn records(data_dir: &std::path::Path) -> (u32, u32) {
+    let store = rusqlite::Connection::open(data_dir.join("rollcall.sqlite3")).unwrap();
+    let sql = "SELECT count(*), count(*) FILTER (WHERE offline_at IS NULL) FROM record";
+    store.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_are_closed_evenly_and_meanwhile_newcomers_are_sent_elsewhere() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let seconds = DRAIN.as_secs().to_string();
+    let server = Server::start_with(&data, &[("drain_seconds", &seconds)]);
+    let world = server.world();
+    let sockets = crowd(&server, SOCKETS).await;
+    let token = world.issue("late", 5).await.unwrap();
+    let begun = Instant::now();
+    let closing: Vec<_> = sockets
+        .into_iter()
+        .map(|mut socket| {
+            tokio::spawn(async move {
+                let event = socket.next().await;
+                (event, begun.elapsed())
+            })
+        })
+        .collect();
+    server.signal(Signal::TERM);
+    server.until_logged("draining").await;
+
+    let mut probe = Connection::open(server.address).await.unwrap();
+    let health = probe.send(&Request::new("GET", "/health")).await.unwrap();
+    assert_eq!((health.status, health.body.as_slice()), (503, br#"{"status":"draining"}"#.as_slice()));
+    for request in
+        [Handshake::new("late", 5, &token).request(), Handshake::new("late", 5, &token).silent().request()]
+    {
+        match world.knock_with(&request).await.unwrap() {
+            Opening::Refused(refusal) => {
+                assert_eq!(refusal.status, 503);
+                assert!(refusal.header("retry-after").is_some());
+            }
+            Opening::Upgraded(_) => panic!("a socket was opened during the drain"),
+        }
+    }
+    // Those who are still connected are shown, and REST is served.
+    assert_eq!(world.platforms(&(SOCKETS - 1).to_string()).await.unwrap().len(), 1);
+
+    let mut slots = vec![0_usize; usize::try_from(DRAIN.as_millis() / SLOT.as_millis()).unwrap()];
+    let mut last = Duration::ZERO;
+    for closed in closing {
+        let (event, after) = closed.await.unwrap();
+        assert!(matches!(&event, Event::Closed { code: Some(1012), .. }), "{event:?}");
+        let slot = usize::try_from(after.as_millis() / SLOT.as_millis()).unwrap().min(slots.len() - 1);
+        slots[slot] += 1;
+        last = last.max(after);
+    }
+    let mean = usize::try_from(SOCKETS).unwrap() / slots.len();
+    println!("closes per {SLOT:?}: {slots:?}, the last after {last:?}");
+    assert!(slots.iter().all(|count| *count < 2 * mean), "not evenly: {slots:?}");
+    assert!(last > DRAIN.mul_f64(0.9), "all gone after {last:?}");
+    let status = server.ended().await;
+    println!("ended with {status} {:?} after SIGTERM", begun.elapsed());
+    assert!(status.success());
+    assert_eq!(records(&data), (SOCKETS, 0), "records, and those without an end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_under_way_is_finished() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let server = Server::start_with(&data, &[("drain_seconds", "1")]);
+    let world = server.world();
+    let bearer = format!("Bearer {}", world.admin_token().await.unwrap());
+    let line = json!({"id": 1, "tenantId": 0, "userId": 7, "onlineDate": "2025-07-16T09:00:00Z",
+        "offlineDate": "2100-01-01T00:00:00Z"});
+    let import = Request::new("POST", "/admin/v1/records:import")
+        .header("Authorization", &bearer)
+        .body(line.to_string().into_bytes());
+    let whole = [import.head("localhost").as_slice(), line.to_string().as_bytes()].concat();
+    let (first, second) = whole.split_at(whole.len() - 10);
+    let mut under_way = Connection::open(server.address).await.unwrap();
+    under_way.write(first).await.unwrap();
+    let mut idle = Connection::open(server.address).await.unwrap();
+    assert_eq!(idle.send(&Request::new("GET", "/health")).await.unwrap().status, 200);
+    server.signal(Signal::TERM);
+    // Until nobody is let in any more.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(server.address).await.is_ok() {
+        assert!(Instant::now() < deadline, "the port stays open");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(idle.rest().await.is_empty(), "an idle connection is closed");
+    under_way.write(second).await.unwrap();
+    assert_eq!(under_way.answer("POST").await.unwrap().status, 200);
+    assert!(server.ended().await.success());
+    assert_eq!(records(&data), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_it_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let server = Server::start_with(&data, &[("drain_seconds", "600")]);
+    let sockets = crowd(&server, 3).await;
+    server.signal(Signal::TERM);
+    server.until_logged("draining").await;
+    let begun = Instant::now();
+    server.signal(Signal::INT);
+    let status = server.ended().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    drop(sockets);
+    let again = Server::start(&data, "");
+    assert_eq!(records(&data), (3, 0), "the next start ends what was left open");
+    drop(again);
+}
