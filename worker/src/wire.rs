@@ -11,14 +11,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rollcall_core::{
     directory::{record::Record, row::Row, upsert::Imported, view::Mark},
     id::{RecordId, TenantId},
-    json,
+    json::Tree,
     shard::mark::Stored,
     store::{Statement, Value},
     time::Timestamp,
     user::{Command, ConsoleOpening, Opening, Reply},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
 
 /// The version of every body in this module.
 const VERSION: u32 = 1;
@@ -50,13 +49,6 @@ struct Outer<'a, T> {
     body: &'a T,
 }
 
-#[derive(Deserialize)]
-struct Received<'a> {
-    v: u32,
-    #[serde(borrow)]
-    body: &'a RawValue,
-}
-
 /// A body as text.
 pub(crate) fn write<T: Serialize>(body: &T) -> Result<String, Unreadable> {
     serde_json::to_string(&Outer { v: VERSION, body }).map_err(|_| Unreadable::Form)
@@ -64,11 +56,13 @@ pub(crate) fn write<T: Serialize>(body: &T) -> Result<String, Unreadable> {
 
 /// A body of this version.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
-    let received: Received<'_> = json::read(text).map_err(|_| Unreadable::Form)?;
-    if received.v != VERSION {
-        return Err(Unreadable::Version(received.v));
+    let form = |_| Unreadable::Form;
+    let received = Tree::object(text.as_bytes()).map_err(form)?;
+    let member = |name| received.member(name).ok_or(Unreadable::Form);
+    match member("v")?.read().map_err(form)? {
+        VERSION => member("body")?.read().map_err(form),
+        other => Err(Unreadable::Version(other)),
     }
-    json::read(received.body.get()).map_err(|_| Unreadable::Form)
 }
 
 /// A body as the value of a header. Upgrades have no body of their own, and a URL would be logged.

@@ -43,14 +43,9 @@ impl<B: Backend, T: DeserializeOwned> FromRequest<B> for Body<T> {
     async fn from_request(request: Request, _: &B) -> Result<Self, Failed> {
         let (parts, body) = request.into_parts();
         let bytes = body::read(&parts.headers, body).await?;
-        json::object(&bytes).map(Self).map_err(|error| {
-            // Not the parser's own words: they quote the input, and inputs hold secrets.
-            let place = format!(
-                "the body is not the JSON object that this takes (line {}, column {})",
-                error.line(),
-                error.column()
-            );
-            Failure::new(Code::Args, place).into()
+        json::object(&bytes).map(Self).map_err(|unread| {
+            let problem = format!("the body is not the JSON object that this takes ({unread})");
+            Failure::new(Code::Args, problem).into()
         })
     }
 }

@@ -139,7 +139,7 @@ mod tests {
         assert!(read(good).is_ok());
         let why = |from: &str, to: &str| read(&good.replace(from, to)).unwrap_err();
         assert!(why(r#""id":1"#, r#""id":0"#).starts_with("id: "));
-        assert!(why(r#""id":1"#, r#""id":1.5"#).contains("64-bit"));
+        assert!(why(r#""id":1"#, r#""id":1.5"#).starts_with("id: "));
         assert!(why(r#""id":1,"#, "").contains("missing field `id`"));
         assert!(why("T08:00:00Z", "T08:00:00").starts_with("onlineDate: "));
         assert!(why("Z\"", "Z\",\"offlineDate\":\"2025-07-15T07:59:59Z\"").starts_with("offlineDate: "));

@@ -1,24 +1,22 @@
 //! The JSON encoding (`sdkType=js`), in binary messages both ways (`docs/rules/openim.md#json`).
 
-use std::borrow::Cow;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Request, Response};
 
 #[derive(Deserialize)]
-struct WireRequest<'a> {
+struct WireRequest {
     #[serde(rename = "reqIdentifier", default)]
     identifier: i32,
-    #[serde(rename = "sendID", default, borrow)]
-    send_id: Option<Cow<'a, str>>,
-    #[serde(rename = "operationID", default, borrow)]
-    operation_id: Option<Cow<'a, str>>,
-    #[serde(rename = "msgIncr", default, borrow)]
-    msg_incr: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    data: Option<Cow<'a, str>>,
+    #[serde(rename = "sendID", default)]
+    send_id: Option<String>,
+    #[serde(rename = "operationID", default)]
+    operation_id: Option<String>,
+    #[serde(rename = "msgIncr", default)]
+    msg_incr: Option<String>,
+    #[serde(default)]
+    data: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -38,14 +36,13 @@ struct WireResponse<'a> {
 
 /// Reads a request; `None` when it is not one.
 pub(super) fn decode(bytes: &[u8]) -> Option<Request> {
-    let wire: WireRequest<'_> = crate::json::object(bytes).ok()?;
-    let text = |field: Option<Cow<'_, str>>| field.unwrap_or_default().into_owned();
+    let wire: WireRequest = crate::json::object(bytes).ok()?;
     Some(Request {
         identifier: wire.identifier,
-        send_id: text(wire.send_id),
-        operation_id: text(wire.operation_id),
-        msg_incr: text(wire.msg_incr),
-        data: STANDARD.decode(wire.data.unwrap_or_default().as_bytes()).ok()?,
+        send_id: wire.send_id.unwrap_or_default(),
+        operation_id: wire.operation_id.unwrap_or_default(),
+        msg_incr: wire.msg_incr.unwrap_or_default(),
+        data: STANDARD.decode(wire.data.unwrap_or_default()).ok()?,
     })
 }
 

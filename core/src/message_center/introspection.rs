@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use super::Principal;
 use crate::{
     id::{TenantId, UserId},
+    json::{self, Number, Unread},
     time::Timestamp,
 };
 
@@ -80,8 +81,8 @@ struct Holder {
 ///
 /// # Errors
 /// When it is no answer of RFC 7662; then the issuer is to be counted as down, and nobody as logged out.
-pub fn read(body: &[u8], now: Timestamp) -> serde_json::Result<Introspected> {
-    let answer: Answer = crate::json::object(body)?;
+pub fn read(body: &[u8], now: Timestamp) -> Result<Introspected, Unread> {
+    let answer: Answer = json::object(body)?;
     let expires = answer.exp.map(Timestamp::from_secs);
     if !answer.active || expires.is_some_and(|expires| expires <= now) {
         return Ok(Introspected::Inactive);
@@ -112,38 +113,28 @@ pub fn read(body: &[u8], now: Timestamp) -> serde_json::Result<Introspected> {
 }
 
 /// Issuers write numbers and instants as integers, floats or texts.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Loose {
-    Integer(i64),
-    Float(f64),
-    Text(String),
-}
-
-impl Loose {
-    #[allow(clippy::cast_possible_truncation, reason = "`as` saturates, and times that far away are alike")]
-    fn whole(self) -> Option<i64> {
-        match self {
-            Self::Integer(number) => Some(number),
-            Self::Float(number) => Some(number as i64),
-            Self::Text(text) => text.trim().parse().ok(),
-        }
+#[allow(clippy::cast_possible_truncation, reason = "`as` saturates, and times that far away are alike")]
+fn whole(number: Number) -> Option<i64> {
+    match number {
+        Number::Whole(number) => Some(number),
+        Number::Fraction(number) => Some(number as i64),
+        Number::Text(number) => number,
     }
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    Ok(Option::<Loose>::deserialize(deserializer)?.and_then(Loose::whole))
+    Ok(Option::<Number>::deserialize(deserializer)?.and_then(whole))
 }
 
 /// An id as a float has lost digits, and would be somebody else's.
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    let exact = |loose: Loose| if matches!(loose, Loose::Float(_)) { None } else { loose.whole() };
-    Ok(Option::<Loose>::deserialize(deserializer)?.and_then(exact))
+    let exact = |number| if matches!(number, Number::Fraction(_)) { None } else { whole(number) };
+    Ok(Option::<Number>::deserialize(deserializer)?.and_then(exact))
 }
 
 fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
-    let all = Option::<Vec<Loose>>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(all.into_iter().filter_map(Loose::whole).collect())
+    let all = Option::<Vec<Number>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(all.into_iter().filter_map(whole).collect())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{id::UserId, platform::Platform, time::Timestamp};
+use crate::{id::UserId, json::Number, platform::Platform, time::Timestamp};
 
 /// `iat` is written this much before the moment of issue, for verifiers whose clocks are behind.
 const ISSUED_BEFORE_SECS: i64 = 5;
@@ -55,8 +55,11 @@ pub const fn lifetime_secs(ttl_days: u32) -> i64 {
 
 /// A number that other encoders may have written as a float.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    number.as_i64().or_else(|| number.as_f64().map(saturate)).ok_or_else(|| D::Error::custom("not a number"))
+    match Number::deserialize(deserializer)? {
+        Number::Whole(number) => Ok(number),
+        Number::Fraction(number) => Ok(saturate(number)),
+        Number::Text(_) => Err(D::Error::custom("not a number")),
+    }
 }
 
 fn whole_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {

@@ -129,7 +129,7 @@ fn decode(part: &str) -> Option<Vec<u8>> {
 
 /// Whether a header that the library refused is JSON at least: then it is its `alg` that is missing.
 fn is_object(part: &str) -> bool {
-    decode(part).is_some_and(|bytes| serde_json::from_slice::<serde_json::Map<_, _>>(&bytes).is_ok())
+    decode(part).is_some_and(|bytes| crate::json::Tree::object(&bytes).is_ok())
 }
 
 #[cfg(test)]
