@@ -199,7 +199,7 @@ fn a_mark_spares_whom_it_names_and_openims_administrators() {
     assert_eq!(standing(&mut adapter, None, false), Ok(()));
     adapter.mark = mark(&[1]);
     assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
-    adapter.rules.admins.insert(adapter.user.id().clone());
+    adapter.rules.admins.push(adapter.user.id().clone());
     assert_eq!(standing(&mut adapter, None, false), Ok(()));
 }
 
@@ -274,7 +274,7 @@ fn what_an_issuer_says_of_a_users_tenant_is_kept_and_the_configuration_goes_firs
     assert_eq!(adapter.run(&Command::VerifyBearer(of(7)))[0], moved);
     assert_eq!(adapter.run(&Command::VerifyBearer(of(7))), [Event::Reply(Reply::Standing(Ok(())))]);
     let user: UserId = adapter.user.id().clone();
-    adapter.rules.tenants.insert(user, TenantId(8));
+    adapter.rules.tenants.push((user, TenantId(8)));
     assert_eq!(adapter.run(&Command::VerifyBearer(of(9))), [Event::Reply(Reply::Standing(Ok(())))]);
 }
 
@@ -378,7 +378,7 @@ fn a_token_is_held_against_the_mark_of_the_tenant_that_its_issuer_tells() {
     assert_eq!(tenant(&bearer), TenantId(5));
     assert_eq!(tenant(&Command::Status), TenantId(0));
     let mut rules = adapter.rules.clone();
-    rules.tenants.insert(adapter.user.id().clone(), TenantId(8));
+    rules.tenants.push((adapter.user.id().clone(), TenantId(8)));
     assert_eq!(bearer.tenant(adapter.user.id(), &Profile::default(), &rules), TenantId(8));
 }
 

@@ -1,7 +1,5 @@
 //! Bringing in the records of another system (`docs/rules/message-center.md#import`).
 
-use std::collections::HashSet;
-
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -15,6 +13,7 @@ use rollcall_core::{
         upsert::Imported,
     },
     message_center::{Deed, Fault},
+    sorted,
 };
 use serde::Serialize;
 
@@ -113,7 +112,7 @@ impl<B: Backend> Import<B> {
         }
         let (lines, records): (Vec<_>, Vec<_>) = std::mem::take(&mut self.batch).into_iter().unzip();
         let ids: Vec<_> = records.iter().map(|record| record.id).collect();
-        let mut written = HashSet::new();
+        let mut written = Vec::new();
         for one in self.backend.import(records).await? {
             let id = match one {
                 Imported::New(id) => {
@@ -125,10 +124,11 @@ impl<B: Backend> Import<B> {
                     id
                 }
             };
-            written.insert(id);
+            written.push(id);
         }
+        let written = sorted::set(written);
         for (line, id) in lines.into_iter().zip(ids) {
-            if !written.contains(&id) {
+            if written.binary_search(&id).is_err() {
                 self.reject(line, format!("id: {id} is a live record's"));
             }
         }

@@ -1,7 +1,5 @@
 //! Who belongs to departments and groups (`docs/rules/message-center.md#members`).
 
-use std::collections::BTreeSet;
-
 use rollcall_core::{
     config::Settings,
     directory::membership::Body,
@@ -9,6 +7,7 @@ use rollcall_core::{
     json::{self, Integer},
     message_center::Receivers,
     secret::Secret,
+    sorted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +22,7 @@ struct Question<'a> {
     #[serde(rename = "type")]
     receivers: &'static str,
     tenant_id: String,
-    ids: &'a BTreeSet<i64>,
+    ids: &'a [i64],
 }
 
 #[derive(Deserialize)]
@@ -45,19 +44,19 @@ pub(super) async fn of<B: Backend>(
     backend: &B,
     tenant: TenantId,
     receivers: Receivers,
-    ids: &BTreeSet<i64>,
-) -> Result<BTreeSet<i64>, Unavailable> {
+    ids: &[i64],
+) -> Result<Vec<i64>, Unavailable> {
     let settings = backend.settings();
     let Some(url) = &settings.message_center.resolver_url else {
         let of_tenant = settings.auth.tokens.iter().filter(|token| token.tenant_id == tenant.0);
         let belongs = of_tenant.filter(|token| {
             let of = if receivers == Receivers::Dept { &token.dept_ids } else { &token.group_ids };
-            of.iter().any(|id| ids.contains(id))
+            of.iter().any(|id| ids.binary_search(id).is_ok())
         });
-        let mut users: BTreeSet<i64> = belongs.map(|token| token.user_id).collect();
+        let configured = belongs.map(|token| token.user_id);
         let body = if receivers == Receivers::Dept { Body::Department } else { Body::Group };
-        users.extend(backend.members(tenant, body, ids.iter().copied().collect()).await?);
-        return Ok(users);
+        let connected = backend.members(tenant, body, ids.to_vec()).await?;
+        return Ok(sorted::set(configured.chain(connected)));
     };
     let question = Question { receivers: receivers.name(), tenant_id: tenant.to_string(), ids };
     let body = serde_json::to_string(&question).map_err(|error| Unavailable(error.to_string()))?;
@@ -75,5 +74,5 @@ pub(super) async fn of<B: Backend>(
             "message_center.resolver_url answered {status} and no list of at most {MOST} userIds"
         ))
     })?;
-    Ok(answer.user_ids.into_iter().map(|Integer(id)| id).collect())
+    Ok(sorted::set(answer.user_ids.into_iter().map(|Integer(id)| id)))
 }

@@ -1,7 +1,5 @@
 //! Taking users offline (`docs/rules/message-center.md#force-off`).
 
-use std::collections::BTreeSet;
-
 use axum::{
     extract::{Request, State},
     response::{IntoResponse as _, Response},
@@ -83,12 +81,11 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), Fault> {
 
 async fn carry_out<B: Backend>(backend: &B, caller: &Caller, order: Order) -> Result<(), Failed> {
     match order.receivers {
-        Receivers::User => users(backend, caller, Receivers::User, &BTreeSet::new(), order.ids).await,
+        Receivers::User => users(backend, caller, Receivers::User, &[], order.ids).await,
         Receivers::Dept | Receivers::Group => {
             let mut members = members::of(backend, caller.tenant, order.receivers, &order.ids).await?;
-            for spared in exempt(backend, caller) {
-                members.remove(&spared);
-            }
+            let spared: Vec<i64> = exempt(backend, caller).collect();
+            members.retain(|member| !spared.contains(member));
             users(backend, caller, order.receivers, &order.ids, members).await
         }
         Receivers::Tenant if !order.ids.contains(&caller.tenant.0) => Ok(()),
@@ -105,8 +102,8 @@ async fn users<B: Backend>(
     backend: &B,
     caller: &Caller,
     receivers: Receivers,
-    named: &BTreeSet<i64>,
-    users: BTreeSet<i64>,
+    named: &[i64],
+    users: Vec<i64>,
 ) -> Result<(), Failed> {
     if users.is_empty() {
         return Ok(());
@@ -114,7 +111,7 @@ async fn users<B: Backend>(
     // Before any connection ends, so that of a user's records it is a connection that ended last.
     let at = backend.now();
     let command = |user: &i64| {
-        let ids = if receivers == Receivers::User { BTreeSet::from([*user]) } else { named.clone() };
+        let ids = if receivers == Receivers::User { vec![*user] } else { named.to_vec() };
         let notice = Some(notice(backend, caller, receivers, ids));
         (UserId::from(*user), Command::ForceOff(ForceOff::Everything { within: Some(caller.tenant), notice }))
     };
@@ -124,7 +121,7 @@ async fn users<B: Backend>(
             return Err(Unavailable::unexpected(&reply).into());
         }
     }
-    Ok(backend.end_imports(caller.tenant, users.into_iter().collect(), at).await?)
+    Ok(backend.end_imports(caller.tenant, users, at).await?)
 }
 
 /// Puts a mark on the tenant: in force for every reader when this returns.

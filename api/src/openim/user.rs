@@ -1,7 +1,5 @@
 //! `/user/*`: who is online, on what, with which token.
 
-use std::collections::HashMap;
-
 use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
@@ -10,6 +8,7 @@ use rollcall_core::{
     id::UserId,
     openim::{Code, Failure},
     platform::Platform,
+    sorted,
     user::{Command, Presence, Reply},
 };
 use serde::{Deserialize, Serialize};
@@ -204,10 +203,7 @@ pub(crate) async fn users_status<B: Backend>(
     let list = ids
         .iter()
         .map(|id| {
-            let mut platforms: Vec<u8> =
-                of(&present, id).iter().map(|presence| presence.platform.number()).collect();
-            platforms.sort_unstable();
-            platforms.dedup();
+            let platforms = sorted::set(of(&present, id).iter().map(|presence| presence.platform.number()));
             UserPlatforms { user_id: id, status: u8::from(!platforms.is_empty()), platforms }
         })
         .collect();
@@ -226,28 +222,27 @@ fn no_ids() -> Failed {
     Failure::new(Code::Args, "UserIDs is empty").into()
 }
 
+/// The connections of users, ordered by user.
+type Present = Vec<(UserId, Vec<Presence>)>;
+
 /// Who of `ids` is there. A text that can be nobody's userID is simply nobody, and nobody is asked twice.
-async fn presences<B: Backend>(
-    backend: &B,
-    ids: &[String],
-) -> Result<HashMap<UserId, Vec<Presence>>, Failed> {
-    let mut users: Vec<UserId> = ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect();
-    users.sort_unstable();
-    users.dedup();
+async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, Failed> {
+    let users = sorted::set(ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()));
     let replies =
         backend.run_many(users.iter().map(|user| (user.clone(), Command::Status)).collect()).await?;
-    let mut present = HashMap::with_capacity(users.len());
+    let mut present = Vec::with_capacity(users.len());
     for (user, reply) in users.into_iter().zip(replies) {
         match reply {
-            Reply::Presence(connections) => present.insert(user, connections),
+            Reply::Presence(connections) => present.push((user, connections)),
             other => return Err(Unavailable::unexpected(&other).into()),
-        };
+        }
     }
     Ok(present)
 }
 
-fn of<'a>(present: &'a HashMap<UserId, Vec<Presence>>, id: &str) -> &'a [Presence] {
-    UserId::new(id).ok().and_then(|user| present.get(&user)).map(Vec::as_slice).unwrap_or_default()
+fn of<'a>(present: &'a Present, id: &str) -> &'a [Presence] {
+    let place = present.binary_search_by(|(user, _)| user.as_str().cmp(id)).ok();
+    place.and_then(|place| present.get(place)).map(|(_, there)| there.as_slice()).unwrap_or_default()
 }
 
 impl<'a> ConnectionStatus<'a> {

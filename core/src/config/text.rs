@@ -31,13 +31,14 @@ fn syntax(source: &str, text: &str, error: &Error) -> ConfigError {
 }
 
 fn table(table: &DeTable<'_>, path: &str, problems: &mut Vec<String>) -> Table {
-    let pairs = table.iter().map(|(name, item)| {
+    let mut tree = Table::new();
+    for (name, item) in table {
         let name = name.get_ref().to_string();
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         let value = value(item.get_ref(), &path, problems);
-        (name, value)
-    });
-    pairs.collect()
+        tree.insert(name, value);
+    }
+    tree
 }
 
 fn value(item: &DeValue<'_>, path: &str, problems: &mut Vec<String>) -> Value {

@@ -86,12 +86,11 @@ impl Settings {
 
     /// A user is in one tenant; two static tokens that say otherwise are a mistake.
     fn split_users(&self) -> Vec<String> {
-        let mut tenants = std::collections::BTreeMap::new();
-        let split = self
-            .auth
-            .tokens
-            .iter()
-            .filter(|token| *tenants.entry(token.user_id).or_insert(token.tenant_id) != token.tenant_id);
+        let tokens = &self.auth.tokens;
+        let split = tokens.iter().filter(|token| {
+            let first = tokens.iter().find(|first| first.user_id == token.user_id);
+            first.is_some_and(|first| first.tenant_id != token.tenant_id)
+        });
         split.map(|token| format!("auth.tokens: user_id {} stands in two tenants", token.user_id)).collect()
     }
 

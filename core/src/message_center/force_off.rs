@@ -1,13 +1,12 @@
 //! Whom an order takes offline (`docs/rules/message-center.md#force-off`).
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{Fault, Principal};
 use crate::{
     config::{MessageCenter, ReceiveTypes},
     json::{self, Integer},
+    sorted,
 };
 
 /// Ids in one order.
@@ -33,8 +32,8 @@ pub enum Receivers {
 pub struct Order {
     /// What the ids are ids of.
     pub receivers: Receivers,
-    /// Without duplicates; empty only where nobody is meant, or everybody of a tenant.
-    pub ids: BTreeSet<i64>,
+    /// Each once, in ascending order; empty only where nobody is meant, or everybody of a tenant.
+    pub ids: Vec<i64>,
 }
 
 #[derive(Deserialize)]
@@ -91,9 +90,9 @@ impl Order {
             return Err(Fault::Invalid(format!("size must be between 0 and {IDS_LIMIT}")));
         }
         if receivers == Receivers::All {
-            return Ok(Some(Self { receivers, ids: BTreeSet::new() }));
+            return Ok(Some(Self { receivers, ids: Vec::new() }));
         }
-        let ids: BTreeSet<i64> = ids.into_iter().flatten().map(|Integer(id)| id).collect();
+        let ids = sorted::set(ids.into_iter().flatten().map(|Integer(id)| id));
         match (ids.is_empty(), body.broadcast.unwrap_or(true)) {
             (true, true) => Err(Fault::NobodyNamed),
             (true, false) => Ok(None),

@@ -3,7 +3,7 @@
 //! The [mark](super::mark) is in force by itself; a wave only brings frames and closes, and has the ends written down.
 //! It walks the shard's live records in steps, by alarm, and is over when a round has reached everybody.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use crate::{
     directory::{
@@ -11,7 +11,7 @@ use crate::{
         view::Mark,
     },
     id::RecordId,
-    json,
+    json, sorted,
     store::{Statement, Value},
     time::Timestamp,
 };
@@ -63,9 +63,9 @@ impl Wave {
     }
 
     /// Of these records, the users whom the order takes off.
-    pub fn reached(&self, records: &[Record]) -> BTreeSet<i64> {
+    pub fn reached(&self, records: &[Record]) -> Vec<i64> {
         let covered = |record: &&Record| record.source == Source::Live && self.mark.covers(record);
-        records.iter().filter(covered).map(|record| record.user).collect()
+        sorted::set(records.iter().filter(covered).map(|record| record.user))
     }
 
     /// The wave after a step that visited these records and `missed` somebody; `None` when it is over.
@@ -210,7 +210,7 @@ mod tests {
         let later = AT + Duration::from_millis(1);
         let import = Record { source: Source::Import, ..opened(5, AT) };
         let all = [opened(3, AT), opened(1, AT), opened(3, AT), opened(7, AT), opened(4, later), import];
-        assert_eq!(wave(AT, "n").reached(&all), BTreeSet::from([1, 3]));
+        assert_eq!(wave(AT, "n").reached(&all), [1, 3]);
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl User {
         rules: &Rules,
         now: Timestamp,
     ) -> Option<Reach<'_>> {
-        if loaded.profile.tenant.is_some() || rules.tenants.contains_key(&self.id) {
+        if loaded.profile.tenant.is_some() || rules.configured_tenant(&self.id).is_some() {
             return None;
         }
         let others = loaded.profile.revoked_in.iter().filter(|(other, _)| *other != tenant).rev();

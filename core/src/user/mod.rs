@@ -33,6 +33,7 @@ pub use rules::Rules;
 
 use crate::{
     id::{ConnId, UserId},
+    sorted,
     time::Moment,
 };
 
@@ -49,14 +50,14 @@ pub struct User {
 impl User {
     /// A user with these live connections.
     pub fn new(id: UserId, mut connections: Vec<Connection>) -> Self {
-        connections.sort_unstable_by_key(|connection| connection.order);
+        sorted::sort(&mut connections, |one, other| one.order.cmp(&other.order));
         Self { id, connections, consoles: Vec::new() }
     }
 
     /// The same user with these live sockets of the message center.
     #[must_use]
     pub fn with_consoles(mut self, mut consoles: Vec<Console>) -> Self {
-        consoles.sort_unstable_by_key(|console| console.id);
+        sorted::sort(&mut consoles, |one, other| one.id.cmp(&other.id));
         self.consoles = consoles;
         self
     }
@@ -111,11 +112,11 @@ impl User {
         match action {
             Action::Admit(connection) => {
                 self.connections.push(connection.as_ref().clone());
-                self.connections.sort_unstable_by_key(|connection| connection.order);
+                sorted::sort(&mut self.connections, |one, other| one.order.cmp(&other.order));
             }
             Action::AdmitConsole(console) => {
                 self.consoles.push(console.as_ref().clone());
-                self.consoles.sort_unstable_by_key(|console| console.id);
+                sorted::sort(&mut self.consoles, |one, other| one.id.cmp(&other.id));
             }
             Action::KeepConsole(console) => {
                 if let Some(kept) = self.consoles.iter_mut().find(|other| other.id == console.id) {

@@ -11,7 +11,7 @@ use crate::{
     },
     id::{ConnId, UserId},
     openim::Code,
-    platform::Platform,
+    sorted,
     time::Moment,
 };
 
@@ -119,9 +119,7 @@ fn carry_out(connection: &Connection, operation: Operation, request: &Request) -
 
 fn ask(connection: &Connection, request: &Request, mut asked: Vec<String>) -> Action {
     asked.truncate(SUBSCRIPTIONS);
-    let mut users: Vec<UserId> = asked.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect();
-    users.sort_unstable();
-    users.dedup();
+    let users = sorted::set(asked.iter().filter_map(|id| UserId::new(id.as_str()).ok()));
     let ticket = Ticket {
         connection: connection.id,
         operation_id: request.operation_id.clone(),
@@ -147,8 +145,5 @@ fn send(connection: &Connection, response: &Response) -> Action {
 
 /// The set of platforms, as numbers on the wire.
 fn platforms_of(presences: &[Presence]) -> Vec<i32> {
-    let mut platforms: Vec<Platform> = presences.iter().map(|presence| presence.platform).collect();
-    platforms.sort_unstable();
-    platforms.dedup();
-    platforms.into_iter().map(|platform| i32::from(platform.number())).collect()
+    sorted::set(presences.iter().map(|presence| i32::from(presence.platform.number())))
 }

@@ -85,7 +85,7 @@ impl User {
 
     /// Keeps the tenant that an issuer told, where the configuration does not say it.
     pub(super) fn move_to(&self, tenant: TenantId, loaded: &Loaded, rules: &Rules) -> Vec<Change> {
-        if rules.tenant(&self.id, &loaded.profile) == tenant || rules.tenants.contains_key(&self.id) {
+        if rules.tenant(&self.id, &loaded.profile) == tenant || rules.configured_tenant(&self.id).is_some() {
             return Vec::new();
         }
         vec![Change::Tenant(tenant)]

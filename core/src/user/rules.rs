@@ -1,9 +1,6 @@
 //! The settings that decide about users.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::Profile;
 use crate::{
@@ -26,16 +23,21 @@ pub struct Rules {
     /// `presence.grace_seconds`.
     pub grace: Duration,
     /// The tenants of `[[auth.tokens]]`, by user.
-    pub tenants: BTreeMap<UserId, TenantId>,
+    pub tenants: Vec<(UserId, TenantId)>,
     /// `auth.admin_user_ids`: no order to a tenant reaches them.
-    pub admins: BTreeSet<UserId>,
+    pub admins: Vec<UserId>,
     /// `message_center.revoke_pat`.
     pub revoke_pat: bool,
 }
 
 impl Rules {
+    /// The tenant that the configuration says.
+    pub fn configured_tenant(&self, user: &UserId) -> Option<TenantId> {
+        self.tenants.iter().find(|(other, _)| other == user).map(|(_, tenant)| *tenant)
+    }
+
     /// Where a user is at home: what the configuration says, else what its issuer said last, else 0.
     pub fn tenant(&self, user: &UserId, profile: &Profile) -> TenantId {
-        self.tenants.get(user).copied().or(profile.tenant).unwrap_or_default()
+        self.configured_tenant(user).or(profile.tenant).unwrap_or_default()
     }
 }

@@ -355,7 +355,7 @@ impl<S: Store> Adapter<S> {
                 policy: LoginPolicy::from_number(setup.policy.into(), setup.most_tokens).unwrap(),
                 max_connections: setup.most_connections,
                 grace: std::time::Duration::from_secs(setup.grace),
-                tenants: BTreeMap::new(),
+                tenants: Vec::new(),
                 admins: [UserId::new("imAdmin").unwrap()].into(),
                 revoke_pat: false,
             },

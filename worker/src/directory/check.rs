@@ -1,15 +1,13 @@
 //! Holding live rows against their users' objects, which know better.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
 use rollcall_core::{
     directory::record::{Record, Source},
     directory::view::View,
     id::{RecordId, TenantId, UserId},
     shard::shard,
+    sorted,
 };
 use worker::Env;
 
@@ -57,10 +55,8 @@ struct Difference {
 /// and are right now. *Could not ask* is not *offline*: such a row stays.
 pub(super) async fn rows(env: &Env, shards: u32, view: &View, records: &[Record]) -> bool {
     let asked_at = clock::now();
-    let mut users: BTreeMap<i64, Vec<&Record>> = BTreeMap::new();
-    for record in due(records.iter().filter(|record| is_live(record, view)), asked_at) {
-        users.entry(record.user).or_default().push(record);
-    }
+    let due = due(records.iter().filter(|record| is_live(record, view)), asked_at);
+    let users = sorted::groups(due.into_iter().map(|record| (record.user, record)));
     let asked = users.into_iter().take(MOST).map(|(user, rows)| async move {
         let compared = compare(env, user, &rows).await;
         (user, rows, compared)

@@ -1,16 +1,15 @@
 //! Imported records, which exist in the directory only.
 
-use std::collections::BTreeMap;
-
 use rollcall_core::{
     directory::{record::Record, upsert::Imported},
     id::TenantId,
     shard::shard,
+    sorted,
     time::Timestamp,
 };
 use worker::Env;
 
-use super::{ask, tell, unexpected};
+use super::{ask, by_shard, tell, unexpected};
 use crate::{
     stub::CallError,
     together,
@@ -19,11 +18,7 @@ use crate::{
 
 /// Brings records to their shards. What is not among the answers has the id of a live record there.
 pub(crate) async fn import(env: &Env, shards: u32, records: Vec<Record>) -> Result<Vec<Imported>, CallError> {
-    let mut places: BTreeMap<(TenantId, u32), Vec<Record>> = BTreeMap::new();
-    for record in records {
-        places.entry((record.tenant, shard(record.user, shards))).or_default().push(record);
-    }
-    let asked = places.into_iter().map(|((tenant, index), records)| async move {
+    let asked = by_shard(records, shards).into_iter().map(|((tenant, index), records)| async move {
         match ask(env, tenant, index, shards, DirectoryAsk::Import(records)).await? {
             DirectoryAnswer::Imported(written) => Ok(written),
             _ => Err(unexpected()),
@@ -41,11 +36,7 @@ pub(crate) async fn end(
     users: Vec<i64>,
     at: Timestamp,
 ) -> Result<(), CallError> {
-    let mut places: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
-    for user in users {
-        places.entry(shard(user, shards)).or_default().push(user);
-    }
-    let told = places
+    let told = sorted::groups(users.into_iter().map(|user| (shard(user, shards), user)))
         .into_iter()
         .map(|(index, users)| tell(env, tenant, index, shards, DirectoryAsk::EndImports { users, at }));
     // Each of them, even if one fails: repeating the order has less left to do.

@@ -7,12 +7,11 @@ pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod order;
 
-use std::collections::BTreeMap;
-
 use rollcall_core::{
     directory::{record::Record, row::Row},
     id::{RecordId, TenantId},
     shard::shard,
+    sorted,
     store::Statement,
 };
 use worker::Env;
@@ -82,14 +81,15 @@ pub(crate) fn unexpected() -> CallError {
     CallError("a shard's answer is to another question".to_owned())
 }
 
+/// Records with the tenant and the shard that each of them belongs to.
+fn by_shard(records: Vec<Record>, shards: u32) -> Vec<((TenantId, u32), Vec<Record>)> {
+    sorted::groups(records.into_iter().map(|record| ((record.tenant, shard(record.user, shards)), record)))
+}
+
 /// Brings records to their shards. Returns the ids that are other records' there; the rest is taken in.
 pub(crate) async fn publish(env: &Env, records: &[Record], shards: u32) -> Result<Vec<RecordId>, CallError> {
-    let mut places: BTreeMap<(TenantId, u32), Vec<Record>> = BTreeMap::new();
-    for record in records {
-        places.entry((record.tenant, shard(record.user, shards))).or_default().push(record.clone());
-    }
     let mut refused = Vec::new();
-    for ((tenant, index), records) in places {
+    for ((tenant, index), records) in by_shard(records.to_vec(), shards) {
         match ask(env, tenant, index, shards, DirectoryAsk::Publish(records)).await? {
             DirectoryAnswer::Published { clashes } => refused.extend(clashes),
             _ => return Err(unexpected()),

@@ -1,12 +1,13 @@
 //! The audit: every live record is held against its user's object in time, so that what a crash left behind is bounded
 //! (`presence.audit_seconds`).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use rollcall_core::{
     directory::{query, record::Record},
     id::RecordId,
     shard::progress::{self, AUDIT_BATCH},
+    sorted,
 };
 
 use super::{Failure, Shard};
@@ -23,10 +24,7 @@ impl Shard {
         let records = query::read_records(&rows).map_err(|error| Failure::Other(error.to_string()))?;
         let is_last = records.len() < usize::try_from(AUDIT_BATCH).unwrap_or(usize::MAX);
         let last = records.last().map(|record| record.id).filter(|_| !is_last);
-        let mut users: BTreeMap<i64, Vec<RecordId>> = BTreeMap::new();
-        for record in &records {
-            users.entry(record.user).or_default().push(record.id);
-        }
+        let users = sorted::groups(records.iter().map(|record| (record.user, record.id)));
         let asked = users.into_iter().map(|(user, ids)| self.ask(user, ids));
         for (user, ids, answered) in together::all(asked).await {
             match answered {

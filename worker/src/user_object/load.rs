@@ -78,5 +78,5 @@ impl Object {
 
 /// Whether an issuer may tell the user's tenant, and the store has to be asked for it.
 fn may_move(user: &UserId, rules: &Rules) -> bool {
-    !rules.tenants.contains_key(user)
+    rules.configured_tenant(user).is_none()
 }

@@ -1,6 +1,6 @@
 //! A command: rehydrate, apply, commit, carry out, answer.
 
-use std::{collections::HashMap, rc::Rc};
+use std::rc::Rc;
 
 use rollcall_core::{
     id::{ConnId, TenantId},
@@ -104,7 +104,7 @@ impl Object {
         if wake_at.is_some() {
             self.arm(wake_at, retry);
         }
-        let sockets = held.into_iter().map(|held| (held.id(), held.ws)).collect();
+        let sockets = Sockets(held.into_iter().map(|held| (held.id(), held.ws)).collect());
         self.clone().carry_out(command, actions, sockets, arriving).await?;
         if overdue && id.number().is_none() && !matches!(command, Command::ForceOff(_)) {
             self.obey_mark();
@@ -166,4 +166,16 @@ fn check_sizes(actions: &[Action]) -> Result<(), TooBig> {
 }
 
 /// The sockets of an event, by connection.
-pub(super) type Sockets = HashMap<ConnId, WebSocket>;
+pub(super) struct Sockets(Vec<(ConnId, WebSocket)>);
+
+impl Sockets {
+    /// The socket of a connection.
+    pub(super) fn get(&self, id: &ConnId) -> Option<&WebSocket> {
+        self.0.iter().find(|(other, _)| other == id).map(|(_, socket)| socket)
+    }
+
+    /// Adds that of a new connection.
+    pub(super) fn insert(&mut self, id: ConnId, socket: WebSocket) {
+        self.0.push((id, socket));
+    }
+}

@@ -1,14 +1,12 @@
 //! From the pairs of a query string to conditions: which items count, and which of them are in force.
 
-use std::collections::BTreeMap;
-
 use super::{
     Key, Operator,
     condition::{Comparison, Condition, DateColumn, Second, TextColumns, TextTest},
     value::{self, Given},
     violation::Violation,
 };
-use crate::directory::zone::Zone;
+use crate::{directory::zone::Zone, sorted};
 
 /// The most items of `filters` in one query, those that are dropped later included.
 pub const FILTERS_LIMIT: usize = 20;
@@ -76,14 +74,18 @@ struct RawItem {
 }
 
 fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, Violation> {
-    let mut raw: BTreeMap<usize, RawItem> = BTreeMap::new();
+    let mut raw: Vec<(usize, RawItem)> = Vec::new();
     for (name, value) in pairs {
         if name != "filters" && !name.starts_with("filters[") {
             continue;
         }
         // Whatever else is written there would be a filter that is not applied: more rows than asked for.
         let (index, member) = member(name).ok_or_else(|| Violation::unreadable(name, value))?;
-        let item = raw.entry(index).or_default();
+        let place = raw.iter().position(|(other, _)| *other == index).unwrap_or_else(|| {
+            raw.push((index, RawItem::default()));
+            raw.len() - 1
+        });
+        let Some((_, item)) = raw.get_mut(place) else { continue };
         match member {
             "key" => item.key.push(value.clone()),
             "op" => item.operator.push(value.clone()),
@@ -93,6 +95,7 @@ fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, Violation> {
     if raw.len() > FILTERS_LIMIT {
         return Err(Violation::TooMany(FILTERS_LIMIT));
     }
+    sorted::sort(&mut raw, |(one, _), (other, _)| one.cmp(other));
     let mut items = Vec::new();
     for (index, RawItem { key, operator, values }) in raw {
         // A member that is given twice is one text with a comma, as form binding has it: no key and no operator.

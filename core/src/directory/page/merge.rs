@@ -1,12 +1,10 @@
 //! The conversation with the shards, one round at a time.
 
-use std::collections::HashMap;
-
 use super::split::{Sampling, Split};
 use crate::{
     directory::{
         query::{
-            self, ListQuery, Listed, Order, OrderBy, Plan, Position, SortValue, Stretch, by_ids, read_list,
+            self, ListQuery, Listed, OrderBy, Plan, Position, SortValue, Stretch, by_ids, read_list,
             read_records,
         },
         record::Record,
@@ -14,6 +12,7 @@ use crate::{
         view::View,
     },
     id::{RecordId, TenantId},
+    sorted,
     store::Statement,
 };
 
@@ -181,12 +180,12 @@ impl Merge {
         if self.shards > 1 {
             let order = self.query.order;
             let offset = usize::try_from(self.query.page.offset()).unwrap_or(usize::MAX);
-            let positions = listed.records.iter().map(|record| order.position(record, &self.view));
-            let mut placed: Vec<_> = positions.enumerate().collect();
-            sort(order, &mut placed);
-            let mut records: Vec<_> = listed.records.into_iter().map(Some).collect();
-            let page = placed.into_iter().skip(offset).take(self.size());
-            listed.records = page.filter_map(|(at, _)| records.get_mut(at)?.take()).collect();
+            let placed =
+                listed.records.into_iter().map(|record| (order.position(&record, &self.view), record));
+            let mut placed: Vec<_> = placed.collect();
+            sorted::sort(&mut placed, |(one, _), (other, _)| order.compare(one, other));
+            let page = placed.into_iter().map(|(_, record)| record);
+            listed.records = page.skip(offset).take(self.size()).collect();
         }
         Ok(Step::Done(listed))
     }
@@ -261,7 +260,7 @@ impl Merge {
             .enumerate()
             .flat_map(|(shard, positions)| positions.into_iter().map(move |position| (shard, position)))
             .collect();
-        sort(order, &mut merged);
+        sorted::sort(&mut merged, |(_, one), (_, other)| order.compare(one, other));
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let page: Vec<_> = merged.into_iter().skip(skip).take(self.size()).collect();
         let asks: Vec<_> = (0..self.shards)
@@ -281,19 +280,21 @@ impl Merge {
 
     /// Puts the rows of the page into its order.
     fn rows(&self, answers: &[Answer], page: Vec<(usize, Position)>) -> Result<Step, MergeError> {
-        let mut shards: Vec<usize> = page.iter().map(|(shard, _)| *shard).collect();
-        shards.sort_unstable();
-        shards.dedup();
+        let shards = sorted::set(page.iter().map(|(shard, _)| *shard));
         if shards.len() != answers.len() {
             return Err(MergeError::Missing);
         }
-        let mut found: HashMap<(usize, RecordId), Record> = HashMap::new();
+        let mut found: Vec<((usize, RecordId), Option<Record>)> = Vec::new();
         for (shard, answer) in shards.into_iter().zip(answers) {
             let records = read_records(rows(answer, 0)?.unwrap_or_default())?;
-            found.extend(records.into_iter().map(|record| ((shard, record.id), record)));
+            found.extend(records.into_iter().map(|record| ((shard, record.id), Some(record))));
         }
-        let records =
-            page.into_iter().filter_map(|(shard, position)| found.remove(&(shard, position.id))).collect();
+        sorted::sort(&mut found, |(one, _), (other, _)| one.cmp(other));
+        let record = |(shard, position): (usize, Position)| {
+            let place = found.binary_search_by(|(key, _)| key.cmp(&(shard, position.id))).ok()?;
+            found.get_mut(place)?.1.take()
+        };
+        let records = page.into_iter().filter_map(record).collect();
         Ok(Step::Done(Listed { total: self.total, records }))
     }
 
@@ -341,11 +342,6 @@ impl Merge {
             |answer: &Answer| rows(answer, index)?.unwrap_or_default().iter().map(position).collect();
         self.each(answers)?.iter().map(positions).collect()
     }
-}
-
-/// Puts numbered positions into an order; of two alike the one with the lower number comes first.
-fn sort(order: Order, positions: &mut [(usize, Position)]) {
-    positions.sort_unstable_by(|(at, one), (of, other)| order.compare(one, other).then(at.cmp(of)));
 }
 
 /// The rows of a statement; `None` when there is nothing in the shard that it could have read.

@@ -7,7 +7,10 @@
 //! each time.
 
 use super::merge::Limits;
-use crate::directory::query::{Order, Position, Stretch};
+use crate::{
+    directory::query::{Order, Position, Stretch},
+    sorted,
+};
 
 /// The part of the list in which the page begins, narrowed step by step.
 #[derive(Debug)]
@@ -104,7 +107,7 @@ impl Split {
             .enumerate()
             .flat_map(|(shard, (_, positions))| positions.iter().map(move |position| (shard, position)))
             .collect();
-        named.sort_unstable_by(|(at, one), (of, other)| self.order.compare(one, other).then(at.cmp(of)));
+        sorted::sort(&mut named, |(_, one), (_, other)| self.order.compare(one, other));
 
         let rank = |shard: usize, seen: u64| match (self.most.get(shard), samples.get(shard)) {
             (Some(most), Some(sample)) => Rank::after(seen, *most, sample),
