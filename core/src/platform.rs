@@ -92,6 +92,39 @@ impl Platform {
     }
 }
 
+/// Platforms, each once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PlatformSet(u16);
+
+impl PlatformSet {
+    /// Its members, in the order of their numbers.
+    pub fn iter(self) -> impl Iterator<Item = Platform> {
+        Platform::ALL.into_iter().filter(move |platform| self.0 & bit(*platform) != 0)
+    }
+
+    /// As a number, for a store: one bit a platform.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// The set of which [`PlatformSet::bits`] made this number.
+    pub fn from_bits(bits: i64) -> Option<Self> {
+        let all: Self = Platform::ALL.into_iter().collect();
+        u16::try_from(bits).ok().filter(|bits| bits & !all.0 == 0).map(Self)
+    }
+}
+
+impl FromIterator<Platform> for PlatformSet {
+    fn from_iter<I: IntoIterator<Item = Platform>>(platforms: I) -> Self {
+        Self(platforms.into_iter().fold(0, |bits, platform| bits | bit(platform)))
+    }
+}
+
+const fn bit(platform: Platform) -> u16 {
+    1 << platform.number()
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.number())
@@ -124,6 +157,18 @@ mod tests {
         }
         for number in [i64::MIN, -1, 0, 12, 256 + 5, i64::MAX] {
             assert_eq!(Platform::from_number(number), None);
+        }
+    }
+
+    #[test]
+    fn a_set_has_each_platform_once_in_the_order_of_their_numbers() {
+        let set: PlatformSet =
+            [Platform::Web, Platform::HarmonyOs, Platform::Ios, Platform::Web].into_iter().collect();
+        assert_eq!(set.iter().map(Platform::number).collect::<Vec<_>>(), [1, 5, 11]);
+        assert_eq!(PlatformSet::from_bits(set.bits().into()), Some(set));
+        assert_eq!(PlatformSet::default().iter().next(), None);
+        for bits in [-1, 1, 1 << 12, i64::MAX] {
+            assert_eq!(PlatformSet::from_bits(bits), None, "{bits}");
         }
     }
 

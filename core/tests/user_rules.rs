@@ -74,7 +74,7 @@ fn names(trace: &Trace) -> Vec<&'static str> {
         Event::Publish { .. } => "publish",
         Event::Send(..) => "send",
         Event::Close(..) => "close",
-        Event::Ask(..) => "ask",
+        Event::Watch(..) => "watch",
         Event::Reply(_) => "reply",
     };
     trace.iter().map(name).collect()
@@ -649,8 +649,13 @@ fn who_asks_about_users_that_cannot_be_asked_hears_an_error_and_never_that_they_
     );
     let message = Incoming::Binary(asked.into_bytes());
     let trace = adapter.run(&Command::Receive { connection, message });
-    let Some(Event::Ask(_, ticket)) = trace.first() else { panic!("{trace:?}") };
-    let unanswered = Command::Answered { ticket: ticket.clone(), presences: None };
+    let Some(ticket) = trace.iter().find_map(|event| match event {
+        Event::Watch(_, ticket) => Some(ticket),
+        _ => None,
+    }) else {
+        panic!("{trace:?}")
+    };
+    let unanswered = Command::Answered { ticket: ticket.clone(), told: None };
     let trace = adapter.run(&unanswered);
     let error = r#"{"reqIdentifier":2005,"msgIncr":"m","operationID":"o","errCode":500,"errMsg":"ServerInternalError","data":null}"#;
     assert_eq!(

@@ -22,6 +22,9 @@ pub struct Vectors {
     /// Frames of the JSON mode.
     #[serde(rename = "jsonFrames")]
     pub frames: Vec<Frames>,
+    /// Messages of the gob mode.
+    #[serde(rename = "gobFrames")]
+    pub gob: Vec<Gob>,
     /// The `v` parameter of the handshake.
     #[serde(rename = "vParameter")]
     pub packed: Packed,
@@ -96,6 +99,15 @@ pub struct Frames {
     pub payloads: Vec<String>,
 }
 
+/// One row of the gob table.
+#[derive(Debug, Deserialize)]
+pub struct Gob {
+    /// Its label.
+    pub id: String,
+    /// The message's bytes.
+    pub hex: String,
+}
+
 /// The packed handshake parameter.
 #[derive(Debug, Deserialize)]
 pub struct Packed {
@@ -134,6 +146,13 @@ impl Vectors {
     pub fn frame(&self, id: &str, index: usize) -> Result<&str> {
         let row = self.frames.iter().find(|v| v.id == id).with_context(|| format!("no vector {id}"))?;
         row.payloads.get(index).map(String::as_str).with_context(|| format!("{id} has no piece {index}"))
+    }
+
+    /// The bytes of a gob vector.
+    pub fn gob(&self, id: &str) -> Result<Vec<u8>> {
+        let row = self.gob.iter().find(|v| v.id == id).with_context(|| format!("no vector {id}"))?;
+        let byte = |at| u8::from_str_radix(row.hex.get(at..at + 2).unwrap_or_default(), 16);
+        (0..row.hex.len()).step_by(2).map(|at| byte(at).with_context(|| format!("{id} is not hex"))).collect()
     }
 
     /// Every label that a case has to carry in its name.

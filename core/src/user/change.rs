@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HeldEnd, Profile};
+use super::{
+    HeldEnd, Profile,
+    subscription::{Orphan, Seen, Stamp, Ties, rows},
+};
 use crate::{
     directory::record::Record,
-    id::{RecordId, TenantId, UserId},
+    id::{ConnId, RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
     token::book::{TokenRow, TokenSet, TokenState},
@@ -52,6 +55,40 @@ pub enum Change {
     EndHeld(HeldEnd),
     /// No held end is waiting any more.
     HeldReleased,
+    /// A connection follows these, as this from now on.
+    Subscribed {
+        /// Which.
+        connection: ConnId,
+        /// Whom.
+        watched: Vec<(UserId, Stamp)>,
+    },
+    /// A connection follows these no longer; whom that concerns hears of it later.
+    Unsubscribed {
+        /// Which.
+        connection: ConnId,
+        /// Whom.
+        watched: Vec<UserId>,
+    },
+    /// Subscriptions of connections that are gone are forgotten.
+    Released(Vec<Orphan>),
+    /// A connection's client knows this of those whom it follows.
+    Heard {
+        /// Which.
+        connection: ConnId,
+        /// What, of whom.
+        told: Vec<(UserId, Seen)>,
+    },
+    /// Somebody watches the user.
+    Watched {
+        /// Who.
+        watcher: UserId,
+        /// As what.
+        stamp: Stamp,
+    },
+    /// These watch no longer, unless they registered anew since.
+    Unwatched(Vec<(UserId, Stamp)>),
+    /// What the user keeps of its watchers, and of those whom it follows, is this from now on.
+    Ties(Ties),
 }
 
 /// The tables of a user's store, beside the directory's. One per database on the origin, one per object on the edge.
@@ -159,6 +196,15 @@ impl Change {
                 ],
             )],
             Self::HeldReleased => vec![Statement::new("DELETE FROM held_end WHERE user = ?1", [id()])],
+            Self::Subscribed { connection, watched } => vec![rows::subscribe(user, *connection, watched)],
+            Self::Unsubscribed { connection, watched } => vec![rows::unsubscribe(user, *connection, watched)],
+            Self::Released(orphans) => vec![rows::release(user, orphans)],
+            Self::Heard { connection, told } => vec![rows::hear(user, *connection, told)],
+            Self::Watched { watcher, stamp } => vec![rows::watch(user, watcher, *stamp)],
+            Self::Unwatched(watchers) => {
+                watchers.iter().map(|(watcher, by)| rows::unwatch(user, watcher, *by)).collect()
+            }
+            Self::Ties(ties) => vec![rows::set_ties(user, ties)],
         }
     }
 }

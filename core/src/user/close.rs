@@ -26,8 +26,10 @@ impl User {
         if !changes.is_empty() {
             actions.push(Action::Publish { awaited: false });
         }
-        let wake_at = held.into_iter().chain(expiry).min();
-        Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Done) }
+        let (of_ties, chores, wish) = self.tend_ties(loaded, at.now);
+        changes.extend(of_ties);
+        let wake_at = held.into_iter().chain(expiry).chain(wish).min();
+        Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Chores(chores)) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bearer, ConsoleOpening, Needs, OpenError, Presence, Profile, Rules};
+use super::{Bearer, ConsoleOpening, Needs, Notice, OpenError, Profile, Report, Rules, Said, Seen, Stamp};
 use crate::{
     gateway::{Incoming, Wire},
     id::{ConnId, TenantId, UserId},
@@ -56,6 +56,14 @@ pub enum Command {
         /// What it sent.
         message: Incoming,
     },
+    /// The same, understood; see [`super::User::understand`].
+    #[serde(skip)]
+    Said {
+        /// On which connection.
+        connection: ConnId,
+        /// What it means.
+        said: Said,
+    },
     /// Who is there? Answered with [`super::Reply::Presence`], for status and token detail alike.
     Status,
     /// Take logins back, now.
@@ -63,15 +71,37 @@ pub enum Command {
     /// The moment that an earlier outcome asked for has come.
     #[serde(skip)]
     Tick,
-    /// Other users were asked.
+    /// Another user wants to be told when the platforms change. Answered with [`super::Reply::Watching`].
+    Watch {
+        /// Who.
+        watcher: UserId,
+        /// As what; a later registration takes its place.
+        stamp: Stamp,
+    },
+    /// Another user does not want to be told any more.
+    Unwatch {
+        /// Who.
+        watcher: UserId,
+        /// Registrations after this one stay.
+        by: Stamp,
+    },
+    /// Those who were to be watched have answered.
     #[serde(skip)]
     Answered {
         /// What it was asked for.
         ticket: Ticket,
-        /// What each said, in the order asked; `None` when one of them could not be asked, since *unknown* must not
-        /// look like *offline*.
-        presences: Option<Vec<(UserId, Vec<Presence>)>>,
+        /// What each said; `None` when one of them could not be asked, since *unknown* must not look like *offline*.
+        told: Option<Vec<(UserId, Stamp, Seen)>>,
     },
+    /// A user who is followed has moved. Answered with [`super::Reply::Follows`].
+    Notified(Notice),
+    /// What is there to be told to watchers? Answered with [`super::Reply::Spread`]. One at a time: the next one follows
+    /// on [`Command::Delivered`].
+    #[serde(skip)]
+    Spread,
+    /// The watchers on a page were told.
+    #[serde(skip)]
+    Delivered(Report),
 }
 
 /// A handshake whose token's signature and times hold.
@@ -136,7 +166,7 @@ pub enum ForceOff {
     },
 }
 
-/// What a question to other users was asked for; comes back with their answers.
+/// What other users are to be watched for; comes back with their answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
     /// Who waits. When it no longer lives, the answers are nobody's.
@@ -189,22 +219,34 @@ impl Command {
                 presented: Some(opening.token.hash),
                 held: true,
                 mark: true,
+                ties: true,
                 ..Needs::default()
             },
             Self::OpenConsole(_) => Needs { profile: true, held: true, mark: true, ..Needs::default() },
             Self::VerifyBearer(_) | Self::Unlock => Needs { profile: true, mark: true, ..Needs::default() },
             Self::Status => Needs { mark: true, ..Needs::default() },
             Self::ForceOff(ForceOff::Everything { .. }) => {
-                Needs { profile: true, held: true, ..Needs::default() }
+                Needs { profile: true, held: true, ties: true, ..Needs::default() }
             }
             Self::ForceOff(ForceOff::Marked { .. }) => {
-                Needs { profile: true, held: true, mark: true, ..Needs::default() }
+                Needs { profile: true, held: true, mark: true, ties: true, ..Needs::default() }
             }
-            Self::ForceOff(_) | Self::Tick => Needs { held: true, ..Needs::default() },
-            Self::Close { .. }
-            | Self::SetBackground { .. }
-            | Self::Receive { .. }
-            | Self::Answered { .. } => Needs::default(),
+            Self::ForceOff(_) => Needs { held: true, ties: true, ..Needs::default() },
+            Self::Tick => Needs { held: true, ties: true, orphans: true, ..Needs::default() },
+            Self::Close { .. } => Needs { ties: true, ..Needs::default() },
+            Self::Said { connection, said } => said.needs(*connection),
+            Self::Watch { watcher, .. } => {
+                Needs { mark: true, ties: true, watcher: Some(watcher.clone()), ..Needs::default() }
+            }
+            Self::Answered { ticket, .. } => {
+                Needs { subscriptions: Some(ticket.connection), ..Needs::default() }
+            }
+            Self::Notified(notice) => {
+                Needs { followers_of: Some(notice.watched.clone()), ..Needs::default() }
+            }
+            Self::Spread => Needs { mark: true, ties: true, page: true, ..Needs::default() },
+            Self::Delivered(_) => Needs { ties: true, ..Needs::default() },
+            Self::Receive { .. } | Self::SetBackground { .. } | Self::Unwatch { .. } => Needs::default(),
         }
     }
 }

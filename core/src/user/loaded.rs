@@ -4,9 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{
+    User,
+    subscription::{Follower, Orphan, Stamp, Subscription, Ties, rows},
+};
 use crate::{
     directory::view::Mark,
-    id::{RecordId, TenantId, UserId},
+    id::{ConnId, RecordId, TenantId, UserId},
     json,
     platform::Platform,
     store::{Statement, Value},
@@ -18,7 +22,7 @@ use crate::{
 };
 
 /// Which parts a command looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The user's own row.
     pub profile: bool,
@@ -30,6 +34,18 @@ pub struct Needs {
     pub held: bool,
     /// The tenant's mark. Which tenant, the profile says; where no tenant has a mark, neither is needed.
     pub mark: bool,
+    /// Whether anybody watches the user, whether it follows anybody, and what it keeps of that.
+    pub ties: bool,
+    /// Whom a connection follows.
+    pub subscriptions: Option<ConnId>,
+    /// The live connections that follow this user.
+    pub followers_of: Option<UserId>,
+    /// Subscriptions of connections that are gone.
+    pub orphans: bool,
+    /// Whether and as what this user watches.
+    pub watcher: Option<UserId>,
+    /// The watchers who are next to be told.
+    pub page: bool,
 }
 
 /// What was loaded.
@@ -45,6 +61,22 @@ pub struct Loaded {
     pub held: Vec<HeldEnd>,
     /// The order in force for the tenant that the command is held against, see [`super::Command::tenant`].
     pub mark: Option<Mark>,
+    /// Whether anybody watches the user.
+    pub is_watched: bool,
+    /// Whether the user follows anybody, or did so of late.
+    pub is_following: bool,
+    /// What it keeps of that.
+    pub ties: Ties,
+    /// Whom the connection follows.
+    pub subscriptions: Vec<Subscription>,
+    /// The live connections that follow the user in question.
+    pub followers: Vec<Follower>,
+    /// Some subscriptions of connections that are gone.
+    pub orphans: Vec<Orphan>,
+    /// As what the user in question watches.
+    pub watcher: Option<Stamp>,
+    /// The watchers who are next to be told.
+    pub page: Vec<(UserId, Stamp)>,
 }
 
 /// A user's own row.
@@ -87,6 +119,18 @@ pub enum Part {
     Presented,
     /// [`Loaded::held`]
     Held,
+    /// [`Loaded::ties`]
+    Ties,
+    /// [`Loaded::subscriptions`]
+    Subscriptions,
+    /// [`Loaded::followers`]
+    Followers,
+    /// [`Loaded::orphans`]
+    Orphans,
+    /// [`Loaded::watcher`]
+    Watcher,
+    /// [`Loaded::page`]
+    Page,
 }
 
 /// A row that does not read as what was written. The store was damaged or written by something else.
@@ -98,8 +142,8 @@ const TOKEN_COLUMNS: &str = "hash, platform, ord, issued_at, expires_at, state";
 
 impl Needs {
     /// The queries to run. Feed each one's rows to [`Loaded::absorb`].
-    pub fn queries(&self, user: &UserId, now: Timestamp) -> Vec<(Part, Statement)> {
-        let id = || Value::from(user.as_str());
+    pub fn queries(&self, user: &User, now: Timestamp) -> Vec<(Part, Statement)> {
+        let id = || Value::from(user.id().as_str());
         let mut queries = Vec::new();
         if self.profile {
             let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in FROM user \
@@ -122,7 +166,31 @@ impl Needs {
                 "SELECT CAST(record AS TEXT), ended_at, until FROM held_end WHERE user = ?1 ORDER BY record";
             queries.push((Part::Held, Statement::new(sql, [id()])));
         }
+        self.queries_of_ties(user, &mut queries);
         queries
+    }
+
+    fn queries_of_ties(&self, user: &User, queries: &mut Vec<(Part, Statement)>) {
+        let live = || user.connections().iter().map(|connection| connection.id).collect::<Vec<_>>();
+        let id = user.id();
+        if self.ties {
+            queries.push((Part::Ties, rows::ties(id)));
+        }
+        if let Some(connection) = self.subscriptions {
+            queries.push((Part::Subscriptions, rows::subscriptions(id, connection)));
+        }
+        if let Some(watched) = &self.followers_of {
+            queries.push((Part::Followers, rows::followers(id, watched, &live())));
+        }
+        if self.orphans {
+            queries.push((Part::Orphans, rows::orphans(id, &live())));
+        }
+        if let Some(watcher) = &self.watcher {
+            queries.push((Part::Watcher, rows::watcher(id, watcher)));
+        }
+        if self.page {
+            queries.push((Part::Page, rows::page(id)));
+        }
     }
 }
 
@@ -132,26 +200,37 @@ impl Loaded {
     /// # Errors
     /// When a row is not of the form that [`super::Change`] writes.
     pub fn absorb(&mut self, part: Part, rows: &[Vec<Value>]) -> Result<(), Unreadable> {
-        let unreadable = Unreadable(part);
+        self.take_in(part, rows).ok_or(Unreadable(part))
+    }
+
+    fn take_in(&mut self, part: Part, rows: &[Vec<Value>]) -> Option<()> {
         match part {
             Part::Profile => {
                 if let Some(row) = rows.first() {
-                    self.profile = read_profile(row).ok_or(unreadable)?;
+                    self.profile = read_profile(row)?;
                 }
             }
-            Part::Valid => {
-                self.valid =
-                    rows.iter().map(|row| read_token(row)).collect::<Option<_>>().ok_or(unreadable)?;
+            Part::Valid => self.valid = all(rows, read_token)?,
+            Part::Presented => self.presented = all(rows, read_token)?.pop(),
+            Part::Held => self.held = all(rows, read_held)?,
+            Part::Ties => {
+                if let Some(row) = rows.first() {
+                    (self.is_watched, self.is_following, self.ties) = rows::read_ties(row)?;
+                }
             }
-            Part::Presented => {
-                self.presented = rows.first().map(|row| read_token(row).ok_or(unreadable)).transpose()?;
-            }
-            Part::Held => {
-                self.held = rows.iter().map(|row| read_held(row)).collect::<Option<_>>().ok_or(unreadable)?;
-            }
+            Part::Subscriptions => self.subscriptions = all(rows, rows::read_subscription)?,
+            Part::Followers => self.followers = all(rows, rows::read_follower)?,
+            Part::Orphans => self.orphans = all(rows, rows::read_orphan)?,
+            Part::Watcher => self.watcher = all(rows, |row| rows::read_stamp(row.first()?))?.pop(),
+            Part::Page => self.page = all(rows, rows::read_watcher)?,
         }
-        Ok(())
+        Some(())
     }
+}
+
+/// Every row, or `None` when one does not read.
+fn all<T>(rows: &[Vec<Value>], read: impl Fn(&[Value]) -> Option<T>) -> Option<Vec<T>> {
+    rows.iter().map(|row| read(row)).collect()
 }
 
 fn read_profile(row: &[Value]) -> Option<Profile> {

@@ -21,6 +21,8 @@ mod receive;
 mod record;
 mod revocation;
 mod rules;
+mod said;
+mod subscription;
 
 pub use change::{Change, SCHEMA, release_all_held};
 pub use command::{Claimed, Client, Command, ForceOff, Opening, Ticket};
@@ -30,6 +32,11 @@ pub use loaded::{HeldEnd, Loaded, Needs, Part, Profile};
 pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
 pub use revocation::Bearer;
 pub use rules::Rules;
+pub use said::Said;
+pub use subscription::{
+    Chores, Follower, Notice, Orphan, Page, Report, SUBSCRIPTION_SCHEMA, SUBSCRIPTIONS, Seen, Stamp,
+    Subscription, Ties, WATCHERS_AT_ONCE, Wave, forget_all_subscriptions,
+};
 
 use crate::{
     id::{ConnId, UserId},
@@ -91,19 +98,28 @@ impl User {
             Command::VerifyToken { .. } => {
                 Outcome::of(Reply::Standing(self.standing(loaded, rules).map(|_| ())))
             }
-            Command::Open(opening) => self.open(opening, loaded, rules, at),
+            Command::Open(opening) => self.tie(self.open(opening, loaded, rules, at), loaded, at.now),
             Command::OpenConsole(opening) => self.open_console(opening, loaded, rules, at),
             Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules),
             Command::Unlock => self.unlock(loaded, rules, at),
-            Command::Close { connection } => self.close(*connection, rules, at),
+            Command::Close { connection } => self.tie(self.close(*connection, rules, at), loaded, at.now),
             Command::SetBackground { connection, background } => {
                 self.set_background(*connection, *background)
             }
-            Command::Receive { connection, message } => self.receive(*connection, message, rules, at),
+            Command::Receive { connection, message } => self.receive(*connection, message, loaded, rules, at),
+            Command::Said { connection, said } => self.said(*connection, said, loaded, rules, at),
             Command::Status => Outcome::of(Reply::Presence(self.presence(loaded, rules))),
-            Command::ForceOff(what) => self.force_off(what, loaded, rules, at),
+            Command::ForceOff(what) => self.tie(self.force_off(what, loaded, rules, at), loaded, at.now),
             Command::Tick => self.tick(loaded, at),
-            Command::Answered { ticket, presences } => self.answered(ticket, presences.as_deref()),
+            Command::Watch { watcher, stamp } => self.watch(watcher, *stamp, loaded, rules, at.now),
+            Command::Unwatch { watcher, by } => {
+                let changes = vec![Change::Unwatched(vec![(watcher.clone(), *by)])];
+                Outcome { changes, ..Outcome::of(Reply::Done) }
+            }
+            Command::Answered { ticket, told } => self.answered(ticket, told.as_deref(), loaded),
+            Command::Notified(notice) => self.notified(notice, loaded),
+            Command::Spread => self.spread(loaded, rules, at.now),
+            Command::Delivered(report) => self.delivered(report, loaded, at.now),
         }
     }
 
@@ -132,7 +148,7 @@ impl User {
                     connection.background = *background;
                 }
             }
-            Action::Publish { .. } | Action::Send { .. } | Action::Close { .. } | Action::Ask { .. } => {}
+            Action::Publish { .. } | Action::Send { .. } | Action::Close { .. } | Action::Watch { .. } => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Connection, Console, Presence, Ticket};
+use super::{Change, Chores, Connection, Console, Page, Presence, Seen, Stamp, Ticket};
 use crate::{
     gateway::{Close, Payload},
     id::{ConnId, UserId},
@@ -23,7 +23,7 @@ pub struct Outcome {
     pub changes: Vec<Change>,
     /// What follows once they are durable.
     pub actions: Vec<Action>,
-    /// When the user wants [`super::Command::Tick`]; `None` leaves an earlier wish as it was.
+    /// When the user wants [`super::Command::Tick`]; an earlier wish stays.
     pub wake_at: Option<Timestamp>,
 }
 
@@ -65,10 +65,10 @@ pub enum Action {
         /// With which code and reason.
         close: Close,
     },
-    /// Ask other users who is there, and come back with [`super::Command::Answered`].
-    Ask {
-        /// Whom.
-        users: Vec<UserId>,
+    /// Give these users a [`super::Command::Watch`], and come back with [`super::Command::Answered`].
+    Watch {
+        /// Whom, and as what.
+        watches: Vec<(UserId, Stamp)>,
         /// What for.
         ticket: Ticket,
     },
@@ -87,6 +87,14 @@ pub enum Reply {
     Opened(Result<(), OpenError>),
     /// The live connections.
     Presence(Vec<Presence>),
+    /// What a tick leaves to be done.
+    Chores(Chores),
+    /// Where the user is whom somebody watches from now on.
+    Watching(Seen),
+    /// Whether a live connection follows the user that it was told of.
+    Follows(bool),
+    /// Whom to tell what; `None` when there is nothing to tell now.
+    Spread(Option<Page>),
     /// Whether there was anything to lift.
     Unlocked(bool),
     /// Ours to repair; nothing was changed.

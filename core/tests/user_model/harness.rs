@@ -21,7 +21,8 @@ use rollcall_core::{
     },
     user::{
         Action, Change, Claimed, Client, Command, Connection, Console, ForceOff, HeldEnd, Loaded, OpenError,
-        Opening, Outcome, Profile, Reply, Rules, SCHEMA, Ticket, User,
+        Opening, Orphan, Outcome, Profile, Reply, Rules, SCHEMA, SUBSCRIPTION_SCHEMA, Seen, Stamp,
+        Subscription, Ticket, Ties, User, WATCHERS_AT_ONCE,
     },
 };
 
@@ -33,7 +34,7 @@ const SECRET: &str = "a secret of the tests";
 
 /// The tables that an adapter has to make before it can commit. The only place that knows how they are named.
 fn schema() -> Vec<&'static str> {
-    vec![SCHEMA, directory::upsert::SCHEMA]
+    vec![SCHEMA, SUBSCRIPTION_SCHEMA, directory::upsert::SCHEMA]
 }
 
 /// The statements of one change. The only place that knows how they are asked for.
@@ -55,7 +56,7 @@ pub enum Event {
     },
     Send(ConnId, Payload),
     Close(ConnId, Close),
-    Ask(Vec<UserId>, Ticket),
+    Watch(Vec<(UserId, Stamp)>, Ticket),
     Reply(Reply),
 }
 
@@ -75,7 +76,7 @@ pub struct Shown {
 
 /// Where durable facts are kept.
 pub trait Store {
-    fn load(&self, user: &UserId, command: &Command, now: Timestamp) -> Loaded;
+    fn load(&self, user: &User, command: &Command, now: Timestamp) -> Loaded;
 
     /// All of them or none.
     fn commit(&mut self, user: &UserId, changes: &[Change], fail: bool) -> Result<(), CommitFailed>;
@@ -138,7 +139,7 @@ fn int(value: &Value) -> i64 {
 }
 
 impl Store for Sqlite {
-    fn load(&self, user: &UserId, command: &Command, now: Timestamp) -> Loaded {
+    fn load(&self, user: &User, command: &Command, now: Timestamp) -> Loaded {
         let mut loaded = Loaded::default();
         for (part, query) in command.needs().queries(user, now) {
             loaded.absorb(part, &self.rows(&query)).unwrap();
@@ -190,7 +191,7 @@ impl Store for Sqlite {
     }
 
     fn dump(&self) -> String {
-        let tables = ["user", "token", "held_end", "record"];
+        let tables = ["user", "token", "held_end", "record", "subscription", "watcher", "ties"];
         let all =
             |table: &&str| self.rows(&Statement::new(format!("SELECT * FROM {table} ORDER BY 1, 2"), []));
         format!("{:?}", tables.iter().map(all).collect::<Vec<_>>())
@@ -204,10 +205,13 @@ pub struct Memory {
     tokens: BTreeMap<TokenHash, TokenRow>,
     held: BTreeMap<RecordId, HeldEnd>,
     records: BTreeMap<RecordId, Shown>,
+    subscriptions: BTreeMap<(String, UserId), (Stamp, Seen)>,
+    watchers: BTreeMap<UserId, Stamp>,
+    ties: Ties,
 }
 
 impl Store for Memory {
-    fn load(&self, _: &UserId, command: &Command, now: Timestamp) -> Loaded {
+    fn load(&self, user: &User, command: &Command, now: Timestamp) -> Loaded {
         let needs = command.needs();
         let mut loaded = Loaded::default();
         if needs.profile {
@@ -224,6 +228,46 @@ impl Store for Memory {
         }
         if needs.held {
             loaded.held = self.held.values().copied().collect();
+        }
+        let live: Vec<String> = user.connections().iter().map(|one| one.id.to_string()).collect();
+        if needs.ties {
+            loaded.is_watched = !self.watchers.is_empty();
+            loaded.is_following = !self.subscriptions.is_empty();
+            loaded.ties = self.ties.clone();
+        }
+        if let Some(connection) = needs.subscriptions {
+            let of = connection.to_string();
+            let own = self.subscriptions.iter().filter(|((other, _), _)| *other == of);
+            let row = |((_, watched), (stamp, heard)): (&(String, UserId), &(Stamp, Seen))| Subscription {
+                watched: watched.clone(),
+                stamp: *stamp,
+                heard: *heard,
+            };
+            loaded.subscriptions = own.map(row).collect();
+        }
+        if let Some(watched) = &needs.followers_of {
+            let rows = self.subscriptions.iter();
+            let follows = rows.filter(|((id, other), _)| other == watched && live.contains(id));
+            loaded.followers = follows.map(|((id, _), (_, heard))| (id.parse().unwrap(), *heard)).collect();
+        }
+        if needs.orphans {
+            let lives = |id: &String| live.contains(id);
+            let rows = self.subscriptions.keys().filter(|(id, _)| !lives(id));
+            let orphan = |(id, watched): &(String, UserId)| Orphan {
+                connection: id.clone(),
+                watched: watched.clone(),
+                is_followed: self.subscriptions.keys().any(|(id, other)| other == watched && lives(id)),
+            };
+            loaded.orphans = rows.take(100).map(orphan).collect();
+        }
+        if let Some(watcher) = &needs.watcher {
+            loaded.watcher = self.watchers.get(watcher).copied();
+        }
+        if needs.page {
+            let after = self.ties.wave.as_ref().and_then(|wave| wave.after.as_ref());
+            let behind = self.watchers.iter().filter(|(watcher, _)| Some(*watcher) > after);
+            let page = behind.take(WATCHERS_AT_ONCE).map(|(watcher, stamp)| (watcher.clone(), *stamp));
+            loaded.page = page.collect();
         }
         loaded
     }
@@ -277,6 +321,41 @@ impl Store for Memory {
                     self.held.insert(held.record, *held);
                 }
                 Change::HeldReleased => self.held.clear(),
+                Change::Subscribed { connection, watched } => {
+                    for (user, stamp) in watched {
+                        let row = self.subscriptions.entry((connection.to_string(), user.clone()));
+                        row.or_default().0 = *stamp;
+                    }
+                }
+                Change::Unsubscribed { connection, watched } => {
+                    for user in watched {
+                        let row = self.subscriptions.remove(&(connection.to_string(), user.clone()));
+                        self.subscriptions.extend(row.map(|row| ((String::new(), user.clone()), row)));
+                    }
+                }
+                Change::Released(orphans) => {
+                    for Orphan { connection, watched, .. } in orphans {
+                        self.subscriptions.remove(&(connection.clone(), watched.clone()));
+                    }
+                }
+                Change::Heard { connection, told } => {
+                    for (user, seen) in told {
+                        if let Some(row) = self.subscriptions.get_mut(&(connection.to_string(), user.clone()))
+                        {
+                            row.1 = *seen;
+                        }
+                    }
+                }
+                Change::Watched { watcher, stamp } => {
+                    let known = self.watchers.entry(watcher.clone()).or_insert(*stamp);
+                    *known = (*known).max(*stamp);
+                }
+                Change::Unwatched(watchers) => {
+                    for (watcher, by) in watchers {
+                        self.watchers.retain(|other, stamp| other != watcher || *stamp > *by);
+                    }
+                }
+                Change::Ties(ties) => self.ties = ties.clone(),
             }
         }
         Ok(())
@@ -376,7 +455,9 @@ impl<S: Store> Adapter<S> {
     /// One command, whose commit may be made to fail.
     pub fn attempt(&mut self, command: &Command, commit_fails: bool) -> Result<Trace, CommitFailed> {
         let at = Moment { now: self.time(), entropy: self.draw() };
-        let mut loaded = self.store.load(self.user.id(), command, at.now);
+        let understood = self.user.understand(command);
+        let command = understood.as_ref();
+        let mut loaded = self.store.load(&self.user, command, at.now);
         loaded.mark = self.mark.clone().filter(|_| command.needs().mark);
         let outcome = self.user.apply(command, &loaded, &self.rules, at);
         if self.inspecting {
@@ -387,7 +468,7 @@ impl<S: Store> Adapter<S> {
             self.store.commit(self.user.id(), &outcome.changes, commit_fails)?;
             trace.push(Event::Commit(outcome.changes));
         }
-        self.wake_at = outcome.wake_at.or(self.wake_at);
+        self.wake_at = outcome.wake_at.into_iter().chain(self.wake_at).min();
         for action in outcome.actions {
             self.user.settle(&action);
             trace.push(match action {
@@ -399,7 +480,7 @@ impl<S: Store> Adapter<S> {
                 Action::Publish { awaited } => Event::Publish { awaited },
                 Action::Send { connection, payload } => Event::Send(connection, payload),
                 Action::Close { connection, close } => Event::Close(connection, close),
-                Action::Ask { users, ticket } => Event::Ask(users, ticket),
+                Action::Watch { watches, ticket } => Event::Watch(watches, ticket),
             });
         }
         if let Reply::Issued(issued) = &outcome.reply {
@@ -591,7 +672,7 @@ pub fn check_order(trace: &Trace, live_before: &BTreeSet<ConnId>) {
                 assert!(closed.insert(*id), "closed twice: {trace:?}");
                 assert_eq!(*close == Close::Kicked, kicked.contains(id), "frame and code differ: {trace:?}");
             }
-            Event::Ask(_, ticket) => assert!(live.contains(&ticket.connection), "{trace:?}"),
+            Event::Watch(_, ticket) => assert!(live.contains(&ticket.connection), "{trace:?}"),
             Event::Reply(_) => assert_eq!(index + 1, trace.len(), "the reply is not last: {trace:?}"),
         }
     }
@@ -634,6 +715,9 @@ fn arrived(command: &Command) -> Command {
         | Command::VerifyBearer(_)
         | Command::Unlock
         | Command::Status
+        | Command::Watch { .. }
+        | Command::Unwatch { .. }
+        | Command::Notified(_)
         | Command::ForceOff(_) => crossed(command),
         own => own.clone(),
     }

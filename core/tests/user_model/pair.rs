@@ -7,7 +7,7 @@ use rollcall_core::{
     id::{ConnId, UserId},
     policy::LoginPolicy,
     token::{TokenError, TokenHash, TokenText, Verified, book::TokenState},
-    user::{Claimed, Command, ForceOff, Opening, Presence, Reply, Ticket},
+    user::{Claimed, Command, ForceOff, Opening, Presence, Reply, Seen, Stamp, Ticket},
 };
 
 use super::{
@@ -31,7 +31,7 @@ pub struct Pair<S> {
     /// `None` was never issued.
     read: BTreeMap<Option<usize>, Verified>,
     records: BTreeMap<ConnId, rollcall_core::id::RecordId>,
-    tickets: Vec<Ticket>,
+    tickets: Vec<(Vec<(UserId, Stamp)>, Ticket)>,
     forged: TokenText,
 }
 
@@ -204,9 +204,8 @@ impl<S: Store> Pair<S> {
         let command = Command::Receive { connection, message };
         let trace = self.both(&command, fails, |model| model.receive(&id, frame))?;
         for event in &trace {
-            if let Event::Ask(users, ticket) = event {
-                assert_eq!(users, &[UserId::new("u1").unwrap()]);
-                self.tickets.push(ticket.clone());
+            if let Event::Watch(watches, ticket) = event {
+                self.tickets.push((watches.clone(), ticket.clone()));
             }
         }
         Some(trace)
@@ -231,17 +230,11 @@ impl<S: Store> Pair<S> {
     }
 
     fn answers(&mut self, asked: bool) {
-        for ticket in std::mem::take(&mut self.tickets) {
-            let presence = |number| Presence {
-                connection: ticket.connection,
-                platform: platform(number),
-                background: false,
-                token: "another user's".into(),
-            };
-            let all = || vec![(UserId::new("u1").unwrap(), [5, 2, 5].map(presence).to_vec())];
-            let presences = asked.then(all);
+        for (watches, ticket) in std::mem::take(&mut self.tickets) {
+            let seen = Seen { sequence: 0, platforms: [5, 2].map(platform).into_iter().collect() };
+            let told = asked.then(|| watches.into_iter().map(|(user, stamp)| (user, stamp, seen)).collect());
             let id = ticket.connection.to_string();
-            self.both(&Command::Answered { ticket, presences }, false, |model| model.told(&id, asked));
+            self.both(&Command::Answered { ticket, told }, false, |model| model.told(&id, asked));
         }
     }
 
@@ -284,7 +277,7 @@ impl<S: Store> Pair<S> {
     fn answer(&mut self, trace: &Trace) -> Answer {
         let Some(Event::Reply(reply)) = trace.last() else { panic!("no reply: {trace:?}") };
         match reply {
-            Reply::Done => Answer::Done,
+            Reply::Done | Reply::Chores(_) => Answer::Done,
             Reply::Issued(issued) => {
                 let hash = TokenHash::of(issued.token.expose());
                 let twin = self.numbers.insert(hash, self.tokens.len());
@@ -305,7 +298,9 @@ impl<S: Store> Pair<S> {
                 };
                 Answer::Presence(presences.iter().map(seen).collect())
             }
-            Reply::Unlocked(_) => unreachable!("no step unlocks"),
+            Reply::Unlocked(_) | Reply::Watching(_) | Reply::Follows(_) | Reply::Spread(_) => {
+                unreachable!("no step of one user alone")
+            }
             Reply::Broken => panic!("broken"),
         }
     }

@@ -7,7 +7,7 @@ use rollcall_core::{
     directory::upsert::end_left_open,
     store::{Statement, Value},
     time::Timestamp,
-    user::release_all_held,
+    user::{forget_all_subscriptions, release_all_held},
 };
 
 use crate::{backend::now, store::Store};
@@ -25,6 +25,8 @@ pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
         Some(_) => None.context("the lease in the store does not read")?,
     };
     let mut statements = release_all_held().to_vec();
+    // Every socket of earlier processes is gone, and what it followed with it.
+    statements.extend(forget_all_subscriptions());
     statements.extend([end_left_open(last_alive), renewal()]);
     store.commit(statements).await?;
     Ok(())

@@ -4,13 +4,16 @@ use anyhow::bail;
 use rusqlite::Connection;
 
 /// Each step brings a file from its index to the next version. Shipped steps are never edited, only followed.
-const STEPS: &[&[&str]] = &[&[
-    rollcall_core::user::SCHEMA,
-    rollcall_core::directory::upsert::SCHEMA,
-    rollcall_core::shard::mark::SCHEMA,
-    // One row: when this process last said that it lives. Records that a crash left open end there.
-    "CREATE TABLE lease (id INTEGER PRIMARY KEY CHECK (id = 1), renewed_at INTEGER NOT NULL) STRICT;",
-]];
+const STEPS: &[&[&str]] = &[
+    &[
+        rollcall_core::user::SCHEMA,
+        rollcall_core::directory::upsert::SCHEMA,
+        rollcall_core::shard::mark::SCHEMA,
+        // One row: when this process last said that it lives. Records that a crash left open end there.
+        "CREATE TABLE lease (id INTEGER PRIMARY KEY CHECK (id = 1), renewed_at INTEGER NOT NULL) STRICT;",
+    ],
+    &[rollcall_core::user::SUBSCRIPTION_SCHEMA],
+];
 
 pub(super) fn migrate(connection: &mut Connection) -> anyhow::Result<()> {
     let found: usize =

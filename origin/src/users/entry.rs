@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::atomic::AtomicBool};
 use parking_lot::Mutex;
 use rollcall_core::{
     id::{ConnId, UserId},
+    time::Timestamp,
     token::{TokenHash, book::TokenRow},
     user::{Action, User},
 };
@@ -24,13 +25,17 @@ pub(super) struct Entry {
     pub(super) wanted: AtomicBool,
     /// Whether it stands among the idle ones of its shard.
     pub(super) queued: AtomicBool,
+    /// Held by whoever tells its watchers.
+    pub(super) spreading: tokio::sync::Mutex<()>,
+    /// Whether somebody waits for that.
+    pub(super) spread_waits: AtomicBool,
 }
 
 pub(super) struct Live {
     pub(super) user: User,
     pub(super) sockets: Sockets,
     /// Held while the user waits for its tick; dropped, the wait is over.
-    pub(super) alarm: Option<oneshot::Sender<()>>,
+    pub(super) alarm: Option<(Timestamp, oneshot::Sender<()>)>,
     tokens: HashMap<TokenHash, Option<TokenRow>>,
     /// Counts the changes of tokens, so that a row read before one is not remembered after it.
     token_age: u64,
@@ -50,6 +55,8 @@ impl Entry {
             live: Mutex::new(live),
             wanted: AtomicBool::new(false),
             queued: AtomicBool::new(false),
+            spreading: tokio::sync::Mutex::new(()),
+            spread_waits: AtomicBool::new(false),
         }
     }
 }
@@ -94,6 +101,6 @@ impl Live {
     pub(super) fn is_idle(&self) -> bool {
         !self.user.is_connected()
             && self.sockets.is_empty()
-            && self.alarm.as_ref().is_none_or(oneshot::Sender::is_closed)
+            && self.alarm.as_ref().is_none_or(|(_, hold)| hold.is_closed())
     }
 }

@@ -4,6 +4,7 @@
 //! lock of its own, so that readers never wait for a commit: they see the state before it or after it.
 
 mod entry;
+mod follow;
 mod marks;
 mod run;
 mod table;
@@ -11,11 +12,15 @@ mod table;
 use std::{collections::HashMap, sync::Arc};
 
 use rollcall_core::{config::Settings, user::Rules};
+use tokio::sync::Semaphore;
 
 use self::{marks::Marks, table::Table};
 use crate::store::Store;
 
 pub use self::run::Failure;
+
+/// Calls from users to each other at a time: enough to share an fsync.
+const CALLS: usize = 64;
 
 /// Every user of this process.
 #[derive(Clone)]
@@ -29,6 +34,9 @@ struct Shared {
     settings: Settings,
     rules: Rules,
     marks: Marks,
+    /// Places for calls from one user to another. However many there are to make, they leave the store, and the users
+    /// whom they are about, to others as well.
+    calls: Semaphore,
 }
 
 impl Users {
@@ -41,6 +49,7 @@ impl Users {
                 settings,
                 rules,
                 marks: Marks::default(),
+                calls: Semaphore::new(CALLS),
             }),
         }
     }

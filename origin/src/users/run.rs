@@ -6,9 +6,9 @@ use futures_util::{StreamExt as _, stream};
 
 use rollcall_core::{
     id::{ConnId, UserId},
-    time::Moment,
+    time::{Moment, Timestamp},
     token::book::TokenRow,
-    user::{Action, Change, Command, Loaded, Needs, Outcome, Reply, Ticket},
+    user::{Action, Change, Command, Loaded, Needs, Outcome, Reply},
 };
 
 use tokio::sync::oneshot;
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How often the end of a socket that is gone is tried to be made durable, and how long between tries.
-const END_RETRIES: Duration = Duration::from_secs(1);
+pub(super) const END_RETRIES: Duration = Duration::from_secs(1);
 
 /// Users that are given a command at a time: enough to share an fsync, too few to starve the others.
 const AT_ONCE: usize = 256;
@@ -119,8 +119,7 @@ impl Users {
     async fn look(&self, id: &UserId, command: &Command) -> Result<Reply, Failure> {
         let entry = self.shared.table.enter(id);
         let result = async {
-            let loaded = self.load(id, &entry, command).await?;
-            let (loaded, at) = self.under_mark(id, command, loaded);
+            let (loaded, at) = self.load(id, &entry, command).await?;
             Ok(entry.live.lock().user.apply(command, &loaded, &self.shared.rules, at).reply)
         }
         .await;
@@ -136,8 +135,9 @@ impl Users {
         outbox: Option<Outbox>,
     ) -> Result<Reply, Failure> {
         let gate = entry.gate.lock().await;
-        let loaded = self.load(id, entry, command).await?;
-        let (loaded, at) = self.under_mark(id, command, loaded);
+        let understood = entry.live.lock().user.understand(command).into_owned();
+        let command = &understood;
+        let (loaded, at) = self.load(id, entry, command).await?;
         let outcome = entry.live.lock().user.apply(command, &loaded, &self.shared.rules, at);
         let Outcome { reply, changes, actions, wake_at } = outcome;
         if !changes.is_empty() {
@@ -150,7 +150,7 @@ impl Users {
         let closing = self.act(id, entry, actions, outbox);
         drop(gate);
         if let Some(until) = wake_at {
-            self.wake(id, entry, until.since(now()));
+            self.wake(id, entry, until);
         }
         if matches!(command, Command::ForceOff(_)) {
             // The answer to a forced logout means that the sockets are closed. Each is cut within its bound.
@@ -196,9 +196,9 @@ impl Users {
                 Action::Close { connection, close } => {
                     closing.extend(live.socket(connection).map(|s| s.close(close)))
                 }
-                Action::Ask { users, ticket } => {
+                Action::Watch { watches, ticket } => {
                     let (all, id) = (self.clone(), id.clone());
-                    tokio::spawn(async move { all.ask(&id, users, ticket).await });
+                    tokio::spawn(async move { all.watch(&id, watches, ticket).await });
                 }
                 // The records were committed with the rest: list and search read the same database.
                 Action::Publish { .. } | Action::Retire(_) | Action::SetBackground { .. } => {}
@@ -207,38 +207,57 @@ impl Users {
         closing
     }
 
-    async fn ask(&self, id: &UserId, users: Vec<UserId>, ticket: Ticket) {
-        let asked = users.into_iter().map(|user| match self.status(&user) {
-            Reply::Presence(presences) => Some((user, presences)),
-            _ => None,
-        });
-        let presences = asked.collect();
-        if let Err(error) = self.run(id, Command::Answered { ticket, presences }).await {
-            tracing::error!(%error, "an answer was lost");
-        }
-    }
-
-    /// Gives the user its `Tick` after `span`, unless it wishes for another moment by then.
-    fn wake(&self, id: &UserId, entry: &Entry, span: Duration) {
+    /// Gives the user its `Tick` at this moment, unless it comes earlier anyway: each tick says when the next one is due.
+    fn wake(&self, id: &UserId, entry: &Entry, until: Timestamp) {
         let (all, id) = (self.clone(), id.clone());
         let (hold, dropped) = oneshot::channel::<()>();
-        entry.live.lock().alarm = Some(hold);
+        let mut live = entry.live.lock();
+        if live.alarm.as_ref().is_some_and(|(earlier, hold)| *earlier <= until && !hold.is_closed()) {
+            return;
+        }
+        live.alarm = Some((until, hold));
+        drop(live);
+        let span = until.since(now());
         tokio::spawn(async move {
             tokio::select! {
                 () = tokio::time::sleep(span) => {}
                 _ = dropped => return,
             }
-            while let Err(error) = all.run(&id, Command::Tick).await {
-                tracing::error!(%error, "a held end is not durable yet");
+            loop {
+                match all.run(&id, Command::Tick).await {
+                    Ok(Reply::Chores(chores)) => return all.do_chores(&id, chores).await,
+                    Ok(_) => return,
+                    Err(error) => tracing::error!(%error, "what the user waits for is not durable yet"),
+                }
                 tokio::time::sleep(END_RETRIES).await;
             }
         });
     }
 
-    async fn load(&self, id: &UserId, entry: &Entry, command: &Command) -> Result<Loaded, Failure> {
-        let mut needs = command.needs();
-        // Where no tenant has a mark, it does not matter of which one the user is.
-        needs.profile |= needs.mark && !self.shared.marks.is_empty();
+    /// What the command looks at, the mark that it is held against, and its moment.
+    async fn load(&self, id: &UserId, entry: &Entry, command: &Command) -> Result<(Loaded, Moment), Failure> {
+        loop {
+            // Where no tenant has a mark, it does not matter of which one the user is.
+            let has_marks = !self.shared.marks.is_empty();
+            let mut needs = command.needs();
+            needs.profile |= needs.mark && has_marks;
+            let held_against_mark = needs.mark;
+            let mut loaded = self.read(entry, needs).await?;
+            // The moment comes first: a mark that is put in force in between lies ahead of it, and covers whatever
+            // begins now.
+            let at = moment();
+            if held_against_mark && has_marks {
+                let tenant = command.tenant(id, &loaded.profile, &self.shared.rules);
+                loaded.mark = self.shared.marks.get(tenant).map(|mark| mark.as_ref().clone());
+            }
+            // The first mark of all may have come while the store was read, which was not asked for the tenant.
+            if !held_against_mark || has_marks || self.shared.marks.is_empty() {
+                return Ok((loaded, at));
+            }
+        }
+    }
+
+    async fn read(&self, entry: &Entry, mut needs: Needs) -> Result<Loaded, Failure> {
         let mut loaded = Loaded::default();
         let age = entry.live.lock().token_age();
         if let Some(hash) = needs.presented
@@ -247,7 +266,7 @@ impl Users {
             loaded.presented = row;
             needs.presented = None;
         }
-        let parts = needs.queries(id, now());
+        let parts = needs.queries(&entry.live.lock().user, now());
         if parts.is_empty() {
             return Ok(loaded);
         }
@@ -261,17 +280,6 @@ impl Users {
             entry.live.lock().remember(age, hash, row);
         }
         Ok(loaded)
-    }
-
-    /// The mark that the command is held against, and its moment. The moment comes first: a mark that is put in force in
-    /// between lies ahead of it, and covers whatever begins now.
-    fn under_mark(&self, id: &UserId, command: &Command, mut loaded: Loaded) -> (Loaded, Moment) {
-        let at = moment();
-        if command.needs().mark {
-            let tenant = command.tenant(id, &loaded.profile, &self.shared.rules);
-            loaded.mark = self.shared.marks.get(tenant).map(|mark| mark.as_ref().clone());
-        }
-        (loaded, at)
     }
 
     /// From here on nobody sees the connection, whatever the store says.

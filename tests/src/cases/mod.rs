@@ -31,6 +31,7 @@ mod same_token;
 mod sizes;
 mod status;
 mod style;
+mod subscriptions;
 mod surface;
 mod tokens;
 mod user_token;
@@ -92,7 +93,7 @@ pub(crate) use cases;
 
 /// Every case, in the order of the files.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 32] = [
+    let files: [fn() -> Vec<Case>; 33] = [
         vector_http::cases,
         vector_jwt::cases,
         vector_policy::cases,
@@ -125,6 +126,7 @@ pub fn all() -> Vec<Case> {
         style::cases,
         narrow::cases,
         load::cases,
+        subscriptions::cases,
     ];
     files.iter().flat_map(|file| file()).chain(message_center::cases()).collect()
 }

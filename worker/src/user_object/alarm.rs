@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use rollcall_core::{
     time::Timestamp,
-    user::{Command, User, outbox},
+    user::{Command, Reply, User, outbox},
 };
 use wasm_bindgen::JsCast as _;
 use worker::wasm_bindgen_futures::JsFuture;
@@ -22,7 +22,12 @@ const LATER: Duration = Duration::from_secs(5);
 impl Object {
     /// The moment has come. Never fails towards the runtime, whose own retries end after six.
     pub(super) async fn ring(self: Rc<Self>) {
-        if let Err(failure) = self.clone().run(&Command::Tick, With::default()).await {
+        let done = match self.clone().run(&Command::Tick, With::default()).await {
+            Ok(Reply::Chores(chores)) => self.clone().do_chores(chores).await,
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = done {
             tracing::error!(%failure, "what the user waited for could not be done");
             self.try_later();
             return;
@@ -58,12 +63,15 @@ impl Object {
     fn own_wish(&self) -> Result<Option<Timestamp>, Failure> {
         let (id, at) = (self.user()?, clock::moment()?);
         let configuration = self.configuration()?;
-        let loaded = self.load(&id, &Command::Tick, None, &configuration.rules, at.now)?;
         let held = self.held(None);
-        let consoles = held.iter().filter(|held| held.is_open()).filter_map(Held::console).cloned();
-        let user = User::new(id, Vec::new()).with_consoles(consoles.collect());
+        let open = || held.iter().filter(|held| held.is_open());
+        let user = User::new(id, open().filter_map(Held::connection).cloned().collect())
+            .with_consoles(open().filter_map(Held::console).cloned().collect());
+        let loaded = self.load(&user, &Command::Tick, None, &configuration.rules, at.now)?;
         let outcome = user.apply(&Command::Tick, &loaded, &configuration.rules, at);
-        let due = (!outcome.changes.is_empty() || !outcome.actions.is_empty()).then_some(at.now);
+        let has_chores = matches!(&outcome.reply, Reply::Chores(chores) if !chores.is_empty());
+        let has_work = has_chores || !outcome.changes.is_empty() || !outcome.actions.is_empty();
+        let due = has_work.then_some(at.now);
         Ok(outcome.wake_at.or(due))
     }
 

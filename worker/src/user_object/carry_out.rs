@@ -2,18 +2,14 @@
 
 use std::rc::Rc;
 
-use rollcall_core::{
-    id::UserId,
-    user::{Action, Command, Presence, Reply, Ticket},
-};
+use rollcall_core::user::{Action, Command};
 
 use super::{
     Object,
     attachment::Attachment,
-    run::{Failure, Sockets, With},
+    run::{Failure, Sockets},
     sockets::{self, Arriving},
 };
-use crate::{backend, stub::CallError, together};
 
 impl Object {
     /// Carries the actions out one by one. Waits only for a directory that has to be told before the rest.
@@ -64,9 +60,9 @@ impl Object {
                         let _ = socket.close(Some(close.code()), Some(close.reason()));
                     }
                 }
-                Action::Ask { users, ticket } => {
+                Action::Watch { watches, ticket } => {
                     let object = self.clone();
-                    self.state.wait_until(async move { object.ask(users, ticket).await });
+                    self.state.wait_until(async move { object.watch(watches, ticket).await });
                 }
             }
         }
@@ -88,33 +84,5 @@ impl Object {
             sockets.insert(attachment.id(), arriving.socket);
         }
         Ok(())
-    }
-
-    /// Asks other users who is there, and gives the answers to the one who asked.
-    async fn ask(self: Rc<Self>, users: Vec<UserId>, ticket: Ticket) {
-        let asked = users.into_iter().map(|user| self.clone().ask_one(user));
-        let presences = together::all_or_error(asked)
-            .await
-            .inspect_err(|CallError(problem)| {
-                tracing::error!(problem, "a question to other users has no answer");
-            })
-            .ok();
-        if let Err(failure) = self.run(&Command::Answered { ticket, presences }, With::default()).await {
-            tracing::error!(%failure, "an answer was lost");
-        }
-    }
-
-    async fn ask_one(self: Rc<Self>, user: UserId) -> Result<(UserId, Vec<Presence>), CallError> {
-        let reply = match self.user() {
-            Ok(own) if own == user => {
-                let looked = self.run(&Command::Status, With::default()).await;
-                looked.map_err(|failure| CallError(failure.to_string()))?
-            }
-            _ => backend::run(&self.env, &user, Command::Status).await?,
-        };
-        match reply {
-            Reply::Presence(presences) => Ok((user, presences)),
-            _ => Err(CallError("the reply is to another command".to_owned())),
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rollcall_core::{
     id::{RecordId, UserId},
     store::Statement,
-    user::{Change, outbox},
+    user::{Change, Needs, User, outbox},
 };
 use worker::WebSocket;
 
@@ -16,7 +16,12 @@ impl Object {
     /// Looks back once in the life of an instance: ends records without a connection, and takes up what the
     /// directory was not told. Nothing else could: no alarm is set while all goes well, since each is billed.
     pub(super) fn look_back(self: &Rc<Self>, user: &UserId, on: Option<&WebSocket>) -> Result<(), Failure> {
-        if self.looked_back.get() || user.number().is_none() {
+        if self.looked_back.get() {
+            return Ok(());
+        }
+        self.take_up_ties(user, on)?;
+        if user.number().is_none() {
+            self.looked_back.set(true);
             return Ok(());
         }
         let open = self.sql().read(&outbox::open_records())?.unwrap_or_default();
@@ -38,6 +43,18 @@ impl Object {
         self.looked_back.set(true);
         if self.unpublished().is_ok_and(|records| !records.is_empty()) {
             self.publish_soon();
+        }
+        Ok(())
+    }
+
+    /// Sockets that died with the runtime told nobody of their end, and left what they followed.
+    fn take_up_ties(&self, user: &UserId, on: Option<&WebSocket>) -> Result<(), Failure> {
+        let live = self.held(on).iter().filter_map(Held::connection).cloned().collect();
+        let (user, now) = (User::new(user.clone(), live), clock::now());
+        let needs = Needs { ties: true, orphans: true, ..Needs::default() };
+        if let Some(change) = user.take_up_ties(&self.read(&needs, &user, now)?, now) {
+            self.sql().write(&change.statements(user.id()))?;
+            self.arm(None, None);
         }
         Ok(())
     }

@@ -8,30 +8,30 @@ use rollcall_core::{
     id::{RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
-    user::{Command, Loaded, Needs, Rules, SCHEMA},
+    user::{Command, Loaded, Needs, Rules, SCHEMA, SUBSCRIPTION_SCHEMA, User},
 };
 
 use super::{Object, run::Failure};
 use crate::wire::Belief;
 
 /// The tables of a user's object, made by the first change.
-pub(super) const TABLES: &[&str] = &[SCHEMA, schema::USER_SCHEMA];
+pub(super) const TABLES: &[&str] = &[SCHEMA, schema::USER_SCHEMA, SUBSCRIPTION_SCHEMA];
 
 impl Object {
     /// What the command looks at. Nothing may be done under the mark of a tenant that is not the user's.
     pub(super) fn load(
         &self,
-        user: &UserId,
+        user: &User,
         command: &Command,
         belief: Option<&Belief>,
         rules: &Rules,
         now: Timestamp,
     ) -> Result<Loaded, Failure> {
         let mut needs = command.needs();
-        needs.profile |= needs.mark && may_move(user, rules);
+        needs.profile |= needs.mark && may_move(user.id(), rules);
         let mut loaded = self.read(&needs, user, now)?;
         if needs.mark {
-            let home = command.tenant(user, &loaded.profile, rules);
+            let home = command.tenant(user.id(), &loaded.profile, rules);
             let Some(belief) = belief.filter(|belief| belief.tenant == home) else {
                 return Err(Failure::OtherTenant(home));
             };
@@ -43,10 +43,11 @@ impl Object {
     /// Where the user is at home.
     pub(super) fn home(&self, user: &UserId, rules: &Rules, now: Timestamp) -> Result<TenantId, Failure> {
         let needs = Needs { profile: may_move(user, rules), ..Needs::default() };
-        Ok(rules.tenant(user, &self.read(&needs, user, now)?.profile))
+        let profile = self.read(&needs, &User::new(user.clone(), Vec::new()), now)?.profile;
+        Ok(rules.tenant(user, &profile))
     }
 
-    fn read(&self, needs: &Needs, user: &UserId, now: Timestamp) -> Result<Loaded, Failure> {
+    pub(super) fn read(&self, needs: &Needs, user: &User, now: Timestamp) -> Result<Loaded, Failure> {
         let mut loaded = Loaded::default();
         for (part, statement) in needs.queries(user, now) {
             if let Some(rows) = self.sql().read(&statement)? {

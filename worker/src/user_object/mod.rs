@@ -7,6 +7,7 @@
 mod alarm;
 mod attachment;
 mod carry_out;
+mod follow;
 mod ghosts;
 mod load;
 mod publish;

@@ -88,8 +88,10 @@ impl Object {
         let live = || held.iter().filter(|held| held.is_open() || Some(held.id()) == ending);
         let user = User::new(id.clone(), live().filter_map(Held::connection).cloned().collect())
             .with_consoles(live().filter_map(Held::console).cloned().collect());
+        let understood = user.understand(command);
+        let command = understood.as_ref();
         let at = moment_under(belief.as_ref())?;
-        let loaded = self.load(&id, command, belief.as_ref(), &configuration.rules, at.now)?;
+        let loaded = self.load(&user, command, belief.as_ref(), &configuration.rules, at.now)?;
         let overdue = user.is_overdue(&loaded, &configuration.rules);
         let Outcome { reply, changes, actions, wake_at } =
             user.apply(command, &loaded, &configuration.rules, at);

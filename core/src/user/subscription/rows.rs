@@ -1,0 +1,233 @@
+//! The rows, and the SQL that reads and writes them.
+
+use serde_json::json;
+
+use super::{Follower, Orphan, RELEASED_AT_ONCE, Seen, Stamp, Subscription, Ties, WATCHERS_AT_ONCE, Wave};
+use crate::{
+    id::{ConnId, UserId},
+    json,
+    platform::PlatformSet,
+    store::{Statement, Value},
+    time::Timestamp,
+};
+
+/// The tables of subscriptions, beside a user's others.
+pub const SUBSCRIPTION_SCHEMA: &str = "\
+CREATE TABLE IF NOT EXISTS subscription (\
+  user TEXT NOT NULL, connection TEXT NOT NULL, watched TEXT NOT NULL, stamp INTEGER NOT NULL,\
+  sequence INTEGER NOT NULL DEFAULT 0, platforms INTEGER NOT NULL DEFAULT 0,\
+  PRIMARY KEY (user, connection, watched)\
+) STRICT, WITHOUT ROWID;\
+CREATE TABLE IF NOT EXISTS watcher (\
+  user TEXT NOT NULL, watcher TEXT NOT NULL, stamp INTEGER NOT NULL, PRIMARY KEY (user, watcher)\
+) STRICT, WITHOUT ROWID;\
+CREATE TABLE IF NOT EXISTS ties (\
+  user TEXT PRIMARY KEY, sequence INTEGER NOT NULL, told INTEGER, due INTEGER NOT NULL,\
+  after TEXT NOT NULL, wave TEXT NOT NULL, release_at INTEGER\
+) STRICT, WITHOUT ROWID;";
+
+/// Forgets all of it, for a store whose users are all gone.
+pub fn forget_all_subscriptions() -> [Statement; 3] {
+    ["DELETE FROM subscription", "DELETE FROM watcher", "DELETE FROM ties"].map(|sql| Statement::new(sql, []))
+}
+
+/// The connection in the rows of subscriptions that were taken back.
+const NOBODY: &str = "";
+
+/// The names of the connections that have rows, one step each through the key, however many rows they have.
+const OWN: &str = "WITH RECURSIVE own (id) AS (\
+    SELECT min(connection) FROM subscription WHERE user = ?1 \
+    UNION ALL SELECT (SELECT min(connection) FROM subscription WHERE user = ?1 AND connection > own.id) \
+    FROM own WHERE own.id IS NOT NULL)";
+
+pub(in crate::user) fn ties(user: &UserId) -> Statement {
+    let sql = "SELECT EXISTS (SELECT 1 FROM watcher WHERE user = ?1), \
+         EXISTS (SELECT 1 FROM subscription WHERE user = ?1), \
+         sequence, told, due, after, wave, release_at \
+         FROM (SELECT 1) LEFT JOIN ties ON ties.user = ?1";
+    Statement::new(sql, [user.as_str().into()])
+}
+
+pub(in crate::user) fn read_ties(row: &[Value]) -> Option<(bool, bool, Ties)> {
+    let [watched, following, sequence, told, due, after, wave, release_at] = row else { return None };
+    let mut ties = Ties::default();
+    if *sequence != Value::Null {
+        ties = Ties {
+            sequence: int(sequence)?,
+            told: optional(told)?.map(PlatformSet::from_bits).map(|set| set.ok_or(())).transpose().ok()?,
+            due: int(due)? != 0,
+            wave: match text(wave)? {
+                "" => None,
+                wave => {
+                    let wave: Wave = json::read(wave).ok()?;
+                    Some(Wave { after: UserId::new(text(after)?).ok(), ..wave })
+                }
+            },
+            release_at: optional(release_at)?.map(Timestamp::from_millis),
+        };
+    }
+    Some((int(watched)? != 0, int(following)? != 0, ties))
+}
+
+pub(in crate::user) fn set_ties(user: &UserId, ties: &Ties) -> Statement {
+    let wave = ties.wave.as_ref();
+    let sql = "INSERT OR REPLACE INTO ties (user, sequence, told, due, after, wave, release_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    Statement::new(
+        sql,
+        [
+            user.as_str().into(),
+            ties.sequence.into(),
+            ties.told.map(|set| i64::from(set.bits())).into(),
+            Value::Int(ties.due.into()),
+            wave.and_then(|wave| wave.after.as_ref()).map_or("", UserId::as_str).into(),
+            wave.map(|wave| serde_json::to_string(wave).unwrap_or_default()).unwrap_or_default().into(),
+            ties.release_at.map(Timestamp::millis).into(),
+        ],
+    )
+}
+
+pub(in crate::user) fn subscriptions(user: &UserId, connection: ConnId) -> Statement {
+    let sql = "SELECT watched, CAST(stamp AS TEXT), sequence, platforms FROM subscription \
+               WHERE user = ?1 AND connection = ?2";
+    Statement::new(sql, [user.as_str().into(), connection.to_string().into()])
+}
+
+pub(in crate::user) fn read_subscription(row: &[Value]) -> Option<Subscription> {
+    let [watched, stamp, sequence, platforms] = row else { return None };
+    Some(Subscription {
+        watched: UserId::new(text(watched)?).ok()?,
+        stamp: read_stamp(stamp)?,
+        heard: read_seen(sequence, platforms)?,
+    })
+}
+
+/// The live connections that follow a user.
+pub(in crate::user) fn followers(user: &UserId, watched: &UserId, live: &[ConnId]) -> Statement {
+    let sql = "SELECT connection, sequence, platforms FROM json_each(?2) AS live \
+               CROSS JOIN subscription ON user = ?1 AND connection = live.value AND watched = ?3";
+    Statement::new(sql, [user.as_str().into(), json!(live).to_string().into(), watched.as_str().into()])
+}
+
+pub(in crate::user) fn read_follower(row: &[Value]) -> Option<Follower> {
+    let [connection, sequence, platforms] = row else { return None };
+    Some((text(connection)?.parse().ok()?, read_seen(sequence, platforms)?))
+}
+
+/// Some rows of connections that are not live.
+pub(in crate::user) fn orphans(user: &UserId, live: &[ConnId]) -> Statement {
+    let sql = format!(
+        "{OWN} SELECT connection, watched, EXISTS (SELECT 1 FROM json_each(?2) AS live \
+         CROSS JOIN subscription AS other ON other.user = ?1 AND other.connection = live.value \
+         AND other.watched = row.watched) \
+         FROM own CROSS JOIN subscription AS row ON row.user = ?1 AND row.connection = own.id \
+         WHERE own.id IS NOT NULL AND own.id NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3"
+    );
+    let most = i64::try_from(RELEASED_AT_ONCE).unwrap_or(i64::MAX);
+    Statement::new(sql, [user.as_str().into(), json!(live).to_string().into(), most.into()])
+}
+
+pub(in crate::user) fn read_orphan(row: &[Value]) -> Option<Orphan> {
+    let [connection, watched, is_followed] = row else { return None };
+    Some(Orphan {
+        connection: text(connection)?.to_owned(),
+        watched: UserId::new(text(watched)?).ok()?,
+        is_followed: int(is_followed)? != 0,
+    })
+}
+
+pub(in crate::user) fn watcher(user: &UserId, watcher: &UserId) -> Statement {
+    let sql = "SELECT CAST(stamp AS TEXT) FROM watcher WHERE user = ?1 AND watcher = ?2";
+    Statement::new(sql, [user.as_str().into(), watcher.as_str().into()])
+}
+
+pub(in crate::user) fn read_stamp(value: &Value) -> Option<Stamp> {
+    text(value)?.parse().ok().map(Stamp::from_number)
+}
+
+/// The watchers behind the last who was told.
+pub(in crate::user) fn page(user: &UserId) -> Statement {
+    let sql = "SELECT watcher, CAST(stamp AS TEXT) FROM watcher WHERE user = ?1 \
+               AND watcher > coalesce((SELECT after FROM ties WHERE user = ?1), '') ORDER BY watcher LIMIT ?2";
+    let most = i64::try_from(WATCHERS_AT_ONCE).unwrap_or(i64::MAX);
+    Statement::new(sql, [user.as_str().into(), most.into()])
+}
+
+pub(in crate::user) fn read_watcher(row: &[Value]) -> Option<(UserId, Stamp)> {
+    let [watcher, stamp] = row else { return None };
+    Some((UserId::new(text(watcher)?).ok()?, read_stamp(stamp)?))
+}
+
+pub(in crate::user) fn subscribe(
+    user: &UserId,
+    connection: ConnId,
+    watched: &[(UserId, Stamp)],
+) -> Statement {
+    let sql = "INSERT INTO subscription (user, connection, watched, stamp) \
+         SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3) WHERE true \
+         ON CONFLICT (user, connection, watched) DO UPDATE SET stamp = excluded.stamp";
+    let list = json!(watched).to_string();
+    Statement::new(sql, [user.as_str().into(), connection.to_string().into(), list.into()])
+}
+
+/// The rows stay for a while, as nobody's: whom they follow has to be told.
+pub(in crate::user) fn unsubscribe(user: &UserId, connection: ConnId, watched: &[UserId]) -> Statement {
+    let sql = "UPDATE OR REPLACE subscription SET connection = ?4 \
+         WHERE user = ?1 AND connection = ?2 AND watched IN (SELECT value FROM json_each(?3))";
+    let list = json!(watched).to_string();
+    Statement::new(sql, [user.as_str().into(), connection.to_string().into(), list.into(), NOBODY.into()])
+}
+
+pub(in crate::user) fn release(user: &UserId, orphans: &[Orphan]) -> Statement {
+    let sql = "DELETE FROM subscription WHERE user = ?1 AND (connection, watched) IN \
+               (SELECT value ->> 0, value ->> 1 FROM json_each(?2))";
+    let list: Vec<_> = orphans.iter().map(|orphan| json!([orphan.connection, orphan.watched])).collect();
+    Statement::new(sql, [user.as_str().into(), json!(list).to_string().into()])
+}
+
+/// Rows that are not there any more are not made again.
+pub(in crate::user) fn hear(user: &UserId, connection: ConnId, told: &[(UserId, Seen)]) -> Statement {
+    let sql = "UPDATE subscription SET sequence = told.value ->> 1, platforms = told.value ->> 2 \
+         FROM json_each(?3) AS told \
+         WHERE user = ?1 AND connection = ?2 AND watched = told.value ->> 0";
+    let told: Vec<_> =
+        told.iter().map(|(watched, seen)| json!([watched, seen.sequence, seen.platforms])).collect();
+    Statement::new(sql, [user.as_str().into(), connection.to_string().into(), json!(told).to_string().into()])
+}
+
+pub(in crate::user) fn watch(user: &UserId, watcher: &UserId, stamp: Stamp) -> Statement {
+    let sql = "INSERT INTO watcher (user, watcher, stamp) VALUES (?1, ?2, CAST(?3 AS INTEGER)) \
+         ON CONFLICT (user, watcher) DO UPDATE SET stamp = max(stamp, excluded.stamp)";
+    Statement::new(sql, [user.as_str().into(), watcher.as_str().into(), Value::wide(stamp.number())])
+}
+
+/// Whoever registered anew since stays.
+pub(in crate::user) fn unwatch(user: &UserId, watcher: &UserId, by: Stamp) -> Statement {
+    let sql = "DELETE FROM watcher WHERE user = ?1 AND watcher = ?2 AND stamp <= CAST(?3 AS INTEGER)";
+    Statement::new(sql, [user.as_str().into(), watcher.as_str().into(), Value::wide(by.number())])
+}
+
+fn read_seen(sequence: &Value, platforms: &Value) -> Option<Seen> {
+    Some(Seen { sequence: int(sequence)?, platforms: PlatformSet::from_bits(int(platforms)?)? })
+}
+
+fn optional(value: &Value) -> Option<Option<i64>> {
+    match value {
+        Value::Null => Some(None),
+        value => int(value).map(Some),
+    }
+}
+
+fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        Value::Null | Value::Text(_) => None,
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Null | Value::Int(_) => None,
+    }
+}

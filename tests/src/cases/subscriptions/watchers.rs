@@ -1,0 +1,173 @@
+//! A user whom very many follow: nobody waits for them to be told.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use futures_util::future::{try_join, try_join_all};
+use serde_json::{Value, json};
+
+use super::watcher::Watcher;
+use crate::{
+    cases::{Case, cases},
+    check::{at, holds, same},
+    http::Connection,
+    proto,
+    subject::Kind,
+    world::{STATUS, World, post},
+    ws::Socket,
+};
+
+pub(super) fn cases() -> Vec<Case> {
+    cases![Crowd, "crowd": a_user_with_very_many_watchers_holds_up_nobody within 900]
+}
+
+/// Connections over which the suite asks at a time.
+const CLIENTS: usize = 16;
+
+/// Each watcher is a user of its own with a connection of its own: 16,000 on one machine, where the suite and the server have
+/// 20,000 descriptors each, and 1,000 objects at the edge. While all of them are told that the user came, and went
+/// from device to device, statuses of others and answers to the user itself are asked for without a pause and timed.
+async fn a_user_with_very_many_watchers_holds_up_nobody(world: World) -> Result<()> {
+    let quiet = world.unrecorded();
+    let is_big = world.kind() == Kind::Origin && !world.light();
+    let (many, bound) =
+        if is_big { (16_000, Duration::from_secs(1)) } else { (1_000, Duration::from_secs(3)) };
+    let star = world.user("star");
+    let begun = Instant::now();
+    let mut watchers = assemble(&quiet, &star, many).await?;
+    let assembled = begun.elapsed();
+    let other = world.user("other");
+    let (_, _other) = quiet.login(&other, 5).await?;
+
+    let calm = Ask::begin(&quiet, &other).await?.times(200).await?;
+    let told = AtomicBool::new(false);
+    let begun = Instant::now();
+    let (token, mut first) = quiet.login(&star, 5).await?;
+    let logged_in = begun.elapsed();
+    let act = async {
+        // Sets that follow each other while the first is still being told.
+        let second = quiet.open(&star, 5, &token).await?;
+        let (_, android) = quiet.login(&star, 2).await?;
+        let (_, ios) = quiet.login(&star, 1).await?;
+        android.close().await?;
+        anyhow::Ok((second, ios))
+    };
+    let listen = async {
+        let pushes =
+            try_join_all(watchers.iter_mut().map(|watcher| watcher.pushed_at_last(&star, &[1, 5]))).await;
+        told.store(true, Ordering::Relaxed);
+        let pushes = pushes?;
+        anyhow::Ok((begun.elapsed(), pushes.iter().max().copied(), pushes.iter().sum::<usize>()))
+    };
+    let ask = async { Ask::begin(&quiet, &other).await?.until(&told).await };
+    let converse = converse(&mut first, &star, &told);
+    let ((acted, heard), (during, own)) = try_join(try_join(act, listen), try_join(ask, converse)).await?;
+    let (all_told, most, pushes) = heard;
+
+    for watcher in watchers.iter_mut().step_by(many / 100) {
+        watcher.socket.alive().await.context("nothing else is pushed")?;
+    }
+    world.figure(format!(
+        "{many} watchers, subscribed in {assembled:.1?}: login answered after {logged_in:.1?}, all told the last of four sets \
+         after {all_told:.1?} with {pushes} pushes, at most {most:?} each; statuses of others {during} (before: {calm}), \
+         the user's own answers {own}"
+    ));
+    for (what, longest) in [("a status of another user", during.longest), ("an own answer", own.longest)] {
+        holds(longest < bound, || format!("{what} took {longest:?} while watchers were told"))?;
+    }
+    holds(logged_in < bound, || format!("the login took {logged_in:?}"))?;
+
+    // And once more with all of them gone: nobody is told, nothing breaks.
+    drop(watchers);
+    drop(acted);
+    first.close().await?;
+    quiet.until_platforms(&star, &[]).await
+}
+
+async fn assemble(world: &World, star: &str, many: usize) -> Result<Vec<Watcher>> {
+    let portions = (0..CLIENTS).map(|client| async move {
+        let mut watchers = Vec::new();
+        for index in (client..many).step_by(CLIENTS) {
+            let mut watcher = Watcher::login(world, &format!("w{index}")).await?;
+            watcher.follow(star, &[]).await?;
+            watchers.push(watcher);
+        }
+        anyhow::Ok(watchers)
+    });
+    Ok(try_join_all(portions).await?.into_iter().flatten().collect())
+}
+
+/// How long answers took.
+struct Times {
+    many: usize,
+    median: Duration,
+    longest: Duration,
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} in {:.1?}, at most {:.1?}", self.many, self.median, self.longest)
+    }
+}
+
+impl From<Vec<Duration>> for Times {
+    fn from(mut all: Vec<Duration>) -> Self {
+        all.sort_unstable();
+        let nth = |index: usize| all.get(index).copied().unwrap_or_default();
+        Self { many: all.len(), median: nth(all.len() / 2), longest: all.last().copied().unwrap_or_default() }
+    }
+}
+
+/// Somebody who asks for a status again and again.
+struct Ask {
+    connection: Connection,
+    admin: String,
+    user: String,
+}
+
+impl Ask {
+    async fn begin(world: &World, user: &str) -> Result<Self> {
+        let connection = Connection::open(world.address()).await?;
+        Ok(Self { connection, admin: world.admin_token().await?, user: user.to_owned() })
+    }
+
+    async fn once(&mut self) -> Result<Duration> {
+        let body = json!({"userIDs": [self.user]}).to_string();
+        let begun = Instant::now();
+        let answer = self.connection.send(&post(STATUS, Some(&self.admin), &body)).await?;
+        let took = begun.elapsed();
+        let answer: Value = serde_json::from_slice(&answer.body)?;
+        same(at(&answer, "/data/0/status")?, &json!(1), "the status of a user who is online")?;
+        Ok(took)
+    }
+
+    async fn times(mut self, many: usize) -> Result<Times> {
+        let mut all = Vec::with_capacity(many);
+        for _ in 0..many {
+            all.push(self.once().await?);
+        }
+        Ok(all.into())
+    }
+
+    async fn until(mut self, done: &AtomicBool) -> Result<Times> {
+        let mut all = Vec::new();
+        while !done.load(Ordering::Relaxed) {
+            all.push(self.once().await?);
+        }
+        Ok(all.into())
+    }
+}
+
+/// The user itself asks and is answered.
+async fn converse(socket: &mut Socket, user: &str, done: &AtomicBool) -> Result<Times> {
+    let mut all = Vec::new();
+    while !done.load(Ordering::Relaxed) {
+        let begun = Instant::now();
+        socket.ask(1001, user, Some(&proto::user_only(user))).await?;
+        all.push(begun.elapsed());
+    }
+    Ok(all.into())
+}
