@@ -4,6 +4,7 @@
 //! so that a person and a CI job type the same line. Nothing in this crate may be logic of the product.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks to its user")]
 
+mod bench;
 mod conformance;
 mod edge;
 mod run;
@@ -32,6 +33,7 @@ enum Command {
     #[command(subcommand)]
     Edge(edge::Command),
     Conformance(conformance::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
             Command::Test(args) => test::run(&workspace, &args),
             Command::Edge(command) => edge::run(&workspace, command),
             Command::Conformance(args) => conformance::run(&workspace, &args),
+            Command::Bench(args) => bench::run(&workspace, &args),
         }),
     };
     match outcome {

@@ -1,0 +1,50 @@
+//! Connects a second, with everything that stands behind one.
+
+use anyhow::{Result, ensure};
+
+use super::stand::{AT_ONCE, Stand};
+use crate::{
+    bare::Stage,
+    report::Figure,
+    stats::{median, percentile},
+};
+
+pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
+    let mut crowd = stand.crowd(stand.size).await?;
+    let (server, mut fleet) = stand.bare(Stage::Ws, stand.size).await?;
+    let (mut bare, mut ours, mut p99) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..stand.pick(5, 2) {
+        let opened = fleet.open_all(fleet.all(), AT_ONCE).await?;
+        bare.push(opened.rate());
+        fleet.reset(fleet.all()).await?;
+        server.quiet().await?;
+        let opened = crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
+        ours.push(opened.rate());
+        p99.push(percentile(&opened.took, 99.0));
+        let counts = crowd.admin.connections(crowd.fleet.all()).await?;
+        ensure!(counts.iter().all(|count| *count == 1), "a connected user is not online");
+        crowd.fleet.reset(crowd.fleet.all()).await?;
+        crowd.server.quiet().await?;
+        println!(
+            "  round {}: bare {:.0}/s, ours {:.0}/s",
+            round + 1,
+            bare.last().unwrap_or(&f64::NAN),
+            ours.last().unwrap_or(&f64::NAN)
+        );
+    }
+    let (bare, ours) = (median(&bare), median(&ours));
+    Ok(vec![Figure {
+        what: "connects a second, with token, policy and durable record".into(),
+        target: ">= 0.5 of bare".into(),
+        bare: format!("{bare:.0}/s"),
+        ours: format!("{ours:.0}/s"),
+        ratio: Some(ours / bare),
+        reached: ours >= 0.5 * bare,
+        notes: vec![format!(
+            "{AT_ONCE} clients connect at a time; p99 from the SYN to the success frame {:.0} ms. After each round \
+             every user's status is asked and must show one connection.",
+            1e3 * median(&p99)
+        )],
+        otherwise: "",
+    }])
+}

@@ -1,0 +1,136 @@
+//! What an idle connection costs: memory, and processor time.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::stand::{BEAT_SECONDS, Stand, settle};
+use crate::{
+    bare::Stage,
+    fleet::{Beat, Fleet},
+    process::Memory,
+    report::Figure,
+    server::Server,
+    stats::{count, median},
+};
+
+/// Clients that come and go before memory is looked at the first time, so that what is there once is not counted.
+const WARM_UP: usize = 64;
+
+/// What was found of one server.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// Bytes a connection.
+    memory: f64,
+    /// Of these, not backed by a file.
+    anonymous: f64,
+    /// Microseconds of processor time a second and connection, with the text heartbeat.
+    text: f64,
+    /// The same with control pings.
+    control: f64,
+}
+
+pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    for round in 0..stand.pick(3, 1) {
+        let (server, mut fleet) = stand.bare(Stage::Ws, stand.size).await?;
+        bare.push(cost(stand, &server, &mut fleet).await?);
+        drop((server, fleet));
+        let mut crowd = stand.fresh_crowd(stand.size).await?;
+        ours.push(cost(stand, &crowd.server, &mut crowd.fleet).await?);
+        println!(
+            "  round {}: bare {:.0} bytes, ours {:.0} bytes",
+            round + 1,
+            bare.last().map_or(f64::NAN, |cost| cost.memory),
+            ours.last().map_or(f64::NAN, |cost| cost.memory)
+        );
+    }
+    let mut layers = Vec::new();
+    for stage in [Stage::Tcp, Stage::Upgrade] {
+        let (server, mut fleet) = stand.bare(stage, stand.size).await?;
+        layers.push(grown(&server, &mut fleet).await?.pss);
+    }
+    let of = |costs: &[Cost], what: fn(&Cost) -> f64| median(&costs.iter().map(what).collect::<Vec<_>>());
+    let both = |what: fn(&Cost) -> f64| (of(&bare, what), of(&ours, what));
+    Ok(vec![memory(both(|cost| cost.memory), of(&ours, |cost| cost.anonymous), &layers), {
+        let (bare, ours) = both(|cost| cost.text);
+        let control = both(|cost| cost.control);
+        Figure {
+            what: format!("processor time of an idle connection, one heartbeat in {BEAT_SECONDS} s"),
+            target: "<= 3 µs/s".into(),
+            bare: format!("{bare:.2} µs/s"),
+            ours: format!("{ours:.2} µs/s"),
+            ratio: Some(ours / bare),
+            reached: ours <= 3.0,
+            notes: vec![format!(
+                "The heartbeat is the published JavaScript client's text message, which the origin answers; the bare \
+                 server only reads it. With control pings, as native clients send them: bare {:.2}, ours {:.2}. At \
+                 one heartbeat in {BEAT_SECONDS} s, 3 µs/s are 72 µs a heartbeat, of the kernel's work and ours.",
+                control.0, control.1
+            )],
+            otherwise: "",
+        }
+    }])
+}
+
+/// Memory that came with the connections, a connection.
+async fn grown(server: &Server, fleet: &mut Fleet) -> Result<Memory> {
+    let size = fleet.all().len();
+    fleet.open_all(0..WARM_UP.min(size), WARM_UP).await?;
+    fleet.close(fleet.all()).await?;
+    server.quiet_with(8).await?;
+    let before = server.process.memory()?;
+    settle(server, fleet).await?;
+    let after = server.process.memory()?;
+    ensure!(fleet.live().await? == size, "an idle connection was lost");
+    let each = |before: f64, after: f64| (after - before) / count(size);
+    Ok(Memory { pss: each(before.pss, after.pss), anonymous: each(before.anonymous, after.anonymous) })
+}
+
+async fn cost(stand: &Stand, server: &Server, fleet: &mut Fleet) -> Result<Cost> {
+    let grown = grown(server, fleet).await?;
+    let size = count(fleet.all().len());
+    let mut processor = [0.0; 2];
+    for (how, found) in [Beat::Text, Beat::Control].into_iter().zip(&mut processor) {
+        fleet.beat(BEAT_SECONDS, how).await?;
+        let window = Duration::from_secs(BEAT_SECONDS * stand.pick(2, 1));
+        let before = server.process.processor()?;
+        tokio::time::sleep(window).await;
+        let used = server.process.processor()?.saturating_sub(before);
+        *found = used.as_secs_f64() * 1e6 / window.as_secs_f64() / size;
+    }
+    ensure!(fleet.live().await? == fleet.all().len(), "an idle connection was lost");
+    let [text, control] = processor;
+    Ok(Cost { memory: grown.pss, anonymous: grown.anonymous, text, control })
+}
+
+fn memory((bare, ours): (f64, f64), anonymous: f64, layers: &[f64]) -> Figure {
+    let kib = |bytes: f64| format!("{:.2} KiB", bytes / 1024.0);
+    let layer = |index: usize| layers.get(index).copied().unwrap_or(f64::NAN);
+    let (tcp, upgrade) = (layer(0), layer(1));
+    Figure {
+        what: "memory of an idle authenticated connection".into(),
+        target: "<= 5 KiB".into(),
+        bare: kib(bare),
+        ours: kib(ours),
+        ratio: Some(ours / bare),
+        reached: ours <= 5.0 * 1024.0,
+        notes: vec![
+            format!(
+                "Growth of PSS over the number of connections, in a process that has just started and made none of \
+                 the tokens; {} of it is anonymous (heap).",
+                kib(anonymous)
+            ),
+            format!(
+                "By layers, each a bare server that stops there: a task that holds the TCP connection {}; hyper's \
+                 upgraded stream, which keeps its boxed I/O and a rewind buffer, {} more; axum's WebSocket with \
+                 tungstenite's 1 KiB read buffer {} more; Rollcall {} more.",
+                kib(tcp),
+                kib(upgrade - tcp),
+                kib(bare - upgrade),
+                kib(ours - bare)
+            ),
+        ],
+        otherwise: "",
+    }
+}

@@ -1,0 +1,107 @@
+//! Force off: one user among many, and everybody.
+
+use anyhow::{Result, ensure};
+
+use super::stand::{AT_ONCE, BEAT_SECONDS, Crowd, Stand};
+use crate::{
+    clock::Instant,
+    fleet::Beat,
+    http::Connection,
+    openim::success,
+    report::Figure,
+    stats::{count, median, percentile},
+};
+
+/// A Close frame that does not come within this never comes.
+const PATIENCE_SECONDS: u64 = 30;
+
+async fn connected(stand: &Stand, size: usize) -> Result<Crowd> {
+    let mut crowd = stand.crowd(size).await?;
+    crowd.fleet.beat(BEAT_SECONDS, Beat::Control).await?;
+    crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
+    crowd.server.quiet_with(size + 8).await?;
+    Ok(crowd)
+}
+
+/// One user is taken off again and again, each time another one, while the others stay.
+pub(super) async fn one(stand: &Stand) -> Result<Vec<Figure>> {
+    let victims = stand.pick(500, 150);
+    let mut crowd = connected(stand, stand.size + 2 * victims).await?;
+    let mut connection = Connection::open(crowd.server.address).await?;
+    let mut figures = Vec::new();
+    let ways: [(&str, usize); 2] = [("the message center's order", 0), ("OpenIM's forced logout", victims)];
+    for (way, offset) in ways {
+        let (mut closed, mut answered) = (Vec::new(), Vec::new());
+        for victim in stand.size + offset..stand.size + offset + victims {
+            let request = match offset {
+                0 => crowd.admin.off_user(victim),
+                _ => crowd.admin.force_logout(victim),
+            };
+            let begin = Instant::now();
+            success(&connection.ask(&request).await?)?;
+            answered.push(Instant::now().since(begin).as_secs_f64());
+            let closes = crowd.fleet.closes(victim..victim + 1, PATIENCE_SECONDS).await?;
+            ensure!(closes.codes.keys().eq(&[4006]), "closed with {:?}", closes.codes);
+            closed.extend(closes.last.map(|at| at.since(begin).as_secs_f64()));
+        }
+        ensure!(closed.len() == victims, "a Close frame did not come");
+        let p99 = 1e3 * percentile(&closed, 99.0);
+        figures.push(Figure {
+            what: format!("one user's force off by {way}, request to Close frame, p99"),
+            target: "<= 10 ms".into(),
+            bare: "-".into(),
+            ours: format!("{p99:.2} ms"),
+            ratio: None,
+            reached: p99 <= 10.0,
+            notes: vec![format!(
+                "{victims} users one after the other, {} others connected. Median {:.2} ms; the answer came after \
+                 {:.2} ms (median), {:.2} ms (p99).",
+                stand.size,
+                1e3 * median(&closed),
+                1e3 * median(&answered),
+                1e3 * percentile(&answered, 99.0)
+            )],
+            otherwise: "",
+        });
+    }
+    ensure!(crowd.fleet.live().await? == stand.size, "somebody else was closed too");
+    Ok(figures)
+}
+
+/// Everybody is taken off by one order.
+pub(super) async fn tenant(stand: &Stand) -> Result<Vec<Figure>> {
+    let (mut last, mut answered) = (Vec::new(), Vec::new());
+    for round in 0..stand.pick(3, 1) {
+        let mut crowd = connected(stand, stand.size).await?;
+        let mut connection = Connection::open(crowd.server.address).await?;
+        let begin = Instant::now();
+        success(&connection.ask(&crowd.admin.off_tenant()).await?)?;
+        answered.push(Instant::now().since(begin).as_secs_f64());
+        let counts = crowd.admin.connections(crowd.fleet.all()).await?;
+        ensure!(
+            counts.iter().all(|count| *count == 0),
+            "the order was answered, and somebody is still online"
+        );
+        let closes = crowd.fleet.closes(crowd.fleet.all(), PATIENCE_SECONDS).await?;
+        ensure!(closes.open == 0, "{} are still connected", closes.open);
+        ensure!(closes.codes.keys().eq(&[4006]), "closed with {:?}", closes.codes);
+        last.extend(closes.last.map(|at| at.since(begin).as_secs_f64()));
+        println!("  round {}: {:.2} s", round + 1, last.last().unwrap_or(&f64::NAN));
+    }
+    let seconds = median(&last);
+    Ok(vec![Figure {
+        what: format!("a tenant's force off, {} connections, request to last Close frame", stand.size),
+        target: "<= 1 s".into(),
+        bare: "-".into(),
+        ours: format!("{seconds:.2} s"),
+        ratio: None,
+        reached: seconds <= 1.0,
+        notes: vec![format!(
+            "The answer came after {:.0} ms, and with it nobody was online any more in any status: {:.0} closes a \
+             second, each with its record and its token's end written down.",
+            1e3 * median(&answered),
+            count(stand.size) / seconds
+        )],
+        otherwise: "",
+    }])
+}

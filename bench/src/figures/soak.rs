@@ -1,0 +1,75 @@
+//! Connections that come and go for a long time: whether anything gathers.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::stand::{AT_ONCE, BEAT_SECONDS, Stand};
+use crate::{
+    clock::Instant,
+    fleet::Beat,
+    report::Figure,
+    stats::{count, slope},
+};
+
+/// Connections of the soak.
+const CONNECTIONS: usize = 5_000;
+/// One in so many is replaced every second.
+const CHURN: usize = 100;
+
+pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
+    let size = CONNECTIONS.min(stand.size);
+    let mut crowd = stand.crowd(size).await?;
+    crowd.fleet.beat(BEAT_SECONDS, Beat::Text).await?;
+    crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
+    crowd.server.quiet_with(size + 8).await?;
+    let seconds = stand.pick(600, 60);
+    let warm_up = seconds / 4;
+    let begin = Instant::now();
+    let mut points = Vec::new();
+    let mut ticks = interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let turn = size / CHURN;
+    let mut churned = 0;
+    for second in 0..seconds {
+        ticks.tick().await;
+        let first = second % CHURN * turn;
+        // Half of them say goodbye, half of them are lost.
+        crowd.fleet.close(first..first + turn / 2).await?;
+        crowd.fleet.reset(first + turn / 2..first + turn).await?;
+        crowd.fleet.open_all(first..first + turn, turn).await?;
+        churned += turn;
+        let elapsed = Instant::now().since(begin).as_secs_f64();
+        if second >= warm_up {
+            points.push((elapsed / 60.0, crowd.server.process.resident()? / 1e6));
+        }
+        if second % 30 == 29 {
+            println!("  {elapsed:.0} s: {:.1} MB", points.last().map_or(f64::NAN, |point| point.1));
+        }
+    }
+    // The connections to ask with are gone; what is left is the clients'.
+    crowd.server.quiet_with(size).await?;
+    let (sockets, live) =
+        (crowd.server.process.sockets()?.saturating_sub(crowd.server.own_sockets), crowd.fleet.live().await?);
+    let wrong = crowd.admin.connections(crowd.fleet.all()).await?.iter().filter(|count| **count != 1).count();
+    ensure!(wrong == 0, "{wrong} users are seen with another number of connections than one");
+    let (slope, minutes) = (slope(&points), count(seconds) / 60.0);
+    let ends = |at: Option<&(f64, f64)>| at.map_or(f64::NAN, |point| point.1);
+    Ok(vec![Figure {
+        what: format!("soak: {size} connections, 1 % churn a second, {minutes:.0} min"),
+        target: "< 1 MB/min, descriptors = live sockets".into(),
+        bare: "-".into(),
+        ours: format!("{slope:+.2} MB/min, {sockets} descriptors, {live} live"),
+        ratio: None,
+        reached: slope < 1.0 && sockets == live,
+        notes: vec![format!(
+            "{churned} connections were replaced, half of them by a Close frame and half by a reset. The slope is \
+             that of least squares through the resident memory of every second after the first quarter: {:.1} MB \
+             there, {:.1} MB at the end.",
+            ends(points.first()),
+            ends(points.last())
+        )],
+        otherwise: "",
+    }])
+}

@@ -1,0 +1,119 @@
+//! What every figure starts from: an origin on fresh data, and clients with tokens.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use crate::{
+    bare::Stage,
+    fleet::{Beat, Door, Fleet},
+    openim::Admin,
+    server::Server,
+};
+
+/// Connections of a whole run: with them a server stays below 20,000 descriptors.
+const CONNECTIONS: usize = 18_000;
+/// Of a quick one.
+const QUICK: usize = 3_000;
+/// How often a client shows that it lives.
+pub(super) const BEAT_SECONDS: u64 = 24;
+/// How many clients connect at the same time when they are not in a storm.
+pub(super) const AT_ONCE: usize = 256;
+
+/// The parameters of a run.
+pub(crate) struct Stand {
+    origin: PathBuf,
+    folder: TempDir,
+    /// Whether to be quick rather than exact.
+    pub(super) quick: bool,
+    /// How many connections.
+    pub(super) size: usize,
+}
+
+/// A running origin, and clients that are not connected yet.
+pub(super) struct Crowd {
+    pub(super) server: Server,
+    pub(super) admin: Admin,
+    pub(super) fleet: Fleet,
+    /// The data; removed with it.
+    _home: TempDir,
+}
+
+impl Stand {
+    pub(crate) fn new(origin: PathBuf, quick: bool, connections: Option<usize>) -> Result<Self> {
+        let size = connections.unwrap_or(if quick { QUICK } else { CONNECTIONS });
+        // Not in /tmp, which may be memory: a commit has to reach a disk.
+        let folder = tempfile::Builder::new()
+            .prefix("bench-")
+            .tempdir_in(origin.parent().unwrap_or(Path::new(".")))?;
+        Ok(Self { origin, folder, quick, size })
+    }
+
+    /// Where data is kept during the run.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// How the run was made, for the report.
+    pub(crate) fn describe(&self) -> String {
+        let kind = if self.quick { "A quick run, for finding out whether something is wrong. " } else { "" };
+        format!(
+            "{kind}{} connections, one a user, each with a heartbeat every {BEAT_SECONDS} s. Both servers and their \
+             clients run on this machine, rounds take turns (bare, ours, bare, ours, …), medians are shown. The bare \
+             server accepts and upgrades with the same libraries and buffers, its JSON handler reads and writes the \
+             published forms; neither looks anything up.",
+            self.size
+        )
+    }
+
+    /// The one or the other, by whether the run is to be quick.
+    pub(super) fn pick<T>(&self, whole: T, quick: T) -> T {
+        if self.quick { quick } else { whole }
+    }
+
+    /// A fresh origin with so many clients.
+    pub(super) async fn crowd(&self, size: usize) -> Result<Crowd> {
+        let home = tempfile::tempdir_in(self.folder())?;
+        let server = Server::origin(&self.origin, home.path())?;
+        let admin = Admin::of(server.address).await?;
+        let fleet = Fleet::new(admin.doors(0..size).await?).await?;
+        Ok(Crowd { server, admin, fleet, _home: home })
+    }
+
+    /// The same with a process that has not done anything yet but to start: the tokens were made by another.
+    pub(super) async fn fresh_crowd(&self, size: usize) -> Result<Crowd> {
+        let home = tempfile::tempdir_in(self.folder())?;
+        let before = Server::origin(&self.origin, home.path())?;
+        let mut doors = Admin::of(before.address).await?.doors(0..size).await?;
+        before.quiet().await?;
+        drop(before);
+        let server = Server::origin(&self.origin, home.path())?;
+        let admin = Admin::of(server.address).await?;
+        doors.iter_mut().for_each(|door| door.address = server.address);
+        Ok(Crowd { server, admin, fleet: Fleet::new(doors).await?, _home: home })
+    }
+
+    /// A bare server with so many clients, whose requests are as long as those to the origin.
+    pub(super) async fn bare(&self, stage: Stage, size: usize) -> Result<(Server, Fleet)> {
+        let server = Server::bare(stage)?;
+        let target = format!("/?padding={}", "x".repeat(300));
+        let door = Door { address: server.address, target, greets: false };
+        let fleet = Fleet::new(vec![door; size]).await?;
+        Ok((server, fleet))
+    }
+}
+
+/// Connects everybody, lets them beat, and waits until every one of them has done so once.
+pub(super) async fn settle(server: &Server, fleet: &mut Fleet) -> Result<()> {
+    let everybody = fleet.all();
+    let count = everybody.len();
+    fleet.beat(BEAT_SECONDS, Beat::Text).await?;
+    fleet.open_all(everybody, AT_ONCE).await?;
+    server.quiet_with(count + 8).await?;
+    tokio::time::sleep(Duration::from_secs(BEAT_SECONDS + 1)).await;
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Status queries, beside a handler that reads and writes the same JSON.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::stand::{AT_ONCE, Stand};
+use crate::{
+    bare::Stage,
+    http,
+    report::Figure,
+    stats::{median, percentile},
+};
+
+/// Kept connections that ask.
+const CONNECTIONS: usize = 16;
+/// Users in the long question.
+const MANY: usize = 1000;
+
+/// One side's rounds.
+#[derive(Default)]
+struct Side {
+    rate: Vec<f64>,
+    p99: Vec<f64>,
+    many: Vec<f64>,
+}
+
+impl Side {
+    fn medians(&self) -> (f64, f64) {
+        (median(&self.rate), median(&self.p99))
+    }
+
+    fn many(&self) -> f64 {
+        1e3 * percentile(&self.many, 99.0)
+    }
+}
+
+pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
+    let mut crowd = stand.crowd(stand.size).await?;
+    crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
+    crowd.fleet.beat(super::stand::BEAT_SECONDS, crate::fleet::Beat::Control).await?;
+    crowd.server.quiet_with(stand.size + 8).await?;
+    let (server, _) = stand.bare(Stage::Ws, 0).await?;
+    let one = crowd.admin.status_request(std::iter::once(stand.size / 2));
+    let many = crowd.admin.status_request(0..MANY.min(stand.size));
+    let (mut bare, mut ours) = (Side::default(), Side::default());
+    for round in 0..stand.pick(9, 3) {
+        for (side, address) in [(&mut bare, server.address), (&mut ours, crowd.server.address)] {
+            let time = Duration::from_millis(stand.pick(3000, 1000));
+            let load = http::load(address, CONNECTIONS, time, &one, r#""status":1"#).await?;
+            side.rate.push(load.rate);
+            side.p99.push(percentile(&load.took, 99.0));
+            let load = http::load(address, 1, time / 3, &many, r#""status":1"#).await?;
+            side.many.extend(load.took);
+            println!("  round {}: {:.0}/s", round + 1, side.rate.last().unwrap_or(&f64::NAN));
+        }
+    }
+    let ((bare_rate, bare_p99), (our_rate, our_p99)) = (bare.medians(), ours.medians());
+    let rate = Figure {
+        what: format!("status of one online user, {CONNECTIONS} kept connections"),
+        target: ">= 0.7 of bare".into(),
+        bare: format!("{bare_rate:.0}/s"),
+        ours: format!("{our_rate:.0}/s"),
+        ratio: Some(our_rate / bare_rate),
+        reached: our_rate >= 0.7 * bare_rate,
+        notes: vec![
+            "The bare handler parses the same question and prints the same answer. Ours also verifies the \
+             administrator's token and asks the user. The client is one thread beside it."
+                .into(),
+        ],
+        otherwise: "",
+    };
+    let p99 = Figure {
+        what: "the same, p99".into(),
+        target: "<= 2x bare".into(),
+        bare: format!("{:.2} ms", 1e3 * bare_p99),
+        ours: format!("{:.2} ms", 1e3 * our_p99),
+        ratio: Some(our_p99 / bare_p99),
+        reached: our_p99 <= 2.0 * bare_p99,
+        notes: vec![],
+        otherwise: "",
+    };
+    let long = Figure {
+        what: format!("status of {} online users in one call, p99", MANY.min(stand.size)),
+        target: "<= 10 ms".into(),
+        bare: format!("{:.2} ms", bare.many()),
+        ours: format!("{:.2} ms", ours.many()),
+        ratio: Some(ours.many() / bare.many()),
+        reached: ours.many() <= 10.0,
+        notes: vec![format!("{} calls, one after the other.", ours.many.len())],
+        otherwise: "",
+    };
+    Ok(vec![rate, p99, long])
+}

@@ -1,0 +1,92 @@
+//! Everybody loses the connection at the same moment, and comes back.
+
+use anyhow::{Error, Result, anyhow, ensure};
+use tokio::time::{Duration, sleep};
+
+use super::stand::{AT_ONCE, BEAT_SECONDS, Stand};
+use crate::{
+    bare::Stage,
+    clock::Instant,
+    fleet::{Beat, Fleet, Opened},
+    openim::Admin,
+    report::Figure,
+    stats::{median, percentile},
+};
+
+pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
+    // The last one stays connected all the time, and must never be seen as anything else.
+    let mut crowd = stand.crowd(stand.size + 1).await?;
+    let (server, mut fleet) = stand.bare(Stage::Ws, stand.size).await?;
+    crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
+    crowd.fleet.beat(BEAT_SECONDS, Beat::Control).await?;
+    crowd.server.quiet_with(stand.size + 9).await?;
+    fleet.open_all(fleet.all(), AT_ONCE).await?;
+    let (mut bare, mut ours, mut failed, mut wrong, mut p99) = (vec![], vec![], 0, 0, vec![]);
+    let mut reasons = String::new();
+    for round in 0..stand.pick(3, 1) {
+        let (seconds, opened) = storm(&mut fleet, stand.size).await?;
+        bare.push(seconds);
+        ensure!(
+            opened.failures() == 0,
+            "clients could not come back to the bare server: {:?}",
+            opened.failed
+        );
+        server.quiet_with(stand.size).await?;
+        let (seconds, opened) = tokio::select! {
+            outcome = storm(&mut crowd.fleet, stand.size) => outcome?,
+            wrong = steady(&crowd.admin, stand.size) => return Err(wrong),
+        };
+        ours.push(seconds);
+        failed += opened.failures();
+        if opened.failures() > 0 {
+            reasons = format!("Failures: {:?}.", opened.failed);
+        }
+        p99.push(percentile(&opened.took, 99.0));
+        let counts = crowd.admin.connections(crowd.fleet.all()).await?;
+        wrong += counts.iter().filter(|count| **count != 1).count();
+        println!(
+            "  round {}: bare {:.2} s, ours {seconds:.2} s",
+            round + 1,
+            bare.last().unwrap_or(&f64::NAN)
+        );
+        crowd.server.quiet_with(stand.size + 9).await?;
+    }
+    let (bare, ours) = (median(&bare), median(&ours));
+    Ok(vec![Figure {
+        what: format!("{} connections dropped at once and reconnecting", stand.size),
+        target: "<= 10 s, none failed, no wrong status".into(),
+        bare: format!("{bare:.2} s"),
+        ours: format!("{ours:.2} s, {failed} failed, {wrong} wrong"),
+        ratio: Some(ours / bare),
+        reached: ours <= 10.0 && failed == 0 && wrong == 0,
+        notes: vec![
+            format!(
+                "All are reset and connect again in the same moment, without retrying; p99 of a client {:.1} s. A \
+                 user who stays connected is asked about all the while, everybody else afterwards: each must have \
+                 exactly one connection.",
+                median(&p99)
+            ),
+            reasons,
+        ],
+        otherwise: "",
+    }])
+}
+
+/// From the moment in which `size` clients are reset to the one in which the last of them is back.
+async fn storm(fleet: &mut Fleet, size: usize) -> Result<(f64, Opened)> {
+    let begin = Instant::now();
+    fleet.reset(0..size).await?;
+    let opened = fleet.open(0..size, size).await?;
+    Ok((Instant::now().since(begin).as_secs_f64(), opened))
+}
+
+/// Asks about a client who stays connected, and returns only when it is said to be anything else.
+async fn steady(admin: &Admin, client: usize) -> Error {
+    loop {
+        match admin.connections(client..client + 1).await {
+            Ok(counts) if counts == [1] => sleep(Duration::from_millis(20)).await,
+            Ok(counts) => return anyhow!("a user who stayed connected was seen with {counts:?} connections"),
+            Err(error) => return error.context("a user who stayed connected could not be asked about"),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! All clients of one process, and what they do together.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    ops::Range,
+    rc::Rc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, stream};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::{
+    client::{Client, Shared},
+    codec,
+    order::{Beat, Closes, Door, Opened, Order, Report},
+};
+use crate::{clock::Instant, stats::count};
+
+/// From how many addresses the clients of one process come, so that none runs out of ports.
+const SOURCES: usize = 8;
+
+pub(super) struct Crew {
+    clients: RefCell<Vec<Rc<Client>>>,
+    shared: Rc<Shared>,
+    /// Counts the orders to beat; an older one ends.
+    beats: Cell<usize>,
+    /// Which process of clients this is.
+    number: u8,
+}
+
+impl Crew {
+    /// Nobody yet, in process number `number`, which is part of their addresses.
+    pub(super) fn new(number: u8) -> Self {
+        Self { clients: RefCell::default(), shared: Rc::default(), beats: Cell::default(), number }
+    }
+
+    /// Carries out one order, and returns when it is done.
+    pub(super) async fn carry_out(self: &Rc<Self>, order: Order) -> Report {
+        match order {
+            Order::Add(doors) => self.add(doors),
+            Order::Open { range, at_once } => Report::Opened(self.open(range, at_once).await),
+            Order::Drop { range, reset } => self.leave(range, reset).await,
+            Order::AwaitCloses { range, seconds } => {
+                // What is still open when the time is over is in the report.
+                timeout(Duration::from_secs(seconds), self.all_ended(&range)).await.ok();
+                Report::Closes(self.closes(&range))
+            }
+            Order::Beat { every_seconds, how } => {
+                self.beats.set(self.beats.get() + 1);
+                tokio::task::spawn_local(self.clone().beat(self.beats.get(), every_seconds, how));
+                Report::Done
+            }
+            Order::Live => Report::Live(self.shared.live.get()),
+        }
+    }
+
+    fn range(&self, range: &Range<usize>) -> Vec<Rc<Client>> {
+        self.clients.borrow().get(range.clone()).unwrap_or_default().to_vec()
+    }
+
+    fn add(&self, doors: Vec<Door>) -> Report {
+        let mut clients = self.clients.borrow_mut();
+        for door in doors {
+            let host = u8::try_from(clients.len() % SOURCES).unwrap_or_default() + 1;
+            let source = SocketAddr::from(([127, 0, self.number, host], 0));
+            clients.push(Rc::new(Client::new(door, source, self.shared.clone())));
+        }
+        Report::Done
+    }
+
+    async fn open(&self, range: Range<usize>, at_once: usize) -> Opened {
+        let opened = RefCell::new(Opened::default());
+        let begin = Instant::now();
+        let closed = self.range(&range).into_iter().filter(|client| !client.is_open());
+        stream::iter(closed)
+            .for_each_concurrent(at_once, |client| async {
+                let begun = Instant::now();
+                let outcome = client.open().await;
+                let now = Instant::now();
+                let mut opened = opened.borrow_mut();
+                match outcome {
+                    Ok(()) => {
+                        opened.took.push(now.since(begun).as_secs_f64());
+                        opened.span = Some((begin, now));
+                    }
+                    Err(reason) => *opened.failed.entry(reason).or_default() += 1,
+                }
+            })
+            .await;
+        opened.into_inner()
+    }
+
+    async fn leave(&self, range: Range<usize>, reset: bool) -> Report {
+        if reset {
+            self.range(&range).iter().for_each(|client| client.reset());
+        } else {
+            self.range(&range).iter().for_each(|client| client.send(&codec::close(1000)));
+            self.all_ended(&range).await;
+        }
+        Report::Done
+    }
+
+    async fn all_ended(&self, range: &Range<usize>) {
+        loop {
+            let open = self.range(range).iter().filter(|client| client.is_open()).count();
+            if open == 0 {
+                return;
+            }
+            // No sooner than after so many more ends can it be all of them.
+            let enough = self.shared.ended.get() + open;
+            while self.shared.ended.get() < enough {
+                self.shared.changed.notified().await;
+                if open < 1000 {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn closes(&self, range: &Range<usize>) -> Closes {
+        let mut closes = Closes::default();
+        for client in self.range(range) {
+            match client.end.get() {
+                Some((at, code)) => {
+                    *closes.codes.entry(code.unwrap_or(0)).or_default() += 1;
+                    closes.last = closes.last.max(Some(at));
+                }
+                None => closes.open += usize::from(client.is_open()),
+            }
+        }
+        closes
+    }
+
+    /// Goes round all clients once in `every_seconds`, and sends a sign of life on those that are connected.
+    async fn beat(self: Rc<Self>, number: usize, every_seconds: u64, how: Beat) {
+        const STEPS_A_SECOND: u64 = 50;
+        let frame = match how {
+            Beat::Control => codec::CONTROL_PING.to_vec(),
+            Beat::Text => codec::text_ping(),
+        };
+        let mut steps = interval(Duration::from_millis(1000 / STEPS_A_SECOND));
+        steps.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let round = every_seconds * STEPS_A_SECOND;
+        for step in (0..round).cycle() {
+            steps.tick().await;
+            if self.beats.get() != number {
+                return;
+            }
+            let clients = self.clients.borrow();
+            let all = clients.len();
+            let share =
+                |step: u64| all * usize::try_from(step).unwrap_or(0) / usize::try_from(round).unwrap_or(1);
+            let turn = clients.get(share(step)..share(step + 1)).unwrap_or_default();
+            turn.iter().for_each(|client| client.send(&frame));
+        }
+    }
+}
+
+impl Opened {
+    /// Connections a second, over all of it.
+    pub(crate) fn rate(&self) -> f64 {
+        let Some((begin, end)) = self.span else { return 0.0 };
+        count(self.took.len()) / end.since(begin).as_secs_f64()
+    }
+}

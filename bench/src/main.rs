@@ -1,0 +1,54 @@
+//! The load tool. It knows the wire and nothing of the product's crates.
+//!
+//! Every figure is taken from a running server from outside, and beside it from a bare one in the same run: what the
+//! machine does that day is in both, and their ratio tells what the product costs.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks to its user")]
+
+mod bare;
+mod clock;
+mod figures;
+mod fleet;
+mod http;
+mod machine;
+mod openim;
+mod process;
+mod report;
+mod run;
+mod server;
+mod stats;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measures a Rollcall origin under load, and bare servers beside it.
+#[derive(Parser)]
+#[command(name = "rollcall-bench", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Args),
+    /// Serve as the bare reference: accept and upgrade, and a JSON handler, without any logic
+    #[command(hide = true)]
+    Bare(bare::Args),
+    /// Be a process of clients: orders as JSON lines on stdin, reports on stdout
+    #[command(hide = true)]
+    Fleet,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Bare(args) => bare::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Fleet => fleet::child::run().map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
