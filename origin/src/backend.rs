@@ -98,8 +98,9 @@ impl Backend for Origin {
 
     fn health(&self) -> Health {
         match self.shared.state.load(Ordering::Relaxed) {
-            SERVING => Health::Serving,
-            _ => Health::Draining,
+            DRAINING => Health::Draining,
+            _ if self.users.store().condition().is_failing() => Health::Degraded,
+            _ => Health::Serving,
         }
     }
 

@@ -11,28 +11,68 @@
 
 mod kit;
 
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
 use kit::Server;
-use rollcall_conformance::world::{FORCE_LOGOUT, USER_TOKEN};
+use rollcall_conformance::{
+    http::Request,
+    world::{FORCE_LOGOUT, USER_TOKEN, World},
+};
 use rusqlite::Connection;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_fails_changes_nothing_and_tells_nobody() {
-    let home = tempfile::tempdir().unwrap();
-    let data_dir = home.path().join("data");
-    let server = Server::start(&data_dir, "");
+const HEALTHY: (u16, &str) = (200, r#"{"status":"ok"}"#);
+const DEGRADED: (u16, &str) = (503, r#"{"status":"degraded"}"#);
+
+async fn health(world: &World) -> (u16, String) {
+    let answer = world.send(&Request::new("GET", "/health")).await.unwrap().response;
+    (answer.status, String::from_utf8(answer.body).unwrap())
+}
+
+/// A probe a second, each of which may wait a second for a lock.
+const WELL_WITHIN: Duration = Duration::from_secs(4);
+
+async fn until_healthy(world: &World) {
+    let deadline = Instant::now() + WELL_WITHIN;
+    while health(world).await != (HEALTHY.0, HEALTHY.1.to_owned()) {
+        assert!(Instant::now() < deadline, "it does not recover");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Tokens and records, and the records without an end.
+fn stored(data_dir: &Path) -> (i64, i64, i64) {
+    let store = Connection::open(data_dir.join("rollcall.sqlite3")).unwrap();
+    let sql = "SELECT (SELECT count(*) FROM token), count(*), count(*) FILTER (WHERE offline_at IS NULL) FROM record";
+    store.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+}
+
+/// While `fail` holds, nothing that must be durable happens, and the process says so; after `mend` everything is as if
+/// nothing had been. Also in the store, and also after a crash.
+async fn nothing_happens_while_it_fails(
+    server: Server,
+    data_dir: &Path,
+    fail: impl FnOnce(&Server),
+    mend: impl FnOnce(&Server),
+) {
     let world = server.world();
     let token = world.issue("7", 5).await.unwrap();
     let mut socket = world.open("7", 5, &token).await.unwrap();
     let before = world.status("7").await.unwrap();
+    let kept = stored(data_dir);
+    assert_eq!(health(&world).await, (HEALTHY.0, HEALTHY.1.to_owned()));
 
-    // Another writer holds the database: every commit of the server fails once its patience is over.
-    let intruder = Connection::open(data_dir.join("rollcall.sqlite3")).unwrap();
-    intruder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    fail(&server);
     for (path, platform) in [(FORCE_LOGOUT, 5), (USER_TOKEN, 5), (USER_TOKEN, 2)] {
         let answer = world.as_admin(path, &json!({"userID": "7", "platformID": platform})).await.unwrap();
         assert_eq!(answer.envelope_with(500).unwrap().code(), 500, "{path}");
     }
+    assert_eq!(health(&world).await, (DEGRADED.0, DEGRADED.1.to_owned()));
     // A login that would be recorded is refused too, and replaces nobody.
     let refused =
         world.knock(&rollcall_conformance::ws::Handshake::new("7", 5, &token).silent()).await.unwrap();
@@ -41,12 +81,68 @@ async fn a_commit_that_fails_changes_nothing_and_tells_nobody() {
     assert_eq!(world.verdict(&token).await.unwrap(), 0);
     // Alive, and nothing was sent: the next thing it reads is the answer to its own ping.
     socket.alive().await.unwrap();
+    assert_eq!(server.log().matches("commits fail").count(), 1, "{}", server.log());
 
-    intruder.execute_batch("ROLLBACK").unwrap();
+    mend(&server);
+    // Without anybody's commit: a load balancer sends none while it is degraded.
+    until_healthy(&world).await;
+    assert_eq!(stored(data_dir), kept);
     world.force_logout("7", 5).await.unwrap();
     socket.kicked().await.unwrap();
     assert_eq!(world.verdict(&token).await.unwrap(), 1506);
     assert!(world.status("7").await.unwrap().connections.is_empty());
+    let (token, socket) = world.login("7", 5).await.unwrap();
+    server.kill();
+    drop(socket);
+    let server = Server::start(data_dir, "");
+    let (_, records, open) = stored(data_dir);
+    assert_eq!((records, open), (kept.1 + 1, 0));
+    assert_eq!(server.world().verdict(&token).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_somebody_else_holds_changes_nothing_and_tells_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, "");
+    // Another writer holds the database: every commit of the server fails once its patience is over.
+    let intruder = Connection::open(data_dir.join("rollcall.sqlite3")).unwrap();
+    let fail = |_: &Server| intruder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mend = |_: &Server| intruder.execute_batch("ROLLBACK").unwrap();
+    nothing_happens_while_it_fails(server, &data_dir, fail, mend).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_changes_nothing_and_tells_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, "");
+    let log = data_dir.join("rollcall.sqlite3-wal");
+    // No file of the server may grow: what a disk without room looks like to it, and no root is needed.
+    let bound = |server: &Server, bytes: Option<u64>| {
+        let pid = Pid::from_raw(server.pid().try_into().unwrap());
+        prlimit(pid, Resource::Fsize, Rlimit { current: bytes, maximum: None }).unwrap();
+    };
+    let fail = |server: &Server| {
+        let bytes = std::fs::metadata(&log).unwrap().len();
+        bound(server, Some(bytes));
+    };
+    nothing_happens_while_it_fails(server, &data_dir, fail, |server: &Server| bound(server, None)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_fsync_changes_nothing_and_tells_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let (shim, switch) = (home.path().join("sync_fails.so"), home.path().join("fail"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kit/sync_fails.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(source).status().unwrap();
+    assert!(built.success());
+    let variables = [("LD_PRELOAD", shim.to_str().unwrap()), ("FAIL_SYNC", switch.to_str().unwrap())];
+    let server = Server::start_with(&data_dir, &variables);
+    let fail = |_: &Server| std::fs::write(&switch, "").unwrap();
+    let mend = |_: &Server| std::fs::remove_file(&switch).unwrap();
+    nothing_happens_while_it_fails(server, &data_dir, fail, mend).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

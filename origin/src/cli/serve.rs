@@ -26,6 +26,8 @@ pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         // Before the port opens, so that a signal is never lost.
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        // A file that may not grow any more is an error of its write, and must not end the process.
+        let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         let mut hangup = signal(SignalKind::hangup())?;
         let running = server::start(settings, data_dir).await?;
         say(&format!("rollcall: listening on {}", running.url()))?;

@@ -15,6 +15,9 @@ use crate::{backend::now, store::Store};
 /// How often the lease is renewed; the error of an end that a crash left open is at most this.
 const RENEWAL: Duration = Duration::from_secs(30);
 
+/// How often a store that fails is tried.
+const PROBE: Duration = Duration::from_secs(1);
+
 /// Ends what earlier processes left open, and takes the lease.
 pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
     let asked = store.query(vec![Statement::new("SELECT renewed_at FROM lease", [])]).await?;
@@ -32,14 +35,26 @@ pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Renews the lease for ever.
+/// Renews the lease for ever. It is also how a store that failed shows that it is well again.
 pub(super) async fn keep(store: Store) {
+    let condition = store.condition();
     let mut ticks = tokio::time::interval(RENEWAL);
     ticks.tick().await;
     loop {
-        ticks.tick().await;
-        if let Err(error) = store.commit(vec![renewal()]).await {
-            tracing::error!(%error, "the lease could not be renewed");
+        if condition.is_failing() {
+            tokio::time::sleep(PROBE).await;
+        } else {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = condition.failed() => continue,
+            }
+        }
+        let failures = condition.failures();
+        match store.commit(vec![renewal()]).await {
+            Ok(_) if condition.overcome(failures) => tracing::info!("commits succeed again"),
+            Ok(_) => {}
+            // The writer has said why.
+            Err(error) => tracing::debug!(%error, "the lease could not be renewed"),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! What [`Store::commit`] returned `Ok` for survives a crash of the process and of the machine
 //! (`synchronous=FULL`). Nothing here knows what the statements mean.
 
+mod condition;
 mod convert;
 mod reader;
 mod schema;
@@ -14,6 +15,8 @@ use rollcall_core::store::{Statement, Value};
 use rusqlite::{Connection, OpenFlags};
 
 use self::{reader::Readers, writer::Writer};
+
+pub use self::condition::Condition;
 
 /// The database file in the data directory.
 const FILE: &str = "rollcall.sqlite3";
@@ -37,6 +40,7 @@ pub type Rows = Vec<Vec<Value>>;
 pub struct Store {
     writer: Writer,
     readers: Readers,
+    condition: Condition,
 }
 
 impl Store {
@@ -48,7 +52,9 @@ impl Store {
         let path = data_dir.join(FILE);
         let mut connection = open(&path)?;
         schema::migrate(&mut connection)?;
-        Ok(Self { writer: Writer::start(connection)?, readers: Readers::open(&path)? })
+        let condition = Condition::default();
+        let writer = Writer::start(connection, condition.clone())?;
+        Ok(Self { writer, readers: Readers::open(&path)?, condition })
     }
 
     /// Makes all of `statements` durable in one transaction, or none of them.
@@ -67,6 +73,11 @@ impl Store {
     /// When a query fails.
     pub async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         self.readers.query(statements).await
+    }
+
+    /// Whether commits succeed.
+    pub fn condition(&self) -> &Condition {
+        &self.condition
     }
 
     /// Waits until everything that was committed has been written, and stops the writer.

@@ -4,10 +4,10 @@ use std::{sync::Arc, thread};
 
 use parking_lot::Mutex;
 use rollcall_core::store::Statement;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Rows, StoreError, convert};
+use super::{Condition, Rows, StoreError, convert};
 
 /// Commits waiting for the writer; above it callers wait for a place.
 const QUEUE: usize = 4096;
@@ -27,12 +27,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, condition: Condition) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (close, closing) = oneshot::channel();
         let (ending, ended) = oneshot::channel();
         thread::Builder::new().name("store-writer".into()).spawn(move || {
-            write(connection, queue, closing);
+            write(connection, &condition, queue, closing);
             // Nobody may be waiting any more.
             let _ = ending.send(());
         })?;
@@ -56,21 +56,26 @@ impl Writer {
     }
 }
 
-fn write(mut connection: Connection, mut queue: mpsc::Receiver<Job>, mut closing: oneshot::Receiver<()>) {
+fn write(
+    mut connection: Connection,
+    condition: &Condition,
+    mut queue: mpsc::Receiver<Job>,
+    mut closing: oneshot::Receiver<()>,
+) {
     let mut group = Vec::with_capacity(GROUP);
     loop {
         if queue.blocking_recv_many(&mut group, GROUP) == 0 {
             return;
         }
-        commit_group(&mut connection, &mut group);
+        commit_group(&mut connection, condition, &mut group);
         if !matches!(closing.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
             queue.close();
         }
     }
 }
 
-fn commit_group(connection: &mut Connection, group: &mut Vec<Job>) {
-    let outcome = try_group(connection, group);
+fn commit_group(connection: &mut Connection, condition: &Condition, group: &mut Vec<Job>) {
+    let outcome = try_group(connection, condition, group);
     for (job, result) in group.drain(..).zip(outcome) {
         // A caller that went away does not take its commit back.
         let _ = job.done.send(result);
@@ -78,10 +83,14 @@ fn commit_group(connection: &mut Connection, group: &mut Vec<Job>) {
 }
 
 /// One result a job: a job that fails by itself takes only itself back, a failing commit takes all.
-fn try_group(connection: &mut Connection, group: &[Job]) -> Vec<Result<Vec<Rows>, StoreError>> {
+fn try_group(
+    connection: &mut Connection,
+    condition: &Condition,
+    group: &[Job],
+) -> Vec<Result<Vec<Rows>, StoreError>> {
     let all = |error: rusqlite::Error| {
+        failed(condition, &error);
         let error = StoreError::from(error);
-        tracing::error!(%error, commits = group.len(), "a commit failed");
         group.iter().map(|_| Err(error.clone())).collect::<Vec<_>>()
     };
     let mut transaction = match connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
@@ -93,8 +102,15 @@ fn try_group(connection: &mut Connection, group: &[Job]) -> Vec<Result<Vec<Rows>
     for job in group {
         match one(&mut transaction, job) {
             Ok(rows) => results.push(Ok(rows)),
+            // SQLite takes the whole transaction back after some errors, a full disk among them. What follows would be
+            // committed by itself, and answered as failed.
+            Err(error) if transaction.is_autocommit() => return all(error),
             Err(error) => {
-                tracing::error!(%error, "a change was refused");
+                if is_of_the_store(&error) {
+                    failed(condition, &error);
+                } else {
+                    tracing::error!(%error, "a change was refused");
+                }
                 results.push(Err(error.into()));
             }
         }
@@ -103,6 +119,36 @@ fn try_group(connection: &mut Connection, group: &[Job]) -> Vec<Result<Vec<Rows>
         Ok(()) => results,
         Err(error) => all(error),
     }
+}
+
+/// Says so once: a full disk is often the log's disk too.
+fn failed(condition: &Condition, error: &rusqlite::Error) {
+    if condition.fail() {
+        tracing::error!(%error, "commits fail; until they succeed again the health is degraded");
+    } else {
+        tracing::debug!(%error, "a commit failed again");
+    }
+}
+
+/// Whether an error says something of the disk rather than of the statement.
+fn is_of_the_store(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory,
+        PermissionDenied, ReadOnly, SystemIoFailure,
+    };
+    let of_the_store = [
+        CannotOpen,
+        DatabaseBusy,
+        DatabaseCorrupt,
+        DatabaseLocked,
+        DiskFull,
+        NotADatabase,
+        OutOfMemory,
+        PermissionDenied,
+        ReadOnly,
+        SystemIoFailure,
+    ];
+    error.sqlite_error_code().is_some_and(|code| of_the_store.contains(&code))
 }
 
 fn one(transaction: &mut rusqlite::Transaction<'_>, job: &Job) -> rusqlite::Result<Vec<Rows>> {
@@ -114,4 +160,52 @@ fn one(transaction: &mut rusqlite::Transaction<'_>, job: &Job) -> rusqlite::Resu
         .collect::<rusqlite::Result<_>>()?;
     savepoint.commit()?;
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_core::store::Value;
+
+    use super::*;
+
+    fn job(text: &str) -> Job {
+        let insert = Statement::new("INSERT INTO kept VALUES (?1)", [Value::from(text)]);
+        Job { statements: vec![insert], done: oneshot::channel().0 }
+    }
+
+    fn kept(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM kept", [], |row| row.get(0)).unwrap()
+    }
+
+    fn database(home: &tempfile::TempDir) -> Connection {
+        let connection = super::super::open(&home.path().join("test.sqlite3")).unwrap();
+        connection.execute_batch("CREATE TABLE kept (text TEXT NOT NULL CHECK (text <> '')) STRICT").unwrap();
+        connection
+    }
+
+    #[test]
+    fn when_sqlite_takes_the_transaction_back_no_job_of_the_group_is_done() {
+        let home = tempfile::tempdir().unwrap();
+        let (mut connection, condition) = (database(&home), Condition::default());
+        // No room for the second job: SQLite then ends the transaction by itself, and what follows would stand alone.
+        let pages: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", pages).unwrap();
+        let group = [job("first"), job(&"x".repeat(1 << 20)), job("third")];
+        let results = try_group(&mut connection, &condition, &group);
+        assert_eq!(results.iter().filter(|result| result.is_err()).count(), 3, "{results:?}");
+        assert_eq!(kept(&connection), 0);
+        assert!(condition.is_failing());
+        assert!(try_group(&mut connection, &condition, &[job("later")]).iter().all(Result::is_ok));
+        assert_eq!(kept(&connection), 1);
+    }
+
+    #[test]
+    fn a_job_that_breaks_a_rule_takes_only_itself_back() {
+        let home = tempfile::tempdir().unwrap();
+        let (mut connection, condition) = (database(&home), Condition::default());
+        let results = try_group(&mut connection, &condition, &[job("first"), job(""), job("third")]);
+        assert!(matches!(results.as_slice(), [Ok(_), Err(_), Ok(_)]), "{results:?}");
+        assert_eq!(kept(&connection), 2);
+        assert!(!condition.is_failing(), "the disk has no part in it");
+    }
 }
