@@ -1,14 +1,14 @@
 //! The command line.
 
 mod connect;
+mod log;
 mod serve;
 mod show;
 mod token;
 
-use std::{env, io::Write as _, path::PathBuf};
+use std::{io::Write as _, path::PathBuf};
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 /// Who is online, on which device, with which token - and off with them.
 ///
@@ -38,6 +38,11 @@ enum Command {
     Config,
 }
 
+/// Begins to log; to be called once.
+pub(crate) fn log() {
+    log::begin();
+}
+
 impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let settings = rollcall_origin::configuration::load(self.config.as_deref())?;
@@ -47,17 +52,6 @@ impl Cli {
             Command::Connect(client) => connect::connect(&client),
             Command::Config => show::config(&settings),
         }
-    }
-}
-
-/// Logs go to stderr; `ROLLCALL_LOG` says how much (`info`, `debug`, `rollcall_origin=trace`, …), and
-/// `ROLLCALL_LOG_FORMAT=json` how.
-pub(crate) fn log() {
-    let filter = EnvFilter::try_from_env("ROLLCALL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match env::var("ROLLCALL_LOG_FORMAT").as_deref() {
-        Ok("json") => log.json().init(),
-        _ => log.with_ansi(false).init(),
     }
 }
 

@@ -1,0 +1,85 @@
+//! The log: to stderr, as much as `ROLLCALL_LOG` says (`docs/configuration.md#logging`).
+
+use std::{env, io};
+
+use tracing::{Level, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, Registry,
+    filter::Targets,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
+
+/// Crates of ours begin with this; what they say at trace level has no secrets in it.
+const OURS: &str = "rollcall";
+/// Crates that print URLs, bodies or other people's texts at debug level.
+const TALKATIVE: [&str; 5] = ["h2", "tokio_tungstenite", "tungstenite", "ureq", "ureq_proto"];
+
+/// `ROLLCALL_LOG` says how much (`info`, `debug`, `rollcall_origin=trace`, …), and `ROLLCALL_LOG_FORMAT=json` how.
+pub(super) fn begin() {
+    let wanted = EnvFilter::try_from_env("ROLLCALL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let json = env::var("ROLLCALL_LOG_FORMAT").as_deref() == Ok("json");
+    log_to(io::stderr, wanted, json).init();
+}
+
+fn log_to<W>(writer: W, wanted: EnvFilter, json: bool) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer);
+    let lines = if json { lines.json().boxed() } else { lines.with_ansi(false).boxed() };
+    Registry::default().with(lines.with_filter(bounds()).with_filter(wanted))
+}
+
+/// How far each crate is heard, whatever was asked for. At trace level others print what went over the wire: tungstenite the
+/// text of every message, and a STOMP client's CONNECT has its token in it. Some print URLs at debug level.
+fn bounds() -> Targets {
+    let bounds = Targets::new().with_default(Level::DEBUG).with_target(OURS, Level::TRACE);
+    TALKATIVE.iter().fold(bounds, |bounds, name| bounds.with_target(*name, Level::INFO))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A writer that keeps what it is given.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn said(json: bool) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let log = log_to(move || writer.clone(), EnvFilter::new("trace"), json);
+        tracing::subscriber::with_default(log, || {
+            tracing::trace!(target: "tungstenite::protocol", "Received message CONNECT Authorization:Bearer t0k3n");
+            tracing::trace!(target: "somebody", "GET /?token=t0k3n");
+            tracing::debug!(target: "ureq::run", "GET /?token=t0k3n");
+            tracing::debug!(target: "somebody", "another crate's");
+            tracing::trace!("our own");
+        });
+        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn what_went_over_the_wire_is_not_said_at_any_level() {
+        for json in [false, true] {
+            let said = said(json);
+            assert!(said.contains("our own") && said.contains("another crate's"), "{said}");
+            assert!(!said.contains("t0k3n"), "{said}");
+        }
+    }
+}
