@@ -121,7 +121,7 @@ impl Command {
             Self::Run(run) if run.list => list(run.only.as_deref()),
             Self::Run(run) => until_interrupted(runner::run(run.options()?)),
             Self::EdgeOnly(EdgeOnly { edge_cmd, only }) => {
-                until_interrupted(edge_only::run(edge_only::Options { command: words(&edge_cmd), only }))
+                until_interrupted(edge_only::run(edge_only::Options { command: words(&edge_cmd)?, only }))
             }
             Self::SelfCheck { origin_bin } => {
                 // The server is started in a directory of its own.
@@ -147,9 +147,9 @@ fn until_interrupted(suite: impl Future<Output = Result<Counts>>) -> Result<bool
     })
 }
 
-/// A command line without quoting.
-fn words(line: &str) -> Vec<String> {
-    line.split_whitespace().map(str::to_owned).collect()
+/// The words of a command line, as a shell splits it.
+fn words(line: &str) -> Result<Vec<String>> {
+    shlex::split(line).with_context(|| format!("a quote is not closed: {line}"))
 }
 
 impl Run {
@@ -174,7 +174,7 @@ impl Run {
 
     fn launch(&self) -> Result<Launch> {
         match self.subject {
-            SubjectKind::Edge => Ok(Launch::Edge(words(&self.edge_cmd))),
+            SubjectKind::Edge => words(&self.edge_cmd).map(Launch::Edge),
             SubjectKind::Origin => {
                 let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
                 let built = ["release/rollcall", "debug/rollcall"].map(|name| target.join(name));

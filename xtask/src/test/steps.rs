@@ -185,7 +185,7 @@ fn origin(workspace: &Workspace) -> Result<Tally> {
 fn edge(workspace: &Workspace) -> Result<Tally> {
     // Every case, with fewer repetitions in those about load: the local runtime opens a file for each object.
     let mut command = suite(workspace, ["run", "--light", "--subject", "edge", "--edge-cmd"]);
-    command.arg(format!("{} edge dev --no-build", workspace.exe.display()));
+    command.arg(served_by(workspace, "edge dev --no-build")?);
     transcript(workspace, &mut command, "edge")?;
     counted(command)
 }
@@ -194,8 +194,14 @@ fn edge(workspace: &Workspace) -> Result<Tally> {
 fn edge_only(workspace: &Workspace) -> Result<Tally> {
     build::compile(workspace, Variant::Probe)?;
     let mut command = suite(workspace, ["edge-only", "--edge-cmd"]);
-    command.arg(format!("{} edge dev --probe --no-build", workspace.exe.display()));
+    command.arg(served_by(workspace, "edge dev --probe --no-build")?);
     counted(command)
+}
+
+/// A command of this program, as the suite takes it: words as a shell splits them.
+fn served_by(workspace: &Workspace, command: &str) -> Result<String> {
+    let program = workspace.exe.to_str().context("this program's path is not text")?;
+    Ok(format!("{} {command}", shlex::try_quote(program)?))
 }
 
 fn self_check(workspace: &Workspace) -> Result<Tally> {
@@ -221,11 +227,15 @@ fn transcript(workspace: &Workspace, command: &mut Command, subject: &str) -> Re
 
 fn clippy_wasm(workspace: &Workspace) -> Result<Tally> {
     let toolchain = wasm_target::ensure()?;
-    let args = ["clippy", "--package", "rollcall-worker", "--target", wasm_target::TARGET, "--locked"];
-    let mut command = toolchain.cargo(workspace.cargo(args));
-    command.args(["--", "-D", "warnings"]);
-    toolchain.prepare(&mut command)?;
-    plain(command, "")
+    // As it is deployed, and as tests look into it.
+    for features in ["", "probe"] {
+        let args = ["clippy", "--package", "rollcall-worker", "--target", wasm_target::TARGET, "--locked"];
+        let mut command = toolchain.cargo(workspace.cargo(args));
+        command.args(["--features", features, "--", "-D", "warnings"]);
+        toolchain.prepare(&mut command)?;
+        run::passed_through(&mut command, "")?;
+    }
+    Ok(Tally::default())
 }
 
 #[cfg(test)]
