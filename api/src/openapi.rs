@@ -26,6 +26,8 @@ use crate::{admin, health, message_center, openim};
         openim::parse_token,
         openim::force_logout,
         openim::connect,
+        openim::nothing,
+        openim::users_info,
         message_center::list,
         message_center::search,
         message_center::detail,
@@ -42,6 +44,7 @@ use crate::{admin, health, message_center, openim};
         (name = "user", description = "Who is online (OpenIM)"),
         (name = "auth", description = "Tokens and forced logout (OpenIM)"),
         (name = "gateway", description = "The WebSocket gateway of OpenIM's clients"),
+        (name = "compatibility", description = "What OpenIM's clients call around their connection"),
         (name = "message center", description = "Who is or was online, for consoles"),
         (name = "administration", description = "Of our own"),
         (name = "operation", description = "For whoever runs the server"),
@@ -59,6 +62,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("A token of the configuration or of the issuer, or an OpenIM administrator's"))
         .build();
+    openim::describe(&mut document);
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     document

@@ -2,6 +2,7 @@
 
 mod auth;
 mod caller;
+mod compat;
 mod envelope;
 pub mod gateway;
 mod input;
@@ -16,6 +17,7 @@ use http::{Method, StatusCode, Uri};
 
 pub(crate) use self::{
     auth::{__path_admin_token, __path_force_logout, __path_parse_token, __path_user_token},
+    compat::{__path_nothing, __path_users_info, describe},
     envelope::{Done, render},
     gateway::__path_connect,
     user::{__path_online_status, __path_online_token_detail, __path_users_status},
@@ -33,6 +35,7 @@ pub(crate) fn routes<B: Backend>() -> Router<B> {
         .route("/auth/get_user_token", post(auth::user_token::<B>))
         .route("/auth/parse_token", post(auth::parse_token::<B>))
         .route("/auth/force_logout", post(auth::force_logout::<B>))
+        .merge(compat::routes())
 }
 
 /// There is no such route. Never a 15xx: stock clients log out on those.

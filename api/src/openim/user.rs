@@ -211,7 +211,8 @@ pub(crate) async fn users_status<B: Backend>(
 }
 
 impl UserIds {
-    fn checked<B: Backend>(self, backend: &B) -> Result<Vec<String>, Failed> {
+    /// The ids, within the bounds that hold for every question about users.
+    pub(super) fn checked<B: Backend>(self, backend: &B) -> Result<Vec<String>, Failed> {
         let ids = self.ids.ok_or_else(no_ids)?;
         let most = usize::try_from(backend.settings().openim.max_user_ids).unwrap_or(usize::MAX);
         if ids.len() > most { Err(Failure::new(Code::Args, "too many userIDs").into()) } else { Ok(ids) }

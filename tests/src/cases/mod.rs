@@ -9,6 +9,7 @@ use crate::{profile::Profile, settings::Settings, world::World};
 mod admin_token;
 mod bodies;
 mod claims;
+mod compat;
 mod connections;
 mod detail;
 mod force_logout;
@@ -93,7 +94,7 @@ pub(crate) use cases;
 
 /// Every case, in the order of the files.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 33] = [
+    let files: [fn() -> Vec<Case>; 34] = [
         vector_http::cases,
         vector_jwt::cases,
         vector_policy::cases,
@@ -114,6 +115,7 @@ pub fn all() -> Vec<Case> {
         status::cases,
         detail::cases,
         plain_status::cases,
+        compat::cases,
         handshake::cases,
         gate::cases,
         frames::cases,
