@@ -73,6 +73,11 @@ impl Workspace {
         self.root.join("node_modules").join(path)
     }
 
+    /// The tests with stock clients, an npm package of its own.
+    pub(crate) fn clients(&self) -> PathBuf {
+        self.root.join("tests").join("clients")
+    }
+
     /// `worker/build`, which `wrangler.toml` names.
     pub(crate) fn worker_build(&self) -> PathBuf {
         self.root.join("worker").join("build")

@@ -1,6 +1,6 @@
 //! What comes from Debian's packages: compilers for C and C++, pkg-config and the headers of OpenSSL.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -19,6 +19,19 @@ pub(crate) fn c_compilers() -> Result<String> {
     }
     install(&["gcc", "g++", "libc6-dev"])?;
     both().ok_or_else(|| anyhow::anyhow!("there is still no `cc` or no `c++` after installing gcc and g++"))
+}
+
+/// Makes sure that Debian's Chromium is there, and says where. Other builds of it lie elsewhere and bring launchers that change
+/// how it runs, so that no other is looked for.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    let program = PathBuf::from("/usr/bin/chromium");
+    if !program.exists() {
+        install(&["chromium"])?;
+    }
+    if !program.exists() {
+        bail!("there is still no {} after installing chromium", program.display());
+    }
+    Ok(program)
 }
 
 /// Makes sure that crates can find OpenSSL: worker-build links it.

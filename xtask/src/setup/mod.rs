@@ -7,6 +7,7 @@ pub(crate) mod debian;
 pub(crate) mod npm;
 pub(crate) mod wasm_target;
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -17,6 +18,18 @@ use crate::workspace::Workspace;
 pub(crate) fn native() -> Result<()> {
     timed("C and C++ compilers", debian::c_compilers)?;
     timed("rustfmt and clippy", components::ensure)
+}
+
+/// What the tests with stock clients need on top of that: Node.js, the clients, and the browser, whose place is the answer.
+pub(crate) fn clients(workspace: &Workspace) -> Result<PathBuf> {
+    timed("npm packages", || npm::ensure(workspace))?;
+    timed("stock clients", || npm::ensure_clients(workspace))?;
+    let mut chromium = PathBuf::new();
+    timed("Chromium", || {
+        chromium = debian::chromium()?;
+        Ok(chromium.display().to_string())
+    })?;
+    Ok(chromium)
 }
 
 /// What a build for the edge needs on top of that.

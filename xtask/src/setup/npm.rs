@@ -1,4 +1,5 @@
-//! The npm packages of `package-lock.json`: wrangler with the real runtime, Node.js 22, esbuild, binaryen.
+//! The npm packages of `package-lock.json`: wrangler with the real runtime, Node.js 22, esbuild, binaryen. And those of
+//! `tests/clients`: the clients that applications ship.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,21 +16,32 @@ const OLDEST_NODE: (u32, u32) = (22, 12);
 
 /// Makes sure that `node_modules` holds the versions that `package.json` names, by `npm ci`.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<String> {
-    let missing = missing(workspace)?;
-    if !missing.is_empty() {
-        let advice = "it needs npm (Debian: `apt-get install npm`) and the npm registry";
-        run::passed_through(
-            Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&workspace.root),
-            advice,
-        )?;
-    }
-    let still = self::missing(workspace)?;
-    if !still.is_empty() {
-        bail!("`npm ci` left out {}: delete node_modules and try again", still.join(", "));
-    }
+    install(&workspace.root, "devDependencies", &[])?;
     let (node, version) = node(workspace)?;
     let origin = if node.starts_with(workspace.node_module("")) { "its own" } else { "the machine's" };
     Ok(format!("there, run by {origin} Node.js {version}"))
+}
+
+/// Makes sure that `tests/clients/node_modules` holds the clients. None of their packages needs a script to be installed.
+pub(crate) fn ensure_clients(workspace: &Workspace) -> Result<String> {
+    install(&workspace.clients(), "dependencies", &["--ignore-scripts"])?;
+    Ok("there".to_owned())
+}
+
+/// Runs `npm ci` in a folder where something that its `package.json` names is missing.
+fn install(folder: &Path, kind: &str, more: &[&str]) -> Result<()> {
+    if missing(folder, kind)?.is_empty() {
+        return Ok(());
+    }
+    let advice = "it needs npm (Debian: `apt-get install npm`) and the npm registry";
+    let mut command = Command::new("npm");
+    command.args(["ci", "--no-audit", "--no-fund"]).args(more).current_dir(folder);
+    run::passed_through(&mut command, advice)?;
+    let still = missing(folder, kind)?;
+    if !still.is_empty() {
+        bail!("`npm ci` left out {}: delete node_modules and try again", still.join(", "));
+    }
+    Ok(())
 }
 
 /// The Node.js that runs wrangler and wasm-opt: the one in `node_modules`, else one that is new enough.
@@ -47,15 +59,17 @@ pub(crate) fn node(workspace: &Workspace) -> Result<(PathBuf, String)> {
     )
 }
 
-/// The packages whose installed version is not the one that `package.json` names.
-fn missing(workspace: &Workspace) -> Result<Vec<String>> {
-    let manifest = read_json(&workspace.root.join("package.json"))?;
-    let wanted = manifest.get("devDependencies").and_then(Value::as_object);
-    let wanted = wanted.context("package.json names no devDependencies")?;
+/// The packages whose installed version is not the one that `package.json` names; of one that lies in the folder itself,
+/// whether it is there.
+fn missing(folder: &Path, kind: &str) -> Result<Vec<String>> {
+    let manifest = read_json(&folder.join("package.json"))?;
+    let wanted = manifest.get(kind).and_then(Value::as_object);
+    let wanted = wanted.with_context(|| format!("package.json names no {kind}"))?;
     let mut missing = Vec::new();
     for (name, version) in wanted {
-        let installed = read_json(&workspace.node_module(name).join("package.json"));
-        let same = installed.is_ok_and(|package| package.get("version") == Some(version));
+        let local = version.as_str().is_some_and(|version| version.starts_with("file:"));
+        let installed = read_json(&folder.join("node_modules").join(name).join("package.json"));
+        let same = installed.is_ok_and(|package| local || package.get("version") == Some(version));
         if !same {
             missing.push(name.clone());
         }

@@ -17,8 +17,8 @@ use tally::Tally;
 
 /// Set up what is missing and run every test.
 ///
-/// Formatting, clippy, the unit and property tests, and the conformance suite against the origin and, once
-/// the workspace has a worker, against the edge. Ends with a table and a line `total: N passed, N failed,
+/// Formatting, clippy, the unit and property tests, and the conformance suite and stock clients against the origin
+/// and, once the workspace has a worker, against the edge. Ends with a table and a line `total: N passed, N failed,
 /// N skipped`. The exit code is 0 only when everything ran, passed, and nothing was skipped.
 #[derive(clap::Args)]
 pub(crate) struct Args {

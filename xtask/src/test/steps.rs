@@ -12,7 +12,7 @@ use super::{
 use crate::conformance::suite;
 use crate::edge::build::{self, Variant};
 use crate::run;
-use crate::setup::{self, wasm_target};
+use crate::setup::{self, npm, wasm_target};
 use crate::workspace::Workspace;
 
 /// One step of the test command.
@@ -95,6 +95,14 @@ pub(crate) const STEPS: &[Step] = &[
         run: origin,
     },
     Step {
+        name: "clients",
+        title: "stock clients against the origin",
+        needs: &["build"],
+        edge: false,
+        counts: true,
+        run: clients,
+    },
+    Step {
         name: "edge-setup",
         title: "wasm target, npm packages, worker-build, wasm-bindgen",
         needs: &["setup"],
@@ -125,6 +133,14 @@ pub(crate) const STEPS: &[Step] = &[
         edge: true,
         counts: true,
         run: edge,
+    },
+    Step {
+        name: "clients-edge",
+        title: "stock clients against the edge",
+        needs: &["edge-build"],
+        edge: true,
+        counts: true,
+        run: clients_edge,
     },
     Step {
         name: "edge-only",
@@ -202,6 +218,25 @@ fn edge_only(workspace: &Workspace) -> Result<Tally> {
 fn served_by(workspace: &Workspace, command: &str) -> Result<String> {
     let program = workspace.exe.to_str().context("this program's path is not text")?;
     Ok(format!("{} {command}", shlex::try_quote(program)?))
+}
+
+fn clients(workspace: &Workspace) -> Result<Tally> {
+    let origin = workspace.target.join("release").join("rollcall");
+    stock_clients(workspace, "clients", Command::new(origin).arg("serve"))
+}
+
+fn clients_edge(workspace: &Workspace) -> Result<Tally> {
+    stock_clients(workspace, "clients-edge", Command::new(&workspace.exe).args(["edge", "dev", "--no-build"]))
+}
+
+/// Runs the stock clients against a server that their runner starts with this command, and stops.
+fn stock_clients(workspace: &Workspace, name: &str, server: &Command) -> Result<Tally> {
+    let chromium = setup::clients(workspace)?;
+    let (node, _) = npm::node(workspace)?;
+    let mut command = Command::new(node);
+    command.arg(workspace.clients().join("run.mjs")).args(["--name", name, "--chromium"]).arg(chromium);
+    command.arg("--").arg(server.get_program()).args(server.get_args()).current_dir(&workspace.root);
+    counted(command)
 }
 
 fn self_check(workspace: &Workspace) -> Result<Tally> {

@@ -41,7 +41,7 @@ impl Tally {
 }
 
 /// Watches the output of a runner: of cargo's, of which there is a line for each binary, or of a suite that
-/// closes with `NAME: N passed, N failed, N skipped`.
+/// closes with `NAME: N passed, N failed, N skipped` or `NAME: N passed, N failed, N not applicable`.
 #[derive(Default)]
 pub(crate) struct Watch {
     cargo: Option<Tally>,
@@ -94,12 +94,14 @@ fn suite_line(line: &str) -> Option<Tally> {
     let skipped = match parts.next().map(count) {
         None => 0,
         Some(Some((n, "skipped"))) => n,
+        // Not a test that was left out, but one that there is not.
+        Some(Some((_, "not applicable"))) => 0,
         Some(_) => return None,
     };
     Some(Tally { passed, failed, skipped })
 }
 
-/// A number and one word.
+/// A number and what it counts.
 fn count(part: &str) -> Option<(usize, &str)> {
     let (number, word) = part.trim().split_once(' ')?;
     Some((number.parse().ok()?, word))
@@ -138,6 +140,8 @@ mod tests {
         ]);
         assert_eq!(tally, Tally { passed: 12, failed: 0, skipped: 1 });
         assert_eq!(seen(&["4 passed, 0 failed"]), Tally { passed: 4, failed: 0, skipped: 0 });
+        let clients = seen(&["clients: 67 passed, 1 failed, 17 not applicable"]);
+        assert_eq!(clients, Tally { passed: 67, failed: 1, skipped: 0 });
     }
 
     #[test]
