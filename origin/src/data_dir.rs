@@ -31,6 +31,14 @@ pub struct InUse {
     pub url: Option<String>,
 }
 
+impl InUse {
+    fn of(path: &Path, lock: &mut File) -> std::io::Result<Self> {
+        let mut url = String::new();
+        lock.read_to_string(&mut url)?;
+        Ok(Self { path: path.to_owned(), url: Some(url).filter(|url| !url.is_empty()) })
+    }
+}
+
 impl DataDir {
     /// Creates the directory if it is not there, and locks it.
     ///
@@ -51,12 +59,29 @@ impl DataDir {
             .open(path.join(LOCK))
             .with_context(|| format!("cannot write to server.data_dir {}", path.display()))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut url = String::new();
-            lock.read_to_string(&mut url)?;
-            bail!(InUse { path: path.to_owned(), url: Some(url).filter(|url| !url.is_empty()) });
+            bail!(InUse::of(path, &mut lock)?);
         }
         lock.set_len(0)?;
         Ok(Self { path: path.to_owned(), lock })
+    }
+
+    /// Who has the directory, if it is there and anybody has; it is neither created nor kept.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn user_of(path: &Path) -> anyhow::Result<Option<InUse>> {
+        let mut lock = match File::open(path.join(LOCK)) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read server.data_dir {}", path.display()));
+            }
+        };
+        match flock(&lock, FlockOperation::NonBlockingLockShared) {
+            // What a process that has ended left in the file names nobody: its port may be a stranger's by now.
+            Ok(()) => Ok(None),
+            Err(_) => Ok(Some(InUse::of(path, &mut lock)?)),
+        }
     }
 
     /// Where it is.
@@ -125,7 +150,10 @@ mod tests {
         let error = DataDir::lock(home.path()).err().unwrap();
         let in_use = error.downcast_ref::<InUse>().unwrap();
         assert_eq!(in_use.url.as_deref(), Some("http://127.0.0.1:10002"));
+        let seen = DataDir::user_of(home.path()).unwrap().unwrap();
+        assert_eq!(seen.url.as_deref(), Some("http://127.0.0.1:10002"));
         drop(first);
+        assert!(DataDir::user_of(home.path()).unwrap().is_none(), "what an ended process left names nobody");
         assert!(DataDir::lock(home.path()).is_ok());
     }
 

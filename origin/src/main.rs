@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             cli::complain(&error);
-            ExitCode::FAILURE
+            ExitCode::from(cli::status(&error))
         }
     }
 }

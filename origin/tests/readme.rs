@@ -46,16 +46,21 @@ fn masked(line: &str) -> String {
         let form: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         form == "0000-00-00 00:00:00"
     };
-    line.split('"')
-        .map(|word| match word {
-            word if is_hex(word) => "<connID>",
-            word if is_token(word) => "<token>",
-            word if is_record(word) => "<record>",
-            word if is_date(word) => "<date>",
-            word => word,
-        })
-        .collect::<Vec<_>>()
-        .join("\"")
+    let mask = |word: &str| match word {
+        word if is_hex(word) => "<connID>".to_owned(),
+        word if is_token(word) => "<token>".to_owned(),
+        word if is_record(word) => "<record>".to_owned(),
+        word if is_date(word) => "<date>".to_owned(),
+        word if word.starts_with('…') => "<end of token>".to_owned(),
+        word => word.to_owned(),
+    };
+    // Members of JSON stand between quotation marks, cells of a table between blanks, of which there may be an odd number.
+    let cell = |padded: &str| {
+        let word = padded.trim_start();
+        format!("{}{}", &padded[..padded.len() - word.len()], mask(word))
+    };
+    let cells = |part: &str| part.split("  ").map(cell).collect::<Vec<_>>().join("  ");
+    line.split('"').map(cells).collect::<Vec<_>>().join("\"")
 }
 
 #[test]

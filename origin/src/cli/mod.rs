@@ -1,10 +1,22 @@
 //! The command line.
 
+mod backup;
+mod client;
+mod completions;
 mod connect;
+mod exit;
+mod health;
+mod import;
+mod kick;
 mod log;
+mod ls;
 mod serve;
 mod show;
+mod table;
 mod token;
+mod who;
+
+pub(crate) use exit::status;
 
 use std::{io::Write as _, path::PathBuf};
 
@@ -36,6 +48,20 @@ enum Command {
     Connect(connect::Connect),
     /// Print the effective configuration as TOML, secrets redacted
     Config,
+    /// Show users' live connections: platform, background, token
+    Who(who::Who),
+    /// List connections that are or were, filtered and sorted
+    Ls(ls::Ls),
+    /// Take users offline: connections end, tokens are refused
+    Kick(kick::Kick),
+    /// Bring in the records of another system
+    Import(import::Import),
+    /// Ask whether the server is well
+    Health(health::Health),
+    /// Copy the store, whether a server uses it or not
+    Backup(backup::Backup),
+    /// Print a shell's completions
+    Completions(completions::Completions),
 }
 
 /// Begins to log; to be called once.
@@ -51,6 +77,13 @@ impl Cli {
             Command::Token(token) => token::make(&settings, &token),
             Command::Connect(client) => connect::connect(&client),
             Command::Config => show::config(&settings),
+            Command::Who(asked) => who::who(&settings, &asked),
+            Command::Ls(asked) => ls::ls(&settings, &asked),
+            Command::Kick(asked) => kick::kick(&settings, &asked),
+            Command::Import(asked) => import::import(&settings, &asked),
+            Command::Health(asked) => health::health(&settings, &asked),
+            Command::Backup(asked) => backup::back_up(&settings, &asked),
+            Command::Completions(asked) => completions::completions(&asked),
         }
     }
 }

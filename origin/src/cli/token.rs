@@ -17,13 +17,15 @@ use rollcall_origin::{
 };
 use serde_json::{Value, json};
 
-use super::{URL_VARIABLE, say};
+use super::{
+    client::{Reach, Server, text},
+    say,
+};
 
 #[derive(Args)]
 pub(crate) struct Token {
-    /// A server anywhere, origin or edge, whose auth.secret is the one configured here
-    #[arg(long, env = URL_VARIABLE, value_name = "URL", global = true)]
-    url: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
     #[command(subcommand)]
     whose: Whose,
 }
@@ -50,21 +52,18 @@ enum Whose {
 pub(super) fn make(settings: &Settings, token: &Token) -> anyhow::Result<()> {
     let (user, platform) = whose(settings, &token.whose)?;
     let data_dir = Path::new(&settings.server.data_dir);
-    let text = if let Some(url) = &token.url {
-        through_server(settings, data_dir, url, &user, platform)?
+    let made = if token.reach.names_one() {
+        through_server(settings, data_dir, token.reach.server(settings)?, &user, platform)?
     } else {
         match DataDir::lock(data_dir) {
             Ok(data_dir) => in_store(settings.clone(), data_dir, &user, platform)?,
             Err(error) => {
-                let in_use = error.downcast::<InUse>()?;
-                let url = in_use
-                    .url
-                    .context("the server that uses the data directory is still starting; try again")?;
-                through_server(settings, data_dir, &url, &user, platform)?
+                let server = token.reach.local(error.downcast::<InUse>()?)?;
+                through_server(settings, data_dir, server, &user, platform)?
             }
         }
     };
-    Ok(say(text.expose())?)
+    Ok(say(made.expose())?)
 }
 
 fn whose(settings: &Settings, token: &Whose) -> anyhow::Result<(UserId, Platform)> {
@@ -117,7 +116,7 @@ fn in_store(
 fn through_server(
     settings: &Settings,
     data_dir: &Path,
-    url: &str,
+    server: Server,
     user: &UserId,
     platform: Platform,
 ) -> anyhow::Result<Secret<String>> {
@@ -132,32 +131,14 @@ fn through_server(
         _ => settings.auth.admin_user_ids.first().context("auth.admin_user_ids is empty")?,
     };
     let body = json!({"secret": secret.expose(), "userID": admin});
-    let admin_token = ask(url, "/auth/get_admin_token", None, &body)?;
+    let admin_token = issued(&server.openim("/auth/get_admin_token", &body)?)?;
     if platform == Platform::Admin {
         return Ok(admin_token);
     }
     let body = json!({"userID": user.as_str(), "platformID": platform.number()});
-    ask(url, "/auth/get_user_token", Some(&admin_token), &body)
+    issued(&server.with_token(admin_token).openim("/auth/get_user_token", &body)?)
 }
 
-fn ask(
-    url: &str,
-    path: &str,
-    token: Option<&Secret<String>>,
-    body: &Value,
-) -> anyhow::Result<Secret<String>> {
-    let mut request = ureq::post(format!("{url}{path}")).header("operationID", "rollcall-token");
-    if let Some(token) = token {
-        request = request.header("token", token.expose());
-    }
-    let mut response = request.send_json(body).with_context(|| format!("cannot ask the server at {url}"))?;
-    let answer: Value = response.body_mut().read_json()?;
-    match answer.pointer("/data/token").and_then(Value::as_str) {
-        Some(token) => Ok(Secret::from(token)),
-        None => bail!(
-            "the server at {url} said {} {}",
-            answer.get("errCode").unwrap_or(&Value::Null),
-            answer.get("errDlt").and_then(Value::as_str).unwrap_or_default()
-        ),
-    }
+fn issued(data: &Value) -> anyhow::Result<Secret<String>> {
+    Ok(Secret::from(text(data, "token").context("the answer holds no token")?))
 }

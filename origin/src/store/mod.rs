@@ -3,6 +3,7 @@
 //! What [`Store::commit`] returned `Ok` for survives a crash of the process and of the machine
 //! (`synchronous=FULL`). Nothing here knows what the statements mean.
 
+mod backup;
 mod condition;
 mod convert;
 mod reader;
@@ -16,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use self::{reader::Readers, writer::Writer};
 
-pub use self::condition::Condition;
+pub use self::{backup::back_up, condition::Condition};
 
 /// The database file in the data directory.
 const FILE: &str = "rollcall.sqlite3";
