@@ -40,6 +40,11 @@ pub(crate) fn status(error: &anyhow::Error) -> u8 {
     error.downcast_ref::<Exit>().map_or(1, Exit::status)
 }
 
+/// Whether the reader of stdout has gone, as `head` does when it has enough: nothing to complain of.
+pub(super) fn is_hung_up(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
 /// A text of a server's or a client's making, fit for a terminal: control characters could rewrite what it shows.
 /// `secret` is taken out, should a server repeat it.
 pub(super) fn plain(text: &str, secret: Option<&str>) -> String {

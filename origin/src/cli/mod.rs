@@ -90,6 +90,9 @@ impl Cli {
 
 /// Says what went wrong, cause by cause.
 pub(crate) fn complain(error: &anyhow::Error) {
+    if exit::is_hung_up(error) {
+        return;
+    }
     // Nothing is left to be done when stderr is gone too.
     let _ = writeln!(std::io::stderr(), "rollcall: {error:#}");
 }

@@ -32,12 +32,13 @@ pub fn back_up(data_dir: &Path, to: &Path) -> anyhow::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).with_context(unwritten)?;
     let copied = copy(&store, &aside).and_then(|()| {
         File::open(&aside)?.sync_all()?;
-        // Unlike a rename it refuses a file that has appeared meanwhile.
-        fs::hard_link(&aside, to).with_context(|| format!("cannot write {}", to.display()))
+        fs::rename(&aside, to).with_context(|| format!("cannot write {}", to.display()))
     });
-    let removed = fs::remove_file(&aside);
+    if copied.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&aside);
+    }
     copied?;
-    removed?;
     File::open(directory_of(to))?.sync_all()?;
     Ok(())
 }

@@ -116,3 +116,18 @@ fn every_shell_gets_completions_of_every_command() {
         );
     }
 }
+
+#[test]
+fn a_reader_that_has_enough_is_nothing_to_complain_of() {
+    let home = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rollcall"))
+        .args(["completions", "bash"])
+        .current_dir(home.path())
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(err(&output), "");
+}
