@@ -1,10 +1,10 @@
 //! Looks into objects and breaks them, for tests. Only in builds with the feature `probe`, never in a deployed one.
 //!
 //! `GET /__probe/USER` tells the user's instance and how often sockets and alarms woke the object;
-//! `?do=abort` throws the instance away; `?do=directory_off`, `?do=directory_hang` and `?do=directory_on` make every
-//! call to the directory fail, wait, and go through again; `?do=rows` tells what its tables hold, `?do=sql UPDATE …`
-//! changes them, `?do=rollback` tells what a failing statement leaves behind; `?do=zone NAME MILLIS …` tells what clocks
-//! of a zone show.
+//! `?do=abort` throws the instance away and `?do=panic` panics in it; `?do=directory_off`, `?do=directory_hang` and
+//! `?do=directory_on` make every call to the directory fail, wait, and go through again; `?do=rows` tells what its tables
+//! hold, `?do=sql UPDATE …` changes them, `?do=rollback` tells what a failing statement leaves behind; `?do=zone NAME
+//! MILLIS …` tells what clocks of a zone show.
 
 use std::{
     cell::RefCell,
@@ -105,6 +105,7 @@ pub(crate) fn user(state: &State, request: &Request) -> Option<worker::Result<Re
     let action = request.headers().get(HEADER).ok()??;
     match action.as_str() {
         "abort" => abort(state),
+        "panic" => panic(),
         "directory_off" => DIRECTORY_IS.store(OFF, Ordering::Relaxed),
         "directory_hang" => DIRECTORY_IS.store(HANGING, Ordering::Relaxed),
         "directory_on" => DIRECTORY_IS.store(ON, Ordering::Relaxed),
@@ -162,6 +163,11 @@ fn abort(state: &State) {
     };
     let bound = method.bind1(raw, &"a test resets the object".into());
     raw::set_timeout(bound.unchecked_ref(), 10.0);
+}
+
+#[allow(clippy::panic, reason = "a test wants to know what one costs")]
+fn panic() {
+    panic!("a test panics");
 }
 
 fn rows(state: &State) -> String {

@@ -11,6 +11,7 @@ mod grace;
 mod hibernation;
 mod layout;
 mod outbox;
+mod panics;
 mod pings;
 mod probe;
 mod races;
@@ -71,6 +72,7 @@ fn all() -> Vec<Test> {
         zones: clocks_show_what_the_iana_database_says within 120,
         pings: constant_pings_wake_nobody within 120,
         hibernation: hibernation_is_invisible within 180,
+        panics: a_panic_costs_its_own_request_and_nothing_else within 120,
         consoles: an_idle_console_wakes_nobody_and_hears_of_an_order within 120,
         races: upgrades_racing_under_policy_1_leave_one_connection within 240,
         outbox: an_outbox_whose_directory_call_fails_is_delivered_later within 120,

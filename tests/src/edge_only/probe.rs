@@ -4,7 +4,12 @@ use anyhow::{Context as _, Result, bail};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 
-use crate::{check::same, http::Request, world::World, ws::escape};
+use crate::{
+    check::same,
+    http::{Connection, Request},
+    world::World,
+    ws::escape,
+};
 
 /// `presence.directory_shards`, as the runtime's default has it.
 const SHARDS: u32 = 16;
@@ -22,6 +27,13 @@ pub(super) struct Seen {
 /// Looks at a user's object. Looking constructs one that was evicted, but is no wake.
 pub(super) async fn look(world: &World, user: &str) -> Result<Seen> {
     ask(world, &format!("/__probe/{user}")).await
+}
+
+/// Panics in a user's object, in the middle of our own code. Nobody is left who could answer the request.
+pub(super) async fn panic(world: &World, user: &str) -> Result<()> {
+    let mut connection = Connection::open(world.address()).await?;
+    let asked = Request::new("GET", &format!("/__probe/{user}?do=panic"));
+    connection.write(&asked.head(&world.address().to_string())).await
 }
 
 /// What becomes of the calls of users' objects to the directory.

@@ -111,7 +111,7 @@ pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
     for (key, value) in [("OPT_LEVEL", "z"), ("LTO", "fat"), ("CODEGEN_UNITS", "1")] {
         build.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
     }
-    wasm_target::ensure()?.prepare(&mut build)?;
+    wasm_target::ensure()?.prepare_release(&mut build)?;
     run::passed_through(&mut build, "")?;
 
     let module = variant.folder(workspace).join("index_bg.wasm");

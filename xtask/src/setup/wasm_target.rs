@@ -1,4 +1,7 @@
 //! The standard library for wasm32-unknown-unknown: rustup's, or Debian's compiler building its own.
+//!
+//! A release builds it from source in any case: the one that comes compiled is made for speed, and brings with it what
+//! prints panics.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +20,19 @@ const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "r
 
 /// Where Debian's compiler has its libraries.
 const DEBIAN_RUSTLIB: &str = "/usr/lib/rustlib";
+/// The sources of the standard library, below a compiler's folder.
+const SOURCES: &str = "lib/rustlib/src/rust/library/std";
+
+/// What of the standard library is built from source.
+const STD: &str = "std,panic_abort";
+/// Its smaller sorts, searches and number printers.
+const STD_FEATURES: &str = "optimize_for_size";
+/// A panic is a trap and says nothing. The runtime's glue takes the trap for what it is and makes a new instance.
+const RELEASE_FLAGS: &str = "-Zunstable-options -Cpanic=immediate-abort";
 
 /// How this machine compiles for the edge.
 pub(crate) enum WasmToolchain {
-    /// The running toolchain has the target's standard library.
+    /// The running toolchain has the target's standard library, compiled and as sources.
     Installed,
     /// Debian's compiler builds the standard library from source and links with this program.
     DebianBuildStd { linker: PathBuf },
@@ -42,10 +54,8 @@ pub(crate) fn ensure() -> Result<WasmToolchain> {
 }
 
 fn install() -> Result<WasmToolchain> {
-    let by_rustup =
-        run::passed_through(Command::new("rustup").args(["target", "add", TARGET]), "no target from rustup");
-    let Err(rustup_error) = by_rustup else {
-        return find().context("rustup added the wasm target, and yet rustc does not find it");
+    let Err(rustup_error) = by_rustup() else {
+        return find().context("rustup added the wasm target and rust-src, and yet rustc does not find them");
     };
     eprintln!("warning: {rustup_error:#}");
     eprintln!("trying Debian's compiler instead, which builds the standard library for {TARGET} itself");
@@ -57,13 +67,28 @@ fn install() -> Result<WasmToolchain> {
         .with_context(|| format!("installed {packages}, but found no linker for wasm: install Debian's lld"))
 }
 
+fn by_rustup() -> Result<()> {
+    let add = |words: [&str; 3]| run::passed_through(Command::new("rustup").args(words), "not from rustup");
+    add(["target", "add", TARGET])?;
+    add(["component", "add", "rust-src"])
+}
+
 /// What this machine already has, without installing anything.
 fn find() -> Option<WasmToolchain> {
-    let libdir = run::answer(Command::new("rustc").args(["--target", TARGET, "--print", "target-libdir"]))?;
-    if has_std(Path::new(&libdir)) {
+    if has_compiled_std().unwrap_or(false) && has_sources().unwrap_or(false) {
         return Some(WasmToolchain::Installed);
     }
     debian_toolchain()
+}
+
+fn has_compiled_std() -> Option<bool> {
+    let libdir = run::answer(Command::new("rustc").args(["--target", TARGET, "--print", "target-libdir"]))?;
+    Some(has_std(Path::new(&libdir)))
+}
+
+fn has_sources() -> Option<bool> {
+    let sysroot = run::answer(Command::new("rustc").args(["--print", "sysroot"]))?;
+    Some(Path::new(&sysroot).join(SOURCES).exists())
 }
 
 fn has_std(libdir: &Path) -> bool {
@@ -77,7 +102,7 @@ fn has_std(libdir: &Path) -> bool {
 
 /// Debian's compiler, when it is there with its library's sources and a linker for wasm can be found.
 fn debian_toolchain() -> Option<WasmToolchain> {
-    let sources = Path::new(DEBIAN_RUSTLIB).join("src/rust/library/std").exists();
+    let sources = Path::new("/usr").join(SOURCES).exists();
     let complete = sources && Path::new("/usr/bin/rustc").exists() && Path::new("/usr/bin/cargo").exists();
     if !complete {
         return None;
@@ -101,7 +126,7 @@ impl WasmToolchain {
     /// One phrase for the set-up's report.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Installed => format!("{TARGET} is installed"),
+            Self::Installed => format!("{TARGET} is installed, with the library's sources"),
             Self::DebianBuildStd { linker } => {
                 format!("Debian's rustc builds the standard library, linked by {}", linker.display())
             }
@@ -120,9 +145,20 @@ impl WasmToolchain {
             .env("RUSTC", "/usr/bin/rustc")
             .env("CARGO", "/usr/bin/cargo")
             .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+            .env("CARGO_UNSTABLE_BUILD_STD", STD)
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
             .env_remove("RUSTUP_TOOLCHAIN");
+        Ok(())
+    }
+
+    /// The same for a release, which is to be small.
+    pub(crate) fn prepare_release(&self, command: &mut Command) -> Result<()> {
+        self.prepare(command)?;
+        command
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_UNSTABLE_BUILD_STD", STD)
+            .env("CARGO_UNSTABLE_BUILD_STD_FEATURES", STD_FEATURES)
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", RELEASE_FLAGS);
         Ok(())
     }
 
