@@ -657,11 +657,11 @@ fn who_asks_about_users_that_cannot_be_asked_hears_an_error_and_never_that_they_
     };
     let unanswered = Command::Answered { ticket: ticket.clone(), told: None };
     let trace = adapter.run(&unanswered);
+    assert_eq!(names(&trace), ["commit", "send", "reply"], "and the connection stays");
     let error = r#"{"reqIdentifier":2005,"msgIncr":"m","operationID":"o","errCode":500,"errMsg":"ServerInternalError","data":null}"#;
     assert_eq!(
-        trace[..],
-        [Event::Send(connection, Payload::Binary(error.into())), Event::Reply(Reply::Done)],
-        "and the connection stays"
+        trace[1..],
+        [Event::Send(connection, Payload::Binary(error.into())), Event::Reply(Reply::Done)]
     );
     adapter.close(connection);
     assert_eq!(names(&adapter.run(&unanswered)), ["reply"], "nobody waits any more");

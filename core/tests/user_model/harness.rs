@@ -324,7 +324,7 @@ impl Store for Memory {
                 Change::Subscribed { connection, watched } => {
                     for (user, stamp) in watched {
                         let row = self.subscriptions.entry((connection.to_string(), user.clone()));
-                        row.or_default().0 = *stamp;
+                        row.or_insert((*stamp, Seen::unanswered())).0 = *stamp;
                     }
                 }
                 Change::Unsubscribed { connection, watched } => {

@@ -94,7 +94,15 @@ impl User {
                 let users = ticket.asked.iter().map(|id| tip(id, platforms(id))).collect();
                 request.answer(Some(PresenceTips { users }.encode_to_vec()))
             }
-            None => request.fail(Code::Internal),
+            None => {
+                // No answer will show what was heard meanwhile: from here on it is pushed.
+                let waiting = loaded.subscriptions.iter().filter(|row| row.heard.is_unanswered());
+                let told: Vec<_> = waiting.map(|row| (row.watched.clone(), Seen::default())).collect();
+                if !told.is_empty() {
+                    changes.push(Change::Heard { connection: connection.id, told });
+                }
+                request.fail(Code::Internal)
+            }
         };
         let payload = gateway::encode(connection.wire, &response);
         let actions = vec![Action::Send { connection: connection.id, payload }];

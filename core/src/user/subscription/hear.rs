@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl User {
-    /// Every connection that follows the user and knows less is told. Answered with whether there is any, so that who is
+    /// Every connection that follows the user and knows less is told; one that waits for its answer reads it there. Answered with whether there is any, so that who is
     /// followed by nobody here need not tell again.
     pub(in crate::user) fn notified(&self, notice: &Notice, loaded: &Loaded) -> Outcome {
         let followers =
@@ -26,7 +26,7 @@ impl User {
             }
             let told = vec![(watched.clone(), *seen)];
             outcome.changes.push(Change::Heard { connection: connection.id, told });
-            if heard.platforms == seen.platforms {
+            if heard.platforms == seen.platforms || heard.is_unanswered() {
                 continue;
             }
             let tips = PresenceTips { users: vec![tip(watched.as_str(), seen.platforms)] };

@@ -74,10 +74,23 @@ impl Stamp {
 /// Where a user is, as its watchers are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// Of two the greater is the newer; 0 before anything was ever told.
+    /// Of two the greater is the newer; 0 before anything was ever told, and -1 in what a client knows before it was
+    /// answered.
     pub sequence: i64,
     /// Its platforms.
     pub platforms: PlatformSet,
+}
+
+impl Seen {
+    /// What the client of a new subscription knows.
+    pub fn unanswered() -> Self {
+        Self { sequence: -1, platforms: PlatformSet::default() }
+    }
+
+    /// Whether the client still waits for its answer, which will show whatever has become known by then.
+    pub const fn is_unanswered(&self) -> bool {
+        self.sequence < 0
+    }
 }
 
 /// What a user's watchers are told.

@@ -163,11 +163,12 @@ pub(in crate::user) fn subscribe(
     connection: ConnId,
     watched: &[(UserId, Stamp)],
 ) -> Statement {
-    let sql = "INSERT INTO subscription (user, connection, watched, stamp) \
-         SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?3) WHERE true \
+    let sql = "INSERT INTO subscription (user, connection, watched, stamp, sequence) \
+         SELECT ?1, ?2, value ->> 0, value ->> 1, ?4 FROM json_each(?3) WHERE true \
          ON CONFLICT (user, connection, watched) DO UPDATE SET stamp = excluded.stamp";
     let list = json!(watched).to_string();
-    Statement::new(sql, [user.as_str().into(), connection.to_string().into(), list.into()])
+    let unanswered = Seen::unanswered().sequence;
+    Statement::new(sql, [user.as_str().into(), connection.to_string().into(), list.into(), unanswered.into()])
 }
 
 /// The rows stay for a while, as nobody's: whom they follow has to be told.

@@ -1,0 +1,135 @@
+//! What a client is told of those whom it follows, and when.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+#[allow(dead_code, reason = "the model's tests use the rest")]
+#[path = "user_model/harness.rs"]
+mod harness;
+
+use harness::{Adapter, Event, Setup, Sqlite, Trace, platform};
+use rollcall_core::{
+    gateway::{Incoming, Payload},
+    id::{ConnId, UserId},
+    platform::PlatformSet,
+    user::{Command, Notice, Seen, Stamp, Ticket},
+};
+
+const ANDROID: u8 = 2;
+const WEB: u8 = 5;
+
+/// A user with one connection.
+struct Follower {
+    adapter: Adapter<Sqlite>,
+    connection: ConnId,
+}
+
+impl Follower {
+    fn connected() -> Self {
+        let mut adapter = Adapter::new(Setup::default());
+        let token = adapter.issue(WEB);
+        let connection = adapter.open(&token);
+        Self { adapter, connection }
+    }
+
+    /// Asks to follow `u1`, which is to be asked now.
+    fn asks(&mut self) -> (Vec<(UserId, Stamp)>, Ticket) {
+        let asked = format!(
+            r#"{{"reqIdentifier":2005,"sendID":"{}","operationID":"o","msgIncr":"m","data":"CgJ1MQ=="}}"#,
+            self.adapter.user.id()
+        );
+        let message = Incoming::Binary(asked.into_bytes());
+        let trace = self.adapter.run(&Command::Receive { connection: self.connection, message });
+        let watch = trace.into_iter().find_map(|event| match event {
+            Event::Watch(watches, ticket) => Some((watches, ticket)),
+            _ => None,
+        });
+        watch.expect("whoever is followed is asked")
+    }
+
+    /// What the client hears when `u1` tells that it is there.
+    fn hears(&mut self, sequence: i64, platforms: &[u8]) -> Vec<String> {
+        let watched = UserId::new("u1").unwrap();
+        let notice = Notice { watched, seen: seen(sequence, platforms) };
+        sent(&self.adapter.run(&Command::Notified(notice)))
+    }
+
+    fn is_answered(
+        &mut self,
+        (watches, ticket): (Vec<(UserId, Stamp)>, Ticket),
+        told: Option<Seen>,
+    ) -> Vec<String> {
+        let told = told.map(|seen| watches.into_iter().map(|(user, stamp)| (user, stamp, seen)).collect());
+        sent(&self.adapter.run(&Command::Answered { ticket, told }))
+    }
+}
+
+fn seen(sequence: i64, platforms: &[u8]) -> Seen {
+    Seen { sequence, platforms: platforms.iter().copied().map(platform).collect::<PlatformSet>() }
+}
+
+fn sent(trace: &Trace) -> Vec<String> {
+    let text = |event: &Event| match event {
+        Event::Send(_, Payload::Binary(bytes)) => Some(String::from_utf8(bytes.clone()).unwrap()),
+        _ => None,
+    };
+    trace.iter().filter_map(text).collect()
+}
+
+fn answer(data: &str) -> Vec<String> {
+    vec![format!(
+        r#"{{"reqIdentifier":2005,"msgIncr":"m","operationID":"o","errCode":0,"errMsg":"","data":"{data}"}}"#
+    )]
+}
+
+fn push(data: &str) -> Vec<String> {
+    vec![format!(
+        r#"{{"reqIdentifier":2005,"msgIncr":"","operationID":"","errCode":0,"errMsg":"","data":"{data}"}}"#
+    )]
+}
+
+/// `u1` on nothing, on Android, and on Web.
+const NOWHERE: &str = "CgQKAnUx";
+const ON_ANDROID: &str = "CgcKAnUxEgEC";
+const ON_WEB: &str = "CgcKAnUxEgEF";
+
+#[test]
+fn a_notice_that_overtakes_the_answer_is_shown_by_it_and_not_before() {
+    let mut follower = Follower::connected();
+    let asked = follower.asks();
+    assert_eq!(follower.hears(3, &[ANDROID]), Vec::<String>::new(), "the answer is still due");
+    assert_eq!(follower.is_answered(asked, Some(seen(2, &[]))), answer(ON_ANDROID));
+    assert_eq!(follower.hears(3, &[ANDROID]), Vec::<String>::new(), "it was told");
+    assert_eq!(follower.hears(4, &[]), push(NOWHERE));
+}
+
+#[test]
+fn who_was_answered_about_somebody_never_seen_hears_of_the_first_move() {
+    let mut follower = Follower::connected();
+    let asked = follower.asks();
+    assert_eq!(follower.is_answered(asked, Some(Seen::default())), answer(NOWHERE));
+    assert_eq!(follower.hears(1, &[WEB]), push(ON_WEB));
+}
+
+#[test]
+fn asking_again_holds_back_nothing() {
+    let mut follower = Follower::connected();
+    let asked = follower.asks();
+    follower.is_answered(asked, Some(Seen::default()));
+    let again = follower.asks();
+    assert_eq!(follower.hears(1, &[WEB]), push(ON_WEB), "it was answered once");
+    assert_eq!(follower.is_answered(again, Some(Seen::default())), answer(ON_WEB));
+}
+
+#[test]
+fn after_an_answer_that_is_an_error_moves_are_pushed() {
+    let mut follower = Follower::connected();
+    let asked = follower.asks();
+    assert!(follower.is_answered(asked, None)[0].contains(r#""errCode":500"#));
+    assert_eq!(follower.hears(1, &[WEB]), push(ON_WEB));
+}
