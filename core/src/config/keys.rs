@@ -65,6 +65,7 @@ pub const KEYS: &[Key] = &[
         "none",
         "origin only: the same of one address, or of one IPv6 network; trusted proxies have no bound",
     ),
+    key("server.allowed_origins", Kind::Texts, "any", "origin only: pages that may open sockets"),
     key(
         "server.tls.certificate",
         Kind::Text,

@@ -57,6 +57,7 @@ fn set(settings: &mut Settings, path: &str, value: &Value) -> Result<(), String>
         "server.drain_seconds" => server.drain_seconds = count(value)?,
         "server.max_connections" => server.max_connections = count(value)?,
         "server.max_connections_per_address" => server.max_connections_per_address = Some(count(value)?),
+        "server.allowed_origins" => server.allowed_origins = Some(texts(value)?),
         "server.tls.certificate" => server.tls.certificate = Some(text(value)?),
         "server.tls.key" => server.tls.key = Some(text(value)?),
         "auth.secret" => auth.secret = Some(secret(value)?),

@@ -43,6 +43,8 @@ pub struct Server {
     pub drain_seconds: u32,
     pub max_connections: u32,
     pub max_connections_per_address: Option<u32>,
+    /// `None` allows any.
+    pub allowed_origins: Option<Vec<String>>,
     pub tls: Tls,
 }
 
@@ -148,6 +150,7 @@ impl Default for Server {
             drain_seconds: 10,
             max_connections: 100_000,
             max_connections_per_address: None,
+            allowed_origins: None,
             tls: Tls::default(),
         }
     }

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use rollcall_core::config::{Runtime, Settings};
+use rollcall_core::{
+    config::{Runtime, Settings},
+    net::AllowedOrigins,
+};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
@@ -38,11 +41,16 @@ pub struct Running {
 /// Opens the store in `data_dir`, ends what a crash left open, and begins to serve.
 ///
 /// # Errors
-/// When a certificate does not read, the store cannot be opened, or the address not be bound.
+/// When a certificate or an allowed origin does not read, the store cannot be opened, or the address not be bound.
 pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<Running> {
     let listen: SocketAddr = settings.server.listen.parse().context("server.listen")?;
     let header_timeout = Duration::from_secs(settings.server.header_timeout_seconds.into());
     let tls = Tls::load(&settings.server.tls)?;
+    let allowed =
+        AllowedOrigins::new(settings.server.allowed_origins.as_deref()).context("server.allowed_origins")?;
+    if allowed.is_any() {
+        tracing::warn!("server.allowed_origins is not set: pages of any origin may open sockets");
+    }
     let admission = Admission::new(&settings);
     descriptors::raise(settings.server.max_connections);
     let users = open(settings, data_dir.path())?;
@@ -54,7 +62,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let lease = tokio::spawn(lease::keep(users.store().clone()));
     let sweep = tokio::spawn(sweep::keep(users.clone()));
     let origin = Origin::new(users)?;
-    let router = rollcall_api::router(origin.clone(), socket::routes(&origin));
+    let router = rollcall_api::router(origin.clone(), socket::routes(&origin, allowed));
     let (stop, stopping) = watch::channel(false);
     let entrance = Arc::new(Entrance::new(router, origin.wheel().clone(), header_timeout, tls.clone()));
     let connections = TaskTracker::new();

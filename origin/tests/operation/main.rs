@@ -17,5 +17,6 @@ mod http2;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod liveness;
+mod pages;
 mod places;
 mod slowness;

@@ -1,4 +1,8 @@
-//! Which address a request came from (`docs/rules/users.md#remote-address`).
+//! Where a request came from: the address (`docs/rules/users.md#remote-address`), and the page.
+
+mod web_origin;
+
+pub use web_origin::{AllowedOrigins, NotAnOrigin};
 
 /// The client's address: the peer, unless the peer is a trusted proxy and says who is behind it.
 ///
