@@ -11,8 +11,10 @@
     reason = "a test"
 )]
 
+mod descriptors;
 mod drain;
 mod encryption;
+mod heads;
 mod http2;
 #[path = "../kit/mod.rs"]
 mod kit;
