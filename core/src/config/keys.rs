@@ -110,6 +110,13 @@ pub const KEYS: &[Key] = &[
         "edge only: every live record is checked within this",
     ),
     key("presence.max_records_per_user", Kind::Integer, "1000", "ended records kept per user"),
+    key("limits.handshakes_per_minute", Kind::Integer, "none", "origin only: upgrades of one address"),
+    key(
+        "limits.token_requests_per_minute",
+        Kind::Integer,
+        "none",
+        "origin only: the same of `/auth/` requests",
+    ),
     key("openim.errdlt_style", Kind::Text, "seed", "`seed` or `v38`: how errDlt is written"),
     key("openim.max_user_ids", Kind::Integer, "1000", "userIDs in one query; 1001 above it"),
     key(

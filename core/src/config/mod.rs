@@ -15,7 +15,7 @@ mod validate;
 pub use error::ConfigError;
 pub use keys::{KEYS, Key, Kind};
 pub use settings::{
-    Auth, Introspection, MessageCenter, OpenIm, Presence, Profile, ReceiveTypes, Runtime, Server, Settings,
-    StaticToken, Tls,
+    Auth, Introspection, Limits, MessageCenter, OpenIm, Presence, Profile, ReceiveTypes, Runtime, Server,
+    Settings, StaticToken, Tls,
 };
 pub use sources::VARIABLE_PREFIX;

@@ -48,7 +48,7 @@ fn known(prefix: &str) -> String {
 }
 
 fn set(settings: &mut Settings, path: &str, value: &Value) -> Result<(), String> {
-    let Settings { server, auth, presence, openim, message_center } = settings;
+    let Settings { server, auth, presence, limits, openim, message_center } = settings;
     match path {
         "server.listen" => server.listen = text(value)?,
         "server.data_dir" => server.data_dir = text(value)?,
@@ -78,6 +78,8 @@ fn set(settings: &mut Settings, path: &str, value: &Value) -> Result<(), String>
         "presence.directory_shards" => presence.directory_shards = count(value)?,
         "presence.audit_seconds" => presence.audit_seconds = count(value)?,
         "presence.max_records_per_user" => presence.max_records_per_user = count(value)?,
+        "limits.handshakes_per_minute" => limits.handshakes_per_minute = Some(count(value)?),
+        "limits.token_requests_per_minute" => limits.token_requests_per_minute = Some(count(value)?),
         "openim.errdlt_style" => {
             openim.errdlt_style = choice(value, ["seed", "v38"], [DetailStyle::Seed, DetailStyle::V38])?;
         }

@@ -30,6 +30,7 @@ pub struct Settings {
     pub server: Server,
     pub auth: Auth,
     pub presence: Presence,
+    pub limits: Limits,
     pub openim: OpenIm,
     pub message_center: MessageCenter,
 }
@@ -102,6 +103,13 @@ pub struct Presence {
     pub directory_shards: u32,
     pub audit_seconds: u32,
     pub max_records_per_user: u32,
+}
+
+/// Of one client address; `None` has no bound.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Limits {
+    pub handshakes_per_minute: Option<u32>,
+    pub token_requests_per_minute: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

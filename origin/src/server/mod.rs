@@ -6,6 +6,7 @@ mod connection;
 mod descriptors;
 mod lease;
 mod pace;
+mod rate;
 mod serve;
 mod shutdown;
 mod sweep;

@@ -15,7 +15,8 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
-    accept::accept, admission::Admission, connection::Entrance, descriptors, lease, sweep, tls::Tls,
+    accept::accept, admission::Admission, connection::Entrance, descriptors, lease, rate::Rates, sweep,
+    tls::Tls,
 };
 use crate::{backend::Origin, data_dir::DataDir, socket, store::Store, users::Users};
 
@@ -41,7 +42,8 @@ pub struct Running {
 /// Opens the store in `data_dir`, ends what a crash left open, and begins to serve.
 ///
 /// # Errors
-/// When a certificate or an allowed origin does not read, the store cannot be opened, or the address not be bound.
+/// When a certificate, an allowed origin or a limit does not read, the store cannot be opened, or the address not be
+/// bound.
 pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<Running> {
     let listen: SocketAddr = settings.server.listen.parse().context("server.listen")?;
     let header_timeout = Duration::from_secs(settings.server.header_timeout_seconds.into());
@@ -51,6 +53,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     if allowed.is_any() {
         tracing::warn!("server.allowed_origins is not set: pages of any origin may open sockets");
     }
+    let rates = Rates::new(&settings)?;
     let admission = Admission::new(&settings);
     descriptors::raise(settings.server.max_connections);
     let users = open(settings, data_dir.path())?;
@@ -62,7 +65,8 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let lease = tokio::spawn(lease::keep(users.store().clone()));
     let sweep = tokio::spawn(sweep::keep(users.clone()));
     let origin = Origin::new(users)?;
-    let router = rollcall_api::router(origin.clone(), socket::routes(&origin, allowed));
+    let router =
+        rates.before(rollcall_api::router(origin.clone(), socket::routes(&origin, allowed)), &origin);
     let (stop, stopping) = watch::channel(false);
     let entrance = Arc::new(Entrance::new(router, origin.wheel().clone(), header_timeout, tls.clone()));
     let connections = TaskTracker::new();

@@ -21,4 +21,5 @@ mod kit;
 mod liveness;
 mod pages;
 mod places;
+mod rates;
 mod slowness;

@@ -1,0 +1,220 @@
+//! How often one client address may ask for what is expensive or can be guessed: sockets and tokens.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock as _, DefaultClock},
+    state::keyed::HashMapStateStore,
+};
+use http::{HeaderValue, Method, StatusCode, header};
+use rollcall_api::{
+    Backend as _,
+    openim::{gateway, joined_header},
+};
+use rollcall_core::{config::Settings, net::remote_address};
+use serde_json::{Value, json};
+
+use super::{admission::network, connection::Peer};
+use crate::backend::Origin;
+
+/// More addresses than this are not told apart.
+const ADDRESSES: usize = 100_000;
+/// Addresses are forgotten after as many requests as there are addresses, and never more often than this.
+const SWEEP: usize = 1024;
+
+/// Both limits; those that are not configured are none.
+#[derive(Clone)]
+pub(super) struct Rates {
+    handshakes: Option<Arc<Rate>>,
+    tokens: Option<Arc<Rate>>,
+}
+
+/// So many a minute of each address: all of them at once, or evenly.
+struct Rate {
+    limiter: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>,
+    clock: DefaultClock,
+    most_addresses: usize,
+    /// Requests since addresses that have their whole quota back were last forgotten.
+    unswept: AtomicUsize,
+}
+
+impl Rates {
+    /// # Errors
+    /// When a limit is 0; the key is named.
+    pub(super) fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let limits = &settings.limits;
+        let rate = |key: &'static str, configured: Option<u32>| {
+            let most =
+                configured.map(|most| NonZeroU32::new(most).context("expected at least 1").context(key));
+            Ok::<_, anyhow::Error>(most.transpose()?.map(|most| Arc::new(Rate::new(most, ADDRESSES))))
+        };
+        Ok(Self {
+            handshakes: rate("limits.handshakes_per_minute", limits.handshakes_per_minute)?,
+            tokens: rate("limits.token_requests_per_minute", limits.token_requests_per_minute)?,
+        })
+    }
+
+    /// Asked before everything else that `router` does; not at all if nothing is limited.
+    pub(super) fn before(self, router: Router, origin: &Origin) -> Router {
+        if self.handshakes.is_none() && self.tokens.is_none() {
+            return router;
+        }
+        router.layer(middleware::from_fn_with_state((self, origin.clone()), limit))
+    }
+
+    /// The limit that a request counts for.
+    fn of(&self, request: &Request) -> Option<&Rate> {
+        if gateway::wants_upgrade(request.headers()) {
+            self.handshakes.as_deref()
+        } else if request.method() == Method::POST && request.uri().path().starts_with("/auth/") {
+            self.tokens.as_deref()
+        } else {
+            None
+        }
+    }
+}
+
+async fn limit(State((rates, origin)): State<(Rates, Origin)>, request: Request, next: Next) -> Response {
+    let wait = rates.of(&request).and_then(|rate| rate.take(client(&request, origin.settings())?).err());
+    match wait {
+        Some(wait) => refusal(&origin, &request, wait),
+        None => next.run(request).await,
+    }
+}
+
+/// The address that a request counts for: the client's, and the proxy's if that says nothing readable.
+fn client(request: &Request, settings: &Settings) -> Option<IpAddr> {
+    let peer = request.extensions().get::<Peer>()?.0.ip().to_canonical();
+    let forwarded = joined_header(request.headers(), "X-Forwarded-For");
+    let text = peer.to_string();
+    let address = remote_address(&text, forwarded.as_deref(), &settings.server.trusted_proxies);
+    Some(address.parse().unwrap_or(peer))
+}
+
+/// In the words of the family that the path belongs to.
+fn refusal(origin: &Origin, request: &Request, wait: Duration) -> Response {
+    let body = if request.uri().path().starts_with("/ws/messageCenter") {
+        json!({
+            "code": "E0",
+            "msg": "too many requests",
+            "data": {},
+            "datetime": origin.zone().format(origin.now()),
+            "ext": {"eKey": "too_many_requests"},
+        })
+    } else {
+        json!({"errCode": 429, "errMsg": "TooManyRequests", "errDlt": "too many requests of this address"})
+    };
+    answer(&body, wait)
+}
+
+fn answer(body: &Value, wait: Duration) -> Response {
+    // A part of a second would be too early.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, body.to_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
+}
+
+impl Rate {
+    fn new(a_minute: NonZeroU32, most_addresses: usize) -> Self {
+        let clock = DefaultClock::default();
+        let limiter =
+            RateLimiter::new(Quota::per_minute(a_minute), HashMapStateStore::default(), clock.clone());
+        Self { limiter, clock, most_addresses, unswept: AtomicUsize::new(0) }
+    }
+
+    /// Counts a request, or says how long to wait before the next one.
+    fn take(&self, address: IpAddr) -> Result<(), Duration> {
+        let addresses = self.limiter.len();
+        if self.unswept.fetch_add(1, Relaxed) >= addresses.max(SWEEP) {
+            self.unswept.store(0, Relaxed);
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
+        }
+        let address = network(address);
+        let key = if addresses < self.most_addresses { address } else { neighbourhood(address) };
+        self.limiter.check_key(&key).map_err(|refused| refused.wait_time_from(self.clock.now()))
+    }
+}
+
+/// What counts as one address when there are too many: nobody owns many of these.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & !0xffff).into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !(u128::MAX >> 32)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(a_minute: u32, most_addresses: usize) -> Rate {
+        Rate::new(NonZeroU32::new(a_minute).unwrap(), most_addresses)
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_may_spend_its_minute_at_once_and_is_told_how_long_to_wait_then() {
+        let rate = rate(3, ADDRESSES);
+        assert!((0..3).all(|_| rate.take(ip("192.0.2.1")).is_ok()));
+        let wait = rate.take(ip("192.0.2.1")).unwrap_err();
+        assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(20), "{wait:?}");
+        assert!(rate.take(ip("192.0.2.2")).is_ok());
+    }
+
+    #[test]
+    fn of_ipv6_a_network_counts_as_one_and_a_mapped_address_as_itself() {
+        let rate = rate(1, ADDRESSES);
+        assert!(rate.take(ip("2001:db8::1")).is_ok());
+        assert!(rate.take(ip("2001:db8::ffff:1")).is_err());
+        assert!(rate.take(ip("2001:db8:0:1::1")).is_ok());
+        assert!(rate.take(ip("192.0.2.1")).is_ok());
+        assert!(rate.take(ip("::ffff:192.0.2.1")).is_err());
+    }
+
+    #[test]
+    fn a_crowd_of_addresses_does_not_grow_the_store_without_bound() {
+        let rate = rate(1000, 50);
+        for n in 0..10_000_u32 {
+            rate.take(Ipv4Addr::from_bits(0x0a00_0000 + n).into()).unwrap_or_default();
+        }
+        assert!(rate.limiter.len() <= 51, "{} addresses", rate.limiter.len());
+    }
+
+    #[test]
+    fn who_has_the_whole_quota_back_is_forgotten() {
+        // A thousandth of a second each.
+        let rate = rate(60_000, ADDRESSES);
+        for n in 0..100_u32 {
+            rate.take(Ipv4Addr::from_bits(0x0a00_0000 + n).into()).unwrap();
+        }
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while rate.limiter.len() > 50 {
+            rate.take(ip("192.0.2.1")).unwrap_or_default();
+            assert!(std::time::Instant::now() < deadline, "{} addresses", rate.limiter.len());
+        }
+    }
+}
