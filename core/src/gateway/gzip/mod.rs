@@ -83,7 +83,7 @@ fn deflate(content: &[u8]) -> Vec<u8> {
 fn end(mut stream: Vec<u8>, content: &[u8]) -> Vec<u8> {
     stream.extend_from_slice(&crc(content).to_le_bytes());
     // As the format says: modulo 2^32.
-    let length = u32::try_from(content.len() & 0xffff_ffff).unwrap_or_default();
+    let length = content.len() as u32;
     stream.extend_from_slice(&length.to_le_bytes());
     stream
 }
