@@ -80,10 +80,11 @@ impl Rates {
 
     /// The limit that a request counts for.
     fn of(&self, request: &Request) -> Option<&Rate> {
-        if gateway::wants_upgrade(request.headers()) {
-            self.handshakes.as_deref()
-        } else if request.method() == Method::POST && request.uri().path().starts_with("/auth/") {
+        // The path first: nothing is upgraded there, so that an `Upgrade` header would only buy more guesses.
+        if request.method() == Method::POST && request.uri().path().starts_with("/auth/") {
             self.tokens.as_deref()
+        } else if gateway::wants_upgrade(request.headers()) {
+            self.handshakes.as_deref()
         } else {
             None
         }

@@ -64,6 +64,30 @@ async fn requests_for_tokens_of_one_address_are_bounded_and_nothing_else_is() {
     assert_eq!(world.send(&Request::new("GET", "/health")).await.unwrap().response.status, 200);
 }
 
+/// A limiter that sorts requests by their headers alone lets whoever calls a guess a handshake guess for ever.
+#[tokio::test]
+async fn a_guess_that_calls_itself_a_handshake_is_a_guess_all_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let both = [
+        ("ROLLCALL__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "2"),
+        ("ROLLCALL__LIMITS__HANDSHAKES_PER_MINUTE", "2"),
+    ];
+    for limited in [&both[..1], &both[..]] {
+        let server = Server::start_with(&home.path().join("data"), limited);
+        let world = server.world();
+        let guess = Request::post("/auth/get_admin_token")
+            .header("operationID", "guess")
+            .header("upgrade", "websocket")
+            .header("connection", "upgrade")
+            .body("{}");
+        for _ in 0..2 {
+            assert_eq!(world.send(&guess).await.unwrap().envelope().unwrap().code(), 1001, "{limited:?}");
+        }
+        assert_eq!(world.send(&guess).await.unwrap().response.status, 429, "{limited:?}");
+        assert_ne!(knock(&world, "/", "").await.status, 429, "{limited:?}");
+    }
+}
+
 #[test]
 fn a_limit_of_none_at_all_stops_the_start_and_is_named() {
     let home = tempfile::tempdir().unwrap();
