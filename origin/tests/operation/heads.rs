@@ -25,6 +25,18 @@ async fn a_head_over_its_bound_is_refused_and_one_under_it_is_read() {
 }
 
 #[tokio::test]
+async fn more_headers_than_a_hundred_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(&home.path().join("data"), "");
+    for (headers, status) in [(90, 200), (101, 431)] {
+        let request = (0..headers)
+            .fold(Request::new("GET", "/health"), |request, n| request.header(&format!("x-{n}"), "y"));
+        let mut connection = Connection::open(server.address).await.unwrap();
+        assert_eq!(connection.send(&request).await.unwrap().status, status, "{headers} headers");
+    }
+}
+
+#[tokio::test]
 async fn a_head_of_http2_has_its_bound_too_and_the_connection_goes_on() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(&home.path().join("data"), "");

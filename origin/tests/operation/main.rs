@@ -19,7 +19,9 @@ mod http2;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod liveness;
+mod oversize;
 mod pages;
 mod places;
 mod rates;
+mod slow_reader;
 mod slowness;

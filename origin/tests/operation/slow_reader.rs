@@ -1,0 +1,124 @@
+//! A client that no longer takes what others' doings send it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use rollcall_conformance::{
+    http::Connection,
+    proto,
+    world::World,
+    ws::{Event, Handshake, Opening, Socket},
+};
+use tokio::{net::TcpSocket, task::JoinSet};
+
+use crate::kit::Server;
+
+const FOLLOWED: usize = 16;
+/// The most that may be sent before it is closed.
+const EVENTS: usize = 10_000;
+/// Before the read deadline of 30 s, which would end it as well.
+const IN_TIME: Duration = Duration::from_secs(28);
+
+async fn follow(socket: &mut Socket, user: &str, followed: &[String]) {
+    let all: Vec<&str> = followed.iter().map(String::as_str).collect();
+    let answer = socket.ask(2005, user, Some(&proto::subscription(&all, &[]))).await.unwrap();
+    assert_eq!(answer["errCode"], 0, "{answer}");
+}
+
+/// A socket for which the kernel, on both sides, takes hardly anything that is not read: by default it is some megabytes on
+/// the loopback, whose segments are large.
+async fn narrow(server: &Server, world: &World, user: &str) -> Socket {
+    let token = world.issue(user, 5).await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(1).unwrap();
+    socket2::SockRef::from(&socket).set_tcp_mss(536).unwrap();
+    let connection = Connection::over(socket.connect(server.address).await.unwrap(), server.address);
+    match world.knock_over(connection, &Handshake::new(user, 5, &token)).await.unwrap() {
+        Opening::Upgraded(mut socket) => {
+            socket.text().await.unwrap();
+            *socket
+        }
+        Opening::Refused(response) => panic!("refused: {}", response.status),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(&home.path().join("data"), "");
+    let world = server.world();
+    // Long names, so that few events fill much.
+    let followed: Vec<String> = (0..FOLLOWED).map(|n| format!("{n}-{}", "s".repeat(240))).collect();
+    let mut slow = narrow(&server, &world, "slow").await;
+    follow(&mut slow, "slow", &followed).await;
+    let (_, mut honest) = world.login("honest", 5).await.unwrap();
+    follow(&mut honest, "honest", &followed).await;
+
+    let (pushed, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let listening = tokio::spawn({
+        let (pushed, over) = (pushed.clone(), over.clone());
+        async move {
+            while !over.load(Relaxed) {
+                let event = honest.next().await;
+                assert!(matches!(event, Event::Binary(_)), "{event:?}");
+                pushed.fetch_add(1, Relaxed);
+            }
+            honest
+        }
+    });
+    let mut moving = JoinSet::new();
+    for user in followed.clone() {
+        let (world, over) = (server.world(), over.clone());
+        moving.spawn(async move {
+            let token = world.issue(&user, 2).await.unwrap();
+            while !over.load(Relaxed) {
+                world.open(&user, 2, &token).await.unwrap().close().await.unwrap();
+            }
+        });
+    }
+
+    let begun = Instant::now();
+    let mut longest = Duration::ZERO;
+    loop {
+        let asked = Instant::now();
+        let online = world.platforms("slow").await.unwrap();
+        longest = longest.max(asked.elapsed());
+        let sent = pushed.load(Relaxed);
+        if online.is_empty() {
+            println!(
+                "closed after {sent} pushes and {:?}; slowest status meanwhile {longest:?}",
+                begun.elapsed()
+            );
+            break;
+        }
+        assert!(
+            sent < EVENTS && begun.elapsed() < IN_TIME,
+            "{sent} pushes wait for a client that reads none"
+        );
+    }
+    assert!(begun.elapsed() < IN_TIME, "it may have been the read deadline: {:?}", begun.elapsed());
+    assert!(longest < Duration::from_secs(1), "a status of others took {longest:?}");
+
+    over.store(true, Relaxed);
+    while let Some(moved) = moving.join_next().await {
+        moved.unwrap();
+    }
+    // One more push, so that who waits for it sees that it is over.
+    let _last = world.login(&followed[0], 2).await.unwrap();
+    let mut honest = listening.await.unwrap();
+    honest.send_text(r#"{"type":"ping"}"#).await.unwrap();
+    loop {
+        match honest.next().await {
+            Event::Binary(_) => {}
+            Event::Text(pong) => break assert!(pong.contains("pong"), "{pong}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    drop(slow);
+    world.login("slow", 5).await.unwrap().1.alive().await.unwrap();
+}
