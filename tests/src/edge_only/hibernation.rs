@@ -20,9 +20,10 @@ use crate::{
     ws::{Handshake, Socket},
 };
 
-/// The runtime evicts an object 10 s after its last event. Nothing announces it, and whoever looks prevents
-/// it, so this is a wait: the one of this module, for all of its users together.
-const PAST_EVICTION: Duration = Duration::from_secs(12);
+/// The runtime evicts an object 10 s after its last event, what it does after an answer included, and some seconds later
+/// on a busy machine. Nothing announces it, and whoever looks prevents it, so this is a wait: the one of this module, for
+/// all of its users together.
+const PAST_EVICTION: Duration = Duration::from_secs(20);
 
 /// Plays the same scene twice, without a break and with an idle time in its middle: every answer, frame and
 /// close must be the same.
