@@ -5,6 +5,7 @@
 pub mod backend;
 pub mod configuration;
 pub mod data_dir;
+pub mod metrics;
 mod outgoing;
 pub mod server;
 pub mod socket;

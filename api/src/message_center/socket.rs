@@ -28,6 +28,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Refused(Fault);
 
+impl Refused {
+    /// The error's machine word.
+    pub const fn key(&self) -> &'static str {
+        self.0.key()
+    }
+}
+
 /// Where consoles connect.
 pub(super) const PATH: &str = "/ws/messageCenter";
 /// Where SockJS lets those in that do without its framing.

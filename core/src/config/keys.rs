@@ -74,6 +74,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("server.tls.key", Kind::Text, "none", "origin only: file with its private key in PEM"),
     key(
+        "server.metrics_listen",
+        Kind::Text,
+        "none",
+        "origin only: where Prometheus metrics are served, to anybody who can connect",
+    ),
+    key(
         "auth.secret",
         Kind::Secret,
         "generated (origin), none (edge)",

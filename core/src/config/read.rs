@@ -51,6 +51,7 @@ fn set(settings: &mut Settings, path: &str, value: &Value) -> Result<(), String>
     let Settings { server, auth, presence, limits, openim, message_center } = settings;
     match path {
         "server.listen" => server.listen = text(value)?,
+        "server.metrics_listen" => server.metrics_listen = Some(text(value)?),
         "server.data_dir" => server.data_dir = text(value)?,
         "server.trusted_proxies" => server.trusted_proxies = texts(value)?,
         "server.header_timeout_seconds" => server.header_timeout_seconds = count(value)?,

@@ -46,6 +46,7 @@ pub struct Server {
     pub max_connections_per_address: Option<u32>,
     /// `None` allows any.
     pub allowed_origins: Option<Vec<String>>,
+    pub metrics_listen: Option<String>,
     pub tls: Tls,
 }
 
@@ -159,6 +160,7 @@ impl Default for Server {
             max_connections: 100_000,
             max_connections_per_address: None,
             allowed_origins: None,
+            metrics_listen: None,
             tls: Tls::default(),
         }
     }

@@ -235,7 +235,7 @@ mod tests {
                 ("presence.multi_login_policy", _) => "5",
                 ("message_center.off_status", _) => "204",
                 ("openim.max_user_ids", _) => "2000",
-                ("server.listen" | "server.trusted_proxies", _) => "127.0.0.1:1",
+                ("server.listen" | "server.metrics_listen" | "server.trusted_proxies", _) => "127.0.0.1:1",
                 (_, Kind::Integer) => "12",
                 (_, Kind::Bool) => "true",
                 (_, Kind::Toml) => "[]",

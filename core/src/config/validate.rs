@@ -22,6 +22,10 @@ impl Settings {
             self.server.listen.parse::<SocketAddr>().is_ok(),
             "server.listen: expected ADDRESS:PORT, such as 127.0.0.1:10002",
         );
+        must(
+            self.server.metrics_listen.iter().all(|listen| listen.parse::<SocketAddr>().is_ok()),
+            "server.metrics_listen: expected ADDRESS:PORT, such as 127.0.0.1:10003",
+        );
         must(!self.server.data_dir.is_empty(), "server.data_dir: expected the path of a directory");
         must(self.server.header_timeout_seconds > 0, "server.header_timeout_seconds: expected at least 1");
         must(self.server.drain_seconds <= 3600, "server.drain_seconds: expected at most 3600");

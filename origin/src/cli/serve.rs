@@ -30,6 +30,9 @@ pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         let mut hangup = signal(SignalKind::hangup())?;
         let running = server::start(settings, data_dir).await?;
+        if let Some(url) = running.metrics_url() {
+            say(&format!("rollcall: metrics at {url}"))?;
+        }
         say(&format!("rollcall: listening on {}", running.url()))?;
         if generated {
             say(&format!("rollcall: the secret is kept in {place}/secret"))?;

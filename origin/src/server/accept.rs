@@ -14,6 +14,7 @@ use super::{
     admission::{Admission, Full, Place},
     connection::Entrance,
 };
+use crate::metrics::Bound;
 
 /// Without a descriptor nothing can be accepted until one is closed. One of ours is heard of; for one of the store's, or
 /// of another process, it is tried again after this.
@@ -81,12 +82,17 @@ fn admit(
         tracing::debug!(%error, "a connection was gone before it was served");
         return;
     }
+    entrance.metrics.accepted();
     let (entrance, stopping) = (entrance.clone(), stopping.clone());
     connections.spawn(async move { entrance.serve(stream, peer, place, stopping).await });
 }
 
 /// At once and without a task: whoever is too much must cost nothing.
 fn turn_away(entrance: &Entrance, stream: &TcpStream, full: Full) {
+    entrance.metrics.turned_away(match full {
+        Full::Altogether => Bound::Altogether,
+        Full::Address => Bound::Address,
+    });
     tracing::debug!(?full, "a connection was turned away");
     if !entrance.is_encrypted() {
         // It is gone, or its buffer has room: nothing was sent before.

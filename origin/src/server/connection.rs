@@ -22,7 +22,7 @@ use super::{
     pace::{Pace, Paced},
     tls::Tls,
 };
-use crate::wheel::Wheel;
+use crate::{metrics::Metrics, wheel::Wheel};
 
 /// The other end of the TCP connection that a request came on.
 #[derive(Clone, Copy, Debug)]
@@ -44,10 +44,18 @@ pub(super) struct Entrance {
     wheel: Wheel,
     header_timeout: Duration,
     tls: Option<Tls>,
+    /// Where the accept loop counts.
+    pub(super) metrics: Metrics,
 }
 
 impl Entrance {
-    pub(super) fn new(router: Router, wheel: Wheel, header_timeout: Duration, tls: Option<Tls>) -> Self {
+    pub(super) fn new(
+        router: Router,
+        wheel: Wheel,
+        header_timeout: Duration,
+        tls: Option<Tls>,
+        metrics: Metrics,
+    ) -> Self {
         let mut http = Builder::new(TokioExecutor::new());
         // The pace has the time limits.
         http.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
@@ -56,7 +64,7 @@ impl Entrance {
             .max_header_list_size(HEADER_LIST_BYTES)
             .max_concurrent_streams(STREAMS)
             .max_send_buf_size(STREAM_BYTES);
-        Self { http, router, wheel, header_timeout, tls }
+        Self { http, router, wheel, header_timeout, tls, metrics }
     }
 
     pub(super) fn is_encrypted(&self) -> bool {

@@ -7,6 +7,7 @@ mod descriptors;
 mod lease;
 mod pace;
 mod rate;
+mod requests;
 mod serve;
 mod shutdown;
 mod sweep;

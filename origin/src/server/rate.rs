@@ -94,7 +94,12 @@ impl Rates {
 async fn limit(State((rates, origin)): State<(Rates, Origin)>, request: Request, next: Next) -> Response {
     let wait = rates.of(&request).and_then(|rate| rate.take(client(&request, origin.settings())?).err());
     match wait {
-        Some(wait) => refusal(&origin, &request, wait),
+        Some(wait) => {
+            if gateway::wants_upgrade(request.headers()) {
+                origin.users.metrics().refused(StatusCode::TOO_MANY_REQUESTS.as_str());
+            }
+            refusal(&origin, &request, wait)
+        }
         None => next.run(request).await,
     }
 }

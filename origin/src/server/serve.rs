@@ -15,10 +15,17 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
-    accept::accept, admission::Admission, connection::Entrance, descriptors, lease, rate::Rates, sweep,
-    tls::Tls,
+    accept::accept, admission::Admission, connection::Entrance, descriptors, lease, rate::Rates, requests,
+    sweep, tls::Tls,
 };
-use crate::{backend::Origin, data_dir::DataDir, socket, store::Store, users::Users};
+use crate::{
+    backend::Origin,
+    data_dir::DataDir,
+    metrics::{self, Live, Metrics},
+    socket,
+    store::Store,
+    users::Users,
+};
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: u32 = 4096;
@@ -35,6 +42,7 @@ pub struct Running {
     pub(super) connections: TaskTracker,
     pub(super) lease: JoinHandle<()>,
     pub(super) sweep: JoinHandle<()>,
+    pub(super) metrics: Option<metrics::Listener>,
     /// Unlocked when everything else is done.
     pub(super) _data_dir: DataDir,
 }
@@ -42,7 +50,7 @@ pub struct Running {
 /// Opens the store in `data_dir`, ends what a crash left open, and begins to serve.
 ///
 /// # Errors
-/// When a certificate, an allowed origin or a limit does not read, the store cannot be opened, or the address not be
+/// When a certificate, an allowed origin or a limit does not read, the store cannot be opened, or an address not be
 /// bound.
 pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<Running> {
     let listen: SocketAddr = settings.server.listen.parse().context("server.listen")?;
@@ -61,23 +69,53 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     users.read_marks().await?;
     let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
     let address = listener.local_addr()?;
+    let measured = admission.clone();
+    let live = Live::new(users.clone(), move || measured.open());
+    let metrics = match &users.settings().server.metrics_listen {
+        Some(listen) => Some(
+            metrics::Listener::start(listen, live)
+                .await
+                .with_context(|| format!("cannot listen on server.metrics_listen {listen}"))?,
+        ),
+        None => None,
+    };
     data_dir.announce(&url(tls.as_ref(), address))?;
     let lease = tokio::spawn(lease::keep(users.store().clone()));
     let sweep = tokio::spawn(sweep::keep(users.clone()));
     let origin = Origin::new(users)?;
     let router =
         rates.before(rollcall_api::router(origin.clone(), socket::routes(&origin, allowed)), &origin);
+    let counted = origin.users.metrics().clone();
+    let router = requests::around(router, counted.clone());
     let (stop, stopping) = watch::channel(false);
-    let entrance = Arc::new(Entrance::new(router, origin.wheel().clone(), header_timeout, tls.clone()));
+    let wheel = origin.wheel().clone();
+    let entrance = Arc::new(Entrance::new(router, wheel, header_timeout, tls.clone(), counted));
     let connections = TaskTracker::new();
     let accepting = tokio::spawn(accept(listener, entrance, admission, connections.clone(), stopping));
-    Ok(Running { address, origin, tls, stop, accepting, connections, lease, sweep, _data_dir: data_dir })
+    Ok(Running {
+        address,
+        origin,
+        tls,
+        stop,
+        accepting,
+        connections,
+        lease,
+        sweep,
+        metrics,
+        _data_dir: data_dir,
+    })
 }
 
 impl Running {
     /// Where it can be reached.
     pub fn url(&self) -> String {
         url(self.tls.as_ref(), self.address)
+    }
+
+    /// Where its metrics can be read, if anywhere.
+    pub fn metrics_url(&self) -> Option<String> {
+        let listener = self.metrics.as_ref()?;
+        Some(format!("http://{}{}", listener.address, metrics::PATH))
     }
 
     /// Reads again what may change while it serves: the certificate. What does not read is logged, and the old one stays.
@@ -101,7 +139,8 @@ fn url(tls: Option<&Tls>, address: SocketAddr) -> String {
 /// When the store cannot be opened.
 pub fn open(settings: Settings, data_dir: &Path) -> anyhow::Result<Users> {
     let rules = settings.rules(Runtime::Origin).context("auth.secret is not set")?;
-    Ok(Users::new(Store::open(data_dir)?, settings, rules))
+    let metrics = Metrics::new(settings.server.metrics_listen.is_some());
+    Ok(Users::new(Store::open(data_dir, metrics.clone())?, settings, rules, metrics))
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

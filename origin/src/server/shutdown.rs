@@ -39,6 +39,8 @@ impl Running {
         self.lease.abort();
         self.sweep.abort();
         self.origin.users.store().close().await;
+        // The last: a drain is to be watched.
+        drop(self.metrics);
         tracing::info!("stopped");
     }
 

@@ -38,7 +38,11 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
     }
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &origin).await {
         Ok(upgrade) => bounded(upgrade),
-        Err(rejection) => return rejection.into_response(),
+        Err(rejection) => {
+            let response = rejection.into_response();
+            origin.users.metrics().refused(response.status().as_u16().to_string());
+            return response;
+        }
     };
     match register(&origin, &parts).await {
         Ok((session, greeting)) => {
@@ -50,7 +54,10 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
             }
             response
         }
-        Err(refused) => console::refuse(&origin, &parts, &refused),
+        Err(refused) => {
+            origin.users.metrics().refused(refused.key());
+            console::refuse(&origin, &parts, &refused)
+        }
     }
 }
 

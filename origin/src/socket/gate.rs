@@ -50,7 +50,10 @@ impl Gate {
 pub(super) async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     match gateway::wants_upgrade(headers).then(|| gate.refusal(headers)).flatten() {
-        Some(refusal) => refusal,
+        Some(refusal) => {
+            gate.origin.users.metrics().refused(refusal.status().as_u16().to_string());
+            refusal
+        }
         None => next.run(request).await,
     }
 }

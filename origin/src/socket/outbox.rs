@@ -61,14 +61,19 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// Queues a message. Beyond the bound the socket is closed instead; after a close nothing is queued.
-    pub fn send(&self, payload: Payload) {
+    /// Queues a message. Beyond the bound the socket is closed instead; after a close nothing is queued. How many messages
+    /// were dropped because the client reads too slowly comes back.
+    pub fn send(&self, payload: Payload) -> usize {
+        let mut dropped = 0;
         let mut state = self.shared.state.lock();
-        if state.closing.is_some() {
-            return;
+        match state.closing {
+            Some((Close::TooSlow, _)) => return 1,
+            Some(_) => return 0,
+            None => {}
         }
         state.bytes += size(&payload);
         if state.bytes > BYTES {
+            dropped = state.waiting.len() + 1;
             state.waiting.clear();
             state.closing = Some((Close::TooSlow, Instant::now() + CUT));
         } else {
@@ -76,6 +81,7 @@ impl Outbox {
         }
         drop(state);
         self.shared.changed.notify_one();
+        dropped
     }
 
     /// Puts a message before everything that waits.
@@ -123,6 +129,11 @@ impl Outbox {
             }
             changed.await;
         }
+    }
+
+    /// How the socket is to be closed, if anybody wishes it.
+    pub(super) fn wish(&self) -> Option<Close> {
+        self.shared.state.lock().closing.map(|(close, _)| close)
     }
 
     /// Resolves when a socket that is to be closed has had its time, and never before there is such a wish.
@@ -196,9 +207,10 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_lets_too_much_gather_is_closed() {
         let outbox = Outbox::default();
-        for _ in 0..=BYTES / 1024 {
-            outbox.send(Payload::Binary(vec![0; 1024]));
-        }
+        let fits = BYTES / 1024;
+        let sent = (0..fits + 2).map(|_| outbox.send(Payload::Binary(vec![0; 1024])));
+        let dropped: Vec<usize> = sent.filter(|dropped| *dropped > 0).collect();
+        assert_eq!(dropped, [fits + 1, 1], "all that waited, and what came after");
         assert!(matches!(outbox.next().await, Next::Close(Close::TooSlow)));
     }
 

@@ -1,5 +1,7 @@
 //! The task that owns one socket, from its upgrade to its end.
 
+use std::convert::Infallible;
+
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use rollcall_core::{
     gateway::{Close, Incoming, Payload},
@@ -12,7 +14,7 @@ use super::{
     outbox::{Next, Outbox},
     timers::{Due, Timers},
 };
-use crate::{backend::Origin, users::Users, wheel::Alarm};
+use crate::{backend::Origin, metrics::Ending, users::Users, wheel::Alarm};
 
 /// One connection that its user knows as live.
 ///
@@ -28,6 +30,14 @@ pub(super) struct Session {
     alarm: Alarm,
     /// Held until the end is durable: the process waits for it.
     session: TaskTrackerToken,
+}
+
+/// How a conversation ended.
+enum End {
+    /// It is ours to say goodbye.
+    Goodbye(Close),
+    /// There is nobody to say it to.
+    Gone(Ending),
 }
 
 impl Session {
@@ -52,6 +62,7 @@ impl Session {
         move |error| {
             tracing::debug!(%error, "an accepted client was gone before its upgrade");
             outbox.closed();
+            users.metrics().ended(Ending::NeverCame);
             tokio::spawn(async move {
                 users.end(&user, connection).await;
                 drop(session);
@@ -67,15 +78,19 @@ impl Session {
         }
         // Not an `async fn`: that would keep room for its arguments twice.
         async move {
-            let close = self.converse(&mut socket).await;
-            Box::pin(self.part(socket, close)).await;
+            let Err(end) = self.converse(&mut socket).await;
+            Box::pin(self.part(socket, end)).await;
         }
     }
 
     /// Says goodbye and ends the connection.
-    async fn part(&self, mut socket: WebSocket, close: Option<Close>) {
+    async fn part(&self, mut socket: WebSocket, end: End) {
+        self.users.metrics().ended(match end {
+            End::Goodbye(close) => Ending::Closed(close),
+            End::Gone(ending) => ending,
+        });
         let goodbye = async {
-            if let Some(close) = close {
+            if let End::Goodbye(close) = end {
                 finish(&mut socket, &self.outbox, close).await;
             }
             drop(socket);
@@ -86,21 +101,21 @@ impl Session {
         tokio::join!(self.users.end(&self.user, self.connection), goodbye);
     }
 
-    /// Reads and writes until one side is done. `Some` when it is ours to say goodbye.
-    async fn converse(&self, socket: &mut WebSocket) -> Option<Close> {
+    /// Reads and writes until one side is done.
+    async fn converse(&self, socket: &mut WebSocket) -> Result<Infallible, End> {
         let mut timers = Timers::new(&self.alarm, self.must_be_asked);
         loop {
             tokio::select! {
                 biased;
                 next = self.outbox.next() => match next {
-                    Next::Close(close) => return Some(close),
+                    Next::Close(close) => return Err(End::Goodbye(close)),
                     Next::Keep(pulse) => timers.keep(pulse),
                     Next::Send(payload) => {
                         Box::pin(self.send(socket, message(payload), &mut timers)).await?;
                     }
                 },
                 received = socket.recv() => {
-                    let received = received?;
+                    let received = received.ok_or(End::Gone(Ending::Lost))?;
                     timers.heard(matches!(received, Ok(Message::Text(_) | Message::Binary(_))));
                     match received {
                         Ok(Message::Text(text)) => {
@@ -110,13 +125,13 @@ impl Session {
                             Box::pin(self.receive(Incoming::Binary(bytes.into()))).await?;
                         }
                         Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                        Ok(Message::Close(_)) => return None,
-                        Err(error) => return reason(error),
+                        Ok(Message::Close(_)) => return Err(End::Gone(Ending::Left)),
+                        Err(error) => return Err(reason(error)),
                     }
                 }
                 () = self.alarm.rung() => {
                     let sign = match timers.due() {
-                        Due::Gone => return None,
+                        Due::Gone => return Err(End::Gone(Ending::Silent)),
                         Due::Nothing => continue,
                         Due::Ping => Message::Ping(Vec::new().into()),
                         Due::Beat(text) => Message::Text(text.into()),
@@ -127,28 +142,38 @@ impl Session {
         }
     }
 
-    /// Sends a message. `None` when the client is gone, or has let it wait for too long.
-    async fn send(&self, socket: &mut WebSocket, message: Message, timers: &mut Timers<'_>) -> Option<()> {
+    /// Sends a message, unless the client is gone, or lets it wait for too long.
+    async fn send(
+        &self,
+        socket: &mut WebSocket,
+        message: Message,
+        timers: &mut Timers<'_>,
+    ) -> Result<(), End> {
         let mut sending = std::pin::pin!(socket.send(message));
         loop {
             tokio::select! {
                 biased;
-                sent = &mut sending => return sent.ok(),
-                () = self.outbox.cut() => return None,
+                sent = &mut sending => return sent.map_err(|_| End::Gone(Ending::Lost)),
+                () = self.outbox.cut() => {
+                    let wish = self.outbox.wish().map_or(Ending::Lost, Ending::Closed);
+                    return Err(End::Gone(wish));
+                }
                 // While it waits, it is neither asked for anything more nor given a sign of life.
-                () = self.alarm.rung() => if timers.due() == Due::Gone { return None },
+                () = self.alarm.rung() => if timers.due() == Due::Gone {
+                    return Err(End::Gone(Ending::Silent));
+                },
             }
         }
     }
 
-    /// Hands a message to the user. `None` when the user could not be asked: the client comes back and asks again.
-    async fn receive(&self, message: Incoming) -> Option<()> {
+    /// Hands a message to the user. When the user could not be asked, the client comes back and asks again.
+    async fn receive(&self, message: Incoming) -> Result<(), End> {
         let command = Command::Receive { connection: self.connection, message };
         match self.users.run(&self.user, command).await {
-            Ok(_) => Some(()),
+            Ok(_) => Ok(()),
             Err(error) => {
                 tracing::error!(%error, "a message could not be carried out");
-                None
+                Err(End::Gone(Ending::Failed))
             }
         }
     }
@@ -179,13 +204,15 @@ pub(super) fn message(payload: Payload) -> Message {
 }
 
 /// What to say to a client whose bytes made no message; nothing when the connection is gone.
-fn reason(error: axum::Error) -> Option<Close> {
+fn reason(error: axum::Error) -> End {
     use tungstenite::Error;
     match error.into_inner().downcast_ref::<Error>() {
-        Some(Error::Capacity(_)) => Some(Close::TooBig),
-        Some(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => None,
-        Some(Error::Protocol(_) | Error::Utf8(_)) => Some(Close::Undecodable),
-        _ => None,
+        Some(Error::Capacity(_)) => End::Goodbye(Close::TooBig),
+        Some(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
+            End::Gone(Ending::Lost)
+        }
+        Some(Error::Protocol(_) | Error::Utf8(_)) => End::Goodbye(Close::Undecodable),
+        _ => End::Gone(Ending::Lost),
     }
 }
 

@@ -81,7 +81,11 @@ async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Respo
         // Not to be registered, since it cannot be accepted; what is wrong with the login still goes first.
         Err(rejection) => {
             return match standing(origin, &opening).await {
-                Ok(()) => Ok(rejection.into_response()),
+                Ok(()) => {
+                    let response = rejection.into_response();
+                    origin.users.metrics().refused(response.status().as_u16().to_string());
+                    Ok(response)
+                }
                 Err(failure) => Err((Refusal { failure, in_band: false }, Err(rejection))),
             };
         }
@@ -117,6 +121,7 @@ async fn standing(origin: &Origin, opening: &Opening) -> Result<(), Failure> {
 /// In band: accept, say why, close. Else the envelope as an HTTP answer, which native clients read.
 fn refuse(origin: &Origin, refusal: Refusal, upgrade: Upgrade) -> Response {
     let Refusal { failure, in_band } = refusal;
+    origin.users.metrics().refused(failure.code.number().to_string());
     match upgrade {
         Ok(upgrade) if in_band => {
             let text = failure.to_json(origin.settings().openim.errdlt_style);

@@ -10,10 +10,12 @@ mod reader;
 mod schema;
 mod writer;
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use rollcall_core::store::{Statement, Value};
 use rusqlite::{Connection, OpenFlags};
+
+use crate::metrics::Metrics;
 
 use self::{reader::Readers, writer::Writer};
 
@@ -42,20 +44,22 @@ pub struct Store {
     writer: Writer,
     readers: Readers,
     condition: Condition,
+    metrics: Metrics,
 }
 
 impl Store {
-    /// Opens or creates the store in `data_dir` and brings its schema up to date.
+    /// Opens or creates the store in `data_dir` and brings its schema up to date. How long commits take
+    /// is counted in `metrics`.
     ///
     /// # Errors
     /// When the file cannot be opened, or is of a newer version than this program knows.
-    pub fn open(data_dir: &Path) -> anyhow::Result<Self> {
+    pub fn open(data_dir: &Path, metrics: Metrics) -> anyhow::Result<Self> {
         let path = data_dir.join(FILE);
         let mut connection = open(&path)?;
         schema::migrate(&mut connection)?;
         let condition = Condition::default();
         let writer = Writer::start(connection, condition.clone())?;
-        Ok(Self { writer, readers: Readers::open(&path)?, condition })
+        Ok(Self { writer, readers: Readers::open(&path)?, condition, metrics })
     }
 
     /// Makes all of `statements` durable in one transaction, or none of them.
@@ -65,7 +69,15 @@ impl Store {
     /// # Errors
     /// When they could not be made durable; then nothing of them happened.
     pub async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
-        self.writer.commit(statements).await
+        let begun = Instant::now();
+        let answer = self.writer.commit(statements).await;
+        self.metrics.committed(begun.elapsed());
+        answer
+    }
+
+    /// How many commits wait for the writer.
+    pub fn queued(&self) -> usize {
+        self.writer.queued()
     }
 
     /// Runs queries against one committed state.

@@ -45,6 +45,10 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    pub(super) fn queued(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
     pub(super) async fn close(&self) {
         drop(self.close.lock().take());
         // Wakes a writer that waits for work.

@@ -15,7 +15,10 @@ use rollcall_core::{config::Settings, user::Rules};
 use tokio::sync::Semaphore;
 
 use self::{marks::Marks, table::Table};
-use crate::store::Store;
+use crate::{
+    metrics::{Census, Metrics},
+    store::Store,
+};
 
 pub use self::run::Failure;
 
@@ -33,6 +36,7 @@ struct Shared {
     store: Store,
     settings: Settings,
     rules: Rules,
+    metrics: Metrics,
     marks: Marks,
     /// Places for calls from one user to another. However many there are to make, they leave the store, and the users
     /// whom they are about, to others as well.
@@ -40,14 +44,15 @@ struct Shared {
 }
 
 impl Users {
-    /// An empty table over `store`.
-    pub fn new(store: Store, settings: Settings, rules: Rules) -> Self {
+    /// An empty table over `store`; what happens to users is counted in `metrics`.
+    pub fn new(store: Store, settings: Settings, rules: Rules, metrics: Metrics) -> Self {
         Self {
             shared: Arc::new(Shared {
                 table: Table::default(),
                 store,
                 settings,
                 rules,
+                metrics,
                 marks: Marks::default(),
                 calls: Semaphore::new(CALLS),
             }),
@@ -67,6 +72,26 @@ impl Users {
     /// The store.
     pub fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// Where it is counted what happens.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Counts what is live, as status answers see it: a connection without a socket is not there.
+    pub(crate) fn census(&self) -> Census {
+        let mut census = Census::default();
+        self.shared.table.each(|entry| {
+            let live = entry.live.lock();
+            let connections = live.user.connections().iter();
+            let consoles = live.user.consoles().iter();
+            census.take(
+                connections.filter(|one| live.sockets.contains_key(&one.id)),
+                consoles.filter(|one| live.sockets.contains_key(&one.id)),
+            );
+        });
+        census
     }
 
     /// Every open socket, for the end of the process.

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 
 use rollcall_core::{
+    gateway::Close,
     id::{ConnId, UserId},
     time::{Moment, Timestamp},
     token::book::TokenRow,
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use super::{Users, entry::Entry};
 use crate::{
     backend::{moment, now},
+    metrics::{Kick, console_protocol, protocol},
     socket::{Closed, Outbox},
     store::StoreError,
 };
@@ -147,7 +149,11 @@ impl Users {
         if changes.iter().any(touches_tokens) {
             entry.live.lock().forget_tokens();
         }
-        let closing = self.act(id, entry, actions, outbox);
+        let kick = match command {
+            Command::ForceOff(_) => Kick::Order,
+            _ => Kick::Login,
+        };
+        let closing = self.act(id, entry, actions, outbox, kick);
         drop(gate);
         if let Some(until) = wake_at {
             self.wake(id, entry, until);
@@ -161,23 +167,28 @@ impl Users {
         Ok(reply)
     }
 
-    /// Carries out the actions in order; the closes that were begun come back.
+    /// Carries out the actions in order; the closes that were begun come back. `kick` is what a connection that is kicked
+    /// was kicked by.
     fn act(
         &self,
         id: &UserId,
         entry: &Entry,
         actions: Vec<Action>,
         mut outbox: Option<Outbox>,
+        kick: Kick,
     ) -> Vec<Closed> {
+        let metrics = &self.shared.metrics;
         let mut closing = Vec::new();
         let mut live = entry.live.lock();
         for action in actions {
             live.settle(&action);
             match action {
                 Action::Admit(connection) => {
-                    live.sockets.extend(outbox.take().map(|new| (connection.id, new)))
+                    metrics.connected(protocol(connection.wire));
+                    live.sockets.extend(outbox.take().map(|new| (connection.id, new)));
                 }
                 Action::AdmitConsole(console) => {
+                    metrics.connected(console_protocol(&console));
                     if let Some(new) = outbox.take() {
                         new.keep_pulse(console.pulse());
                         live.sockets.insert(console.id, new);
@@ -190,11 +201,16 @@ impl Users {
                 }
                 Action::Send { connection, payload } => {
                     if let Some(socket) = live.socket(connection) {
-                        socket.send(payload);
+                        metrics.dropped(socket.send(payload));
                     }
                 }
                 Action::Close { connection, close } => {
-                    closing.extend(live.socket(connection).map(|s| s.close(close)))
+                    if let Some(socket) = live.socket(connection) {
+                        if matches!(close, Close::Kicked | Close::ForcedOffline) {
+                            metrics.kicked(kick);
+                        }
+                        closing.push(socket.close(close));
+                    }
                 }
                 Action::Watch { watches, ticket } => {
                     let (all, id) = (self.clone(), id.clone());

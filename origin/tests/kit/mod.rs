@@ -24,6 +24,8 @@ pub const SECRET: &str = "openIM123-of-32-bytes-and-some-more";
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    /// Where it serves metrics, if it was told to.
+    pub metrics: Option<SocketAddr>,
     log: PathBuf,
 }
 
@@ -71,10 +73,15 @@ impl Server {
             .stderr(File::create(log_of(data_dir)).unwrap())
             .spawn()
             .unwrap();
+        let mut metrics = None;
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = lines
             .by_ref()
             .map_while(Result::ok)
+            .inspect(|line| {
+                let url = line.strip_prefix("rollcall: metrics at http://");
+                metrics = url.and_then(|url| url.strip_suffix("/metrics")?.parse().ok()).or(metrics);
+            })
             .find_map(|line| {
                 let (_, url) = line.split_once("listening on http")?;
                 url.trim_start_matches("s").strip_prefix("://")?.parse().ok()
@@ -82,7 +89,7 @@ impl Server {
             .expect("the server ended before it listened");
         // What it prints afterwards must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, log: log_of(data_dir) }
+        Self { child, address, metrics, log: log_of(data_dir) }
     }
 
     /// The process.
@@ -149,4 +156,22 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// One scrape of a server's metrics: every series, as it is written, with its figure.
+pub async fn scrape(server: &Server) -> std::collections::BTreeMap<String, f64> {
+    let request = rollcall_conformance::http::Request::new("GET", "/metrics");
+    let address = server.metrics.expect("server.metrics_listen");
+    let mut connection = rollcall_conformance::http::Connection::open(address).await.unwrap();
+    let response = connection.send(&request).await.unwrap();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type").unwrap(), "text/plain; version=0.0.4; charset=utf-8");
+    let text = String::from_utf8(response.body).unwrap();
+    let series = text.lines().filter(|line| !line.starts_with('#'));
+    series
+        .map(|line| {
+            let (name, figure) = line.rsplit_once(' ').unwrap();
+            (name.to_owned(), figure.parse().unwrap())
+        })
+        .collect()
 }

@@ -14,6 +14,7 @@
 mod descriptors;
 mod drain;
 mod encryption;
+mod figures;
 mod heads;
 mod http2;
 #[path = "../kit/mod.rs"]

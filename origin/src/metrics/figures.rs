@@ -1,0 +1,181 @@
+//! What is counted when it happens.
+
+use std::{borrow::Cow, time::Duration};
+
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Metric as Registered, Registry},
+};
+use rollcall_core::gateway::Close;
+
+use super::{
+    Bound, Ending, Kick, live,
+    table::{
+        CLOSES, COMMIT_DURATION, CONNECTS, DROPPED_MESSAGES, HANDSHAKE_FAILURES, KICKS, Metric,
+        REQUEST_DURATION, TCP_ACCEPTED, TCP_TURNED_AWAY,
+    },
+};
+
+/// One label, whose values are written down here.
+type OneOf = [(&'static str, &'static str); 1];
+type Code = [(&'static str, Cow<'static, str>); 1];
+type Answer = [(&'static str, Cow<'static, str>); 2];
+type Durations = Family<Answer, Histogram, fn() -> Histogram>;
+
+/// Upper bounds in seconds: from an answer out of memory to a request's own limit.
+const SECONDS: [f64; 14] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+pub(super) struct Figures {
+    connects: Family<OneOf, Counter>,
+    closes: Family<OneOf, Counter>,
+    kicks: Family<OneOf, Counter>,
+    handshake_failures: Family<Code, Counter>,
+    dropped: Counter,
+    requests: Durations,
+    commits: Histogram,
+    accepted: Counter,
+    turned_away: Family<OneOf, Counter>,
+}
+
+impl Default for Figures {
+    /// Series whose labels are known are there from the beginning: a rate does not see the first of a series.
+    fn default() -> Self {
+        let figures = Self {
+            connects: Family::default(),
+            closes: Family::default(),
+            kicks: Family::default(),
+            handshake_failures: Family::default(),
+            dropped: Counter::default(),
+            requests: Family::new_with_constructor(histogram),
+            commits: histogram(),
+            accepted: Counter::default(),
+            turned_away: Family::default(),
+        };
+        for protocol in live::PROTOCOLS {
+            drop(figures.connects.get_or_create(&[("protocol", protocol)]));
+        }
+        for ending in ENDINGS {
+            drop(figures.closes.get_or_create(&reason(ending)));
+        }
+        for kick in [Kick::Login, Kick::Order] {
+            drop(figures.kicks.get_or_create(&cause(kick)));
+        }
+        for bound in [Bound::Altogether, Bound::Address] {
+            drop(figures.turned_away.get_or_create(&above(bound)));
+        }
+        figures
+    }
+}
+
+fn add(registry: &mut Registry, metric: &Metric, registered: impl Registered) {
+    registry.register(metric.bare(), metric.meaning, registered);
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+impl Figures {
+    /// Lets a registry know of all of them.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        add(registry, &CONNECTS, self.connects.clone());
+        add(registry, &CLOSES, self.closes.clone());
+        add(registry, &KICKS, self.kicks.clone());
+        add(registry, &HANDSHAKE_FAILURES, self.handshake_failures.clone());
+        add(registry, &DROPPED_MESSAGES, self.dropped.clone());
+        add(registry, &REQUEST_DURATION, self.requests.clone());
+        add(registry, &COMMIT_DURATION, self.commits.clone());
+        add(registry, &TCP_ACCEPTED, self.accepted.clone());
+        add(registry, &TCP_TURNED_AWAY, self.turned_away.clone());
+    }
+
+    pub(super) fn connected(&self, protocol: &'static str) {
+        self.connects.get_or_create(&[("protocol", protocol)]).inc();
+    }
+
+    pub(super) fn ended(&self, ending: Ending) {
+        self.closes.get_or_create(&reason(ending)).inc();
+    }
+
+    pub(super) fn kicked(&self, why: Kick) {
+        self.kicks.get_or_create(&cause(why)).inc();
+    }
+
+    pub(super) fn refused(&self, code: Cow<'static, str>) {
+        self.handshake_failures.get_or_create(&[("code", code)]).inc();
+    }
+
+    pub(super) fn answered(&self, route: &str, status: u16, within: Duration) {
+        let labels = [("route", Cow::Owned(route.to_owned())), ("status", Cow::Owned(status.to_string()))];
+        self.requests.get_or_create(&labels).observe(within.as_secs_f64());
+    }
+
+    pub(super) fn committed(&self, within: Duration) {
+        self.commits.observe(within.as_secs_f64());
+    }
+
+    pub(super) fn dropped(&self, messages: usize) {
+        self.dropped.inc_by(u64::try_from(messages).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn accepted(&self) {
+        self.accepted.inc();
+    }
+
+    pub(super) fn turned_away(&self, bound: Bound) {
+        self.turned_away.get_or_create(&above(bound)).inc();
+    }
+}
+
+/// Every ending with a reason of its own.
+const ENDINGS: [Ending; 14] = [
+    Ending::Closed(Close::Done),
+    Ending::Closed(Close::Undecodable),
+    Ending::Closed(Close::Policy),
+    Ending::Closed(Close::TooBig),
+    Ending::Closed(Close::Draining),
+    Ending::Closed(Close::Kicked),
+    Ending::Closed(Close::ForcedOffline),
+    Ending::Closed(Close::TokenExpired),
+    Ending::Closed(Close::TooSlow),
+    Ending::Left,
+    Ending::Lost,
+    Ending::Silent,
+    Ending::NeverCame,
+    Ending::Failed,
+];
+
+const fn reason(ending: Ending) -> OneOf {
+    let reason = match ending {
+        Ending::Closed(Close::Done) => "done",
+        Ending::Closed(Close::Undecodable) => "undecodable",
+        Ending::Closed(Close::Policy) => "policy",
+        Ending::Closed(Close::TooBig) => "too_big",
+        Ending::Closed(Close::Draining) => "draining",
+        Ending::Closed(Close::Kicked) => "kicked",
+        Ending::Closed(Close::ForcedOffline) => "forced_offline",
+        Ending::Closed(Close::TokenExpired) => "token_expired",
+        Ending::Closed(Close::TooSlow) => "too_slow",
+        Ending::Left => "left",
+        Ending::Lost => "lost",
+        Ending::Silent => "silent",
+        Ending::NeverCame => "never_came",
+        Ending::Failed => "failed",
+    };
+    [("reason", reason)]
+}
+
+const fn cause(kick: Kick) -> OneOf {
+    match kick {
+        Kick::Login => [("cause", "login")],
+        Kick::Order => [("cause", "order")],
+    }
+}
+
+const fn above(bound: Bound) -> OneOf {
+    match bound {
+        Bound::Altogether => [("bound", "all")],
+        Bound::Address => [("bound", "address")],
+    }
+}

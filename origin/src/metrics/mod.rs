@@ -1,0 +1,123 @@
+//! What an operator watches: figures in the form that Prometheus reads (`docs/operating.md#watch`).
+//!
+//! What happens is counted when it happens. What *is* (connections, users, the store's queue) is looked up when somebody
+//! asks, so that no forgotten decrement can make it drift. No label holds what a client chose: labels come from lists
+//! that are written down in the code.
+
+mod figures;
+mod listener;
+mod live;
+mod table;
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use rollcall_core::gateway::Close;
+
+use self::figures::Figures;
+
+pub use self::table::{METRICS, Metric};
+pub(crate) use self::{
+    listener::{Listener, PATH},
+    live::{Census, Live, console_protocol, protocol},
+};
+
+/// Where everything is counted; clones share it. One that is off counts nothing.
+#[derive(Clone, Default)]
+pub struct Metrics {
+    figures: Option<Arc<Figures>>,
+}
+
+/// How a socket ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The server closed it.
+    Closed(Close),
+    /// Its client closed it.
+    Left,
+    /// Its client was gone without a word.
+    Lost,
+    /// Its client sent nothing for too long.
+    Silent,
+    /// Its client was accepted and gone before its upgrade.
+    NeverCame,
+    /// What it sent could not be carried out.
+    Failed,
+}
+
+/// Why a connection was taken offline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kick {
+    /// Another login of its user.
+    Login,
+    /// A forced logout.
+    Order,
+}
+
+/// Which bound a TCP connection was above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// `server.max_connections`
+    Altogether,
+    /// `server.max_connections_per_address`
+    Address,
+}
+
+impl Metrics {
+    /// Those of a server that somebody watches, or none.
+    pub fn new(watched: bool) -> Self {
+        Self { figures: watched.then(Arc::default) }
+    }
+
+    fn count(&self, count: impl FnOnce(&Figures)) {
+        if let Some(figures) = &self.figures {
+            count(figures);
+        }
+    }
+
+    /// A connection is live from now on.
+    pub(crate) fn connected(&self, protocol: &'static str) {
+        self.count(|figures| figures.connected(protocol));
+    }
+
+    /// A connection's socket is gone.
+    pub(crate) fn ended(&self, ending: Ending) {
+        self.count(|figures| figures.ended(ending));
+    }
+
+    /// A connection was taken offline.
+    pub(crate) fn kicked(&self, why: Kick) {
+        self.count(|figures| figures.kicked(why));
+    }
+
+    /// An upgrade was refused with this code: the gateway's `errCode`, the message center's `eKey`, else the HTTP status.
+    pub(crate) fn refused(&self, code: impl Into<Cow<'static, str>>) {
+        self.count(|figures| figures.refused(code.into()));
+    }
+
+    /// A request was answered.
+    pub(crate) fn answered(&self, route: &str, status: u16, within: Duration) {
+        self.count(|figures| figures.answered(route, status, within));
+    }
+
+    /// The store answered a commit.
+    pub(crate) fn committed(&self, within: Duration) {
+        self.count(|figures| figures.committed(within));
+    }
+
+    /// Messages were dropped because their client reads too slowly.
+    pub(crate) fn dropped(&self, messages: usize) {
+        if messages > 0 {
+            self.count(|figures| figures.dropped(messages));
+        }
+    }
+
+    /// A TCP connection was accepted.
+    pub(crate) fn accepted(&self) {
+        self.count(Figures::accepted);
+    }
+
+    /// A TCP connection was turned away.
+    pub(crate) fn turned_away(&self, bound: Bound) {
+        self.count(|figures| figures.turned_away(bound));
+    }
+}

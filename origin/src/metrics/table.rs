@@ -1,0 +1,132 @@
+//! Every metric by name. The table of `docs/operating.md#watch` is checked against this one.
+
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name as it is scraped.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its labels, in the order in which they are written.
+    pub labels: &'static [&'static str],
+    /// What it is, with its unit.
+    pub meaning: &'static str,
+}
+
+/// In front of every name.
+pub(super) const PREFIX: &str = "rollcall";
+
+const fn metric(
+    name: &'static str,
+    kind: &'static str,
+    labels: &'static [&'static str],
+    meaning: &'static str,
+) -> Metric {
+    Metric { name, kind, labels, meaning }
+}
+
+pub(super) const CONNECTIONS: Metric =
+    metric("rollcall_connections", "gauge", &["platform", "protocol"], "Live connections of users");
+pub(super) const USERS_ONLINE: Metric =
+    metric("rollcall_users_online", "gauge", &[], "Users who have a live connection");
+pub(super) const TCP_CONNECTIONS: Metric =
+    metric("rollcall_tcp_connections", "gauge", &[], "Open TCP connections, sockets of users among them");
+pub(super) const TCP_ACCEPTED: Metric =
+    metric("rollcall_tcp_accepted_total", "counter", &[], "TCP connections that were let in");
+pub(super) const TCP_TURNED_AWAY: Metric = metric(
+    "rollcall_tcp_turned_away_total",
+    "counter",
+    &["bound"],
+    "TCP connections above server.max_connections (all) or server.max_connections_per_address (address)",
+);
+pub(super) const CONNECTS: Metric =
+    metric("rollcall_connects_total", "counter", &["protocol"], "Connections that became live");
+pub(super) const CLOSES: Metric =
+    metric("rollcall_closes_total", "counter", &["reason"], "Sockets of live connections that are gone");
+pub(super) const KICKS: Metric = metric(
+    "rollcall_kicks_total",
+    "counter",
+    &["cause"],
+    "Connections that were taken offline by a login or by an order",
+);
+pub(super) const HANDSHAKE_FAILURES: Metric = metric(
+    "rollcall_handshake_failures_total",
+    "counter",
+    &["code"],
+    "Upgrades that were refused: errCode of the gateway, eKey of the message center, else the HTTP status",
+);
+pub(super) const REQUEST_DURATION: Metric = metric(
+    "rollcall_request_duration_seconds",
+    "histogram",
+    &["route", "status"],
+    "From a request's head to its answer, upgrades among them; route is a template, or none",
+);
+pub(super) const COMMIT_DURATION: Metric = metric(
+    "rollcall_store_commit_duration_seconds",
+    "histogram",
+    &[],
+    "From the wish to make a change durable to the store's answer",
+);
+pub(super) const COMMIT_FAILURES: Metric = metric(
+    "rollcall_store_commit_failures_total",
+    "counter",
+    &[],
+    "Transactions that the store could not commit",
+);
+pub(super) const STORE_QUEUE: Metric =
+    metric("rollcall_store_queue_commits", "gauge", &[], "Commits that wait for the store's writer");
+pub(super) const DROPPED_MESSAGES: Metric = metric(
+    "rollcall_dropped_messages_total",
+    "counter",
+    &[],
+    "Messages to clients that were cut because they read too slowly",
+);
+
+/// All of them, in the order in which they are documented.
+pub const METRICS: &[Metric] = &[
+    CONNECTIONS,
+    USERS_ONLINE,
+    CONNECTS,
+    CLOSES,
+    KICKS,
+    HANDSHAKE_FAILURES,
+    DROPPED_MESSAGES,
+    REQUEST_DURATION,
+    COMMIT_DURATION,
+    COMMIT_FAILURES,
+    STORE_QUEUE,
+    TCP_CONNECTIONS,
+    TCP_ACCEPTED,
+    TCP_TURNED_AWAY,
+];
+
+impl Metric {
+    /// The name that the registry is told, which adds what is around it.
+    pub(super) fn bare(&self) -> &'static str {
+        let name = self.name.strip_prefix(PREFIX).unwrap_or(self.name).trim_start_matches('_');
+        name.strip_suffix("_total").unwrap_or(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn row(metric: &Metric) -> String {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        format!("| `{}` | {} | {} | {} |", metric.name, metric.kind, labels.join(", "), metric.meaning)
+    }
+
+    #[test]
+    fn the_documented_table_is_the_codes() {
+        let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
+        let document = std::fs::read_to_string(document).unwrap();
+        let table = METRICS.iter().map(row).collect::<Vec<_>>().join("\n");
+        assert!(
+            document.contains(&format!("|\n{table}\n\n")),
+            "docs/operating.md must hold this table:\n{table}"
+        );
+    }
+}
