@@ -10,6 +10,7 @@ mod admin;
 mod answer;
 mod backend;
 mod body;
+mod broken;
 mod cors;
 mod health;
 pub mod message_center;
@@ -27,6 +28,7 @@ use http::{HeaderMap, Method, Uri};
 
 pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, Health, Post, Unavailable};
 pub use body::BODY_BYTES;
+pub use broken::Asked;
 pub use openapi::document;
 
 /// The routes, ready to be served. An adapter merges its WebSocket routes into `sockets`.

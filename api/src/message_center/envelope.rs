@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{Backend, Unavailable, answer, body::Unread, openim::joined_header};
 
 /// The names under which callers know a request's id; the first is the one that is answered.
-const REQUEST_ID: [HeaderName; 2] =
+pub(crate) const REQUEST_ID: [HeaderName; 2] =
     [HeaderName::from_static("xc-request-id"), HeaderName::from_static("x-request-id")];
 const ERROR_KEY: [HeaderName; 2] = [HeaderName::from_static("xc-e-key"), HeaderName::from_static("x-e-key")];
 /// A longer request id is not echoed.
@@ -125,7 +125,7 @@ pub(crate) async fn dress<B: Backend>(
 }
 
 /// A refusal of a request that no route of this family took.
-pub(super) fn refuse<B: Backend>(backend: &B, headers: &HeaderMap, fault: &Fault) -> Response {
+pub(crate) fn refuse<B: Backend>(backend: &B, headers: &HeaderMap, fault: &Fault) -> Response {
     name(refusal(backend, fault), &request_id(backend, headers))
 }
 

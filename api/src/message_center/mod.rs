@@ -20,7 +20,7 @@ use rollcall_core::message_center::Fault;
 
 pub(crate) use self::{
     caller::Caller,
-    envelope::{Failed, dress},
+    envelope::{Failed, REQUEST_ID, dress, refuse},
     list::{__path_detail, __path_list, __path_search},
     off::__path_off,
     socket::__path_connect,
@@ -47,6 +47,11 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
 pub(crate) fn owns(uri: &Uri) -> bool {
     let path = uri.path();
     path.starts_with("/api/v1/message/center/") || path.starts_with(ADMIN)
+}
+
+/// Whether a request to a path is answered in this family's envelope: its sockets' are too.
+pub(crate) fn answers(uri: &Uri) -> bool {
+    owns(uri) || uri.path().starts_with(socket::PATH)
 }
 
 /// There is no such route in this family.

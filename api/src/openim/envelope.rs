@@ -69,6 +69,13 @@ pub struct Failed {
     failure: Failure,
 }
 
+impl Failed {
+    /// Something of ours failed.
+    pub(crate) fn internal() -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, failure: Code::Internal.into() }
+    }
+}
+
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         // Clients read the code in the envelope; the documents answer 200 to everything.
@@ -79,7 +86,7 @@ impl From<Failure> for Failed {
 impl From<Unavailable> for Failed {
     fn from(error: Unavailable) -> Self {
         tracing::error!(%error, "a user could not be asked");
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, failure: Code::Internal.into() }
+        Self::internal()
     }
 }
 

@@ -11,7 +11,7 @@ use rollcall_core::gateway::Close;
 use super::{
     Bound, Ending, Kick, live,
     table::{
-        CLOSES, COMMIT_DURATION, CONNECTS, DROPPED_MESSAGES, HANDSHAKE_FAILURES, KICKS, Metric,
+        CLOSES, COMMIT_DURATION, CONNECTS, DROPPED_MESSAGES, HANDSHAKE_FAILURES, KICKS, Metric, PANICS,
         REQUEST_DURATION, TCP_ACCEPTED, TCP_TURNED_AWAY,
     },
 };
@@ -36,6 +36,7 @@ pub(super) struct Figures {
     commits: Histogram,
     accepted: Counter,
     turned_away: Family<OneOf, Counter>,
+    panics: Counter,
 }
 
 impl Default for Figures {
@@ -51,6 +52,7 @@ impl Default for Figures {
             commits: histogram(),
             accepted: Counter::default(),
             turned_away: Family::default(),
+            panics: Counter::default(),
         };
         for protocol in live::PROTOCOLS {
             drop(figures.connects.get_or_create(&[("protocol", protocol)]));
@@ -88,6 +90,7 @@ impl Figures {
         add(registry, &COMMIT_DURATION, self.commits.clone());
         add(registry, &TCP_ACCEPTED, self.accepted.clone());
         add(registry, &TCP_TURNED_AWAY, self.turned_away.clone());
+        add(registry, &PANICS, self.panics.clone());
     }
 
     pub(super) fn connected(&self, protocol: &'static str) {
@@ -125,6 +128,10 @@ impl Figures {
 
     pub(super) fn turned_away(&self, bound: Bound) {
         self.turned_away.get_or_create(&above(bound)).inc();
+    }
+
+    pub(super) fn panicked(&self) {
+        self.panics.inc();
     }
 }
 

@@ -80,7 +80,7 @@ impl Live {
     }
 
     /// Everything as it is scraped; takes some milliseconds when very many are connected.
-    pub(super) fn text(&self) -> Result<String, fmt::Error> {
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut registry = Registry::with_prefix(PREFIX);
         if let Some(figures) = &self.users.metrics().figures {
             figures.register(&mut registry);
@@ -161,6 +161,7 @@ mod tests {
         metrics.dropped(1);
         metrics.accepted();
         metrics.turned_away(Bound::Address);
+        metrics.panicked();
         Live::new(users, || 1)
     }
 

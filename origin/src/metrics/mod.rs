@@ -120,4 +120,9 @@ impl Metrics {
     pub(crate) fn turned_away(&self, bound: Bound) {
         self.count(|figures| figures.turned_away(bound));
     }
+
+    /// A handler broke.
+    pub(crate) fn panicked(&self) {
+        self.count(Figures::panicked);
+    }
 }

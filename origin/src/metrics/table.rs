@@ -82,6 +82,13 @@ pub(super) const DROPPED_MESSAGES: Metric = metric(
     "Messages to clients that were cut because they read too slowly",
 );
 
+pub(super) const PANICS: Metric = metric(
+    "rollcall_panics_total",
+    "counter",
+    &[],
+    "Requests and sockets whose handler broke; each is a bug",
+);
+
 /// All of them, in the order in which they are documented.
 pub const METRICS: &[Metric] = &[
     CONNECTIONS,
@@ -98,6 +105,7 @@ pub const METRICS: &[Metric] = &[
     TCP_CONNECTIONS,
     TCP_ACCEPTED,
     TCP_TURNED_AWAY,
+    PANICS,
 ];
 
 impl Metric {

@@ -1,6 +1,6 @@
-//! What is around every request, whatever its route.
+//! What is around every request, whatever its route: it is measured, and a handler that breaks is answered for.
 
-use std::time::Instant;
+use std::{panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
     Router,
@@ -8,22 +8,124 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
+use futures_util::FutureExt as _;
+use rollcall_api::Asked;
 
-use crate::metrics::Metrics;
+use crate::backend::Origin;
 
 /// The route of a request that has none.
 const NO_ROUTE: &str = "none";
 
-/// Measures everything that `router` does.
-pub(super) fn around(router: Router, metrics: Metrics) -> Router {
-    router.layer(middleware::from_fn_with_state(metrics, measure))
+/// Watches over everything that `router` does.
+pub(super) fn around(router: Router, origin: &Origin) -> Router {
+    router.layer(middleware::from_fn_with_state(origin.clone(), watch))
 }
 
-async fn measure(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+async fn watch(State(origin): State<Origin>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
-    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let asked = Asked::of(&request);
+    let metrics = origin.users.metrics();
+    // What a handler shares with others is behind locks that a panic releases, and is changed in one piece.
+    let response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        // What it died of stands on stderr with its place in the code; no client is shown it.
+        Err(_) => {
+            tracing::error!(route, "a handler broke");
+            metrics.panicked();
+            asked.broken(&origin).await
+        }
+    };
     metrics.answered(route, response.status().as_u16(), begun.elapsed());
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+    use axum::routing::get;
+    use rollcall_conformance::http::{Connection, Request as Question, Response as Answer};
+    use rollcall_core::{config::Settings, secret::Secret};
+    use serde_json::Value;
+    use tokio::{net::TcpListener, sync::watch};
+    use tokio_util::task::TaskTracker;
+
+    use super::{
+        super::{accept::accept, admission::Admission, connection::Entrance, open},
+        *,
+    };
+    use crate::metrics::Live;
+
+    const WORDS: &str = "words of a panic";
+
+    struct Served {
+        address: SocketAddr,
+        origin: Origin,
+        _stop: watch::Sender<bool>,
+        _home: tempfile::TempDir,
+    }
+
+    /// Routes of both families, of which some break, behind the accept loop.
+    async fn served() -> Served {
+        let home = tempfile::tempdir().unwrap();
+        let mut settings = Settings::default();
+        settings.auth.secret = Some(Secret::from("0123456789abcdef0123456789abcdef"));
+        settings.server.metrics_listen = Some("127.0.0.1:0".to_owned());
+        let admission = Admission::new(&settings);
+        let origin = Origin::new(open(settings, home.path()).unwrap()).unwrap();
+        async fn breaks() -> &'static str {
+            panic!("{WORDS}")
+        }
+        let router = Router::new()
+            .route("/fine", get(|| async { "fine" }))
+            .route("/auth/breaks", get(breaks))
+            .route("/api/v1/message/center/breaks", get(breaks));
+        let router = around(router, &origin);
+        let (stop, stopping) = watch::channel(false);
+        let (wheel, metrics) = (origin.wheel().clone(), origin.users.metrics().clone());
+        let entrance = Arc::new(Entrance::new(router, wheel, Duration::from_secs(5), None, metrics));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(accept(listener, entrance, admission, TaskTracker::new(), stopping));
+        Served { address, origin, _stop: stop, _home: home }
+    }
+
+    async fn ask(connection: &mut Connection, path: &str) -> Answer {
+        connection.send(&Question::new("GET", path).header("xc-request-id", "mine")).await.unwrap()
+    }
+
+    fn json(answer: &Answer) -> Value {
+        assert!(!String::from_utf8_lossy(&answer.body).contains(WORDS));
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_breaks_is_answered_for_in_the_words_of_its_family_and_counted() {
+        let served = served().await;
+        let mut other = Connection::open(served.address).await.unwrap();
+        assert_eq!(ask(&mut other, "/fine").await.body, b"fine");
+        let mut connection = Connection::open(served.address).await.unwrap();
+
+        let answer = ask(&mut connection, "/auth/breaks").await;
+        assert_eq!(answer.status, 500);
+        assert_eq!(answer.header("access-control-allow-origin").unwrap(), "*");
+        assert_eq!(json(&answer)["errCode"], 500);
+        assert_eq!(json(&answer)["errMsg"], "ServerInternalError");
+        let answer = ask(&mut connection, "/api/v1/message/center/breaks").await;
+        assert_eq!(answer.status, 500);
+        assert_eq!(answer.header("access-control-allow-origin").unwrap(), "*");
+        assert_eq!(answer.header("xc-request-id").unwrap(), "mine");
+        assert_eq!(json(&answer)["code"], "E2");
+        assert_eq!(json(&answer)["ext"]["eKey"], "unknown_error");
+
+        // The same connection and the other one are served on.
+        assert_eq!(ask(&mut connection, "/fine").await.body, b"fine");
+        assert_eq!(ask(&mut other, "/fine").await.body, b"fine");
+        let figures = Live::new(served.origin.users.clone(), || 2).text().unwrap();
+        assert!(figures.contains("\nrollcall_panics_total 2\n"), "{figures}");
+        let broken = "rollcall_request_duration_seconds_count{route=\"/auth/breaks\",status=\"500\"} 1\n";
+        assert!(figures.contains(broken), "{figures}");
+    }
 }

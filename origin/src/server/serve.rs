@@ -85,10 +85,10 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let origin = Origin::new(users)?;
     let router =
         rates.before(rollcall_api::router(origin.clone(), socket::routes(&origin, allowed)), &origin);
-    let counted = origin.users.metrics().clone();
-    let router = requests::around(router, counted.clone());
+    let router = requests::around(router, &origin);
     let (stop, stopping) = watch::channel(false);
     let wheel = origin.wheel().clone();
+    let counted = origin.users.metrics().clone();
     let entrance = Arc::new(Entrance::new(router, wheel, header_timeout, tls.clone(), counted));
     let connections = TaskTracker::new();
     let accepting = tokio::spawn(accept(listener, entrance, admission, connections.clone(), stopping));

@@ -1,8 +1,9 @@
 //! The task that owns one socket, from its upgrade to its end.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, panic::AssertUnwindSafe};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::FutureExt as _;
 use rollcall_core::{
     gateway::{Close, Incoming, Payload},
     id::{ConnId, UserId},
@@ -78,7 +79,11 @@ impl Session {
         }
         // Not an `async fn`: that would keep room for its arguments twice.
         async move {
-            let Err(end) = self.converse(&mut socket).await;
+            // A bug that ends this task must not leave its connection live for ever.
+            let end = match AssertUnwindSafe(self.converse(&mut socket)).catch_unwind().await {
+                Ok(Err(end)) => end,
+                Err(_) => self.broke(),
+            };
             Box::pin(self.part(socket, end)).await;
         }
     }
@@ -99,6 +104,12 @@ impl Session {
         // Together: nobody sees the connection while its client takes its time, and nobody who waits for the close
         // waits for the store.
         tokio::join!(self.users.end(&self.user, self.connection), goodbye);
+    }
+
+    fn broke(&self) -> End {
+        tracing::error!("a socket's task broke");
+        self.users.metrics().panicked();
+        End::Gone(Ending::Failed)
     }
 
     /// Reads and writes until one side is done.

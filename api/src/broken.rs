@@ -1,0 +1,41 @@
+//! The answer to a request whose handler broke. Only a runtime that outlives that needs one.
+
+use axum::{extract::State, response::Response};
+use http::{HeaderMap, Request, StatusCode, Uri, header};
+use rollcall_core::message_center::Fault;
+
+use crate::{Backend, cors, message_center, openim};
+
+/// What has to be kept of a request, since a handler takes the rest with it.
+pub struct Asked {
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Asked {
+    /// Of a request that is about to be handled.
+    pub fn of<T>(request: &Request<T>) -> Self {
+        let (uri, mut headers) = (request.uri().clone(), HeaderMap::new());
+        if message_center::answers(&uri) {
+            for name in message_center::REQUEST_ID.into_iter().chain([header::ORIGIN]) {
+                if let Some(value) = request.headers().get(&name) {
+                    headers.insert(name, value.clone());
+                }
+            }
+        }
+        Self { uri, headers }
+    }
+
+    /// 500 in the words of the family that the path belongs to, and nothing of the reason.
+    pub async fn broken<B: Backend>(self, backend: &B) -> Response {
+        let mut response = if message_center::answers(&self.uri) {
+            message_center::refuse(backend, &self.headers, &Fault::Internal)
+        } else {
+            let failed = openim::Failed::internal();
+            openim::render(State(backend.clone()), axum::response::IntoResponse::into_response(failed)).await
+        };
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        cors::open(&self.uri, &self.headers, response.headers_mut());
+        response
+    }
+}
