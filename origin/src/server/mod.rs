@@ -10,6 +10,7 @@ mod rate;
 mod requests;
 mod serve;
 mod shutdown;
+mod span;
 mod sweep;
 mod tls;
 

@@ -1,4 +1,5 @@
-//! What is around every request, whatever its route: it is measured, and a handler that breaks is answered for.
+//! What is around every request, whatever its route: it is measured, its lines in the log say that they are its own, and a
+//! handler that breaks is answered for.
 
 use std::{panic::AssertUnwindSafe, time::Instant};
 
@@ -10,7 +11,9 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use rollcall_api::Asked;
+use tracing::Instrument as _;
 
+use super::span;
 use crate::backend::Origin;
 
 /// The route of a request that has none.
@@ -25,20 +28,24 @@ async fn watch(State(origin): State<Origin>, request: Request, next: Next) -> Re
     let begun = Instant::now();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let span = span::of(&request, route);
+    let response = answer(&origin, request, next).instrument(span).await;
+    origin.users.metrics().answered(route, response.status().as_u16(), begun.elapsed());
+    response
+}
+
+/// What a handler shares with others is behind locks that a panic releases, and is changed in one piece.
+async fn answer(origin: &Origin, request: Request, next: Next) -> Response {
     let asked = Asked::of(&request);
-    let metrics = origin.users.metrics();
-    // What a handler shares with others is behind locks that a panic releases, and is changed in one piece.
-    let response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         // What it died of stands on stderr with its place in the code; no client is shown it.
         Err(_) => {
-            tracing::error!(route, "a handler broke");
-            metrics.panicked();
-            asked.broken(&origin).await
+            tracing::error!("a handler broke");
+            origin.users.metrics().panicked();
+            asked.broken(origin).await
         }
-    };
-    metrics.answered(route, response.status().as_u16(), begun.elapsed());
-    response
+    }
 }
 
 #[cfg(test)]

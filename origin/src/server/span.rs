@@ -1,0 +1,124 @@
+//! What the lines that are logged while a request is carried out have in common.
+//!
+//! Names that the caller gave the request, so that it can be found in both logs, and the template of its route. Never its
+//! query, its other headers or its body: tokens travel in all of them.
+
+use http::{HeaderMap, HeaderName, Method, Request};
+use tracing::Span;
+
+/// OpenIM's name of a request.
+const OPERATION_ID: HeaderName = HeaderName::from_static("operationid");
+/// The message center's; the first that is there counts.
+const REQUEST_ID: [HeaderName; 2] =
+    [HeaderName::from_static("xc-request-id"), HeaderName::from_static("x-request-id")];
+/// What is kept of a name.
+const NAME_BYTES: usize = 64;
+
+/// The span of a request.
+pub(super) fn of<T>(request: &Request<T>, route: &str) -> Span {
+    let headers = request.headers();
+    tracing::info_span!(
+        "request",
+        method = method(request.method()),
+        route,
+        operation_id = name(headers, &[OPERATION_ID]),
+        request_id = name(headers, &REQUEST_ID),
+    )
+}
+
+/// A method may be anything that a client makes up.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        Method::HEAD => "HEAD",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+/// The beginning of the first of these headers, with nothing in it that could look like something else in a log.
+fn name(headers: &HeaderMap, names: &[HeaderName]) -> Option<String> {
+    let given = names.iter().find_map(|name| headers.get(name))?;
+    let harmless = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' };
+    Some(given.as_bytes().iter().take(NAME_BYTES).map(harmless).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a line that is logged while the request is carried out looks like.
+    fn line(request: Request<&'static str>) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(log, || {
+            of(&request, "/users/{id}").in_scope(|| tracing::info!("carried out"));
+        });
+        let said = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        said
+    }
+
+    #[test]
+    fn a_line_says_which_request_it_belongs_to_and_nothing_that_may_be_a_secret() {
+        let request = Request::post("/users/7?token=t0k3n")
+            .header("operationID", "op-1")
+            .header("token", "t0k3n")
+            .header("authorization", "Bearer t0k3n")
+            .body("t0k3n")
+            .unwrap();
+        let said = line(request);
+        assert!(said.contains(r#"request{method="POST" route="/users/{id}" operation_id="op-1"}"#), "{said}");
+        assert!(!said.contains("t0k3n") && !said.contains("/users/7"), "{said}");
+    }
+
+    #[test]
+    fn of_two_request_ids_the_message_centers_own_counts() {
+        let request = Request::get("/")
+            .header("x-request-id", "of a proxy")
+            .header("xc-request-id", "ours")
+            .body("")
+            .unwrap();
+        assert!(line(request).contains(r#"request_id="ours""#));
+        let request = Request::get("/").header("x-request-id", "theirs").body("").unwrap();
+        assert!(line(request).contains(r#"request_id="theirs""#));
+    }
+
+    #[test]
+    fn names_are_bounded_and_made_harmless() {
+        let long = "x".repeat(10_000);
+        let mut request = Request::new("");
+        *request.method_mut() = Method::from_bytes(long.as_bytes()).unwrap();
+        request.headers_mut().insert(OPERATION_ID, long.parse().unwrap());
+        let forged = http::HeaderValue::from_bytes(b"a\" b\tERROR \xff\xe2\x80\xae").unwrap();
+        request.headers_mut().insert("xc-request-id", forged);
+        let said = line(request);
+        assert!(said.contains(&format!("operation_id=\"{}\"", "x".repeat(NAME_BYTES))), "{said}");
+        assert!(said.contains(r#"method="other""#), "{said}");
+        assert!(said.contains(r#"request_id="a\"?b?ERROR?????""#), "{said}");
+    }
+}
