@@ -173,6 +173,12 @@ const fn reason(ending: Ending) -> OneOf {
     [("reason", reason)]
 }
 
+/// All of them, in the order in which they are documented.
+#[cfg(test)]
+pub(super) fn reasons() -> Vec<&'static str> {
+    ENDINGS.map(|ending| reason(ending)[0].1).to_vec()
+}
+
 const fn cause(kick: Kick) -> OneOf {
     match kick {
         Kick::Login => [("cause", "login")],

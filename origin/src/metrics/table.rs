@@ -127,14 +127,49 @@ mod tests {
         format!("| `{}` | {} | {} | {} |", metric.name, metric.kind, labels.join(", "), metric.meaning)
     }
 
+    /// The page's part about them.
+    fn watch() -> String {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let (_, part) = page.split_once("\n## Watch\n").unwrap();
+        part.split("\n## ").next().unwrap().to_owned()
+    }
+
     #[test]
     fn the_documented_table_is_the_codes() {
-        let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
-        let document = std::fs::read_to_string(document).unwrap();
         let table = METRICS.iter().map(row).collect::<Vec<_>>().join("\n");
         assert!(
-            document.contains(&format!("|\n{table}\n\n")),
+            watch().contains(&format!("|\n{table}\n\n")),
             "docs/operating.md must hold this table:\n{table}"
         );
+    }
+
+    #[test]
+    fn every_metric_that_an_alert_names_exists() {
+        let part = watch();
+        let words = part.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let named: Vec<_> = words.filter(|word| word.starts_with("rollcall_")).collect();
+        assert!(named.len() > METRICS.len(), "{named:?}");
+        for name in named {
+            let exists = METRICS.iter().any(|metric| match metric.kind {
+                "histogram" => {
+                    name.strip_prefix(metric.name).is_some_and(|end| matches!(end, "" | "_bucket" | "_count"))
+                }
+                _ => name == metric.name,
+            });
+            assert!(exists, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_reason_of_a_close_is_documented() {
+        let part = watch();
+        let (_, reasons) = part.split_once("| reason | what happened |\n|---|---|\n").unwrap();
+        let documented: Vec<_> = reasons
+            .lines()
+            .map_while(|line| line.strip_prefix("| `")?.split_once('`'))
+            .map(|(reason, _)| reason)
+            .collect();
+        assert_eq!(documented, super::super::figures::reasons());
     }
 }

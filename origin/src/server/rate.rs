@@ -95,7 +95,7 @@ async fn limit(State((rates, origin)): State<(Rates, Origin)>, request: Request,
     let wait = rates.of(&request).and_then(|rate| rate.take(client(&request, origin.settings())?).err());
     match wait {
         Some(wait) => {
-            if gateway::wants_upgrade(request.headers()) {
+            if request.method() == Method::GET && gateway::wants_upgrade(request.headers()) {
                 origin.users.metrics().refused(StatusCode::TOO_MANY_REQUESTS.as_str());
             }
             refusal(&origin, &request, wait)

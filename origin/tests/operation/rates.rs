@@ -7,7 +7,7 @@ use rollcall_conformance::{
 };
 use serde_json::Value;
 
-use crate::kit::Server;
+use crate::kit::{Server, scrape};
 
 fn json(response: &Response) -> Value {
     serde_json::from_slice(&response.body).unwrap()
@@ -28,7 +28,11 @@ fn wait(response: &Response) -> u64 {
 #[tokio::test]
 async fn upgrades_of_one_address_are_bounded_in_the_words_of_the_path() {
     let home = tempfile::tempdir().unwrap();
-    let limited = [("ROLLCALL__LIMITS__HANDSHAKES_PER_MINUTE", "2"), ("trusted_proxies", "127.0.0.1")];
+    let limited = [
+        ("ROLLCALL__LIMITS__HANDSHAKES_PER_MINUTE", "2"),
+        ("trusted_proxies", "127.0.0.1"),
+        ("metrics_listen", "127.0.0.1:0"),
+    ];
     let server = Server::start_with(&home.path().join("data"), &limited);
     let world = server.world();
     for _ in 0..2 {
@@ -44,6 +48,7 @@ async fn upgrades_of_one_address_are_bounded_in_the_words_of_the_path() {
     assert_eq!(json(&refused)["ext"]["eKey"], "too_many_requests");
     assert_ne!(knock(&world, "/", "192.0.2.2").await.status, 429, "another client of the same proxy");
     world.issue("7", 5).await.expect("tokens have no limit here");
+    assert_eq!(scrape(&server).await["rollcall_handshake_failures_total{code=\"429\"}"], 2.0);
 }
 
 #[tokio::test]

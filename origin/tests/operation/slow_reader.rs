@@ -16,7 +16,7 @@ use rollcall_conformance::{
 };
 use tokio::{net::TcpSocket, task::JoinSet};
 
-use crate::kit::Server;
+use crate::kit::{Server, scrape};
 
 const FOLLOWED: usize = 16;
 /// The most that may be sent before it is closed.
@@ -50,7 +50,7 @@ async fn narrow(server: &Server, world: &World, user: &str) -> Socket {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
     let home = tempfile::tempdir().unwrap();
-    let server = Server::start(&home.path().join("data"), "");
+    let server = Server::start_with(&home.path().join("data"), &[("metrics_listen", "127.0.0.1:0")]);
     let world = server.world();
     // Long names, so that few events fill much.
     let followed: Vec<String> = (0..FOLLOWED).map(|n| format!("{n}-{}", "s".repeat(240))).collect();
@@ -103,6 +103,11 @@ async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
     }
     assert!(begun.elapsed() < IN_TIME, "it may have been the read deadline: {:?}", begun.elapsed());
     assert!(longest < Duration::from_secs(1), "a status of others took {longest:?}");
+
+    let figures = scrape(&server).await;
+    assert_eq!(figures["rollcall_closes_total{reason=\"too_slow\"}"], 1.0, "{figures:#?}");
+    // What waited, of which each push is less than 1 KiB.
+    assert!(figures["rollcall_dropped_messages_total"] > 256.0, "{figures:#?}");
 
     over.store(true, Relaxed);
     while let Some(moved) = moving.join_next().await {
