@@ -14,6 +14,7 @@ mod serve;
 mod show;
 mod table;
 mod token;
+mod top;
 mod who;
 
 pub(crate) use exit::status;
@@ -58,6 +59,8 @@ enum Command {
     Import(import::Import),
     /// Ask whether the server is well
     Health(health::Health),
+    /// Watch what the server does now: who is online, what comes and goes, how long it takes
+    Top(top::Top),
     /// Copy the store, whether a server uses it or not
     Backup(backup::Backup),
     /// Print a shell's completions
@@ -82,6 +85,7 @@ impl Cli {
             Command::Kick(asked) => kick::kick(&settings, &asked),
             Command::Import(asked) => import::import(&settings, &asked),
             Command::Health(asked) => health::health(&settings, &asked),
+            Command::Top(asked) => top::top(&settings, &asked),
             Command::Backup(asked) => backup::back_up(&settings, &asked),
             Command::Completions(asked) => completions::completions(&asked),
         }

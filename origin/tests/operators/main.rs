@@ -19,3 +19,4 @@ mod kick;
 mod reaching;
 mod reading;
 mod shell;
+mod top;
