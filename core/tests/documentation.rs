@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rollcall_core::config::KEYS;
+use rollcall_core::config::REFERENCE;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -15,7 +15,7 @@ fn root() -> PathBuf {
 
 #[test]
 fn the_table_of_keys_is_the_codes() {
-    let rows: Vec<String> = KEYS
+    let rows: Vec<String> = REFERENCE
         .iter()
         .map(|key| format!("| `{}` | {} | {} |", key.path, quoted(key.default), key.meaning))
         .collect();

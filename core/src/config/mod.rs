@@ -13,7 +13,7 @@ mod tree;
 mod validate;
 
 pub use error::ConfigError;
-pub use keys::{KEYS, Key, Kind};
+pub use keys::{Entry, KEYS, Key, Kind, REFERENCE};
 pub use settings::{
     Auth, Introspection, Limits, MessageCenter, OpenIm, Presence, Profile, ReceiveTypes, Runtime, Server,
     Settings, StaticToken, Tls,

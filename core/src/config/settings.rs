@@ -1,4 +1,4 @@
-//! The tree itself. Meanings stand in [`super::KEYS`].
+//! The tree itself. Meanings stand in [`super::REFERENCE`].
 #![allow(missing_docs, reason = "config/keys.rs says what each key does")]
 
 use std::time::Duration;
