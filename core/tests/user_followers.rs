@@ -39,8 +39,12 @@ impl Follower {
 
     /// Asks to follow `u1`, which is to be asked now.
     fn asks(&mut self) -> (Vec<(UserId, Stamp)>, Ticket) {
+        self.asks_about("CgJ1MQ==")
+    }
+
+    fn asks_about(&mut self, data: &str) -> (Vec<(UserId, Stamp)>, Ticket) {
         let asked = format!(
-            r#"{{"reqIdentifier":2005,"sendID":"{}","operationID":"o","msgIncr":"m","data":"CgJ1MQ=="}}"#,
+            r#"{{"reqIdentifier":2005,"sendID":"{}","operationID":"o","msgIncr":"m","data":"{data}"}}"#,
             self.adapter.user.id()
         );
         let message = Incoming::Binary(asked.into_bytes());
@@ -93,6 +97,8 @@ fn push(data: &str) -> Vec<String> {
     )]
 }
 
+/// A request about `u2`.
+const U2: &str = "CgJ1Mg==";
 /// `u1` on nothing, on Android, and on Web.
 const NOWHERE: &str = "CgQKAnUx";
 const ON_ANDROID: &str = "CgcKAnUxEgEC";
@@ -132,4 +138,14 @@ fn after_an_answer_that_is_an_error_moves_are_pushed() {
     let asked = follower.asks();
     assert!(follower.is_answered(asked, None)[0].contains(r#""errCode":500"#));
     assert_eq!(follower.hears(1, &[WEB]), push(ON_WEB));
+}
+
+#[test]
+fn an_error_about_one_request_is_none_about_another_that_is_under_way() {
+    let mut follower = Follower::connected();
+    let other = follower.asks_about(U2);
+    let asked = follower.asks();
+    assert!(follower.is_answered(other, None)[0].contains(r#""errCode":500"#));
+    assert_eq!(follower.hears(1, &[WEB]), Vec::<String>::new(), "this answer is still due");
+    assert_eq!(follower.is_answered(asked, Some(Seen::default())), answer(ON_WEB));
 }

@@ -96,7 +96,10 @@ impl User {
             }
             None => {
                 // No answer will show what was heard meanwhile: from here on it is pushed.
-                let waiting = loaded.subscriptions.iter().filter(|row| row.heard.is_unanswered());
+                let asked: BTreeSet<&str> = ticket.asked.iter().map(String::as_str).collect();
+                let of_it =
+                    |row: &&Subscription| row.heard.is_unanswered() && asked.contains(row.watched.as_str());
+                let waiting = loaded.subscriptions.iter().filter(of_it);
                 let told: Vec<_> = waiting.map(|row| (row.watched.clone(), Seen::default())).collect();
                 if !told.is_empty() {
                     changes.push(Change::Heard { connection: connection.id, told });
