@@ -42,10 +42,22 @@ pub(super) struct Reach {
 
 /// The token to show.
 #[derive(Args)]
-pub(super) struct Credential {
+struct Credential {
     /// An administrator's token. Prefer the variable: other users of this machine can read a command line
     #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true, value_name = "TOKEN", help_heading = "Server")]
     token: Option<Secret<String>>,
+}
+
+/// What every command has that asks a server as an administrator.
+#[derive(Args)]
+pub(super) struct Call {
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    credential: Credential,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// A server that can be asked.
@@ -88,12 +100,14 @@ impl Reach {
             in_use.url.context("the server that uses the data directory is still starting; try again")?;
         Server::new(&url, self.ca.as_deref(), None)
     }
+}
 
-    /// The same with a token, which there must be.
-    pub(super) fn server_as(&self, settings: &Settings, credential: &Credential) -> anyhow::Result<Server> {
-        let token = credential.token.clone().filter(|token| !token.expose().trim().is_empty());
+impl Call {
+    /// The server that is meant, asked with the token, which there must be.
+    pub(super) fn server(&self, settings: &Settings) -> anyhow::Result<Server> {
+        let token = self.credential.token.clone().filter(|token| !token.expose().trim().is_empty());
         let token = token.ok_or_else(|| Exit::Token(format!("no token is given. {TOKEN_HINT}")))?;
-        Ok(self.server(settings)?.with_token(Secret::new(token.expose().trim().to_owned())))
+        Ok(self.reach.server(settings)?.with_token(Secret::new(token.expose().trim().to_owned())))
     }
 }
 

@@ -13,7 +13,7 @@ use rollcall_core::{config::Settings, directory::import::LINE_BYTES};
 use serde_json::{Value, json};
 
 use super::{
-    client::{Credential, Reach, Server},
+    client::{Call, Server},
     exit::{self, Exit, plain},
     say,
     table::print_json,
@@ -51,19 +51,15 @@ pub(crate) struct Import {
     #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     from: u64,
     #[command(flatten)]
-    reach: Reach,
-    #[command(flatten)]
-    credential: Credential,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    call: Call,
 }
 
 pub(super) fn import(settings: &Settings, asked: &Import) -> anyhow::Result<()> {
-    let server = asked.reach.server_as(settings, &asked.credential)?;
+    let server = asked.call.server(settings)?;
     let (input, size) = open(&asked.file)?;
     let bar = progress(size);
-    let mut report = Report { name: asked.file.display().to_string(), json: asked.json, ..Report::default() };
+    let mut report =
+        Report { name: asked.file.display().to_string(), json: asked.call.json, ..Report::default() };
     let mut lines = Lines { input: BufReader::new(bar.wrap_read(input)), number: 0 };
     let sent = send_all(&server, &mut lines, asked.from, &mut report, &bar);
     bar.finish_and_clear();

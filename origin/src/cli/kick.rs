@@ -8,7 +8,7 @@ use rollcall_core::{config::Settings, platform::Platform};
 use serde_json::{Value, json};
 
 use super::{
-    client::{Credential, Reach, Server},
+    client::{Call, Server},
     exit::{self, Exit},
     say,
     table::{Table, print_json},
@@ -53,12 +53,7 @@ pub(crate) struct Kick {
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
-    reach: Reach,
-    #[command(flatten)]
-    credential: Credential,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    call: Call,
 }
 
 fn platform(text: &str) -> Result<Platform, String> {
@@ -66,7 +61,7 @@ fn platform(text: &str) -> Result<Platform, String> {
 }
 
 pub(super) fn kick(settings: &Settings, asked: &Kick) -> anyhow::Result<()> {
-    let server = asked.reach.server_as(settings, &asked.credential)?;
+    let server = asked.call.server(settings)?;
     let whom = match asked.tenant {
         Some(tenant) => Some(format!("everybody of tenant {tenant}")),
         None if asked.users.len() > 1 => Some(format!("{} users", asked.users.len())),
@@ -99,7 +94,7 @@ fn agreed(question: &str, answers: &mut impl BufRead, out: &mut impl Write) -> s
 fn kick_tenant(server: &Server, asked: &Kick, tenant: i64) -> anyhow::Result<()> {
     let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [tenant.to_string()]});
     server.order(FORCE_OFF, Some(tenant), &order)?;
-    if asked.json {
+    if asked.call.json {
         return Ok(print_json(&json!({"tenant": tenant.to_string()}))?);
     }
     Ok(say(&format!("everybody of tenant {tenant} is offline, but the caller and the administrators"))?)
@@ -123,7 +118,7 @@ fn kick_users(server: &Server, asked: &Kick) -> anyhow::Result<()> {
     let names = |user: &Value| user.get("userID").and_then(Value::as_str).unwrap_or_default().to_owned();
     let is_online = |user: &&Value| user.get("online") == Some(&Value::Bool(true));
     let left: Vec<String> = users.iter().filter(is_online).map(names).collect();
-    if asked.json {
+    if asked.call.json {
         print_json(&json!({"users": users}))?;
     } else {
         let mut table = Table::of(&["USER", "ORDER", "NOW"]);

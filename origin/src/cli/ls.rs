@@ -14,7 +14,7 @@ use rollcall_core::{
 use serde_json::{Value, json};
 
 use super::{
-    client::{Credential, Reach, Server, text},
+    client::{Call, Server, text},
     exit,
     table::{Table, print_json},
 };
@@ -73,12 +73,7 @@ pub(crate) struct Ls {
     #[arg(long, conflicts_with_all = ["limit", "page"])]
     all: bool,
     #[command(flatten)]
-    reach: Reach,
-    #[command(flatten)]
-    credential: Credential,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    call: Call,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -133,10 +128,10 @@ pub(super) fn ls(settings: &Settings, asked: &Ls) -> anyhow::Result<()> {
     if asked.filters.len() > FILTERS_LIMIT {
         anyhow::bail!(exit::Exit::Usage(format!("at most {FILTERS_LIMIT} filters")));
     }
-    let server = asked.reach.server_as(settings, &asked.credential)?;
+    let server = asked.call.server(settings)?;
     let (size, first) = if asked.all { (PAGE_LIMIT, 1) } else { (asked.limit, asked.page) };
     let page = Page::ask(&server, asked, size, first)?;
-    match (asked.all, asked.json) {
+    match (asked.all, asked.call.json) {
         (false, true) => Ok(print_json(&json!({"list": page.list, "total": page.total}))?),
         (false, false) => Ok(table(&page.list, true).print()?),
         (true, json) => all(&server, asked, page, json),

@@ -6,7 +6,7 @@ use rollcall_core::{config::Settings, platform::Platform};
 use serde_json::{Value, json};
 
 use super::{
-    client::{Credential, Reach, Server, text},
+    client::{Call, Server, text},
     exit,
     table::{Table, print_json},
 };
@@ -37,18 +37,13 @@ pub(crate) struct Who {
     #[arg(required = true, value_name = "USER")]
     users: Vec<String>,
     #[command(flatten)]
-    reach: Reach,
-    #[command(flatten)]
-    credential: Credential,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    call: Call,
 }
 
 pub(super) fn who(settings: &Settings, asked: &Who) -> anyhow::Result<()> {
-    let server = asked.reach.server_as(settings, &asked.credential)?;
+    let server = asked.call.server(settings)?;
     let users = statuses(&server, &asked.users)?;
-    if asked.json {
+    if asked.call.json {
         return Ok(print_json(&json!({"users": users}))?);
     }
     let mut table = Table::of(&["USER", "STATUS", "PLATFORM", "CONNECTION", "BACKGROUND", "TOKEN"]);
