@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{Backend, Unavailable, answer, body::Unread, openim::joined_header};
 
 /// The names under which callers know a request's id; the first is the one that is answered.
-pub(crate) const REQUEST_ID: [HeaderName; 2] =
+pub const REQUEST_ID: [HeaderName; 2] =
     [HeaderName::from_static("xc-request-id"), HeaderName::from_static("x-request-id")];
 const ERROR_KEY: [HeaderName; 2] = [HeaderName::from_static("xc-e-key"), HeaderName::from_static("x-e-key")];
 /// A longer request id is not echoed.

@@ -18,9 +18,10 @@ use axum::{
 use http::{HeaderMap, Method, Uri};
 use rollcall_core::message_center::Fault;
 
+pub use self::envelope::REQUEST_ID;
 pub(crate) use self::{
     caller::Caller,
-    envelope::{Failed, REQUEST_ID, dress, refuse},
+    envelope::{Failed, dress, refuse},
     list::{__path_detail, __path_list, __path_search},
     off::__path_off,
     socket::__path_connect,

@@ -4,13 +4,11 @@
 //! query, its other headers or its body: tokens travel in all of them.
 
 use http::{HeaderMap, HeaderName, Method, Request};
+use rollcall_api::message_center::REQUEST_ID;
 use tracing::Span;
 
 /// OpenIM's name of a request.
 const OPERATION_ID: HeaderName = HeaderName::from_static("operationid");
-/// The message center's; the first that is there counts.
-const REQUEST_ID: [HeaderName; 2] =
-    [HeaderName::from_static("xc-request-id"), HeaderName::from_static("x-request-id")];
 /// What is kept of a name.
 const NAME_BYTES: usize = 64;
 
