@@ -2,23 +2,14 @@
 
 import { getSDK } from '/modules/@openim/wasm-client-sdk/lib/index.es.js';
 
-import { EVENTS } from './openim.mjs';
+import { direct } from './openim.mjs';
 
-export function create({ api, gateway, platformID }, report) {
+export function create(options, report) {
   const sdk = getSDK();
-  for (const name of EVENTS) sdk.on(name, ({ data }) => report(name, data));
   return {
-    login: async (userID, token) => {
-      await sdk.login({ userID, token, platformID, apiAddr: `http://${api}`, wsAddr: `ws://${gateway}` });
-    },
-    logout: async () => {
-      await sdk.logout();
-    },
+    ...direct(sdk, options, report),
     background: async (flag) => {
       await sdk.setAppBackgroundStatus(flag);
-    },
-    subscribe: async (userIDs) => {
-      await sdk.subscribeUsersStatus(userIDs);
     },
   };
 }
