@@ -28,6 +28,7 @@ async fn a_program_gets_what_is_there_and_what_happened_between_two_looks() {
     let mut connection = Connection::open(server.address).await.unwrap();
     while !looking.is_finished() {
         assert_eq!(connection.send(&Request::new("GET", "/health")).await.unwrap().status, 200);
+        // A pace, so that the rate is known.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let seen = looking.await.unwrap();
