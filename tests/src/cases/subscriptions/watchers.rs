@@ -68,6 +68,9 @@ async fn a_user_with_very_many_watchers_holds_up_nobody(world: World) -> Result<
     let converse = converse(&mut first, &star, &told);
     let ((acted, heard), (during, own)) = try_join(try_join(act, listen), try_join(ask, converse)).await?;
     let (all_told, most, pushes) = heard;
+    // On a machine that is busy with other things the telling takes longer too, and who waited for it would wait for a
+    // whole set of the four.
+    let bound = bound.max(calm.longest + all_told / 4);
 
     for watcher in watchers.iter_mut().step_by(many / 100) {
         watcher.socket.alive().await.context("nothing else is pushed")?;
