@@ -8,6 +8,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// A request makes some dozen small values on one thread and drops them on another, at which the system's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::log();
     match cli::Cli::parse().run() {
