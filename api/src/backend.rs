@@ -67,6 +67,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// The keys of tokens.
     fn keys(&self) -> &Keys;
 
+    /// Judges everything about a token that needs no state. A runtime may remember whose signature holds.
+    ///
+    /// # Errors
+    /// As [`Keys::verify`].
+    fn verify(&self, text: &str) -> Result<Verified, TokenError> {
+        self.keys().verify(text, self.now())
+    }
+
     /// The clock.
     fn now(&self) -> Timestamp;
 

@@ -23,7 +23,7 @@ use rollcall_core::{
     message_center::Introspections,
     store::Statement,
     time::{Moment, Timestamp},
-    token::Keys,
+    token::{Keys, Proven, TokenError, Verified},
     user::{Command, Reply},
 };
 use tokio_util::task::TaskTracker;
@@ -42,6 +42,7 @@ struct Shared {
     state: AtomicU8,
     zone: Zone,
     introspections: Introspections,
+    proven: Proven,
     client: Client,
     wheel: Wheel,
     sessions: TaskTracker,
@@ -60,6 +61,7 @@ impl Origin {
             state: AtomicU8::new(SERVING),
             zone: iana::zone(&users.settings().message_center.time_zone)?,
             introspections: Introspections::default(),
+            proven: Proven::default(),
             client: Client::default(),
             wheel: Wheel::start(),
             sessions: TaskTracker::new(),
@@ -90,6 +92,10 @@ impl Backend for Origin {
 
     fn keys(&self) -> &Keys {
         &self.users.rules().keys
+    }
+
+    fn verify(&self, text: &str) -> Result<Verified, TokenError> {
+        self.shared.proven.verify(self.keys(), text, self.now())
     }
 
     fn now(&self) -> Timestamp {

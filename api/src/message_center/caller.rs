@@ -90,7 +90,7 @@ pub(super) async fn principal<B: Backend>(
             Err(Fault::InvalidToken.into())
         };
     }
-    if let Ok(verified) = backend.keys().verify(token.expose(), backend.now()) {
+    if let Ok(verified) = backend.verify(token.expose()) {
         if settings.is_admin(&verified.user) && backend.standing(&verified).await?.is_ok() {
             return Ok((Principal::openim_admin(verified.user), Issuer::Ours));
         }

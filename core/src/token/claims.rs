@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::{id::UserId, json::Number, platform::Platform, time::Timestamp};
+use super::{TokenError, TokenHash, Verified};
+use crate::{id::UserId, json::Number, platform::Platform, secret::Secret, time::Timestamp};
 
 /// `iat` is written this much before the moment of issue, for verifiers whose clocks are behind.
 const ISSUED_BEFORE_SECS: i64 = 5;
@@ -10,6 +11,8 @@ const ISSUED_BEFORE_SECS: i64 = 5;
 const NOT_BEFORE_SECS: i64 = 300;
 /// Seconds of a day, the unit of a token's lifetime.
 const DAY_SECS: i64 = 86_400;
+/// Clocks of issuer and verifier may differ by this much.
+const SKEW_SECS: i64 = 60;
 
 /// The claims, in the byte order of the documents' samples. Times are whole seconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,28 @@ impl Claims {
             nbf: Some(issued - NOT_BEFORE_SECS),
             iat: Some(issued),
         }
+    }
+
+    /// Whether their times hold, and what they say then of the token with this text.
+    pub(super) fn judged(self, text: &str, hash: TokenHash, now: Timestamp) -> Result<Verified, TokenError> {
+        let now = now.secs();
+        if self.exp <= now {
+            return Err(TokenError::Expired);
+        }
+        if self.nbf.is_some_and(|not_before| not_before > now) {
+            return Err(TokenError::NotValidYet);
+        }
+        if self.iat.is_some_and(|issued| issued > now.saturating_add(SKEW_SECS)) {
+            return Err(TokenError::IssuedInFuture);
+        }
+        Ok(Verified {
+            // We issue only for users and platforms that exist, so anything else was not issued here.
+            user: UserId::new(self.user_id).map_err(|_| TokenError::NotIssued)?,
+            platform: Platform::from_number(self.platform_id).ok_or(TokenError::NotIssued)?,
+            expires: Timestamp::from_secs(self.exp),
+            hash,
+            text: Secret::from(text),
+        })
     }
 }
 

@@ -17,8 +17,6 @@ use crate::{
 
 /// A longer text is no token of ours: userIDs are bounded, and so are the claims.
 const TOKEN_BYTES: usize = 4096;
-/// Clocks of issuer and verifier may differ by this much.
-const SKEW_SECS: i64 = 60;
 
 /// The keys of HS256: one signs, all verify. The algorithm is the key's, never the token's.
 #[derive(Clone)]
@@ -64,29 +62,11 @@ impl Keys {
     /// # Errors
     /// The first row of the table that applies: form, algorithm, signature, then `exp`, `nbf`, `iat`.
     pub fn verify(&self, text: &str, now: Timestamp) -> Result<Verified, TokenError> {
-        let claims = self.read(text)?;
-        let now = now.secs();
-        if claims.exp <= now {
-            return Err(TokenError::Expired);
-        }
-        if claims.nbf.is_some_and(|not_before| not_before > now) {
-            return Err(TokenError::NotValidYet);
-        }
-        if claims.iat.is_some_and(|issued| issued > now.saturating_add(SKEW_SECS)) {
-            return Err(TokenError::IssuedInFuture);
-        }
-        Ok(Verified {
-            // We issue only for users and platforms that exist, so anything else was not issued here.
-            user: UserId::new(claims.user_id).map_err(|_| TokenError::NotIssued)?,
-            platform: Platform::from_number(claims.platform_id).ok_or(TokenError::NotIssued)?,
-            expires: Timestamp::from_secs(claims.exp),
-            hash: TokenHash::of(text),
-            text: Secret::from(text),
-        })
+        self.read(text)?.judged(text, TokenHash::of(text), now)
     }
 
     /// Form, algorithm and signature.
-    fn read(&self, text: &str) -> Result<Claims, TokenError> {
+    pub(super) fn read(&self, text: &str) -> Result<Claims, TokenError> {
         if text.len() > TOKEN_BYTES {
             return Err(TokenError::Malformed);
         }

@@ -8,11 +8,13 @@ mod claims;
 mod error;
 mod hash;
 mod keys;
+mod proven;
 
 pub use claims::{Claims, lifetime_secs};
 pub use error::TokenError;
 pub use hash::TokenHash;
 pub use keys::{Keys, Verified};
+pub use proven::Proven;
 
 use crate::secret::Secret;
 
