@@ -184,7 +184,7 @@ impl<'de> Deserialize<'de> for RecordId {
 
 /// Lower-case hexadecimal, for ids and digests.
 pub mod hex {
-    use std::fmt;
+    use std::fmt::{self, Write as _};
 
     /// The text is not lower-case hexadecimal of the right length.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -196,7 +196,11 @@ pub mod hex {
     /// # Errors
     /// Only what the formatter itself reports.
     pub fn write(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-        bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+        bytes.iter().try_for_each(|byte| {
+            f.write_char(digit(byte >> 4))?;
+            f.write_char(digit(byte & 15))
+        })
     }
 
     /// Reads exactly `N` bytes.

@@ -123,6 +123,11 @@ pub fn release_all_held() -> [Statement; 2] {
 const HASHES: usize = 90;
 
 impl Change {
+    /// Whether it comes to the same when others of the user were written before it that were decided later.
+    pub fn may_come_late(&self) -> bool {
+        matches!(self, Self::TokensOutdated { .. } | Self::RecordEnded { .. })
+    }
+
     /// The statements that make it durable, to be run in order.
     pub fn statements(&self, user: &UserId) -> Vec<Statement> {
         let id = || Value::from(user.as_str());

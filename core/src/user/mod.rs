@@ -89,6 +89,11 @@ impl User {
         !(self.connections.is_empty() && self.consoles.is_empty())
     }
 
+    /// Whether this is one of the live connections or consoles.
+    pub fn has(&self, id: ConnId) -> bool {
+        self.connection(id).is_some() || self.console(id).is_some()
+    }
+
     /// What `command` leads to. Pure: the same arguments give the same outcome, and nothing is changed.
     ///
     /// `loaded` must hold what [`Command::needs`] names.

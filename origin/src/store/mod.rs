@@ -6,6 +6,7 @@
 mod backup;
 mod condition;
 mod convert;
+mod loader;
 mod reader;
 mod schema;
 mod writer;
@@ -13,11 +14,12 @@ mod writer;
 use std::{path::Path, time::Instant};
 
 use rollcall_core::store::{Statement, Value};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
 
-use self::{reader::Readers, writer::Writer};
+use self::{loader::Loader, reader::Readers, writer::Writer};
 
 pub use self::{backup::back_up, condition::Condition};
 
@@ -42,6 +44,7 @@ pub type Rows = Vec<Vec<Value>>;
 #[derive(Clone)]
 pub struct Store {
     writer: Writer,
+    loader: Loader,
     readers: Readers,
     condition: Condition,
     metrics: Metrics,
@@ -59,7 +62,8 @@ impl Store {
         schema::migrate(&mut connection)?;
         let condition = Condition::default();
         let writer = Writer::start(connection, condition.clone())?;
-        Ok(Self { writer, readers: Readers::open(&path)?, condition, metrics })
+        let loader = Loader::start(reading(&path)?)?;
+        Ok(Self { writer, loader, readers: Readers::open(&path)?, condition, metrics })
     }
 
     /// Makes all of `statements` durable in one transaction, or none of them.
@@ -80,7 +84,15 @@ impl Store {
         self.writer.queued()
     }
 
-    /// Runs queries against one committed state.
+    /// Runs queries that take a moment only, of one user's own rows, against one committed state: that of now or a later one.
+    ///
+    /// # Errors
+    /// When a query fails.
+    pub async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.loader.load(statements).await
+    }
+
+    /// Runs queries that may take long against one committed state.
     ///
     /// # Errors
     /// When a query fails.
@@ -99,12 +111,28 @@ impl Store {
     }
 }
 
+/// What a caller waits for.
+struct Job {
+    statements: Vec<Statement>,
+    done: oneshot::Sender<Result<Vec<Rows>, StoreError>>,
+}
+
+/// A connection that changes nothing.
+fn reading(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // The plan is the statement's, not that of what is bound to it: with the statistics that SQLite is built with here, it
+    // would be made anew at every use.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(std::time::Duration::from_secs(1))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)

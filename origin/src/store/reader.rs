@@ -7,7 +7,7 @@ use rollcall_core::store::Statement;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{Rows, StoreError, convert, open};
+use super::{Rows, StoreError, convert, reading};
 
 /// Connections; more would only wait for the same two cores.
 const READERS: usize = 4;
@@ -20,13 +20,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
-        let idle = (0..READERS)
-            .map(|_| {
-                let connection = open(path)?;
-                connection.pragma_update(None, "query_only", true)?;
-                Ok(connection)
-            })
-            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let idle = (0..READERS).map(|_| reading(path)).collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(Self { idle: Arc::new(Mutex::new(idle)), places: Arc::new(Semaphore::new(READERS)) })
     }
 

@@ -7,17 +7,12 @@ use rollcall_core::store::Statement;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Condition, Rows, StoreError, convert};
+use super::{Condition, Job, Rows, StoreError, convert};
 
 /// Commits waiting for the writer; above it callers wait for a place.
 const QUEUE: usize = 4096;
 /// Commits that share one transaction at the most.
 const GROUP: usize = 512;
-
-struct Job {
-    statements: Vec<Statement>,
-    done: oneshot::Sender<Result<Vec<Rows>, StoreError>>,
-}
 
 #[derive(Clone)]
 pub(super) struct Writer {

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use futures_util::{StreamExt as _, stream};
 use parking_lot::RwLock;
 use rollcall_core::{
     directory::{upsert, view::Mark},
@@ -10,11 +11,17 @@ use rollcall_core::{
     user::{Command, ForceOff},
 };
 
-use super::{Failure, Users};
+use super::{
+    Failure, Users,
+    run::{AT_ONCE, END_RETRIES},
+};
 use crate::backend::now;
 
 /// How far ahead of its order a mark lies. Whoever has not heard of it by then began before it, and is covered.
 const AHEAD: Duration = Duration::from_millis(100);
+
+/// Users of whom it is written down together what an order ended; others' commits wait for it.
+const WRITTEN_AT_ONCE: usize = 256;
 
 /// The marks in force, by tenant.
 #[derive(Clone, Default)]
@@ -104,8 +111,8 @@ impl Users {
         Ok(())
     }
 
-    /// Frames and closes for every socket that a mark covers. What could not be written is in no answer all the same:
-    /// the mark says so.
+    /// Frames and closes for every socket that a mark covers, and then what is written down of it. Whatever is not written
+    /// yet is in no answer all the same: the mark says so.
     async fn wave(&self, notice: String) {
         let mut connected = Vec::new();
         self.shared.table.each(|entry| {
@@ -115,12 +122,29 @@ impl Users {
             }
         });
         let users = connected.len();
-        let order = || Command::ForceOff(ForceOff::Marked { notice: notice.clone(), settle: false });
-        let failed = self.run_many(connected.into_iter().map(|user| (user, order())).collect()).await.err();
+        let order = &Command::ForceOff(ForceOff::Marked { notice, settle: false });
+        let reach = |user: UserId| async move {
+            let changes = self.reach(&user, order).await?;
+            Ok::<_, Failure>((user, changes))
+        };
+        let mut reaching = stream::iter(connected).map(reach).buffer_unordered(AT_ONCE);
+        let (mut reached, mut failed) = (Vec::with_capacity(users), None);
+        while let Some(result) = reaching.next().await {
+            match result {
+                Ok(changes) => reached.push(changes),
+                Err(error) => failed = Some(error),
+            }
+        }
         match failed {
             None => tracing::info!(users, "an order to a tenant has reached every socket"),
             Some(error) => {
                 tracing::error!(users, %error, "an order to a tenant has not reached every socket")
+            }
+        }
+        for some in reached.chunks(WRITTEN_AT_ONCE) {
+            while let Err(error) = self.write_down(some).await {
+                tracing::error!(%error, "what an order to a tenant ended is not written down yet");
+                tokio::time::sleep(END_RETRIES).await;
             }
         }
     }

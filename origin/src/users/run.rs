@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     gateway::Close,
     id::{ConnId, UserId},
+    store::Statement,
     time::{Moment, Timestamp},
     token::book::TokenRow,
     user::{Action, Change, Command, Loaded, Needs, Outcome, Reply},
@@ -26,7 +27,7 @@ use crate::{
 pub(super) const END_RETRIES: Duration = Duration::from_secs(1);
 
 /// Users that are given a command at a time: enough to share an fsync, too few to starve the others.
-const AT_ONCE: usize = 256;
+pub(super) const AT_ONCE: usize = 256;
 
 /// A command was not carried out; nothing changed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -53,6 +54,10 @@ impl Users {
     /// # Errors
     /// The first, after all were given.
     pub async fn run_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, Failure> {
+        let in_memory = commands.iter().map(|(user, command)| self.at_once(user, command));
+        if let Some(replies) = in_memory.collect() {
+            return Ok(replies);
+        }
         let give = |(user, command): (UserId, Command)| async move { self.run(&user, command).await };
         let replies: Vec<_> = stream::iter(commands.into_iter().map(give)).buffered(AT_ONCE).collect().await;
         replies.into_iter().collect()
@@ -69,7 +74,12 @@ impl Users {
     /// Tells a user that a socket is gone, for as long as it takes: a store that cannot write now must not leave a
     /// ghost behind.
     pub async fn end(&self, id: &UserId, connection: ConnId) {
-        while let Err(error) = self.run(id, Command::Close { connection }).await {
+        let is_live =
+            || self.shared.table.get(id).is_some_and(|entry| entry.live.lock().user.has(connection));
+        // Whoever took it out of the live set wrote its end down.
+        while is_live()
+            && let Err(error) = self.run(id, Command::Close { connection }).await
+        {
             tracing::error!(%error, "the end of a connection is not durable yet");
             self.forget_socket(id, connection);
             tokio::time::sleep(END_RETRIES).await;
@@ -78,9 +88,14 @@ impl Users {
     }
 
     async fn give(&self, id: &UserId, command: Command, outbox: Option<Outbox>) -> Result<Reply, Failure> {
+        if let Some(reply) = self.at_once(id, &command) {
+            return Ok(reply);
+        }
         match command {
-            Command::Status if self.shared.marks.is_empty() => Ok(self.status(id)),
-            Command::Status => self.look(id, &command).await.map(|reply| self.with_socket(id, reply)),
+            Command::Status => {
+                let reply = self.look(id, &command).await?;
+                Ok(with_socket(self.shared.table.get(id).as_deref(), reply))
+            }
             Command::VerifyToken { .. } => self.look(id, &command).await,
             command => {
                 let entry = self.shared.table.enter(id);
@@ -91,30 +106,15 @@ impl Users {
         }
     }
 
-    /// From memory: a user that is not there has no sockets, and a connection without a socket is not there, even
-    /// while its end waits to become durable.
-    fn status(&self, id: &UserId) -> Reply {
-        let Some(entry) = self.shared.table.get(id) else { return Reply::Presence(Vec::new()) };
-        let reply = entry
-            .live
-            .lock()
-            .user
-            .apply(&Command::Status, &Loaded::default(), &self.shared.rules, moment())
-            .reply;
-        self.with_socket(id, reply)
-    }
-
-    /// A reply without the connections that have no socket any more.
-    fn with_socket(&self, id: &UserId, reply: Reply) -> Reply {
-        let Reply::Presence(mut all) = reply else { return reply };
-        match self.shared.table.get(id) {
-            Some(entry) => {
-                let live = entry.live.lock();
-                all.retain(|presence| live.sockets.contains_key(&presence.connection));
-            }
-            None => all.clear(),
+    /// The reply, if memory alone has it: a user that is not there has no sockets, and a connection without a socket is not
+    /// there, even while its end waits to become durable.
+    fn at_once(&self, id: &UserId, command: &Command) -> Option<Reply> {
+        if !matches!(command, Command::Status) || !self.shared.marks.is_empty() {
+            return None;
         }
-        Reply::Presence(all)
+        let Some(entry) = self.shared.table.get(id) else { return Some(Reply::Presence(Vec::new())) };
+        let outcome = entry.live.lock().user.apply(command, &Loaded::default(), &self.shared.rules, moment());
+        Some(with_socket(Some(&entry), outcome.reply))
     }
 
     /// Carries out a command that changes nothing: from memory where the token is remembered, else from the store.
@@ -137,14 +137,9 @@ impl Users {
         outbox: Option<Outbox>,
     ) -> Result<Reply, Failure> {
         let gate = entry.gate.lock().await;
-        let understood = entry.live.lock().user.understand(command).into_owned();
-        let command = &understood;
-        let (loaded, at) = self.load(id, entry, command).await?;
-        let outcome = entry.live.lock().user.apply(command, &loaded, &self.shared.rules, at);
-        let Outcome { reply, changes, actions, wake_at } = outcome;
+        let Outcome { reply, changes, actions, wake_at } = self.decide(id, entry, command).await?;
         if !changes.is_empty() {
-            let statements = changes.iter().flat_map(|change| change.statements(id)).collect();
-            self.shared.store.commit(statements).await?;
+            self.shared.store.commit(statements(id, &changes)).await?;
         }
         if changes.iter().any(touches_tokens) {
             entry.live.lock().forget_tokens();
@@ -165,6 +160,61 @@ impl Users {
             }
         }
         Ok(reply)
+    }
+
+    /// What the command comes to. The gate must be held.
+    async fn decide(&self, id: &UserId, entry: &Entry, command: &Command) -> Result<Outcome, Failure> {
+        let command = entry.live.lock().user.understand(command).into_owned();
+        let (loaded, at) = self.load(id, entry, &command).await?;
+        Ok(entry.live.lock().user.apply(&command, &loaded, &self.shared.rules, at))
+    }
+
+    /// Lets a user's sockets hear of an order that is durable already, and is in every answer: a tenant's mark. What may be
+    /// written down of it later comes back, for [`Users::write_down`].
+    ///
+    /// # Errors
+    /// As [`Users::run`].
+    pub(super) async fn reach(&self, id: &UserId, order: &Command) -> Result<Vec<Change>, Failure> {
+        let entry = self.shared.table.enter(id);
+        let result = self.reach_entry(id, &entry, order).await;
+        self.shared.table.leave(id, entry);
+        result
+    }
+
+    async fn reach_entry(
+        &self,
+        id: &UserId,
+        entry: &Arc<Entry>,
+        order: &Command,
+    ) -> Result<Vec<Change>, Failure> {
+        let _gate = entry.gate.lock().await;
+        let Outcome { mut changes, actions, wake_at, .. } = self.decide(id, entry, order).await?;
+        if !changes.iter().all(Change::may_come_late) {
+            self.shared.store.commit(statements(id, &changes)).await?;
+            entry.live.lock().forget_tokens();
+            changes.clear();
+        }
+        self.act(id, entry, actions, None, Kick::Order);
+        if let Some(until) = wake_at {
+            self.wake(id, entry, until);
+        }
+        Ok(changes)
+    }
+
+    /// Makes durable what [`Users::reach`] came to, of many users in one transaction.
+    ///
+    /// # Errors
+    /// When it could not be; then none of it is.
+    pub(super) async fn write_down(&self, changes: &[(UserId, Vec<Change>)]) -> Result<(), Failure> {
+        let all = changes.iter().flat_map(|(id, changes)| statements(id, changes)).collect();
+        self.shared.store.commit(all).await?;
+        for (id, _) in changes {
+            if let Some(entry) = self.shared.table.get(id) {
+                entry.live.lock().forget_tokens();
+                self.shared.table.leave(id, entry);
+            }
+        }
+        Ok(())
     }
 
     /// Carries out the actions in order; the closes that were begun come back. `kick` is what a connection that is kicked
@@ -287,7 +337,7 @@ impl Users {
             return Ok(loaded);
         }
         let (parts, statements): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        let answers = self.shared.store.query(statements).await?;
+        let answers = self.shared.store.load(statements).await?;
         for (part, rows) in parts.into_iter().zip(answers) {
             loaded.absorb(part, &rows).map_err(|error| Failure::Unreadable(error.to_string()))?;
         }
@@ -305,6 +355,23 @@ impl Users {
             self.shared.table.leave(id, entry);
         }
     }
+}
+
+/// A reply without the connections that have no socket any more.
+fn with_socket(entry: Option<&Entry>, reply: Reply) -> Reply {
+    let Reply::Presence(mut all) = reply else { return reply };
+    match entry {
+        Some(entry) => {
+            let live = entry.live.lock();
+            all.retain(|presence| live.sockets.contains_key(&presence.connection));
+        }
+        None => all.clear(),
+    }
+    Reply::Presence(all)
+}
+
+fn statements(id: &UserId, changes: &[Change]) -> Vec<Statement> {
+    changes.iter().flat_map(|change| change.statements(id)).collect()
 }
 
 fn touches_tokens(change: &Change) -> bool {

@@ -1,0 +1,84 @@
+//! The one loader of users' own rows. Loads that arrive while another is under way share the next snapshot: with each new
+//! one, SQLite forgets the pages that it has read.
+
+use std::thread;
+
+use rollcall_core::store::Statement;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Job, Rows, StoreError, convert};
+
+/// Loads waiting for the loader; above it callers wait for a place.
+const QUEUE: usize = 4096;
+/// Loads that share one snapshot at the most.
+const GROUP: usize = 128;
+
+#[derive(Clone)]
+pub(super) struct Loader {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Loader {
+    /// The thread ends with the last handle.
+    pub(super) fn start(mut connection: Connection) -> std::io::Result<Self> {
+        let (jobs, mut queue) = mpsc::channel(QUEUE);
+        thread::Builder::new().name("store-loader".into()).spawn(move || {
+            let mut group = Vec::with_capacity(GROUP);
+            while queue.blocking_recv_many(&mut group, GROUP) > 0 {
+                load_group(&mut connection, &mut group);
+            }
+        })?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.jobs.send(Job { statements, done }).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+fn load_group(connection: &mut Connection, group: &mut Vec<Job>) {
+    // Dropped, a transaction that only read releases its snapshot.
+    let snapshot = connection.transaction().map_err(StoreError::from);
+    for job in group.drain(..) {
+        let rows = snapshot.as_ref().map_err(Clone::clone).and_then(|snapshot| {
+            let query = |statement| convert::query(snapshot, statement).map_err(StoreError::from);
+            job.statements.iter().map(query).collect()
+        });
+        // A caller that went away does not want them any more.
+        let _ = job.done.send(rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(sql: &'static str) -> (Job, oneshot::Receiver<Result<Vec<Rows>, StoreError>>) {
+        let (done, answer) = oneshot::channel();
+        (Job { statements: vec![Statement::new(sql, [])], done }, answer)
+    }
+
+    #[test]
+    fn a_load_that_fails_fails_alone_and_the_next_snapshot_is_a_new_one() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("test.sqlite3");
+        let writing = super::super::open(&path).unwrap();
+        writing
+            .execute_batch("CREATE TABLE kept (number INTEGER) STRICT; INSERT INTO kept VALUES (1)")
+            .unwrap();
+        let mut reading = super::super::reading(&path).unwrap();
+        let sum = "SELECT sum(number) FROM kept";
+        for expected in [1, 3] {
+            let ((first, one), (bad, none), (last, two)) = (job(sum), job("SELECT 1 FROM nowhere"), job(sum));
+            load_group(&mut reading, &mut vec![first, bad, last]);
+            for mut answer in [one, two] {
+                assert_eq!(answer.try_recv().unwrap().unwrap(), [vec![vec![expected.into()]]]);
+            }
+            none.blocking_recv().unwrap().unwrap_err();
+            writing.execute_batch("INSERT INTO kept VALUES (2)").unwrap();
+        }
+    }
+}
