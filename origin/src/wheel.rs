@@ -92,11 +92,22 @@ impl Alarm {
 
     /// Resolves once the alarm rings, and from then on until it is set anew. One task may wait.
     pub async fn rung(&self) {
+        let _waiting = Waiting(&self.hand.waker);
         poll_fn(|context| {
             self.hand.waker.register(context.waker());
             if self.hand.due.load(SeqCst) == RUNG { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+}
+
+/// A wait for an alarm. When it is over nothing of the task is kept: the memory of one that has ended would stay for as long
+/// as the alarm.
+struct Waiting<'a>(&'a AtomicWaker);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        drop(self.0.take());
     }
 }
 
@@ -183,6 +194,22 @@ mod tests {
         let begun = Instant::now();
         alarm.rung().await;
         begun.elapsed()
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_over_keeps_nothing_of_its_task() {
+        struct Task;
+        impl std::task::Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        let (task, alarm) = (Arc::new(Task), Wheel::start().alarm());
+        let waker = task.clone().into();
+        let mut wait = Box::pin(alarm.rung());
+        assert!(wait.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&task), 2, "the alarm wakes it");
+        drop(wait);
+        assert_eq!(Arc::strong_count(&task), 1);
     }
 
     #[tokio::test(start_paused = true)]
