@@ -19,6 +19,7 @@ use std::{
 
 use kit::Server;
 use rollcall_conformance::{
+    console::stage::OFF,
     http::Request,
     world::{FORCE_LOGOUT, USER_TOKEN, World},
 };
@@ -165,4 +166,41 @@ async fn a_client_that_leaves_while_nothing_can_be_written_is_no_ghost() {
     // Its end becomes durable as soon as it can, and the user comes back as if nothing had been.
     let _again = world.open("7", 5, &token).await.unwrap();
     assert_eq!(world.platforms("7").await.unwrap(), [5]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_to_a_tenant_reaches_sockets_whose_ends_cannot_be_written_yet() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, "");
+    let world = server.world();
+    let (token, mut socket) = world.login("7", 5).await.unwrap();
+    // The order itself can be written, and the end of no record.
+    let intruder = Connection::open(data_dir.join("rollcall.sqlite3")).unwrap();
+    let refuse = "CREATE TRIGGER no_end BEFORE UPDATE OF offline_at ON record BEGIN SELECT RAISE(ABORT, 'no end'); END";
+    intruder.execute_batch(refuse).unwrap();
+    let bearer = format!("Bearer {}", world.admin_token().await.unwrap());
+    let body = json!({"receiveObjectType": "TENANT", "receiveObjectIds": ["0"]}).to_string();
+    let order = Request::new("POST", OFF)
+        .header("authorization", &bearer)
+        .header("content-type", "application/json")
+        .body(body);
+    assert_eq!(world.send(&order).await.unwrap().response.status, 200);
+    assert_eq!(world.status("7").await.unwrap().status, 0);
+    socket.kicked().await.unwrap();
+    assert_eq!(world.verdict(&token).await.unwrap(), 1506);
+    let records = || {
+        let (_, all, open) = stored(&data_dir);
+        (all, open)
+    };
+    assert_eq!(records(), (1, 1), "the record has no end in the store");
+
+    intruder.execute_batch("DROP TRIGGER no_end").unwrap();
+    let deadline = Instant::now() + WELL_WITHIN;
+    while records() != (1, 0) {
+        assert!(Instant::now() < deadline, "the end was never written: {}", server.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let _again = world.login("7", 5).await.unwrap();
+    assert_eq!(records(), (2, 1));
 }
