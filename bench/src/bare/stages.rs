@@ -17,6 +17,9 @@ use tokio::{
 
 use crate::fleet::codec::{ACCEPT, KEY};
 
+/// How a Close frame begins.
+const CLOSE: u8 = 0x88;
+
 /// Reads the head of one request, switches the protocol without looking at it, and holds the stream.
 pub(super) async fn by_hand(mut stream: TcpStream) {
     if head(&mut stream).await.is_none() {
@@ -44,9 +47,10 @@ async fn head(stream: &mut TcpStream) -> Option<()> {
     Some(())
 }
 
+/// Reads until the end, or a Close frame: a client that says goodbye says nothing else with it.
 async fn hold(mut stream: impl AsyncRead + Unpin) {
     let mut bytes = [0; 64];
-    while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+    while stream.read(&mut bytes).await.is_ok_and(|read| read > 0 && bytes.first() != Some(&CLOSE)) {}
 }
 
 /// hyper's upgrade, with the stream that comes of it.

@@ -156,14 +156,14 @@ impl Client {
     }
 
     /// Ends the connection with a reset, as a machine does that loses its network or its process.
-    pub(super) fn reset(&self) {
-        if let Some(listening) = self.listening.borrow_mut().take() {
-            listening.abort();
-        }
+    /// With the task that comes back the socket is gone as well.
+    pub(super) fn reset(&self) -> Option<JoinHandle<()>> {
+        let listening = self.listening.borrow_mut().take().inspect(JoinHandle::abort);
         if let Some(stream) = self.stream.borrow_mut().take() {
             stream.set_zero_linger().ok();
             self.shared.live.set(self.shared.live.get() - 1);
         }
+        listening
     }
 }
 

@@ -94,7 +94,11 @@ impl Crew {
 
     async fn leave(&self, range: Range<usize>, reset: bool) -> Report {
         if reset {
-            self.range(&range).iter().for_each(|client| client.reset());
+            let ending: Vec<_> = self.range(&range).iter().map(|client| client.reset()).collect();
+            // Whoever comes back at once needs the descriptors that are still held there.
+            for listening in ending.into_iter().flatten() {
+                listening.await.ok();
+            }
         } else {
             self.range(&range).iter().for_each(|client| client.send(&codec::close(1000)));
             self.all_ended(&range).await;
