@@ -1,6 +1,6 @@
 //! The answer to a request whose handler broke. Only a runtime that outlives that needs one.
 
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use http::{HeaderMap, Request, StatusCode, Uri, header};
 use rollcall_core::message_center::Fault;
 
@@ -27,12 +27,12 @@ impl Asked {
     }
 
     /// 500 in the words of the family that the path belongs to, and nothing of the reason.
-    pub async fn broken<B: Backend>(self, backend: &B) -> Response {
+    pub fn broken<B: Backend>(self, backend: &B) -> Response {
         let mut response = if message_center::answers(&self.uri) {
             message_center::refuse(backend, &self.headers, &Fault::Internal)
         } else {
             let failed = openim::Failed::internal();
-            openim::render(State(backend.clone()), axum::response::IntoResponse::into_response(failed)).await
+            openim::render(backend, axum::response::IntoResponse::into_response(failed))
         };
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         cors::open(&self.uri, &self.headers, response.headers_mut());

@@ -3,7 +3,6 @@
 use axum::{
     body::Body,
     extract::Request,
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -18,18 +17,31 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "false"),
 ];
 
-/// Answers every preflight, and lets browsers read every other answer.
-pub(crate) async fn cors(request: Request, next: Next) -> Response {
-    let uri = request.uri().clone();
-    let asked = if message_center::is_sockjs(&uri) { request.headers().clone() } else { HeaderMap::new() };
-    let mut response = if request.method() == Method::OPTIONS {
-        let json = [(header::CONTENT_TYPE, "application/json")];
-        (json, Body::from("\"Options Request!\"")).into_response()
-    } else {
-        next.run(request).await
-    };
-    open(&uri, &asked, response.headers_mut());
-    response
+/// What has to be kept of a request, to let its browser read the answer.
+pub(crate) struct Asker {
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Asker {
+    /// Of a request that is about to be handled.
+    pub(crate) fn of(request: &Request) -> Self {
+        let uri = request.uri().clone();
+        let headers =
+            if message_center::is_sockjs(&uri) { request.headers().clone() } else { HeaderMap::new() };
+        Self { uri, headers }
+    }
+
+    /// Lets the browser read the answer.
+    pub(crate) fn open(&self, answer: &mut HeaderMap) {
+        open(&self.uri, &self.headers, answer);
+    }
+}
+
+/// The answer to every preflight, whatever its path.
+pub(crate) fn preflight(request: &Request) -> Option<Response> {
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (request.method() == Method::OPTIONS).then(|| (json, Body::from("\"Options Request!\"")).into_response())
 }
 
 /// Lets browsers read an answer. What was `asked` matters to SockJS clients only.

@@ -19,8 +19,8 @@ pub mod openim;
 
 use axum::{
     Router,
-    extract::State,
-    middleware,
+    extract::{Request, State},
+    middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::get,
 };
@@ -42,9 +42,20 @@ pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
         .merge(sockets)
         .fallback(not_found::<B>)
         .method_not_allowed_fallback(openim::not_found)
-        .layer(middleware::map_response_with_state(backend.clone(), openim::render::<B>))
-        .layer(middleware::from_fn(cors::cors))
+        .layer(middleware::from_fn_with_state(backend.clone(), around::<B>))
         .with_state(backend)
+}
+
+/// What is around every route, in one layer since each costs every request a box: failures are written in the configured
+/// style, and browsers may read all of it.
+async fn around<B: Backend>(State(backend): State<B>, request: Request, next: Next) -> Response {
+    let asker = cors::Asker::of(&request);
+    let mut response = match cors::preflight(&request) {
+        Some(answer) => answer,
+        None => openim::render(&backend, next.run(request).await),
+    };
+    asker.open(response.headers_mut());
+    response
 }
 
 /// In the words of the family that the path belongs to.

@@ -1,9 +1,6 @@
 //! Answers of this family (`docs/rules/openim.md#envelope`).
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use rollcall_core::openim::{Code, Failure};
 use serde::Serialize;
@@ -111,7 +108,7 @@ impl IntoResponse for Failed {
 }
 
 /// Writes the failure that a handler or an extractor left, in the configured style.
-pub(crate) async fn render<B: Backend>(State(backend): State<B>, response: Response) -> Response {
+pub(crate) fn render<B: Backend>(backend: &B, response: Response) -> Response {
     let Some(failure) = response.extensions().get::<Failure>() else {
         return response;
     };

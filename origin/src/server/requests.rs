@@ -43,7 +43,7 @@ async fn answer(origin: &Origin, request: Request, next: Next) -> Response {
         Err(_) => {
             tracing::error!("a handler broke");
             origin.users.metrics().panicked();
-            asked.broken(origin).await
+            asked.broken(origin)
         }
     }
 }
