@@ -53,7 +53,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
     fn token(keys: &Keys, days: u32, nonce: u32) -> String {
-        let claims = Claims::new(&UserId::from(7), Platform::Web, NOW, days, nonce.into());
+        let claims = Claims::new(&UserId::from(7), Platform::Web, NOW, days, nonce);
         keys.sign(&claims).unwrap().expose().clone()
     }
 

@@ -36,7 +36,8 @@ pub(super) struct Live {
     pub(super) sockets: Sockets,
     /// Held while the user waits for its tick; dropped, the wait is over.
     pub(super) alarm: Option<(Timestamp, oneshot::Sender<()>)>,
-    tokens: HashMap<TokenHash, Option<TokenRow>>,
+    /// Hardly ever more than one, and there may be very many users: no table.
+    tokens: Vec<(TokenHash, Option<TokenRow>)>,
     /// Counts the changes of tokens, so that a row read before one is not remembered after it.
     token_age: u64,
 }
@@ -47,7 +48,7 @@ impl Entry {
             user: User::new(id, Vec::new()),
             sockets: HashMap::new(),
             alarm: None,
-            tokens: HashMap::new(),
+            tokens: Vec::new(),
             token_age: 0,
         };
         Self {
@@ -73,7 +74,7 @@ impl Live {
 
     /// What is remembered of a token: its row, or that it has none.
     pub(super) fn token(&self, hash: &TokenHash) -> Option<Option<TokenRow>> {
-        self.tokens.get(hash).cloned()
+        self.tokens.iter().find(|(known, _)| known == hash).map(|(_, row)| row.clone())
     }
 
     pub(super) fn token_age(&self) -> u64 {
@@ -88,13 +89,15 @@ impl Live {
         if self.tokens.len() >= TOKENS {
             self.tokens.clear();
         }
-        self.tokens.insert(hash, row);
+        self.tokens.retain(|(known, _)| *known != hash);
+        self.tokens.reserve_exact(1);
+        self.tokens.push((hash, row));
     }
 
     /// Forgets every row: some of them changed.
     pub(super) fn forget_tokens(&mut self) {
         self.token_age += 1;
-        self.tokens.clear();
+        self.tokens = Vec::new();
     }
 
     /// Whether nothing but memory would be lost with this entry.
