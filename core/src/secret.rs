@@ -5,7 +5,10 @@
 //! to be written (an answer to its owner, a row in the owner's store) the code says so with
 //! [`Secret::expose`] or `#[serde(with = "secret::exposed")]`.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
@@ -43,6 +46,12 @@ impl<T: AsRef<[u8]>> PartialEq for Secret<T> {
 }
 
 impl<T: AsRef<[u8]>> Eq for Secret<T> {}
+
+impl<T: AsRef<[u8]>> Hash for Secret<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_ref().hash(state);
+    }
+}
 
 impl From<&str> for Secret<String> {
     fn from(text: &str) -> Self {

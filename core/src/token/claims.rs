@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::{TokenError, TokenHash, Verified};
-use crate::{id::UserId, json::Number, platform::Platform, secret::Secret, time::Timestamp};
+use super::{TokenError, TokenHash, TokenText, Verified};
+use crate::{id::UserId, json::Number, platform::Platform, time::Timestamp};
 
 /// `iat` is written this much before the moment of issue, for verifiers whose clocks are behind.
 const ISSUED_BEFORE_SECS: i64 = 5;
@@ -51,7 +51,12 @@ impl Claims {
     }
 
     /// Whether their times hold, and what they say then of the token with this text.
-    pub(super) fn judged(self, text: &str, hash: TokenHash, now: Timestamp) -> Result<Verified, TokenError> {
+    pub(super) fn judged(
+        self,
+        text: TokenText,
+        hash: TokenHash,
+        now: Timestamp,
+    ) -> Result<Verified, TokenError> {
         let now = now.secs();
         if self.exp <= now {
             return Err(TokenError::Expired);
@@ -68,7 +73,7 @@ impl Claims {
             platform: Platform::from_number(self.platform_id).ok_or(TokenError::NotIssued)?,
             expires: Timestamp::from_secs(self.exp),
             hash,
-            text: Secret::from(text),
+            text,
         })
     }
 }

@@ -62,7 +62,7 @@ impl Keys {
     /// # Errors
     /// The first row of the table that applies: form, algorithm, signature, then `exp`, `nbf`, `iat`.
     pub fn verify(&self, text: &str, now: Timestamp) -> Result<Verified, TokenError> {
-        self.read(text)?.judged(text, TokenHash::of(text), now)
+        self.read(text)?.judged(Secret::from(text), TokenHash::of(text), now)
     }
 
     /// Form, algorithm and signature.

@@ -2,19 +2,22 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Claims, Keys, TokenError, TokenHash, Verified};
+use super::{Claims, Keys, TokenError, TokenHash, TokenText, Verified};
 use crate::time::Timestamp;
 
 /// The most that are remembered. Back ends ask with a few; beyond it the memory starts anew.
 const MOST: usize = 1024;
 
+/// By their texts, whose comparison takes constant time: their hashes cost more than all the rest.
+type Tokens = HashMap<TokenText, (TokenHash, Claims)>;
+
 /// What the keys once found good. Times are judged at each use, and so is what the user's book says.
 #[derive(Debug, Default)]
 pub struct Proven {
-    claims: Mutex<HashMap<TokenHash, Claims>>,
+    tokens: Mutex<Tokens>,
 }
 
 impl Proven {
@@ -23,25 +26,25 @@ impl Proven {
     /// # Errors
     /// As [`Keys::verify`].
     pub fn verify(&self, keys: &Keys, text: &str, now: Timestamp) -> Result<Verified, TokenError> {
-        let hash = TokenHash::of(text);
-        let known = self.lock().get(&hash).cloned();
-        let claims = match known {
-            Some(claims) => claims,
+        let text = TokenText::from(text);
+        let known = self.lock().get(&text).cloned();
+        let (hash, claims) = match known {
+            Some(known) => known,
             None => {
-                let claims = keys.read(text)?;
+                let found = (TokenHash::of(text.expose()), keys.read(text.expose())?);
                 let mut all = self.lock();
                 if all.len() >= MOST {
                     all.clear();
                 }
-                all.insert(hash, claims.clone());
-                claims
+                all.insert(text.clone(), found.clone());
+                found
             }
         };
         claims.judged(text, hash, now)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TokenHash, Claims>> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Tokens> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
