@@ -68,7 +68,7 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
             ),
             reasons,
         ],
-        otherwise: "",
+        otherwise: "It is the rate of connects: see there.",
     }])
 }
 
