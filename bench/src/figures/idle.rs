@@ -32,7 +32,7 @@ struct Cost {
 
 pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
-    for round in 0..stand.pick(3, 1) {
+    for round in 0..stand.pick(2, 1) {
         let (server, mut fleet) = stand.bare(Stage::Ws, stand.size).await?;
         bare.push(cost(stand, &server, &mut fleet).await?);
         drop((server, fleet));
