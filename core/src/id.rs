@@ -136,7 +136,7 @@ impl<'de> Deserialize<'de> for ConnId {
 
 /// One row of the directory: a connection, live or ended.
 ///
-/// Positive and 63 bits wide: milliseconds << 22 | random, so ids sort by time of birth.
+/// Positive and 63 bits wide: milliseconds << 22 | bits of the moment, so ids sort by time of birth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(i64);
 

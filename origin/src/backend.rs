@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
+        Arc, LazyLock,
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -193,7 +193,25 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// The clock and fresh random bits.
+/// The clock, and bits that no other moment of this process has: of random ones, the 22 of a record's id are now and then the
+/// same twice in a millisecond when very many connect.
 pub fn moment() -> Moment {
-    Moment { now: now(), entropy: rand::random() }
+    static DRAWN: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(rand::random()));
+    Moment { now: now(), entropy: DRAWN.fetch_add(1, Ordering::Relaxed) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use rollcall_core::id::RecordId;
+
+    use super::*;
+
+    #[test]
+    fn records_of_one_millisecond_have_ids_of_their_own() {
+        let one = Timestamp::from_millis(1_795_000_000_000);
+        let ids: HashSet<RecordId> = (0..100_000).map(|_| RecordId::draw(one, moment().entropy)).collect();
+        assert_eq!(ids.len(), 100_000);
+    }
 }
