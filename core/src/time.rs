@@ -62,11 +62,11 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// What a command may know of the world: the moment at which it is carried out, and random bits that are its alone.
+/// What a command may know of the world: the moment at which it is carried out, and bits that are its alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// The adapter's clock.
     pub now: Timestamp,
-    /// Unpredictable bits, drawn by the adapter for this command.
+    /// Bits that tell what is made in one millisecond apart: random or counted, so never a secret.
     pub entropy: u64,
 }

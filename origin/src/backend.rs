@@ -74,7 +74,7 @@ impl Origin {
         &self.shared.wheel
     }
 
-    /// Every open socket, until its end is durable.
+    /// Every open socket, and every order to a tenant, until what they end is durable.
     pub fn sessions(&self) -> &TaskTracker {
         &self.shared.sessions
     }
@@ -162,7 +162,7 @@ impl Backend for Origin {
     }
 
     async fn mark(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), Unavailable> {
-        self.users.mark(tenant, exempt, notice).await.map_err(unavailable)
+        self.users.mark(tenant, exempt, notice, self.sessions().token()).await.map_err(unavailable)
     }
 
     async fn unmark(&self, tenant: TenantId) -> Result<bool, Unavailable> {

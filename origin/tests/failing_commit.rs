@@ -24,7 +24,7 @@ use rollcall_conformance::{
     world::{FORCE_LOGOUT, USER_TOKEN, World},
 };
 use rusqlite::Connection;
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde_json::json;
 
 const HEALTHY: (u16, &str) = (200, r#"{"status":"ok"}"#);
@@ -38,12 +38,17 @@ async fn health(world: &World) -> (u16, String) {
 /// A probe a second, each of which may wait a second for a lock.
 const WELL_WITHIN: Duration = Duration::from_secs(4);
 
-async fn until_healthy(world: &World) {
+/// Of another process there is nothing to await.
+async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + WELL_WITHIN;
-    while health(world).await != (HEALTHY.0, HEALTHY.1.to_owned()) {
-        assert!(Instant::now() < deadline, "it does not recover");
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not within {WELL_WITHIN:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+async fn until_healthy(world: &World) {
+    until("it recovers", async || health(world).await == (HEALTHY.0, HEALTHY.1.to_owned())).await;
 }
 
 /// Tokens and records, and the records without an end.
@@ -168,11 +173,14 @@ async fn a_client_that_leaves_while_nothing_can_be_written_is_no_ghost() {
     assert_eq!(world.platforms("7").await.unwrap(), [5]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_to_a_tenant_reaches_sockets_whose_ends_cannot_be_written_yet() {
-    let home = tempfile::tempdir().unwrap();
-    let data_dir = home.path().join("data");
-    let server = Server::start(&data_dir, "");
+/// Records, and those without an end.
+fn records(data_dir: &Path) -> (i64, i64) {
+    let (_, all, open) = stored(data_dir);
+    (all, open)
+}
+
+/// An order to a tenant is answered and has reached the one socket, whose record gets no end until [`MEND`].
+async fn taken_off_without_an_end(server: &Server, data_dir: &Path) -> Connection {
     let world = server.world();
     let (token, mut socket) = world.login("7", 5).await.unwrap();
     // The order itself can be written, and the end of no record.
@@ -189,18 +197,33 @@ async fn an_order_to_a_tenant_reaches_sockets_whose_ends_cannot_be_written_yet()
     assert_eq!(world.status("7").await.unwrap().status, 0);
     socket.kicked().await.unwrap();
     assert_eq!(world.verdict(&token).await.unwrap(), 1506);
-    let records = || {
-        let (_, all, open) = stored(&data_dir);
-        (all, open)
-    };
-    assert_eq!(records(), (1, 1), "the record has no end in the store");
+    assert_eq!(records(data_dir), (1, 1), "the record has no end in the store");
+    intruder
+}
 
-    intruder.execute_batch("DROP TRIGGER no_end").unwrap();
-    let deadline = Instant::now() + WELL_WITHIN;
-    while records() != (1, 0) {
-        assert!(Instant::now() < deadline, "the end was never written: {}", server.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let _again = world.login("7", 5).await.unwrap();
-    assert_eq!(records(), (2, 1));
+const MEND: &str = "DROP TRIGGER no_end";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_to_a_tenant_reaches_sockets_whose_ends_cannot_be_written_yet() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, "");
+    let intruder = taken_off_without_an_end(&server, &data_dir).await;
+    intruder.execute_batch(MEND).unwrap();
+    until("the end is written", async || records(&data_dir) == (1, 0)).await;
+    let _again = server.world().login("7", 5).await.unwrap();
+    assert_eq!(records(&data_dir), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_stopped_writes_down_first_what_an_order_to_a_tenant_ended() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, "");
+    let intruder = taken_off_without_an_end(&server, &data_dir).await;
+    server.signal(Signal::TERM);
+    server.until_logged("draining").await;
+    intruder.execute_batch(MEND).unwrap();
+    server.ended().await;
+    assert_eq!(records(&data_dir), (1, 0));
 }

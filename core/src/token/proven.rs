@@ -31,7 +31,8 @@ impl Proven {
         let (hash, claims) = match known {
             Some(known) => known,
             None => {
-                let found = (TokenHash::of(text.expose()), keys.read(text.expose())?);
+                let claims = keys.read(text.expose())?;
+                let found = (TokenHash::of(text.expose()), claims);
                 let mut all = self.lock();
                 if all.len() >= MOST {
                     all.clear();

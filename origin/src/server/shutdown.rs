@@ -58,7 +58,7 @@ impl Running {
         }
     }
 
-    /// Until the last session has ended and its end is durable.
+    /// Until the last session has ended, and every end is durable.
     async fn close_latecomers(&self) {
         loop {
             for socket in self.origin.users.sockets() {

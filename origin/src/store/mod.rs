@@ -32,7 +32,7 @@ pub enum StoreError {
     /// SQLite said no: a full disk, a failed fsync, a damaged file.
     #[error("the store refused: {0}")]
     Refused(String),
-    /// The writer has stopped.
+    /// The writer or the loader has stopped.
     #[error("the store is closed")]
     Closed,
 }

@@ -10,7 +10,7 @@ use rollcall_core::{
     user::{Change, Chores, Command, Page, Reply, Report, Seen, Stamp, Ticket},
 };
 
-use super::{CALLS, Failure, Users, run::END_RETRIES};
+use super::{CALLS, Failure, Users, run::until_durable};
 
 /// Registrations that become durable together; others' commits wait for it.
 const REGISTRATIONS: usize = 500;
@@ -72,10 +72,7 @@ impl Users {
         if !entry.spread_waits.swap(true, Ordering::AcqRel) {
             let turn = entry.spreading.lock().await;
             entry.spread_waits.store(false, Ordering::Release);
-            while let Err(error) = self.tell_page(id).await {
-                tracing::error!(%error, "watchers could not be told");
-                tokio::time::sleep(END_RETRIES).await;
-            }
+            until_durable("what watchers are told", || self.tell_page(id)).await;
             drop(turn);
         }
         self.shared.table.leave(id, entry);

@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, stream};
 use parking_lot::RwLock;
 use rollcall_core::{
     directory::{upsert, view::Mark},
@@ -10,18 +9,13 @@ use rollcall_core::{
     shard::mark,
     user::{Command, ForceOff},
 };
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{
-    Failure, Users,
-    run::{AT_ONCE, END_RETRIES},
-};
+use super::{Failure, Users};
 use crate::backend::now;
 
 /// How far ahead of its order a mark lies. Whoever has not heard of it by then began before it, and is covered.
 const AHEAD: Duration = Duration::from_millis(100);
-
-/// Users of whom it is written down together what an order ended; others' commits wait for it.
-const WRITTEN_AT_ONCE: usize = 256;
 
 /// The marks in force, by tenant.
 #[derive(Clone, Default)]
@@ -62,11 +56,17 @@ impl Users {
     }
 
     /// Puts a mark in force; from the return on it covers everything that began by then. `exempt` are spared, sockets get
-    /// `notice` and their closes afterwards.
+    /// `notice` and their closes afterwards; `session` is held until their ends are durable.
     ///
     /// # Errors
     /// When it could not be made durable.
-    pub async fn mark(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), Failure> {
+    pub async fn mark(
+        &self,
+        tenant: TenantId,
+        exempt: Vec<i64>,
+        notice: String,
+        session: TaskTrackerToken,
+    ) -> Result<(), Failure> {
         self.settle(tenant, &exempt, &notice).await?;
         let mut ahead = AHEAD;
         let in_force = loop {
@@ -84,7 +84,10 @@ impl Users {
         };
         tokio::time::sleep(in_force.since(now()) + Duration::from_millis(1)).await;
         let users = self.clone();
-        tokio::spawn(async move { users.wave(notice).await });
+        tokio::spawn(async move {
+            users.wave(notice).await;
+            drop(session);
+        });
         Ok(())
     }
 
@@ -109,43 +112,5 @@ impl Users {
             self.run(&UserId::from(*user), Command::ForceOff(order)).await?;
         }
         Ok(())
-    }
-
-    /// Frames and closes for every socket that a mark covers, and then what is written down of it. Whatever is not written
-    /// yet is in no answer all the same: the mark says so.
-    async fn wave(&self, notice: String) {
-        let mut connected = Vec::new();
-        self.shared.table.each(|entry| {
-            let live = entry.live.lock();
-            if live.user.is_connected() {
-                connected.push(live.user.id().clone());
-            }
-        });
-        let users = connected.len();
-        let order = &Command::ForceOff(ForceOff::Marked { notice, settle: false });
-        let reach = |user: UserId| async move {
-            let changes = self.reach(&user, order).await?;
-            Ok::<_, Failure>((user, changes))
-        };
-        let mut reaching = stream::iter(connected).map(reach).buffer_unordered(AT_ONCE);
-        let (mut reached, mut failed) = (Vec::with_capacity(users), None);
-        while let Some(result) = reaching.next().await {
-            match result {
-                Ok(changes) => reached.push(changes),
-                Err(error) => failed = Some(error),
-            }
-        }
-        match failed {
-            None => tracing::info!(users, "an order to a tenant has reached every socket"),
-            Some(error) => {
-                tracing::error!(users, %error, "an order to a tenant has not reached every socket")
-            }
-        }
-        for some in reached.chunks(WRITTEN_AT_ONCE) {
-            while let Err(error) = self.write_down(some).await {
-                tracing::error!(%error, "what an order to a tenant ended is not written down yet");
-                tokio::time::sleep(END_RETRIES).await;
-            }
-        }
     }
 }

@@ -8,6 +8,7 @@ mod follow;
 mod marks;
 mod run;
 mod table;
+mod wave;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -15,7 +15,10 @@ use rollcall_core::{
 
 use tokio::sync::oneshot;
 
-use super::{Users, entry::Entry};
+use super::{
+    Users,
+    entry::{Entry, Live},
+};
 use crate::{
     backend::{moment, now},
     metrics::{Kick, console_protocol, protocol},
@@ -23,8 +26,8 @@ use crate::{
     store::StoreError,
 };
 
-/// How often the end of a socket that is gone is tried to be made durable, and how long between tries.
-pub(super) const END_RETRIES: Duration = Duration::from_secs(1);
+/// How long between two tries to make durable what has to be.
+const END_RETRIES: Duration = Duration::from_secs(1);
 
 /// Users that are given a command at a time: enough to share an fsync, too few to starve the others.
 pub(super) const AT_ONCE: usize = 256;
@@ -74,17 +77,20 @@ impl Users {
     /// Tells a user that a socket is gone, for as long as it takes: a store that cannot write now must not leave a
     /// ghost behind.
     pub async fn end(&self, id: &UserId, connection: ConnId) {
-        let is_live =
-            || self.shared.table.get(id).is_some_and(|entry| entry.live.lock().user.has(connection));
-        // Whoever took it out of the live set wrote its end down.
-        while is_live()
-            && let Err(error) = self.run(id, Command::Close { connection }).await
-        {
-            tracing::error!(%error, "the end of a connection is not durable yet");
-            self.forget_socket(id, connection);
-            tokio::time::sleep(END_RETRIES).await;
-        }
+        let close = || async {
+            if !self.has(id, connection) {
+                // Whoever took it out of the live set sees to its end.
+                return Ok(());
+            }
+            let closed = self.run(id, Command::Close { connection }).await;
+            closed.map(drop).inspect_err(|_| self.forget_socket(id, connection))
+        };
+        until_durable("the end of a connection", close).await;
         self.forget_socket(id, connection);
+    }
+
+    fn has(&self, id: &UserId, connection: ConnId) -> bool {
+        self.shared.table.get(id).is_some_and(|entry| entry.live.lock().user.has(connection))
     }
 
     async fn give(&self, id: &UserId, command: Command, outbox: Option<Outbox>) -> Result<Reply, Failure> {
@@ -94,7 +100,8 @@ impl Users {
         match command {
             Command::Status => {
                 let reply = self.look(id, &command).await?;
-                Ok(with_socket(self.shared.table.get(id).as_deref(), reply))
+                let entry = self.shared.table.get(id);
+                Ok(with_socket(entry.as_ref().map(|entry| entry.live.lock()).as_deref(), reply))
             }
             Command::VerifyToken { .. } => self.look(id, &command).await,
             command => {
@@ -113,8 +120,9 @@ impl Users {
             return None;
         }
         let Some(entry) = self.shared.table.get(id) else { return Some(Reply::Presence(Vec::new())) };
-        let outcome = entry.live.lock().user.apply(command, &Loaded::default(), &self.shared.rules, moment());
-        Some(with_socket(Some(&entry), outcome.reply))
+        let live = entry.live.lock();
+        let outcome = live.user.apply(command, &Loaded::default(), &self.shared.rules, moment());
+        Some(with_socket(Some(&live), outcome.reply))
     }
 
     /// Carries out a command that changes nothing: from memory where the token is remembered, else from the store.
@@ -138,12 +146,7 @@ impl Users {
     ) -> Result<Reply, Failure> {
         let gate = entry.gate.lock().await;
         let Outcome { reply, changes, actions, wake_at } = self.decide(id, entry, command).await?;
-        if !changes.is_empty() {
-            self.shared.store.commit(statements(id, &changes)).await?;
-        }
-        if changes.iter().any(touches_tokens) {
-            entry.live.lock().forget_tokens();
-        }
+        self.commit(id, entry, &changes).await?;
         let kick = match command {
             Command::ForceOff(_) => Kick::Order,
             _ => Kick::Login,
@@ -163,63 +166,32 @@ impl Users {
     }
 
     /// What the command comes to. The gate must be held.
-    async fn decide(&self, id: &UserId, entry: &Entry, command: &Command) -> Result<Outcome, Failure> {
+    pub(super) async fn decide(
+        &self,
+        id: &UserId,
+        entry: &Entry,
+        command: &Command,
+    ) -> Result<Outcome, Failure> {
         let command = entry.live.lock().user.understand(command).into_owned();
         let (loaded, at) = self.load(id, entry, &command).await?;
         Ok(entry.live.lock().user.apply(&command, &loaded, &self.shared.rules, at))
     }
 
-    /// Lets a user's sockets hear of an order that is durable already, and is in every answer: a tenant's mark. What may be
-    /// written down of it later comes back, for [`Users::write_down`].
-    ///
-    /// # Errors
-    /// As [`Users::run`].
-    pub(super) async fn reach(&self, id: &UserId, order: &Command) -> Result<Vec<Change>, Failure> {
-        let entry = self.shared.table.enter(id);
-        let result = self.reach_entry(id, &entry, order).await;
-        self.shared.table.leave(id, entry);
-        result
-    }
-
-    async fn reach_entry(
-        &self,
-        id: &UserId,
-        entry: &Arc<Entry>,
-        order: &Command,
-    ) -> Result<Vec<Change>, Failure> {
-        let _gate = entry.gate.lock().await;
-        let Outcome { mut changes, actions, wake_at, .. } = self.decide(id, entry, order).await?;
-        if !changes.iter().all(Change::may_come_late) {
-            self.shared.store.commit(statements(id, &changes)).await?;
+    /// Makes the changes of one outcome durable.
+    pub(super) async fn commit(&self, id: &UserId, entry: &Entry, changes: &[Change]) -> Result<(), Failure> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.shared.store.commit(statements(id, changes)).await?;
+        if changes.iter().any(touches_tokens) {
             entry.live.lock().forget_tokens();
-            changes.clear();
-        }
-        self.act(id, entry, actions, None, Kick::Order);
-        if let Some(until) = wake_at {
-            self.wake(id, entry, until);
-        }
-        Ok(changes)
-    }
-
-    /// Makes durable what [`Users::reach`] came to, of many users in one transaction.
-    ///
-    /// # Errors
-    /// When it could not be; then none of it is.
-    pub(super) async fn write_down(&self, changes: &[(UserId, Vec<Change>)]) -> Result<(), Failure> {
-        let all = changes.iter().flat_map(|(id, changes)| statements(id, changes)).collect();
-        self.shared.store.commit(all).await?;
-        for (id, _) in changes {
-            if let Some(entry) = self.shared.table.get(id) {
-                entry.live.lock().forget_tokens();
-                self.shared.table.leave(id, entry);
-            }
         }
         Ok(())
     }
 
     /// Carries out the actions in order; the closes that were begun come back. `kick` is what a connection that is kicked
     /// was kicked by.
-    fn act(
+    pub(super) fn act(
         &self,
         id: &UserId,
         entry: &Entry,
@@ -274,7 +246,7 @@ impl Users {
     }
 
     /// Gives the user its `Tick` at this moment, unless it comes earlier anyway: each tick says when the next one is due.
-    fn wake(&self, id: &UserId, entry: &Entry, until: Timestamp) {
+    pub(super) fn wake(&self, id: &UserId, entry: &Entry, until: Timestamp) {
         let (all, id) = (self.clone(), id.clone());
         let (hold, dropped) = oneshot::channel::<()>();
         let mut live = entry.live.lock();
@@ -289,13 +261,9 @@ impl Users {
                 () = tokio::time::sleep(span) => {}
                 _ = dropped => return,
             }
-            loop {
-                match all.run(&id, Command::Tick).await {
-                    Ok(Reply::Chores(chores)) => return all.do_chores(&id, chores).await,
-                    Ok(_) => return,
-                    Err(error) => tracing::error!(%error, "what the user waits for is not durable yet"),
-                }
-                tokio::time::sleep(END_RETRIES).await;
+            let tick = || all.run(&id, Command::Tick);
+            if let Some(Reply::Chores(chores)) = until_durable("what the user waits for", tick).await {
+                all.do_chores(&id, chores).await;
             }
         });
     }
@@ -358,19 +326,29 @@ impl Users {
 }
 
 /// A reply without the connections that have no socket any more.
-fn with_socket(entry: Option<&Entry>, reply: Reply) -> Reply {
+fn with_socket(live: Option<&Live>, reply: Reply) -> Reply {
     let Reply::Presence(mut all) = reply else { return reply };
-    match entry {
-        Some(entry) => {
-            let live = entry.live.lock();
-            all.retain(|presence| live.sockets.contains_key(&presence.connection));
-        }
-        None => all.clear(),
-    }
+    all.retain(|presence| live.is_some_and(|live| live.sockets.contains_key(&presence.connection)));
     Reply::Presence(all)
 }
 
-fn statements(id: &UserId, changes: &[Change]) -> Vec<Statement> {
+/// Tries until it succeeds, or until the store is closed and nothing can be written any more. A disk that has room again tells
+/// nobody, so there is nothing to await between two tries.
+pub(super) async fn until_durable<T, F>(what: &str, mut attempt: impl FnMut() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    loop {
+        match attempt().await {
+            Ok(done) => return Some(done),
+            Err(Failure::Store(StoreError::Closed)) => return None,
+            Err(error) => tracing::error!(%error, "{what} is not durable yet"),
+        }
+        tokio::time::sleep(END_RETRIES).await;
+    }
+}
+
+pub(super) fn statements(id: &UserId, changes: &[Change]) -> Vec<Statement> {
     changes.iter().flat_map(|change| change.statements(id)).collect()
 }
 

@@ -44,16 +44,16 @@ pub(super) const LINGER: Duration = Duration::from_secs(10);
 #[serde(transparent)]
 pub struct Stamp(i64);
 
-/// Bits of a [`Stamp`] below its milliseconds: 8 random ones, then the place within a request.
+/// Bits of a [`Stamp`] below its milliseconds: 8 of the moment, then the place within a request.
 const STAMP_BITS: u32 = 20;
 const PLACE_BITS: u32 = 12;
 
 impl Stamp {
     /// That of the `place`-th registration of a request.
     pub(super) fn new(at: Moment, place: usize) -> Self {
-        let random = i64::try_from(at.entropy & 0xff).unwrap_or_default() << PLACE_BITS;
+        let apart = i64::try_from(at.entropy & 0xff).unwrap_or_default() << PLACE_BITS;
         let place = i64::try_from(place).unwrap_or_default() & ((1 << PLACE_BITS) - 1);
-        Self(at.now.millis() << STAMP_BITS | random | place)
+        Self(at.now.millis() << STAMP_BITS | apart | place)
     }
 
     /// Greater than all of earlier milliseconds, and than none of this one.
