@@ -15,10 +15,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::fleet::codec::{ACCEPT, KEY};
-
-/// How a Close frame begins.
-const CLOSE: u8 = 0x88;
+use crate::fleet::codec::{ACCEPT, CLOSE_BEGINS, KEY};
 
 /// Reads the head of one request, switches the protocol without looking at it, and holds the stream.
 pub(super) async fn by_hand(mut stream: TcpStream) {
@@ -50,7 +47,7 @@ async fn head(stream: &mut TcpStream) -> Option<()> {
 /// Reads until the end, or a Close frame: a client that says goodbye says nothing else with it.
 async fn hold(mut stream: impl AsyncRead + Unpin) {
     let mut bytes = [0; 64];
-    while stream.read(&mut bytes).await.is_ok_and(|read| read > 0 && bytes.first() != Some(&CLOSE)) {}
+    while stream.read(&mut bytes).await.is_ok_and(|read| read > 0 && bytes.first() != Some(&CLOSE_BEGINS)) {}
 }
 
 /// hyper's upgrade, with the stream that comes of it.

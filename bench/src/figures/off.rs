@@ -98,7 +98,7 @@ pub(super) async fn tenant(stand: &Stand) -> Result<Vec<Figure>> {
         reached: seconds <= 1.0,
         notes: vec![format!(
             "The answer came after {:.0} ms, and with it nobody was online any more in any status: {:.0} closes a \
-             second, each with its record and its token's end written down.",
+             second. Records and tokens are written down behind them, which is not in this time.",
             1e3 * median(&answered),
             count(stand.size) / seconds
         )],

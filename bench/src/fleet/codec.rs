@@ -5,6 +5,9 @@ pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// What a server has to answer to [`KEY`].
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
+/// The first byte of a Close frame.
+pub(crate) const CLOSE_BEGINS: u8 = 0x88;
+
 /// A control ping without content, masked with zeros.
 pub(super) const CONTROL_PING: &[u8] = &[0x89, 0x80, 0, 0, 0, 0];
 /// The published JavaScript client's ping.
@@ -65,7 +68,7 @@ pub(super) const PONG: &[u8] = &[0x8a, 0x80, 0, 0, 0, 0];
 /// A Close frame with this code.
 pub(super) fn close(code: u16) -> [u8; 8] {
     let [high, low] = code.to_be_bytes();
-    [0x88, 0x82, 0, 0, 0, 0, high, low]
+    [CLOSE_BEGINS, 0x82, 0, 0, 0, 0, high, low]
 }
 
 #[cfg(test)]
