@@ -20,7 +20,6 @@ use rollcall_core::{
 };
 
 use super::{
-    Outbox,
     task::Session,
     upgrade::{bounded, peer},
 };
@@ -46,8 +45,9 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
     };
     match register(&origin, &parts).await {
         Ok((session, greeting)) => {
+            let never_came = session.never_came();
             let mut response = upgrade
-                .on_failed_upgrade(session.never_came())
+                .on_failed_upgrade(|_| never_came())
                 .on_upgrade(move |socket| session.serve(socket, greeting));
             if let Some(chosen) = console::subprotocol(&parts.headers) {
                 response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, chosen);
@@ -66,14 +66,13 @@ async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Pay
     let connection = ConnId::from_bytes(rand::random());
     let opening = console::knock(origin, parts, &peer(parts), connection, Heart::Beats).await?;
     let greeting = opening.talk.as_ref().and_then(|talk| talk.greeting());
-    let (user, outbox) = (opening.principal.user.clone(), Outbox::default());
+    let session = Session::new(origin, opening.principal.user.clone(), connection, true);
     let command = Command::OpenConsole(Box::new(opening));
-    match origin.users.open(&user, command, outbox.clone()).await {
+    match origin.users.open(&session.user, command, session.newcomer()).await {
         Ok(Reply::Opened(Ok(()))) => {}
         Ok(Reply::Opened(Err(error))) => return Err(error.into()),
         Ok(other) => return Err(Unavailable::unexpected(&other).into()),
         Err(error) => return Err(Unavailable(error.to_string()).into()),
     }
-    let session = Session::new(origin, user, connection, true, outbox);
     Ok((session, greeting.map(|text| Payload::Text(text.to_owned()))))
 }

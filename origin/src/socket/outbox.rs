@@ -132,7 +132,7 @@ impl Outbox {
     }
 
     /// How the socket is to be closed, if anybody wishes it.
-    pub(super) fn wish(&self) -> Option<Close> {
+    pub(crate) fn wish(&self) -> Option<Close> {
         self.shared.state.lock().closing.map(|(close, _)| close)
     }
 

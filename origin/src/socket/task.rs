@@ -15,9 +15,14 @@ use super::{
     outbox::{Next, Outbox},
     timers::{Due, Timers},
 };
-use crate::{backend::Origin, metrics::Ending, users::Users, wheel::Alarm};
+use crate::{
+    backend::Origin,
+    metrics::Ending,
+    users::{Newcomer, Users},
+    wheel::Alarm,
+};
 
-/// One connection that its user knows as live.
+/// One connection that its user knows as live, or is about to.
 ///
 /// There may be very many: what is needed for a moment only (a command, a goodbye) is boxed for that moment, so that
 /// the task of a socket that waits stays small.
@@ -42,26 +47,26 @@ enum End {
 }
 
 impl Session {
-    /// A connection that was just opened; what its user wants to send it comes through `outbox`. `must_be_asked`:
-    /// whether the client cannot send pings by itself, as browsers cannot.
-    pub(super) fn new(
-        origin: &Origin,
-        user: UserId,
-        connection: ConnId,
-        must_be_asked: bool,
-        outbox: Outbox,
-    ) -> Self {
+    /// A connection that is about to be opened. `must_be_asked`: whether the client cannot send pings by itself, as browsers
+    /// cannot.
+    pub(super) fn new(origin: &Origin, user: UserId, connection: ConnId, must_be_asked: bool) -> Self {
         let (users, alarm, session) =
             (origin.users.clone(), origin.wheel().alarm(), origin.sessions().token());
+        let outbox = Outbox::default();
         Self { users, user, connection, must_be_asked, outbox, alarm, session }
     }
 
+    /// For [`Users::open`].
+    pub(super) fn newcomer(&self) -> Newcomer {
+        Newcomer { outbox: self.outbox.clone(), never_came: Box::new(self.never_came()) }
+    }
+
     /// For a client that was accepted and is gone before its upgrade.
-    pub(super) fn never_came(&self) -> impl FnOnce(axum::Error) + Send + 'static {
+    pub(super) fn never_came(&self) -> impl FnOnce() + Send + 'static {
         let (users, user, outbox) = (self.users.clone(), self.user.clone(), self.outbox.clone());
         let (connection, session) = (self.connection, self.session.clone());
-        move |error| {
-            tracing::debug!(%error, "an accepted client was gone before its upgrade");
+        move || {
+            tracing::debug!("an accepted client was gone before its upgrade");
             outbox.closed();
             users.metrics().ended(Ending::NeverCame);
             tokio::spawn(async move {

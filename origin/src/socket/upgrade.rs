@@ -90,11 +90,11 @@ async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Respo
             };
         }
     };
-    let outbox = Outbox::default();
     let (connection, user, platform) =
         (opening.connection, opening.token.user.clone(), opening.token.platform);
+    let session = Session::new(origin, user, connection, platform == Platform::Web);
     let command = Command::Open(Box::new(opening));
-    match origin.users.open(&user, command, outbox.clone()).await {
+    match origin.users.open(&session.user, command, session.newcomer()).await {
         Ok(Reply::Opened(Ok(()))) => {}
         Ok(Reply::Opened(Err(error))) => return Err((refuse(error.into()), Ok(upgrade))),
         Ok(_) => return Err((refuse(Code::Internal.into()), Ok(upgrade))),
@@ -104,10 +104,8 @@ async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Respo
         }
     }
     let greeting = in_band.then(|| Payload::Text(Failure::none_as_json()));
-    let session = Session::new(origin, user, connection, platform == Platform::Web, outbox);
-    Ok(upgrade
-        .on_failed_upgrade(session.never_came())
-        .on_upgrade(move |socket| session.serve(socket, greeting)))
+    let never_came = session.never_came();
+    Ok(upgrade.on_failed_upgrade(|_| never_came()).on_upgrade(move |socket| session.serve(socket, greeting)))
 }
 
 async fn standing(origin: &Origin, opening: &Opening) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use rollcall_core::{
     token::{TokenHash, book::TokenRow},
     user::{Action, User},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::Sockets;
 use crate::socket::Outbox;
@@ -18,8 +18,8 @@ use crate::socket::Outbox;
 const TOKENS: usize = 64;
 
 pub(super) struct Entry {
-    /// Held by whoever changes the user.
-    pub(super) gate: tokio::sync::Mutex<()>,
+    /// One place, held by whoever changes the user ([`super::visit::Turn`]).
+    pub(super) gate: Semaphore,
     pub(super) live: Mutex<Live>,
     /// Whether anybody wanted it since the table last looked.
     pub(super) wanted: AtomicBool,
@@ -52,13 +52,20 @@ impl Entry {
             token_age: 0,
         };
         Self {
-            gate: tokio::sync::Mutex::new(()),
+            gate: Semaphore::new(1),
             live: Mutex::new(live),
             wanted: AtomicBool::new(false),
             queued: AtomicBool::new(false),
             spreading: tokio::sync::Mutex::new(()),
             spread_waits: AtomicBool::new(false),
         }
+    }
+}
+
+impl Entry {
+    /// Whether somebody changes the user at this moment.
+    pub(super) fn is_changing(&self) -> bool {
+        self.gate.available_permits() == 0
     }
 }
 

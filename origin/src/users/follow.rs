@@ -68,14 +68,13 @@ impl Users {
     /// meanwhile one waits, and looks at what there is by then for all of them.
     async fn spread(&self, id: &UserId) {
         // Held, so that it does not leave memory.
-        let entry = self.shared.table.enter(id);
-        if !entry.spread_waits.swap(true, Ordering::AcqRel) {
-            let turn = entry.spreading.lock().await;
-            entry.spread_waits.store(false, Ordering::Release);
+        let user = self.visit(id);
+        if !user.spread_waits.swap(true, Ordering::AcqRel) {
+            let turn = user.spreading.lock().await;
+            user.spread_waits.store(false, Ordering::Release);
             until_durable("what watchers are told", || self.tell_page(id)).await;
             drop(turn);
         }
-        self.shared.table.leave(id, entry);
     }
 
     async fn tell_page(&self, id: &UserId) -> Result<(), Failure> {

@@ -9,18 +9,26 @@ use rollcall_core::{
     shard::mark,
     user::{Command, ForceOff},
 };
+use tokio::time::timeout;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{Failure, Users};
-use crate::backend::now;
+use super::{Failure, Users, finish::Finish};
+use crate::{backend::now, store::StoreError};
 
 /// How far ahead of its order a mark lies. Whoever has not heard of it by then began before it, and is covered.
 const AHEAD: Duration = Duration::from_millis(100);
 
+/// How long an order waits for the rows of earlier ones, whose writing may have to wait for the disk.
+const SETTLED: Duration = Duration::from_secs(5);
+
 /// The marks in force, by tenant.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Marks {
-    by_tenant: Arc<RwLock<HashMap<TenantId, Arc<Mark>>>>,
+    by_tenant: RwLock<HashMap<TenantId, Arc<Mark>>>,
+    /// Held by whoever changes a mark.
+    change: Arc<tokio::sync::Mutex<()>>,
+    /// Held, shared, by every order whose rows are not all written yet.
+    pub(super) waves: Arc<tokio::sync::RwLock<()>>,
 }
 
 impl Marks {
@@ -32,7 +40,7 @@ impl Marks {
         self.by_tenant.read().is_empty()
     }
 
-    fn put(&self, tenant: TenantId, mark: Mark) {
+    pub(super) fn put(&self, tenant: TenantId, mark: Mark) {
         self.by_tenant.write().insert(tenant, Arc::new(mark));
     }
 }
@@ -67,7 +75,50 @@ impl Users {
         notice: String,
         session: TaskTrackerToken,
     ) -> Result<(), Failure> {
-        self.settle(tenant, &exempt, &notice).await?;
+        let users = self.clone();
+        self.change_mark(async move {
+            users.put_in_force(tenant, exempt, &notice).await?;
+            let wave = users.shared.marks.waves.clone().read_owned().await;
+            tokio::spawn(async move {
+                users.wave(notice).await;
+                drop((wave, session));
+            });
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lifts a tenant's mark; false if there is none in force.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    pub async fn unmark(&self, tenant: TenantId) -> Result<bool, Failure> {
+        let users = self.clone();
+        self.change_mark(async move {
+            let Some(mark) = users.mark_of(tenant).filter(|mark| !mark.lifted) else { return Ok(false) };
+            users.shared.store.commit(vec![mark::lift(tenant)]).await?;
+            users.shared.marks.put(tenant, Mark { lifted: true, ..mark.as_ref().clone() });
+            Ok(true)
+        })
+        .await
+    }
+
+    /// One at a time, and to its end whoever waits for it: what is in the store and what is in memory do not part.
+    async fn change_mark<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let turn = self.shared.marks.change.clone().lock_owned().await;
+        let work = async move {
+            let done = work.await;
+            drop(turn);
+            done
+        };
+        Finish::new(work, drop).await
+    }
+
+    async fn put_in_force(&self, tenant: TenantId, exempt: Vec<i64>, notice: &str) -> Result<(), Failure> {
+        self.settle(tenant, &exempt, notice).await?;
         let mut ahead = AHEAD;
         let in_force = loop {
             let mark = Mark { at: now() + ahead, exempt: exempt.clone(), lifted: false };
@@ -83,29 +134,17 @@ impl Users {
             ahead *= 2;
         };
         tokio::time::sleep(in_force.since(now()) + Duration::from_millis(1)).await;
-        let users = self.clone();
-        tokio::spawn(async move {
-            users.wave(notice).await;
-            drop(session);
-        });
         Ok(())
-    }
-
-    /// Lifts a tenant's mark; false if there is none in force.
-    ///
-    /// # Errors
-    /// When it could not be made durable.
-    pub async fn unmark(&self, tenant: TenantId) -> Result<bool, Failure> {
-        let Some(mark) = self.mark_of(tenant).filter(|mark| !mark.lifted) else { return Ok(false) };
-        self.shared.store.commit(vec![mark::lift(tenant)]).await?;
-        self.shared.marks.put(tenant, Mark { lifted: true, ..mark.as_ref().clone() });
-        Ok(true)
     }
 
     /// A tenant has one mark. What the one before took from users whom the next spares is written down with them.
     async fn settle(&self, tenant: TenantId, exempt: &[i64], notice: &str) -> Result<(), Failure> {
-        if self.mark_of(tenant).is_none() {
+        if exempt.is_empty() || self.mark_of(tenant).is_none() {
             return Ok(());
+        }
+        // What earlier orders ended is in no answer before it is written, for as long as their marks cover it.
+        if timeout(SETTLED, self.shared.marks.waves.write()).await.is_err() {
+            return Err(StoreError::Refused("an earlier order is not written down yet".to_owned()).into());
         }
         for user in exempt {
             let order = ForceOff::Marked { notice: notice.to_owned(), settle: true };

@@ -1,13 +1,18 @@
 //! The table of users: one command at a time per user, in memory while they are wanted.
 //!
-//! A user's *gate* is held by whoever changes it, across load, apply, commit and actions. Its *live* part is a short
+//! A user's *turn* is held by whoever changes it, across load, apply, commit and actions, and kept until those are done even
+//! if whoever asked for it is gone. Its *live* part is a short
 //! lock of its own, so that readers never wait for a commit: they see the state before it or after it.
 
 mod entry;
+mod finish;
 mod follow;
 mod marks;
 mod run;
 mod table;
+#[cfg(test)]
+mod tests;
+mod visit;
 mod wave;
 
 use std::{collections::HashMap, sync::Arc};
@@ -21,7 +26,7 @@ use crate::{
     store::Store,
 };
 
-pub use self::run::Failure;
+pub use self::run::{Failure, Newcomer};
 
 /// Calls from users to each other at a time: enough to share an fsync.
 const CALLS: usize = 64;

@@ -1,6 +1,6 @@
 //! Carrying out a command: load, apply, commit, act, answer.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
@@ -18,6 +18,8 @@ use tokio::sync::oneshot;
 use super::{
     Users,
     entry::{Entry, Live},
+    finish::Finish,
+    visit::Visit,
 };
 use crate::{
     backend::{moment, now},
@@ -31,6 +33,14 @@ const END_RETRIES: Duration = Duration::from_secs(1);
 
 /// Users that are given a command at a time: enough to share an fsync, too few to starve the others.
 pub(super) const AT_ONCE: usize = 256;
+
+/// Who opens a connection.
+pub struct Newcomer {
+    /// What its socket will read from.
+    pub outbox: Outbox,
+    /// What to do when it has become live, and whoever asked for it is gone.
+    pub never_came: Box<dyn FnOnce() + Send>,
+}
 
 /// A command was not carried out; nothing changed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -66,12 +76,12 @@ impl Users {
         replies.into_iter().collect()
     }
 
-    /// The same for a command that opens a connection, whose socket will read from `outbox`.
+    /// The same for a command that opens a connection.
     ///
     /// # Errors
     /// As [`Users::run`].
-    pub async fn open(&self, id: &UserId, command: Command, outbox: Outbox) -> Result<Reply, Failure> {
-        self.give(id, command, Some(outbox)).await
+    pub async fn open(&self, id: &UserId, command: Command, newcomer: Newcomer) -> Result<Reply, Failure> {
+        self.give(id, command, Some(newcomer)).await
     }
 
     /// Tells a user that a socket is gone, for as long as it takes: a store that cannot write now must not leave a
@@ -93,7 +103,12 @@ impl Users {
         self.shared.table.get(id).is_some_and(|entry| entry.live.lock().user.has(connection))
     }
 
-    async fn give(&self, id: &UserId, command: Command, outbox: Option<Outbox>) -> Result<Reply, Failure> {
+    async fn give(
+        &self,
+        id: &UserId,
+        command: Command,
+        newcomer: Option<Newcomer>,
+    ) -> Result<Reply, Failure> {
         if let Some(reply) = self.at_once(id, &command) {
             return Ok(reply);
         }
@@ -104,12 +119,7 @@ impl Users {
                 Ok(with_socket(entry.as_ref().map(|entry| entry.live.lock()).as_deref(), reply))
             }
             Command::VerifyToken { .. } => self.look(id, &command).await,
-            command => {
-                let entry = self.shared.table.enter(id);
-                let result = self.change(id, &entry, &command, outbox).await;
-                self.shared.table.leave(id, entry);
-                result
-            }
+            command => self.change(id, command, newcomer).await,
         }
     }
 
@@ -127,36 +137,34 @@ impl Users {
 
     /// Carries out a command that changes nothing: from memory where the token is remembered, else from the store.
     async fn look(&self, id: &UserId, command: &Command) -> Result<Reply, Failure> {
-        let entry = self.shared.table.enter(id);
-        let result = async {
-            let (loaded, at) = self.load(id, &entry, command).await?;
-            Ok(entry.live.lock().user.apply(command, &loaded, &self.shared.rules, at).reply)
-        }
-        .await;
-        self.shared.table.leave(id, entry);
-        result
+        let user = self.visit(id);
+        let (loaded, at) = self.load(&user, command).await?;
+        Ok(user.live.lock().user.apply(command, &loaded, &self.shared.rules, at).reply)
     }
 
+    /// Carries out a command to its end, once it has its turn, whether or not somebody goes on waiting for it.
     async fn change(
         &self,
         id: &UserId,
-        entry: &Arc<Entry>,
-        command: &Command,
-        outbox: Option<Outbox>,
+        command: Command,
+        newcomer: Option<Newcomer>,
     ) -> Result<Reply, Failure> {
-        let gate = entry.gate.lock().await;
-        let Outcome { reply, changes, actions, wake_at } = self.decide(id, entry, command).await?;
-        self.commit(id, entry, &changes).await?;
-        let kick = match command {
-            Command::ForceOff(_) => Kick::Order,
-            _ => Kick::Login,
+        let is_order = matches!(command, Command::ForceOff(_));
+        let (outbox, never_came) = newcomer.map(|new| (new.outbox, new.never_came)).unzip();
+        let (all, user) = (self.clone(), self.visit(id));
+        let turn = user.turn().await;
+        let work = async move {
+            let done = all.carry_out(&user, &command, outbox).await;
+            drop(turn);
+            done
         };
-        let closing = self.act(id, entry, actions, outbox, kick);
-        drop(gate);
-        if let Some(until) = wake_at {
-            self.wake(id, entry, until);
-        }
-        if matches!(command, Command::ForceOff(_)) {
+        let left = |done: Result<(Reply, Vec<Closed>), Failure>| {
+            if let (Ok((Reply::Opened(Ok(())), _)), Some(never_came)) = (done, never_came) {
+                never_came();
+            }
+        };
+        let (reply, closing) = Finish::new(work, left).await?;
+        if is_order {
             // The answer to a forced logout means that the sockets are closed. Each is cut within its bound.
             for closed in closing {
                 closed.wait().await;
@@ -165,26 +173,41 @@ impl Users {
         Ok(reply)
     }
 
-    /// What the command comes to. The gate must be held.
-    pub(super) async fn decide(
+    /// From what is stored to frames and closes. It must be the user's turn.
+    async fn carry_out(
         &self,
-        id: &UserId,
-        entry: &Entry,
+        user: &Visit,
         command: &Command,
-    ) -> Result<Outcome, Failure> {
-        let command = entry.live.lock().user.understand(command).into_owned();
-        let (loaded, at) = self.load(id, entry, &command).await?;
-        Ok(entry.live.lock().user.apply(&command, &loaded, &self.shared.rules, at))
+        outbox: Option<Outbox>,
+    ) -> Result<(Reply, Vec<Closed>), Failure> {
+        let Outcome { reply, changes, actions, wake_at } = self.decide(user, command).await?;
+        self.commit(user, &changes).await?;
+        let kick = match command {
+            Command::ForceOff(_) => Kick::Order,
+            _ => Kick::Login,
+        };
+        let closing = self.act(user, actions, outbox, kick);
+        if let Some(until) = wake_at {
+            self.wake(user, until);
+        }
+        Ok((reply, closing))
+    }
+
+    /// What the command comes to. It must be the user's turn.
+    pub(super) async fn decide(&self, user: &Visit, command: &Command) -> Result<Outcome, Failure> {
+        let command = user.live.lock().user.understand(command).into_owned();
+        let (loaded, at) = self.load(user, &command).await?;
+        Ok(user.live.lock().user.apply(&command, &loaded, &self.shared.rules, at))
     }
 
     /// Makes the changes of one outcome durable.
-    pub(super) async fn commit(&self, id: &UserId, entry: &Entry, changes: &[Change]) -> Result<(), Failure> {
+    pub(super) async fn commit(&self, user: &Visit, changes: &[Change]) -> Result<(), Failure> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.shared.store.commit(statements(id, changes)).await?;
+        self.shared.store.commit(statements(&user.id, changes)).await?;
         if changes.iter().any(touches_tokens) {
-            entry.live.lock().forget_tokens();
+            user.live.lock().forget_tokens();
         }
         Ok(())
     }
@@ -193,15 +216,14 @@ impl Users {
     /// was kicked by.
     pub(super) fn act(
         &self,
-        id: &UserId,
-        entry: &Entry,
+        user: &Visit,
         actions: Vec<Action>,
         mut outbox: Option<Outbox>,
         kick: Kick,
     ) -> Vec<Closed> {
         let metrics = &self.shared.metrics;
         let mut closing = Vec::new();
-        let mut live = entry.live.lock();
+        let mut live = user.live.lock();
         for action in actions {
             live.settle(&action);
             match action {
@@ -235,7 +257,7 @@ impl Users {
                     }
                 }
                 Action::Watch { watches, ticket } => {
-                    let (all, id) = (self.clone(), id.clone());
+                    let (all, id) = (self.clone(), user.id.clone());
                     tokio::spawn(async move { all.watch(&id, watches, ticket).await });
                 }
                 // The records were committed with the rest: list and search read the same database.
@@ -246,10 +268,10 @@ impl Users {
     }
 
     /// Gives the user its `Tick` at this moment, unless it comes earlier anyway: each tick says when the next one is due.
-    pub(super) fn wake(&self, id: &UserId, entry: &Entry, until: Timestamp) {
-        let (all, id) = (self.clone(), id.clone());
+    pub(super) fn wake(&self, user: &Visit, until: Timestamp) {
+        let (all, id) = (self.clone(), user.id.clone());
         let (hold, dropped) = oneshot::channel::<()>();
-        let mut live = entry.live.lock();
+        let mut live = user.live.lock();
         if live.alarm.as_ref().is_some_and(|(earlier, hold)| *earlier <= until && !hold.is_closed()) {
             return;
         }
@@ -269,19 +291,19 @@ impl Users {
     }
 
     /// What the command looks at, the mark that it is held against, and its moment.
-    async fn load(&self, id: &UserId, entry: &Entry, command: &Command) -> Result<(Loaded, Moment), Failure> {
+    async fn load(&self, user: &Visit, command: &Command) -> Result<(Loaded, Moment), Failure> {
         loop {
             // Where no tenant has a mark, it does not matter of which one the user is.
             let has_marks = !self.shared.marks.is_empty();
             let mut needs = command.needs();
             needs.profile |= needs.mark && has_marks;
             let held_against_mark = needs.mark;
-            let mut loaded = self.read(entry, needs).await?;
+            let mut loaded = self.read(user, needs).await?;
             // The moment comes first: a mark that is put in force in between lies ahead of it, and covers whatever
             // begins now.
             let at = moment();
             if held_against_mark && has_marks {
-                let tenant = command.tenant(id, &loaded.profile, &self.shared.rules);
+                let tenant = command.tenant(&user.id, &loaded.profile, &self.shared.rules);
                 loaded.mark = self.shared.marks.get(tenant).map(|mark| mark.as_ref().clone());
             }
             // The first mark of all may have come while the store was read, which was not asked for the tenant.
@@ -318,9 +340,8 @@ impl Users {
 
     /// From here on nobody sees the connection, whatever the store says.
     fn forget_socket(&self, id: &UserId, connection: ConnId) {
-        if let Some(entry) = self.shared.table.get(id) {
-            entry.live.lock().sockets.remove(&connection);
-            self.shared.table.leave(id, entry);
+        if self.shared.table.get(id).is_some() {
+            self.visit(id).live.lock().sockets.remove(&connection);
         }
     }
 }

@@ -49,14 +49,13 @@ impl Table {
     }
 
     /// Gives an entry back. Beyond the bound, the idle one that was not wanted for the longest leaves memory.
-    pub(super) fn leave(&self, id: &UserId, entry: Arc<Entry>) {
+    pub(super) fn leave(&self, id: &UserId, entry: &Entry) {
         let Some(shard) = self.shard(id) else { return };
         entry.wanted.store(true, Ordering::Relaxed);
         let mut shard = shard.lock();
         if entry.live.lock().is_idle() && !entry.queued.swap(true, Ordering::Relaxed) {
             shard.idle.push_back(id.clone());
         }
-        drop(entry);
         shard.forget();
     }
 
@@ -84,13 +83,15 @@ impl Shard {
             }
             let Some(id) = self.idle.pop_front() else { return };
             let Some(entry) = self.entries.get(&id) else { continue };
-            if entry.wanted.swap(false, Ordering::Relaxed) {
-                self.idle.push_back(id);
-            } else if Arc::strong_count(entry) == 1 && entry.live.lock().is_idle() {
-                // Nobody but the table holds it, and nobody can while the shard is locked.
-                self.entries.remove(&id);
-            } else {
+            let is_idle = entry.live.lock().is_idle();
+            // While the shard is locked, nobody begins to hold an entry that nobody but the table holds.
+            let is_held = Arc::strong_count(entry) > 1;
+            if !is_idle {
                 entry.queued.store(false, Ordering::Relaxed);
+            } else if entry.wanted.swap(false, Ordering::Relaxed) || is_held {
+                self.idle.push_back(id);
+            } else {
+                self.entries.remove(&id);
             }
         }
     }
@@ -114,11 +115,27 @@ mod tests {
     fn idle_users_leave_memory_and_wanted_ones_stay() {
         let table = Table::default();
         for n in 0..10 * SHARDS * IDLE {
-            table.leave(&user(n), table.enter(&user(n)));
-            table.leave(&user(0), table.enter(&user(0)));
+            table.leave(&user(n), &table.enter(&user(n)));
+            table.leave(&user(0), &table.enter(&user(0)));
         }
         assert!(in_memory(&table) <= SHARDS * (IDLE + 1), "{}", in_memory(&table));
         assert!(table.get(&user(0)).is_some(), "who is asked about all the time must stay");
+    }
+
+    #[test]
+    fn an_entry_that_was_held_when_it_was_looked_at_leaves_memory_later() {
+        let table = Table::default();
+        let crowd = || {
+            for n in 1..4 * SHARDS * IDLE {
+                table.leave(&user(n), &table.enter(&user(n)));
+            }
+        };
+        let held = table.enter(&user(0));
+        table.leave(&user(0), &held);
+        crowd();
+        drop(held);
+        crowd();
+        assert!(table.get(&user(0)).is_none());
     }
 
     #[test]
@@ -126,7 +143,7 @@ mod tests {
         let table = Table::default();
         let held = table.enter(&user(0));
         for n in 1..4 * SHARDS * IDLE {
-            table.leave(&user(n), table.enter(&user(n)));
+            table.leave(&user(n), &table.enter(&user(n)));
         }
         assert!(Arc::ptr_eq(&held, &table.enter(&user(0))), "two entries of one user would be two gates");
     }

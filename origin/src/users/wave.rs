@@ -1,9 +1,8 @@
 //! An order to a tenant comes to its sockets: frames and closes first, since the mark is durable and in every answer, and
 //! then what is written down of it.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt as _, stream};
+use parking_lot::Mutex;
 use rollcall_core::{
     id::UserId,
     user::{Change, Command, ForceOff, Outcome},
@@ -11,7 +10,6 @@ use rollcall_core::{
 
 use super::{
     Failure, Users,
-    entry::Entry,
     run::{AT_ONCE, statements, until_durable},
 };
 use crate::metrics::Kick;
@@ -26,34 +24,46 @@ impl Users {
         let mut connected = Vec::new();
         self.shared.table.each(|entry| {
             let live = entry.live.lock();
-            if live.user.is_connected() {
+            // Whose login began before the mark and is being written is connected as soon as it is.
+            if live.user.is_connected() || entry.is_changing() {
                 connected.push(live.user.id().clone());
             }
         });
         let users = connected.len();
         let order = &Command::ForceOff(ForceOff::Marked { notice, settle: false });
+        let waiting = &Mutex::new(connected);
+        until_durable("an order to a tenant", || async {
+            let some = std::mem::take(&mut *waiting.lock());
+            let Reached { to_write, left, failure } = self.reach_all(some, order).await;
+            *waiting.lock() = left;
+            for some in to_write.chunks(WRITTEN_AT_ONCE) {
+                until_durable("what an order to a tenant ended", || self.write_down(some)).await;
+            }
+            failure.map_or(Ok(()), Err)
+        })
+        .await;
+        tracing::info!(users, left = waiting.lock().len(), "an order to a tenant has reached its sockets");
+    }
+
+    /// [`Users::reach`] of many, each of whom is tried once.
+    async fn reach_all(&self, users: Vec<UserId>, order: &Command) -> Reached {
         let reach = |user: UserId| async move {
-            let changes = self.reach(&user, order).await?;
-            Ok::<_, Failure>((user, changes))
+            let result = self.reach(&user, order).await;
+            (user, result)
         };
-        let mut reaching = stream::iter(connected).map(reach).buffer_unordered(AT_ONCE);
-        let (mut reached, mut failed) = (Vec::new(), None);
-        while let Some(result) = reaching.next().await {
+        let mut reaching = stream::iter(users).map(reach).buffer_unordered(AT_ONCE);
+        let mut all = Reached::default();
+        while let Some((user, result)) = reaching.next().await {
             match result {
-                Ok((_, changes)) if changes.is_empty() => {}
-                Ok(to_write) => reached.push(to_write),
-                Err(error) => failed = Some(error),
+                Ok(changes) if changes.is_empty() => {}
+                Ok(changes) => all.to_write.push((user, changes)),
+                Err(failure) => {
+                    all.left.push(user);
+                    all.failure = Some(failure);
+                }
             }
         }
-        match failed {
-            None => tracing::info!(users, "an order to a tenant has reached every socket"),
-            Some(error) => {
-                tracing::error!(users, %error, "an order to a tenant has not reached every socket")
-            }
-        }
-        for some in reached.chunks(WRITTEN_AT_ONCE) {
-            until_durable("what an order to a tenant ended", || self.write_down(some)).await;
-        }
+        all
     }
 
     /// Lets a user's sockets hear of an order that is durable already, and is in every answer: a tenant's mark. What may be
@@ -62,27 +72,16 @@ impl Users {
     /// # Errors
     /// As [`Users::run`].
     async fn reach(&self, id: &UserId, order: &Command) -> Result<Vec<Change>, Failure> {
-        let entry = self.shared.table.enter(id);
-        let result = self.reach_entry(id, &entry, order).await;
-        self.shared.table.leave(id, entry);
-        result
-    }
-
-    async fn reach_entry(
-        &self,
-        id: &UserId,
-        entry: &Arc<Entry>,
-        order: &Command,
-    ) -> Result<Vec<Change>, Failure> {
-        let _gate = entry.gate.lock().await;
-        let Outcome { mut changes, actions, wake_at, .. } = self.decide(id, entry, order).await?;
+        let user = self.visit(id);
+        let _turn = user.turn().await;
+        let Outcome { mut changes, actions, wake_at, .. } = self.decide(&user, order).await?;
         if !changes.iter().all(Change::may_come_late) {
-            self.commit(id, entry, &changes).await?;
+            self.commit(&user, &changes).await?;
             changes.clear();
         }
-        self.act(id, entry, actions, None, Kick::Order);
+        self.act(&user, actions, None, Kick::Order);
         if let Some(until) = wake_at {
-            self.wake(id, entry, until);
+            self.wake(&user, until);
         }
         Ok(changes)
     }
@@ -101,4 +100,13 @@ impl Users {
         }
         Ok(())
     }
+}
+
+/// What became of an order to many users.
+#[derive(Default)]
+struct Reached {
+    to_write: Vec<(UserId, Vec<Change>)>,
+    /// Whom it has not reached yet, and why one of them was not.
+    left: Vec<UserId>,
+    failure: Option<Failure>,
 }

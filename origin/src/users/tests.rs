@@ -1,0 +1,234 @@
+//! What is under way when somebody leaves, or when an order comes.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use futures_util::poll;
+use rollcall_core::{
+    config::Settings,
+    directory::view::Mark,
+    gateway::{Close, Encoding, Wire},
+    id::{ConnId, TenantId, UserId},
+    platform::Platform,
+    secret::Secret,
+    token::TokenText,
+    user::{Claimed, Client, Command, ForceOff, Opening, Reply},
+};
+use rusqlite::Connection;
+use tokio::{sync::oneshot, task::yield_now, time::timeout};
+use tokio_util::task::TaskTracker;
+
+use super::{Failure, Newcomer, Users};
+use crate::{backend::now, server::open, socket::Outbox};
+
+const PLATFORM: Platform = Platform::Web;
+
+/// Users over a store whose writer can be held up.
+struct Stage {
+    users: Users,
+    user: UserId,
+    intruder: Connection,
+    _home: tempfile::TempDir,
+}
+
+/// While it lives no commit ends, and less than the second after which the writer gives up may pass.
+struct HeldUp<'a> {
+    stage: &'a Stage,
+    first: tokio::task::JoinHandle<()>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut settings = Settings::default();
+        settings.auth.secret = Some(Secret::from("0123456789abcdef0123456789abcdef"));
+        let users = open(settings, home.path()).unwrap();
+        let intruder = Connection::open(home.path().join("rollcall.sqlite3")).unwrap();
+        Self { users, user: UserId::from(7), intruder, _home: home }
+    }
+
+    async fn token(&self) -> TokenText {
+        let command = Command::IssueToken { platform: PLATFORM };
+        match self.users.run(&self.user, command).await.unwrap() {
+            Reply::Issued(issued) => issued.token,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn opening(&self) -> Command {
+        let token = self.users.rules().keys.verify(self.token().await.expose(), now()).unwrap();
+        Command::Open(Box::new(Opening {
+            connection: ConnId::from_bytes([7; 16]),
+            claimed: Claimed { user: self.user.to_string(), platform: PLATFORM },
+            token,
+            background: false,
+            wire: Wire { encoding: Encoding::Json, gzip: false },
+            client: Client::default(),
+        }))
+    }
+
+    /// A connection that is live.
+    async fn connected(&self) -> Outbox {
+        let (outbox, command) = (Outbox::default(), self.opening().await);
+        let never_came = Box::new(|| panic!("it came"));
+        let newcomer = Newcomer { outbox: outbox.clone(), never_came };
+        let reply = self.users.open(&self.user, command, newcomer).await.unwrap();
+        assert_eq!(reply, Reply::Opened(Ok(())));
+        outbox
+    }
+
+    async fn is_online(&self) -> bool {
+        match self.users.run(&self.user, Command::Status).await.unwrap() {
+            Reply::Presence(all) => !all.is_empty(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Returns when nobody is in the middle of changing the user.
+    async fn turn(&self) {
+        drop(self.users.visit(&self.user).turn().await);
+    }
+
+    /// Commits wait from here on, the next one alone in the queue.
+    async fn hold_up(&self) -> HeldUp<'_> {
+        self.intruder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let store = self.users.store().clone();
+        let first = tokio::spawn(async move { drop(store.commit(Vec::new()).await) });
+        yield_now().await;
+        while self.users.store().queued() > 0 {
+            yield_now().await;
+        }
+        HeldUp { stage: self, first }
+    }
+}
+
+impl HeldUp<'_> {
+    /// Goes on with it until its commit waits.
+    async fn until_it_commits<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) {
+        while self.stage.users.store().queued() == 0 {
+            assert!(poll!(work.as_mut()).is_pending(), "it did not wait for its commit");
+            yield_now().await;
+        }
+    }
+
+    async fn end(self) {
+        self.stage.intruder.execute_batch("ROLLBACK").unwrap();
+        self.first.await.unwrap();
+    }
+}
+
+fn order() -> Command {
+    Command::ForceOff(ForceOff::Platform(PLATFORM))
+}
+
+#[tokio::test]
+async fn a_forced_logout_whose_caller_left_is_carried_out_to_its_end() {
+    let stage = Stage::new();
+    let outbox = stage.connected().await;
+    let held = stage.hold_up().await;
+    let mut order = Box::pin(stage.users.run(&stage.user, order()));
+    held.until_it_commits(order.as_mut()).await;
+    drop(order);
+    held.end().await;
+    stage.turn().await;
+    assert_eq!(outbox.wish(), Some(Close::Kicked));
+    assert!(!stage.is_online().await);
+}
+
+#[tokio::test]
+async fn a_login_whose_client_left_does_not_stay() {
+    let stage = Stage::new();
+    let (opening, (tell, told)) = (stage.opening().await, oneshot::channel());
+    let newcomer =
+        Newcomer { outbox: Outbox::default(), never_came: Box::new(move || tell.send(()).unwrap()) };
+    let held = stage.hold_up().await;
+    let mut login = Box::pin(stage.users.open(&stage.user, opening, newcomer));
+    held.until_it_commits(login.as_mut()).await;
+    drop(login);
+    held.end().await;
+    told.await.expect("it is told that nobody came");
+}
+
+#[tokio::test]
+async fn who_leaves_before_a_turn_comes_has_changed_nothing() {
+    let stage = Stage::new();
+    let outbox = stage.connected().await;
+    let turn = stage.users.visit(&stage.user).turn().await;
+    let mut order = Box::pin(stage.users.run(&stage.user, order()));
+    assert!(poll!(order.as_mut()).is_pending());
+    drop(order);
+    drop(turn);
+    stage.turn().await;
+    assert_eq!(outbox.wish(), None);
+    assert!(stage.is_online().await);
+}
+
+#[tokio::test]
+async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
+    let stage = Stage::new();
+    let outbox = stage.connected().await;
+    let under_way = TaskTracker::new();
+    let (tenant, session) = (TenantId(0), under_way.token());
+    let mut order = Box::pin(stage.users.mark(tenant, Vec::new(), String::new(), session));
+    while stage.users.mark_of(tenant).is_none() {
+        assert!(poll!(order.as_mut()).is_pending());
+        yield_now().await;
+    }
+    drop(order);
+    under_way.close();
+    under_way.wait().await;
+    assert_eq!(outbox.wish(), Some(Close::Kicked));
+    assert!(!stage.is_online().await);
+}
+
+#[tokio::test]
+async fn an_order_to_a_tenant_reaches_who_is_about_to_be_connected() {
+    let stage = Stage::new();
+    let (outbox, opening) = (Outbox::default(), stage.opening().await);
+    let newcomer = Newcomer { outbox: outbox.clone(), never_came: Box::new(|| panic!("it came")) };
+    let held = stage.hold_up().await;
+    let mut login = Box::pin(stage.users.open(&stage.user, opening, newcomer));
+    held.until_it_commits(login.as_mut()).await;
+    stage.users.shared.marks.put(TenantId(0), Mark { at: now(), exempt: Vec::new(), lifted: false });
+    let wave = stage.users.wave(String::new());
+    let ((), login, ()) = tokio::join!(held.end(), login, wave);
+    assert_eq!(login.unwrap(), Reply::Opened(Ok(())));
+    assert_eq!(outbox.wish(), Some(Close::Kicked));
+}
+
+#[tokio::test]
+async fn an_order_that_spares_somebody_waits_for_the_rows_of_the_one_before() {
+    let stage = Stage::new();
+    let outbox = stage.connected().await;
+    let (tenant, under_way) = (TenantId(0), TaskTracker::new());
+    let mark = |exempt| stage.users.mark(tenant, exempt, String::new(), under_way.token());
+    mark(Vec::new()).await.unwrap();
+    mark(vec![7]).await.unwrap();
+    let open = "SELECT count(*) FROM record WHERE offline_at IS NULL";
+    let open: i64 = stage.intruder.query_row(open, [], |row| row.get(0)).unwrap();
+    assert_eq!((open, outbox.wish()), (0, Some(Close::Kicked)));
+}
+
+#[tokio::test]
+async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused() {
+    let stage = Stage::new();
+    let tenant = TenantId(0);
+    let mark = |exempt| stage.users.mark(tenant, exempt, String::new(), TaskTracker::new().token());
+    mark(Vec::new()).await.unwrap();
+    let _unwritten = Arc::clone(&stage.users.shared.marks.waves).read_owned().await;
+    assert!(matches!(mark(vec![7]).await, Err(Failure::Store(_))));
+}
+
+#[tokio::test]
+async fn an_order_to_a_tenant_is_repeated_to_whom_it_could_not_reach() {
+    let stage = Stage::new();
+    let outbox = stage.connected().await;
+    stage.users.shared.marks.put(TenantId(0), Mark { at: now(), exempt: Vec::new(), lifted: false });
+    stage.intruder.execute_batch("ALTER TABLE user RENAME TO elsewhere").unwrap();
+    let mut wave = Box::pin(stage.users.wave(String::new()));
+    // There is nothing to await: it must not give up.
+    assert!(timeout(Duration::from_millis(300), wave.as_mut()).await.is_err());
+    assert_eq!(outbox.wish(), None);
+    stage.intruder.execute_batch("ALTER TABLE elsewhere RENAME TO user").unwrap();
+    wave.await;
+    assert_eq!(outbox.wish(), Some(Close::Kicked));
+}
