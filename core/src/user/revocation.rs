@@ -34,9 +34,17 @@ impl User {
 
     /// Whether the tenant's mark covers something that is live: it is in no answer, but its socket was not reached yet.
     pub fn is_overdue(&self, loaded: &Loaded, rules: &Rules) -> bool {
+        self.beginnings().any(|opened| self.is_marked(opened, loaded, rules))
+    }
+
+    /// Whether anything that is live began by then: a mark of that moment covers nothing else.
+    pub fn began_by(&self, moment: Timestamp) -> bool {
+        self.beginnings().any(|opened| opened <= moment)
+    }
+
+    fn beginnings(&self) -> impl Iterator<Item = Timestamp> {
         let connections = self.connections.iter().map(|connection| connection.opened_at);
-        let consoles = self.consoles.iter().map(|console| console.opened_at);
-        connections.chain(consoles).any(|opened| self.is_marked(opened, loaded, rules))
+        connections.chain(self.consoles.iter().map(|console| console.opened_at))
     }
 
     /// What the book says of a token of ours, and the tenant's mark beside it.

@@ -7,6 +7,7 @@ use rollcall_core::{
     directory::{upsert, view::Mark},
     id::{TenantId, UserId},
     shard::mark,
+    time::Timestamp,
     user::{Command, ForceOff},
 };
 use tokio::time::timeout;
@@ -24,24 +25,38 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// The marks in force, by tenant.
 #[derive(Default)]
 pub(super) struct Marks {
-    by_tenant: RwLock<HashMap<TenantId, Arc<Mark>>>,
+    in_force: RwLock<InForce>,
     /// Held by whoever changes a mark.
     change: Arc<tokio::sync::Mutex<()>>,
     /// Held, shared, by every order whose rows are not all written yet.
     pub(super) waves: Arc<tokio::sync::RwLock<()>>,
 }
 
+#[derive(Default)]
+struct InForce {
+    by_tenant: HashMap<TenantId, Arc<Mark>>,
+    /// The last moment that any of them covers.
+    newest: Option<Timestamp>,
+}
+
 impl Marks {
     pub(super) fn get(&self, tenant: TenantId) -> Option<Arc<Mark>> {
-        self.by_tenant.read().get(&tenant).cloned()
+        self.in_force.read().by_tenant.get(&tenant).cloned()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.by_tenant.read().is_empty()
+        self.newest().is_none()
+    }
+
+    /// The last moment that any mark covers, or none if there is no mark.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.in_force.read().newest
     }
 
     pub(super) fn put(&self, tenant: TenantId, mark: Mark) {
-        self.by_tenant.write().insert(tenant, Arc::new(mark));
+        let mut in_force = self.in_force.write();
+        in_force.newest = in_force.newest.max(Some(mark.at));
+        in_force.by_tenant.insert(tenant, Arc::new(mark));
     }
 }
 

@@ -124,13 +124,17 @@ impl Users {
     }
 
     /// The reply, if memory alone has it: a user that is not there has no sockets, and a connection without a socket is not
-    /// there, even while its end waits to become durable.
-    fn at_once(&self, id: &UserId, command: &Command) -> Option<Reply> {
-        if !matches!(command, Command::Status) || !self.shared.marks.is_empty() {
+    /// there, even while its end waits to become durable. Whether a mark covers what began before it, the store has to say: it
+    /// knows of which tenant the user is.
+    pub(super) fn at_once(&self, id: &UserId, command: &Command) -> Option<Reply> {
+        if !matches!(command, Command::Status) {
             return None;
         }
         let Some(entry) = self.shared.table.get(id) else { return Some(Reply::Presence(Vec::new())) };
         let live = entry.live.lock();
+        if self.shared.marks.newest().is_some_and(|mark| live.user.began_by(mark)) {
+            return None;
+        }
         let outcome = live.user.apply(command, &Loaded::default(), &self.shared.rules, moment());
         Some(with_socket(Some(&live), outcome.reply))
     }

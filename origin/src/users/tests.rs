@@ -232,3 +232,19 @@ async fn an_order_to_a_tenant_is_repeated_to_whom_it_could_not_reach() {
     wave.await;
     assert_eq!(outbox.wish(), Some(Close::Kicked));
 }
+
+#[tokio::test]
+async fn a_status_is_answered_from_memory_unless_a_mark_may_cover_somebody() {
+    let stage = Stage::new();
+    let tenant = TenantId(0);
+    stage.users.mark(tenant, Vec::new(), String::new(), TaskTracker::new().token()).await.unwrap();
+    let _later = stage.connected().await;
+    let at_once = || stage.users.at_once(&stage.user, &Command::Status);
+    assert!(matches!(at_once(), Some(Reply::Presence(all)) if all.len() == 1));
+    stage.users.shared.marks.put(TenantId(1), Mark { at: now(), exempt: Vec::new(), lifted: false });
+    assert_eq!(at_once(), None, "the store must be asked whether it is this user's tenant");
+    assert!(stage.is_online().await);
+    stage.users.shared.marks.put(tenant, Mark { at: now(), exempt: Vec::new(), lifted: false });
+    assert!(!stage.is_online().await);
+    assert_eq!(stage.users.at_once(&UserId::from(8), &Command::Status), Some(Reply::Presence(Vec::new())));
+}
