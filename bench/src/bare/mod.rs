@@ -17,7 +17,7 @@ pub(crate) enum Stage {
     Tcp,
     /// hyper's upgrade; the upgraded stream is held.
     Upgrade,
-    /// axum's WebSocket with a read buffer of 1,024 bytes and no write buffer; and the JSON handler.
+    /// axum's WebSocket with a read buffer of 256 bytes and no write buffer; and the JSON handler.
     Ws,
 }
 

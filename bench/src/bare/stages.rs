@@ -70,13 +70,16 @@ pub(super) fn held(mut request: Request<Incoming>) -> Response {
     answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
+/// As the origin's sockets have it.
+const READ_BUFFER: usize = 256;
+
 /// axum's socket with small buffers, read until it ends.
 pub(super) fn websocket() -> Router {
     Router::new().route(
         "/",
         get(|upgrade: WebSocketUpgrade| async {
             upgrade
-                .read_buffer_size(1024)
+                .read_buffer_size(READ_BUFFER)
                 .write_buffer_size(0)
                 .on_upgrade(|mut socket| async move { while let Some(Ok(_)) = socket.recv().await {} })
         }),

@@ -46,7 +46,7 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
             1e3 * median(&p99)
         )],
         otherwise: "Both sides share the processors with the clients, who cost as much as the bare server. Beside what that one \
-                    does, a connect verifies an HMAC, puts three questions to SQLite and writes two rows, through three \
+                    does, a connect verifies an HMAC, puts three or four questions to SQLite and writes two rows, through three \
                     threads; a profile takes about a third of it to SQLite and its threads, the rest to HTTP's layers and to \
                     tasks. It would take profiles and token rows kept in memory beside the store, or more processors than \
                     two.",

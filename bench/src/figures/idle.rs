@@ -125,15 +125,15 @@ fn memory((bare, ours): (f64, f64), anonymous: f64, layers: &[f64]) -> Figure {
             format!(
                 "By layers, each a bare server that stops there: a task that holds the TCP connection {}; hyper's \
                  upgraded stream, which keeps its boxed I/O and a rewind buffer, {} more; axum's WebSocket with \
-                 tungstenite's 1 KiB read buffer {} more; Rollcall {} more.",
+                 tungstenite's read buffer of 256 bytes {} more; Rollcall {} more.",
                 kib(tcp),
                 kib(upgrade - tcp),
                 kib(bare - upgrade),
                 kib(ours - bare)
             ),
         ],
-        otherwise: "The largest pieces are the socket's task, tungstenite's read buffer, the user's entry with its token's row, \
-                    and what the allocator adds to values that are aligned to cache lines. A read buffer that exists only \
-                    while there is something to read would reach it, which tungstenite has not.",
+        otherwise: "The largest pieces are the socket's task, the user's entry with its token's row, tokio's registration, and what \
+                    the allocator adds to values that are aligned to cache lines. A smaller task would bring it down, and a \
+                    read buffer that exists only while there is something to read.",
     }
 }

@@ -31,8 +31,9 @@ use super::{
 };
 use crate::{backend::Origin, server::Peer};
 
-/// Read buffers grow with a message and go back to this.
-const READ_BUFFER: usize = 1024;
+/// Read buffers grow with a message and go back to this. Nearly all messages are shorter, and there may be very many sockets; a
+/// long one takes a call to the system for each piece of this size.
+const READ_BUFFER: usize = 256;
 
 /// Where the gateway listens.
 pub(super) fn routes() -> Router<Origin> {
