@@ -290,7 +290,7 @@ fn the_wave_of_a_mark_ends_what_it_covers_at_its_instant_and_nothing_else() {
     adapter.mark = Some(Mark { at: at(START + 500), exempt: vec![], lifted: false });
     let loaded = Loaded { mark: adapter.mark.clone(), ..Loaded::default() };
     assert!(adapter.user.is_overdue(&loaded, &adapter.rules));
-    let wave = ForceOff::Marked { notice: "why".into(), settle: false };
+    let wave = ForceOff::Marked { within: None, notice: "why".into(), settle: false };
     let trace = adapter.force_off(wave.clone());
     assert_eq!(kicked(&trace), [connection]);
     assert!(trace.contains(&Event::Send(console, Payload::Text("why".into()))));
@@ -304,11 +304,25 @@ fn the_wave_of_a_mark_ends_what_it_covers_at_its_instant_and_nothing_else() {
 }
 
 #[test]
+fn the_wave_of_another_tenant_neither_reaches_a_user_nor_tells_it_its_notice() {
+    let mut adapter = adapter();
+    let console = open(&mut adapter);
+    let own = adapter.rules.tenant(adapter.user.id(), &Profile::default());
+    // The user's own mark, whose wave has not come yet.
+    adapter.mark = Some(Mark { at: at(START + 500), exempt: vec![], lifted: false });
+    let wave = |within| ForceOff::Marked { within: Some(within), notice: "why".into(), settle: false };
+    let trace = adapter.force_off(wave(TenantId(own.0 + 1)));
+    assert!(!trace.iter().any(|event| matches!(event, Event::Send(..) | Event::Close(..))), "{trace:?}");
+    let trace = adapter.force_off(wave(own));
+    assert!(trace.contains(&Event::Send(console, Payload::Text("why".into()))));
+}
+
+#[test]
 fn what_a_mark_took_back_stays_so_when_the_next_one_spares_the_user() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
     adapter.mark = Some(Mark { at: at(START), exempt: vec![], lifted: false });
-    adapter.force_off(ForceOff::Marked { notice: String::new(), settle: true });
+    adapter.force_off(ForceOff::Marked { within: None, notice: String::new(), settle: true });
     let own = adapter.user.id().number().unwrap();
     adapter.mark = Some(Mark { at: at(START + 9), exempt: vec![own], lifted: false });
     assert_eq!(adapter.standing(&token), 1506);

@@ -159,6 +159,8 @@ pub enum ForceOff {
     },
     /// What the tenant's mark covers: its sockets' turn has come.
     Marked {
+        /// The tenant that the order is about: a user of another one is left alone, and never told its notice.
+        within: Option<TenantId>,
         /// What sockets of the message center are told before they are closed.
         notice: String,
         /// Whether to write down for good what the mark took back, because a later one will spare the user.

@@ -79,7 +79,12 @@ impl User {
                 reach.notice = notice.as_deref();
                 Some(reach)
             }
-            ForceOff::Marked { notice, settle } => self.reach_marked(notice, *settle, loaded, rules),
+            ForceOff::Marked { within: Some(tenant), .. }
+                if rules.tenant(&self.id, &loaded.profile) != *tenant =>
+            {
+                None
+            }
+            ForceOff::Marked { notice, settle, .. } => self.reach_marked(notice, *settle, loaded, rules),
         }
     }
 

@@ -31,8 +31,8 @@ use super::{
 };
 use crate::{backend::Origin, server::Peer};
 
-/// Read buffers grow with a message and go back to this. Nearly all messages are shorter, and there may be very many sockets; a
-/// long one takes a call to the system for each piece of this size.
+/// What a socket has room for at first. Nearly all messages are shorter, and there may be very many sockets. A longer one takes a
+/// call to the system for each piece of this size, and its room stays with the socket.
 const READ_BUFFER: usize = 256;
 
 /// Where the gateway listens.

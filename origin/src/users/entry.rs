@@ -60,9 +60,7 @@ impl Entry {
             spread_waits: AtomicBool::new(false),
         }
     }
-}
 
-impl Entry {
     /// Whether somebody changes the user at this moment.
     pub(super) fn is_changing(&self) -> bool {
         self.gate.available_permits() == 0

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rollcall_core::{
     directory::{upsert, view::Mark},
     id::{TenantId, UserId},
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Failure, Users, finish::Finish};
-use crate::{backend::now, store::StoreError};
+use crate::backend::now;
 
 /// How far ahead of its order a mark lies. Whoever has not heard of it by then began before it, and is covered.
 const AHEAD: Duration = Duration::from_millis(100);
@@ -26,10 +26,16 @@ const SETTLED: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Marks {
     in_force: RwLock<InForce>,
-    /// Held by whoever changes a mark.
+    turns: Mutex<HashMap<TenantId, Turns>>,
+}
+
+/// Who waits for whom, of the orders to one tenant.
+#[derive(Clone, Default)]
+pub(super) struct Turns {
+    /// Held by whoever changes the mark.
     change: Arc<tokio::sync::Mutex<()>>,
     /// Held, shared, by every order whose rows are not all written yet.
-    pub(super) waves: Arc<tokio::sync::RwLock<()>>,
+    pub(super) rows: Arc<tokio::sync::RwLock<()>>,
 }
 
 #[derive(Default)]
@@ -58,6 +64,11 @@ impl Marks {
         in_force.newest = in_force.newest.max(Some(mark.at));
         in_force.by_tenant.insert(tenant, Arc::new(mark));
     }
+
+    /// Kept for a tenant as its mark is.
+    pub(super) fn turns(&self, tenant: TenantId) -> Turns {
+        self.turns.lock().entry(tenant).or_default().clone()
+    }
 }
 
 impl Users {
@@ -79,28 +90,34 @@ impl Users {
     }
 
     /// Puts a mark in force; from the return on it covers everything that began by then. `exempt` are spared, sockets get
-    /// `notice` and their closes afterwards; `session` is held until their ends are durable.
+    /// `notice` and their closes afterwards; `under_way` is held until their ends are durable.
     ///
     /// # Errors
-    /// When it could not be made durable.
+    /// When it could not be made durable, or not in time.
     pub async fn mark(
         &self,
         tenant: TenantId,
         exempt: Vec<i64>,
         notice: String,
-        session: TaskTrackerToken,
+        under_way: TaskTrackerToken,
     ) -> Result<(), Failure> {
         let users = self.clone();
-        self.change_mark(async move {
-            users.put_in_force(tenant, exempt, &notice).await?;
-            let wave = users.shared.marks.waves.clone().read_owned().await;
-            tokio::spawn(async move {
-                users.wave(notice).await;
-                drop((wave, session));
-            });
-            Ok(())
-        })
-        .await
+        let order = async move {
+            let instant = || users.mark_of(tenant).map(|mark| mark.at);
+            let before = instant();
+            let done = users.put_in_force(tenant, exempt, &notice).await;
+            // Also one that is in force too late is in force.
+            if instant() != before {
+                let rows = users.shared.marks.turns(tenant).rows.read_owned().await;
+                let users = users.clone();
+                tokio::spawn(async move {
+                    users.wave(tenant, notice).await;
+                    drop((rows, under_way));
+                });
+            }
+            done
+        };
+        self.change_mark(tenant, order).await
     }
 
     /// Lifts a tenant's mark; false if there is none in force.
@@ -108,22 +125,26 @@ impl Users {
     /// # Errors
     /// When it could not be made durable.
     pub async fn unmark(&self, tenant: TenantId) -> Result<bool, Failure> {
+        if self.mark_of(tenant).is_none() {
+            return Ok(false);
+        }
         let users = self.clone();
-        self.change_mark(async move {
+        let lifting = async move {
             let Some(mark) = users.mark_of(tenant).filter(|mark| !mark.lifted) else { return Ok(false) };
             users.shared.store.commit(vec![mark::lift(tenant)]).await?;
             users.shared.marks.put(tenant, Mark { lifted: true, ..mark.as_ref().clone() });
             Ok(true)
-        })
-        .await
+        };
+        self.change_mark(tenant, lifting).await
     }
 
-    /// One at a time, and to its end whoever waits for it: what is in the store and what is in memory do not part.
+    /// One at a time of a tenant, and to its end whoever waits for it: what is in the store and what is in memory do not part.
     async fn change_mark<T: Send + 'static>(
         &self,
+        tenant: TenantId,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
-        let turn = self.shared.marks.change.clone().lock_owned().await;
+        let turn = self.shared.marks.turns(tenant).change.lock_owned().await;
         let work = async move {
             let done = work.await;
             drop(turn);
@@ -152,18 +173,21 @@ impl Users {
         Ok(())
     }
 
-    /// A tenant has one mark. What the one before took from users whom the next spares is written down with them.
+    /// A tenant has one mark. What the one before took from users whom only the next spares is written down with them.
     async fn settle(&self, tenant: TenantId, exempt: &[i64], notice: &str) -> Result<(), Failure> {
-        if exempt.is_empty() || self.mark_of(tenant).is_none() {
+        let Some(before) = self.mark_of(tenant) else { return Ok(()) };
+        let spared: Vec<_> = exempt.iter().copied().filter(|user| !before.exempt.contains(user)).collect();
+        if spared.is_empty() {
             return Ok(());
         }
         // What earlier orders ended is in no answer before it is written, for as long as their marks cover it.
-        if timeout(SETTLED, self.shared.marks.waves.write()).await.is_err() {
-            return Err(StoreError::Refused("an earlier order is not written down yet".to_owned()).into());
+        let rows = self.shared.marks.turns(tenant).rows;
+        if timeout(SETTLED, rows.write()).await.is_err() {
+            return Err(Failure::Unwritten);
         }
-        for user in exempt {
-            let order = ForceOff::Marked { notice: notice.to_owned(), settle: true };
-            self.run(&UserId::from(*user), Command::ForceOff(order)).await?;
+        for user in spared {
+            let order = ForceOff::Marked { within: Some(tenant), notice: notice.to_owned(), settle: true };
+            self.run(&UserId::from(user), Command::ForceOff(order)).await?;
         }
         Ok(())
     }

@@ -28,8 +28,8 @@ use crate::{
     store::StoreError,
 };
 
-/// How long between two tries to make durable what has to be.
-const END_RETRIES: Duration = Duration::from_secs(1);
+/// Between two tries to make durable what has to be.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Users that are given a command at a time: enough to share an fsync, too few to starve the others.
 pub(super) const AT_ONCE: usize = 256;
@@ -51,6 +51,9 @@ pub enum Failure {
     /// A stored row does not read.
     #[error("{0}")]
     Unreadable(String),
+    /// Rows of an earlier order are not written yet.
+    #[error("what an earlier order to the tenant ended is not written down yet")]
+    Unwritten,
 }
 
 impl Users {
@@ -162,10 +165,10 @@ impl Users {
             drop(turn);
             done
         };
-        let left = |done: Result<(Reply, Vec<Closed>), Failure>| {
-            if let (Ok((Reply::Opened(Ok(())), _)), Some(never_came)) = (done, never_came) {
-                never_came();
-            }
+        let left = |done: Result<(Reply, Vec<Closed>), Failure>| match (done, never_came) {
+            (Ok((Reply::Opened(Ok(())), _)), Some(never_came)) => never_came(),
+            (Ok(_), _) => {}
+            (Err(error), _) => tracing::warn!(%error, "a command was not carried out whose client had left"),
         };
         let (reply, closing) = Finish::new(work, left).await?;
         if is_order {
@@ -367,9 +370,9 @@ where
         match attempt().await {
             Ok(done) => return Some(done),
             Err(Failure::Store(StoreError::Closed)) => return None,
-            Err(error) => tracing::error!(%error, "{what} is not durable yet"),
+            Err(error) => tracing::error!(%error, "{what} is tried again"),
         }
-        tokio::time::sleep(END_RETRIES).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

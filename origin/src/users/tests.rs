@@ -1,6 +1,6 @@
 //! What is under way when somebody leaves, or when an order comes.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, time::Duration};
 
 use futures_util::poll;
 use rollcall_core::{
@@ -11,7 +11,7 @@ use rollcall_core::{
     platform::Platform,
     secret::Secret,
     token::TokenText,
-    user::{Claimed, Client, Command, ForceOff, Opening, Reply},
+    user::{Change, Claimed, Client, Command, ForceOff, Opening, Reply},
 };
 use rusqlite::Connection;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
@@ -189,7 +189,7 @@ async fn an_order_to_a_tenant_reaches_who_is_about_to_be_connected() {
     let mut login = Box::pin(stage.users.open(&stage.user, opening, newcomer));
     held.until_it_commits(login.as_mut()).await;
     stage.users.shared.marks.put(TenantId(0), Mark { at: now(), exempt: Vec::new(), lifted: false });
-    let wave = stage.users.wave(String::new());
+    let wave = stage.users.wave(TenantId(0), String::new());
     let ((), login, ()) = tokio::join!(held.end(), login, wave);
     assert_eq!(login.unwrap(), Reply::Opened(Ok(())));
     assert_eq!(outbox.wish(), Some(Close::Kicked));
@@ -214,8 +214,11 @@ async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused
     let tenant = TenantId(0);
     let mark = |exempt| stage.users.mark(tenant, exempt, String::new(), TaskTracker::new().token());
     mark(Vec::new()).await.unwrap();
-    let _unwritten = Arc::clone(&stage.users.shared.marks.waves).read_owned().await;
-    assert!(matches!(mark(vec![7]).await, Err(Failure::Store(_))));
+    let _unwritten = stage.users.shared.marks.turns(tenant).rows.read_owned().await;
+    mark(Vec::new()).await.expect("it spares nobody");
+    assert!(matches!(mark(vec![7]).await, Err(Failure::Unwritten)));
+    let other = stage.users.mark(TenantId(1), vec![7], String::new(), TaskTracker::new().token());
+    other.await.expect("what another tenant's orders wait for is its own");
 }
 
 #[tokio::test]
@@ -224,7 +227,7 @@ async fn an_order_to_a_tenant_is_repeated_to_whom_it_could_not_reach() {
     let outbox = stage.connected().await;
     stage.users.shared.marks.put(TenantId(0), Mark { at: now(), exempt: Vec::new(), lifted: false });
     stage.intruder.execute_batch("ALTER TABLE user RENAME TO elsewhere").unwrap();
-    let mut wave = Box::pin(stage.users.wave(String::new()));
+    let mut wave = Box::pin(stage.users.wave(TenantId(0), String::new()));
     // There is nothing to await: it must not give up.
     assert!(timeout(Duration::from_millis(300), wave.as_mut()).await.is_err());
     assert_eq!(outbox.wish(), None);
@@ -247,4 +250,35 @@ async fn a_status_is_answered_from_memory_unless_a_mark_may_cover_somebody() {
     stage.users.shared.marks.put(tenant, Mark { at: now(), exempt: Vec::new(), lifted: false });
     assert!(!stage.is_online().await);
     assert_eq!(stage.users.at_once(&UserId::from(8), &Command::Status), Some(Reply::Presence(Vec::new())));
+}
+
+#[tokio::test]
+async fn who_was_not_reached_yet_waits_for_nobody_elses_rows() {
+    let stage = Stage::new();
+    let outbox = stage.connected().await;
+    let stage = Stage { user: UserId::from(8), ..stage };
+    let neighbour = stage.connected().await;
+    // Somebody is to hear of its end, so that this has to be written before the frames go.
+    let watched = Change::Watched { watcher: UserId::from(9), stamp: serde_json::from_str("1").unwrap() };
+    stage.users.store().commit(watched.statements(&stage.user)).await.unwrap();
+    stage.users.shared.marks.put(TenantId(0), Mark { at: now(), exempt: Vec::new(), lifted: false });
+    let fail = |name: &str, what: &str| {
+        let trigger = format!("CREATE TRIGGER {name} BEFORE {what} BEGIN SELECT raise(ABORT, 'no'); END");
+        stage.intruder.execute_batch(&trigger).unwrap();
+    };
+    fail("no_rows", "UPDATE ON record WHEN NEW.user = 7");
+    fail("no_ties", "INSERT ON ties");
+    let mut wave = Box::pin(stage.users.wave(TenantId(0), String::new()));
+    // There is nothing to await: it is tried again each second.
+    let mut goes_on = async || assert!(timeout(Duration::from_millis(50), wave.as_mut()).await.is_err());
+    while outbox.wish().is_none() {
+        goes_on().await;
+    }
+    assert_eq!(neighbour.wish(), None);
+    stage.intruder.execute_batch("DROP TRIGGER no_ties").unwrap();
+    while neighbour.wish().is_none() {
+        goes_on().await;
+    }
+    stage.intruder.execute_batch("DROP TRIGGER no_rows").unwrap();
+    wave.await;
 }

@@ -4,9 +4,10 @@
 use futures_util::{StreamExt as _, stream};
 use parking_lot::Mutex;
 use rollcall_core::{
-    id::UserId,
+    id::{TenantId, UserId},
     user::{Change, Command, ForceOff, Outcome},
 };
+use tokio::sync::mpsc;
 
 use super::{
     Failure, Users,
@@ -18,9 +19,9 @@ use crate::metrics::Kick;
 const WRITTEN_AT_ONCE: usize = 256;
 
 impl Users {
-    /// Frames and closes for every socket that a mark covers, and then what is written down of it. Whatever is not written
-    /// yet is in no answer all the same: the mark says so.
-    pub(super) async fn wave(&self, notice: String) {
+    /// Frames and closes for every socket that the tenant's mark covers, and then what is written down of it. Whatever is not
+    /// written yet is in no answer all the same: the mark says so.
+    pub(super) async fn wave(&self, tenant: TenantId, notice: String) {
         let mut connected = Vec::new();
         self.shared.table.each(|entry| {
             let live = entry.live.lock();
@@ -30,19 +31,31 @@ impl Users {
             }
         });
         let users = connected.len();
-        let order = &Command::ForceOff(ForceOff::Marked { notice, settle: false });
+        // Not bounded but by the users: who was not reached yet waits for nobody's rows.
+        let (to_write, mut written) = mpsc::unbounded_channel::<Vec<(UserId, Vec<Change>)>>();
+        let order = &Command::ForceOff(ForceOff::Marked { within: Some(tenant), notice, settle: false });
         let waiting = &Mutex::new(connected);
-        until_durable("an order to a tenant", || async {
-            let some = std::mem::take(&mut *waiting.lock());
-            let Reached { to_write, left, failure } = self.reach_all(some, order).await;
-            *waiting.lock() = left;
-            for some in to_write.chunks(WRITTEN_AT_ONCE) {
-                until_durable("what an order to a tenant ended", || self.write_down(some)).await;
+        let reaching = async move {
+            until_durable("an order to a tenant", || async {
+                let some = std::mem::take(&mut *waiting.lock());
+                let reached = self.reach_all(some, order).await;
+                *waiting.lock() = reached.left;
+                // The other side ends after this one.
+                let _ = to_write.send(reached.to_write);
+                reached.failure.map_or(Ok(()), Err)
+            })
+            .await;
+            tracing::info!(users, "an order to a tenant has reached its sockets");
+            drop(to_write);
+        };
+        let writing = async {
+            while let Some(reached) = written.recv().await {
+                for some in reached.chunks(WRITTEN_AT_ONCE) {
+                    until_durable("what an order to a tenant ended", || self.write_down(some)).await;
+                }
             }
-            failure.map_or(Ok(()), Err)
-        })
-        .await;
-        tracing::info!(users, left = waiting.lock().len(), "an order to a tenant has reached its sockets");
+        };
+        tokio::join!(reaching, writing);
     }
 
     /// [`Users::reach`] of many, each of whom is tried once.
@@ -57,6 +70,9 @@ impl Users {
             match result {
                 Ok(changes) if changes.is_empty() => {}
                 Ok(changes) => all.to_write.push((user, changes)),
+                Err(error @ Failure::Unreadable(_)) => {
+                    tracing::error!(%user, %error, "an order to a tenant cannot reach a user");
+                }
                 Err(failure) => {
                     all.left.push(user);
                     all.failure = Some(failure);

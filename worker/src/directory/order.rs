@@ -50,7 +50,7 @@ async fn settle(
         return Ok(());
     }
     let settled = exempt.iter().map(|user| {
-        let order = ForceOff::Marked { notice: notice.to_owned(), settle: true };
+        let order = ForceOff::Marked { within: Some(tenant), notice: notice.to_owned(), settle: true };
         let user = UserId::from(*user);
         async move { backend::run(env, &user, Command::ForceOff(order)).await.map(drop) }
     });

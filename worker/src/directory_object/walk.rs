@@ -33,7 +33,8 @@ impl Shard {
         let rows = self.sql().read(&query::open_records(self.tenant()?, wave.visited, STEP))?;
         let records = query::read_records(&rows.unwrap_or_default())
             .map_err(|error| Failure::Other(error.to_string()))?;
-        let orders = wave.reached(&records).into_iter().map(|user| self.take_off(user, &wave.notice));
+        let tenant = self.tenant()?;
+        let orders = wave.reached(&records).into_iter().map(|user| self.take_off(tenant, user, &wave.notice));
         missed |= together::all(orders).await.contains(&false);
         // A later order may have taken its place meanwhile.
         let is_same = |now: &Wave| (&now.mark, &now.notice) == (&wave.mark, &wave.notice);
@@ -51,8 +52,8 @@ impl Shard {
     }
 
     /// Whether the user's object has carried the order out.
-    async fn take_off(&self, user: i64, notice: &str) -> bool {
-        let order = ForceOff::Marked { notice: notice.to_owned(), settle: false };
+    async fn take_off(&self, tenant: TenantId, user: i64, notice: &str) -> bool {
+        let order = ForceOff::Marked { within: Some(tenant), notice: notice.to_owned(), settle: false };
         let told = backend::run(&self.env, &UserId::from(user), Command::ForceOff(order)).await;
         if let Err(error) = &told {
             tracing::warn!(user, %error, "an order to a tenant has not reached a user");

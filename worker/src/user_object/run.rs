@@ -118,7 +118,7 @@ impl Object {
     /// records; one whose name is no number has none, and obeys when it learns of the mark.
     fn obey_mark(self: Rc<Self>) {
         // Only consoles are told the notice, and only users with numbers have those.
-        let order = ForceOff::Marked { notice: String::new(), settle: false };
+        let order = ForceOff::Marked { within: None, notice: String::new(), settle: false };
         self.run_later(Command::ForceOff(order));
     }
 
