@@ -2,7 +2,7 @@
 
 use rollcall_core::{
     directory::query,
-    id::UserId,
+    id::{TenantId, UserId},
     shard::wave::{self, STEP, Wave},
     user::{Command, ForceOff},
 };
