@@ -9,10 +9,10 @@ use prometheus_client::{
 use rollcall_core::gateway::Close;
 
 use super::{
-    Bound, Ending, Kick, live,
+    Bound, CloseReason, Kick, live,
     table::{
         CLOSES, COMMIT_DURATION, CONNECTS, DROPPED_MESSAGES, HANDSHAKE_FAILURES, KICKS, Metric, PANICS,
-        REQUEST_DURATION, TCP_ACCEPTED, TCP_TURNED_AWAY,
+        REQUEST_DURATION, TCP_ACCEPTED, TCP_REJECTED,
     },
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Figures {
     requests: Durations,
     commits: Histogram,
     accepted: Counter,
-    turned_away: Family<OneOf, Counter>,
+    rejected: Family<OneOf, Counter>,
     panics: Counter,
 }
 
@@ -51,20 +51,20 @@ impl Default for Figures {
             requests: Family::new_with_constructor(histogram),
             commits: histogram(),
             accepted: Counter::default(),
-            turned_away: Family::default(),
+            rejected: Family::default(),
             panics: Counter::default(),
         };
         for protocol in live::PROTOCOLS {
             drop(figures.connects.get_or_create(&[("protocol", protocol)]));
         }
-        for ending in ENDINGS {
-            drop(figures.closes.get_or_create(&reason(ending)));
+        for close in CLOSE_REASONS {
+            drop(figures.closes.get_or_create(&reason(close)));
         }
         for kick in [Kick::Login, Kick::Order] {
             drop(figures.kicks.get_or_create(&cause(kick)));
         }
         for bound in [Bound::Altogether, Bound::Address] {
-            drop(figures.turned_away.get_or_create(&above(bound)));
+            drop(figures.rejected.get_or_create(&above(bound)));
         }
         figures
     }
@@ -89,7 +89,7 @@ impl Figures {
         add(registry, &REQUEST_DURATION, self.requests.clone());
         add(registry, &COMMIT_DURATION, self.commits.clone());
         add(registry, &TCP_ACCEPTED, self.accepted.clone());
-        add(registry, &TCP_TURNED_AWAY, self.turned_away.clone());
+        add(registry, &TCP_REJECTED, self.rejected.clone());
         add(registry, &PANICS, self.panics.clone());
     }
 
@@ -97,8 +97,8 @@ impl Figures {
         self.connects.get_or_create(&[("protocol", protocol)]).inc();
     }
 
-    pub(super) fn ended(&self, ending: Ending) {
-        self.closes.get_or_create(&reason(ending)).inc();
+    pub(super) fn closed(&self, close: CloseReason) {
+        self.closes.get_or_create(&reason(close)).inc();
     }
 
     pub(super) fn kicked(&self, why: Kick) {
@@ -126,8 +126,8 @@ impl Figures {
         self.accepted.inc();
     }
 
-    pub(super) fn turned_away(&self, bound: Bound) {
-        self.turned_away.get_or_create(&above(bound)).inc();
+    pub(super) fn rejected(&self, bound: Bound) {
+        self.rejected.get_or_create(&above(bound)).inc();
     }
 
     pub(super) fn panicked(&self) {
@@ -135,40 +135,40 @@ impl Figures {
     }
 }
 
-/// Every ending with a reason of its own.
-const ENDINGS: [Ending; 14] = [
-    Ending::Closed(Close::Done),
-    Ending::Closed(Close::Undecodable),
-    Ending::Closed(Close::Policy),
-    Ending::Closed(Close::TooBig),
-    Ending::Closed(Close::Draining),
-    Ending::Closed(Close::Kicked),
-    Ending::Closed(Close::ForcedOffline),
-    Ending::Closed(Close::TokenExpired),
-    Ending::Closed(Close::TooSlow),
-    Ending::Left,
-    Ending::Lost,
-    Ending::Silent,
-    Ending::NeverCame,
-    Ending::Failed,
+/// Every reason, in the order of the documented table.
+const CLOSE_REASONS: [CloseReason; 14] = [
+    CloseReason::Closed(Close::Done),
+    CloseReason::Closed(Close::Undecodable),
+    CloseReason::Closed(Close::Policy),
+    CloseReason::Closed(Close::TooBig),
+    CloseReason::Closed(Close::Draining),
+    CloseReason::Closed(Close::Kicked),
+    CloseReason::Closed(Close::ForcedOffline),
+    CloseReason::Closed(Close::TokenExpired),
+    CloseReason::Closed(Close::TooSlow),
+    CloseReason::ClientClose,
+    CloseReason::ConnectionLost,
+    CloseReason::IdleTimeout,
+    CloseReason::Abandoned,
+    CloseReason::Failed,
 ];
 
-const fn reason(ending: Ending) -> OneOf {
-    let reason = match ending {
-        Ending::Closed(Close::Done) => "done",
-        Ending::Closed(Close::Undecodable) => "undecodable",
-        Ending::Closed(Close::Policy) => "policy",
-        Ending::Closed(Close::TooBig) => "too_big",
-        Ending::Closed(Close::Draining) => "draining",
-        Ending::Closed(Close::Kicked) => "kicked",
-        Ending::Closed(Close::ForcedOffline) => "forced_offline",
-        Ending::Closed(Close::TokenExpired) => "token_expired",
-        Ending::Closed(Close::TooSlow) => "too_slow",
-        Ending::Left => "left",
-        Ending::Lost => "lost",
-        Ending::Silent => "silent",
-        Ending::NeverCame => "never_came",
-        Ending::Failed => "failed",
+const fn reason(close: CloseReason) -> OneOf {
+    let reason = match close {
+        CloseReason::Closed(Close::Done) => "done",
+        CloseReason::Closed(Close::Undecodable) => "undecodable",
+        CloseReason::Closed(Close::Policy) => "policy",
+        CloseReason::Closed(Close::TooBig) => "too_big",
+        CloseReason::Closed(Close::Draining) => "draining",
+        CloseReason::Closed(Close::Kicked) => "kicked",
+        CloseReason::Closed(Close::ForcedOffline) => "forced_offline",
+        CloseReason::Closed(Close::TokenExpired) => "token_expired",
+        CloseReason::Closed(Close::TooSlow) => "too_slow",
+        CloseReason::ClientClose => "client_close",
+        CloseReason::ConnectionLost => "connection_lost",
+        CloseReason::IdleTimeout => "idle_timeout",
+        CloseReason::Abandoned => "abandoned",
+        CloseReason::Failed => "failed",
     };
     [("reason", reason)]
 }
@@ -176,7 +176,7 @@ const fn reason(ending: Ending) -> OneOf {
 /// All of them, in the order in which they are documented.
 #[cfg(test)]
 pub(super) fn reasons() -> Vec<&'static str> {
-    ENDINGS.map(|ending| reason(ending)[0].1).to_vec()
+    CLOSE_REASONS.map(|close| reason(close)[0].1).to_vec()
 }
 
 const fn cause(kick: Kick) -> OneOf {

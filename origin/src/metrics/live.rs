@@ -140,7 +140,7 @@ mod tests {
     use rollcall_core::{config::Settings, secret::Secret};
 
     use super::{
-        super::{Bound, Ending, Kick, METRICS},
+        super::{Bound, CloseReason, Kick, METRICS},
         *,
     };
     use crate::server;
@@ -153,14 +153,14 @@ mod tests {
         let users = server::open(settings, home.path()).unwrap();
         let metrics = users.metrics();
         metrics.connected("json");
-        metrics.ended(Ending::Silent);
+        metrics.closed(CloseReason::IdleTimeout);
         metrics.kicked(Kick::Order);
         metrics.refused("1503");
         metrics.answered("/health", 200, Duration::from_millis(1));
         metrics.committed(Duration::from_millis(1));
         metrics.dropped(1);
         metrics.accepted();
-        metrics.turned_away(Bound::Address);
+        metrics.rejected(Bound::Address);
         metrics.panicked();
         Live::new(users, || 1)
     }

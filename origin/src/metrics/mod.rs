@@ -27,20 +27,20 @@ pub struct Metrics {
     figures: Option<Arc<Figures>>,
 }
 
-/// How a socket ended.
+/// Why a socket closed: the label `reason` of `rollcall_closes_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum CloseReason {
     /// The server closed it.
     Closed(Close),
-    /// Its client closed it.
-    Left,
-    /// Its client was gone without a word.
-    Lost,
-    /// Its client sent nothing for too long.
-    Silent,
-    /// Its client was accepted and gone before its upgrade.
-    NeverCame,
-    /// What it sent could not be carried out.
+    /// Its client sent a Close frame.
+    ClientClose,
+    /// Its TCP connection broke without a Close frame.
+    ConnectionLost,
+    /// Its client sent nothing within the time limit.
+    IdleTimeout,
+    /// Its client left between the acceptance and the upgrade.
+    Abandoned,
+    /// A message of its client could not be processed.
     Failed,
 }
 
@@ -79,9 +79,9 @@ impl Metrics {
         self.count(|figures| figures.connected(protocol));
     }
 
-    /// A connection's socket is gone.
-    pub(crate) fn ended(&self, ending: Ending) {
-        self.count(|figures| figures.ended(ending));
+    /// A connection's socket closed.
+    pub(crate) fn closed(&self, reason: CloseReason) {
+        self.count(|figures| figures.closed(reason));
     }
 
     /// A connection was taken offline.
@@ -116,9 +116,9 @@ impl Metrics {
         self.count(Figures::accepted);
     }
 
-    /// A TCP connection was turned away.
-    pub(crate) fn turned_away(&self, bound: Bound) {
-        self.count(|figures| figures.turned_away(bound));
+    /// A TCP connection was rejected.
+    pub(crate) fn rejected(&self, bound: Bound) {
+        self.count(|figures| figures.rejected(bound));
     }
 
     /// A handler broke.

@@ -33,8 +33,8 @@ pub(super) const TCP_CONNECTIONS: Metric =
     metric("rollcall_tcp_connections", "gauge", &[], "Open TCP connections, sockets of users among them");
 pub(super) const TCP_ACCEPTED: Metric =
     metric("rollcall_tcp_accepted_total", "counter", &[], "TCP connections that were let in");
-pub(super) const TCP_TURNED_AWAY: Metric = metric(
-    "rollcall_tcp_turned_away_total",
+pub(super) const TCP_REJECTED: Metric = metric(
+    "rollcall_tcp_rejected_total",
     "counter",
     &["bound"],
     "TCP connections above server.max_connections (all) or server.max_connections_per_address (address)",
@@ -104,7 +104,7 @@ pub const METRICS: &[Metric] = &[
     STORE_QUEUE,
     TCP_CONNECTIONS,
     TCP_ACCEPTED,
-    TCP_TURNED_AWAY,
+    TCP_REJECTED,
     PANICS,
 ];
 

@@ -48,7 +48,7 @@ pub(super) async fn accept(
                 }
                 match admission.enter(peer.ip()) {
                     Ok(place) => admit(&entrance, &connections, (stream, peer, place), &stopping),
-                    Err(full) => turn_away(&entrance, &stream, full),
+                    Err(full) => reject(&entrance, &stream, full),
                 }
             }
             Err(error) if is_of_the_client(&error) => {
@@ -87,13 +87,13 @@ fn admit(
     connections.spawn(async move { entrance.serve(stream, peer, place, stopping).await });
 }
 
-/// At once and without a task: whoever is too much must cost nothing.
-fn turn_away(entrance: &Entrance, stream: &TcpStream, full: Full) {
-    entrance.metrics.turned_away(match full {
+/// Runs without a task, since a rejected connection must cost next to nothing.
+fn reject(entrance: &Entrance, stream: &TcpStream, full: Full) {
+    entrance.metrics.rejected(match full {
         Full::Altogether => Bound::Altogether,
         Full::Address => Bound::Address,
     });
-    tracing::debug!(?full, "a connection was turned away");
+    tracing::debug!(?full, "a connection was rejected");
     if !entrance.is_encrypted() {
         // It is gone, or its buffer has room: nothing was sent before.
         let _ = stream.try_write(FULL);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     backend::Origin,
-    metrics::Ending,
+    metrics::CloseReason,
     users::{Newcomer, Users},
     wheel::Alarm,
 };
@@ -43,7 +43,7 @@ enum End {
     /// It is ours to say goodbye.
     Goodbye(Close),
     /// There is nobody to say it to.
-    Gone(Ending),
+    Gone(CloseReason),
 }
 
 impl Session {
@@ -68,7 +68,7 @@ impl Session {
         move || {
             tracing::debug!("an accepted client was gone before its upgrade");
             outbox.closed();
-            users.metrics().ended(Ending::NeverCame);
+            users.metrics().closed(CloseReason::Abandoned);
             tokio::spawn(async move {
                 users.end(&user, connection).await;
                 drop(session);
@@ -95,9 +95,9 @@ impl Session {
 
     /// Says goodbye and ends the connection.
     async fn part(&self, mut socket: WebSocket, end: End) {
-        self.users.metrics().ended(match end {
-            End::Goodbye(close) => Ending::Closed(close),
-            End::Gone(ending) => ending,
+        self.users.metrics().closed(match end {
+            End::Goodbye(close) => CloseReason::Closed(close),
+            End::Gone(reason) => reason,
         });
         let goodbye = async {
             if let End::Goodbye(close) = end {
@@ -114,7 +114,7 @@ impl Session {
     fn broke(&self) -> End {
         tracing::error!("a socket's task broke");
         self.users.metrics().panicked();
-        End::Gone(Ending::Failed)
+        End::Gone(CloseReason::Failed)
     }
 
     /// Reads and writes until one side is done.
@@ -131,7 +131,7 @@ impl Session {
                     }
                 },
                 received = socket.recv() => {
-                    let received = received.ok_or(End::Gone(Ending::Lost))?;
+                    let received = received.ok_or(End::Gone(CloseReason::ConnectionLost))?;
                     timers.heard(matches!(received, Ok(Message::Text(_) | Message::Binary(_))));
                     match received {
                         Ok(Message::Text(text)) => {
@@ -141,13 +141,13 @@ impl Session {
                             Box::pin(self.receive(Incoming::Binary(bytes.into()))).await?;
                         }
                         Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                        Ok(Message::Close(_)) => return Err(End::Gone(Ending::Left)),
+                        Ok(Message::Close(_)) => return Err(End::Gone(CloseReason::ClientClose)),
                         Err(error) => return Err(reason(error)),
                     }
                 }
                 () = self.alarm.rung() => {
                     let sign = match timers.due() {
-                        Due::Gone => return Err(End::Gone(Ending::Silent)),
+                        Due::Gone => return Err(End::Gone(CloseReason::IdleTimeout)),
                         Due::Nothing => continue,
                         Due::Ping => Message::Ping(Vec::new().into()),
                         Due::Beat(text) => Message::Text(text.into()),
@@ -169,14 +169,14 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                sent = &mut sending => return sent.map_err(|_| End::Gone(Ending::Lost)),
+                sent = &mut sending => return sent.map_err(|_| End::Gone(CloseReason::ConnectionLost)),
                 () = self.outbox.cut() => {
-                    let wish = self.outbox.wish().map_or(Ending::Lost, Ending::Closed);
+                    let wish = self.outbox.wish().map_or(CloseReason::ConnectionLost, CloseReason::Closed);
                     return Err(End::Gone(wish));
                 }
                 // While it waits, it is neither asked for anything more nor given a sign of life.
                 () = self.alarm.rung() => if timers.due() == Due::Gone {
-                    return Err(End::Gone(Ending::Silent));
+                    return Err(End::Gone(CloseReason::IdleTimeout));
                 },
             }
         }
@@ -189,7 +189,7 @@ impl Session {
             Ok(_) => Ok(()),
             Err(error) => {
                 tracing::error!(%error, "a message could not be carried out");
-                Err(End::Gone(Ending::Failed))
+                Err(End::Gone(CloseReason::Failed))
             }
         }
     }
@@ -225,10 +225,10 @@ fn reason(error: axum::Error) -> End {
     match error.into_inner().downcast_ref::<Error>() {
         Some(Error::Capacity(_)) => End::Goodbye(Close::TooBig),
         Some(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
-            End::Gone(Ending::Lost)
+            End::Gone(CloseReason::ConnectionLost)
         }
         Some(Error::Protocol(_) | Error::Utf8(_)) => End::Goodbye(Close::Undecodable),
-        _ => End::Gone(Ending::Lost),
+        _ => End::Gone(CloseReason::ConnectionLost),
     }
 }
 

@@ -160,7 +160,7 @@ async fn requests_are_measured_by_the_template_of_their_route_and_commits_by_wha
 }
 
 #[tokio::test]
-async fn tcp_connections_are_counted_in_and_out_and_those_turned_away_apart() {
+async fn tcp_connections_are_counted_in_and_out_and_rejected_ones_apart() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start_with(&home.path().join("data"), &[LISTEN, ("max_connections", "3")]);
     let mut kept = Vec::new();
@@ -171,12 +171,11 @@ async fn tcp_connections_are_counted_in_and_out_and_those_turned_away_apart() {
     }
     let mut refused = Vec::new();
     TcpStream::connect(server.address).await.unwrap().read_to_end(&mut refused).await.unwrap();
-    let metrics =
-        ["rollcall_tcp_connections", "rollcall_tcp_accepted_total", "rollcall_tcp_turned_away_total"];
+    let metrics = ["rollcall_tcp_connections", "rollcall_tcp_accepted_total", "rollcall_tcp_rejected_total"];
     let full = [
         ("rollcall_tcp_connections", 3.0),
         ("rollcall_tcp_accepted_total", 3.0),
-        ("rollcall_tcp_turned_away_total{bound=\"all\"}", 1.0),
+        ("rollcall_tcp_rejected_total{bound=\"all\"}", 1.0),
     ];
     until(&server, &metrics, &full).await;
     drop(kept);

@@ -126,7 +126,7 @@ mod tests {
             users: 3.0,
             tcp: 5.0,
             connections: vec![("Web".into(), "json".into(), 4.0), ("console".into(), "text".into(), 1.0)],
-            closes: Rates::from([("kicked".into(), 1.5), ("left".into(), 0.5)]),
+            closes: Rates::from([("kicked".into(), 1.5), ("client_close".into(), 0.5)]),
             routes: vec![Route { name: "/health".into(), times: times(0.5), failed: 0.25 }],
             commits: Times { per_second: 0.0, median: None, p99: None },
             ..View::default()
@@ -146,7 +146,7 @@ console   text      1
 
 PER SECOND  ALL  OF THEM
 connects    0.0
-closes      2.0  kicked 1.5  left 0.5
+closes      2.0  kicked 1.5  client_close 0.5
 kicks       0.0
 refused     0.0
 dropped     0.0
@@ -171,7 +171,7 @@ commits  0.0         -       -       -
             document["connections"][1],
             json!({"platform": "console", "protocol": "text", "count": 1})
         );
-        assert_eq!(document["per_second"]["closes"], json!({"kicked": 1.5, "left": 0.5}));
+        assert_eq!(document["per_second"]["closes"], json!({"kicked": 1.5, "client_close": 0.5}));
         assert_eq!(document["requests"][0]["p99_seconds"], 1.5);
         assert_eq!(document["store"]["p50_seconds"], Value::Null);
     }

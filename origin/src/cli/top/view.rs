@@ -199,7 +199,10 @@ mod tests {
     fn rates_are_of_a_second_and_by_label() {
         let closes = |kicked, left| {
             let name = "rollcall_closes_total";
-            vec![series(name, &[("reason", "kicked")], kicked), series(name, &[("reason", "left")], left)]
+            vec![
+                series(name, &[("reason", "kicked")], kicked),
+                series(name, &[("reason", "client_close")], left),
+            ]
         };
         let view = looks(closes(10.0, 7.0), closes(13.0, 7.0));
         assert_eq!(view.closes, Rates::from([("kicked".to_owned(), 1.5)]), "what did not happen is left out");
@@ -237,7 +240,7 @@ mod tests {
         let now = vec![
             series("rollcall_users_online", &[], 3.0),
             series("rollcall_connections", &[("platform", "Web"), ("protocol", "json")], 4.0),
-            series("rollcall_closes_total", &[("reason", "left")], 7.0),
+            series("rollcall_closes_total", &[("reason", "client_close")], 7.0),
         ];
         let view = View::of(None, &Scrape { at: Instant::now(), series: now });
         let connections = vec![("Web".to_owned(), "json".to_owned(), 4.0)];
