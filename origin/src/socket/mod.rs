@@ -1,22 +1,23 @@
 //! Sockets: the upgrade, the task that owns each one, and the queue that others reach it through.
 
 mod console;
-mod gate;
 mod outbox;
 mod task;
 mod timers;
 mod upgrade;
+mod upgrade_guard;
 
 pub use outbox::{Closed, Outbox};
 
 use axum::{Router, middleware};
 use rollcall_core::net::AllowedOrigins;
 
-use self::gate::Gate;
+use self::upgrade_guard::UpgradeGuard;
 use crate::backend::Origin;
 
-/// Where sockets are opened, by programs and by pages that are allowed to.
+/// The routes that upgrade to a socket, open to programs and to the `allowed` pages.
 pub fn routes(origin: &Origin, allowed: AllowedOrigins) -> Router<Origin> {
-    let gate = middleware::from_fn_with_state(Gate::new(origin.clone(), allowed), gate::gate);
-    upgrade::routes().merge(console::routes()).route_layer(gate)
+    let guard = UpgradeGuard::new(origin.clone(), allowed);
+    let guard = middleware::from_fn_with_state(guard, upgrade_guard::check);
+    upgrade::routes().merge(console::routes()).route_layer(guard)
 }

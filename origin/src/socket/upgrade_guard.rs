@@ -1,5 +1,5 @@
-//! What is asked of every upgrade before its token is: whether the process wants another socket at all, and one of that
-//! page.
+//! The checks that precede every upgrade's token: whether the process takes new sockets at all, and whether it takes
+//! sockets of that page.
 
 use std::sync::Arc;
 
@@ -17,22 +17,22 @@ use rollcall_core::net::AllowedOrigins;
 
 use crate::backend::Origin;
 
-/// Clients that are sent away come back after this many seconds, to another process.
+/// Seconds after which a rejected client tries again; by then the load balancer names another process.
 const RETRY_SECONDS: &str = "1";
 
-/// What the gate has to know.
+/// State of the guard's middleware.
 #[derive(Clone)]
-pub(super) struct Gate {
+pub(super) struct UpgradeGuard {
     origin: Origin,
     allowed: Arc<AllowedOrigins>,
 }
 
-impl Gate {
+impl UpgradeGuard {
     pub(super) fn new(origin: Origin, allowed: AllowedOrigins) -> Self {
         Self { origin, allowed: Arc::new(allowed) }
     }
 
-    fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
+    fn rejection(&self, headers: &HeaderMap) -> Option<Response> {
         if self.origin.health() == Health::Draining {
             let retry = [(RETRY_AFTER, RETRY_SECONDS)];
             return Some(
@@ -46,13 +46,13 @@ impl Gate {
     }
 }
 
-/// Lets an upgrade pass, or says why not.
-pub(super) async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+/// Passes an upgrade on, or answers it with the reason of its rejection.
+pub(super) async fn check(State(guard): State<UpgradeGuard>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    match gateway::wants_upgrade(headers).then(|| gate.refusal(headers)).flatten() {
-        Some(refusal) => {
-            gate.origin.users.metrics().refused(refusal.status().as_u16().to_string());
-            refusal
+    match gateway::wants_upgrade(headers).then(|| guard.rejection(headers)).flatten() {
+        Some(rejection) => {
+            guard.origin.users.metrics().refused(rejection.status().as_u16().to_string());
+            rejection
         }
         None => next.run(request).await,
     }
