@@ -19,7 +19,7 @@ use tower_service::Service as _;
 use super::{
     accept::stopped,
     admission::Place,
-    pace::{Pace, Paced},
+    timeouts::{TimedStream, Timeouts},
     tls::Tls,
 };
 use crate::{metrics::Metrics, wheel::Wheel};
@@ -57,7 +57,7 @@ impl Entrance {
         metrics: Metrics,
     ) -> Self {
         let mut http = Builder::new(TokioExecutor::new());
-        // The pace has the time limits.
+        // `Timeouts` has the time limits, for every protocol.
         http.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
         http.http2()
             .timer(TokioTimer::new())
@@ -78,29 +78,29 @@ impl Entrance {
         place: Place,
         mut stopping: watch::Receiver<bool>,
     ) {
-        let pace = Pace::new(&self.wheel, self.header_timeout);
+        let timeouts = Timeouts::new(&self.wheel, self.header_timeout);
         let Some(tls) = &self.tls else {
-            return self.speak(Paced { stream, pace, _place: place }, peer, stopping).await;
+            return self.speak(TimedStream { stream, timeouts, _place: place }, peer, stopping).await;
         };
         let shaken = tokio::select! {
             shaken = tls.acceptor().accept(stream) => shaken,
-            () = pace.exceeded() => return,
+            () = timeouts.exceeded() => return,
             () = stopped(&mut stopping) => return,
         };
         match shaken {
-            Ok(stream) => self.speak(Paced { stream, pace, _place: place }, peer, stopping).await,
+            Ok(stream) => self.speak(TimedStream { stream, timeouts, _place: place }, peer, stopping).await,
             Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
         }
     }
 
-    async fn speak<T>(&self, stream: Paced<T>, peer: SocketAddr, mut stopping: watch::Receiver<bool>)
+    async fn speak<T>(&self, stream: TimedStream<T>, peer: SocketAddr, mut stopping: watch::Receiver<bool>)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let pace = stream.pace.clone();
-        let paces = pace.clone();
+        let timeouts = stream.timeouts.clone();
+        let shared_timeouts = timeouts.clone();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let asked = Asked::of(&request, &paces);
+            let asked = Asked::of(&request, &shared_timeouts);
             request.extensions_mut().insert(Peer(peer));
             let mut router = self.router.clone();
             async move {
@@ -113,7 +113,7 @@ impl Entrance {
         tokio::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = pace.exceeded() => {
+            () = timeouts.exceeded() => {
                 tracing::debug!("a connection took too long");
                 return;
             }
@@ -121,7 +121,7 @@ impl Entrance {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection.as_mut() => ended,
-                    () = pace.exceeded() => return,
+                    () = timeouts.exceeded() => return,
                 }
             }
         };
@@ -133,14 +133,14 @@ impl Entrance {
 
 /// A request that is being carried out; dropped unanswered when its client went away.
 struct Asked {
-    pace: Arc<Pace>,
+    timeouts: Arc<Timeouts>,
     upgraded: bool,
 }
 
 impl Asked {
-    fn of(request: &hyper::Request<Incoming>, pace: &Arc<Pace>) -> Self {
-        pace.request(request.version() == Version::HTTP_2);
-        Self { pace: pace.clone(), upgraded: false }
+    fn of(request: &hyper::Request<Incoming>, timeouts: &Arc<Timeouts>) -> Self {
+        timeouts.request(request.version() == Version::HTTP_2);
+        Self { timeouts: timeouts.clone(), upgraded: false }
     }
 
     fn answered(mut self, status: StatusCode) {
@@ -150,7 +150,7 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.pace.answer(self.upgraded);
+        self.timeouts.answer(self.upgraded);
     }
 }
 

@@ -5,13 +5,13 @@ mod admission;
 mod connection;
 mod descriptors;
 mod lease;
-mod pace;
 mod rate;
 mod requests;
 mod serve;
 mod shutdown;
 mod span;
 mod sweep;
+mod timeouts;
 mod tls;
 
 pub use connection::Peer;

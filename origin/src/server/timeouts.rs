@@ -38,7 +38,7 @@ const BUSY: u8 = 2;
 const RELEASED: u8 = 3;
 
 /// The time limits of one connection.
-pub(super) struct Pace {
+pub(super) struct Timeouts {
     alarm: Alarm,
     head: Duration,
     state: AtomicU8,
@@ -53,10 +53,10 @@ pub(super) struct Pace {
     begun: Instant,
 }
 
-impl Pace {
+impl Timeouts {
     /// A connection that was just accepted.
     pub(super) fn new(wheel: &Wheel, head: Duration) -> Arc<Self> {
-        let pace = Self {
+        let timeouts = Self {
             alarm: wheel.alarm(),
             head,
             state: AtomicU8::new(HEAD),
@@ -66,8 +66,8 @@ impl Pace {
             busy_since: AtomicU64::new(0),
             begun: Instant::now(),
         };
-        pace.alarm.set(pace.begun + head);
-        Arc::new(pace)
+        timeouts.alarm.set(timeouts.begun + head);
+        Arc::new(timeouts)
     }
 
     /// Resolves when the connection has taken too long.
@@ -129,14 +129,14 @@ impl Pace {
     }
 }
 
-/// A connection's bytes, seen by its pace. It holds the connection's place.
-pub(super) struct Paced<T> {
+/// A connection's bytes, seen by its timeouts. It holds the connection's place.
+pub(super) struct TimedStream<T> {
     pub(super) stream: T,
-    pub(super) pace: Arc<Pace>,
+    pub(super) timeouts: Arc<Timeouts>,
     pub(super) _place: Place,
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for TimedStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -146,22 +146,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         let bytes = buffer.filled().len() - before;
         if bytes > 0 {
-            self.pace.read(bytes);
+            self.timeouts.read(bytes);
         }
         polled
     }
 }
 
-impl<T: AsyncWrite + Unpin> Paced<T> {
+impl<T: AsyncWrite + Unpin> TimedStream<T> {
     fn saw(&self, polled: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
         if let Poll::Ready(Ok(bytes @ 1..)) = polled {
-            self.pace.written(bytes);
+            self.timeouts.written(bytes);
         }
         polled
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for TimedStream<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -199,9 +199,9 @@ mod tests {
 
     const HEAD_TIME: Duration = Duration::from_secs(5);
 
-    async fn cut_after(pace: &Pace) -> Duration {
+    async fn cut_after(timeouts: &Timeouts) -> Duration {
         let begun = Instant::now();
-        pace.exceeded().await;
+        timeouts.exceeded().await;
         let after = begun.elapsed();
         // To the second: the wheel may be a tick late.
         Duration::from_secs(after.as_secs())
@@ -210,64 +210,64 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_head_has_its_time_however_many_bytes_of_it_come() {
         let wheel = Wheel::start();
-        let pace = Pace::new(&wheel, HEAD_TIME);
+        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
         tokio::time::sleep(HEAD_TIME / 5).await;
-        pace.read(1);
-        assert_eq!(cut_after(&pace).await, HEAD_TIME * 4 / 5);
+        timeouts.read(1);
+        assert_eq!(cut_after(&timeouts).await, HEAD_TIME * 4 / 5);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_may_rest_between_requests_until_it_begins_the_next() {
         let wheel = Wheel::start();
-        let pace = Pace::new(&wheel, HEAD_TIME);
-        pace.request(false);
-        pace.answer(false);
+        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        timeouts.request(false);
+        timeouts.answer(false);
         tokio::time::sleep(IDLE / 2).await;
-        pace.read(1);
-        assert_eq!(cut_after(&pace).await, HEAD_TIME);
-        let pace = Pace::new(&wheel, HEAD_TIME);
-        pace.request(false);
-        pace.answer(false);
-        assert_eq!(cut_after(&pace).await, IDLE);
+        timeouts.read(1);
+        assert_eq!(cut_after(&timeouts).await, HEAD_TIME);
+        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        timeouts.request(false);
+        timeouts.answer(false);
+        assert_eq!(cut_after(&timeouts).await, IDLE);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_buys_time_with_bytes_and_cannot_drip_for_ever() {
         let wheel = Wheel::start();
-        let pace = Pace::new(&wheel, HEAD_TIME);
-        pace.request(false);
+        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        timeouts.request(false);
         let begun = Instant::now();
         for _ in 0..50 {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            pace.read(16);
+            timeouts.read(16);
         }
-        pace.exceeded().await;
+        timeouts.exceeded().await;
         assert_eq!(begun.elapsed().as_secs(), REQUEST.as_secs(), "16 bytes a second are not enough");
-        let pace = Pace::new(&wheel, HEAD_TIME);
-        pace.request(false);
+        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        timeouts.request(false);
         for _ in 0..600 {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            pace.read(2 * usize::try_from(BYTES_PER_SECOND).unwrap());
+            timeouts.read(2 * usize::try_from(BYTES_PER_SECOND).unwrap());
         }
-        let patient = tokio::time::timeout(REQUEST, pace.exceeded()).await;
+        let patient = tokio::time::timeout(REQUEST, timeouts.exceeded()).await;
         assert!(patient.is_err(), "a long upload was cut");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_websocket_and_frames_of_http2_are_not_mistaken_for_heads() {
         let wheel = Wheel::start();
-        let pace = Pace::new(&wheel, HEAD_TIME);
-        pace.request(false);
-        pace.answer(true);
-        pace.read(10);
-        assert!(tokio::time::timeout(10 * IDLE, pace.exceeded()).await.is_err());
-        let pace = Pace::new(&wheel, HEAD_TIME);
-        pace.request(true);
-        pace.request(true);
-        pace.answer(false);
+        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        timeouts.request(false);
+        timeouts.answer(true);
+        timeouts.read(10);
+        assert!(tokio::time::timeout(10 * IDLE, timeouts.exceeded()).await.is_err());
+        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        timeouts.request(true);
+        timeouts.request(true);
+        timeouts.answer(false);
         tokio::time::sleep(REQUEST / 2).await;
-        pace.answer(false);
-        pace.read(17);
-        assert_eq!(cut_after(&pace).await, IDLE);
+        timeouts.answer(false);
+        timeouts.read(17);
+        assert_eq!(cut_after(&timeouts).await, IDLE);
     }
 }
