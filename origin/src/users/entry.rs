@@ -1,6 +1,9 @@
 //! What is kept in memory of one user.
 
-use std::{collections::HashMap, sync::atomic::AtomicBool};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use parking_lot::Mutex;
 use rollcall_core::{
@@ -9,7 +12,7 @@ use rollcall_core::{
     token::{TokenHash, book::TokenRow},
     user::{Action, User},
 };
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::Sockets;
 use crate::socket::Outbox;
@@ -18,8 +21,9 @@ use crate::socket::Outbox;
 const TOKENS: usize = 64;
 
 pub(super) struct Entry {
-    /// One place, held by whoever changes the user ([`super::visit::Turn`]).
-    pub(super) gate: Semaphore,
+    /// Serializes the user's changes ([`super::entry_guard::UserLock`]). Shared, so that a guard can outlive the task that
+    /// took it.
+    pub(super) lock: Arc<tokio::sync::Mutex<()>>,
     pub(super) live: Mutex<Live>,
     /// Whether anybody wanted it since the table last looked.
     pub(super) wanted: AtomicBool,
@@ -52,7 +56,7 @@ impl Entry {
             token_age: 0,
         };
         Self {
-            gate: Semaphore::new(1),
+            lock: Arc::default(),
             live: Mutex::new(live),
             wanted: AtomicBool::new(false),
             queued: AtomicBool::new(false),
@@ -61,9 +65,9 @@ impl Entry {
         }
     }
 
-    /// Whether somebody changes the user at this moment.
+    /// Whether a command is changing the user.
     pub(super) fn is_changing(&self) -> bool {
-        self.gate.available_permits() == 0
+        self.lock.try_lock().is_err()
     }
 }
 

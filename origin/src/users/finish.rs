@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 /// Work that goes on in a task of its own when whoever waits for it is dropped. Its outcome goes to `left` then.
 ///
-/// Such tasks are as few as what they hold: begin it with a place of which there is a bounded number, as a user's turn.
+/// Such tasks are as few as what they hold: begin it with something of which there is a bounded number, such as a user's lock.
 pub(super) struct Finish<T, L>
 where
     T: Send + 'static,

@@ -68,12 +68,12 @@ impl Users {
     /// meanwhile one waits, and looks at what there is by then for all of them.
     async fn spread(&self, id: &UserId) {
         // Held, so that it does not leave memory.
-        let user = self.visit(id);
+        let user = self.entry(id);
         if !user.spread_waits.swap(true, Ordering::AcqRel) {
-            let turn = user.spreading.lock().await;
+            let lock = user.spreading.lock().await;
             user.spread_waits.store(false, Ordering::Release);
             until_durable("what watchers are told", || self.tell_page(id)).await;
-            drop(turn);
+            drop(lock);
         }
     }
 

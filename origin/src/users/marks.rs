@@ -26,15 +26,15 @@ const SETTLED: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Marks {
     in_force: RwLock<InForce>,
-    turns: Mutex<HashMap<TenantId, Turns>>,
+    order_locks: Mutex<HashMap<TenantId, OrderLocks>>,
 }
 
-/// Who waits for whom, of the orders to one tenant.
+/// The locks that order the orders to one tenant.
 #[derive(Clone, Default)]
-pub(super) struct Turns {
-    /// Held by whoever changes the mark.
+pub(super) struct OrderLocks {
+    /// Serializes changes of the mark.
     change: Arc<tokio::sync::Mutex<()>>,
-    /// Held, shared, by every order whose rows are not all written yet.
+    /// Held, shared, by every order whose rows are not all written yet; an order that has to see those rows takes it alone.
     pub(super) rows: Arc<tokio::sync::RwLock<()>>,
 }
 
@@ -65,9 +65,9 @@ impl Marks {
         in_force.by_tenant.insert(tenant, Arc::new(mark));
     }
 
-    /// Kept for a tenant as its mark is.
-    pub(super) fn turns(&self, tenant: TenantId) -> Turns {
-        self.turns.lock().entry(tenant).or_default().clone()
+    /// Never removed, like the mark itself: a tenant has at most one of each.
+    pub(super) fn order_locks(&self, tenant: TenantId) -> OrderLocks {
+        self.order_locks.lock().entry(tenant).or_default().clone()
     }
 }
 
@@ -108,7 +108,7 @@ impl Users {
             let done = users.put_in_force(tenant, exempt, &notice).await;
             // Also one that is in force too late is in force.
             if instant() != before {
-                let rows = users.shared.marks.turns(tenant).rows.read_owned().await;
+                let rows = users.shared.marks.order_locks(tenant).rows.read_owned().await;
                 let users = users.clone();
                 tokio::spawn(async move {
                     users.wave(tenant, notice).await;
@@ -144,10 +144,10 @@ impl Users {
         tenant: TenantId,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
-        let turn = self.shared.marks.turns(tenant).change.lock_owned().await;
+        let lock = self.shared.marks.order_locks(tenant).change.lock_owned().await;
         let work = async move {
             let done = work.await;
-            drop(turn);
+            drop(lock);
             done
         };
         Finish::new(work, drop).await
@@ -181,7 +181,7 @@ impl Users {
             return Ok(());
         }
         // What earlier orders ended is in no answer before it is written, for as long as their marks cover it.
-        let rows = self.shared.marks.turns(tenant).rows;
+        let rows = self.shared.marks.order_locks(tenant).rows;
         if timeout(SETTLED, rows.write()).await.is_err() {
             return Err(Failure::Unwritten);
         }

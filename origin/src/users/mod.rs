@@ -1,10 +1,11 @@
 //! The table of users: one command at a time per user, in memory while they are wanted.
 //!
-//! A user's *turn* is held by whoever changes it, across load, apply, commit and actions, and kept until those are done even
-//! if whoever asked for it is gone. Its *live* part is a short
-//! lock of its own, so that readers never wait for a commit: they see the state before it or after it.
+//! The *user lock* spans load, apply, commit and act of one command, and is held until the command is done even when its
+//! caller has left. The *live* part has a short lock of its own, so that readers never wait for a commit: they see the
+//! state before it or after it.
 
 mod entry;
+mod entry_guard;
 mod finish;
 mod follow;
 mod marks;
@@ -12,7 +13,6 @@ mod run;
 mod table;
 #[cfg(test)]
 mod tests;
-mod visit;
 mod wave;
 
 use std::{collections::HashMap, sync::Arc};

@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 use super::{
     Users,
     entry::{Entry, Live},
+    entry_guard::EntryGuard,
     finish::Finish,
-    visit::Visit,
 };
 use crate::{
     backend::{moment, now},
@@ -144,12 +144,12 @@ impl Users {
 
     /// Carries out a command that changes nothing: from memory where the token is remembered, else from the store.
     async fn look(&self, id: &UserId, command: &Command) -> Result<Reply, Failure> {
-        let user = self.visit(id);
+        let user = self.entry(id);
         let (loaded, at) = self.load(&user, command).await?;
         Ok(user.live.lock().user.apply(command, &loaded, &self.shared.rules, at).reply)
     }
 
-    /// Carries out a command to its end, once it has its turn, whether or not somebody goes on waiting for it.
+    /// Carries out a command under the user's lock. Once the lock is held, the command runs to its end even if its caller leaves.
     async fn change(
         &self,
         id: &UserId,
@@ -158,11 +158,11 @@ impl Users {
     ) -> Result<Reply, Failure> {
         let is_order = matches!(command, Command::ForceOff(_));
         let (outbox, never_came) = newcomer.map(|new| (new.outbox, new.never_came)).unzip();
-        let (all, user) = (self.clone(), self.visit(id));
-        let turn = user.turn().await;
+        let (all, user) = (self.clone(), self.entry(id));
+        let lock = user.lock().await;
         let work = async move {
             let done = all.carry_out(&user, &command, outbox).await;
-            drop(turn);
+            drop(lock);
             done
         };
         let left = |done: Result<(Reply, Vec<Closed>), Failure>| match (done, never_came) {
@@ -180,10 +180,10 @@ impl Users {
         Ok(reply)
     }
 
-    /// From what is stored to frames and closes. It must be the user's turn.
+    /// Loads, applies, commits and acts. The caller holds the user's lock.
     async fn carry_out(
         &self,
-        user: &Visit,
+        user: &EntryGuard,
         command: &Command,
         outbox: Option<Outbox>,
     ) -> Result<(Reply, Vec<Closed>), Failure> {
@@ -200,15 +200,15 @@ impl Users {
         Ok((reply, closing))
     }
 
-    /// What the command comes to. It must be the user's turn.
-    pub(super) async fn decide(&self, user: &Visit, command: &Command) -> Result<Outcome, Failure> {
+    /// Loads what the command needs and applies it. The caller holds the user's lock.
+    pub(super) async fn decide(&self, user: &EntryGuard, command: &Command) -> Result<Outcome, Failure> {
         let command = user.live.lock().user.understand(command).into_owned();
         let (loaded, at) = self.load(user, &command).await?;
         Ok(user.live.lock().user.apply(&command, &loaded, &self.shared.rules, at))
     }
 
     /// Makes the changes of one outcome durable.
-    pub(super) async fn commit(&self, user: &Visit, changes: &[Change]) -> Result<(), Failure> {
+    pub(super) async fn commit(&self, user: &EntryGuard, changes: &[Change]) -> Result<(), Failure> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -223,7 +223,7 @@ impl Users {
     /// was kicked by.
     pub(super) fn act(
         &self,
-        user: &Visit,
+        user: &EntryGuard,
         actions: Vec<Action>,
         mut outbox: Option<Outbox>,
         kick: Kick,
@@ -275,7 +275,7 @@ impl Users {
     }
 
     /// Gives the user its `Tick` at this moment, unless it comes earlier anyway: each tick says when the next one is due.
-    pub(super) fn wake(&self, user: &Visit, until: Timestamp) {
+    pub(super) fn wake(&self, user: &EntryGuard, until: Timestamp) {
         let (all, id) = (self.clone(), user.id.clone());
         let (hold, dropped) = oneshot::channel::<()>();
         let mut live = user.live.lock();
@@ -298,7 +298,7 @@ impl Users {
     }
 
     /// What the command looks at, the mark that it is held against, and its moment.
-    async fn load(&self, user: &Visit, command: &Command) -> Result<(Loaded, Moment), Failure> {
+    async fn load(&self, user: &EntryGuard, command: &Command) -> Result<(Loaded, Moment), Failure> {
         loop {
             // Where no tenant has a mark, it does not matter of which one the user is.
             let has_marks = !self.shared.marks.is_empty();
@@ -348,7 +348,7 @@ impl Users {
     /// From here on nobody sees the connection, whatever the store says.
     fn forget_socket(&self, id: &UserId, connection: ConnId) {
         if self.shared.table.get(id).is_some() {
-            self.visit(id).live.lock().sockets.remove(&connection);
+            self.entry(id).live.lock().sockets.remove(&connection);
         }
     }
 }

@@ -83,9 +83,9 @@ impl Stage {
         }
     }
 
-    /// Returns when nobody is in the middle of changing the user.
-    async fn turn(&self) {
-        drop(self.users.visit(&self.user).turn().await);
+    /// Returns when no command is changing the user.
+    async fn unlocked(&self) {
+        drop(self.users.entry(&self.user).lock().await);
     }
 
     /// Commits wait from here on, the next one alone in the queue.
@@ -129,7 +129,7 @@ async fn a_forced_logout_whose_caller_left_is_carried_out_to_its_end() {
     held.until_it_commits(order.as_mut()).await;
     drop(order);
     held.end().await;
-    stage.turn().await;
+    stage.unlocked().await;
     assert_eq!(outbox.wish(), Some(Close::Kicked));
     assert!(!stage.is_online().await);
 }
@@ -149,15 +149,15 @@ async fn a_login_whose_client_left_does_not_stay() {
 }
 
 #[tokio::test]
-async fn who_leaves_before_a_turn_comes_has_changed_nothing() {
+async fn a_caller_who_leaves_before_the_lock_is_free_has_changed_nothing() {
     let stage = Stage::new();
     let outbox = stage.connected().await;
-    let turn = stage.users.visit(&stage.user).turn().await;
+    let lock = stage.users.entry(&stage.user).lock().await;
     let mut order = Box::pin(stage.users.run(&stage.user, order()));
     assert!(poll!(order.as_mut()).is_pending());
     drop(order);
-    drop(turn);
-    stage.turn().await;
+    drop(lock);
+    stage.unlocked().await;
     assert_eq!(outbox.wish(), None);
     assert!(stage.is_online().await);
 }
@@ -214,7 +214,7 @@ async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused
     let tenant = TenantId(0);
     let mark = |exempt| stage.users.mark(tenant, exempt, String::new(), TaskTracker::new().token());
     mark(Vec::new()).await.unwrap();
-    let _unwritten = stage.users.shared.marks.turns(tenant).rows.read_owned().await;
+    let _unwritten = stage.users.shared.marks.order_locks(tenant).rows.read_owned().await;
     mark(Vec::new()).await.expect("it spares nobody");
     assert!(matches!(mark(vec![7]).await, Err(Failure::Unwritten)));
     let other = stage.users.mark(TenantId(1), vec![7], String::new(), TaskTracker::new().token());

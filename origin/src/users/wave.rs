@@ -88,8 +88,8 @@ impl Users {
     /// # Errors
     /// As [`Users::run`].
     async fn reach(&self, id: &UserId, order: &Command) -> Result<Vec<Change>, Failure> {
-        let user = self.visit(id);
-        let _turn = user.turn().await;
+        let user = self.entry(id);
+        let _lock = user.lock().await;
         let Outcome { mut changes, actions, wake_at, .. } = self.decide(&user, order).await?;
         if !changes.iter().all(Change::may_come_late) {
             self.commit(&user, &changes).await?;
