@@ -25,13 +25,15 @@ use rollcall_core::{
         query::{ListQuery, Listed, list, read_list},
         record::{Record, Source},
         row::Row,
-        schema::VERSIONS,
         upsert::publish,
         view::View,
         zone::Zone,
     },
     id::{RecordId, TenantId},
-    store::{Statement, Value},
+    store::{
+        Statement, Value,
+        migrations::{StoreKind, tables},
+    },
     time::Timestamp,
 };
 use rusqlite::{Connection, ToSql, params_from_iter, types::ValueRef};
@@ -151,7 +153,7 @@ impl Database {
         let mut database = Self { connection, path };
         database.pragmas(&["journal_mode = WAL", "synchronous = OFF", "cache_size = -262144"]);
         // The table first and its indexes over the whole of it: a tenth of the time.
-        let schema = VERSIONS.concat();
+        let schema = tables(StoreKind::Shard);
         let (table, _) = schema.split_once(';').expect("the table comes first");
         database.connection.execute_batch(table).expect("the schema is valid");
         for batch in 0..(RECORDS - REST) / TRANSACTION {

@@ -7,13 +7,17 @@
 //! MILLIS …` tells what clocks of a zone show.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     sync::atomic::{AtomicU8, AtomicU64, Ordering},
     time::Duration,
 };
 
-use rollcall_core::{directory::row::COLUMNS, store::Statement, time::Timestamp};
+use rollcall_core::{
+    directory::row::COLUMNS,
+    store::{Statement, migrations::StoreKind},
+    time::Timestamp,
+};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{
     Env, Headers, Request, RequestInit, Response, State, Url,
@@ -24,7 +28,7 @@ use worker::{
 use crate::{
     clock::Pause,
     raw,
-    sql::Sql,
+    sql::{Sql, Tables},
     stub::{CallError, DIRECTORY, USERS},
     zone,
 };
@@ -136,8 +140,9 @@ fn clocks(asked: &str) -> String {
 
 /// Runs a statement of a test's own.
 fn change(state: &State, statement: &str) -> worker::Result<Response> {
-    let written = std::cell::Cell::new(true);
-    let changed = Sql::new(state, &[], &written).write(&[Statement::new(statement.to_owned(), [])]);
+    let tables = Cell::new(Tables::Current);
+    let changed =
+        Sql::new(state, StoreKind::User, &tables).write(&[Statement::new(statement.to_owned(), [])]);
     match changed {
         Ok(_) => Response::ok("done\n"),
         Err(error) => Response::error(error.to_string(), 500),
@@ -146,13 +151,12 @@ fn change(state: &State, statement: &str) -> worker::Result<Response> {
 
 /// Shows that a failing statement takes those before it back: what was refused, and what is left of the first.
 fn rollback(state: &State) -> String {
-    let written = std::cell::Cell::new(false);
-    let sql =
-        Sql::new(state, &["CREATE TABLE IF NOT EXISTS trial (id INTEGER PRIMARY KEY) STRICT"], &written);
-    let insert = || Statement::new("INSERT INTO trial (id) VALUES (1)", []);
-    let refused = sql.write(&[insert(), insert()]).map(drop);
-    let left = sql.read(&Statement::new("SELECT name FROM sqlite_master WHERE name = 'trial'", []));
-    format!("{refused:?} {left:?}\n")
+    let tables = Cell::default();
+    let sql = Sql::new(state, StoreKind::User, &tables);
+    let insert = || Statement::new("INSERT INTO user (id) VALUES ('trial')", []);
+    let refused = sql.write(&[insert(), insert()]).is_err();
+    let left = sql.read(&Statement::new("SELECT id FROM user", []));
+    format!("{refused} {left:?}\n")
 }
 
 /// Resets the object as a failing store would: from outside, not in the middle of our own code.
@@ -171,14 +175,14 @@ fn panic() {
 }
 
 fn rows(state: &State) -> String {
-    let written = std::cell::Cell::new(true);
-    let sql = Sql::new(state, &[], &written);
-    let tables = Statement::new(
+    let tables = Cell::new(Tables::Current);
+    let sql = Sql::new(state, StoreKind::User, &tables);
+    let named = Statement::new(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'",
         [],
     );
     let mut text = String::new();
-    for table in sql.read(&tables).ok().flatten().unwrap_or_default() {
+    for table in sql.read(&named).ok().flatten().unwrap_or_default() {
         let [rollcall_core::store::Value::Text(name)] = table.as_slice() else { continue };
         // Numbers above 2^53 are read as text, as everywhere.
         let columns = if name == "record" { format!("{COLUMNS}, published") } else { "*".to_owned() };

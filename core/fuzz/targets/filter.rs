@@ -9,11 +9,11 @@ use rollcall_core::{
     directory::{
         filter::Kind,
         query::{ListQuery, list, pairs},
-        upsert::SCHEMA,
         view::View,
         zone::Zone,
     },
     id::TenantId,
+    store::migrations::{StoreKind, tables},
     time::Timestamp,
 };
 use rusqlite::Connection;
@@ -21,7 +21,7 @@ use rusqlite::Connection;
 thread_local! {
     static STORE: LazyCell<Connection> = LazyCell::new(|| {
         let store = Connection::open_in_memory().expect("SQLite opens");
-        store.execute_batch(SCHEMA).expect("the schema is taken");
+        store.execute_batch(&tables(StoreKind::Shard)).expect("the schema is taken");
         store
     });
 }

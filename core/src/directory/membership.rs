@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    index::Index,
     row::{Columns, Row, RowError},
-    schema::Index,
     sql::Binder,
 };
 use crate::{id::TenantId, json, store::Statement};

@@ -12,11 +12,11 @@ pub mod page;
 pub mod query;
 pub mod record;
 pub mod row;
-pub mod schema;
 pub mod upsert;
 pub mod view;
 pub mod zone;
 
+mod index;
 mod sql;
 
 #[cfg(test)]

@@ -2,12 +2,6 @@
 
 use crate::store::{Statement, Value};
 
-/// One row: what the tenant's directory was laid out with.
-pub const SCHEMA: &str = "\
-CREATE TABLE IF NOT EXISTS layout (\
-  id INTEGER PRIMARY KEY CHECK (id = 1), shards INTEGER NOT NULL\
-) STRICT;";
-
 /// The configuration has another number of shards than the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -8,13 +8,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// One row a tenant: its latest tenant-wide order.
-pub const SCHEMA: &str = "\
-CREATE TABLE IF NOT EXISTS tenant_mark (\
-  tenant INTEGER PRIMARY KEY, at INTEGER NOT NULL, sequence INTEGER NOT NULL, exempt TEXT NOT NULL, \
-  lifted INTEGER NOT NULL\
-) STRICT;";
-
 /// A mark as it is stored. The sequence grows with every order, so that two in one millisecond are told apart.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stored {

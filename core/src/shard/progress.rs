@@ -8,13 +8,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// One row.
-pub const SCHEMA: &str = "\
-CREATE TABLE IF NOT EXISTS progress (\
-  id INTEGER PRIMARY KEY CHECK (id = 1), audited INTEGER NOT NULL, audit_at INTEGER NOT NULL, \
-  sweep_at INTEGER NOT NULL\
-) STRICT;";
-
 /// Records that one step of the audit visits. Each may be a call to another object.
 pub const AUDIT_BATCH: u32 = 250;
 /// How often leases are settled and old records deleted.

@@ -16,14 +16,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// One row while an order is under way.
-pub const SCHEMA: &str = "\
-CREATE TABLE IF NOT EXISTS wave (\
-  id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL, exempt TEXT NOT NULL, notice TEXT NOT NULL, \
-  is_spread INTEGER NOT NULL, visited INTEGER NOT NULL, missed INTEGER NOT NULL, rounds INTEGER NOT NULL, \
-  next_at INTEGER NOT NULL\
-) STRICT;";
-
 /// Records that one step visits. Each may be a call to another object.
 pub const STEP: u32 = 500;
 /// A record may come so late after its connection opened: there is a round after that.
@@ -166,7 +158,10 @@ pub fn read(rows: &[Vec<Value>]) -> Result<Option<Wave>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::tests::support::{Database, sample};
+    use crate::{
+        directory::tests::support::{Database, sample},
+        store::migrations::StoreKind,
+    };
 
     const AT: Timestamp = Timestamp::from_secs(1_000);
 
@@ -223,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_read_back_and_only_that_is_ended() {
-        let store = Database::with_schema(SCHEMA);
+        let store = Database::of(StoreKind::Shard);
         assert_eq!(read(&store.run(&get())), Ok(None));
         let mut kept = wave(AT, "it's").after(&records(i64::from(STEP)), true, AT).unwrap();
         kept.visited = RecordId::from_number(i64::MAX);

@@ -4,6 +4,8 @@
 //! text through `CAST(? AS INTEGER)` and read back through `CAST(… AS TEXT)`, because the Workers binding
 //! carries numbers as doubles; a statement has at most 100 parameters for the same runtime.
 
+pub mod migrations;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};

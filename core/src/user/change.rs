@@ -91,23 +91,6 @@ pub enum Change {
     Ties(Ties),
 }
 
-/// The tables of a user's store, beside the directory's. One per database on the origin, one per object on the edge.
-pub const SCHEMA: &str = "\
-CREATE TABLE IF NOT EXISTS user (\
-  id TEXT PRIMARY KEY, tenant INTEGER, last_order INTEGER NOT NULL DEFAULT 0,\
-  issue_clock TEXT NOT NULL DEFAULT '', revoked_at INTEGER, unlocked_at INTEGER,\
-  revoked_in TEXT NOT NULL DEFAULT ''\
-) STRICT, WITHOUT ROWID;\
-CREATE TABLE IF NOT EXISTS token (\
-  user TEXT NOT NULL, hash TEXT NOT NULL, platform INTEGER NOT NULL, ord INTEGER NOT NULL,\
-  issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, state INTEGER NOT NULL,\
-  PRIMARY KEY (user, hash)\
-) STRICT, WITHOUT ROWID;\
-CREATE TABLE IF NOT EXISTS held_end (\
-  user TEXT NOT NULL, record INTEGER NOT NULL, ended_at INTEGER NOT NULL, until INTEGER NOT NULL,\
-  PRIMARY KEY (user, record)\
-) STRICT, WITHOUT ROWID;";
-
 /// Gives every held end of every user its true date, for a store whose users are all gone.
 pub fn release_all_held() -> [Statement; 2] {
     [

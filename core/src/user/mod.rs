@@ -24,7 +24,7 @@ mod rules;
 mod said;
 mod subscription;
 
-pub use change::{Change, SCHEMA, release_all_held};
+pub use change::{Change, release_all_held};
 pub use command::{Claimed, Client, Command, ForceOff, Opening, Ticket};
 pub use connection::{Connection, Presence};
 pub use console::{Console, ConsoleOpening};
@@ -34,8 +34,8 @@ pub use revocation::Bearer;
 pub use rules::Rules;
 pub use said::Said;
 pub use subscription::{
-    Chores, Follower, Notice, Orphan, Page, Report, SUBSCRIPTION_SCHEMA, SUBSCRIPTIONS, Seen, Stamp,
-    Subscription, Ties, WATCHERS_AT_ONCE, Wave, forget_all_subscriptions,
+    Chores, Follower, Notice, Orphan, Page, Report, SUBSCRIPTIONS, Seen, Stamp, Subscription, Ties,
+    WATCHERS_AT_ONCE, Wave, forget_all_subscriptions,
 };
 
 use crate::{

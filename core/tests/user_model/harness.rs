@@ -6,14 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::{
-    directory::{self, view::Mark},
+    directory::view::Mark,
     gateway::{Close, Encoding, Payload, Wire},
     id::{ConnId, RecordId, UserId},
     openim::Failure,
     platform::Platform,
     policy::LoginPolicy,
     secret::Secret,
-    store::{Statement, Value},
+    store::{
+        Statement, Value,
+        migrations::{StoreKind, tables},
+    },
     time::{Moment, Timestamp},
     token::{
         Claims, Keys, TokenError, TokenHash, TokenText, Verified,
@@ -21,8 +24,8 @@ use rollcall_core::{
     },
     user::{
         Action, Change, Claimed, Client, Command, Connection, Console, ForceOff, HeldEnd, Loaded, OpenError,
-        Opening, Orphan, Outcome, Profile, Reply, Rules, SCHEMA, SUBSCRIPTION_SCHEMA, Seen, Stamp,
-        Subscription, Ticket, Ties, User, WATCHERS_AT_ONCE,
+        Opening, Orphan, Outcome, Profile, Reply, Rules, Seen, Stamp, Subscription, Ticket, Ties, User,
+        WATCHERS_AT_ONCE,
     },
 };
 
@@ -31,11 +34,6 @@ pub const JSON: Wire = Wire { encoding: Encoding::Json, gzip: false };
 /// The moment at which every test begins.
 pub const START: i64 = 1_700_000_000_250;
 const SECRET: &str = "a secret of the tests";
-
-/// The tables that an adapter has to make before it can commit. The only place that knows how they are named.
-fn schema() -> Vec<&'static str> {
-    vec![SCHEMA, SUBSCRIPTION_SCHEMA, directory::upsert::SCHEMA]
-}
 
 /// The statements of one change. The only place that knows how they are asked for.
 fn statements(change: &Change, user: &UserId) -> Vec<Statement> {
@@ -96,9 +94,7 @@ impl Sqlite {
     pub fn new() -> Self {
         let database = rusqlite::Connection::open_in_memory().unwrap();
         database.set_prepared_statement_cache_capacity(64);
-        for part in schema() {
-            database.execute_batch(part).unwrap();
-        }
+        database.execute_batch(&tables(StoreKind::Origin)).unwrap();
         Self(database)
     }
 

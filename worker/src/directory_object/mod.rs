@@ -13,25 +13,18 @@ mod walk;
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use rollcall_core::{
-    directory::schema,
     id::TenantId,
-    shard::{layout, mark, progress, wave},
-    store::Statement,
+    shard::layout,
+    store::{Statement, migrations::StoreKind},
 };
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use crate::{
     config::{self, Configuration},
     directory,
-    sql::{Sql, SqlError},
+    sql::{Sql, SqlError, Tables},
     wire::{self, DirectoryAnswer, DirectoryAsk, DirectoryCall},
 };
-
-/// The tables of a shard, made by its first write.
-const TABLES: &[&str] = &[schema::SCHEMA, layout::SCHEMA, mark::SCHEMA, progress::SCHEMA, wave::SCHEMA, NAME];
-/// An alarm after a restart may come without the object's name.
-const NAME: &str =
-    "CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;";
 
 /// The Durable Object of a shard. It holds no sockets, so it exports no handlers for them.
 #[durable_object(alarm)]
@@ -42,8 +35,8 @@ pub struct DirectoryObject {
 struct Shard {
     state: State,
     env: Env,
-    /// Whether this instance knows that the tables are there.
-    written: Cell<bool>,
+    /// What this instance knows of its tables.
+    tables: Cell<Tables>,
 }
 
 /// A shard did not do what it was asked for.
@@ -59,7 +52,7 @@ enum Failure {
 
 impl DurableObject for DirectoryObject {
     fn new(state: State, env: Env) -> Self {
-        Self { shard: Rc::new(Shard { state, env, written: Cell::new(false) }) }
+        Self { shard: Rc::new(Shard { state, env, tables: Cell::default() }) }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
@@ -182,6 +175,6 @@ impl Shard {
     }
 
     fn sql(&self) -> Sql<'_> {
-        Sql::new(&self.state, TABLES, &self.written)
+        Sql::new(&self.state, StoreKind::Shard, &self.tables)
     }
 }

@@ -3,19 +3,15 @@
 use std::rc::Rc;
 
 use rollcall_core::{
-    directory::record::Record,
-    directory::{query, schema},
+    directory::{query, record::Record},
     id::{RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
-    user::{Command, Loaded, Needs, Rules, SCHEMA, SUBSCRIPTION_SCHEMA, User},
+    user::{Command, Loaded, Needs, Rules, User},
 };
 
 use super::{Object, run::Failure};
 use crate::wire::Belief;
-
-/// The tables of a user's object, made by the first change.
-pub(super) const TABLES: &[&str] = &[SCHEMA, schema::USER_SCHEMA, SUBSCRIPTION_SCHEMA];
 
 impl Object {
     /// What the command looks at. Nothing may be done under the mark of a tenant that is not the user's.

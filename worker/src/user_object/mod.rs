@@ -19,6 +19,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 use rollcall_core::{
     gateway::{Close, Incoming, MESSAGE_BYTES},
     id::{ConnId, UserId},
+    store::migrations::StoreKind,
     user::{Command, Reply},
 };
 use worker::{
@@ -32,7 +33,7 @@ use self::{
 };
 use crate::{
     config::{self, Configuration},
-    sql::Sql,
+    sql::{Sql, Tables},
     stub::{CONSOLE_HEADER, UPGRADE_HEADER},
     wire::{self, Belief, ConsoleUpgrade, Upgrade, UserAnswer, UserAsk},
 };
@@ -49,8 +50,8 @@ struct Object {
     env: Env,
     /// Whether this instance has looked for what a crash left behind.
     looked_back: Cell<bool>,
-    /// Whether this instance knows that the tables are there.
-    written: Cell<bool>,
+    /// What this instance knows of its tables.
+    tables: Cell<Tables>,
 }
 
 impl DurableObject for UserObject {
@@ -58,7 +59,7 @@ impl DurableObject for UserObject {
         #[cfg(feature = "probe")]
         crate::probe::constructed(&state);
         Self {
-            object: Rc::new(Object { state, env, looked_back: Cell::new(false), written: Cell::new(false) }),
+            object: Rc::new(Object { state, env, looked_back: Cell::new(false), tables: Cell::default() }),
         }
     }
 
@@ -249,7 +250,7 @@ impl Object {
     }
 
     fn sql(&self) -> Sql<'_> {
-        Sql::new(&self.state, load::TABLES, &self.written)
+        Sql::new(&self.state, StoreKind::User, &self.tables)
     }
 }
 

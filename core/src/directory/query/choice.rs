@@ -5,7 +5,7 @@
 use super::order::OrderBy;
 use crate::directory::{
     filter::{Comparison, Condition, DateColumn, TextColumns, TextTest, render::Stage},
-    schema::Index,
+    index::Index,
 };
 
 /// The index that leaves the fewest rows to look at, when the conditions name one.

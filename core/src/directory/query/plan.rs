@@ -16,7 +16,7 @@ use crate::{
             Condition,
             render::{Clause, Stage},
         },
-        schema::Index,
+        index::Index,
         sql::Binder,
         view::View,
     },

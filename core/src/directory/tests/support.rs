@@ -7,12 +7,14 @@ use crate::{
         query::{ListQuery, Listed},
         record::{Record, Source},
         row::Row,
-        schema::VERSIONS,
         upsert,
         view::View,
     },
     id::{RecordId, TenantId},
-    store::{Statement, Value},
+    store::{
+        Statement, Value,
+        migrations::{StoreKind, tables},
+    },
     time::Timestamp,
 };
 
@@ -20,13 +22,13 @@ pub(crate) struct Database(Connection);
 
 impl Database {
     pub(crate) fn new() -> Self {
-        Self::with_schema(&VERSIONS.concat())
+        Self::of(StoreKind::Origin)
     }
 
-    pub(crate) fn with_schema(schema: &str) -> Self {
+    pub(crate) fn of(store: StoreKind) -> Self {
         let connection = Connection::open_in_memory().unwrap();
         connection.set_prepared_statement_cache_capacity(64);
-        connection.execute_batch(schema).unwrap();
+        connection.execute_batch(&tables(store)).unwrap();
         Self(connection)
     }
 

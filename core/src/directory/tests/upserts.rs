@@ -13,7 +13,6 @@ use crate::{
         membership::{Body, Membership, members, users},
         query::{by_ids, detail, open_records, read_records},
         record::{Record, Source},
-        schema::USER_SCHEMA,
         upsert::{
             Imported, clashes, clashing_ids, end_imports_of_tenant, end_imports_of_users, end_left_open,
             ended, import, imported, opened, publish, trim_user,
@@ -21,6 +20,7 @@ use crate::{
         view::View,
     },
     id::{RecordId, TenantId},
+    store::migrations::StoreKind,
     time::Timestamp,
 };
 
@@ -189,7 +189,7 @@ fn a_start_ends_what_a_dead_process_left_open() {
 /// Each index entry is a billed row at the edge, and a user's object has no lists to answer.
 #[test]
 fn a_users_object_keeps_its_records_with_one_index() {
-    let database = Database::with_schema(USER_SCHEMA);
+    let database = Database::of(StoreKind::User);
     let old = Record { online_at: at(0), ..sample(1) };
     database.insert(&[old, sample(2)]);
     database.run(&ended(sample(1).id, at(9)));

@@ -1,7 +1,7 @@
 //! Ends that an order or a start of the server puts to many records at once.
 
 use crate::{
-    directory::{schema::Index, sql::Binder},
+    directory::{index::Index, sql::Binder},
     id::TenantId,
     store::{Statement, Value},
     time::Timestamp,

@@ -22,7 +22,6 @@ use crate::{
     time::Timestamp,
 };
 
-pub use super::schema::SCHEMA;
 pub use ending::{end_imports_of_tenant, end_imports_of_users, end_left_open};
 pub use retention::{CrowdedUser, crowded_users, delete_ended_before, settle_leases, trim_user};
 

@@ -24,10 +24,7 @@ use crate::{
     time::{Moment, Timestamp},
 };
 
-pub use self::{
-    rows::{SUBSCRIPTION_SCHEMA, forget_all_subscriptions},
-    wave::Wave,
-};
+pub use self::{rows::forget_all_subscriptions, wave::Wave};
 
 /// The most users that a connection follows; for each one more, the oldest is let go.
 pub const SUBSCRIPTIONS: usize = 3000;

@@ -11,21 +11,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// The tables of subscriptions, beside a user's others.
-pub const SUBSCRIPTION_SCHEMA: &str = "\
-CREATE TABLE IF NOT EXISTS subscription (\
-  user TEXT NOT NULL, connection TEXT NOT NULL, watched TEXT NOT NULL, stamp INTEGER NOT NULL,\
-  sequence INTEGER NOT NULL DEFAULT 0, platforms INTEGER NOT NULL DEFAULT 0,\
-  PRIMARY KEY (user, connection, watched)\
-) STRICT, WITHOUT ROWID;\
-CREATE TABLE IF NOT EXISTS watcher (\
-  user TEXT NOT NULL, watcher TEXT NOT NULL, stamp INTEGER NOT NULL, PRIMARY KEY (user, watcher)\
-) STRICT, WITHOUT ROWID;\
-CREATE TABLE IF NOT EXISTS ties (\
-  user TEXT PRIMARY KEY, sequence INTEGER NOT NULL, told INTEGER, due INTEGER NOT NULL,\
-  after TEXT NOT NULL, wave TEXT NOT NULL, release_at INTEGER\
-) STRICT, WITHOUT ROWID;";
-
 /// Forgets all of it, for a store whose users are all gone.
 pub fn forget_all_subscriptions() -> [Statement; 3] {
     ["DELETE FROM subscription", "DELETE FROM watcher", "DELETE FROM ties"].map(|sql| Statement::new(sql, []))

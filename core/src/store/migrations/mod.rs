@@ -1,0 +1,134 @@
+//! The tables of every store, as one list of steps for both runtimes.
+//!
+//! A store has a version: the number of the last step that it went through, in the one row of its table `schema`. An adapter
+//! looks for it with [`find`] and [`version`], runs the texts of [`missing`] and [`set_version`], all in one transaction, and
+//! only then anything else. A released step is never edited; the next one follows it, with the next number.
+
+mod steps;
+
+#[cfg(test)]
+mod tests;
+
+use super::{Statement, Value};
+
+/// A kind of store. Each has the tables of its own work only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// The one database of the origin, with every user and every tenant.
+    Origin,
+    /// A user's object at the edge.
+    User,
+    /// A shard of a tenant's directory at the edge.
+    Shard,
+}
+
+/// A change of tables that belongs to one version.
+struct Step {
+    version: u32,
+    stores: &'static [StoreKind],
+    sql: &'static str,
+}
+
+use StoreKind::{Origin, Shard, User};
+
+const STEPS: &[Step] = &[
+    Step { version: 1, stores: &[Origin, User], sql: steps::USERS },
+    Step { version: 1, stores: &[User], sql: steps::RECORDS_OF_A_USER },
+    Step { version: 1, stores: &[Origin, Shard], sql: steps::RECORDS },
+    Step { version: 1, stores: &[Origin, Shard], sql: steps::TENANT_ORDERS },
+    Step { version: 1, stores: &[Origin], sql: steps::LEASE },
+    Step { version: 1, stores: &[Shard], sql: steps::LAYOUT },
+    Step { version: 1, stores: &[Shard], sql: steps::PROGRESS },
+    Step { version: 1, stores: &[Shard], sql: steps::DELIVERY },
+    Step { version: 1, stores: &[Shard], sql: steps::NAME },
+    Step { version: 2, stores: &[Origin, User], sql: steps::SUBSCRIPTIONS },
+    Step { version: 3, stores: &[Origin, User, Shard], sql: steps::SCHEMA },
+    Step { version: 3, stores: &[Origin], sql: steps::LAST_USER_VERSION },
+];
+
+/// The version of a store that went through all steps.
+pub const VERSION: u32 = 3;
+
+/// A store's version cannot be worked with. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VersionError {
+    /// A newer program wrote the store.
+    #[error("the store is of version {0}, this program knows up to {VERSION}; run the newer program")]
+    Newer(u32),
+    /// The table of the version has no good row.
+    #[error("the store does not say its version")]
+    Unreadable,
+}
+
+/// The tables that a store was found with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// None: nothing was ever written.
+    Nothing,
+    /// Those of a program that wrote no version into `schema`.
+    Unversioned,
+    /// `schema` among them.
+    Versioned,
+}
+
+/// The question for [`Found`].
+pub fn find() -> Statement {
+    Statement::new(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('record', 'schema') ORDER BY name DESC",
+        [],
+    )
+}
+
+/// Reads the rows of [`find`].
+pub fn found(rows: &[Vec<Value>]) -> Found {
+    match rows.first().map(Vec::as_slice) {
+        None => Found::Nothing,
+        Some([Value::Text(name)]) if name == "schema" => Found::Versioned,
+        Some(_) => Found::Unversioned,
+    }
+}
+
+/// The question for the version of a store that was found [`Found::Versioned`].
+pub fn version() -> Statement {
+    Statement::new("SELECT version FROM schema", [])
+}
+
+/// Reads the rows of [`version`].
+///
+/// # Errors
+/// [`VersionError::Unreadable`].
+pub fn read_version(rows: &[Vec<Value>]) -> Result<u32, VersionError> {
+    match rows {
+        [row] => match row.as_slice() {
+            [Value::Int(version)] => u32::try_from(*version).map_err(|_| VersionError::Unreadable),
+            _ => Err(VersionError::Unreadable),
+        },
+        _ => Err(VersionError::Unreadable),
+    }
+}
+
+/// The texts that a store of version `from` lacks, in order; each is one or more statements without parameters. A store
+/// without tables is of version 0. [`set_version`] follows them in the same transaction.
+///
+/// # Errors
+/// [`VersionError::Newer`].
+pub fn missing(store: StoreKind, from: u32) -> Result<impl Iterator<Item = &'static str>, VersionError> {
+    if from > VERSION {
+        return Err(VersionError::Newer(from));
+    }
+    let is_missing = move |step: &&Step| step.version > from && step.stores.contains(&store);
+    Ok(STEPS.iter().filter(is_missing).map(|step| step.sql))
+}
+
+/// Writes [`VERSION`] down.
+pub fn set_version() -> Statement {
+    Statement::new(
+        "INSERT INTO schema (id, version) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET version = excluded.version",
+        [Value::Int(VERSION.into())],
+    )
+}
+
+/// Every table of a new store, as one text.
+pub fn tables(store: StoreKind) -> String {
+    STEPS.iter().filter(|step| step.stores.contains(&store)).map(|step| step.sql).collect()
+}

@@ -1,0 +1,119 @@
+//! The SQL of every step. A text that was ever run on a store is frozen: `tests.rs` holds its hash.
+//!
+//! Times are milliseconds. The first two versions may meet tables that are there already: stores that were written before
+//! stores had a version.
+
+/// Users, their tokens, and ends that the directory is to hear of later.
+pub(super) const USERS: &str = "\
+CREATE TABLE IF NOT EXISTS user (\
+  id TEXT PRIMARY KEY, tenant INTEGER, last_order INTEGER NOT NULL DEFAULT 0,\
+  issue_clock TEXT NOT NULL DEFAULT '', revoked_at INTEGER, unlocked_at INTEGER,\
+  revoked_in TEXT NOT NULL DEFAULT ''\
+) STRICT, WITHOUT ROWID;\
+CREATE TABLE IF NOT EXISTS token (\
+  user TEXT NOT NULL, hash TEXT NOT NULL, platform INTEGER NOT NULL, ord INTEGER NOT NULL,\
+  issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, state INTEGER NOT NULL,\
+  PRIMARY KEY (user, hash)\
+) STRICT, WITHOUT ROWID;\
+CREATE TABLE IF NOT EXISTS held_end (\
+  user TEXT NOT NULL, record INTEGER NOT NULL, ended_at INTEGER NOT NULL, until INTEGER NOT NULL,\
+  PRIMARY KEY (user, record)\
+) STRICT, WITHOUT ROWID;";
+
+// `member_of` is JSON; `source` is 0 for live and 1 for import; `published` is the generation that the directory acknowledged,
+// in a user's object, and NULL elsewhere.
+macro_rules! record {
+    () => {
+        "\
+CREATE TABLE IF NOT EXISTS record (\
+  id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, user INTEGER NOT NULL, full_name TEXT NOT NULL, avatar TEXT,\
+  user_agent TEXT NOT NULL, device_id TEXT NOT NULL, remote_address TEXT NOT NULL, online_at INTEGER NOT NULL,\
+  offline_at INTEGER, lease_until INTEGER, source INTEGER NOT NULL, generation INTEGER NOT NULL, published INTEGER,\
+  member_of TEXT\
+) STRICT;CREATE INDEX IF NOT EXISTS record_by_user ON record (tenant, user, device_id);"
+    };
+}
+
+/// The records of a user's object. Each index entry is a billed row at the edge, and details are all that is asked there.
+pub(super) const RECORDS_OF_A_USER: &str = record!();
+
+/// The records of a directory, which answers lists.
+///
+/// Every index leads with the tenant, because every question is asked within one; a rowid table carries `id` at the end of each
+/// index, so that each of them also ends in the tie-breaker of its order.
+///
+/// A search for a substring has to look at every text of the tenant: the narrower the index that it reads, the sooner it is done.
+/// So the address stands beside the name (a search looks into both) and the device beside the user; indexes of their own would
+/// answer a question for an exact address or device within microseconds, and would halve the rate at which records are written.
+/// `record_open` has every column that liveness asks of a row without an end, in the order of the default list. Only imported
+/// rows are leased.
+pub(super) const RECORDS: &str = concat!(
+    record!(),
+    "\
+CREATE INDEX IF NOT EXISTS record_by_tenant ON record (tenant);\
+CREATE INDEX IF NOT EXISTS record_by_name ON record (tenant, full_name, remote_address);\
+CREATE INDEX IF NOT EXISTS record_by_online ON record (tenant, online_at);\
+CREATE INDEX IF NOT EXISTS record_ended ON record (tenant, offline_at) WHERE offline_at IS NOT NULL;\
+CREATE INDEX IF NOT EXISTS record_open ON record (tenant, id, online_at, user, lease_until, offline_at) \
+  WHERE offline_at IS NULL;\
+CREATE INDEX IF NOT EXISTS record_leased ON record (lease_until) \
+  WHERE offline_at IS NULL AND lease_until IS NOT NULL;"
+);
+
+/// One row a tenant: its latest order to all of its users.
+pub(super) const TENANT_ORDERS: &str = "\
+CREATE TABLE IF NOT EXISTS tenant_mark (\
+  tenant INTEGER PRIMARY KEY, at INTEGER NOT NULL, sequence INTEGER NOT NULL, exempt TEXT NOT NULL, \
+  lifted INTEGER NOT NULL\
+) STRICT;";
+
+/// One row: when the process last renewed its lease. Records that a crash left open end at that moment.
+pub(super) const LEASE: &str =
+    "CREATE TABLE lease (id INTEGER PRIMARY KEY CHECK (id = 1), renewed_at INTEGER NOT NULL) STRICT;";
+
+/// One row: the number of shards that the tenant's directory was laid out with.
+pub(super) const LAYOUT: &str = "\
+CREATE TABLE IF NOT EXISTS layout (\
+  id INTEGER PRIMARY KEY CHECK (id = 1), shards INTEGER NOT NULL\
+) STRICT;";
+
+/// One row: the progress of a shard's own work.
+pub(super) const PROGRESS: &str = "\
+CREATE TABLE IF NOT EXISTS progress (\
+  id INTEGER PRIMARY KEY CHECK (id = 1), audited INTEGER NOT NULL, audit_at INTEGER NOT NULL, \
+  sweep_at INTEGER NOT NULL\
+) STRICT;";
+
+/// One row while an order to the tenant is being delivered.
+pub(super) const DELIVERY: &str = "\
+CREATE TABLE IF NOT EXISTS wave (\
+  id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL, exempt TEXT NOT NULL, notice TEXT NOT NULL, \
+  is_spread INTEGER NOT NULL, visited INTEGER NOT NULL, missed INTEGER NOT NULL, rounds INTEGER NOT NULL, \
+  next_at INTEGER NOT NULL\
+) STRICT;";
+
+/// One row: the shard's own name. An alarm after a restart may come without it.
+pub(super) const NAME: &str =
+    "CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;";
+
+/// Subscriptions to other users' presence, and what a user keeps about them.
+pub(super) const SUBSCRIPTIONS: &str = "\
+CREATE TABLE IF NOT EXISTS subscription (\
+  user TEXT NOT NULL, connection TEXT NOT NULL, watched TEXT NOT NULL, stamp INTEGER NOT NULL,\
+  sequence INTEGER NOT NULL DEFAULT 0, platforms INTEGER NOT NULL DEFAULT 0,\
+  PRIMARY KEY (user, connection, watched)\
+) STRICT, WITHOUT ROWID;\
+CREATE TABLE IF NOT EXISTS watcher (\
+  user TEXT NOT NULL, watcher TEXT NOT NULL, stamp INTEGER NOT NULL, PRIMARY KEY (user, watcher)\
+) STRICT, WITHOUT ROWID;\
+CREATE TABLE IF NOT EXISTS ties (\
+  user TEXT PRIMARY KEY, sequence INTEGER NOT NULL, told INTEGER, due INTEGER NOT NULL,\
+  after TEXT NOT NULL, wave TEXT NOT NULL, release_at INTEGER\
+) STRICT, WITHOUT ROWID;";
+
+/// One row: the version of the store.
+pub(super) const SCHEMA: &str =
+    "CREATE TABLE schema (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL) STRICT;";
+
+/// Programs that knew only this number refuse the file. It stays as it is: the version stands in `schema` from here on.
+pub(super) const LAST_USER_VERSION: &str = "PRAGMA user_version = 3;";

@@ -1,0 +1,156 @@
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use sha2::{Digest as _, Sha256};
+
+use super::*;
+
+const ALL: [StoreKind; 3] = [Origin, User, Shard];
+
+/// A released line is never edited: stores that went through the step would differ from new ones.
+const RELEASED: &[(u32, &str, &str)] = &[
+    (1, "Origin User", "595e28d0d5405b85cc62a6dd4474d47e1e620ea7631a9784669f344b3e0a362a"),
+    (1, "User", "0ecaf5c16e70c66e6c7a2b85a163b23d358b2f83dd53e9ce370a68025917d0c3"),
+    (1, "Origin Shard", "6fe697d9561d75d42aa866cbe04c4a1b6a0c373b5098a93aa9f6628b16a7792a"),
+    (1, "Origin Shard", "f16f8a20f3288b21b01774f1313b7d734d8ce70ce5fc7293b25b217582296c28"),
+    (1, "Origin", "c96a08bad04bbd35483bda69954d6daba21d4fae7aca171bafa67b6755e4518a"),
+    (1, "Shard", "2ff5874aeb7ccb7b22759350cecf86c42ab7cc331ac9bae187ce4eca8d0e08ff"),
+    (1, "Shard", "ffb497de0b5358a4d13cb381ceda21152d045e963cd33d72c07aed513a1d221a"),
+    (1, "Shard", "17585e689898eb2876dabb7523b5badfe5a027d0ffa07ef203b60de27d0de186"),
+    (1, "Shard", "50937edbd730e210c70218e2e9f86a8f847af82be24f61a2c8b5ad17aa9522f4"),
+    (2, "Origin User", "e50589d2fce98b38075141501156d9f914997c7f9bd89062f19d6f9434068a6b"),
+    (3, "Origin User Shard", "ec514aad52e002f683791d02a4672e31d1f183ceaf5d72ed4420a9188cdb6574"),
+    (3, "Origin", "5c6a173f8bc38f509414006cd58f7926ef9463a87a51db2441d8b48e327c3767"),
+];
+
+#[test]
+fn a_released_step_never_changes() {
+    let hex = |sql: &str| Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let steps: Vec<_> = STEPS
+        .iter()
+        .map(|step| {
+            let stores: Vec<_> = step.stores.iter().map(|store| format!("{store:?}")).collect();
+            (step.version, stores.join(" "), hex(step.sql))
+        })
+        .collect();
+    let released: Vec<_> = RELEASED
+        .iter()
+        .map(|(version, stores, hash)| (*version, (*stores).to_owned(), (*hash).to_owned()))
+        .collect();
+    assert_eq!(steps, released, "append a step of the next version; its hash is on the left");
+}
+
+#[test]
+fn versions_grow_by_one_and_the_last_one_is_the_programs() {
+    assert_eq!(STEPS.first().map(|step| step.version), Some(1));
+    assert!(STEPS.windows(2).all(|pair| (0..=1).contains(&(pair[1].version - pair[0].version))));
+    assert_eq!(STEPS.last().map(|step| step.version), Some(VERSION));
+}
+
+#[test]
+fn every_version_of_a_store_comes_to_the_same_tables() {
+    for store in ALL {
+        let new = at(store, VERSION);
+        for version in 0..VERSION {
+            let old = at(store, version);
+            bring_forward(&old, store, version);
+            assert_eq!(objects(&old), objects(&new), "{store:?} from version {version}");
+            assert_eq!(stored_version(&old), Ok(VERSION));
+        }
+    }
+}
+
+/// Objects at the edge had tables before they had a version.
+#[test]
+fn tables_without_a_version_are_taken_as_they_are() {
+    for store in [User, Shard] {
+        let old = at(store, 2);
+        let sql =
+            "INSERT INTO record VALUES (7, 1, 1, '', NULL, '', '', '', 1, NULL, NULL, 0, 1, NULL, NULL)";
+        old.execute_batch(sql).unwrap();
+        assert_eq!(found(&query(&old, &find())), Found::Unversioned);
+        bring_forward(&old, store, 0);
+        assert_eq!(objects(&old), objects(&at(store, VERSION)));
+        assert_eq!(query(&old, &Statement::new("SELECT id FROM record", [])), [[Value::Int(7)]]);
+    }
+}
+
+#[test]
+fn a_store_is_found_as_what_it_is() {
+    let empty = Connection::open_in_memory().unwrap();
+    assert_eq!(found(&query(&empty, &find())), Found::Nothing);
+    for store in ALL {
+        assert_eq!(found(&query(&at(store, 1), &find())), Found::Unversioned);
+        assert_eq!(found(&query(&at(store, VERSION), &find())), Found::Versioned);
+    }
+}
+
+#[test]
+fn a_newer_store_is_refused_with_words() {
+    let Err(error) = missing(Origin, VERSION + 1) else { panic!("it was taken") };
+    assert_eq!(error, VersionError::Newer(VERSION + 1));
+    assert!(error.to_string().contains("run the newer program"), "{error}");
+    for rows in [vec![], vec![vec![Value::Int(-1)]], vec![vec![Value::Null]], vec![vec![Value::Int(1)]; 2]] {
+        assert_eq!(read_version(&rows), Err(VersionError::Unreadable), "{rows:?}");
+    }
+}
+
+#[test]
+fn the_version_is_one_row_however_often_it_is_set() {
+    let store = at(Shard, VERSION);
+    query(&store, &set_version());
+    assert_eq!(stored_version(&store), Ok(VERSION));
+}
+
+/// A store as the program of that version left it.
+fn at(store: StoreKind, version: u32) -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    for step in STEPS.iter().filter(|step| step.version <= version && step.stores.contains(&store)) {
+        connection.execute_batch(step.sql).unwrap();
+    }
+    if version == VERSION {
+        query(&connection, &set_version());
+    }
+    connection
+}
+
+fn bring_forward(connection: &Connection, store: StoreKind, from: u32) {
+    missing(store, from).unwrap().for_each(|sql| connection.execute_batch(sql).unwrap());
+    query(connection, &set_version());
+}
+
+fn stored_version(connection: &Connection) -> Result<u32, VersionError> {
+    read_version(&query(connection, &version()))
+}
+
+fn objects(connection: &Connection) -> BTreeMap<String, Value> {
+    let sql = "SELECT name, sql FROM sqlite_master";
+    let named = |mut row: Vec<Value>| match (row.remove(0), row.remove(0)) {
+        (Value::Text(name), sql) => (name, sql),
+        other => panic!("{other:?}"),
+    };
+    query(connection, &Statement::new(sql, [])).into_iter().map(named).collect()
+}
+
+fn query(connection: &Connection, statement: &Statement) -> Vec<Vec<Value>> {
+    use rusqlite::types::ValueRef;
+    let bound = |value: &Value| match value {
+        Value::Null => rusqlite::types::Value::Null,
+        Value::Int(number) => (*number).into(),
+        Value::Text(text) => text.clone().into(),
+    };
+    let read = |value: ValueRef<'_>| match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Int(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8(text.to_vec()).unwrap()),
+        other => panic!("{other:?}"),
+    };
+    let mut prepared = connection.prepare(&statement.sql).unwrap();
+    let columns = prepared.column_count();
+    let mut rows = prepared.query(rusqlite::params_from_iter(statement.params.iter().map(bound))).unwrap();
+    let mut answer = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        answer.push((0..columns).map(|column| read(row.get_ref(column).unwrap())).collect());
+    }
+    answer
+}
