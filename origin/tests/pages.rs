@@ -1,4 +1,4 @@
-//! The README's session, run as it is printed.
+//! The sessions of the README and of `docs/backends.md`, run as they are printed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,10 +22,10 @@ use kit::Server;
 /// Ends the output of one command.
 const END: &str = "---8<---";
 
-/// The commands of all `console` blocks with the lines printed under each.
-fn session() -> Vec<(String, Vec<String>)> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
-    let blocks = readme.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+/// The commands of all `console` blocks of a page with the lines printed under each.
+fn session(page: &str) -> Vec<(String, Vec<String>)> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page)).unwrap();
+    let blocks = text.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let mut steps: Vec<(String, Vec<String>)> = Vec::new();
     for line in blocks.flat_map(str::lines) {
         match line.strip_prefix("$ ") {
@@ -65,9 +65,18 @@ fn masked(line: &str) -> String {
 
 #[test]
 fn the_session_prints_what_the_readme_says() {
+    prints_what_the_page_says("README.md");
+}
+
+#[test]
+fn the_session_prints_what_the_page_for_back_ends_says() {
+    prints_what_the_page_says("docs/backends.md");
+}
+
+fn prints_what_the_page_says(page: &str) {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(&home.path().join("data"), "");
-    let steps = session();
+    let steps = session(page);
     assert!(steps.len() >= 9, "the session was not found: {steps:?}");
 
     // As printed, with the server that this test started in the place of the one in the other terminal.
