@@ -22,23 +22,29 @@ use axum::{
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::get,
 };
 use http::{HeaderMap, Method, Uri};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, Health, Post, Unavailable};
 pub use body::BODY_BYTES;
 pub use broken::Asked;
-pub use openapi::document;
+
+use self::health::__path_health;
 
 /// The routes, ready to be served. An adapter merges its WebSocket routes into `sockets`.
+///
+/// Describing the routes is a part of it: an adapter calls this once, and not for every request.
 pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
-    Router::new()
-        .route("/health", get(health::health::<B>))
-        .route("/openapi.json", get(openapi::serve))
+    let health = health::health::<B>;
+    let (described, document) = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(health))
         .merge(openim::routes())
         .merge(message_center::routes(&backend))
         .merge(admin::routes(&backend))
+        .split_for_parts();
+    described
+        .merge(openapi::route(document))
         .merge(sockets)
         .fallback(not_found::<B>)
         .method_not_allowed_fallback(openim::not_found)

@@ -34,7 +34,7 @@ use crate::{
     wire::{Belief, UserAnswer, UserAsk},
 };
 
-/// The edge behind its routes, for one request.
+/// The edge behind its routes, for every request of one isolate.
 #[derive(Clone)]
 pub(crate) struct Edge {
     configuration: Arc<Configuration>,

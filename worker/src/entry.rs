@@ -1,6 +1,6 @@
 //! The worker's entry: every request goes through the router that the origin serves too.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::OnceLock};
 
 use axum::{Router, body::Body};
 use http::{Request, Response, StatusCode, header};
@@ -8,6 +8,10 @@ use tower_service::Service as _;
 use worker::{Context, Env, event, web_sys};
 
 use crate::{backend::Edge, config, http_types, upgrade};
+
+/// The routes of this isolate. The first request builds them, since their description takes longer than most requests; the
+/// bindings that they hold are the isolate's.
+static ROUTER: OnceLock<Router> = OnceLock::new();
 
 #[event(fetch)]
 async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<web_sys::Response> {
@@ -26,8 +30,9 @@ async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<we
     if let Some(answer) = crate::probe::route(&env, &raw).await {
         return answer;
     }
-    let mut router = rollcall_api::router(Edge::new(configuration, env), upgrade::routes());
-    let response = answer(&mut router, request).await;
+    let router =
+        ROUTER.get_or_init(|| rollcall_api::router(Edge::new(configuration, env), upgrade::routes()));
+    let response = answer(&mut router.clone(), request).await;
     http_types::response(response).await
 }
 

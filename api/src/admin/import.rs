@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::{
     Backend, answer,
-    message_center::{Caller, Failed},
+    message_center::{Caller, Empty, Envelope, Failed, Refusals},
 };
 
 /// Records that are written at a time: all that is held of a file.
@@ -59,12 +59,11 @@ pub(crate) struct Rejected {
     request_body(content = String, content_type = "application/x-ndjson", description = "`{\"id\",\"tenantId\",\"userId\",\"fullName\",\"avatar\",\"userAgent\",\"deviceId\",\"remoteAddress\",\"onlineDate\",\"offlineDate\",\"leaseUntil\"}` a line; ids as text or number, dates of RFC 3339"),
     security(("bearer" = [])),
     responses(
+        Refusals,
         (status = 200, description = "What became of the lines", body = Report),
-        (status = 400, description = "The body did not arrive whole; what came before was imported"),
-        (status = 401, description = "No good token"),
-        (status = 403, description = "Not an administrator"),
-        (status = 500, description = "Not everything could be written; repeating it is safe"),
-        (status = 503, description = "The issuer of tokens could not be asked"),
+        (status = 400, description = "The body did not arrive whole; what came before was imported", body = Envelope<Empty>),
+        (status = 403, description = "Not an administrator", body = Envelope<Empty>),
+        (status = 500, description = "Not everything could be written; repeating it is safe", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn import<B: Backend>(

@@ -3,28 +3,24 @@
 mod import;
 mod unlock;
 
-use axum::{Router, middleware, routing::post};
+use axum::middleware;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) use self::{
+use self::{
     import::__path_import,
     unlock::{__path_tenant, __path_user},
 };
 use crate::{
     Backend,
-    message_center::{self, ADMIN},
+    message_center::{self, only},
 };
 
 /// The routes under `/admin/v1`.
-pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
-    Router::new()
-        .route(&format!("{ADMIN}/records:import"), message_center::only(post(import::import::<B>), "POST"))
-        .route(
-            &format!("{ADMIN}/users/{{userId}}/unlock"),
-            message_center::only(post(unlock::user::<B>), "POST"),
-        )
-        .route(
-            &format!("{ADMIN}/tenants/{{tenantId}}/unlock"),
-            message_center::only(post(unlock::tenant::<B>), "POST"),
-        )
+pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
+    let (import, user, tenant) = (import::import::<B>, unlock::user::<B>, unlock::tenant::<B>);
+    OpenApiRouter::default()
+        .routes(only(routes!(import)))
+        .routes(only(routes!(user)))
+        .routes(only(routes!(tenant)))
         .layer(middleware::from_fn_with_state(backend.clone(), message_center::dress::<B>))
 }

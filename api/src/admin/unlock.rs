@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     Backend, Unavailable, answer,
-    message_center::{Caller, Failed},
+    message_center::{Caller, Empty, Envelope, Failed, Refusals},
 };
 
 /// Whether there was anything to lift.
@@ -29,12 +29,11 @@ pub(crate) struct Unlocked {
     params(("userId" = i64, Path, description = "The user's number")),
     security(("bearer" = [])),
     responses(
+        Refusals,
         (status = 200, description = "Whether there was anything to lift", body = Unlocked),
-        (status = 400, description = "The path holds no number"),
-        (status = 401, description = "No good token"),
-        (status = 403, description = "Not an administrator"),
-        (status = 500, description = "The user could not be asked"),
-        (status = 503, description = "The issuer of tokens could not be asked"),
+        (status = 400, description = "The path holds no number", body = Envelope<Empty>),
+        (status = 403, description = "Not an administrator", body = Envelope<Empty>),
+        (status = 500, description = "The user could not be asked", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn user<B: Backend>(
@@ -58,12 +57,11 @@ pub(crate) async fn user<B: Backend>(
     params(("tenantId" = i64, Path, description = "The tenant's number")),
     security(("bearer" = [])),
     responses(
+        Refusals,
         (status = 200, description = "Whether there was anything to lift", body = Unlocked),
-        (status = 400, description = "The path holds no number"),
-        (status = 401, description = "No good token"),
-        (status = 403, description = "Not an administrator"),
-        (status = 500, description = "The order could not be lifted"),
-        (status = 503, description = "The issuer of tokens could not be asked"),
+        (status = 400, description = "The path holds no number", body = Envelope<Empty>),
+        (status = 403, description = "Not an administrator", body = Envelope<Empty>),
+        (status = 500, description = "The order could not be lifted", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn tenant<B: Backend>(

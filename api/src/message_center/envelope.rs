@@ -48,6 +48,25 @@ struct Extension {
     key: Option<&'static str>,
 }
 
+/// What every route of this family may refuse, for its description; a route that means something else by a status says so
+/// after this.
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code, reason = "its variants are the documentation")]
+pub(crate) enum Refusals {
+    /// No good token
+    #[response(status = 401)]
+    Unauthorized(Envelope<Empty>),
+    /// Not allowed
+    #[response(status = 403)]
+    Forbidden(Envelope<Empty>),
+    /// The directory could not be asked
+    #[response(status = 500)]
+    Internal(Envelope<Empty>),
+    /// The issuer of tokens could not be asked
+    #[response(status = 503)]
+    IssuerDown(Envelope<Empty>),
+}
+
 /// A refusal on its way out; [`dress`] writes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Failed(Fault);

@@ -11,8 +11,8 @@ use rollcall_core::{
 };
 
 use super::{
-    Caller, Failed,
-    envelope::{Empty, Envelope, success},
+    BASE, Caller, Failed,
+    envelope::{Empty, Envelope, Refusals, success},
     record::{Page, Shown},
 };
 use crate::Backend;
@@ -66,15 +66,12 @@ pub(crate) struct ListParameters {
 ///
 /// Of the caller's tenant, newest first. Needs the permission to read, or a filter `userId` that is the caller's own.
 #[utoipa::path(
-    get, path = "/api/v1/message/center/online", tag = "message center", params(ListParameters),
+    get, path = BASE, tag = "message center", params(ListParameters),
     security(("bearer" = [])),
     responses(
+        Refusals,
         (status = 200, description = "A page, and the number of all that match", body = Envelope<Page>),
         (status = 400, description = "A parameter or filter is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
-        (status = 401, description = "No good token", body = Envelope<Empty>),
-        (status = 403, description = "Not allowed", body = Envelope<Empty>),
-        (status = 500, description = "The directory could not be asked", body = Envelope<Empty>),
-        (status = 503, description = "The issuer of tokens could not be asked", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn list<B: Backend>(
@@ -92,12 +89,9 @@ pub(crate) async fn list<B: Backend>(
     get, path = "/api/v1/message/center/online/search", tag = "message center", params(ListParameters),
     security(("bearer" = [])),
     responses(
+        Refusals,
         (status = 200, description = "A page, and the number of all that match", body = Envelope<Page>),
         (status = 400, description = "A parameter or filter is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
-        (status = 401, description = "No good token", body = Envelope<Empty>),
-        (status = 403, description = "Not allowed", body = Envelope<Empty>),
-        (status = 500, description = "The directory could not be asked", body = Envelope<Empty>),
-        (status = 503, description = "The issuer of tokens could not be asked", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn search<B: Backend>(
@@ -116,13 +110,10 @@ pub(crate) async fn search<B: Backend>(
     params(("userId" = i64, Path, description = "The user's number")),
     security(("bearer" = [])),
     responses(
+        Refusals,
         (status = 200, description = "The record", body = Envelope<Shown>),
         (status = 400, description = "The path holds no number", body = Envelope<Empty>),
-        (status = 401, description = "No good token", body = Envelope<Empty>),
-        (status = 403, description = "Not allowed", body = Envelope<Empty>),
         (status = 404, description = "No record of that user in the caller's tenant", body = Envelope<Empty>),
-        (status = 500, description = "The directory could not be asked", body = Envelope<Empty>),
-        (status = 503, description = "The issuer of tokens could not be asked", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn detail<B: Backend>(

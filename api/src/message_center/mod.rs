@@ -10,22 +10,25 @@ mod record;
 pub mod socket;
 mod sockjs;
 
-use axum::{
-    Router, middleware,
-    response::Response,
-    routing::{MethodRouter, get, post},
-};
+use axum::{middleware, response::Response};
 use http::{HeaderMap, Method, Uri};
 use rollcall_core::message_center::Fault;
+use utoipa::openapi::PathItem;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _},
+    routes,
+};
 
 pub use self::envelope::REQUEST_ID;
 pub(crate) use self::{
     caller::Caller,
-    envelope::{Failed, dress, refuse},
-    list::{__path_detail, __path_list, __path_search},
-    off::__path_off,
+    envelope::{Empty, Envelope, Failed, Refusals, dress, refuse},
     socket::__path_connect,
     sockjs::{__path_info, let_read as let_sockjs_read, owns as is_sockjs},
+};
+use self::{
+    list::{__path_detail, __path_list, __path_search},
+    off::__path_off,
 };
 use crate::Backend;
 
@@ -35,12 +38,14 @@ const BASE: &str = "/api/v1/message/center/online";
 pub(crate) const ADMIN: &str = "/admin/v1";
 
 /// The routes of this family.
-pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
-    Router::new()
-        .route(BASE, only(get(list::list::<B>), "GET"))
-        .route(&format!("{BASE}/off"), only(post(off::off::<B>), "POST"))
-        .route(&format!("{BASE}/search"), only(get(list::search::<B>), "GET"))
-        .route(&format!("{BASE}/{{userId}}"), only(get(list::detail::<B>), "GET"))
+pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
+    // `routes!` takes names without type parameters.
+    let (list, search, detail, off) = (list::list::<B>, list::search::<B>, list::detail::<B>, off::off::<B>);
+    OpenApiRouter::default()
+        .routes(only(routes!(list)))
+        .routes(only(routes!(off)))
+        .routes(only(routes!(search)))
+        .routes(only(routes!(detail)))
         .layer(middleware::from_fn_with_state(backend.clone(), dress::<B>))
 }
 
@@ -67,9 +72,12 @@ pub(crate) fn no_handler<B: Backend>(
 }
 
 /// A route that refuses every other method by naming its own.
-pub(crate) fn only<B: Backend>(route: MethodRouter<B>, supported: &'static str) -> MethodRouter<B> {
+pub(crate) fn only<B: Backend>(route: UtoipaMethodRouter<B>) -> UtoipaMethodRouter<B> {
+    let (_, paths, _) = &route;
+    let reads = |item: &PathItem| item.get.is_some();
+    let supported = if paths.paths.values().any(reads) { "GET" } else { "POST" };
     let refuse = move |method: Method| async move {
         Failed::from(Fault::Method { method: method.to_string(), supported })
     };
-    route.fallback(refuse)
+    route.map(|route| route.fallback(refuse))
 }

@@ -13,7 +13,7 @@ use rollcall_core::{
 
 use super::{
     Caller, Failed,
-    envelope::{Empty, Envelope, success},
+    envelope::{Empty, Envelope, Refusals, success},
     members,
 };
 use crate::{Backend, Unavailable, body, openim::joined_header};
@@ -41,15 +41,13 @@ pub(crate) struct OfflineRequest {
     post, path = "/api/v1/message/center/online/off", tag = "message center", request_body = OfflineRequest,
     security(("bearer" = [])),
     responses(
+        Refusals,
         (status = 200, description = "Done", body = Envelope<Empty>),
         (status = 204, description = "Done, where `message_center.off_status` says so"),
         (status = 400, description = "The body is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
-        (status = 401, description = "No good token", body = Envelope<Empty>),
-        (status = 403, description = "Not allowed", body = Envelope<Empty>),
         (status = 413, description = "The body is larger than 1 MiB", body = Envelope<Empty>),
         (status = 415, description = "The body is not `application/json`", body = Envelope<Empty>),
         (status = 500, description = "Not everything could be done; repeating it is safe", body = Envelope<Empty>),
-        (status = 503, description = "The issuer of tokens could not be asked", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn off<B: Backend>(

@@ -16,7 +16,7 @@ use rollcall_core::{
 
 use super::{
     caller::{access_token, principal},
-    envelope::{self, request_id},
+    envelope::{self, Empty, Envelope, Refusals, request_id},
     sockjs,
 };
 use crate::{
@@ -128,20 +128,19 @@ impl From<Unavailable> for Refused {
 /// CLOSE message when its user is forced offline. It speaks plain JSON texts, or STOMP with one of the subprotocols
 /// `v10.stomp`, `v11.stomp`, `v12.stomp`; SockJS clients find it under this path.
 #[utoipa::path(
-    get, path = "/ws/messageCenter", tag = "message center",
+    get, path = PATH, tag = "message center",
     params(
         ("access_token" = Option<String>, Query, description = "A token, where the header `Authorization` cannot be set"),
         ("deviceId" = Option<String>, Query, description = "The device; also the header `XC-Auth-Device-Id`"),
     ),
     security(("bearer" = [])),
     responses(
+        Refusals,
         (status = 101, description = "Connected"),
-        (status = 400, description = "Two tokens", body = super::envelope::Envelope<super::envelope::Empty>),
-        (status = 401, description = "No good token", body = super::envelope::Envelope<super::envelope::Empty>),
-        (status = 403, description = "Too many connections, or the token is no user's", body = super::envelope::Envelope<super::envelope::Empty>),
+        (status = 400, description = "Two tokens", body = Envelope<Empty>),
+        (status = 403, description = "Too many connections, or the token is no user's", body = Envelope<Empty>),
         (status = 426, description = "The request is no WebSocket upgrade"),
-        (status = 500, description = "The user could not be asked", body = super::envelope::Envelope<super::envelope::Empty>),
-        (status = 503, description = "The issuer of tokens could not be asked", body = super::envelope::Envelope<super::envelope::Empty>),
+        (status = 500, description = "The user could not be asked", body = Envelope<Empty>),
     )
 )]
 #[allow(dead_code, reason = "its attribute is the documentation")]

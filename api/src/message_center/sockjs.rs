@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 use super::socket::PATH;
 use crate::{Backend, answer};
 
+/// Where a client asks before it connects.
+const INFO: &str = "/ws/messageCenter/info";
 const CACHE: &str = "no-store, no-cache, no-transform, must-revalidate, max-age=0";
 
 /// What a server can do.
@@ -30,14 +32,14 @@ pub(crate) struct Info {
 
 /// The route that is not an upgrade.
 pub(super) fn routes<B: Backend>() -> Router<B> {
-    Router::new().route("/ws/messageCenter/info", get(info::<B>))
+    Router::new().route(INFO, get(info::<B>))
 }
 
 /// What a SockJS client may use
 ///
 /// Without authentication.
 #[utoipa::path(
-    get, path = "/ws/messageCenter/info", tag = "message center",
+    get, path = INFO, tag = "message center",
     responses((status = 200, description = "WebSocket, and nothing else", body = Info))
 )]
 pub(crate) async fn info<B: Backend>(State(backend): State<B>) -> Response {

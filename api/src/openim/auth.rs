@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{
     Failed,
     caller::{Caller, good_token},
-    envelope::{Done, Success},
+    envelope::{Done, Failures, Success},
     input::{Body, OperationId},
 };
 use crate::{Backend, Unavailable};
@@ -80,8 +80,8 @@ pub(crate) struct ParsedToken {
     post, path = "/auth/get_admin_token", tag = "auth", request_body = AdminTokenRequest,
     params(("operationID" = String, Header, description = "For tracing; required")),
     responses(
+        Failures,
         (status = 200, description = "A token on platform 10, or the error in the envelope: 1001, 1002 (`secret invalid`)", body = Success<NewToken>),
-        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
         (status = 500, description = "500: the token could not be stored", body = Done),
     )
 )]
@@ -111,8 +111,8 @@ pub(crate) async fn admin_token<B: Backend>(
         ("token" = String, Header, description = "An administrator's token"),
     ),
     responses(
+        Failures,
         (status = 200, description = "A token, or the error in the envelope: 1001, 1002, 1501, 1503 to 1507", body = Success<NewToken>),
-        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
         (status = 500, description = "500: the token could not be stored", body = Done),
     )
 )]
@@ -143,9 +143,8 @@ pub(crate) async fn user_token<B: Backend>(
     post, path = "/auth/parse_token", tag = "auth", request_body = TokenRequest,
     params(("operationID" = String, Header, description = "For tracing; required")),
     responses(
+        Failures,
         (status = 200, description = "What it says, or the error in the envelope: 1001, 1501, 1503 to 1507", body = Success<ParsedToken>),
-        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
-        (status = 500, description = "500: the user could not be asked", body = Done),
     )
 )]
 pub(crate) async fn parse_token<B: Backend>(
@@ -175,8 +174,8 @@ pub(crate) async fn parse_token<B: Backend>(
         ("token" = String, Header, description = "An administrator's token"),
     ),
     responses(
+        Failures,
         (status = 200, description = "Done, or the error in the envelope: 1001, 1002, 1501, 1503 to 1507", body = Done),
-        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
         (status = 500, description = "500: not everything could be done; repeating it is safe", body = Done),
     )
 )]

@@ -3,19 +3,21 @@
 //! (`docs/rules/openim.md#compatibility`).
 
 use axum::{
-    Router,
     extract::State,
     response::{IntoResponse as _, Response},
-    routing::post,
 };
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
-use utoipa::{ToSchema, openapi::OpenApi};
+use utoipa::{
+    ToSchema,
+    openapi::{PathItem, Paths},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Failed,
     caller::Caller,
-    envelope::{Done, Success},
+    envelope::{Done, Failures, Success},
     input::{Body, OperationId},
     user::UserIds,
 };
@@ -37,24 +39,23 @@ const NOTHING: [&str; 8] = [
 const FIRST: &str = "/friend/get_incremental_friends";
 
 /// The routes of this module.
-pub(super) fn routes<B: Backend>() -> Router<B> {
-    let nothing = post(nothing::<B>);
-    NOTHING
-        .into_iter()
-        .fold(Router::new(), |routes, path| routes.route(path, nothing.clone()))
-        .route("/user/get_users_info", post(users_info::<B>))
-}
-
-/// Describes the other paths of [`NOTHING`] as the first one is described.
-pub(crate) fn describe(document: &mut OpenApi) {
-    let Some(first) = document.paths.paths.get(FIRST).cloned() else { return };
-    for path in NOTHING {
-        let mut item = first.clone();
+pub(super) fn routes<B: Backend>() -> OpenApiRouter<B> {
+    let (nothing, users_info) = (nothing::<B>, users_info::<B>);
+    let (schemas, described, serve) = routes!(nothing);
+    let named = |path: &'static str, item: &PathItem| {
+        let mut item = item.clone();
         if let Some(operation) = &mut item.post {
             operation.operation_id = path.rsplit('/').next().map(str::to_owned);
         }
-        document.paths.paths.insert(path.to_owned(), item);
-    }
+        (path.to_owned(), item)
+    };
+    let mut paths = Paths::new();
+    paths.paths = described
+        .paths
+        .values()
+        .flat_map(|item| NOTHING.into_iter().map(move |path| named(path, item)))
+        .collect();
+    OpenApiRouter::default().routes((schemas, paths, serve)).routes(routes!(users_info))
 }
 
 /// An object without members.
@@ -90,7 +91,7 @@ pub(crate) struct UserInfo<'a> {
 /// Stock clients ask for friends, groups and conversations when they have connected. There are none here. The body is
 /// not read.
 #[utoipa::path(
-    post, path = "/friend/get_incremental_friends", tag = "compatibility",
+    post, path = FIRST, tag = "compatibility",
     params(
         ("operationID" = String, Header, description = "For tracing; required"),
         ("token" = String, Header, description = "Any good token"),
@@ -115,9 +116,8 @@ pub(crate) async fn nothing<B: Backend>(_: State<B>, _: OperationId, _: Caller) 
         ("token" = String, Header, description = "Any good token"),
     ),
     responses(
+        Failures,
         (status = 200, description = "The users, or the error in the envelope: 1001, 1501, 1503 to 1507", body = Success<UsersInfo<'_>>),
-        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
-        (status = 500, description = "500: the user could not be asked", body = Done),
     )
 )]
 pub(crate) async fn users_info<B: Backend>(

@@ -37,6 +37,19 @@ pub(crate) struct Done {
     detail: &'static str,
 }
 
+/// What every route of this family that reads a body may answer beside 200, for its description; a route that means
+/// something else by a status says so after this.
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code, reason = "its variants are the documentation")]
+pub(crate) enum Failures {
+    /// 1001: the body is larger than 1 MiB
+    #[response(status = 413)]
+    TooLarge(Done),
+    /// 500: a user could not be asked
+    #[response(status = 500)]
+    Internal(Done),
+}
+
 impl<T> Success<T> {
     pub(crate) const fn of(data: T) -> Self {
         Self { code: 0, message: "", detail: "", data }

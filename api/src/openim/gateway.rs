@@ -25,10 +25,12 @@ pub struct Knock {
     pub in_band: bool,
 }
 
+/// The path that the gateway is described under.
+const PATH: &str = "/msg_gateway";
+
 /// The gateway's paths, each answered by `connect`.
 pub fn routes<B: Backend>(connect: MethodRouter<B>) -> Router<B> {
-    let paths = ["/", "/ws", "/msg_gateway"];
-    paths.into_iter().fold(Router::new(), |routes, path| routes.route(path, connect.clone()))
+    ["/", "/ws", PATH].into_iter().fold(Router::new(), |routes, path| routes.route(path, connect.clone()))
 }
 
 /// Whether a request asks to be a WebSocket. If not, [`upgrade_required`] is the answer.
@@ -88,7 +90,7 @@ pub(crate) fn client<B: Backend>(backend: &B, headers: &HeaderMap, peer: &str) -
 /// error envelope, or, with `isMsgResp=true`, the envelope as the first text message of an accepted socket that is then
 /// closed with 1008.
 #[utoipa::path(
-    get, path = "/msg_gateway", tag = "gateway",
+    get, path = PATH, tag = "gateway",
     params(
         ("sendID" = String, Query, description = "The user"),
         ("token" = String, Query, description = "A good token of that user and platform"),

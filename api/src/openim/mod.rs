@@ -8,33 +8,36 @@ pub mod gateway;
 mod input;
 mod user;
 
-use axum::{
-    Router,
-    response::{IntoResponse as _, Response},
-    routing::post,
-};
+use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode, Uri};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) use self::{
+use self::{
     auth::{__path_admin_token, __path_force_logout, __path_parse_token, __path_user_token},
-    compat::{__path_nothing, __path_users_info, describe},
-    envelope::{Done, render},
-    gateway::__path_connect,
     user::{__path_online_status, __path_online_token_detail, __path_users_status},
 };
 pub use self::{envelope::Failed, input::header as joined_header};
+pub(crate) use self::{
+    envelope::{Done, render},
+    gateway::__path_connect,
+};
 use crate::Backend;
 
 /// The routes of this family. Everything but POST is another route, and there is none.
-pub(crate) fn routes<B: Backend>() -> Router<B> {
-    Router::new()
-        .route("/user/get_users_online_status", post(user::online_status::<B>))
-        .route("/user/get_users_online_token_detail", post(user::online_token_detail::<B>))
-        .route("/user/get_users_status", post(user::users_status::<B>))
-        .route("/auth/get_admin_token", post(auth::admin_token::<B>))
-        .route("/auth/get_user_token", post(auth::user_token::<B>))
-        .route("/auth/parse_token", post(auth::parse_token::<B>))
-        .route("/auth/force_logout", post(auth::force_logout::<B>))
+pub(crate) fn routes<B: Backend>() -> OpenApiRouter<B> {
+    // `routes!` takes names without type parameters.
+    let (online_status, online_token_detail, users_status) =
+        (user::online_status::<B>, user::online_token_detail::<B>, user::users_status::<B>);
+    let (admin_token, user_token, parse_token, force_logout) =
+        (auth::admin_token::<B>, auth::user_token::<B>, auth::parse_token::<B>, auth::force_logout::<B>);
+    OpenApiRouter::default()
+        .routes(routes!(online_status))
+        .routes(routes!(online_token_detail))
+        .routes(routes!(users_status))
+        .routes(routes!(admin_token))
+        .routes(routes!(user_token))
+        .routes(routes!(parse_token))
+        .routes(routes!(force_logout))
         .merge(compat::routes())
 }
 

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::{
     Failed,
     caller::Caller,
-    envelope::{Done, Success},
+    envelope::{Failures, Success},
     input::{Body, OperationId},
 };
 use crate::{Backend, Unavailable};
@@ -118,9 +118,8 @@ pub(crate) struct UserPlatforms<'a> {
         ("token" = String, Header, description = "An administrator's token"),
     ),
     responses(
+        Failures,
         (status = 200, description = "The connections, or the error in the envelope: 1001, 1002, 1501, 1503 to 1507", body = Success<Vec<UserStatus<'_>>>),
-        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
-        (status = 500, description = "500: a user could not be asked", body = Done),
     )
 )]
 pub(crate) async fn online_status<B: Backend>(
@@ -152,9 +151,8 @@ pub(crate) async fn online_status<B: Backend>(
         ("token" = String, Header, description = "An administrator's token"),
     ),
     responses(
+        Failures,
         (status = 200, description = "The tokens, or the error in the envelope: 1001, 1002, 1501, 1503 to 1507", body = Success<Vec<UserTokens<'_>>>),
-        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
-        (status = 500, description = "500: a user could not be asked", body = Done),
     )
 )]
 pub(crate) async fn online_token_detail<B: Backend>(
@@ -184,9 +182,8 @@ pub(crate) async fn online_token_detail<B: Backend>(
         ("token" = String, Header, description = "Any good token"),
     ),
     responses(
+        Failures,
         (status = 200, description = "The platforms, or the error in the envelope: 1001, 1501, 1503 to 1507", body = Success<StatusList<'_>>),
-        (status = 413, description = "1001: the body is larger than 1 MiB", body = Done),
-        (status = 500, description = "500: a user could not be asked", body = Done),
     )
 )]
 pub(crate) async fn users_status<B: Backend>(
