@@ -154,17 +154,17 @@ pub trait Backend: Clone + Send + Sync + 'static {
         at: Timestamp,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
-    /// Puts a mark on everybody of a tenant but the `exempt`: when it returns, no reader anywhere sees what began by then.
+    /// Sets the cutoff of a tenant for all users but `exempt`. When it returns, no reader anywhere shows what began by then.
     /// Sockets get `notice` and their closes afterwards.
-    fn mark(
+    fn cut_off(
         &self,
         tenant: TenantId,
         exempt: Vec<i64>,
         notice: String,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
-    /// Lifts the order in force; false if there is none.
-    fn unmark(&self, tenant: TenantId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Lifts the cutoff in force; false if there is none.
+    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
     /// Asks another service. The answer is its status and its body, of which no more than [`ANSWER_BYTES`] are read.
     fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), Unavailable>> + Send;

@@ -14,7 +14,7 @@ mod harness;
 
 use harness::{Adapter, Event, START, Setup, Sqlite, Trace, check_order, kicked};
 use rollcall_core::{
-    directory::view::Mark,
+    directory::view::Cutoff,
     gateway::{Close, Incoming, Payload},
     id::{ConnId, TenantId, UserId},
     message_center::Principal,
@@ -149,7 +149,7 @@ fn an_order_takes_back_every_opaque_token_that_was_issued_by_then() {
 }
 
 #[test]
-fn personal_tokens_are_spared_unless_configured_otherwise() {
+fn personal_tokens_are_exempt_unless_configured_otherwise() {
     let mut adapter = adapter();
     adapter.force_off(everything(""));
     assert_eq!(standing(&mut adapter, None, true), Ok(()));
@@ -173,12 +173,12 @@ fn an_unlocked_user_gets_in_with_opaque_tokens_and_not_with_kicked_ones() {
 }
 
 #[test]
-fn a_mark_kills_what_began_by_then_wherever_it_is_looked_at() {
+fn a_cutoff_kills_what_began_by_then_wherever_it_is_looked_at() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
-    adapter.mark = Some(Mark { at: at(START), exempt: vec![], lifted: false });
-    assert_eq!(adapter.live(), [connection], "its socket waits for the wave");
+    adapter.cutoff = Some(Cutoff { at: at(START), exempt: vec![], lifted: false });
+    assert_eq!(adapter.live(), [connection], "its socket waits for the delivery");
     assert_eq!(reply(&adapter.run(&Command::Status)), Reply::Presence(vec![]));
     assert_eq!(adapter.standing(&token), 1506);
     assert_eq!(adapter.try_open(&token).unwrap_err(), 1506);
@@ -192,36 +192,36 @@ fn a_mark_kills_what_began_by_then_wherever_it_is_looked_at() {
 }
 
 #[test]
-fn a_mark_spares_whom_it_names_and_openims_administrators() {
-    let mark = |exempt: &[i64]| Some(Mark { at: at(START), exempt: exempt.to_vec(), lifted: false });
+fn a_cutoff_exempts_the_users_it_names_and_openims_administrators() {
+    let cutoff = |exempt: &[i64]| Some(Cutoff { at: at(START), exempt: exempt.to_vec(), lifted: false });
     let mut adapter = adapter();
-    adapter.mark = mark(&[adapter.user.id().number().unwrap()]);
+    adapter.cutoff = cutoff(&[adapter.user.id().number().unwrap()]);
     assert_eq!(standing(&mut adapter, None, false), Ok(()));
-    adapter.mark = mark(&[1]);
+    adapter.cutoff = cutoff(&[1]);
     assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
     adapter.rules.admins.push(adapter.user.id().clone());
     assert_eq!(standing(&mut adapter, None, false), Ok(()));
 }
 
 #[test]
-fn a_lifted_mark_lets_opaque_tokens_in_and_leaves_the_dead_dead() {
+fn a_lifted_cutoff_lets_opaque_tokens_in_and_leaves_the_dead_dead() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
     adapter.open(&token);
-    adapter.mark = Some(Mark { at: at(START), exempt: vec![], lifted: true });
+    adapter.cutoff = Some(Cutoff { at: at(START), exempt: vec![], lifted: true });
     assert_eq!(standing(&mut adapter, None, false), Ok(()));
     assert_eq!(adapter.standing(&token), 1506);
     assert_eq!(reply(&adapter.run(&Command::Status)), Reply::Presence(vec![]));
 }
 
 #[test]
-fn an_unlocked_user_is_exempt_from_earlier_marks_and_not_from_later_ones() {
+fn an_unlocked_user_is_exempt_from_earlier_cutoffs_and_not_from_later_ones() {
     let mut adapter = adapter();
-    let mark = |millis| Some(Mark { at: at(millis), exempt: vec![], lifted: false });
-    adapter.mark = mark(START);
+    let cutoff = |millis| Some(Cutoff { at: at(millis), exempt: vec![], lifted: false });
+    adapter.cutoff = cutoff(START);
     assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
     assert_eq!(standing(&mut adapter, None, false), Ok(()));
-    adapter.mark = mark(START + 1);
+    adapter.cutoff = cutoff(START + 1);
     assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
 }
 
@@ -279,7 +279,7 @@ fn what_an_issuer_says_of_a_users_tenant_is_kept_and_the_configuration_goes_firs
 }
 
 #[test]
-fn the_wave_of_a_mark_ends_what_it_covers_at_its_instant_and_nothing_else() {
+fn the_delivery_of_an_order_ends_what_it_covers_at_its_instant_and_nothing_else() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
@@ -287,20 +287,20 @@ fn the_wave_of_a_mark_ends_what_it_covers_at_its_instant_and_nothing_else() {
     let record = adapter.record_of(connection);
     adapter.wait(1_000);
     let later = open(&mut adapter);
-    adapter.mark = Some(Mark { at: at(START + 500), exempt: vec![], lifted: false });
-    let loaded = Loaded { mark: adapter.mark.clone(), ..Loaded::default() };
-    assert!(adapter.user.is_overdue(&loaded, &adapter.rules));
-    let wave = ForceOff::Marked { within: None, notice: "why".into(), settle: false };
-    let trace = adapter.force_off(wave.clone());
+    adapter.cutoff = Some(Cutoff { at: at(START + 500), exempt: vec![], lifted: false });
+    let loaded = Loaded { cutoff: adapter.cutoff.clone(), ..Loaded::default() };
+    assert!(adapter.user.has_cut_off_sockets(&loaded, &adapter.rules));
+    let delivery = ForceOff::CutOff { within: None, notice: "why".into(), settle: false };
+    let trace = adapter.force_off(delivery.clone());
     assert_eq!(kicked(&trace), [connection]);
     assert!(trace.contains(&Event::Send(console, Payload::Text("why".into()))));
     assert_eq!(adapter.ended_at(record), Some(START + 500));
     assert_eq!(adapter.user.consoles()[0].id, later);
-    assert!(!adapter.user.is_overdue(&loaded, &adapter.rules), "what opened later is not covered");
-    adapter.mark = None;
-    assert_eq!(adapter.standing(&token), 1506, "for good, whatever becomes of the mark");
-    assert_eq!(standing(&mut adapter, None, false), Ok(()), "which only the mark took back");
-    assert!(kicked(&adapter.force_off(wave)).is_empty(), "without a mark there is nobody to reach");
+    assert!(!adapter.user.has_cut_off_sockets(&loaded, &adapter.rules), "what opened later is not covered");
+    adapter.cutoff = None;
+    assert_eq!(adapter.standing(&token), 1506, "for good, whatever becomes of the cutoff");
+    assert_eq!(standing(&mut adapter, None, false), Ok(()), "which only the cutoff took back");
+    assert!(kicked(&adapter.force_off(delivery)).is_empty(), "without a cutoff there is nobody to reach");
 }
 
 #[test]
@@ -308,23 +308,23 @@ fn the_wave_of_another_tenant_neither_reaches_a_user_nor_tells_it_its_notice() {
     let mut adapter = adapter();
     let console = open(&mut adapter);
     let own = adapter.rules.tenant(adapter.user.id(), &Profile::default());
-    // The user's own mark, whose wave has not come yet.
-    adapter.mark = Some(Mark { at: at(START + 500), exempt: vec![], lifted: false });
-    let wave = |within| ForceOff::Marked { within: Some(within), notice: "why".into(), settle: false };
-    let trace = adapter.force_off(wave(TenantId(own.0 + 1)));
+    // The user's own cutoff, whose delivery has not come yet.
+    adapter.cutoff = Some(Cutoff { at: at(START + 500), exempt: vec![], lifted: false });
+    let delivery = |within| ForceOff::CutOff { within: Some(within), notice: "why".into(), settle: false };
+    let trace = adapter.force_off(delivery(TenantId(own.0 + 1)));
     assert!(!trace.iter().any(|event| matches!(event, Event::Send(..) | Event::Close(..))), "{trace:?}");
-    let trace = adapter.force_off(wave(own));
+    let trace = adapter.force_off(delivery(own));
     assert!(trace.contains(&Event::Send(console, Payload::Text("why".into()))));
 }
 
 #[test]
-fn what_a_mark_took_back_stays_so_when_the_next_one_spares_the_user() {
+fn what_a_cutoff_revoked_stays_so_when_the_next_one_exempts_the_user() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
-    adapter.mark = Some(Mark { at: at(START), exempt: vec![], lifted: false });
-    adapter.force_off(ForceOff::Marked { within: None, notice: String::new(), settle: true });
+    adapter.cutoff = Some(Cutoff { at: at(START), exempt: vec![], lifted: false });
+    adapter.force_off(ForceOff::CutOff { within: None, notice: String::new(), settle: true });
     let own = adapter.user.id().number().unwrap();
-    adapter.mark = Some(Mark { at: at(START + 9), exempt: vec![own], lifted: false });
+    adapter.cutoff = Some(Cutoff { at: at(START + 9), exempt: vec![own], lifted: false });
     assert_eq!(adapter.standing(&token), 1506);
     assert_eq!(standing(&mut adapter, Some(START), false), Err(TokenError::Kicked));
     assert_eq!(standing(&mut adapter, Some(START + 1), false), Ok(()));
@@ -385,7 +385,7 @@ fn orders_about_a_user_whom_nobody_has_seen_are_bounded() {
 }
 
 #[test]
-fn a_token_is_held_against_the_mark_of_the_tenant_that_its_issuer_tells() {
+fn a_token_is_held_against_the_cutoff_of_the_tenant_that_its_issuer_tells() {
     let adapter = adapter();
     let bearer = Command::VerifyBearer(Bearer { tenant: TenantId(5), issued_at: None, personal: false });
     let tenant = |command: &Command| command.tenant(adapter.user.id(), &Profile::default(), &adapter.rules);

@@ -131,7 +131,7 @@ impl Backend for Origin {
     }
 
     async fn view(&self, tenant: TenantId) -> Result<View, Unavailable> {
-        Ok(View { now: now(), mark: self.users.mark_of(tenant).map(|mark| mark.as_ref().clone()) })
+        Ok(View { now: now(), cutoff: self.users.cutoff_of(tenant).map(|cutoff| cutoff.as_ref().clone()) })
     }
 
     async fn list(&self, tenant: TenantId, asked: ListQuery, view: &View) -> Result<Listed, Unavailable> {
@@ -161,12 +161,12 @@ impl Backend for Origin {
         self.users.store().commit(vec![ends]).await.map(drop).map_err(unavailable)
     }
 
-    async fn mark(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), Unavailable> {
-        self.users.mark(tenant, exempt, notice, self.sessions().token()).await.map_err(unavailable)
+    async fn cut_off(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), Unavailable> {
+        self.users.cut_off(tenant, exempt, notice, self.sessions().token()).await.map_err(unavailable)
     }
 
-    async fn unmark(&self, tenant: TenantId) -> Result<bool, Unavailable> {
-        self.users.unmark(tenant).await.map_err(unavailable)
+    async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, Unavailable> {
+        self.users.lift_cutoff(tenant).await.map_err(unavailable)
     }
 
     async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), Unavailable> {

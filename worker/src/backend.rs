@@ -25,13 +25,13 @@ use rollcall_core::{
 use worker::{Env, send::SendFuture};
 
 use crate::{
-    cache::{BELIEVED, Recent},
+    cache::{CACHE_SPAN, Recent},
     clock::{self, Pause},
     config::Configuration,
-    directory, marks, outgoing,
+    cutoffs, directory, outgoing,
     stub::{self, CallError, USERS},
     together,
-    wire::{Belief, UserAnswer, UserAsk},
+    wire::{CachedCutoff, UserAnswer, UserAsk},
 };
 
 /// The edge behind its routes, for every request of one isolate.
@@ -119,8 +119,8 @@ impl Backend for Edge {
     fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, Unavailable>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
-            let mark = marks::of(&env, tenant, shards).await.map_err(unavailable)?;
-            Ok(View { now: clock::now(), mark })
+            let cutoff = cutoffs::of(&env, tenant, shards).await.map_err(unavailable)?;
+            Ok(View { now: clock::now(), cutoff })
         })
     }
 
@@ -182,7 +182,7 @@ impl Backend for Edge {
         })
     }
 
-    fn mark(
+    fn cut_off(
         &self,
         tenant: TenantId,
         exempt: Vec<i64>,
@@ -190,15 +190,15 @@ impl Backend for Edge {
     ) -> impl Future<Output = Result<(), Unavailable>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
-            directory::order::mark(&env, tenant, shards, exempt, notice).await.map_err(unavailable)
+            directory::order::cut_off(&env, tenant, shards, exempt, notice).await.map_err(unavailable)
         })
     }
 
-    fn unmark(&self, tenant: TenantId) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, Unavailable>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
-        SendFuture::new(
-            async move { directory::order::unmark(&env, tenant, shards).await.map_err(unavailable) },
-        )
+        SendFuture::new(async move {
+            directory::order::lift_cutoff(&env, tenant, shards).await.map_err(unavailable)
+        })
     }
 
     fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), Unavailable>> + Send {
@@ -223,13 +223,13 @@ impl Backend for Edge {
     }
 
     fn outlive_caches(&self) -> impl Future<Output = ()> + Send {
-        SendFuture::new(Pause::of(BELIEVED))
+        SendFuture::new(Pause::of(CACHE_SPAN))
     }
 }
 
-/// Gives a command to a user's object; under its tenant's mark, where that counts.
+/// Gives a command to a user's object; under its tenant's cutoff, where that counts.
 pub(crate) async fn run(env: &Env, user: &UserId, command: Command) -> Result<Reply, CallError> {
-    if !command.needs().mark {
+    if !command.needs().cutoff {
         let answer = stub::call(env, USERS, user.as_str(), &UserAsk::Run(command)).await?;
         return reply(answer)?.map_err(|_| another_question());
     }
@@ -237,18 +237,18 @@ pub(crate) async fn run(env: &Env, user: &UserId, command: Command) -> Result<Re
         Command::VerifyBearer(bearer) => Some(bearer.tenant),
         _ => None,
     };
-    marks::under(env, user, told, async |belief| run_under(env, user, command.clone(), belief).await).await
+    cutoffs::under(env, user, told, async |cached| run_under(env, user, command.clone(), cached).await).await
 }
 
-/// Gives a command to a user's object, to be held against this mark. Without a reply nothing happened, and the user is
+/// Gives a command to a user's object, to be held against this cutoff. Without a reply nothing happened, and the user is
 /// at home in that tenant.
 pub(crate) async fn run_under(
     env: &Env,
     user: &UserId,
     command: Command,
-    belief: Belief,
+    cached: CachedCutoff,
 ) -> Result<Result<Reply, TenantId>, CallError> {
-    reply(stub::call(env, USERS, user.as_str(), &UserAsk::RunUnder(command, belief)).await?)
+    reply(stub::call(env, USERS, user.as_str(), &UserAsk::RunUnder(command, cached)).await?)
 }
 
 /// The reply in a user's answer, or the tenant to ask it under.

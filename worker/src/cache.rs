@@ -1,4 +1,4 @@
-//! What an isolate remembers for a moment: that an administrator's token was good, the marks of tenants, and which rows
+//! What an isolate remembers for a moment: that an administrator's token was good, the cutoffs of tenants, and which rows
 //! were checked.
 #![cfg_attr(
     not(target_arch = "wasm32"),
@@ -9,9 +9,9 @@ use std::{collections::HashMap, hash::Hash, time::Duration};
 
 use rollcall_core::{id::RecordId, time::Timestamp};
 
-/// How long an answer is believed, counted from before it was asked for. Orders that it could outlive answer no
+/// How long a cached answer is used, counted from before it was asked for. Orders that it could outlive answer no
 /// earlier than this after they are durable.
-pub(crate) const BELIEVED: Duration = Duration::from_secs(1);
+pub(crate) const CACHE_SPAN: Duration = Duration::from_secs(1);
 /// Answers that are remembered at once.
 const MOST: usize = 1_000;
 
@@ -31,13 +31,13 @@ impl<K: Eq + Hash, V> Recent<K, V> {
     pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<(Timestamp, &V)> {
         let (asked, answer) = self.answers.get(key)?;
         // A clock that went back proves nothing.
-        (*asked <= now && now.since(*asked) < BELIEVED).then_some((*asked, answer))
+        (*asked <= now && now.since(*asked) < CACHE_SPAN).then_some((*asked, answer))
     }
 
     /// Remembers an answer that was asked for at `asked`.
     pub(crate) fn remember(&mut self, key: K, answer: V, asked: Timestamp) {
         if self.answers.len() >= MOST && !self.answers.contains_key(&key) {
-            self.answers.retain(|_, (other, _)| asked.since(*other) < BELIEVED);
+            self.answers.retain(|_, (other, _)| asked.since(*other) < CACHE_SPAN);
         }
         if self.answers.len() < MOST || self.answers.contains_key(&key) {
             self.answers.insert(key, (asked, answer));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_believed_for_longer_than_its_span() {
+    fn nothing_is_cached_for_longer_than_its_span() {
         let mut recent = Recent::default();
         assert_eq!(recent.get(&1, at(0)), None);
         recent.remember(1, "yes", at(1_000));

@@ -51,7 +51,7 @@ async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refused> {
     let connection = clock::connection_id().map_err(|error| Unavailable(error.to_string()))?;
     let opening = console::knock(edge, parts, &peer(parts), connection, Heart::Rests).await?;
     let (user, tenant) = (opening.principal.user.clone(), opening.principal.tenant);
-    let header = |belief| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), belief });
+    let header = |cached| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), cached });
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(Reply::Opened(Err(error)))) => Err(error.into()),

@@ -19,6 +19,8 @@ mod config;
 #[cfg(target_arch = "wasm32")]
 mod console;
 #[cfg(target_arch = "wasm32")]
+mod cutoffs;
+#[cfg(target_arch = "wasm32")]
 mod directory;
 #[cfg(target_arch = "wasm32")]
 mod directory_object;
@@ -28,8 +30,6 @@ mod entry;
 mod http_types;
 #[cfg(target_arch = "wasm32")]
 mod log;
-#[cfg(target_arch = "wasm32")]
-mod marks;
 #[cfg(target_arch = "wasm32")]
 mod outgoing;
 #[cfg(all(target_arch = "wasm32", feature = "probe"))]

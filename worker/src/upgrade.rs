@@ -27,9 +27,9 @@ use worker::{WebSocket, WebSocketPair, send::SendFuture};
 
 use crate::{
     backend::{self, Edge},
-    clock, console, marks,
+    clock, console, cutoffs,
     stub::{self, CallError, UPGRADE_HEADER},
-    wire::{self, Belief, Unreadable, Upgrade},
+    wire::{self, CachedCutoff, Unreadable, Upgrade},
 };
 
 /// Where the runtime says which address a request came from.
@@ -60,9 +60,9 @@ async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refusal> {
     let connection = clock::connection_id().map_err(|error| broken(false, error.to_string()))?;
     let Knock { opening, in_band } = gateway::knock(edge, parts, &peer(parts), connection)?;
     let user = opening.token.user.clone();
-    let header = |belief| {
+    let header = |cached| {
         let greeting = in_band.then(Failure::none_as_json);
-        wire::write_header(&Upgrade { opening: opening.clone(), greeting, belief: Some(belief) })
+        wire::write_header(&Upgrade { opening: opening.clone(), greeting, cached: Some(cached) })
     };
     match SendFuture::new(open(edge, &user, None, UPGRADE_HEADER, header)).await {
         Ok(Ok(socket)) => Ok(socket),
@@ -84,11 +84,11 @@ pub(crate) async fn open(
     user: &UserId,
     told: Option<TenantId>,
     kind: &str,
-    header: impl Fn(Belief) -> Result<String, Unreadable>,
+    header: impl Fn(CachedCutoff) -> Result<String, Unreadable>,
 ) -> Result<Result<WebSocket, Reply>, CallError> {
     let env = edge.env();
-    let ask = async |belief| {
-        let header = header(belief).map_err(|error| CallError(error.to_string()))?;
+    let ask = async |cached| {
+        let header = header(cached).map_err(|error| CallError(error.to_string()))?;
         let mut response = stub::upgrade(env, user.as_str(), kind, &header).await?;
         if response.status_code() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
             let socket = response.websocket();
@@ -99,7 +99,7 @@ pub(crate) async fn open(
         let answer = wire::read(&text).map_err(|error| CallError(error.to_string()))?;
         Ok(backend::reply(answer)?.map(Err))
     };
-    marks::under(env, user, told, ask).await
+    cutoffs::under(env, user, told, ask).await
 }
 
 /// 101, with this socket.

@@ -9,10 +9,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rollcall_core::{
-    directory::{record::Record, row::Row, upsert::Imported, view::Mark},
+    directory::{record::Record, row::Row, upsert::Imported, view::Cutoff},
     id::{RecordId, TenantId},
     json::Tree,
-    shard::mark::Stored,
+    shard::cutoff::Stored,
     store::{Statement, Value},
     time::Timestamp,
     user::{Command, ConsoleOpening, Opening, Reply},
@@ -81,21 +81,21 @@ pub(crate) fn read_header<T: DeserializeOwned>(value: &str) -> Result<T, Unreada
 pub(crate) enum UserAsk {
     /// Carry this out. Answered with [`UserAnswer::Reply`].
     Run(Command),
-    /// Carry this out, held against a tenant's mark. Answered with [`UserAnswer::Reply`] or
+    /// Carry this out, held against a tenant's cutoff. Answered with [`UserAnswer::Reply`] or
     /// [`UserAnswer::OtherTenant`].
-    RunUnder(Command, Belief),
+    RunUnder(Command, CachedCutoff),
     /// What became of these records? Answered with [`UserAnswer::Records`].
     Records(Vec<RecordId>),
 }
 
 /// What a caller knows of the order in force for a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Belief {
+pub(crate) struct CachedCutoff {
     /// Where the caller takes the user to be at home.
     pub(crate) tenant: TenantId,
-    /// The tenant's mark.
-    pub(crate) mark: Option<Mark>,
-    /// When the mark was asked for.
+    /// The tenant's cutoff.
+    pub(crate) cutoff: Option<Cutoff>,
+    /// When the cutoff was asked for.
     pub(crate) asked: Timestamp,
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct Upgrade {
     pub(crate) greeting: Option<String>,
     /// The order that it is held against.
     #[serde(default)]
-    pub(crate) belief: Option<Belief>,
+    pub(crate) cached: Option<CachedCutoff>,
 }
 
 /// The header that a console's upgrade carries to its user's object.
@@ -117,7 +117,7 @@ pub(crate) struct ConsoleUpgrade {
     /// Who wants in.
     pub(crate) opening: ConsoleOpening,
     /// The order that it is held against.
-    pub(crate) belief: Belief,
+    pub(crate) cached: CachedCutoff,
 }
 
 /// Said by a user's object.
@@ -125,7 +125,7 @@ pub(crate) struct ConsoleUpgrade {
 pub(crate) enum UserAnswer {
     /// The reply to a command.
     Reply(Reply),
-    /// Nothing was done: the user is at home in this tenant, and has to be asked under its mark.
+    /// Nothing was done: the user is at home in this tenant, and has to be asked under its cutoff.
     OtherTenant(TenantId),
     /// The records that the object still has, as they are. The others ended, and were forgotten.
     Records(Vec<Record>),
@@ -151,24 +151,24 @@ pub(crate) enum DirectoryAsk {
     Layout,
     /// Run these reading statements. Answered with [`DirectoryAnswer::Rows`].
     Query(Vec<Sql>),
-    /// The tenant's mark. Asked of shard 0, answered with [`DirectoryAnswer::Mark`].
-    Mark,
-    /// Put an order in force. Asked of shard 0, which tells the others; answered with [`DirectoryAnswer::Marked`].
-    SetMark {
-        /// Users whom it spares.
+    /// The tenant's cutoff. Asked of shard 0, answered with [`DirectoryAnswer::Cutoff`].
+    Cutoff,
+    /// Put an order in force. Asked of shard 0, which tells the others; answered with [`DirectoryAnswer::CutoffSet`].
+    SetCutoff {
+        /// Users that the order does not cover.
         exempt: Vec<i64>,
         /// What sockets of the message center are told.
         notice: String,
     },
     /// Bring this order to your users. Said by shard 0.
-    Spread {
+    Deliver {
         /// The order.
-        mark: Mark,
+        cutoff: Cutoff,
         /// What sockets of the message center are told.
         notice: String,
     },
     /// Lift the order. Asked of shard 0, answered with [`DirectoryAnswer::Lifted`].
-    LiftMark,
+    LiftCutoff,
     /// Take these imported records in. Answered with [`DirectoryAnswer::Imported`].
     Import(Vec<Record>),
     /// End the imported records of these users.
@@ -199,10 +199,10 @@ pub(crate) enum DirectoryAnswer {
     },
     /// One element a statement; `None` where nothing was written yet.
     Rows(Vec<Option<Vec<Row>>>),
-    /// The mark in force.
-    Mark(Option<Stored>),
+    /// The cutoff in force.
+    Cutoff(Option<Stored>),
     /// The order is in force for what began by this instant.
-    Marked(Timestamp),
+    CutoffSet(Timestamp),
     /// Whether there was an order to lift.
     Lifted(bool),
     /// What was written; other ids are live records'.
@@ -244,11 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn a_command_travels_with_the_mark_that_it_is_held_against() {
-        let mark = Mark { at: Timestamp::from_millis(2_000), exempt: vec![7], lifted: false };
-        let belief = Belief { tenant: TenantId(5), mark: Some(mark), asked: Timestamp::from_millis(1_000) };
-        let text = write(&UserAsk::RunUnder(Command::Status, belief.clone())).unwrap();
-        assert!(matches!(read(&text), Ok(UserAsk::RunUnder(Command::Status, read)) if read == belief));
+    fn a_command_travels_with_the_cutoff_that_it_is_held_against() {
+        let cutoff = Cutoff { at: Timestamp::from_millis(2_000), exempt: vec![7], lifted: false };
+        let cached =
+            CachedCutoff { tenant: TenantId(5), cutoff: Some(cutoff), asked: Timestamp::from_millis(1_000) };
+        let text = write(&UserAsk::RunUnder(Command::Status, cached.clone())).unwrap();
+        assert!(matches!(read(&text), Ok(UserAsk::RunUnder(Command::Status, read)) if read == cached));
     }
 
     #[test]

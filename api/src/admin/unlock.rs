@@ -70,7 +70,7 @@ pub(crate) async fn tenant<B: Backend>(
     uri: Uri,
 ) -> Result<Response, Failed> {
     caller.must(&backend, Deed::Administer, false)?;
-    let unlocked = backend.unmark(TenantId(number(&uri, "tenantId")?)).await?;
+    let unlocked = backend.lift_cutoff(TenantId(number(&uri, "tenantId")?)).await?;
     Ok(answer::json(&Unlocked { unlocked }))
 }
 

@@ -82,8 +82,8 @@ async fn carry_out<B: Backend>(backend: &B, caller: &Caller, order: Order) -> Re
         Receivers::User => users(backend, caller, Receivers::User, &[], order.ids).await,
         Receivers::Dept | Receivers::Group => {
             let mut members = members::of(backend, caller.tenant, order.receivers, &order.ids).await?;
-            let spared: Vec<i64> = exempt(backend, caller).collect();
-            members.retain(|member| !spared.contains(member));
+            let exempt: Vec<i64> = exempt(backend, caller).collect();
+            members.retain(|member| !exempt.contains(member));
             users(backend, caller, order.receivers, &order.ids, members).await
         }
         Receivers::Tenant if !order.ids.contains(&caller.tenant.0) => Ok(()),
@@ -122,13 +122,13 @@ async fn users<B: Backend>(
     Ok(backend.end_imports(caller.tenant, users, at).await?)
 }
 
-/// Puts a mark on the tenant: in force for every reader when this returns.
+/// Sets the tenant's cutoff: in force for every reader when this returns.
 async fn tenant<B: Backend>(backend: &B, caller: &Caller, receivers: Receivers) -> Result<(), Failed> {
     let notice = notice(backend, caller, receivers, [caller.tenant.0]);
-    Ok(backend.mark(caller.tenant, exempt(backend, caller).collect(), notice).await?)
+    Ok(backend.cut_off(caller.tenant, exempt(backend, caller).collect(), notice).await?)
 }
 
-/// Whom orders to many spare: the caller and the OpenIM administrators.
+/// The users that orders to many do not reach: the caller and the OpenIM administrators.
 fn exempt<'a, B: Backend>(backend: &'a B, caller: &'a Caller) -> impl Iterator<Item = i64> + 'a {
     let admins = backend
         .settings()

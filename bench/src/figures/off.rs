@@ -102,7 +102,7 @@ pub(super) async fn tenant(stand: &Stand) -> Result<Vec<Figure>> {
             1e3 * median(&answered),
             count(stand.size) / seconds
         )],
-        otherwise: "The mark lies 0.1 s ahead of the order, and each connection costs a look at its user's rows, two writes to its \
+        otherwise: "The cutoff lies 0.1 s ahead of the order, and each connection costs a look at its user's rows, two writes to its \
                     socket, and the client's reading of them on the same two processors. Reading many users' rows by one \
                     question would bring it down; so would more processors.",
     }])

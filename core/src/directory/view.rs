@@ -1,6 +1,6 @@
 //! Liveness: whether a record reads as ended, and since when (`docs/rules/message-center.md#liveness`).
 //!
-//! "Online" is never stored. It follows from the record's own end, the end of its lease and its tenant's mark,
+//! "Online" is never stored. It follows from the record's own end, the end of its lease and its tenant's cutoff,
 //! as seen at one moment; this file says so twice, once over a [`Record`] and once as SQL.
 
 use serde::{Deserialize, Serialize};
@@ -8,20 +8,21 @@ use serde::{Deserialize, Serialize};
 use super::{record::Record, sql::Binder};
 use crate::time::Timestamp;
 
-/// A tenant-wide order to be offline (`docs/rules/message-center.md#marks`).
+/// The revocation cutoff of a tenant, set by an order to the whole tenant
+/// (`docs/rules/message-center.md#cutoffs`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// What was opened at or before this instant is dead.
+pub struct Cutoff {
+    /// Connections and tokens that began at or before this instant are ended.
     pub at: Timestamp,
-    /// User numbers the order spares.
+    /// User numbers that the order does not cover.
     pub exempt: Vec<i64>,
     /// Whether the tenant was unlocked since: opaque tokens are good again, what was ended stays so.
     #[serde(default)]
     pub lifted: bool,
 }
 
-impl Mark {
-    /// Whether the order ended this record, had nothing else ended it before.
+impl Cutoff {
+    /// Whether the cutoff ends this record, unless the record ended before.
     pub fn covers(&self, record: &Record) -> bool {
         record.online_at <= self.at && !self.exempt.contains(&record.user)
     }
@@ -32,23 +33,23 @@ impl Mark {
 pub struct View {
     /// Leases are judged at this instant.
     pub now: Timestamp,
-    /// The tenant's mark; usually there is none.
-    pub mark: Option<Mark>,
+    /// The tenant's cutoff; usually there is none.
+    pub cutoff: Option<Cutoff>,
 }
 
 impl View {
-    /// The view of a tenant without a mark.
+    /// The view of a tenant without a cutoff.
     pub const fn at(now: Timestamp) -> Self {
-        Self { now, mark: None }
+        Self { now, cutoff: None }
     }
 
     /// When the record ended, as seen here; `None` while it is online.
     ///
-    /// The end that was written down counts first, else the earlier of a lease that ran out and a mark that
+    /// The end that was written down counts first, else the earlier of a lease that ran out and a cutoff that
     /// covers the record.
     pub fn ended_at(&self, record: &Record) -> Option<Timestamp> {
         let lapsed = record.lease_until.filter(|until| *until <= self.now);
-        let ordered = self.mark.as_ref().filter(|mark| mark.covers(record)).map(|mark| mark.at);
+        let ordered = self.cutoff.as_ref().filter(|cutoff| cutoff.covers(record)).map(|cutoff| cutoff.at);
         record.offline_at.or_else(|| lapsed.into_iter().chain(ordered).min())
     }
 
@@ -59,17 +60,17 @@ impl View {
 
     /// SQL for [`View::ended_at`] over rows whose `offline_at` is NULL.
     ///
-    /// It reads `lease_until` and, under a mark, `online_at` and `user`: the columns of `record_open`.
+    /// It reads `lease_until` and, under a cutoff, `online_at` and `user`: the columns of `record_open`.
     pub(super) fn open_end(&self, binder: &mut Binder) -> String {
         let now = binder.wide(self.now.millis());
         let lapsed = format!("lease_until <= {now}");
-        let Some(mark) = &self.mark else {
+        let Some(cutoff) = &self.cutoff else {
             return format!("CASE WHEN {lapsed} THEN lease_until END");
         };
-        let at = binder.wide(mark.at.millis());
+        let at = binder.wide(cutoff.at.millis());
         let mut covered = format!("online_at <= {at}");
-        if !mark.exempt.is_empty() {
-            let exempt = binder.numbers(mark.exempt.iter().copied());
+        if !cutoff.exempt.is_empty() {
+            let exempt = binder.numbers(cutoff.exempt.iter().copied());
             covered = format!("{covered} AND user NOT IN {exempt}");
         }
         format!(
@@ -94,11 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_ends_what_was_opened_before_it_and_nothing_else() {
+    fn a_cutoff_ends_what_was_opened_before_it_and_nothing_else() {
         let record = Record { online_at: at(100), ..sample(1) };
-        let view = |mark, exempt: &[i64]| View {
+        let view = |cutoff, exempt: &[i64]| View {
             now: at(1_000),
-            mark: Some(Mark { at: at(mark), exempt: exempt.to_vec(), lifted: false }),
+            cutoff: Some(Cutoff { at: at(cutoff), exempt: exempt.to_vec(), lifted: false }),
         };
         assert_eq!(view(99, &[]).ended_at(&record), None);
         assert_eq!(view(100, &[]).ended_at(&record), Some(at(100)));
@@ -107,12 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lapsed_lease_and_a_mark_end_a_record_at_the_earlier_of_the_two() {
+    fn a_lapsed_lease_and_a_cutoff_end_a_record_at_the_earlier_of_the_two() {
         let record = Record { online_at: at(100), lease_until: Some(at(400)), ..sample(1) };
-        let marked =
-            |mark| View { now: at(1_000), mark: Some(Mark { at: at(mark), exempt: vec![], lifted: false }) };
-        assert_eq!(marked(300).ended_at(&record), Some(at(300)));
-        assert_eq!(marked(500).ended_at(&record), Some(at(400)));
+        let cut_off = |cutoff| View {
+            now: at(1_000),
+            cutoff: Some(Cutoff { at: at(cutoff), exempt: vec![], lifted: false }),
+        };
+        assert_eq!(cut_off(300).ended_at(&record), Some(at(300)));
+        assert_eq!(cut_off(500).ended_at(&record), Some(at(400)));
         assert_eq!(View::at(at(399)).ended_at(&record), None);
         assert_eq!(View::at(at(400)).ended_at(&record), Some(at(400)));
     }
@@ -120,7 +123,8 @@ mod tests {
     #[test]
     fn an_end_that_was_written_down_is_kept() {
         let record = Record { offline_at: Some(at(700)), lease_until: Some(at(400)), ..sample(1) };
-        let view = View { now: at(1_000), mark: Some(Mark { at: at(500), exempt: vec![], lifted: false }) };
+        let view =
+            View { now: at(1_000), cutoff: Some(Cutoff { at: at(500), exempt: vec![], lifted: false }) };
         assert_eq!(view.ended_at(&record), Some(at(700)));
     }
 }

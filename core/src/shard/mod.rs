@@ -4,10 +4,10 @@
 //! Users fall into fixed buckets, buckets into shards. A record's shard depends on its user alone, so an upsert
 //! goes to one place; lists ask all of them and merge (`crate::directory::page`).
 
+pub mod cutoff;
+pub mod delivery;
 pub mod layout;
-pub mod mark;
 pub mod progress;
-pub mod wave;
 
 use sha2::{Digest as _, Sha256};
 

@@ -131,7 +131,7 @@ impl Change {
                  ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant",
                 [id(), Value::wide(tenant.0)],
             )],
-            // Marks never go back.
+            // Cutoffs never go back.
             Self::Revoked { at } => vec![Statement::new(
                 "INSERT INTO user (id, revoked_at) VALUES (?1, ?2) ON CONFLICT (id) \
                  DO UPDATE SET revoked_at = max(coalesce(revoked_at, excluded.revoked_at), excluded.revoked_at)",

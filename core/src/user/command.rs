@@ -157,13 +157,13 @@ pub enum ForceOff {
         /// What sockets of the message center are told before they are closed.
         notice: Option<String>,
     },
-    /// What the tenant's mark covers: its sockets' turn has come.
-    Marked {
+    /// Ends the sockets that the tenant's cutoff covers: a delivery has come to this user.
+    CutOff {
         /// The tenant that the order is about: a user of another one is left alone, and never told its notice.
         within: Option<TenantId>,
         /// What sockets of the message center are told before they are closed.
         notice: String,
-        /// Whether to write down for good what the mark took back, because a later one will spare the user.
+        /// Whether to store for good what the cutoff revoked, because a later one will exempt the user.
         settle: bool,
     },
 }
@@ -198,7 +198,7 @@ impl Claimed {
 }
 
 impl Command {
-    /// Whose mark the command is held against: the tenant that the configuration names, else the one that the issuer of
+    /// Whose cutoff the command is held against: the tenant that the configuration names, else the one that the issuer of
     /// the presented token tells, else the one that an issuer told last.
     pub fn tenant(&self, user: &UserId, profile: &Profile, rules: &Rules) -> TenantId {
         let told = match self {
@@ -213,32 +213,34 @@ impl Command {
     pub fn needs(&self) -> Needs {
         match self {
             Self::IssueToken { .. } => {
-                Needs { profile: true, valid_tokens: true, mark: true, ..Needs::default() }
+                Needs { profile: true, valid_tokens: true, cutoff: true, ..Needs::default() }
             }
-            Self::VerifyToken { token } => Needs { presented: Some(*token), mark: true, ..Needs::default() },
+            Self::VerifyToken { token } => {
+                Needs { presented: Some(*token), cutoff: true, ..Needs::default() }
+            }
             Self::Open(opening) => Needs {
                 profile: true,
                 presented: Some(opening.token.hash),
                 held: true,
-                mark: true,
+                cutoff: true,
                 ties: true,
                 ..Needs::default()
             },
-            Self::OpenConsole(_) => Needs { profile: true, held: true, mark: true, ..Needs::default() },
-            Self::VerifyBearer(_) | Self::Unlock => Needs { profile: true, mark: true, ..Needs::default() },
-            Self::Status => Needs { mark: true, ..Needs::default() },
+            Self::OpenConsole(_) => Needs { profile: true, held: true, cutoff: true, ..Needs::default() },
+            Self::VerifyBearer(_) | Self::Unlock => Needs { profile: true, cutoff: true, ..Needs::default() },
+            Self::Status => Needs { cutoff: true, ..Needs::default() },
             Self::ForceOff(ForceOff::Everything { .. }) => {
                 Needs { profile: true, held: true, ties: true, ..Needs::default() }
             }
-            Self::ForceOff(ForceOff::Marked { .. }) => {
-                Needs { profile: true, held: true, mark: true, ties: true, ..Needs::default() }
+            Self::ForceOff(ForceOff::CutOff { .. }) => {
+                Needs { profile: true, held: true, cutoff: true, ties: true, ..Needs::default() }
             }
             Self::ForceOff(_) => Needs { held: true, ties: true, ..Needs::default() },
             Self::Tick => Needs { held: true, ties: true, orphans: true, ..Needs::default() },
             Self::Close { .. } => Needs { ties: true, ..Needs::default() },
             Self::Said { connection, said } => said.needs(*connection),
             Self::Watch { watcher, .. } => {
-                Needs { mark: true, ties: true, watcher: Some(watcher.clone()), ..Needs::default() }
+                Needs { cutoff: true, ties: true, watcher: Some(watcher.clone()), ..Needs::default() }
             }
             Self::Answered { ticket, .. } => {
                 Needs { subscriptions: Some(ticket.connection), ..Needs::default() }
@@ -246,7 +248,7 @@ impl Command {
             Self::Notified(notice) => {
                 Needs { followers_of: Some(notice.watched.clone()), ..Needs::default() }
             }
-            Self::Spread => Needs { mark: true, ties: true, page: true, ..Needs::default() },
+            Self::Spread => Needs { cutoff: true, ties: true, page: true, ..Needs::default() },
             Self::Delivered(_) => Needs { ties: true, ..Needs::default() },
             Self::Receive { .. } | Self::SetBackground { .. } | Self::Unwatch { .. } => Needs::default(),
         }

@@ -79,12 +79,12 @@ impl User {
                 reach.notice = notice.as_deref();
                 Some(reach)
             }
-            ForceOff::Marked { within: Some(tenant), .. }
+            ForceOff::CutOff { within: Some(tenant), .. }
                 if rules.tenant(&self.id, &loaded.profile) != *tenant =>
             {
                 None
             }
-            ForceOff::Marked { notice, settle, .. } => self.reach_marked(notice, *settle, loaded, rules),
+            ForceOff::CutOff { notice, settle, .. } => self.reach_cut_off(notice, *settle, loaded, rules),
         }
     }
 
@@ -130,26 +130,26 @@ impl User {
         })
     }
 
-    /// What the tenant's mark covers; it ended when the mark was set.
-    fn reach_marked<'a>(
+    /// What the tenant's cutoff covers; it ended when the cutoff was set.
+    fn reach_cut_off<'a>(
         &'a self,
         notice: &'a str,
         settle: bool,
         loaded: &Loaded,
         rules: &Rules,
     ) -> Option<Reach<'a>> {
-        let mark = loaded.mark.as_ref().filter(|mark| self.is_marked(mark.at, loaded, rules))?;
-        let covered = |since| since <= mark.at;
-        let mut changes = vec![Change::TokensOutdated { by: mark.at }];
-        if settle && !is_unlocked(mark, &loaded.profile) {
-            changes.push(Change::Revoked { at: mark.at });
+        let cutoff = loaded.cutoff.as_ref().filter(|cutoff| self.is_cut_off(cutoff.at, loaded, rules))?;
+        let covered = |since| since <= cutoff.at;
+        let mut changes = vec![Change::TokensOutdated { by: cutoff.at }];
+        if settle && !is_unlocked(cutoff, &loaded.profile) {
+            changes.push(Change::Revoked { at: cutoff.at });
         }
         Some(Reach {
             connections: self.connections.iter().filter(|one| covered(one.opened_at)).collect(),
             consoles: self.consoles.iter().filter(|one| covered(one.opened_at)).collect(),
             notice: Some(notice),
             changes,
-            ended_at: mark.at,
+            ended_at: cutoff.at,
         })
     }
 }

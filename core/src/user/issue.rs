@@ -29,11 +29,11 @@ impl User {
             expires: Timestamp::from_secs(claims.exp),
             state: TokenState::Valid,
         };
-        // Tokens that the tenant's mark covers are dead already and take nobody's place.
+        // Tokens that the tenant's cutoff covers are dead already and take nobody's place.
         let valid: Vec<TokenRow> = loaded
             .valid
             .iter()
-            .filter(|row| !self.is_marked(row.issued_at, loaded, rules))
+            .filter(|row| !self.is_cut_off(row.issued_at, loaded, rules))
             .cloned()
             .collect();
         let losers = policy::at_issue(rules.policy, &valid, platform);

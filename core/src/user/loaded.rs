@@ -9,7 +9,7 @@ use super::{
     subscription::{Follower, Orphan, Stamp, Subscription, Ties, rows},
 };
 use crate::{
-    directory::view::Mark,
+    directory::view::Cutoff,
     id::{ConnId, RecordId, TenantId, UserId},
     json,
     platform::Platform,
@@ -32,8 +32,8 @@ pub struct Needs {
     pub presented: Option<TokenHash>,
     /// Ends that the directory does not show yet.
     pub held: bool,
-    /// The tenant's mark. Which tenant, the profile says; where no tenant has a mark, neither is needed.
-    pub mark: bool,
+    /// The tenant's cutoff. Which tenant, the profile says; where no tenant has a cutoff, neither is needed.
+    pub cutoff: bool,
     /// Whether anybody watches the user, whether it follows anybody, and what it keeps of that.
     pub ties: bool,
     /// Whom a connection follows.
@@ -60,7 +60,7 @@ pub struct Loaded {
     /// Ends that the directory does not show yet.
     pub held: Vec<HeldEnd>,
     /// The order in force for the tenant that the command is held against, see [`super::Command::tenant`].
-    pub mark: Option<Mark>,
+    pub cutoff: Option<Cutoff>,
     /// Whether anybody watches the user.
     pub is_watched: bool,
     /// Whether the user follows anybody, or did so of late.
@@ -90,7 +90,7 @@ pub struct Profile {
     pub issue_clock: IssueClock,
     /// Opaque tokens that were issued by then are dead.
     pub revoked_at: Option<Timestamp>,
-    /// Marks of the tenant set by then do not count for opaque tokens.
+    /// Cutoffs of the tenant set by then do not count for opaque tokens.
     pub unlocked_at: Option<Timestamp>,
     /// Orders by tenants of which the user may be, given before anybody said of which it is.
     pub revoked_in: Vec<(TenantId, Timestamp)>,

@@ -1,10 +1,10 @@
-//! What an order leaves behind: a user's own mark, and the mark of its tenant (`docs/rules/message-center.md#marks`).
+//! Revocation cutoffs: the user's own, and that of its tenant (`docs/rules/message-center.md#cutoffs`).
 
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Connection, Loaded, Outcome, Presence, Profile, Reply, Rules, User};
 use crate::{
-    directory::view::Mark,
+    directory::view::Cutoff,
     id::TenantId,
     time::{Moment, Timestamp},
     token::{
@@ -32,30 +32,30 @@ impl User {
         Outcome { changes, ..Outcome::of(Reply::Standing(standing)) }
     }
 
-    /// Whether the tenant's mark covers something that is live: it is in no answer, but its socket was not reached yet.
-    pub fn is_overdue(&self, loaded: &Loaded, rules: &Rules) -> bool {
-        self.beginnings().any(|opened| self.is_marked(opened, loaded, rules))
+    /// Whether the tenant's cutoff covers a live socket. No answer shows such a socket any more, and its delivery is pending.
+    pub fn has_cut_off_sockets(&self, loaded: &Loaded, rules: &Rules) -> bool {
+        self.opening_times().any(|opened| self.is_cut_off(opened, loaded, rules))
     }
 
-    /// Whether anything that is live began by then: a mark of that moment covers nothing else.
+    /// Whether a live socket was opened by `moment`: a cutoff at that moment covers no other.
     pub fn began_by(&self, moment: Timestamp) -> bool {
-        self.beginnings().any(|opened| opened <= moment)
+        self.opening_times().any(|opened| opened <= moment)
     }
 
-    fn beginnings(&self) -> impl Iterator<Item = Timestamp> {
+    fn opening_times(&self) -> impl Iterator<Item = Timestamp> {
         let connections = self.connections.iter().map(|connection| connection.opened_at);
         connections.chain(self.consoles.iter().map(|console| console.opened_at))
     }
 
-    /// What the book says of a token of ours, and the tenant's mark beside it.
+    /// What the book says of a token of ours, and the tenant's cutoff beside it.
     pub(super) fn standing<'a>(&self, loaded: &'a Loaded, rules: &Rules) -> Result<&'a TokenRow, TokenError> {
         let row = book::standing(loaded.presented.as_ref())?;
-        if self.is_marked(row.issued_at, loaded, rules) { Err(TokenError::Kicked) } else { Ok(row) }
+        if self.is_cut_off(row.issued_at, loaded, rules) { Err(TokenError::Kicked) } else { Ok(row) }
     }
 
-    /// Who is there and not covered by the tenant's mark.
+    /// The live connections that the tenant's cutoff does not cover.
     pub(super) fn presence(&self, loaded: &Loaded, rules: &Rules) -> Vec<Presence> {
-        let seen = |connection: &&Connection| !self.is_marked(connection.opened_at, loaded, rules);
+        let seen = |connection: &&Connection| !self.is_cut_off(connection.opened_at, loaded, rules);
         self.connections.iter().filter(seen).map(Connection::presence).collect()
     }
 
@@ -64,13 +64,13 @@ impl User {
         if bearer.personal && !rules.revoke_pat {
             return false;
         }
-        let older = |mark: Timestamp| bearer.issued_at.is_none_or(|issued| issued <= mark);
+        let older = |cutoff: Timestamp| bearer.issued_at.is_none_or(|issued| issued <= cutoff);
         let of_tenant = loaded
-            .mark
+            .cutoff
             .as_ref()
-            .filter(|mark| !is_unlocked(mark, &loaded.profile) && !self.is_spared(&mark.exempt, rules));
+            .filter(|cutoff| !is_unlocked(cutoff, &loaded.profile) && !self.is_exempt(&cutoff.exempt, rules));
         let unseen = loaded.profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
-        let orders = loaded.profile.revoked_at.into_iter().chain(of_tenant.map(|mark| mark.at));
+        let orders = loaded.profile.revoked_at.into_iter().chain(of_tenant.map(|cutoff| cutoff.at));
         orders.chain(unseen.map(|(_, at)| *at)).any(older)
     }
 
@@ -82,12 +82,15 @@ impl User {
         Outcome { changes, ..Outcome::of(Reply::Unlocked(locked)) }
     }
 
-    /// Whether what began at `since` is dead by the tenant's mark.
-    pub(super) fn is_marked(&self, since: Timestamp, loaded: &Loaded, rules: &Rules) -> bool {
-        loaded.mark.as_ref().is_some_and(|mark| since <= mark.at && !self.is_spared(&mark.exempt, rules))
+    /// Whether the tenant's cutoff covers what began at `since`.
+    pub(super) fn is_cut_off(&self, since: Timestamp, loaded: &Loaded, rules: &Rules) -> bool {
+        loaded
+            .cutoff
+            .as_ref()
+            .is_some_and(|cutoff| since <= cutoff.at && !self.is_exempt(&cutoff.exempt, rules))
     }
 
-    fn is_spared(&self, exempt: &[i64], rules: &Rules) -> bool {
+    fn is_exempt(&self, exempt: &[i64], rules: &Rules) -> bool {
         rules.admins.contains(&self.id) || self.id.number().is_some_and(|own| exempt.contains(&own))
     }
 
@@ -100,7 +103,7 @@ impl User {
     }
 }
 
-/// Whether opaque tokens are good again that the mark took back.
-pub(super) fn is_unlocked(mark: &Mark, profile: &Profile) -> bool {
-    mark.lifted || profile.unlocked_at.is_some_and(|at| at >= mark.at)
+/// Whether opaque tokens that the cutoff revoked are valid again.
+pub(super) fn is_unlocked(cutoff: &Cutoff, profile: &Profile) -> bool {
+    cutoff.lifted || profile.unlocked_at.is_some_and(|at| at >= cutoff.at)
 }

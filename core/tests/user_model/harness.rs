@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::{
-    directory::view::Mark,
+    directory::view::Cutoff,
     gateway::{Close, Encoding, Payload, Wire},
     id::{ConnId, RecordId, UserId},
     openim::Failure,
@@ -378,7 +378,7 @@ pub struct Adapter<S> {
     /// What the clock shows.
     pub now: i64,
     /// The order in force for the user's tenant.
-    pub mark: Option<Mark>,
+    pub cutoff: Option<Cutoff>,
     /// When the user wants a tick.
     pub wake_at: Option<Timestamp>,
     /// Whether to look at each command more than once, see [`Adapter::inspect`].
@@ -435,7 +435,7 @@ impl<S: Store> Adapter<S> {
                 revoke_pat: false,
             },
             now: START,
-            mark: None,
+            cutoff: None,
             wake_at: None,
             inspecting: true,
             drawn: 0,
@@ -454,7 +454,7 @@ impl<S: Store> Adapter<S> {
         let understood = self.user.understand(command);
         let command = understood.as_ref();
         let mut loaded = self.store.load(&self.user, command, at.now);
-        loaded.mark = self.mark.clone().filter(|_| command.needs().mark);
+        loaded.cutoff = self.cutoff.clone().filter(|_| command.needs().cutoff);
         let outcome = self.user.apply(command, &loaded, &self.rules, at);
         if self.inspecting {
             self.inspect(command, &loaded, &outcome, at);

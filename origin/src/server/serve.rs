@@ -66,7 +66,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     descriptors::raise(settings.server.max_connections);
     let users = open(settings, data_dir.path())?;
     lease::take(users.store()).await?;
-    users.read_marks().await?;
+    users.read_cutoffs().await?;
     let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
     let address = listener.local_addr()?;
     let measured = admission.clone();

@@ -4,23 +4,23 @@
 //! caller has left. The *live* part has a short lock of its own, so that readers never wait for a commit: they see the
 //! state before it or after it.
 
+mod cutoffs;
+mod delivery;
 mod entry;
 mod entry_guard;
 mod finish;
 mod follow;
-mod marks;
 mod run;
 mod table;
 #[cfg(test)]
 mod tests;
-mod wave;
 
 use std::{collections::HashMap, sync::Arc};
 
 use rollcall_core::{config::Settings, user::Rules};
 use tokio::sync::Semaphore;
 
-use self::{marks::Marks, table::Table};
+use self::{cutoffs::Cutoffs, table::Table};
 use crate::{
     metrics::{Census, Metrics},
     store::Store,
@@ -43,7 +43,7 @@ struct Shared {
     settings: Settings,
     rules: Rules,
     metrics: Metrics,
-    marks: Marks,
+    cutoffs: Cutoffs,
     /// Places for calls from one user to another. However many there are to make, they leave the store, and the users
     /// whom they are about, to others as well.
     calls: Semaphore,
@@ -59,7 +59,7 @@ impl Users {
                 settings,
                 rules,
                 metrics,
-                marks: Marks::default(),
+                cutoffs: Cutoffs::default(),
                 calls: Semaphore::new(CALLS),
             }),
         }

@@ -127,7 +127,7 @@ impl Users {
     }
 
     /// The reply, if memory alone has it: a user that is not there has no sockets, and a connection without a socket is not
-    /// there, even while its end waits to become durable. Whether a mark covers what began before it, the store has to say: it
+    /// there, even while its end waits to become durable. Whether a cutoff covers what began before it, the store has to say: it
     /// knows of which tenant the user is.
     pub(super) fn at_once(&self, id: &UserId, command: &Command) -> Option<Reply> {
         if !matches!(command, Command::Status) {
@@ -135,7 +135,7 @@ impl Users {
         }
         let Some(entry) = self.shared.table.get(id) else { return Some(Reply::Presence(Vec::new())) };
         let live = entry.live.lock();
-        if self.shared.marks.newest().is_some_and(|mark| live.user.began_by(mark)) {
+        if self.shared.cutoffs.newest().is_some_and(|cutoff| live.user.began_by(cutoff)) {
             return None;
         }
         let outcome = live.user.apply(command, &Loaded::default(), &self.shared.rules, moment());
@@ -297,24 +297,24 @@ impl Users {
         });
     }
 
-    /// What the command looks at, the mark that it is held against, and its moment.
+    /// What the command looks at, the cutoff that it is held against, and its moment.
     async fn load(&self, user: &EntryGuard, command: &Command) -> Result<(Loaded, Moment), Failure> {
         loop {
-            // Where no tenant has a mark, it does not matter of which one the user is.
-            let has_marks = !self.shared.marks.is_empty();
+            // Where no tenant has a cutoff, it does not matter of which one the user is.
+            let has_cutoffs = !self.shared.cutoffs.is_empty();
             let mut needs = command.needs();
-            needs.profile |= needs.mark && has_marks;
-            let held_against_mark = needs.mark;
+            needs.profile |= needs.cutoff && has_cutoffs;
+            let needs_cutoff = needs.cutoff;
             let mut loaded = self.read(user, needs).await?;
-            // The moment comes first: a mark that is put in force in between lies ahead of it, and covers whatever
+            // The moment comes first: a cutoff that is put in force in between lies ahead of it, and covers whatever
             // begins now.
             let at = moment();
-            if held_against_mark && has_marks {
+            if needs_cutoff && has_cutoffs {
                 let tenant = command.tenant(&user.id, &loaded.profile, &self.shared.rules);
-                loaded.mark = self.shared.marks.get(tenant).map(|mark| mark.as_ref().clone());
+                loaded.cutoff = self.shared.cutoffs.get(tenant).map(|cutoff| cutoff.as_ref().clone());
             }
-            // The first mark of all may have come while the store was read, which was not asked for the tenant.
-            if !held_against_mark || has_marks || self.shared.marks.is_empty() {
+            // The first cutoff of all may have come while the store was read, which was not asked for the tenant.
+            if !needs_cutoff || has_cutoffs || self.shared.cutoffs.is_empty() {
                 return Ok((loaded, at));
             }
         }

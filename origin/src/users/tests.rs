@@ -5,7 +5,7 @@ use std::{pin::Pin, time::Duration};
 use futures_util::poll;
 use rollcall_core::{
     config::Settings,
-    directory::view::Mark,
+    directory::view::Cutoff,
     gateway::{Close, Encoding, Wire},
     id::{ConnId, TenantId, UserId},
     platform::Platform,
@@ -168,8 +168,8 @@ async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
     let outbox = stage.connected().await;
     let under_way = TaskTracker::new();
     let (tenant, session) = (TenantId(0), under_way.token());
-    let mut order = Box::pin(stage.users.mark(tenant, Vec::new(), String::new(), session));
-    while stage.users.mark_of(tenant).is_none() {
+    let mut order = Box::pin(stage.users.cut_off(tenant, Vec::new(), String::new(), session));
+    while stage.users.cutoff_of(tenant).is_none() {
         assert!(poll!(order.as_mut()).is_pending());
         yield_now().await;
     }
@@ -188,21 +188,21 @@ async fn an_order_to_a_tenant_reaches_who_is_about_to_be_connected() {
     let held = stage.hold_up().await;
     let mut login = Box::pin(stage.users.open(&stage.user, opening, newcomer));
     held.until_it_commits(login.as_mut()).await;
-    stage.users.shared.marks.put(TenantId(0), Mark { at: now(), exempt: Vec::new(), lifted: false });
-    let wave = stage.users.wave(TenantId(0), String::new());
-    let ((), login, ()) = tokio::join!(held.end(), login, wave);
+    stage.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    let delivery = stage.users.deliver(TenantId(0), String::new());
+    let ((), login, ()) = tokio::join!(held.end(), login, delivery);
     assert_eq!(login.unwrap(), Reply::Opened(Ok(())));
     assert_eq!(outbox.wish(), Some(Close::Kicked));
 }
 
 #[tokio::test]
-async fn an_order_that_spares_somebody_waits_for_the_rows_of_the_one_before() {
+async fn an_order_that_exempts_a_user_waits_for_the_rows_of_the_one_before() {
     let stage = Stage::new();
     let outbox = stage.connected().await;
     let (tenant, under_way) = (TenantId(0), TaskTracker::new());
-    let mark = |exempt| stage.users.mark(tenant, exempt, String::new(), under_way.token());
-    mark(Vec::new()).await.unwrap();
-    mark(vec![7]).await.unwrap();
+    let cutoff = |exempt| stage.users.cut_off(tenant, exempt, String::new(), under_way.token());
+    cutoff(Vec::new()).await.unwrap();
+    cutoff(vec![7]).await.unwrap();
     let open = "SELECT count(*) FROM record WHERE offline_at IS NULL";
     let open: i64 = stage.intruder.query_row(open, [], |row| row.get(0)).unwrap();
     assert_eq!((open, outbox.wish()), (0, Some(Close::Kicked)));
@@ -212,12 +212,12 @@ async fn an_order_that_spares_somebody_waits_for_the_rows_of_the_one_before() {
 async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused() {
     let stage = Stage::new();
     let tenant = TenantId(0);
-    let mark = |exempt| stage.users.mark(tenant, exempt, String::new(), TaskTracker::new().token());
-    mark(Vec::new()).await.unwrap();
-    let _unwritten = stage.users.shared.marks.order_locks(tenant).rows.read_owned().await;
-    mark(Vec::new()).await.expect("it spares nobody");
-    assert!(matches!(mark(vec![7]).await, Err(Failure::Unwritten)));
-    let other = stage.users.mark(TenantId(1), vec![7], String::new(), TaskTracker::new().token());
+    let cutoff = |exempt| stage.users.cut_off(tenant, exempt, String::new(), TaskTracker::new().token());
+    cutoff(Vec::new()).await.unwrap();
+    let _unwritten = stage.users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
+    cutoff(Vec::new()).await.expect("it exempts nobody");
+    assert!(matches!(cutoff(vec![7]).await, Err(Failure::Unwritten)));
+    let other = stage.users.cut_off(TenantId(1), vec![7], String::new(), TaskTracker::new().token());
     other.await.expect("what another tenant's orders wait for is its own");
 }
 
@@ -225,29 +225,29 @@ async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused
 async fn an_order_to_a_tenant_is_repeated_to_whom_it_could_not_reach() {
     let stage = Stage::new();
     let outbox = stage.connected().await;
-    stage.users.shared.marks.put(TenantId(0), Mark { at: now(), exempt: Vec::new(), lifted: false });
+    stage.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
     stage.intruder.execute_batch("ALTER TABLE user RENAME TO elsewhere").unwrap();
-    let mut wave = Box::pin(stage.users.wave(TenantId(0), String::new()));
+    let mut delivery = Box::pin(stage.users.deliver(TenantId(0), String::new()));
     // There is nothing to await: it must not give up.
-    assert!(timeout(Duration::from_millis(300), wave.as_mut()).await.is_err());
+    assert!(timeout(Duration::from_millis(300), delivery.as_mut()).await.is_err());
     assert_eq!(outbox.wish(), None);
     stage.intruder.execute_batch("ALTER TABLE elsewhere RENAME TO user").unwrap();
-    wave.await;
+    delivery.await;
     assert_eq!(outbox.wish(), Some(Close::Kicked));
 }
 
 #[tokio::test]
-async fn a_status_is_answered_from_memory_unless_a_mark_may_cover_somebody() {
+async fn a_status_is_answered_from_memory_unless_a_cutoff_may_cover_somebody() {
     let stage = Stage::new();
     let tenant = TenantId(0);
-    stage.users.mark(tenant, Vec::new(), String::new(), TaskTracker::new().token()).await.unwrap();
+    stage.users.cut_off(tenant, Vec::new(), String::new(), TaskTracker::new().token()).await.unwrap();
     let _later = stage.connected().await;
     let at_once = || stage.users.at_once(&stage.user, &Command::Status);
     assert!(matches!(at_once(), Some(Reply::Presence(all)) if all.len() == 1));
-    stage.users.shared.marks.put(TenantId(1), Mark { at: now(), exempt: Vec::new(), lifted: false });
+    stage.users.shared.cutoffs.put(TenantId(1), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
     assert_eq!(at_once(), None, "the store must be asked whether it is this user's tenant");
     assert!(stage.is_online().await);
-    stage.users.shared.marks.put(tenant, Mark { at: now(), exempt: Vec::new(), lifted: false });
+    stage.users.shared.cutoffs.put(tenant, Cutoff { at: now(), exempt: Vec::new(), lifted: false });
     assert!(!stage.is_online().await);
     assert_eq!(stage.users.at_once(&UserId::from(8), &Command::Status), Some(Reply::Presence(Vec::new())));
 }
@@ -261,16 +261,16 @@ async fn who_was_not_reached_yet_waits_for_nobody_elses_rows() {
     // Somebody is to hear of its end, so that this has to be written before the frames go.
     let watched = Change::Watched { watcher: UserId::from(9), stamp: serde_json::from_str("1").unwrap() };
     stage.users.store().commit(watched.statements(&stage.user)).await.unwrap();
-    stage.users.shared.marks.put(TenantId(0), Mark { at: now(), exempt: Vec::new(), lifted: false });
+    stage.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
     let fail = |name: &str, what: &str| {
         let trigger = format!("CREATE TRIGGER {name} BEFORE {what} BEGIN SELECT raise(ABORT, 'no'); END");
         stage.intruder.execute_batch(&trigger).unwrap();
     };
     fail("no_rows", "UPDATE ON record WHEN NEW.user = 7");
     fail("no_ties", "INSERT ON ties");
-    let mut wave = Box::pin(stage.users.wave(TenantId(0), String::new()));
+    let mut delivery = Box::pin(stage.users.deliver(TenantId(0), String::new()));
     // There is nothing to await: it is tried again each second.
-    let mut goes_on = async || assert!(timeout(Duration::from_millis(50), wave.as_mut()).await.is_err());
+    let mut goes_on = async || assert!(timeout(Duration::from_millis(50), delivery.as_mut()).await.is_err());
     while outbox.wish().is_none() {
         goes_on().await;
     }
@@ -280,5 +280,5 @@ async fn who_was_not_reached_yet_waits_for_nobody_elses_rows() {
         goes_on().await;
     }
     stage.intruder.execute_batch("DROP TRIGGER no_rows").unwrap();
-    wave.await;
+    delivery.await;
 }

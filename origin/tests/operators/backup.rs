@@ -52,7 +52,7 @@ async fn client(world: World, name: usize, ledger: Arc<Ledger>) {
     }
 }
 
-/// The status of a console's question with the configured token, which an order can only mark.
+/// The status of a console's question with the configured token, which an order can only end.
 async fn console(world: &World, order: bool) -> u16 {
     let mut request = Request::new("GET", "/api/v1/message/center/online");
     if order {
@@ -64,7 +64,7 @@ async fn console(world: &World, order: bool) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_under_load_has_every_token_kick_and_mark_that_was_answered() {
+async fn a_backup_under_load_has_every_token_kick_and_cutoff_that_was_answered() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     let server = Server::start(&data_dir, STATIC);
@@ -72,7 +72,7 @@ async fn a_backup_under_load_has_every_token_kick_and_mark_that_was_answered() {
     let (_, _socket) = world.login("101", 2).await.unwrap();
     assert_eq!(console(&world, false).await, 200);
     assert_eq!(console(&world, true).await, 200);
-    assert_eq!(console(&world, false).await, 401, "the order left a mark");
+    assert_eq!(console(&world, false).await, 401, "the order left a cutoff");
 
     let ledger = Arc::new(Ledger::default());
     let clients: Vec<_> =
@@ -115,7 +115,7 @@ async fn a_backup_under_load_has_every_token_kick_and_mark_that_was_answered() {
         assert!(right, "{verdict}, kicked before: {}", kicked.contains(token));
     }
     assert!(kicked.len() >= CLIENTS, "the load was too small to show anything");
-    assert_eq!(console(&world, false).await, 401, "the mark is in the backup");
+    assert_eq!(console(&world, false).await, 401, "the cutoff is in the backup");
     assert!(world.status("101").await.unwrap().connections.is_empty(), "sockets are not restored");
     let admin = world.admin_token().await.unwrap();
     let ended_records =

@@ -1,4 +1,4 @@
-//! Orders to whole tenants: the mark in shard 0, and the waves that follow it.
+//! Orders to whole tenants: the cutoff in shard 0, and the deliveries that follow it.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use worker::Env;
 use super::{ask, unexpected};
 use crate::{
     backend,
-    cache::BELIEVED,
+    cache::CACHE_SPAN,
     clock::{self, Pause},
     stub::CallError,
     together,
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
-/// Puts a mark in force. The answer comes after the mark's instant, so that no isolate remembers a time before it.
-pub(crate) async fn mark(
+/// Puts a cutoff in force. The answer comes after the cutoff's instant, so that no isolate remembers a time before it.
+pub(crate) async fn cut_off(
     env: &Env,
     tenant: TenantId,
     shards: u32,
@@ -27,17 +27,17 @@ pub(crate) async fn mark(
     notice: String,
 ) -> Result<(), CallError> {
     settle(env, tenant, shards, &exempt, &notice).await?;
-    let DirectoryAnswer::Marked(at) =
-        ask(env, tenant, 0, shards, DirectoryAsk::SetMark { exempt, notice }).await?
+    let DirectoryAnswer::CutoffSet(at) =
+        ask(env, tenant, 0, shards, DirectoryAsk::SetCutoff { exempt, notice }).await?
     else {
         return Err(unexpected());
     };
     // The shard's clock may be another machine's; no memory is older than this in any case.
-    Pause::of(at.since(clock::now()).min(2 * BELIEVED) + Duration::from_millis(1)).await;
+    Pause::of(at.since(clock::now()).min(2 * CACHE_SPAN) + Duration::from_millis(1)).await;
     Ok(())
 }
 
-/// A tenant has one mark. What the one before took from users whom the next spares is written down with them.
+/// A tenant has one cutoff. What the previous one revoked of users that the next one exempts is stored with the users.
 async fn settle(
     env: &Env,
     tenant: TenantId,
@@ -45,24 +45,24 @@ async fn settle(
     exempt: &[i64],
     notice: &str,
 ) -> Result<(), CallError> {
-    let before = ask(env, tenant, 0, shards, DirectoryAsk::Mark).await?;
-    if matches!(before, DirectoryAnswer::Mark(None)) {
+    let before = ask(env, tenant, 0, shards, DirectoryAsk::Cutoff).await?;
+    if matches!(before, DirectoryAnswer::Cutoff(None)) {
         return Ok(());
     }
     let settled = exempt.iter().map(|user| {
-        let order = ForceOff::Marked { within: Some(tenant), notice: notice.to_owned(), settle: true };
+        let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: true };
         let user = UserId::from(*user);
         async move { backend::run(env, &user, Command::ForceOff(order)).await.map(drop) }
     });
     together::all_or_error(settled).await.map(drop)
 }
 
-/// Lifts the mark; false if there is none. The answer comes when no isolate remembers it.
-pub(crate) async fn unmark(env: &Env, tenant: TenantId, shards: u32) -> Result<bool, CallError> {
-    match ask(env, tenant, 0, shards, DirectoryAsk::LiftMark).await? {
+/// Lifts the cutoff; false if there is none. The answer comes when no isolate remembers it.
+pub(crate) async fn lift_cutoff(env: &Env, tenant: TenantId, shards: u32) -> Result<bool, CallError> {
+    match ask(env, tenant, 0, shards, DirectoryAsk::LiftCutoff).await? {
         DirectoryAnswer::Lifted(lifted) => {
             if lifted {
-                Pause::of(BELIEVED).await;
+                Pause::of(CACHE_SPAN).await;
             }
             Ok(lifted)
         }

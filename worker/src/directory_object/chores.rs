@@ -1,4 +1,4 @@
-//! What a shard does by itself, all by the one alarm: the audit of live records, the sweep of old ones, and the waves of an
+//! What a shard does by itself, all by the one alarm: the audit of live records, the sweep of old ones, and the deliveries of an
 //! order.
 
 use std::time::Duration;
@@ -25,13 +25,13 @@ const LATER: Duration = Duration::from_secs(60);
 impl Shard {
     /// The alarm's moment. Never fails towards the runtime, whose own retries end after six.
     pub(super) async fn ring(&self) {
-        let walked = self.walk().await.inspect_err(|failure| {
-            tracing::error!(%failure, "a step of a wave could not be done");
+        let delivered = self.continue_delivery().await.inspect_err(|failure| {
+            tracing::error!(%failure, "a step of a delivery could not be done");
         });
         let done = self.do_chores().await.inspect_err(|failure| {
             tracing::error!(%failure, "a shard's chores could not be done");
         });
-        self.arm(walked.is_err() || done.is_err());
+        self.arm(delivered.is_err() || done.is_err());
     }
 
     /// Sets the alarm for what is next. Without anything there is none; after a failure it comes later.
@@ -45,8 +45,8 @@ impl Shard {
 
     fn next(&self) -> Result<Option<Timestamp>, Failure> {
         let chores = self.progress()?.map(|progress| progress.next());
-        let wave = self.wave()?.map(|wave| wave.next_at);
-        Ok(chores.into_iter().chain(wave).min())
+        let delivery = self.delivery()?.map(|delivery| delivery.next_at);
+        Ok(chores.into_iter().chain(delivery).min())
     }
 
     /// Does what is due, until no record is left.

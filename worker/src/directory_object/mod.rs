@@ -5,10 +5,10 @@
 
 mod audit;
 mod chores;
+mod deliver;
 mod import;
 mod order;
 mod publish;
-mod walk;
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
@@ -83,10 +83,10 @@ impl Shard {
             DirectoryAsk::Publish(records) => self.publish(&records, shards).await,
             DirectoryAsk::Layout => self.layout(shards),
             DirectoryAsk::Query(statements) => self.query(statements, shards),
-            DirectoryAsk::Mark => self.stored_mark().map(DirectoryAnswer::Mark),
-            DirectoryAsk::SetMark { exempt, notice } => self.set_mark(exempt, notice, shards).await,
-            DirectoryAsk::Spread { mark, notice } => self.begin_wave(mark, notice, shards),
-            DirectoryAsk::LiftMark => self.lift_mark(),
+            DirectoryAsk::Cutoff => self.stored_cutoff().map(DirectoryAnswer::Cutoff),
+            DirectoryAsk::SetCutoff { exempt, notice } => self.set_cutoff(exempt, notice, shards).await,
+            DirectoryAsk::Deliver { cutoff, notice } => self.begin_delivery(cutoff, notice, shards),
+            DirectoryAsk::LiftCutoff => self.lift_cutoff(),
             DirectoryAsk::Import(records) => self.import(&records, shards).await,
             DirectoryAsk::EndImports { users, at } => self.end_imports(&users, at, shards),
             DirectoryAsk::Repair { known, gone } => self.repair(&known, &gone, shards),

@@ -1,93 +1,95 @@
-//! A tenant's order: the mark, which shard 0 keeps for all, and the beginning of its waves.
+//! A tenant's order: the cutoff, which shard 0 keeps for all, and the beginning of its deliveries.
 
 use rollcall_core::{
-    directory::{upsert, view::Mark},
+    directory::{upsert, view::Cutoff},
     shard::{
-        mark::{self, Stored},
-        wave::{self, Wave},
+        cutoff::{self, Stored},
+        delivery::{self, Delivery},
     },
     store::Statement,
 };
 
 use super::{Failure, Shard};
 use crate::{
-    cache::BELIEVED,
+    cache::CACHE_SPAN,
     clock, directory, together,
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
 impl Shard {
     /// The order in force, if there ever was one.
-    pub(super) fn stored_mark(&self) -> Result<Option<Stored>, Failure> {
-        let rows = self.sql().read(&mark::get(self.tenant()?))?.unwrap_or_default();
-        mark::read(&rows).map_err(|problem| Failure::Other(problem.to_owned()))
+    pub(super) fn stored_cutoff(&self) -> Result<Option<Stored>, Failure> {
+        let rows = self.sql().read(&cutoff::get(self.tenant()?))?.unwrap_or_default();
+        cutoff::read(&rows).map_err(|problem| Failure::Other(problem.to_owned()))
     }
 
-    /// Puts an order in force, with the beginning of its wave in one transaction, and tells the other shards. When one of
+    /// Puts an order in force, with the beginning of its delivery in one transaction, and tells the other shards. When one of
     /// them cannot be told now, the alarm goes on with it.
-    pub(super) async fn set_mark(
+    pub(super) async fn set_cutoff(
         &self,
         exempt: Vec<i64>,
         notice: String,
         shards: u32,
     ) -> Result<DirectoryAnswer, Failure> {
         // For so long may an isolate go on without having heard of it. What it lets in meanwhile is covered.
-        let ahead = clock::now() + BELIEVED;
-        let before = self.stored_mark()?.map_or(ahead, |stored| stored.mark.at);
-        let mark = Mark { at: ahead.max(before), exempt, lifted: false };
-        let at = mark.at;
+        let ahead = clock::now() + CACHE_SPAN;
+        let before = self.stored_cutoff()?.map_or(ahead, |stored| stored.cutoff.at);
+        let cutoff = Cutoff { at: ahead.max(before), exempt, lifted: false };
+        let at = cutoff.at;
         let mut statements = self.first(shards)?;
-        statements.push(mark::set(self.tenant()?, &mark));
-        let wave = Wave::new(mark, notice);
-        statements.extend(self.beginning(&wave)?);
+        statements.push(cutoff::set(self.tenant()?, &cutoff));
+        let delivery = Delivery::new(cutoff, notice);
+        statements.extend(self.beginning(&delivery)?);
         self.sql().write(&statements)?;
         self.arm(false);
-        self.spread(&wave, shards).await?;
-        Ok(DirectoryAnswer::Marked(at))
+        self.distribute(&delivery, shards).await?;
+        Ok(DirectoryAnswer::CutoffSet(at))
     }
 
     /// Lifts the order in force, if there is one.
-    pub(super) fn lift_mark(&self) -> Result<DirectoryAnswer, Failure> {
-        let in_force = self.stored_mark()?.is_some_and(|stored| !stored.mark.lifted);
+    pub(super) fn lift_cutoff(&self) -> Result<DirectoryAnswer, Failure> {
+        let in_force = self.stored_cutoff()?.is_some_and(|stored| !stored.cutoff.lifted);
         if in_force {
-            self.change(&[mark::lift(self.tenant()?)])?;
+            self.change(&[cutoff::lift(self.tenant()?)])?;
         }
         Ok(DirectoryAnswer::Lifted(in_force))
     }
 
     /// Shard 0 has an order for the users of this shard. Said any number of times, begun once.
-    pub(super) fn begin_wave(
+    pub(super) fn begin_delivery(
         &self,
-        mark: Mark,
+        cutoff: Cutoff,
         notice: String,
         shards: u32,
     ) -> Result<DirectoryAnswer, Failure> {
-        let mut wave = Wave::new(mark, notice);
-        wave.is_spread = true;
-        if self.wave()?.is_some_and(|under_way| !wave.replaces(&under_way)) {
+        let mut delivery = Delivery::new(cutoff, notice);
+        delivery.is_distributed = true;
+        if self.delivery()?.is_some_and(|under_way| !delivery.replaces(&under_way)) {
             return Ok(DirectoryAnswer::Done);
         }
         let mut statements = self.first(shards)?;
-        statements.extend(self.beginning(&wave)?);
+        statements.extend(self.beginning(&delivery)?);
         self.sql().write(&statements)?;
         self.arm(false);
         Ok(DirectoryAnswer::Done)
     }
 
     /// Imported records have no user who would end them: they end with the order itself.
-    fn beginning(&self, wave: &Wave) -> Result<[Statement; 2], Failure> {
-        let imports = upsert::end_imports_of_tenant(self.tenant()?, &wave.mark.exempt, wave.mark.at);
-        Ok([imports, wave::keep(wave)])
+    fn beginning(&self, delivery: &Delivery) -> Result<[Statement; 2], Failure> {
+        let imports =
+            upsert::end_imports_of_tenant(self.tenant()?, &delivery.cutoff.exempt, delivery.cutoff.at);
+        Ok([imports, delivery::keep(delivery)])
     }
 
     /// Tells every other shard.
-    pub(super) async fn spread(&self, wave: &Wave, shards: u32) -> Result<(), Failure> {
+    pub(super) async fn distribute(&self, delivery: &Delivery, shards: u32) -> Result<(), Failure> {
         let tenant = self.tenant()?;
         let told = (1..shards).map(|index| {
-            let spread = DirectoryAsk::Spread { mark: wave.mark.clone(), notice: wave.notice.clone() };
-            directory::tell(&self.env, tenant, index, shards, spread)
+            let deliver =
+                DirectoryAsk::Deliver { cutoff: delivery.cutoff.clone(), notice: delivery.notice.clone() };
+            directory::tell(&self.env, tenant, index, shards, deliver)
         });
         together::all_or_error(told).await.map_err(|error| Failure::Other(error.0))?;
-        self.change(&[wave::spread(wave)]).map(drop)
+        self.change(&[delivery::distributed(delivery)]).map(drop)
     }
 }

@@ -58,8 +58,8 @@ impl Shard {
             return Ok(None);
         }
         let progress = progress::Progress::begin(clock::now(), self.audit_every()?);
-        let wave = self.wave()?.map(|wave| wave.next_at);
-        self.set_alarm(wave.map_or(progress.next(), |wave| wave.min(progress.next())));
+        let delivery = self.delivery()?.map(|delivery| delivery.next_at);
+        self.set_alarm(delivery.map_or(progress.next(), |delivery| delivery.min(progress.next())));
         Ok(Some(progress::keep(&progress)))
     }
 

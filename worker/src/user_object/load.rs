@@ -11,27 +11,27 @@ use rollcall_core::{
 };
 
 use super::{Object, run::Failure};
-use crate::wire::Belief;
+use crate::wire::CachedCutoff;
 
 impl Object {
-    /// What the command looks at. Nothing may be done under the mark of a tenant that is not the user's.
+    /// What the command looks at. Nothing may be done under the cutoff of a tenant that is not the user's.
     pub(super) fn load(
         &self,
         user: &User,
         command: &Command,
-        belief: Option<&Belief>,
+        cached: Option<&CachedCutoff>,
         rules: &Rules,
         now: Timestamp,
     ) -> Result<Loaded, Failure> {
         let mut needs = command.needs();
-        needs.profile |= needs.mark && may_move(user.id(), rules);
+        needs.profile |= needs.cutoff && may_move(user.id(), rules);
         let mut loaded = self.read(&needs, user, now)?;
-        if needs.mark {
+        if needs.cutoff {
             let home = command.tenant(user.id(), &loaded.profile, rules);
-            let Some(belief) = belief.filter(|belief| belief.tenant == home) else {
+            let Some(cached) = cached.filter(|cached| cached.tenant == home) else {
                 return Err(Failure::OtherTenant(home));
             };
-            loaded.mark.clone_from(&belief.mark);
+            loaded.cutoff.clone_from(&cached.cutoff);
         }
         Ok(loaded)
     }

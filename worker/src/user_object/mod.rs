@@ -35,7 +35,7 @@ use crate::{
     config::{self, Configuration},
     sql::{Sql, Tables},
     stub::{CONSOLE_HEADER, UPGRADE_HEADER},
-    wire::{self, Belief, ConsoleUpgrade, Upgrade, UserAnswer, UserAsk},
+    wire::{self, CachedCutoff, ConsoleUpgrade, Upgrade, UserAnswer, UserAsk},
 };
 
 /// The Durable Object of a user.
@@ -131,32 +131,32 @@ impl DurableObject for UserObject {
 impl Object {
     /// A client wants in. 101 with its socket, or 200 with the reply that refuses it.
     async fn upgrade(self: Rc<Self>, header: &str) -> worker::Result<Response> {
-        let Upgrade { opening, greeting, belief } = match wire::read_header(header) {
+        let Upgrade { opening, greeting, cached } = match wire::read_header(header) {
             Ok(upgrade) => upgrade,
             Err(error) => return respond(&UserAnswer::Failed(error.to_string())),
         };
-        self.open(&Command::Open(Box::new(opening)), greeting, belief).await
+        self.open(&Command::Open(Box::new(opening)), greeting, cached).await
     }
 
     /// A console wants in.
     async fn upgrade_console(self: Rc<Self>, header: &str) -> worker::Result<Response> {
-        let ConsoleUpgrade { opening, belief } = match wire::read_header(header) {
+        let ConsoleUpgrade { opening, cached } = match wire::read_header(header) {
             Ok(upgrade) => upgrade,
             Err(error) => return respond(&UserAnswer::Failed(error.to_string())),
         };
         let greeting = opening.talk.as_ref().and_then(|talk| talk.greeting()).map(str::to_owned);
-        self.open(&Command::OpenConsole(Box::new(opening)), greeting, Some(belief)).await
+        self.open(&Command::OpenConsole(Box::new(opening)), greeting, Some(cached)).await
     }
 
     async fn open(
         self: Rc<Self>,
         command: &Command,
         greeting: Option<String>,
-        belief: Option<Belief>,
+        cached: Option<CachedCutoff>,
     ) -> worker::Result<Response> {
         let pair = WebSocketPair::new()?;
         let arriving = Some(Arriving { socket: pair.server, greeting });
-        match self.run(command, With { arriving, belief, on: None }).await {
+        match self.run(command, With { arriving, cached, on: None }).await {
             Ok(Reply::Opened(Ok(()))) => Response::from_websocket(pair.client),
             Ok(reply) => respond(&UserAnswer::Reply(reply)),
             Err(failure) => respond(&failed(&failure)),
@@ -166,7 +166,7 @@ impl Object {
     async fn answer(self: Rc<Self>, ask: UserAsk) -> UserAnswer {
         let answered = match ask {
             UserAsk::Run(command) => self.obey(&command, None).await,
-            UserAsk::RunUnder(command, belief) => self.obey(&command, Some(belief)).await,
+            UserAsk::RunUnder(command, cached) => self.obey(&command, Some(cached)).await,
             UserAsk::Records(ids) => {
                 self.clone().drop_silent().await;
                 self.records(ids).map(UserAnswer::Records)
@@ -175,11 +175,15 @@ impl Object {
         answered.unwrap_or_else(|failure| failed(&failure))
     }
 
-    async fn obey(self: Rc<Self>, command: &Command, belief: Option<Belief>) -> Result<UserAnswer, Failure> {
+    async fn obey(
+        self: Rc<Self>,
+        command: &Command,
+        cached: Option<CachedCutoff>,
+    ) -> Result<UserAnswer, Failure> {
         if *command == Command::Status {
             self.clone().drop_silent().await;
         }
-        self.run(command, With { belief, ..With::default() }).await.map(UserAnswer::Reply)
+        self.run(command, With { cached, ..With::default() }).await.map(UserAnswer::Reply)
     }
 
     /// A message came.
@@ -206,7 +210,7 @@ impl Object {
             self.hang_up(connection, ws, None).await;
             return;
         }
-        self.look_for_mark();
+        self.look_for_cutoff();
     }
 
     /// A socket is gone.

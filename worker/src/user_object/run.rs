@@ -16,12 +16,12 @@ use super::{
     sockets::{Arriving, Held},
 };
 use crate::{
-    cache::BELIEVED,
+    cache::CACHE_SPAN,
     clock::{self, NoEntropy},
-    marks,
+    cutoffs,
     sql::SqlError,
     stub::CallError,
-    wire::Belief,
+    wire::CachedCutoff,
 };
 
 /// A command was not carried out, or the directory has not heard of it.
@@ -42,12 +42,12 @@ pub(super) enum Failure {
     /// The object has no user's name; nothing happened.
     #[error("the object does not know whose it is")]
     Nobody,
-    /// The command was to be held against another tenant's mark; nothing happened.
+    /// The command was to be held against another tenant's cutoff; nothing happened.
     #[error("the user is at home in tenant {0}")]
     OtherTenant(TenantId),
     /// Nothing happened.
-    #[error("the mark of the user's tenant is not known: {0}")]
-    NoMark(CallError),
+    #[error("the cutoff of the user's tenant is not known: {0}")]
+    CutoffUnknown(CallError),
     /// The connection cannot be kept; nothing happened.
     #[error(transparent)]
     TooBig(#[from] TooBig),
@@ -63,16 +63,16 @@ pub(super) struct With<'a> {
     pub(super) arriving: Option<Arriving>,
     /// The socket that the command is about.
     pub(super) on: Option<&'a WebSocket>,
-    /// The mark that the command is held against, as its giver knows it.
-    pub(super) belief: Option<Belief>,
+    /// The cutoff that the command is held against, as its giver knows it.
+    pub(super) cached: Option<CachedCutoff>,
 }
 
 impl Object {
     /// Gives the user a command and waits until all of its outcome has happened.
     pub(super) async fn run(self: Rc<Self>, command: &Command, with: With<'_>) -> Result<Reply, Failure> {
-        let With { arriving, on, belief } = with;
-        let belief = match belief {
-            None if command.needs().mark => Some(self.own_belief().await?),
+        let With { arriving, on, cached } = with;
+        let cached = match cached {
+            None if command.needs().cutoff => Some(self.own_cutoff().await?),
             other => other,
         };
         // From here to the end of the commit there is no waiting.
@@ -90,9 +90,9 @@ impl Object {
             .with_consoles(live().filter_map(Held::console).cloned().collect());
         let understood = user.understand(command);
         let command = understood.as_ref();
-        let at = moment_under(belief.as_ref())?;
-        let loaded = self.load(&user, command, belief.as_ref(), &configuration.rules, at.now)?;
-        let overdue = user.is_overdue(&loaded, &configuration.rules);
+        let at = moment_under(cached.as_ref())?;
+        let loaded = self.load(&user, command, cached.as_ref(), &configuration.rules, at.now)?;
+        let has_cut_off = user.has_cut_off_sockets(&loaded, &configuration.rules);
         let Outcome { reply, changes, actions, wake_at } =
             user.apply(command, &loaded, &configuration.rules, at);
         check_sizes(&actions)?;
@@ -108,22 +108,22 @@ impl Object {
         }
         let sockets = Sockets(held.into_iter().map(|held| (held.id(), held.ws)).collect());
         self.clone().carry_out(command, actions, sockets, arriving).await?;
-        if overdue && id.number().is_none() && !matches!(command, Command::ForceOff(_)) {
-            self.obey_mark();
+        if has_cut_off && id.number().is_none() && !matches!(command, Command::ForceOff(_)) {
+            self.close_cut_off_sockets();
         }
         Ok(reply)
     }
 
-    /// Has the sockets closed that the tenant's mark covers, after this event's answer. Orders reach users by their
-    /// records; one whose name is no number has none, and obeys when it learns of the mark.
-    fn obey_mark(self: Rc<Self>) {
+    /// Has the sockets closed that the tenant's cutoff covers, after this event's answer. Orders reach users by their
+    /// records; one whose name is no number has none, and obeys when it learns of the cutoff.
+    fn close_cut_off_sockets(self: Rc<Self>) {
         // Only consoles are told the notice, and only users with numbers have those.
-        let order = ForceOff::Marked { within: None, notice: String::new(), settle: false };
+        let order = ForceOff::CutOff { within: None, notice: String::new(), settle: false };
         self.run_later(Command::ForceOff(order));
     }
 
-    /// Looks for a mark to obey, after this event.
-    pub(super) fn look_for_mark(self: Rc<Self>) {
+    /// Looks for a cutoff to obey, after this event.
+    pub(super) fn look_for_cutoff(self: Rc<Self>) {
         if self.user().is_ok_and(|user| user.number().is_none()) {
             self.run_later(Command::Status);
         }
@@ -138,21 +138,21 @@ impl Object {
         });
     }
 
-    /// The mark of the user's tenant, where nobody brought it along.
-    async fn own_belief(&self) -> Result<Belief, Failure> {
+    /// The cutoff of the user's tenant, where nobody brought it along.
+    async fn own_cutoff(&self) -> Result<CachedCutoff, Failure> {
         let configuration = self.configuration()?;
         let home = self.home(&self.user()?, &configuration.rules, clock::now())?;
         let shards = configuration.settings.presence.directory_shards;
-        marks::believed(&self.env, home, shards).await.map_err(Failure::NoMark)
+        cutoffs::cached(&self.env, home, shards).await.map_err(Failure::CutoffUnknown)
     }
 }
 
-/// Now; but no later than the belief reaches. A mark that was put in force since lies beyond that moment, so what
+/// Now; but no later than the cached cutoff reaches. A cutoff that was put in force since lies beyond that moment, so what
 /// begins without having heard of it is covered by it, however long the way here was
-/// (`docs/rules/edge.md#marks`).
-fn moment_under(belief: Option<&Belief>) -> Result<Moment, NoEntropy> {
+/// (`docs/rules/edge.md#cutoffs`).
+fn moment_under(cached: Option<&CachedCutoff>) -> Result<Moment, NoEntropy> {
     let at = clock::moment()?;
-    let reach = belief.map(|belief| belief.asked + BELIEVED);
+    let reach = cached.map(|cached| cached.asked + CACHE_SPAN);
     Ok(Moment { now: reach.map_or(at.now, |reach| reach.min(at.now)), ..at })
 }
 

@@ -31,7 +31,7 @@ pub fn by_ids(ids: impl IntoIterator<Item = RecordId>) -> Statement {
 }
 
 /// Live records of a tenant that have no end written down, by id, after `after`: a cursor for audits and for
-/// the waves of a tenant-wide order. Whether a mark covers them is the reader's to judge.
+/// the deliveries of a tenant-wide order. Whether a cutoff covers them is the reader's to judge.
 pub fn open_records(tenant: TenantId, after: Option<RecordId>, limit: u32) -> Statement {
     Statement::new(
         format!(

@@ -7,7 +7,7 @@ use crate::{
         page::{Merge, Step},
         query::{ListQuery, by_ids, detail, list, open_records},
         upsert,
-        view::{Mark, View},
+        view::{Cutoff, View},
         zone::Zone,
     },
     id::TenantId,
@@ -21,8 +21,8 @@ fn view() -> View {
     View::at(Timestamp::from_millis(5))
 }
 
-fn marked() -> View {
-    View { mark: Some(Mark { at: Timestamp::from_millis(4), exempt: vec![1], lifted: false }), ..view() }
+fn cut_off() -> View {
+    View { cutoff: Some(Cutoff { at: Timestamp::from_millis(4), exempt: vec![1], lifted: false }), ..view() }
 }
 
 fn query(kind: Kind, given: &[(&str, &str)]) -> ListQuery {
@@ -60,7 +60,7 @@ fn the_default_list_walks_an_index_in_its_order() {
         "SEARCH COVERING INDEX record_by_tenant (tenant=?)",
         "SEARCH COVERING INDEX record_by_tenant (tenant>?)",
     ];
-    for view in [view(), marked()] {
+    for view in [view(), cut_off()] {
         for direction in ["ASC", "DESC"] {
             assert_eq!(list_ways(Kind::List, &[("orderSort", direction)], &view), tenant);
         }
@@ -91,13 +91,13 @@ fn a_list_in_another_order_walks_the_index_of_its_column() {
         "SEARCH COVERING INDEX record_open (tenant=?)",
     ];
     assert_eq!(list_ways(Kind::List, &[("orderBy", "offlineDate")], &view()), stages);
-    assert_eq!(list_ways(Kind::List, &[("orderBy", "offlineDate")], &marked()), stages);
+    assert_eq!(list_ways(Kind::List, &[("orderBy", "offlineDate")], &cut_off()), stages);
 }
 
 #[test]
-fn liveness_is_answered_by_the_index_of_open_rows_with_a_mark_and_without() {
+fn liveness_is_answered_by_the_index_of_open_rows_with_a_cutoff_and_without() {
     let open = ["SEARCH COVERING INDEX record_open (tenant=?)"];
-    for view in [view(), marked()] {
+    for view in [view(), cut_off()] {
         assert_eq!(list_ways(Kind::List, &[("online", "true")], &view), open);
         assert_eq!(list_ways(Kind::List, &[("online", "true"), ("orderBy", "userId")], &view), open);
         let since = filter("onlineDate", "GREATER_THAN", "2025-07-16 10:00:00");
@@ -193,7 +193,7 @@ fn a_merge_counts_and_samples_along_the_index_of_its_order() {
 
 #[test]
 fn single_records_and_walks_read_what_they_return() {
-    assert_eq!(ways(&detail(TENANT, 1, &marked())), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
+    assert_eq!(ways(&detail(TENANT, 1, &cut_off())), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
     assert_eq!(ways(&open_records(TENANT, None, 5)), ["SEARCH INDEX record_open (tenant=? AND id>?)"]);
     assert_eq!(ways(&by_ids([sample(1).id])), Vec::<String>::new());
     let plan = Database::new().plan(&by_ids([sample(1).id]));

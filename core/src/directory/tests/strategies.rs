@@ -8,7 +8,7 @@ use crate::{
         membership::Membership,
         query::{Direction, Order, OrderBy},
         record::{Record, Source},
-        view::{Mark, View},
+        view::{Cutoff, View},
     },
     id::{RecordId, TenantId},
     time::Timestamp,
@@ -79,8 +79,8 @@ pub(super) fn records(count: std::ops::Range<usize>) -> impl Strategy<Value = Ve
 }
 
 pub(super) fn view() -> impl Strategy<Value = View> {
-    let mark = (instant(), vec(user(), 0..3)).prop_map(|(at, exempt)| Mark { at, exempt, lifted: false });
-    (instant(), option::weighted(0.4, mark)).prop_map(|(now, mark)| View { now, mark })
+    let cutoff = (instant(), vec(user(), 0..3)).prop_map(|(at, exempt)| Cutoff { at, exempt, lifted: false });
+    (instant(), option::weighted(0.4, cutoff)).prop_map(|(now, cutoff)| View { now, cutoff })
 }
 
 pub(super) fn order() -> impl Strategy<Value = Order> {

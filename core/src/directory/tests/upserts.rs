@@ -160,7 +160,7 @@ fn a_force_off_ends_imports_of_its_users_in_its_tenant_and_nothing_else() {
 }
 
 #[test]
-fn a_tenant_order_ends_imports_that_its_mark_covers() {
+fn a_tenant_order_ends_imports_that_its_cutoff_covers() {
     let import =
         |id, user, online| Record { user, online_at: at(online), source: Source::Import, ..sample(id) };
     let database = Database::holding(&[import(1, 1, 50), import(2, 2, 50), import(3, 1, 101), sample(4)]);

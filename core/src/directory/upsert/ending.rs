@@ -20,7 +20,7 @@ pub fn end_imports_of_users(tenant: TenantId, users: &[i64], at: Timestamp) -> S
     binder.statement(format!("{update} AND user IN {users}"))
 }
 
-/// Ends the imported records of a tenant that a mark at `at` covers: opened by then, and not of an exempt user.
+/// Ends the imported records of a tenant that a cutoff at `at` covers: opened by then, and not of an exempt user.
 pub fn end_imports_of_tenant(tenant: TenantId, exempt: &[i64], at: Timestamp) -> Statement {
     let mut binder = Binder::default();
     let update = end_imports(&mut binder, Index::Open, tenant, at);

@@ -70,7 +70,7 @@ impl User {
         Outcome { changes, wake_at, ..Outcome::of(Reply::Done) }
     }
 
-    /// The platforms that may be told: those of connections that the tenant's mark does not cover.
+    /// The platforms that may be told: those of connections that the tenant's cutoff does not cover.
     fn visible(&self, loaded: &Loaded, rules: &Rules) -> PlatformSet {
         self.presence(loaded, rules).iter().map(|presence| presence.platform).collect()
     }

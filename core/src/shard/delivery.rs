@@ -1,14 +1,14 @@
-//! How far a tenant-wide order has reached the sockets of a shard's users (`docs/rules/edge.md#orders`).
+//! The delivery of a tenant order to the sockets of a shard's users, and its progress (`docs/rules/edge.md#orders`).
 //!
-//! The [mark](super::mark) is in force by itself; a wave only brings frames and closes, and has the ends written down.
-//! It walks the shard's live records in steps, by alarm, and is over when a round has reached everybody.
+//! The [cutoff](super::cutoff) is in force by itself. A delivery sends the frames and closes, and has the ends stored. It
+//! walks the shard's live records in steps, by alarm, and is over when one round has reached every user.
 
 use std::time::Duration;
 
 use crate::{
     directory::{
         record::{Record, Source},
-        view::Mark,
+        view::Cutoff,
     },
     id::RecordId,
     json, sorted,
@@ -18,49 +18,49 @@ use crate::{
 
 /// Records that one step visits. Each may be a call to another object.
 pub const STEP: u32 = 500;
-/// A record may come so late after its connection opened: there is a round after that.
+/// The longest time between the opening of a connection and the arrival of its record: one more round follows it.
 const LATE: Duration = Duration::from_secs(15);
-/// The longest pause before a round for those whom the one before has not reached.
+/// The longest pause before a round that retries users whom the previous one did not reach.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// An order on its way.
+/// An order under delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wave {
-    /// What it brings about.
-    pub mark: Mark,
-    /// What sockets of the message center are told before they are closed.
+pub struct Delivery {
+    /// The cutoff that the order set.
+    pub cutoff: Cutoff,
+    /// The message that consoles get before they are closed.
     pub notice: String,
-    /// Whether every other shard has it too; shard 0 sees to that.
-    pub is_spread: bool,
+    /// Whether every other shard has the order. Shard 0 distributes it.
+    pub is_distributed: bool,
     /// The last record that this round visited; `None` at its beginning.
     pub visited: Option<RecordId>,
-    /// Whether somebody could not be reached in this round.
+    /// Whether this round failed to reach a user.
     pub missed: bool,
     /// Rounds that ended.
     pub rounds: u32,
-    /// When it goes on.
+    /// When the next step is due.
     pub next_at: Timestamp,
 }
 
-impl Wave {
-    /// A new one. It begins when nothing can open any more that it is about.
-    pub const fn new(mark: Mark, notice: String) -> Self {
-        let next_at = mark.at;
-        Self { mark, notice, is_spread: false, visited: None, missed: false, rounds: 0, next_at }
+impl Delivery {
+    /// A new delivery. Its first step is due at the cutoff's instant, when no more covered connection can open.
+    pub const fn new(cutoff: Cutoff, notice: String) -> Self {
+        let next_at = cutoff.at;
+        Self { cutoff, notice, is_distributed: false, visited: None, missed: false, rounds: 0, next_at }
     }
 
-    /// Whether it takes the place of what is under way: it does, unless that is itself or a later one.
+    /// Whether this delivery replaces `other`, which is under way: unless that is the same order or a later one.
     pub fn replaces(&self, other: &Self) -> bool {
-        self.mark.at >= other.mark.at && (&self.mark, &self.notice) != (&other.mark, &other.notice)
+        self.cutoff.at >= other.cutoff.at && (&self.cutoff, &self.notice) != (&other.cutoff, &other.notice)
     }
 
-    /// Of these records, the users whom the order takes off.
-    pub fn reached(&self, records: &[Record]) -> Vec<i64> {
-        let covered = |record: &&Record| record.source == Source::Live && self.mark.covers(record);
+    /// The users of those records that the order ends.
+    pub fn covered_users(&self, records: &[Record]) -> Vec<i64> {
+        let covered = |record: &&Record| record.source == Source::Live && self.cutoff.covers(record);
         sorted::set(records.iter().filter(covered).map(|record| record.user))
     }
 
-    /// The wave after a step that visited these records and `missed` somebody; `None` when it is over.
+    /// The delivery after a step that visited these records and `missed` somebody; `None` when it is over.
     #[must_use]
     pub fn after(mut self, visited: &[Record], missed: bool, now: Timestamp) -> Option<Self> {
         self.missed |= missed;
@@ -69,54 +69,54 @@ impl Wave {
             self.next_at = now;
             return Some(self);
         }
-        let late = self.mark.at + LATE;
+        let late = self.cutoff.at + LATE;
         if !self.missed && now >= late {
             return None;
         }
-        // Whoever was reached has no open record any more, so another round visits the others only.
+        // Users that were reached have no open record any more, so another round visits the others only.
         let pause = Duration::from_secs(1 << self.rounds.min(16)).min(LONGEST_PAUSE);
         self.next_at = if self.missed { now + pause } else { late };
         Some(Self { visited: None, missed: false, rounds: self.rounds.saturating_add(1), ..self })
     }
 }
 
-/// Keeps the wave, in the place of any other.
-pub fn keep(wave: &Wave) -> Statement {
+/// Stores the delivery in place of any other.
+pub fn keep(delivery: &Delivery) -> Statement {
     Statement::new(
         "INSERT OR REPLACE INTO wave (id, at, exempt, notice, is_spread, visited, missed, rounds, next_at) \
          VALUES (1, ?1, ?2, ?3, ?4, CAST(?5 AS INTEGER), ?6, ?7, ?8)",
         [
-            wave.mark.at.millis().into(),
-            exempt(wave),
-            wave.notice.clone().into(),
-            Value::Int(wave.is_spread.into()),
-            Value::wide(wave.visited.map_or(0, RecordId::number)),
-            Value::Int(wave.missed.into()),
-            Value::Int(wave.rounds.into()),
-            wave.next_at.millis().into(),
+            delivery.cutoff.at.millis().into(),
+            exempt(delivery),
+            delivery.notice.clone().into(),
+            Value::Int(delivery.is_distributed.into()),
+            Value::wide(delivery.visited.map_or(0, RecordId::number)),
+            Value::Int(delivery.missed.into()),
+            Value::Int(delivery.rounds.into()),
+            delivery.next_at.millis().into(),
         ],
     )
 }
 
-/// Writes down that every other shard has the wave, if it is this one that is under way.
-pub fn spread(wave: &Wave) -> Statement {
-    Statement::new("UPDATE wave SET is_spread = 1 WHERE at = ?1 AND notice = ?2", identity(wave))
+/// Stores that every other shard has the order, if this delivery is the one under way.
+pub fn distributed(delivery: &Delivery) -> Statement {
+    Statement::new("UPDATE wave SET is_spread = 1 WHERE at = ?1 AND notice = ?2", identity(delivery))
 }
 
-/// Ends the wave, if it is this one that is under way.
-pub fn end(wave: &Wave) -> Statement {
-    Statement::new("DELETE FROM wave WHERE at = ?1 AND notice = ?2", identity(wave))
+/// Ends the delivery, if it is the one under way.
+pub fn end(delivery: &Delivery) -> Statement {
+    Statement::new("DELETE FROM wave WHERE at = ?1 AND notice = ?2", identity(delivery))
 }
 
-fn identity(wave: &Wave) -> [Value; 2] {
-    [wave.mark.at.millis().into(), wave.notice.clone().into()]
+fn identity(delivery: &Delivery) -> [Value; 2] {
+    [delivery.cutoff.at.millis().into(), delivery.notice.clone().into()]
 }
 
-fn exempt(wave: &Wave) -> Value {
-    serde_json::to_string(&wave.mark.exempt).unwrap_or_default().into()
+fn exempt(delivery: &Delivery) -> Value {
+    serde_json::to_string(&delivery.cutoff.exempt).unwrap_or_default().into()
 }
 
-/// The wave under way; no row without one.
+/// The delivery under way; no row without one.
 pub fn get() -> Statement {
     Statement::new(
         "SELECT at, exempt, notice, is_spread, CAST(visited AS TEXT), missed, rounds, next_at FROM wave",
@@ -128,26 +128,26 @@ pub fn get() -> Statement {
 ///
 /// # Errors
 /// The name of what does not read.
-pub fn read(rows: &[Vec<Value>]) -> Result<Option<Wave>, &'static str> {
+pub fn read(rows: &[Vec<Value>]) -> Result<Option<Delivery>, &'static str> {
     let Some(row) = rows.first() else { return Ok(None) };
     let [
         Value::Int(at),
         Value::Text(exempt),
         Value::Text(notice),
-        Value::Int(is_spread),
+        Value::Int(is_distributed),
         Value::Text(visited),
         Value::Int(missed),
         Value::Int(rounds),
         Value::Int(next_at),
     ] = row.as_slice()
     else {
-        return Err("a wave does not read as one");
+        return Err("a delivery does not read as one");
     };
-    let exempt = json::read(exempt).map_err(|_| "the exempt users of a wave do not read")?;
-    Ok(Some(Wave {
-        mark: Mark { at: Timestamp::from_millis(*at), exempt, lifted: false },
+    let exempt = json::read(exempt).map_err(|_| "the exempt users of a delivery do not read")?;
+    Ok(Some(Delivery {
+        cutoff: Cutoff { at: Timestamp::from_millis(*at), exempt, lifted: false },
         notice: notice.clone(),
-        is_spread: *is_spread != 0,
+        is_distributed: *is_distributed != 0,
         visited: visited.parse().ok().and_then(RecordId::from_number),
         missed: *missed != 0,
         rounds: u32::try_from(*rounds).unwrap_or(u32::MAX),
@@ -165,8 +165,8 @@ mod tests {
 
     const AT: Timestamp = Timestamp::from_secs(1_000);
 
-    fn wave(at: Timestamp, notice: &str) -> Wave {
-        Wave::new(Mark { at, exempt: vec![7], lifted: false }, notice.to_owned())
+    fn delivery(at: Timestamp, notice: &str) -> Delivery {
+        Delivery::new(Cutoff { at, exempt: vec![7], lifted: false }, notice.to_owned())
     }
 
     fn records(count: i64) -> Vec<Record> {
@@ -177,7 +177,7 @@ mod tests {
     fn a_round_goes_on_where_the_last_step_ended_and_another_follows_for_late_records() {
         let all = records(i64::from(STEP) + 1);
         let full = &all[..all.len() - 1];
-        let first = wave(AT, "n").after(full, false, AT).unwrap();
+        let first = delivery(AT, "n").after(full, false, AT).unwrap();
         assert_eq!((first.visited, first.next_at, first.rounds), (Some(full.last().unwrap().id), AT, 0));
         let second = first.after(&all[..1], false, AT).unwrap();
         assert_eq!((second.visited, second.next_at, second.rounds), (None, AT + LATE, 1));
@@ -188,7 +188,7 @@ mod tests {
     fn whoever_was_missed_is_tried_again_less_and_less_often() {
         let now = AT + LATE;
         let mut pauses = Vec::new();
-        let mut under_way = wave(AT, "n").after(&records(i64::from(STEP)), true, now).unwrap();
+        let mut under_way = delivery(AT, "n").after(&records(i64::from(STEP)), true, now).unwrap();
         assert!(under_way.missed, "it is kept to the end of the round");
         for _ in 0..40 {
             under_way = under_way.after(&records(1), true, now).unwrap();
@@ -200,36 +200,36 @@ mod tests {
     }
 
     #[test]
-    fn it_reaches_the_users_of_live_records_whom_the_mark_covers_once_each() {
+    fn it_reaches_the_users_of_live_records_whom_the_cutoff_covers_once_each() {
         let opened = |user, at| Record { user, online_at: at, ..sample(1) };
         let later = AT + Duration::from_millis(1);
         let import = Record { source: Source::Import, ..opened(5, AT) };
         let all = [opened(3, AT), opened(1, AT), opened(3, AT), opened(7, AT), opened(4, later), import];
-        assert_eq!(wave(AT, "n").reached(&all), [1, 3]);
+        assert_eq!(delivery(AT, "n").covered_users(&all), [1, 3]);
     }
 
     #[test]
     fn a_later_order_takes_its_place_and_the_same_one_does_not_begin_again() {
-        let (first, second) = (wave(AT, "first"), wave(AT, "second"));
+        let (first, second) = (delivery(AT, "first"), delivery(AT, "second"));
         let stepped = first.clone().after(&records(1), true, AT).unwrap();
         assert!(second.replaces(&first) && !first.replaces(&first) && !first.replaces(&stepped));
-        assert!(!first.replaces(&wave(AT + LATE, "third")));
+        assert!(!first.replaces(&delivery(AT + LATE, "third")));
     }
 
     #[test]
     fn what_is_kept_is_read_back_and_only_that_is_ended() {
         let store = Database::of(StoreKind::Shard);
         assert_eq!(read(&store.run(&get())), Ok(None));
-        let mut kept = wave(AT, "it's").after(&records(i64::from(STEP)), true, AT).unwrap();
+        let mut kept = delivery(AT, "it's").after(&records(i64::from(STEP)), true, AT).unwrap();
         kept.visited = RecordId::from_number(i64::MAX);
-        store.run(&keep(&wave(AT, "before")));
+        store.run(&keep(&delivery(AT, "before")));
         store.run(&keep(&kept));
         assert_eq!(read(&store.run(&get())), Ok(Some(kept.clone())));
-        store.run(&spread(&wave(AT, "before")));
-        store.run(&end(&wave(AT, "before")));
+        store.run(&distributed(&delivery(AT, "before")));
+        store.run(&end(&delivery(AT, "before")));
         assert_eq!(read(&store.run(&get())), Ok(Some(kept.clone())));
-        store.run(&spread(&kept));
-        assert_eq!(read(&store.run(&get())), Ok(Some(Wave { is_spread: true, ..kept.clone() })));
+        store.run(&distributed(&kept));
+        assert_eq!(read(&store.run(&get())), Ok(Some(Delivery { is_distributed: true, ..kept.clone() })));
         store.run(&end(&kept));
         assert_eq!(read(&store.run(&get())), Ok(None));
         assert!(read(&[vec![Value::Null]]).is_err());

@@ -1,24 +1,24 @@
-//! Where a tenant's mark is kept (`docs/rules/message-center.md#marks`).
+//! The stored cutoff of a tenant (`docs/rules/message-center.md#cutoffs`).
 
 use crate::{
-    directory::view::Mark,
+    directory::view::Cutoff,
     id::TenantId,
     json,
     store::{Statement, Value},
     time::Timestamp,
 };
 
-/// A mark as it is stored. The sequence grows with every order, so that two in one millisecond are told apart.
+/// A cutoff as it is stored. The sequence grows with every order, so that two in one millisecond are told apart.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stored {
     /// The order in force.
-    pub mark: Mark,
+    pub cutoff: Cutoff,
     /// How many orders there were.
     pub sequence: i64,
 }
 
 /// Puts an order in force. An earlier instant never replaces a later one.
-pub fn set(tenant: TenantId, mark: &Mark) -> Statement {
+pub fn set(tenant: TenantId, cutoff: &Cutoff) -> Statement {
     Statement::new(
         "INSERT INTO tenant_mark (tenant, at, sequence, exempt, lifted) \
          VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), 1, ?3, 0) \
@@ -27,8 +27,8 @@ pub fn set(tenant: TenantId, mark: &Mark) -> Statement {
          exempt = CASE WHEN excluded.at >= at THEN excluded.exempt ELSE exempt END",
         [
             Value::wide(tenant.0),
-            Value::wide(mark.at.millis()),
-            serde_json::to_string(&mark.exempt).unwrap_or_default().into(),
+            Value::wide(cutoff.at.millis()),
+            serde_json::to_string(&cutoff.exempt).unwrap_or_default().into(),
         ],
     )
 }
@@ -61,11 +61,13 @@ pub fn lift(tenant: TenantId) -> Statement {
 ///
 /// # Errors
 /// The name of what does not read.
-pub fn read_all(rows: &[Vec<Value>]) -> Result<Vec<(TenantId, Mark)>, &'static str> {
+pub fn read_all(rows: &[Vec<Value>]) -> Result<Vec<(TenantId, Cutoff)>, &'static str> {
     let one = |row: &Vec<Value>| {
-        let Some((Value::Text(tenant), rest)) = row.split_last() else { return Err("a mark has no tenant") };
-        let tenant = tenant.parse().map(TenantId).map_err(|_| "the tenant of a mark is no number")?;
-        Ok((tenant, read_row(rest)?.mark))
+        let Some((Value::Text(tenant), rest)) = row.split_last() else {
+            return Err("a cutoff has no tenant");
+        };
+        let tenant = tenant.parse().map(TenantId).map_err(|_| "the tenant of a cutoff is no number")?;
+        Ok((tenant, read_row(rest)?.cutoff))
     };
     rows.iter().map(one).collect()
 }
@@ -80,14 +82,14 @@ pub fn read(rows: &[Vec<Value>]) -> Result<Option<Stored>, &'static str> {
 
 fn read_row(row: &[Value]) -> Result<Stored, &'static str> {
     let [Value::Text(at), Value::Int(sequence), Value::Text(exempt), Value::Int(lifted)] = row else {
-        return Err("a tenant's mark does not read as one");
+        return Err("a tenant's cutoff does not read as one");
     };
     Ok(Stored {
-        mark: Mark {
+        cutoff: Cutoff {
             at: Timestamp::from_millis(
-                at.parse().map_err(|_| "the instant of a tenant's mark is no number")?,
+                at.parse().map_err(|_| "the instant of a tenant's cutoff is no number")?,
             ),
-            exempt: json::read(exempt).map_err(|_| "the exempt users of a tenant's mark do not read")?,
+            exempt: json::read(exempt).map_err(|_| "the exempt users of a tenant's cutoff do not read")?,
             lifted: *lifted != 0,
         },
         sequence: *sequence,

@@ -1,4 +1,4 @@
-//! An order to a tenant comes to its sockets: frames and closes first, since the mark is durable and in every answer, and
+//! An order to a tenant comes to its sockets: frames and closes first, since the cutoff is durable and in every answer, and
 //! then what is written down of it.
 
 use futures_util::{StreamExt as _, stream};
@@ -19,13 +19,13 @@ use crate::metrics::Kick;
 const WRITTEN_AT_ONCE: usize = 256;
 
 impl Users {
-    /// Frames and closes for every socket that the tenant's mark covers, and then what is written down of it. Whatever is not
-    /// written yet is in no answer all the same: the mark says so.
-    pub(super) async fn wave(&self, tenant: TenantId, notice: String) {
+    /// Frames and closes for every socket that the tenant's cutoff covers, and then what is written down of it. Whatever is not
+    /// written yet is in no answer all the same: the cutoff says so.
+    pub(super) async fn deliver(&self, tenant: TenantId, notice: String) {
         let mut connected = Vec::new();
         self.shared.table.each(|entry| {
             let live = entry.live.lock();
-            // Whose login began before the mark and is being written is connected as soon as it is.
+            // Whose login began before the cutoff and is being written is connected as soon as it is.
             if live.user.is_connected() || entry.is_changing() {
                 connected.push(live.user.id().clone());
             }
@@ -33,7 +33,7 @@ impl Users {
         let users = connected.len();
         // Not bounded but by the users: who was not reached yet waits for nobody's rows.
         let (to_write, mut written) = mpsc::unbounded_channel::<Vec<(UserId, Vec<Change>)>>();
-        let order = &Command::ForceOff(ForceOff::Marked { within: Some(tenant), notice, settle: false });
+        let order = &Command::ForceOff(ForceOff::CutOff { within: Some(tenant), notice, settle: false });
         let waiting = &Mutex::new(connected);
         let reaching = async move {
             until_durable("an order to a tenant", || async {
@@ -82,7 +82,7 @@ impl Users {
         all
     }
 
-    /// Lets a user's sockets hear of an order that is durable already, and is in every answer: a tenant's mark. What may be
+    /// Lets a user's sockets hear of an order that is durable already, and is in every answer: a tenant's cutoff. What may be
     /// written down of it later comes back, for [`Users::write_down`].
     ///
     /// # Errors

@@ -1,0 +1,71 @@
+//! The cutoffs of tenants that this isolate has cached (`docs/rules/edge.md#cutoffs`).
+
+use std::sync::{Mutex, PoisonError};
+
+use rollcall_core::{
+    directory::view::Cutoff,
+    id::{TenantId, UserId},
+    time::Timestamp,
+    user::Profile,
+};
+use worker::Env;
+
+use crate::{
+    cache::Recent,
+    clock, config, directory,
+    stub::CallError,
+    wire::{CachedCutoff, DirectoryAnswer, DirectoryAsk},
+};
+
+/// How often a user's object is asked until its tenant is the one that was guessed: the first guess, the tenant that it
+/// tells, and that to which another request may have moved it meanwhile.
+const TRIES: usize = 3;
+
+/// What this isolate remembers.
+static KNOWN: Mutex<Option<Recent<TenantId, Option<Cutoff>>>> = Mutex::new(None);
+
+/// The cutoff in force for a tenant, as of at most a second ago.
+pub(crate) async fn of(env: &Env, tenant: TenantId, shards: u32) -> Result<Option<Cutoff>, CallError> {
+    cached(env, tenant, shards).await.map(|cached| cached.cutoff)
+}
+
+/// The same, with when it was asked for.
+pub(crate) async fn cached(env: &Env, tenant: TenantId, shards: u32) -> Result<CachedCutoff, CallError> {
+    let asked = clock::now();
+    if let Some(cached) = remembered(tenant, asked) {
+        return Ok(cached);
+    }
+    let cutoff = match directory::ask(env, tenant, 0, shards, DirectoryAsk::Cutoff).await? {
+        DirectoryAnswer::Cutoff(stored) => stored.map(|stored| stored.cutoff),
+        _ => return Err(CallError("a shard's answer is to another question".to_owned())),
+    };
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.get_or_insert_default().remember(tenant, cutoff.clone(), asked);
+    Ok(CachedCutoff { tenant, cutoff, asked })
+}
+
+/// Asks a user's object under the cutoff of its tenant. Which tenant that is, only the object knows: the first guess is
+/// what the configuration says, else `told`, else 0; an object that is at home elsewhere says so, and is asked again.
+pub(crate) async fn under<T>(
+    env: &Env,
+    user: &UserId,
+    told: Option<TenantId>,
+    ask: impl AsyncFn(CachedCutoff) -> Result<Result<T, TenantId>, CallError>,
+) -> Result<T, CallError> {
+    let configuration = config::load(env).map_err(CallError)?;
+    let shards = configuration.settings.presence.directory_shards;
+    let mut tenant = configuration.rules.tenant(user, &Profile { tenant: told, ..Profile::default() });
+    for _ in 0..TRIES {
+        match ask(cached(env, tenant, shards).await?).await? {
+            Ok(answer) => return Ok(answer),
+            Err(home) => tenant = home,
+        }
+    }
+    Err(CallError("a user's tenant changes all the time".to_owned()))
+}
+
+fn remembered(tenant: TenantId, now: Timestamp) -> Option<CachedCutoff> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (asked, cutoff) = known.as_ref()?.get(&tenant, now)?;
+    Some(CachedCutoff { tenant, cutoff: cutoff.clone(), asked })
+}

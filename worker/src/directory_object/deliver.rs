@@ -1,0 +1,68 @@
+//! The deliveries of a tenant's order: by alarm, from a durable place, until everybody was reached.
+
+use rollcall_core::{
+    directory::query,
+    id::{TenantId, UserId},
+    shard::delivery::{self, Delivery, STEP},
+    user::{Command, ForceOff},
+};
+
+use super::{Failure, Shard};
+use crate::{backend, clock, together};
+
+impl Shard {
+    pub(super) fn delivery(&self) -> Result<Option<Delivery>, Failure> {
+        let rows = self.sql().read(&delivery::get())?.unwrap_or_default();
+        delivery::read(&rows).map_err(|problem| Failure::Other(problem.to_owned()))
+    }
+
+    /// Takes the next step, if it is time for one.
+    pub(super) async fn continue_delivery(&self) -> Result<(), Failure> {
+        let Some(mut delivery) = self.delivery()?.filter(|delivery| delivery.next_at <= clock::now()) else {
+            return Ok(());
+        };
+        let mut missed = false;
+        if !delivery.is_distributed {
+            let shards = self.laid_out()?.unwrap_or(1);
+            match self.distribute(&delivery, shards).await {
+                Ok(()) => delivery.is_distributed = true,
+                Err(failure) => {
+                    tracing::error!(%failure, "an order has not reached every shard");
+                    missed = true;
+                }
+            }
+        }
+        let rows = self.sql().read(&query::open_records(self.tenant()?, delivery.visited, STEP))?;
+        let records = query::read_records(&rows.unwrap_or_default())
+            .map_err(|error| Failure::Other(error.to_string()))?;
+        let tenant = self.tenant()?;
+        let orders = delivery
+            .covered_users(&records)
+            .into_iter()
+            .map(|user| self.take_off(tenant, user, &delivery.notice));
+        missed |= together::all(orders).await.contains(&false);
+        // A later order may have taken its place meanwhile.
+        let is_same = |now: &Delivery| (&now.cutoff, &now.notice) == (&delivery.cutoff, &delivery.notice);
+        if !self.delivery()?.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
+        let step = match delivery.clone().after(&records, missed, clock::now()) {
+            Some(next) => delivery::keep(&next),
+            None => {
+                tracing::info!("an order to a tenant has reached every socket of a shard");
+                delivery::end(&delivery)
+            }
+        };
+        self.change(&[step]).map(drop)
+    }
+
+    /// Whether the user's object has carried the order out.
+    async fn take_off(&self, tenant: TenantId, user: i64, notice: &str) -> bool {
+        let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: false };
+        let told = backend::run(&self.env, &UserId::from(user), Command::ForceOff(order)).await;
+        if let Err(error) = &told {
+            tracing::warn!(user, %error, "an order to a tenant has not reached a user");
+        }
+        told.is_ok()
+    }
+}
