@@ -29,6 +29,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Test(test::Args),
+    #[command(hide = true)]
+    Step(test::StepArgs),
     /// Build and run the worker under the real Workers runtime.
     #[command(subcommand)]
     Edge(edge::Command),
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Edge(edge::Command::Guard(args)) => edge::guard::run(&args),
         command => Workspace::find().and_then(|workspace| match command {
             Command::Test(args) => test::run(&workspace, &args),
+            Command::Step(args) => test::run_step(&workspace, &args),
             Command::Edge(command) => edge::run(&workspace, command),
             Command::Conformance(args) => conformance::run(&workspace, &args),
             Command::Bench(args) => bench::run(&workspace, &args),

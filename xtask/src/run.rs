@@ -16,14 +16,20 @@ pub(crate) fn passed_through(command: &mut Command, advice: &str) -> Result<()> 
 
 /// Runs a command, prints its standard output line by line as it comes, and hands each line to `each`.
 pub(crate) fn watched(command: &mut Command, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
+    each_line(command, |line| {
+        println!("{line}");
+        each(line);
+    })
+}
+
+/// Runs a command and hands each line of its standard output to `each` as it comes.
+pub(crate) fn each_line(command: &mut Command, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
     show(command);
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command, ""))?;
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).split(b'\n') {
             let line = line.context("reading the command's output")?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            each(&line);
+            each(&String::from_utf8_lossy(&line));
         }
     }
     child.wait().context("waiting for the command")

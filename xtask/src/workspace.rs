@@ -58,6 +58,11 @@ impl Workspace {
         command
     }
 
+    /// What each step of `cargo xtask test` printed.
+    pub(crate) fn test_logs(&self) -> PathBuf {
+        self.target.join("test-logs")
+    }
+
     /// Where `cargo install` puts worker-build and wasm-bindgen.
     pub(crate) fn tools(&self) -> PathBuf {
         self.root.join(".tools")

@@ -4,6 +4,7 @@
 pub(crate) mod cargo_tools;
 pub(crate) mod components;
 pub(crate) mod debian;
+pub(crate) mod deny;
 pub(crate) mod npm;
 pub(crate) mod wasm_target;
 
@@ -20,10 +21,14 @@ pub(crate) fn native() -> Result<()> {
     timed("rustfmt and clippy", components::ensure)
 }
 
-/// What the tests with stock clients need on top of that: Node.js, the clients, and the browser, whose place is the answer.
-pub(crate) fn clients(workspace: &Workspace) -> Result<PathBuf> {
+/// The npm packages: those of the edge, and the clients of the tests with stock clients.
+pub(crate) fn npm_packages(workspace: &Workspace) -> Result<()> {
     timed("npm packages", || npm::ensure(workspace))?;
-    timed("stock clients", || npm::ensure_clients(workspace))?;
+    timed("stock clients", || npm::ensure_clients(workspace))
+}
+
+/// The browser of the tests with stock clients.
+pub(crate) fn chromium() -> Result<PathBuf> {
     let mut chromium = PathBuf::new();
     timed("Chromium", || {
         chromium = debian::chromium()?;

@@ -1,18 +1,18 @@
 //! The table of steps. To add one, add a row.
 
-use std::fs;
+use std::num::NonZero;
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{
-    fuzz,
+    fuzz, programs, suites,
     tally::{Tally, Watch},
 };
-use crate::conformance::suite;
 use crate::edge::build::{self, Variant};
 use crate::run;
-use crate::setup::{self, npm, wasm_target};
+use crate::setup::{self, deny, wasm_target};
 use crate::workspace::Workspace;
 
 /// One step of the test command.
@@ -21,150 +21,238 @@ pub(crate) struct Step {
     pub(crate) name: &'static str,
     /// What it does, in a few words.
     pub(crate) title: &'static str,
+    /// What it occupies while it runs.
+    pub(crate) lane: Lane,
     /// Steps without whose success this one makes no sense.
     pub(crate) needs: &'static [&'static str],
     /// Whether it exists only in a workspace with a worker.
     pub(crate) edge: bool,
+    /// Whether it runs under `--full` only.
+    pub(crate) full: bool,
+    /// Whether it runs with every step that needs it, also under `--only`: a set-up or a build, which is quick when done.
+    pub(crate) prepares: bool,
     /// Whether it must report a count of tests; one that reports none has failed.
     pub(crate) counts: bool,
     /// Does it. An error counts as one failed test.
     pub(crate) run: fn(&Workspace) -> Result<Tally>,
 }
 
-/// Every step, in the order in which they run.
+/// What a step occupies. Two steps of one lane never run at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Package managers: waits for a network.
+    Fetch,
+    /// Compilers, and cargo's lock of the target folder.
+    Compile,
+    /// Native programs under test.
+    Native,
+    /// The Workers runtime under the suite.
+    Edge,
+    /// The browser, which waits for its clients' timers most of the time.
+    Clients,
+}
+
+/// What most steps have in common.
+const STEP: Step = Step {
+    name: "",
+    title: "",
+    lane: Lane::Compile,
+    needs: &[],
+    edge: false,
+    full: false,
+    prepares: false,
+    counts: false,
+    run: |_| Ok(Tally::default()),
+};
+
+/// Every step. Of those that are ready, the first one of a lane starts, so that what much waits for stands first.
 pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "setup",
         title: "what native builds need",
-        needs: &[],
-        edge: false,
-        counts: false,
+        lane: Lane::Fetch,
+        prepares: true,
         run: |_| done(setup::native()),
+        ..STEP
+    },
+    Step {
+        name: "npm",
+        title: "npm packages of the edge and of the stock clients",
+        lane: Lane::Fetch,
+        needs: &["setup"],
+        prepares: true,
+        run: |workspace| done(setup::npm_packages(workspace)),
+        ..STEP
+    },
+    Step {
+        name: "chromium",
+        title: "the browser of the stock clients",
+        lane: Lane::Fetch,
+        needs: &["setup"],
+        prepares: true,
+        run: |_| done(setup::chromium().map(drop)),
+        ..STEP
     },
     Step {
         name: "fmt",
         title: "formatting",
         needs: &["setup"],
-        edge: false,
-        counts: false,
         run: |workspace| plain(workspace.cargo(["fmt", "--all", "--check"]), "run `cargo fmt --all`"),
+        ..STEP
     },
     Step {
-        name: "clippy",
-        title: "lints, native",
+        name: "build",
+        title: "native programs and their tests",
         needs: &["setup"],
-        edge: false,
-        counts: false,
-        run: |workspace| {
-            let args = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-            plain(workspace.cargo(args), "")
-        },
+        prepares: true,
+        run: |workspace| done(programs::build(workspace)),
+        ..STEP
     },
     Step {
         name: "unit",
         title: "unit and property tests",
-        needs: &["setup"],
-        edge: false,
+        lane: Lane::Native,
+        needs: &["build"],
         counts: true,
-        run: |workspace| counted(workspace.cargo(["test", "--workspace", "--locked", "--no-fail-fast"])),
+        run: |workspace| programs::test(workspace, 1, processors(), |program| !program.starts_servers()),
+        ..STEP
     },
     Step {
-        name: "fuzz",
-        title: "fuzz targets, each for a while",
-        needs: &["setup"],
-        edge: false,
+        name: "server",
+        title: "processes of the origin: deaths, drains, limits, operators' commands",
+        lane: Lane::Native,
+        needs: &["build"],
         counts: true,
-        run: fuzz::run,
-    },
-    Step {
-        name: "build",
-        title: "the origin, for release",
-        needs: &["setup"],
-        edge: false,
-        counts: false,
-        run: |workspace| {
-            plain(workspace.cargo(["build", "--release", "--locked", "--package", "rollcall"]), "")
-        },
+        run: |workspace| programs::test(workspace, 2, 2 * processors(), programs::Program::starts_servers),
+        ..STEP
     },
     Step {
         name: "origin",
         title: "conformance of the origin",
+        lane: Lane::Native,
         needs: &["build"],
-        edge: false,
         counts: true,
-        run: origin,
+        run: suites::origin,
+        ..STEP
+    },
+    Step {
+        name: "self-check",
+        title: "a changed answer turns the comparison red",
+        lane: Lane::Native,
+        needs: &["build"],
+        counts: true,
+        run: suites::self_check,
+        ..STEP
     },
     Step {
         name: "clients",
         title: "stock clients against the origin",
-        needs: &["build"],
-        edge: false,
+        lane: Lane::Clients,
+        needs: &["build", "npm", "chromium"],
         counts: true,
-        run: clients,
+        run: suites::clients,
+        ..STEP
     },
     Step {
         name: "edge-setup",
-        title: "wasm target, npm packages, worker-build, wasm-bindgen",
-        needs: &["setup"],
+        title: "wasm target, worker-build, wasm-bindgen",
+        needs: &["setup", "npm"],
         edge: true,
-        counts: false,
+        prepares: true,
         run: |workspace| done(setup::edge(workspace)),
-    },
-    Step {
-        name: "clippy-wasm",
-        title: "lints of the worker, for wasm",
-        needs: &["edge-setup"],
-        edge: true,
-        counts: false,
-        run: clippy_wasm,
+        ..STEP
     },
     Step {
         name: "edge-build",
         title: "the worker, for release",
         needs: &["edge-setup"],
         edge: true,
-        counts: false,
+        prepares: true,
         run: |workspace| done(build::compile(workspace, Variant::Release)),
+        ..STEP
     },
     Step {
         name: "edge",
         title: "conformance of the edge",
-        needs: &["edge-build"],
+        lane: Lane::Edge,
+        needs: &["build", "edge-build"],
         edge: true,
         counts: true,
-        run: edge,
+        run: suites::edge,
+        ..STEP
     },
     Step {
         name: "clients-edge",
         title: "stock clients against the edge",
-        needs: &["edge-build"],
+        lane: Lane::Clients,
+        needs: &["edge-build", "npm", "chromium"],
         edge: true,
         counts: true,
-        run: clients_edge,
+        run: suites::clients_edge,
+        ..STEP
+    },
+    Step {
+        name: "probe-build",
+        title: "the worker that tests look into",
+        needs: &["edge-setup"],
+        edge: true,
+        prepares: true,
+        run: |workspace| done(build::compile(workspace, Variant::Probe)),
+        ..STEP
     },
     Step {
         name: "edge-only",
         title: "hibernation, crashes, races and faults of the edge",
-        needs: &["edge-build"],
+        lane: Lane::Edge,
+        needs: &["build", "probe-build"],
         edge: true,
         counts: true,
-        run: edge_only,
+        run: suites::edge_only,
+        ..STEP
     },
     Step {
-        name: "self-check",
-        title: "a changed answer turns the comparison red",
-        needs: &["build"],
-        edge: false,
+        name: "clippy",
+        title: "lints, native",
+        needs: &["setup"],
+        run: |workspace| {
+            let args = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+            plain(workspace.cargo(args), "")
+        },
+        ..STEP
+    },
+    Step {
+        name: "clippy-wasm",
+        title: "lints of the worker, for wasm",
+        needs: &["edge-setup"],
+        edge: true,
+        run: clippy_wasm,
+        ..STEP
+    },
+    Step {
+        name: "deny",
+        title: "dependencies: licences, sources, versions",
+        lane: Lane::Fetch,
+        needs: &["setup"],
+        run: |workspace| plain(deny::check(workspace)?, "deny.toml says what is allowed, and why"),
+        ..STEP
+    },
+    Step {
+        name: "fuzz",
+        title: "fuzz targets with coverage, each for a while",
+        needs: &["setup"],
+        full: true,
         counts: true,
-        run: self_check,
+        run: fuzz::run,
+        ..STEP
     },
     Step {
         name: "compare",
         title: "the two transcripts, case by case",
+        lane: Lane::Native,
         needs: &["origin", "edge"],
         edge: true,
-        counts: false,
-        run: compare,
+        run: suites::compare,
+        ..STEP
     },
 ];
 
@@ -174,12 +262,12 @@ fn done(outcome: Result<()>) -> Result<Tally> {
 }
 
 /// A command that succeeds or not.
-fn plain(mut command: Command, advice: &str) -> Result<Tally> {
+pub(super) fn plain(mut command: Command, advice: &str) -> Result<Tally> {
     done(run::passed_through(&mut command, advice))
 }
 
 /// A command whose output says how many tests it ran.
-fn counted(mut command: Command) -> Result<Tally> {
+pub(super) fn counted(mut command: Command) -> Result<Tally> {
     let mut watch = Watch::default();
     let status = run::watched(&mut command, |line| watch.see(line))?;
     let tally = watch.tally();
@@ -189,75 +277,6 @@ fn counted(mut command: Command) -> Result<Tally> {
         return Ok(tally.with_failure());
     }
     Ok(tally)
-}
-
-fn origin(workspace: &Workspace) -> Result<Tally> {
-    let mut command = suite(workspace, ["run", "--subject", "origin", "--origin-bin"]);
-    command.arg(workspace.target.join("release").join("rollcall"));
-    transcript(workspace, &mut command, "origin")?;
-    counted(command)
-}
-
-fn edge(workspace: &Workspace) -> Result<Tally> {
-    // Every case, with fewer repetitions in those about load: the local runtime opens a file for each object.
-    let mut command = suite(workspace, ["run", "--light", "--subject", "edge", "--edge-cmd"]);
-    command.arg(served_by(workspace, "edge dev --no-build")?);
-    transcript(workspace, &mut command, "edge")?;
-    counted(command)
-}
-
-/// Tests that look into objects need another build of the worker than the one that is deployed.
-fn edge_only(workspace: &Workspace) -> Result<Tally> {
-    build::compile(workspace, Variant::Probe)?;
-    let mut command = suite(workspace, ["edge-only", "--edge-cmd"]);
-    command.arg(served_by(workspace, "edge dev --probe --no-build")?);
-    counted(command)
-}
-
-/// A command of this program, as the suite takes it: words as a shell splits them.
-fn served_by(workspace: &Workspace, command: &str) -> Result<String> {
-    let program = workspace.exe.to_str().context("this program's path is not text")?;
-    Ok(format!("{} {command}", shlex::try_quote(program)?))
-}
-
-fn clients(workspace: &Workspace) -> Result<Tally> {
-    let origin = workspace.target.join("release").join("rollcall");
-    stock_clients(workspace, "clients", Command::new(origin).arg("serve"))
-}
-
-fn clients_edge(workspace: &Workspace) -> Result<Tally> {
-    stock_clients(workspace, "clients-edge", Command::new(&workspace.exe).args(["edge", "dev", "--no-build"]))
-}
-
-/// Runs the stock clients against a server that their runner starts with this command, and stops.
-fn stock_clients(workspace: &Workspace, name: &str, server: &Command) -> Result<Tally> {
-    let chromium = setup::clients(workspace)?;
-    let (node, _) = npm::node(workspace)?;
-    let mut command = Command::new(node);
-    command.arg(workspace.clients().join("run.mjs")).args(["--name", name, "--chromium"]).arg(chromium);
-    command.arg("--").arg(server.get_program()).args(server.get_args()).current_dir(&workspace.root);
-    counted(command)
-}
-
-fn self_check(workspace: &Workspace) -> Result<Tally> {
-    let mut command = suite(workspace, ["self-check", "--origin-bin"]);
-    command.arg(workspace.target.join("release").join("rollcall"));
-    counted(command)
-}
-
-fn compare(workspace: &Workspace) -> Result<Tally> {
-    let mut command = suite(workspace, ["compare"]);
-    for subject in ["origin", "edge"] {
-        command.arg(workspace.target.join("transcripts").join(format!("{subject}.jsonl")));
-    }
-    plain(command, "the origin and the edge answer differently")
-}
-
-fn transcript(workspace: &Workspace, command: &mut Command, subject: &str) -> Result<()> {
-    let folder = workspace.target.join("transcripts");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    command.arg("--transcript").arg(folder.join(format!("{subject}.jsonl")));
-    Ok(())
 }
 
 fn clippy_wasm(workspace: &Workspace) -> Result<Tally> {
@@ -273,6 +292,10 @@ fn clippy_wasm(workspace: &Workspace) -> Result<Tally> {
     Ok(Tally::default())
 }
 
+fn processors() -> usize {
+    thread::available_parallelism().map_or(2, NonZero::get)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,8 +305,17 @@ mod tests {
         for (at, step) in STEPS.iter().enumerate() {
             for need in step.needs {
                 let earlier = STEPS[..at].iter().find(|other| other.name == *need);
-                assert!(earlier.is_some_and(|other| step.edge || !other.edge), "{} needs {need}", step.name);
+                let exists = |other: &Step| (step.edge || !other.edge) && (step.full || !other.full);
+                assert!(earlier.is_some_and(exists), "{} needs {need}", step.name);
             }
+        }
+    }
+
+    #[test]
+    fn what_prepares_needs_nothing_but_preparations() {
+        for step in STEPS.iter().filter(|step| step.prepares) {
+            let prepares = |need: &&str| STEPS.iter().any(|other| other.name == *need && other.prepares);
+            assert!(step.needs.iter().all(prepares) && !step.counts, "{}", step.name);
         }
     }
 }

@@ -1,0 +1,88 @@
+//! Steps that drive a whole server: the conformance suite and the stock clients.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::programs;
+use super::steps::{counted, plain};
+use super::tally::Tally;
+use crate::setup::{self, npm};
+use crate::workspace::Workspace;
+
+pub(super) fn origin(workspace: &Workspace) -> Result<Tally> {
+    let mut command = suite(workspace);
+    command.args(["run", "--subject", "origin", "--origin-bin"]).arg(programs::built(workspace, "rollcall"));
+    transcript(workspace, &mut command, "origin")?;
+    counted(command)
+}
+
+pub(super) fn edge(workspace: &Workspace) -> Result<Tally> {
+    let mut command = suite(workspace);
+    // Every case, with fewer repetitions in those about load: the local runtime opens a file for each object.
+    command.args(["run", "--light", "--subject", "edge", "--edge-cmd"]);
+    command.arg(served_by(workspace, "edge dev --no-build")?);
+    transcript(workspace, &mut command, "edge")?;
+    counted(command)
+}
+
+/// Tests that look into objects need another build of the worker than the one that is deployed.
+pub(super) fn edge_only(workspace: &Workspace) -> Result<Tally> {
+    let mut command = suite(workspace);
+    command.args(["edge-only", "--edge-cmd"]).arg(served_by(workspace, "edge dev --probe --no-build")?);
+    counted(command)
+}
+
+pub(super) fn self_check(workspace: &Workspace) -> Result<Tally> {
+    let mut command = suite(workspace);
+    command.args(["self-check", "--origin-bin"]).arg(programs::built(workspace, "rollcall"));
+    counted(command)
+}
+
+pub(super) fn compare(workspace: &Workspace) -> Result<Tally> {
+    let mut command = suite(workspace);
+    command.arg("compare");
+    for subject in ["origin", "edge"] {
+        command.arg(workspace.target.join("transcripts").join(format!("{subject}.jsonl")));
+    }
+    plain(command, "the origin and the edge answer differently")
+}
+
+pub(super) fn clients(workspace: &Workspace) -> Result<Tally> {
+    stock_clients(workspace, "clients", Command::new(programs::built(workspace, "rollcall")).arg("serve"))
+}
+
+pub(super) fn clients_edge(workspace: &Workspace) -> Result<Tally> {
+    stock_clients(workspace, "clients-edge", Command::new(&workspace.exe).args(["edge", "dev", "--no-build"]))
+}
+
+/// Runs the stock clients against a server that their runner starts with this command, and stops.
+fn stock_clients(workspace: &Workspace, name: &str, server: &Command) -> Result<Tally> {
+    let chromium = setup::chromium()?;
+    let (node, _) = npm::node(workspace)?;
+    let mut command = Command::new(node);
+    command.arg(workspace.clients().join("run.mjs")).args(["--name", name, "--chromium"]).arg(chromium);
+    command.arg("--").arg(server.get_program()).args(server.get_args()).current_dir(&workspace.root);
+    counted(command)
+}
+
+/// The suite's program.
+fn suite(workspace: &Workspace) -> Command {
+    let mut command = Command::new(programs::built(workspace, "rollcall-conformance"));
+    command.current_dir(&workspace.root);
+    command
+}
+
+/// A command of this program, as the suite takes it: words as a shell splits them.
+fn served_by(workspace: &Workspace, command: &str) -> Result<String> {
+    let program = workspace.exe.to_str().context("this program's path is not text")?;
+    Ok(format!("{} {command}", shlex::try_quote(program)?))
+}
+
+fn transcript(workspace: &Workspace, command: &mut Command, subject: &str) -> Result<()> {
+    let folder = workspace.target.join("transcripts");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    command.arg("--transcript").arg(folder.join(format!("{subject}.jsonl")));
+    Ok(())
+}
