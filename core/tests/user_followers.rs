@@ -1,4 +1,4 @@
-//! What a client is told of those whom it follows, and when.
+//! What a client is sent about the users that it follows, and when.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,7 +17,7 @@ use rollcall_core::{
     gateway::{Incoming, Payload},
     id::{ConnId, UserId},
     platform::PlatformSet,
-    user::{Command, Notice, Seen, Stamp, Ticket},
+    user::{Command, PendingRequest, PresenceNotice, PresenceVersion, RegistrationVersion},
 };
 
 const ANDROID: u8 = 2;
@@ -38,11 +38,11 @@ impl Follower {
     }
 
     /// Asks to follow `u1`, which is to be asked now.
-    fn asks(&mut self) -> (Vec<(UserId, Stamp)>, Ticket) {
+    fn asks(&mut self) -> (Vec<(UserId, RegistrationVersion)>, PendingRequest) {
         self.asks_about("CgJ1MQ==")
     }
 
-    fn asks_about(&mut self, data: &str) -> (Vec<(UserId, Stamp)>, Ticket) {
+    fn asks_about(&mut self, data: &str) -> (Vec<(UserId, RegistrationVersion)>, PendingRequest) {
         let asked = format!(
             r#"{{"reqIdentifier":2005,"sendID":"{}","operationID":"o","msgIncr":"m","data":"{data}"}}"#,
             self.adapter.user.id()
@@ -50,7 +50,7 @@ impl Follower {
         let message = Incoming::Binary(asked.into_bytes());
         let trace = self.adapter.run(&Command::Receive { connection: self.connection, message });
         let watch = trace.into_iter().find_map(|event| match event {
-            Event::Watch(watches, ticket) => Some((watches, ticket)),
+            Event::Watch(watches, pending) => Some((watches, pending)),
             _ => None,
         });
         watch.expect("whoever is followed is asked")
@@ -59,22 +59,24 @@ impl Follower {
     /// What the client hears when `u1` tells that it is there.
     fn hears(&mut self, sequence: i64, platforms: &[u8]) -> Vec<String> {
         let watched = UserId::new("u1").unwrap();
-        let notice = Notice { watched, seen: seen(sequence, platforms) };
+        let notice = PresenceNotice { watched, presence: presence(sequence, platforms) };
         sent(&self.adapter.run(&Command::Notified(notice)))
     }
 
     fn is_answered(
         &mut self,
-        (watches, ticket): (Vec<(UserId, Stamp)>, Ticket),
-        told: Option<Seen>,
+        (watches, pending): (Vec<(UserId, RegistrationVersion)>, PendingRequest),
+        told: Option<PresenceVersion>,
     ) -> Vec<String> {
-        let told = told.map(|seen| watches.into_iter().map(|(user, stamp)| (user, stamp, seen)).collect());
-        sent(&self.adapter.run(&Command::Answered { ticket, told }))
+        let presences = told.map(|presence| {
+            watches.into_iter().map(|(user, registration)| (user, registration, presence)).collect()
+        });
+        sent(&self.adapter.run(&Command::Answered { pending, presences }))
     }
 }
 
-fn seen(sequence: i64, platforms: &[u8]) -> Seen {
-    Seen { sequence, platforms: platforms.iter().copied().map(platform).collect::<PlatformSet>() }
+fn presence(sequence: i64, platforms: &[u8]) -> PresenceVersion {
+    PresenceVersion { sequence, platforms: platforms.iter().copied().map(platform).collect::<PlatformSet>() }
 }
 
 fn sent(trace: &Trace) -> Vec<String> {
@@ -109,8 +111,8 @@ fn a_notice_that_overtakes_the_answer_is_shown_by_it_and_not_before() {
     let mut follower = Follower::connected();
     let asked = follower.asks();
     assert_eq!(follower.hears(3, &[ANDROID]), Vec::<String>::new(), "the answer is still due");
-    assert_eq!(follower.is_answered(asked, Some(seen(2, &[]))), answer(ON_ANDROID));
-    assert_eq!(follower.hears(3, &[ANDROID]), Vec::<String>::new(), "it was told");
+    assert_eq!(follower.is_answered(asked, Some(presence(2, &[]))), answer(ON_ANDROID));
+    assert_eq!(follower.hears(3, &[ANDROID]), Vec::<String>::new(), "it was notified");
     assert_eq!(follower.hears(4, &[]), push(NOWHERE));
 }
 
@@ -118,7 +120,7 @@ fn a_notice_that_overtakes_the_answer_is_shown_by_it_and_not_before() {
 fn who_was_answered_about_somebody_never_seen_hears_of_the_first_move() {
     let mut follower = Follower::connected();
     let asked = follower.asks();
-    assert_eq!(follower.is_answered(asked, Some(Seen::default())), answer(NOWHERE));
+    assert_eq!(follower.is_answered(asked, Some(PresenceVersion::default())), answer(NOWHERE));
     assert_eq!(follower.hears(1, &[WEB]), push(ON_WEB));
 }
 
@@ -126,10 +128,10 @@ fn who_was_answered_about_somebody_never_seen_hears_of_the_first_move() {
 fn asking_again_holds_back_nothing() {
     let mut follower = Follower::connected();
     let asked = follower.asks();
-    follower.is_answered(asked, Some(Seen::default()));
+    follower.is_answered(asked, Some(PresenceVersion::default()));
     let again = follower.asks();
     assert_eq!(follower.hears(1, &[WEB]), push(ON_WEB), "it was answered once");
-    assert_eq!(follower.is_answered(again, Some(Seen::default())), answer(ON_WEB));
+    assert_eq!(follower.is_answered(again, Some(PresenceVersion::default())), answer(ON_WEB));
 }
 
 #[test]
@@ -147,5 +149,5 @@ fn an_error_about_one_request_is_none_about_another_that_is_under_way() {
     let asked = follower.asks();
     assert!(follower.is_answered(other, None)[0].contains(r#""errCode":500"#));
     assert_eq!(follower.hears(1, &[WEB]), Vec::<String>::new(), "this answer is still due");
-    assert_eq!(follower.is_answered(asked, Some(Seen::default())), answer(ON_WEB));
+    assert_eq!(follower.is_answered(asked, Some(PresenceVersion::default())), answer(ON_WEB));
 }

@@ -649,13 +649,13 @@ fn who_asks_about_users_that_cannot_be_asked_hears_an_error_and_never_that_they_
     );
     let message = Incoming::Binary(asked.into_bytes());
     let trace = adapter.run(&Command::Receive { connection, message });
-    let Some(ticket) = trace.iter().find_map(|event| match event {
-        Event::Watch(_, ticket) => Some(ticket),
+    let Some(pending) = trace.iter().find_map(|event| match event {
+        Event::Watch(_, pending) => Some(pending),
         _ => None,
     }) else {
         panic!("{trace:?}")
     };
-    let unanswered = Command::Answered { ticket: ticket.clone(), told: None };
+    let unanswered = Command::Answered { pending: pending.clone(), presences: None };
     let trace = adapter.run(&unanswered);
     assert_eq!(names(&trace), ["commit", "send", "reply"], "and the connection stays");
     let error = r#"{"reqIdentifier":2005,"msgIncr":"m","operationID":"o","errCode":500,"errMsg":"ServerInternalError","data":null}"#;

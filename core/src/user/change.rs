@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     HeldEnd, Profile,
-    subscription::{Orphan, Seen, Stamp, Ties, rows},
+    subscription::{DanglingSubscription, PresenceVersion, RegistrationVersion, SubscriptionState, rows},
 };
 use crate::{
     directory::record::Record,
@@ -55,40 +55,40 @@ pub enum Change {
     EndHeld(HeldEnd),
     /// No held end is waiting any more.
     HeldReleased,
-    /// A connection follows these, as this from now on.
+    /// A connection follows these users, with these registrations from now on.
     Subscribed {
-        /// Which.
+        /// The following connection.
         connection: ConnId,
-        /// Whom.
-        watched: Vec<(UserId, Stamp)>,
+        /// The followed users.
+        watched: Vec<(UserId, RegistrationVersion)>,
     },
-    /// A connection follows these no longer; whom that concerns hears of it later.
+    /// A connection cancelled these subscriptions. The followed users are told later.
     Unsubscribed {
-        /// Which.
+        /// The connection that followed.
         connection: ConnId,
-        /// Whom.
+        /// The users that were followed.
         watched: Vec<UserId>,
     },
-    /// Subscriptions of connections that are gone are forgotten.
-    Released(Vec<Orphan>),
-    /// A connection's client knows this of those whom it follows.
-    Heard {
-        /// Which.
+    /// Dangling subscriptions are deleted.
+    Released(Vec<DanglingSubscription>),
+    /// A connection's client knows these versions of the users that it follows.
+    Acknowledged {
+        /// The following connection.
         connection: ConnId,
-        /// What, of whom.
-        told: Vec<(UserId, Seen)>,
+        /// The versions by followed user.
+        presences: Vec<(UserId, PresenceVersion)>,
     },
-    /// Somebody watches the user.
+    /// Another user watches this one.
     Watched {
-        /// Who.
+        /// The following user.
         watcher: UserId,
-        /// As what.
-        stamp: Stamp,
+        /// Its registration; a stored later one stays.
+        registration: RegistrationVersion,
     },
-    /// These watch no longer, unless they registered anew since.
-    Unwatched(Vec<(UserId, Stamp)>),
-    /// What the user keeps of its watchers, and of those whom it follows, is this from now on.
-    Ties(Ties),
+    /// These users watch no longer, unless they registered again since.
+    Unwatched(Vec<(UserId, RegistrationVersion)>),
+    /// The user's subscription state is this from now on.
+    SubscriptionState(SubscriptionState),
 }
 
 /// Gives every held end of every user its true date, for a store whose users are all gone.
@@ -186,13 +186,15 @@ impl Change {
             Self::HeldReleased => vec![Statement::new("DELETE FROM held_end WHERE user = ?1", [id()])],
             Self::Subscribed { connection, watched } => vec![rows::subscribe(user, *connection, watched)],
             Self::Unsubscribed { connection, watched } => vec![rows::unsubscribe(user, *connection, watched)],
-            Self::Released(orphans) => vec![rows::release(user, orphans)],
-            Self::Heard { connection, told } => vec![rows::hear(user, *connection, told)],
-            Self::Watched { watcher, stamp } => vec![rows::watch(user, watcher, *stamp)],
+            Self::Released(dangling) => vec![rows::release(user, dangling)],
+            Self::Acknowledged { connection, presences } => {
+                vec![rows::acknowledge(user, *connection, presences)]
+            }
+            Self::Watched { watcher, registration } => vec![rows::watch(user, watcher, *registration)],
             Self::Unwatched(watchers) => {
                 watchers.iter().map(|(watcher, by)| rows::unwatch(user, watcher, *by)).collect()
             }
-            Self::Ties(ties) => vec![rows::set_ties(user, ties)],
+            Self::SubscriptionState(state) => vec![rows::set_state(user, state)],
         }
     }
 }

@@ -26,10 +26,10 @@ impl User {
         if !changes.is_empty() {
             actions.push(Action::Publish { awaited: false });
         }
-        let (of_ties, chores, wish) = self.tend_ties(loaded, at.now);
-        changes.extend(of_ties);
+        let (of_subscriptions, work, wish) = self.pending_subscription_work(loaded, at.now);
+        changes.extend(of_subscriptions);
         let wake_at = held.into_iter().chain(expiry).chain(wish).min();
-        Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Chores(chores)) }
+        Outcome { changes, actions, wake_at, ..Outcome::of(Reply::PendingWork(work)) }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bearer, ConsoleOpening, Needs, Notice, OpenError, Profile, Report, Rules, Said, Seen, Stamp};
+use super::{
+    Bearer, ConsoleOpening, Needs, OpenError, PresenceNotice, PresenceVersion, Profile, RegistrationVersion,
+    Rules, Said, WatcherReport,
+};
 use crate::{
     gateway::{Incoming, Wire},
     id::{ConnId, TenantId, UserId},
@@ -71,37 +74,37 @@ pub enum Command {
     /// The moment that an earlier outcome asked for has come.
     #[serde(skip)]
     Tick,
-    /// Another user wants to be told when the platforms change. Answered with [`super::Reply::Watching`].
+    /// Another user wants a notice whenever the platforms change. Answered with [`super::Reply::Watching`].
     Watch {
-        /// Who.
+        /// The following user.
         watcher: UserId,
-        /// As what; a later registration takes its place.
-        stamp: Stamp,
+        /// Its registration; a later one replaces it.
+        registration: RegistrationVersion,
     },
-    /// Another user does not want to be told any more.
+    /// Another user wants no more notices.
     Unwatch {
-        /// Who.
+        /// The following user.
         watcher: UserId,
         /// Registrations after this one stay.
-        by: Stamp,
+        by: RegistrationVersion,
     },
-    /// Those who were to be watched have answered.
+    /// The users that a request wants to follow have answered.
     #[serde(skip)]
     Answered {
-        /// What it was asked for.
-        ticket: Ticket,
-        /// What each said; `None` when one of them could not be asked, since *unknown* must not look like *offline*.
-        told: Option<Vec<(UserId, Stamp, Seen)>>,
+        /// The request that waits for them.
+        pending: PendingRequest,
+        /// Their presence; `None` when one of them could not be asked, since *unknown* must not look like *offline*.
+        presences: Option<Vec<(UserId, RegistrationVersion, PresenceVersion)>>,
     },
-    /// A user who is followed has moved. Answered with [`super::Reply::Follows`].
-    Notified(Notice),
-    /// What is there to be told to watchers? Answered with [`super::Reply::Spread`]. One at a time: the next one follows
-    /// on [`Command::Delivered`].
+    /// The presence of a followed user has changed. Answered with [`super::Reply::Follows`].
+    Notified(PresenceNotice),
+    /// Asks for the next page of watchers to notify. Answered with [`super::Reply::FanOut`]. One at a time: the next one
+    /// follows on [`Command::WatchersNotified`].
     #[serde(skip)]
-    Spread,
-    /// The watchers on a page were told.
+    FanOut,
+    /// The watchers of a page were notified.
     #[serde(skip)]
-    Delivered(Report),
+    WatchersNotified(WatcherReport),
 }
 
 /// A handshake whose token's signature and times hold.
@@ -168,10 +171,10 @@ pub enum ForceOff {
     },
 }
 
-/// What other users are to be watched for; comes back with their answers.
+/// A client's request that waits for the presence of other users. Comes back with their answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    /// Who waits. When it no longer lives, the answers are nobody's.
+pub struct PendingRequest {
+    /// The connection that waits. When it has ended, the answers are dropped.
     pub connection: ConnId,
     /// `operationID` of the request.
     pub operation_id: String,
@@ -223,33 +226,42 @@ impl Command {
                 presented: Some(opening.token.hash),
                 held: true,
                 cutoff: true,
-                ties: true,
+                subscription_state: true,
                 ..Needs::default()
             },
             Self::OpenConsole(_) => Needs { profile: true, held: true, cutoff: true, ..Needs::default() },
             Self::VerifyBearer(_) | Self::Unlock => Needs { profile: true, cutoff: true, ..Needs::default() },
             Self::Status => Needs { cutoff: true, ..Needs::default() },
             Self::ForceOff(ForceOff::Everything { .. }) => {
-                Needs { profile: true, held: true, ties: true, ..Needs::default() }
+                Needs { profile: true, held: true, subscription_state: true, ..Needs::default() }
             }
-            Self::ForceOff(ForceOff::CutOff { .. }) => {
-                Needs { profile: true, held: true, cutoff: true, ties: true, ..Needs::default() }
-            }
-            Self::ForceOff(_) => Needs { held: true, ties: true, ..Needs::default() },
-            Self::Tick => Needs { held: true, ties: true, orphans: true, ..Needs::default() },
-            Self::Close { .. } => Needs { ties: true, ..Needs::default() },
+            Self::ForceOff(ForceOff::CutOff { .. }) => Needs {
+                profile: true,
+                held: true,
+                cutoff: true,
+                subscription_state: true,
+                ..Needs::default()
+            },
+            Self::ForceOff(_) => Needs { held: true, subscription_state: true, ..Needs::default() },
+            Self::Tick => Needs { held: true, subscription_state: true, dangling: true, ..Needs::default() },
+            Self::Close { .. } => Needs { subscription_state: true, ..Needs::default() },
             Self::Said { connection, said } => said.needs(*connection),
-            Self::Watch { watcher, .. } => {
-                Needs { cutoff: true, ties: true, watcher: Some(watcher.clone()), ..Needs::default() }
-            }
-            Self::Answered { ticket, .. } => {
-                Needs { subscriptions: Some(ticket.connection), ..Needs::default() }
+            Self::Watch { watcher, .. } => Needs {
+                cutoff: true,
+                subscription_state: true,
+                watcher: Some(watcher.clone()),
+                ..Needs::default()
+            },
+            Self::Answered { pending, .. } => {
+                Needs { subscriptions: Some(pending.connection), ..Needs::default() }
             }
             Self::Notified(notice) => {
                 Needs { followers_of: Some(notice.watched.clone()), ..Needs::default() }
             }
-            Self::Spread => Needs { cutoff: true, ties: true, page: true, ..Needs::default() },
-            Self::Delivered(_) => Needs { ties: true, ..Needs::default() },
+            Self::FanOut => {
+                Needs { cutoff: true, subscription_state: true, watchers: true, ..Needs::default() }
+            }
+            Self::WatchersNotified(_) => Needs { subscription_state: true, ..Needs::default() },
             Self::Receive { .. } | Self::SetBackground { .. } | Self::Unwatch { .. } => Needs::default(),
         }
     }

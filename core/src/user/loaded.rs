@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     User,
-    subscription::{Follower, Orphan, Stamp, Subscription, Ties, rows},
+    subscription::{
+        DanglingSubscription, Follower, RegistrationVersion, Subscription, SubscriptionState, rows,
+    },
 };
 use crate::{
     directory::view::Cutoff,
@@ -34,18 +36,18 @@ pub struct Needs {
     pub held: bool,
     /// The tenant's cutoff. Which tenant, the profile says; where no tenant has a cutoff, neither is needed.
     pub cutoff: bool,
-    /// Whether anybody watches the user, whether it follows anybody, and what it keeps of that.
-    pub ties: bool,
-    /// Whom a connection follows.
+    /// The subscription state, whether the user has watchers, and whether it follows other users.
+    pub subscription_state: bool,
+    /// The subscriptions of a connection.
     pub subscriptions: Option<ConnId>,
     /// The live connections that follow this user.
     pub followers_of: Option<UserId>,
-    /// Subscriptions of connections that are gone.
-    pub orphans: bool,
-    /// Whether and as what this user watches.
+    /// Subscriptions without a live connection.
+    pub dangling: bool,
+    /// The registration of this user as a watcher.
     pub watcher: Option<UserId>,
-    /// The watchers who are next to be told.
-    pub page: bool,
+    /// The watchers that are next to be notified.
+    pub watchers: bool,
 }
 
 /// What was loaded.
@@ -61,22 +63,22 @@ pub struct Loaded {
     pub held: Vec<HeldEnd>,
     /// The order in force for the tenant that the command is held against, see [`super::Command::tenant`].
     pub cutoff: Option<Cutoff>,
-    /// Whether anybody watches the user.
+    /// Whether the user has watchers.
     pub is_watched: bool,
-    /// Whether the user follows anybody, or did so of late.
+    /// Whether the user has subscriptions, dangling ones included.
     pub is_following: bool,
-    /// What it keeps of that.
-    pub ties: Ties,
-    /// Whom the connection follows.
+    /// The user's subscription state.
+    pub subscription_state: SubscriptionState,
+    /// The subscriptions of the connection in question.
     pub subscriptions: Vec<Subscription>,
     /// The live connections that follow the user in question.
     pub followers: Vec<Follower>,
-    /// Some subscriptions of connections that are gone.
-    pub orphans: Vec<Orphan>,
-    /// As what the user in question watches.
-    pub watcher: Option<Stamp>,
-    /// The watchers who are next to be told.
-    pub page: Vec<(UserId, Stamp)>,
+    /// Some subscriptions without a live connection.
+    pub dangling: Vec<DanglingSubscription>,
+    /// The registration of the watcher in question.
+    pub watcher: Option<RegistrationVersion>,
+    /// The watchers that are next to be notified.
+    pub watchers: Vec<(UserId, RegistrationVersion)>,
 }
 
 /// A user's own row.
@@ -119,18 +121,18 @@ pub enum Part {
     Presented,
     /// [`Loaded::held`]
     Held,
-    /// [`Loaded::ties`]
-    Ties,
+    /// [`Loaded::subscription_state`]
+    SubscriptionState,
     /// [`Loaded::subscriptions`]
     Subscriptions,
     /// [`Loaded::followers`]
     Followers,
-    /// [`Loaded::orphans`]
-    Orphans,
+    /// [`Loaded::dangling`]
+    Dangling,
     /// [`Loaded::watcher`]
     Watcher,
-    /// [`Loaded::page`]
-    Page,
+    /// [`Loaded::watchers`]
+    Watchers,
 }
 
 /// A row that does not read as what was written. The store was damaged or written by something else.
@@ -166,15 +168,15 @@ impl Needs {
                 "SELECT CAST(record AS TEXT), ended_at, until FROM held_end WHERE user = ?1 ORDER BY record";
             queries.push((Part::Held, Statement::new(sql, [id()])));
         }
-        self.queries_of_ties(user, &mut queries);
+        self.subscription_queries(user, &mut queries);
         queries
     }
 
-    fn queries_of_ties(&self, user: &User, queries: &mut Vec<(Part, Statement)>) {
+    fn subscription_queries(&self, user: &User, queries: &mut Vec<(Part, Statement)>) {
         let live = || user.connections().iter().map(|connection| connection.id).collect::<Vec<_>>();
         let id = user.id();
-        if self.ties {
-            queries.push((Part::Ties, rows::ties(id)));
+        if self.subscription_state {
+            queries.push((Part::SubscriptionState, rows::state(id)));
         }
         if let Some(connection) = self.subscriptions {
             queries.push((Part::Subscriptions, rows::subscriptions(id, connection)));
@@ -182,14 +184,14 @@ impl Needs {
         if let Some(watched) = &self.followers_of {
             queries.push((Part::Followers, rows::followers(id, watched, &live())));
         }
-        if self.orphans {
-            queries.push((Part::Orphans, rows::orphans(id, &live())));
+        if self.dangling {
+            queries.push((Part::Dangling, rows::dangling(id, &live())));
         }
         if let Some(watcher) = &self.watcher {
             queries.push((Part::Watcher, rows::watcher(id, watcher)));
         }
-        if self.page {
-            queries.push((Part::Page, rows::page(id)));
+        if self.watchers {
+            queries.push((Part::Watchers, rows::page(id)));
         }
     }
 }
@@ -213,16 +215,16 @@ impl Loaded {
             Part::Valid => self.valid = all(rows, read_token)?,
             Part::Presented => self.presented = all(rows, read_token)?.pop(),
             Part::Held => self.held = all(rows, read_held)?,
-            Part::Ties => {
+            Part::SubscriptionState => {
                 if let Some(row) = rows.first() {
-                    (self.is_watched, self.is_following, self.ties) = rows::read_ties(row)?;
+                    (self.is_watched, self.is_following, self.subscription_state) = rows::read_state(row)?;
                 }
             }
             Part::Subscriptions => self.subscriptions = all(rows, rows::read_subscription)?,
             Part::Followers => self.followers = all(rows, rows::read_follower)?,
-            Part::Orphans => self.orphans = all(rows, rows::read_orphan)?,
-            Part::Watcher => self.watcher = all(rows, |row| rows::read_stamp(row.first()?))?.pop(),
-            Part::Page => self.page = all(rows, rows::read_watcher)?,
+            Part::Dangling => self.dangling = all(rows, rows::read_dangling)?,
+            Part::Watcher => self.watcher = all(rows, |row| rows::read_registration(row.first()?))?.pop(),
+            Part::Watchers => self.watchers = all(rows, rows::read_watcher)?,
         }
         Some(())
     }

@@ -25,7 +25,7 @@ mod said;
 mod subscription;
 
 pub use change::{Change, release_all_held};
-pub use command::{Claimed, Client, Command, ForceOff, Opening, Ticket};
+pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
 pub use connection::{Connection, Presence};
 pub use console::{Console, ConsoleOpening};
 pub use loaded::{HeldEnd, Loaded, Needs, Part, Profile};
@@ -34,8 +34,9 @@ pub use revocation::Bearer;
 pub use rules::Rules;
 pub use said::Said;
 pub use subscription::{
-    Chores, Follower, Notice, Orphan, Page, Report, SUBSCRIPTIONS, Seen, Stamp, Subscription, Ties,
-    WATCHERS_AT_ONCE, Wave, forget_all_subscriptions,
+    DanglingSubscription, FanOut, Follower, PendingWork, PresenceNotice, PresenceVersion,
+    RegistrationVersion, SUBSCRIPTIONS, Subscription, SubscriptionState, WATCHERS_AT_ONCE, WatcherPage,
+    WatcherReport, forget_all_subscriptions,
 };
 
 use crate::{
@@ -103,28 +104,36 @@ impl User {
             Command::VerifyToken { .. } => {
                 Outcome::of(Reply::Standing(self.standing(loaded, rules).map(|_| ())))
             }
-            Command::Open(opening) => self.tie(self.open(opening, loaded, rules, at), loaded, at.now),
+            Command::Open(opening) => {
+                self.track_subscriptions(self.open(opening, loaded, rules, at), loaded, at.now)
+            }
             Command::OpenConsole(opening) => self.open_console(opening, loaded, rules, at),
             Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules),
             Command::Unlock => self.unlock(loaded, rules, at),
-            Command::Close { connection } => self.tie(self.close(*connection, rules, at), loaded, at.now),
+            Command::Close { connection } => {
+                self.track_subscriptions(self.close(*connection, rules, at), loaded, at.now)
+            }
             Command::SetBackground { connection, background } => {
                 self.set_background(*connection, *background)
             }
             Command::Receive { connection, message } => self.receive(*connection, message, loaded, rules, at),
             Command::Said { connection, said } => self.said(*connection, said, loaded, rules, at),
             Command::Status => Outcome::of(Reply::Presence(self.presence(loaded, rules))),
-            Command::ForceOff(what) => self.tie(self.force_off(what, loaded, rules, at), loaded, at.now),
+            Command::ForceOff(what) => {
+                self.track_subscriptions(self.force_off(what, loaded, rules, at), loaded, at.now)
+            }
             Command::Tick => self.tick(loaded, at),
-            Command::Watch { watcher, stamp } => self.watch(watcher, *stamp, loaded, rules, at.now),
+            Command::Watch { watcher, registration } => {
+                self.watch(watcher, *registration, loaded, rules, at.now)
+            }
             Command::Unwatch { watcher, by } => {
                 let changes = vec![Change::Unwatched(vec![(watcher.clone(), *by)])];
                 Outcome { changes, ..Outcome::of(Reply::Done) }
             }
-            Command::Answered { ticket, told } => self.answered(ticket, told.as_deref(), loaded),
+            Command::Answered { pending, presences } => self.answered(pending, presences.as_deref(), loaded),
             Command::Notified(notice) => self.notified(notice, loaded),
-            Command::Spread => self.spread(loaded, rules, at.now),
-            Command::Delivered(report) => self.delivered(report, loaded, at.now),
+            Command::FanOut => self.fan_out(loaded, rules, at.now),
+            Command::WatchersNotified(report) => self.watchers_notified(report, loaded, at.now),
         }
     }
 

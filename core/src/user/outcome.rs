@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Chores, Connection, Console, Page, Presence, Seen, Stamp, Ticket};
+use super::{
+    Change, Connection, Console, PendingRequest, PendingWork, Presence, PresenceVersion, RegistrationVersion,
+    WatcherPage,
+};
 use crate::{
     gateway::{Close, Payload},
     id::{ConnId, UserId},
@@ -67,10 +70,10 @@ pub enum Action {
     },
     /// Give these users a [`super::Command::Watch`], and come back with [`super::Command::Answered`].
     Watch {
-        /// Whom, and as what.
-        watches: Vec<(UserId, Stamp)>,
-        /// What for.
-        ticket: Ticket,
+        /// The users to follow, with the registrations.
+        watches: Vec<(UserId, RegistrationVersion)>,
+        /// The request that waits for their presence.
+        pending: PendingRequest,
     },
 }
 
@@ -87,14 +90,14 @@ pub enum Reply {
     Opened(Result<(), OpenError>),
     /// The live connections.
     Presence(Vec<Presence>),
-    /// What a tick leaves to be done.
-    Chores(Chores),
-    /// Where the user is whom somebody watches from now on.
-    Watching(Seen),
-    /// Whether a live connection follows the user that it was told of.
+    /// Work that a tick leaves to the adapter.
+    PendingWork(PendingWork),
+    /// The presence of a user that has a new watcher.
+    Watching(PresenceVersion),
+    /// Whether a live connection follows the user of the notice.
     Follows(bool),
-    /// Whom to tell what; `None` when there is nothing to tell now.
-    Spread(Option<Page>),
+    /// The watchers to notify; `None` when no page is due now.
+    FanOut(Option<WatcherPage>),
     /// Whether there was anything to lift.
     Unlocked(bool),
     /// Ours to repair; nothing was changed.

@@ -66,12 +66,16 @@ impl User {
                 vec![Action::Send { connection: from, payload: Payload::Text(answer.clone()) }]
             }
             Said::Broken(close) => {
-                return self.tie(self.end_with(connection, None, *close, rules, at), loaded, at.now);
+                return self.track_subscriptions(
+                    self.end_with(connection, None, *close, rules, at),
+                    loaded,
+                    at.now,
+                );
             }
             Said::Request(Operation::Logout, request) => {
                 let answer = request.answer(Some(Vec::new()));
                 let outcome = self.end_with(connection, Some(&answer), Close::Done, rules, at);
-                return self.tie(outcome, loaded, at.now);
+                return self.track_subscriptions(outcome, loaded, at.now);
             }
             Said::Request(Operation::Subscribe, request) => {
                 return self.follow(connection, request, loaded, at);

@@ -59,9 +59,11 @@ impl Said {
     pub(super) fn needs(&self, connection: ConnId) -> Needs {
         match self {
             Self::Request(Operation::Subscribe, _) => {
-                Needs { ties: true, subscriptions: Some(connection), ..Needs::default() }
+                Needs { subscription_state: true, subscriptions: Some(connection), ..Needs::default() }
             }
-            Self::Request(Operation::Logout, _) | Self::Broken(_) => Needs { ties: true, ..Needs::default() },
+            Self::Request(Operation::Logout, _) | Self::Broken(_) => {
+                Needs { subscription_state: true, ..Needs::default() }
+            }
             Self::Nothing | Self::Ping(_) | Self::Request(..) => Needs::default(),
         }
     }

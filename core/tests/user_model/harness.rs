@@ -23,9 +23,9 @@ use rollcall_core::{
         book::{TokenRow, TokenSet, TokenState},
     },
     user::{
-        Action, Change, Claimed, Client, Command, Connection, Console, ForceOff, HeldEnd, Loaded, OpenError,
-        Opening, Orphan, Outcome, Profile, Reply, Rules, Seen, Stamp, Subscription, Ticket, Ties, User,
-        WATCHERS_AT_ONCE,
+        Action, Change, Claimed, Client, Command, Connection, Console, DanglingSubscription, ForceOff,
+        HeldEnd, Loaded, OpenError, Opening, Outcome, PendingRequest, PresenceVersion, Profile,
+        RegistrationVersion, Reply, Rules, Subscription, SubscriptionState, User, WATCHERS_AT_ONCE,
     },
 };
 
@@ -54,7 +54,7 @@ pub enum Event {
     },
     Send(ConnId, Payload),
     Close(ConnId, Close),
-    Watch(Vec<(UserId, Stamp)>, Ticket),
+    Watch(Vec<(UserId, RegistrationVersion)>, PendingRequest),
     Reply(Reply),
 }
 
@@ -201,9 +201,9 @@ pub struct Memory {
     tokens: BTreeMap<TokenHash, TokenRow>,
     held: BTreeMap<RecordId, HeldEnd>,
     records: BTreeMap<RecordId, Shown>,
-    subscriptions: BTreeMap<(String, UserId), (Stamp, Seen)>,
-    watchers: BTreeMap<UserId, Stamp>,
-    ties: Ties,
+    subscriptions: BTreeMap<(String, UserId), (RegistrationVersion, PresenceVersion)>,
+    watchers: BTreeMap<UserId, RegistrationVersion>,
+    subscription_state: SubscriptionState,
 }
 
 impl Store for Memory {
@@ -226,44 +226,49 @@ impl Store for Memory {
             loaded.held = self.held.values().copied().collect();
         }
         let live: Vec<String> = user.connections().iter().map(|one| one.id.to_string()).collect();
-        if needs.ties {
+        if needs.subscription_state {
             loaded.is_watched = !self.watchers.is_empty();
             loaded.is_following = !self.subscriptions.is_empty();
-            loaded.ties = self.ties.clone();
+            loaded.subscription_state = self.subscription_state.clone();
         }
         if let Some(connection) = needs.subscriptions {
             let of = connection.to_string();
             let own = self.subscriptions.iter().filter(|((other, _), _)| *other == of);
-            let row = |((_, watched), (stamp, heard)): (&(String, UserId), &(Stamp, Seen))| Subscription {
+            let row = |((_, watched), (registration, acknowledged)): (
+                &(String, UserId),
+                &(RegistrationVersion, PresenceVersion),
+            )| Subscription {
                 watched: watched.clone(),
-                stamp: *stamp,
-                heard: *heard,
+                registration: *registration,
+                acknowledged: *acknowledged,
             };
             loaded.subscriptions = own.map(row).collect();
         }
         if let Some(watched) = &needs.followers_of {
             let rows = self.subscriptions.iter();
             let follows = rows.filter(|((id, other), _)| other == watched && live.contains(id));
-            loaded.followers = follows.map(|((id, _), (_, heard))| (id.parse().unwrap(), *heard)).collect();
+            loaded.followers =
+                follows.map(|((id, _), (_, acknowledged))| (id.parse().unwrap(), *acknowledged)).collect();
         }
-        if needs.orphans {
+        if needs.dangling {
             let lives = |id: &String| live.contains(id);
             let rows = self.subscriptions.keys().filter(|(id, _)| !lives(id));
-            let orphan = |(id, watched): &(String, UserId)| Orphan {
+            let row = |(id, watched): &(String, UserId)| DanglingSubscription {
                 connection: id.clone(),
                 watched: watched.clone(),
                 is_followed: self.subscriptions.keys().any(|(id, other)| other == watched && lives(id)),
             };
-            loaded.orphans = rows.take(100).map(orphan).collect();
+            loaded.dangling = rows.take(100).map(row).collect();
         }
         if let Some(watcher) = &needs.watcher {
             loaded.watcher = self.watchers.get(watcher).copied();
         }
-        if needs.page {
-            let after = self.ties.wave.as_ref().and_then(|wave| wave.after.as_ref());
+        if needs.watchers {
+            let after = self.subscription_state.fan_out.as_ref().and_then(|fan_out| fan_out.after.as_ref());
             let behind = self.watchers.iter().filter(|(watcher, _)| Some(*watcher) > after);
-            let page = behind.take(WATCHERS_AT_ONCE).map(|(watcher, stamp)| (watcher.clone(), *stamp));
-            loaded.page = page.collect();
+            let page =
+                behind.take(WATCHERS_AT_ONCE).map(|(watcher, registration)| (watcher.clone(), *registration));
+            loaded.watchers = page.collect();
         }
         loaded
     }
@@ -318,9 +323,9 @@ impl Store for Memory {
                 }
                 Change::HeldReleased => self.held.clear(),
                 Change::Subscribed { connection, watched } => {
-                    for (user, stamp) in watched {
+                    for (user, registration) in watched {
                         let row = self.subscriptions.entry((connection.to_string(), user.clone()));
-                        row.or_insert((*stamp, Seen::unanswered())).0 = *stamp;
+                        row.or_insert((*registration, PresenceVersion::unanswered())).0 = *registration;
                     }
                 }
                 Change::Unsubscribed { connection, watched } => {
@@ -329,29 +334,29 @@ impl Store for Memory {
                         self.subscriptions.extend(row.map(|row| ((String::new(), user.clone()), row)));
                     }
                 }
-                Change::Released(orphans) => {
-                    for Orphan { connection, watched, .. } in orphans {
+                Change::Released(dangling) => {
+                    for DanglingSubscription { connection, watched, .. } in dangling {
                         self.subscriptions.remove(&(connection.clone(), watched.clone()));
                     }
                 }
-                Change::Heard { connection, told } => {
-                    for (user, seen) in told {
+                Change::Acknowledged { connection, presences } => {
+                    for (user, presence) in presences {
                         if let Some(row) = self.subscriptions.get_mut(&(connection.to_string(), user.clone()))
                         {
-                            row.1 = *seen;
+                            row.1 = *presence;
                         }
                     }
                 }
-                Change::Watched { watcher, stamp } => {
-                    let known = self.watchers.entry(watcher.clone()).or_insert(*stamp);
-                    *known = (*known).max(*stamp);
+                Change::Watched { watcher, registration } => {
+                    let known = self.watchers.entry(watcher.clone()).or_insert(*registration);
+                    *known = (*known).max(*registration);
                 }
                 Change::Unwatched(watchers) => {
                     for (watcher, by) in watchers {
-                        self.watchers.retain(|other, stamp| other != watcher || *stamp > *by);
+                        self.watchers.retain(|other, registration| other != watcher || *registration > *by);
                     }
                 }
-                Change::Ties(ties) => self.ties = ties.clone(),
+                Change::SubscriptionState(state) => self.subscription_state = state.clone(),
             }
         }
         Ok(())
@@ -476,7 +481,7 @@ impl<S: Store> Adapter<S> {
                 Action::Publish { awaited } => Event::Publish { awaited },
                 Action::Send { connection, payload } => Event::Send(connection, payload),
                 Action::Close { connection, close } => Event::Close(connection, close),
-                Action::Watch { watches, ticket } => Event::Watch(watches, ticket),
+                Action::Watch { watches, pending } => Event::Watch(watches, pending),
             });
         }
         if let Reply::Issued(issued) = &outcome.reply {
@@ -668,7 +673,7 @@ pub fn check_order(trace: &Trace, live_before: &BTreeSet<ConnId>) {
                 assert!(closed.insert(*id), "closed twice: {trace:?}");
                 assert_eq!(*close == Close::Kicked, kicked.contains(id), "frame and code differ: {trace:?}");
             }
-            Event::Watch(_, ticket) => assert!(live.contains(&ticket.connection), "{trace:?}"),
+            Event::Watch(_, pending) => assert!(live.contains(&pending.connection), "{trace:?}"),
             Event::Reply(_) => assert_eq!(index + 1, trace.len(), "the reply is not last: {trace:?}"),
         }
     }

@@ -7,7 +7,10 @@ use rollcall_core::{
     id::{ConnId, UserId},
     policy::LoginPolicy,
     token::{TokenError, TokenHash, TokenText, Verified, book::TokenState},
-    user::{Claimed, Command, ForceOff, Opening, Presence, Reply, Seen, Stamp, Ticket},
+    user::{
+        Claimed, Command, ForceOff, Opening, PendingRequest, Presence, PresenceVersion, RegistrationVersion,
+        Reply,
+    },
 };
 
 use super::{
@@ -31,7 +34,7 @@ pub struct Pair<S> {
     /// `None` was never issued.
     read: BTreeMap<Option<usize>, Verified>,
     records: BTreeMap<ConnId, rollcall_core::id::RecordId>,
-    tickets: Vec<(Vec<(UserId, Stamp)>, Ticket)>,
+    pending: Vec<(Vec<(UserId, RegistrationVersion)>, PendingRequest)>,
     forged: TokenText,
 }
 
@@ -55,7 +58,7 @@ impl<S: Store> Pair<S> {
             numbers: BTreeMap::new(),
             read: BTreeMap::new(),
             records: BTreeMap::new(),
-            tickets: Vec::new(),
+            pending: Vec::new(),
             forged,
         }
     }
@@ -204,8 +207,8 @@ impl<S: Store> Pair<S> {
         let command = Command::Receive { connection, message };
         let trace = self.both(&command, fails, |model| model.receive(&id, frame))?;
         for event in &trace {
-            if let Event::Watch(watches, ticket) = event {
-                self.tickets.push((watches.clone(), ticket.clone()));
+            if let Event::Watch(watches, pending) = event {
+                self.pending.push((watches.clone(), pending.clone()));
             }
         }
         Some(trace)
@@ -230,11 +233,13 @@ impl<S: Store> Pair<S> {
     }
 
     fn answers(&mut self, asked: bool) {
-        for (watches, ticket) in std::mem::take(&mut self.tickets) {
-            let seen = Seen { sequence: 0, platforms: [5, 2].map(platform).into_iter().collect() };
-            let told = asked.then(|| watches.into_iter().map(|(user, stamp)| (user, stamp, seen)).collect());
-            let id = ticket.connection.to_string();
-            self.both(&Command::Answered { ticket, told }, false, |model| model.told(&id, asked));
+        for (watches, pending) in std::mem::take(&mut self.pending) {
+            let seen = PresenceVersion { sequence: 0, platforms: [5, 2].map(platform).into_iter().collect() };
+            let presences = asked.then(|| {
+                watches.into_iter().map(|(user, registration)| (user, registration, seen)).collect()
+            });
+            let id = pending.connection.to_string();
+            self.both(&Command::Answered { pending, presences }, false, |model| model.told(&id, asked));
         }
     }
 
@@ -277,7 +282,7 @@ impl<S: Store> Pair<S> {
     fn answer(&mut self, trace: &Trace) -> Answer {
         let Some(Event::Reply(reply)) = trace.last() else { panic!("no reply: {trace:?}") };
         match reply {
-            Reply::Done | Reply::Chores(_) => Answer::Done,
+            Reply::Done | Reply::PendingWork(_) => Answer::Done,
             Reply::Issued(issued) => {
                 let hash = TokenHash::of(issued.token.expose());
                 let twin = self.numbers.insert(hash, self.tokens.len());
@@ -298,7 +303,7 @@ impl<S: Store> Pair<S> {
                 };
                 Answer::Presence(presences.iter().map(seen).collect())
             }
-            Reply::Unlocked(_) | Reply::Watching(_) | Reply::Follows(_) | Reply::Spread(_) => {
+            Reply::Unlocked(_) | Reply::Watching(_) | Reply::Follows(_) | Reply::FanOut(_) => {
                 unreachable!("no step of one user alone")
             }
             Reply::Broken => panic!("broken"),

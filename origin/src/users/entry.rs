@@ -29,10 +29,10 @@ pub(super) struct Entry {
     pub(super) wanted: AtomicBool,
     /// Whether it stands among the idle ones of its shard.
     pub(super) queued: AtomicBool,
-    /// Held by whoever tells its watchers.
-    pub(super) spreading: tokio::sync::Mutex<()>,
-    /// Whether somebody waits for that.
-    pub(super) spread_waits: AtomicBool,
+    /// Held while a page of its watchers is notified.
+    pub(super) fanning_out: tokio::sync::Mutex<()>,
+    /// Whether a call waits for that.
+    pub(super) fan_out_waits: AtomicBool,
 }
 
 pub(super) struct Live {
@@ -60,8 +60,8 @@ impl Entry {
             live: Mutex::new(live),
             wanted: AtomicBool::new(false),
             queued: AtomicBool::new(false),
-            spreading: tokio::sync::Mutex::new(()),
-            spread_waits: AtomicBool::new(false),
+            fanning_out: tokio::sync::Mutex::new(()),
+            fan_out_waits: AtomicBool::new(false),
         }
     }
 

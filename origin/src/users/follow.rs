@@ -1,4 +1,4 @@
-//! Calls from one user to another: who is watched, who is told.
+//! Calls from one user to another: registrations of watchers, and notices to them.
 //!
 //! None of them holds up a command of anybody: each runs in a task of its own, and they share few places.
 
@@ -7,7 +7,10 @@ use std::sync::atomic::Ordering;
 use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     id::UserId,
-    user::{Change, Chores, Command, Page, Reply, Report, Seen, Stamp, Ticket},
+    user::{
+        Change, Command, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion, Reply,
+        WatcherPage, WatcherReport,
+    },
 };
 
 use super::{CALLS, Failure, Users, run::until_durable};
@@ -16,12 +19,17 @@ use super::{CALLS, Failure, Users, run::until_durable};
 const REGISTRATIONS: usize = 500;
 
 impl Users {
-    /// Has these users watched by `id`, and brings it what they say.
-    pub(super) async fn watch(&self, id: &UserId, watches: Vec<(UserId, Stamp)>, ticket: Ticket) {
-        let told = self.register(id, watches).await.inspect_err(|error| {
+    /// Registers `id` as a watcher of these users, and gives it their presence.
+    pub(super) async fn watch(
+        &self,
+        id: &UserId,
+        watches: Vec<(UserId, RegistrationVersion)>,
+        pending: PendingRequest,
+    ) {
+        let presences = self.register(id, watches).await.inspect_err(|error| {
             tracing::error!(%error, "users could not be watched");
         });
-        if let Err(error) = self.run(id, Command::Answered { ticket, told: told.ok() }).await {
+        if let Err(error) = self.run(id, Command::Answered { pending, presences: presences.ok() }).await {
             tracing::error!(%error, "an answer was lost");
         }
     }
@@ -31,17 +39,17 @@ impl Users {
     async fn register(
         &self,
         id: &UserId,
-        watches: Vec<(UserId, Stamp)>,
-    ) -> Result<Vec<(UserId, Stamp, Seen)>, Failure> {
+        watches: Vec<(UserId, RegistrationVersion)>,
+    ) -> Result<Vec<(UserId, RegistrationVersion, PresenceVersion)>, Failure> {
         for some in watches.chunks(REGISTRATIONS) {
-            let rows = some.iter().flat_map(|(user, stamp)| {
-                Change::Watched { watcher: id.clone(), stamp: *stamp }.statements(user)
+            let rows = some.iter().flat_map(|(user, registration)| {
+                Change::Watched { watcher: id.clone(), registration: *registration }.statements(user)
             });
             self.shared.store.commit(rows.collect()).await?;
         }
-        let ask = |(user, stamp): (UserId, Stamp)| async move {
-            match self.call(&user, Command::Watch { watcher: id.clone(), stamp }).await? {
-                Reply::Watching(seen) => Ok((user, stamp, seen)),
+        let ask = |(user, registration): (UserId, RegistrationVersion)| async move {
+            match self.call(&user, Command::Watch { watcher: id.clone(), registration }).await? {
+                Reply::Watching(presence) => Ok((user, registration, presence)),
                 _ => Err(Failure::Unreadable("the reply is to another command".to_owned())),
             }
         };
@@ -49,56 +57,56 @@ impl Users {
         asked.into_iter().collect()
     }
 
-    /// What a tick left to be done.
-    pub(super) async fn do_chores(&self, id: &UserId, chores: Chores) {
-        if let Some((users, by)) = chores.release {
+    /// Does the work that a tick left.
+    pub(super) async fn do_pending_work(&self, id: &UserId, work: PendingWork) {
+        if let Some((users, by)) = work.release {
             let tell = |user: UserId| async move {
                 if let Err(error) = self.call(&user, Command::Unwatch { watcher: id.clone(), by }).await {
-                    tracing::warn!(%error, "a user is told later that somebody does not watch it any more");
+                    tracing::warn!(%error, "a user could not be told of an ended watcher; its next notice will show it");
                 }
             };
             stream::iter(users.into_iter().map(tell)).buffer_unordered(CALLS).collect::<()>().await;
         }
-        if chores.spread {
-            self.spread(id).await;
+        if work.fan_out {
+            self.fan_out(id).await;
         }
     }
 
-    /// Tells one page of watchers; the next follows by the user's own wish. One page at a time: of those who come
-    /// meanwhile one waits, and looks at what there is by then for all of them.
-    async fn spread(&self, id: &UserId) {
+    /// Notifies one page of watchers; the user's own wake-up brings the next. One page at a time: of the calls that come
+    /// meanwhile one waits, and looks at what is due by then on behalf of all of them.
+    async fn fan_out(&self, id: &UserId) {
         // Held, so that it does not leave memory.
         let user = self.entry(id);
-        if !user.spread_waits.swap(true, Ordering::AcqRel) {
-            let lock = user.spreading.lock().await;
-            user.spread_waits.store(false, Ordering::Release);
-            until_durable("what watchers are told", || self.tell_page(id)).await;
+        if !user.fan_out_waits.swap(true, Ordering::AcqRel) {
+            let lock = user.fanning_out.lock().await;
+            user.fan_out_waits.store(false, Ordering::Release);
+            until_durable("the fan-out to watchers", || self.notify_page(id)).await;
             drop(lock);
         }
     }
 
-    async fn tell_page(&self, id: &UserId) -> Result<(), Failure> {
-        let Reply::Spread(Some(page)) = self.run(id, Command::Spread).await? else { return Ok(()) };
-        let report = self.tell(&page).await;
-        self.run(id, Command::Delivered(report)).await.map(drop)
+    async fn notify_page(&self, id: &UserId) -> Result<(), Failure> {
+        let Reply::FanOut(Some(page)) = self.run(id, Command::FanOut).await? else { return Ok(()) };
+        let report = self.notify(&page).await;
+        self.run(id, Command::WatchersNotified(report)).await.map(drop)
     }
 
-    async fn tell(&self, page: &Page) -> Report {
-        let tell = |(watcher, _): &(UserId, Stamp)| {
+    async fn notify(&self, page: &WatcherPage) -> WatcherReport {
+        let notify = |(watcher, _): &(UserId, RegistrationVersion)| {
             let (watcher, command) = (watcher.clone(), Command::Notified(page.notice.clone()));
             async move {
                 match self.call(&watcher, command).await {
                     Ok(Reply::Follows(follows)) => Some(follows),
                     Ok(_) => None,
                     Err(error) => {
-                        tracing::warn!(%error, "a watcher could not be told");
+                        tracing::warn!(%error, "a watcher could not be notified");
                         None
                     }
                 }
             }
         };
-        let told: Vec<_> = stream::iter(page.watchers.iter().map(tell)).buffered(CALLS).collect().await;
-        page.report(told)
+        let notified: Vec<_> = stream::iter(page.watchers.iter().map(notify)).buffered(CALLS).collect().await;
+        page.report(notified)
     }
 
     /// Gives another user a command, when there is a place.

@@ -263,9 +263,9 @@ impl Users {
                         closing.push(socket.close(close));
                     }
                 }
-                Action::Watch { watches, ticket } => {
+                Action::Watch { watches, pending } => {
                     let (all, id) = (self.clone(), user.id.clone());
-                    tokio::spawn(async move { all.watch(&id, watches, ticket).await });
+                    tokio::spawn(async move { all.watch(&id, watches, pending).await });
                 }
                 // The records were committed with the rest: list and search read the same database.
                 Action::Publish { .. } | Action::Retire(_) | Action::SetBackground { .. } => {}
@@ -291,8 +291,8 @@ impl Users {
                 _ = dropped => return,
             }
             let tick = || all.run(&id, Command::Tick);
-            if let Some(Reply::Chores(chores)) = until_durable("what the user waits for", tick).await {
-                all.do_chores(&id, chores).await;
+            if let Some(Reply::PendingWork(work)) = until_durable("what the user waits for", tick).await {
+                all.do_pending_work(&id, work).await;
             }
         });
     }

@@ -259,7 +259,8 @@ async fn who_was_not_reached_yet_waits_for_nobody_elses_rows() {
     let stage = Stage { user: UserId::from(8), ..stage };
     let neighbour = stage.connected().await;
     // Somebody is to hear of its end, so that this has to be written before the frames go.
-    let watched = Change::Watched { watcher: UserId::from(9), stamp: serde_json::from_str("1").unwrap() };
+    let watched =
+        Change::Watched { watcher: UserId::from(9), registration: serde_json::from_str("1").unwrap() };
     stage.users.store().commit(watched.statements(&stage.user)).await.unwrap();
     stage.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
     let fail = |name: &str, what: &str| {

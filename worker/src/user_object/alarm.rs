@@ -23,7 +23,7 @@ impl Object {
     /// The moment has come. Never fails towards the runtime, whose own retries end after six.
     pub(super) async fn ring(self: Rc<Self>) {
         let done = match self.clone().run(&Command::Tick, With::default()).await {
-            Ok(Reply::Chores(chores)) => self.clone().do_chores(chores).await,
+            Ok(Reply::PendingWork(work)) => self.clone().do_pending_work(work).await,
             Ok(_) => Ok(()),
             Err(failure) => Err(failure),
         };
@@ -69,8 +69,8 @@ impl Object {
             .with_consoles(open().filter_map(Held::console).cloned().collect());
         let loaded = self.load(&user, &Command::Tick, None, &configuration.rules, at.now)?;
         let outcome = user.apply(&Command::Tick, &loaded, &configuration.rules, at);
-        let has_chores = matches!(&outcome.reply, Reply::Chores(chores) if !chores.is_empty());
-        let has_work = has_chores || !outcome.changes.is_empty() || !outcome.actions.is_empty();
+        let has_pending_work = matches!(&outcome.reply, Reply::PendingWork(work) if !work.is_empty());
+        let has_work = has_pending_work || !outcome.changes.is_empty() || !outcome.actions.is_empty();
         let due = has_work.then_some(at.now);
         Ok(outcome.wake_at.or(due))
     }

@@ -60,9 +60,9 @@ impl Object {
                         let _ = socket.close(Some(close.code()), Some(close.reason()));
                     }
                 }
-                Action::Watch { watches, ticket } => {
+                Action::Watch { watches, pending } => {
                     let object = self.clone();
-                    self.state.wait_until(async move { object.watch(watches, ticket).await });
+                    self.state.wait_until(async move { object.watch(watches, pending).await });
                 }
             }
         }

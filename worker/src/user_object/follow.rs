@@ -1,11 +1,14 @@
-//! Calls to other users' objects: who is watched, who is told. A few at a time; what is told goes page by page, each
-//! by an alarm of its own, from a place that is written down.
+//! Calls to other users' objects: registrations of watchers, and notices to them. A few at a time; notices go page by
+//! page, each by an alarm of its own, from a stored cursor.
 
 use std::rc::Rc;
 
 use rollcall_core::{
     id::UserId,
-    user::{Chores, Command, Page, Reply, Report, Seen, Stamp, Ticket},
+    user::{
+        Command, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion, Reply, WatcherPage,
+        WatcherReport,
+    },
 };
 
 use super::{
@@ -15,14 +18,19 @@ use super::{
 use crate::{backend, stub::CallError, together};
 
 impl Object {
-    /// Has these users watched by this one, and brings it what they say.
-    pub(super) async fn watch(self: Rc<Self>, watches: Vec<(UserId, Stamp)>, ticket: Ticket) {
-        let asked = watches.into_iter().map(|(user, stamp)| self.clone().watch_one(user, stamp));
-        let told = together::all_or_error(asked)
+    /// Registers this user as a watcher of these users, and gives it their presence.
+    pub(super) async fn watch(
+        self: Rc<Self>,
+        watches: Vec<(UserId, RegistrationVersion)>,
+        pending: PendingRequest,
+    ) {
+        let asked =
+            watches.into_iter().map(|(user, registration)| self.clone().watch_one(user, registration));
+        let presences = together::all_or_error(asked)
             .await
             .inspect_err(|CallError(problem)| tracing::error!(problem, "users could not be watched"))
             .ok();
-        if let Err(failure) = self.run(&Command::Answered { ticket, told }, With::default()).await {
+        if let Err(failure) = self.run(&Command::Answered { pending, presences }, With::default()).await {
             tracing::error!(%failure, "an answer was lost");
         }
     }
@@ -30,53 +38,53 @@ impl Object {
     async fn watch_one(
         self: Rc<Self>,
         user: UserId,
-        stamp: Stamp,
-    ) -> Result<(UserId, Stamp, Seen), CallError> {
+        registration: RegistrationVersion,
+    ) -> Result<(UserId, RegistrationVersion, PresenceVersion), CallError> {
         let watcher = self.user().map_err(|failure| CallError(failure.to_string()))?;
-        match self.call(&user, Command::Watch { watcher, stamp }).await? {
-            Reply::Watching(seen) => Ok((user, stamp, seen)),
+        match self.call(&user, Command::Watch { watcher, registration }).await? {
+            Reply::Watching(presence) => Ok((user, registration, presence)),
             _ => Err(CallError("the reply is to another command".to_owned())),
         }
     }
 
-    /// What a tick left to be done. Within the alarm's own event, which the runtime repeats if it dies meanwhile.
-    pub(super) async fn do_chores(self: Rc<Self>, chores: Chores) -> Result<(), Failure> {
-        if let Some((users, by)) = chores.release {
+    /// Does the work that a tick left. Within the alarm's own event, which the runtime repeats if it dies meanwhile.
+    pub(super) async fn do_pending_work(self: Rc<Self>, work: PendingWork) -> Result<(), Failure> {
+        if let Some((users, by)) = work.release {
             let watcher = self.user()?;
             let tell = |user: UserId| {
                 let (object, watcher) = (self.clone(), watcher.clone());
                 async move {
                     if let Err(error) = object.call(&user, Command::Unwatch { watcher, by }).await {
-                        tracing::warn!(%error, "a user is told later that somebody does not watch it any more");
+                        tracing::warn!(%error, "a user could not be told of an ended watcher; its next notice will show it");
                     }
                 }
             };
             together::all(users.into_iter().map(tell)).await;
         }
-        if chores.spread
-            && let Reply::Spread(Some(page)) = self.clone().run(&Command::Spread, With::default()).await?
+        if work.fan_out
+            && let Reply::FanOut(Some(page)) = self.clone().run(&Command::FanOut, With::default()).await?
         {
-            let report = self.tell(&page).await;
-            self.run(&Command::Delivered(report), With::default()).await?;
+            let report = self.notify(&page).await;
+            self.run(&Command::WatchersNotified(report), With::default()).await?;
         }
         Ok(())
     }
 
-    async fn tell(self: &Rc<Self>, page: &Page) -> Report {
-        let tell = |watcher: UserId| {
+    async fn notify(self: &Rc<Self>, page: &WatcherPage) -> WatcherReport {
+        let notify = |watcher: UserId| {
             let (object, command) = (self.clone(), Command::Notified(page.notice.clone()));
             async move {
                 match object.call(&watcher, command).await {
                     Ok(Reply::Follows(follows)) => Some(follows),
                     Ok(_) => None,
                     Err(error) => {
-                        tracing::warn!(%error, "a watcher could not be told");
+                        tracing::warn!(%error, "a watcher could not be notified");
                         None
                     }
                 }
             }
         };
-        page.report(together::all(page.watchers.iter().map(|(watcher, _)| tell(watcher.clone()))).await)
+        page.report(together::all(page.watchers.iter().map(|(watcher, _)| notify(watcher.clone()))).await)
     }
 
     /// Gives another user a command, or this one.

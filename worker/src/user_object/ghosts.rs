@@ -19,7 +19,7 @@ impl Object {
         if self.looked_back.get() {
             return Ok(());
         }
-        self.take_up_ties(user, on)?;
+        self.resume_subscriptions(user, on)?;
         if user.number().is_none() {
             self.looked_back.set(true);
             return Ok(());
@@ -48,11 +48,11 @@ impl Object {
     }
 
     /// Sockets that died with the runtime told nobody of their end, and left what they followed.
-    fn take_up_ties(&self, user: &UserId, on: Option<&WebSocket>) -> Result<(), Failure> {
+    fn resume_subscriptions(&self, user: &UserId, on: Option<&WebSocket>) -> Result<(), Failure> {
         let live = self.held(on).iter().filter_map(Held::connection).cloned().collect();
         let (user, now) = (User::new(user.clone(), live), clock::now());
-        let needs = Needs { ties: true, orphans: true, ..Needs::default() };
-        if let Some(change) = user.take_up_ties(&self.read(&needs, &user, now)?, now) {
+        let needs = Needs { subscription_state: true, dangling: true, ..Needs::default() };
+        if let Some(change) = user.resume_subscriptions(&self.read(&needs, &user, now)?, now) {
             self.sql().write(&change.statements(user.id()))?;
             self.arm(None, None);
         }

@@ -1,6 +1,9 @@
-//! The followed user's side: who watches, and what they are told in which portions.
+//! The followed user's side: its watchers, and the notices that they get page by page.
 
-use super::{Notice, Page, Report, Seen, Stamp, Ties, WATCHERS_AT_ONCE, Wave};
+use super::{
+    FanOut, PresenceNotice, PresenceVersion, RegistrationVersion, SubscriptionState, WATCHERS_AT_ONCE,
+    WatcherPage, WatcherReport,
+};
 use crate::{
     id::UserId,
     platform::PlatformSet,
@@ -9,82 +12,101 @@ use crate::{
 };
 
 impl User {
-    /// Registers a watcher, and says where the user is, in one round trip.
+    /// Registers a watcher and answers with the user's presence, in one round trip.
     pub(in crate::user) fn watch(
         &self,
         watcher: &UserId,
-        stamp: Stamp,
+        registration: RegistrationVersion,
         loaded: &Loaded,
         rules: &Rules,
         now: Timestamp,
     ) -> Outcome {
         let platforms = self.visible(loaded, rules);
-        let mut ties = loaded.ties.clone();
-        // A number stands for one set: what the others were told under this one must not be another.
-        if ties.told.is_some_and(|told| told != platforms) {
-            ties.tell(platforms, now);
+        let mut state = loaded.subscription_state.clone();
+        // A version stands for one platform set: other watchers have another set under the current one.
+        if state.notified.is_some_and(|notified| notified != platforms) {
+            state.announce(platforms, now);
         }
         let mut changes = Vec::new();
-        if loaded.watcher.is_none_or(|known| known < stamp) {
-            changes.push(Change::Watched { watcher: watcher.clone(), stamp });
+        if loaded.watcher.is_none_or(|known| known < registration) {
+            changes.push(Change::Watched { watcher: watcher.clone(), registration });
         }
-        let seen = Seen { sequence: ties.sequence, platforms };
-        let wake_at = ties.wave.as_ref().filter(|_| ties != loaded.ties).map(|wave| wave.next_at);
-        changes.extend(changed(ties, loaded));
-        Outcome { changes, wake_at, ..Outcome::of(Reply::Watching(seen)) }
+        let presence = PresenceVersion { sequence: state.sequence, platforms };
+        let wake_at = state
+            .fan_out
+            .as_ref()
+            .filter(|_| state != loaded.subscription_state)
+            .map(|fan_out| fan_out.next_at);
+        changes.extend(changed(state, loaded));
+        Outcome { changes, wake_at, ..Outcome::of(Reply::Watching(presence)) }
     }
 
-    /// The next portion of those who have to be told something, if there is anything to tell.
-    pub(in crate::user) fn spread(&self, loaded: &Loaded, rules: &Rules, now: Timestamp) -> Outcome {
-        let mut ties = Ties { due: false, ..loaded.ties.clone() };
+    /// The next page of watchers to notify, if the presence has changed since they were notified.
+    pub(in crate::user) fn fan_out(&self, loaded: &Loaded, rules: &Rules, now: Timestamp) -> Outcome {
+        let mut state = SubscriptionState { due: false, ..loaded.subscription_state.clone() };
         let platforms = self.visible(loaded, rules);
         if !loaded.is_watched {
-            ties.wave = None;
-        } else if ties.told != Some(platforms) {
-            ties.tell(platforms, now);
+            state.fan_out = None;
+        } else if state.notified != Some(platforms) {
+            state.announce(platforms, now);
         }
-        let seen = Seen { sequence: ties.sequence, platforms };
-        let wake_at = ties.wave.as_ref().map(|wave| wave.next_at).filter(|next_at| *next_at > now);
-        let page = ties.wave.as_ref().filter(|_| wake_at.is_none()).map(|wave| self.page(wave, seen, loaded));
-        let changes = changed(ties, loaded).into_iter().collect();
-        Outcome { changes, wake_at, ..Outcome::of(Reply::Spread(page)) }
+        let presence = PresenceVersion { sequence: state.sequence, platforms };
+        let wake_at = state.fan_out.as_ref().map(|fan_out| fan_out.next_at).filter(|next_at| *next_at > now);
+        let page = state
+            .fan_out
+            .as_ref()
+            .filter(|_| wake_at.is_none())
+            .map(|fan_out| self.page(fan_out, presence, loaded));
+        let changes = changed(state, loaded).into_iter().collect();
+        Outcome { changes, wake_at, ..Outcome::of(Reply::FanOut(page)) }
     }
 
-    fn page(&self, wave: &Wave, seen: Seen, loaded: &Loaded) -> Page {
-        let due: Vec<_> = loaded.page.iter().filter(|(watcher, _)| wave.holds(watcher)).cloned().collect();
+    fn page(&self, fan_out: &FanOut, presence: PresenceVersion, loaded: &Loaded) -> WatcherPage {
+        let due: Vec<_> =
+            loaded.watchers.iter().filter(|(watcher, _)| fan_out.includes(watcher)).cloned().collect();
         let more = due.len() >= WATCHERS_AT_ONCE;
-        Page { notice: Notice { watched: self.id.clone(), seen }, watchers: due, more }
+        WatcherPage { notice: PresenceNotice { watched: self.id.clone(), presence }, watchers: due, more }
     }
 
-    /// Everybody on a page was told, or could not be.
-    pub(in crate::user) fn delivered(&self, report: &Report, loaded: &Loaded, now: Timestamp) -> Outcome {
+    /// Moves the fan-out past a page whose watchers were notified, as far as they could be.
+    pub(in crate::user) fn watchers_notified(
+        &self,
+        report: &WatcherReport,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Outcome {
         let mut changes = Vec::new();
         if !report.gone.is_empty() {
             changes.push(Change::Unwatched(report.gone.clone()));
         }
-        let is_newest = report.sequence == loaded.ties.sequence;
-        let wave = loaded.ties.wave.clone().and_then(|wave| wave.advanced(report, is_newest, now));
-        let next_at = wave.as_ref().map(|wave| wave.next_at);
-        let wake_at = if loaded.ties.due { Some(now) } else { next_at };
-        changes.extend(changed(Ties { wave, ..loaded.ties.clone() }, loaded));
+        let is_newest = report.sequence == loaded.subscription_state.sequence;
+        let fan_out = loaded
+            .subscription_state
+            .fan_out
+            .clone()
+            .and_then(|fan_out| fan_out.advanced(report, is_newest, now));
+        let next_at = fan_out.as_ref().map(|fan_out| fan_out.next_at);
+        let wake_at = if loaded.subscription_state.due { Some(now) } else { next_at };
+        changes.extend(changed(SubscriptionState { fan_out, ..loaded.subscription_state.clone() }, loaded));
         Outcome { changes, wake_at, ..Outcome::of(Reply::Done) }
     }
 
-    /// The platforms that may be told: those of connections that the tenant's cutoff does not cover.
+    /// The platforms that watchers may see: those of connections that the tenant's cutoff does not cover.
     fn visible(&self, loaded: &Loaded, rules: &Rules) -> PlatformSet {
         self.presence(loaded, rules).iter().map(|presence| presence.platform).collect()
     }
 }
 
-impl Ties {
-    /// From now on watchers are to know this.
-    fn tell(&mut self, platforms: PlatformSet, now: Timestamp) {
+impl SubscriptionState {
+    /// Gives the presence a new version, and begins or restarts its fan-out.
+    fn announce(&mut self, platforms: PlatformSet, now: Timestamp) {
         self.sequence += 1;
-        self.told = Some(platforms);
-        self.wave = Some(self.wave.take().map_or_else(|| Wave::begin(now), |wave| wave.renewed(now)));
+        self.notified = Some(platforms);
+        self.fan_out =
+            Some(self.fan_out.take().map_or_else(|| FanOut::begin(now), |fan_out| fan_out.restarted(now)));
     }
 }
 
-fn changed(ties: Ties, loaded: &Loaded) -> Option<Change> {
-    (ties != loaded.ties).then_some(Change::Ties(ties))
+fn changed(state: SubscriptionState, loaded: &Loaded) -> Option<Change> {
+    (state != loaded.subscription_state).then_some(Change::SubscriptionState(state))
 }

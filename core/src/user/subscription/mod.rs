@@ -1,18 +1,18 @@
-//! Who follows whom (`docs/rules/openim.md#subscriptions`).
+//! Subscriptions to the presence of other users (`docs/rules/openim.md#subscriptions`).
 //!
-//! A *subscription* is a row of the user who follows, kept for one of its connections; a *watcher* is a row of the user
-//! who is followed, one for each user that follows it, whatever the number of connections. Neither is a lease: nothing
-//! is renewed, and nothing happens while nothing changes.
+//! A *subscription* is a row of the following user, kept for one of its connections. A *watcher* is a row of the followed
+//! user, one for each user that follows it, whatever the number of connections. Neither is a lease: rows are not renewed,
+//! and nothing runs while no presence changes.
 //!
-//! Each set of platforms that a user was told to its watchers as has a number that only grows. Whoever is told keeps the
-//! number, so that what comes late changes nothing.
+//! Every platform set sent to watchers carries an increasing version. A subscription keeps the version that its client
+//! knows, so that a late notice changes nothing.
 
 mod fan_out;
 mod follow;
-mod hear;
+mod notify;
+mod progress;
 pub(super) mod rows;
-mod tie;
-mod wave;
+mod state;
 
 use std::time::Duration;
 
@@ -24,41 +24,41 @@ use crate::{
     time::{Moment, Timestamp},
 };
 
-pub use self::{rows::forget_all_subscriptions, wave::Wave};
+pub use self::{progress::FanOut, rows::forget_all_subscriptions};
 
-/// The most users that a connection follows; for each one more, the oldest is let go.
+/// The most users that a connection follows. Each one more drops the oldest.
 pub const SUBSCRIPTIONS: usize = 3000;
-/// Watchers that are told in one go. Each may be a call to another object.
+/// Watchers on one page of a fan-out. Each may be a call to another object.
 pub const WATCHERS_AT_ONCE: usize = 400;
-/// Users that are told in one go that they are not followed any more.
+/// Subscriptions released in one step. Each may be a call to another object.
 pub(super) const RELEASED_AT_ONCE: usize = 100;
-/// How long the subscriptions of a connection outlive it: a client that comes back soon follows the same users, who then
-/// need not be told twice.
+/// How long the subscriptions of a connection outlive it. A client that reconnects within it follows the same users, which
+/// saves two calls to each of them.
 pub(super) const LINGER: Duration = Duration::from_secs(10);
 
-/// Tells the registrations of one follower apart: a later one is greater.
+/// The version of a follower's registration as a watcher: a later one is greater.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Stamp(i64);
+pub struct RegistrationVersion(i64);
 
-/// Bits of a [`Stamp`] below its milliseconds: 8 of the moment, then the place within a request.
+/// Bits of a [`RegistrationVersion`] below its milliseconds: 8 of the moment, then the place within a request.
 const STAMP_BITS: u32 = 20;
 const PLACE_BITS: u32 = 12;
 
-impl Stamp {
-    /// That of the `place`-th registration of a request.
+impl RegistrationVersion {
+    /// The version of the `place`-th registration of a request.
     pub(super) fn new(at: Moment, place: usize) -> Self {
         let apart = i64::try_from(at.entropy & 0xff).unwrap_or_default() << PLACE_BITS;
         let place = i64::try_from(place).unwrap_or_default() & ((1 << PLACE_BITS) - 1);
         Self(at.now.millis() << STAMP_BITS | apart | place)
     }
 
-    /// Greater than all of earlier milliseconds, and than none of this one.
+    /// Greater than every version of an earlier millisecond, and than none of this one.
     pub(super) const fn before(at: Timestamp) -> Self {
         Self((at.millis() << STAMP_BITS) - 1)
     }
 
-    /// As it is stored.
+    /// The number as it is stored.
     pub const fn number(self) -> i64 {
         self.0
     }
@@ -68,68 +68,67 @@ impl Stamp {
     }
 }
 
-/// Where a user is, as its watchers are told.
+/// A version of a user's presence, as its watchers see it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Of two the greater is the newer; 0 before anything was ever told, and -1 in what a client knows before it was
-    /// answered.
+pub struct PresenceVersion {
+    /// Grows with every change. 0 before the first notice, and -1 in a subscription whose request is unanswered.
     pub sequence: i64,
-    /// Its platforms.
+    /// The platforms with a connection; none is offline.
     pub platforms: PlatformSet,
 }
 
-impl Seen {
-    /// What the client of a new subscription knows.
+impl PresenceVersion {
+    /// The version of a new subscription, whose client knows nothing yet.
     pub fn unanswered() -> Self {
         Self { sequence: -1, platforms: PlatformSet::default() }
     }
 
-    /// Whether the client still waits for its answer, which will show whatever has become known by then.
+    /// Whether the client still waits for its answer, which will show the newest version by then.
     pub const fn is_unanswered(&self) -> bool {
         self.sequence < 0
     }
 }
 
-/// What a user's watchers are told.
+/// A notice to the watchers of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// About whom.
+pub struct PresenceNotice {
+    /// The followed user.
     pub watched: UserId,
-    /// What.
-    pub seen: Seen,
+    /// Its newest presence.
+    pub presence: PresenceVersion,
 }
 
-/// A notice, and the next ones whom it is for.
+/// A notice and the next watchers that get it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Page {
-    /// What they are told.
-    pub notice: Notice,
-    /// Who, and as what they are registered.
-    pub watchers: Vec<(UserId, Stamp)>,
-    /// Whether there may be more behind them.
+pub struct WatcherPage {
+    /// What they get.
+    pub notice: PresenceNotice,
+    /// The watchers with their registrations.
+    pub watchers: Vec<(UserId, RegistrationVersion)>,
+    /// Whether more watchers may follow.
     pub more: bool,
 }
 
-/// What became of a [`Page`].
+/// The result of a [`WatcherPage`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The number of what was told.
+pub struct WatcherReport {
+    /// The version that was sent.
     pub sequence: i64,
-    /// The last who was on the page.
+    /// The last watcher of the page.
     pub last: Option<UserId>,
-    /// Whether there may be more behind it.
+    /// Whether more watchers may follow.
     pub more: bool,
-    /// Those that do not follow the user any more, as they were registered.
-    pub gone: Vec<(UserId, Stamp)>,
-    /// Whether somebody could not be told.
+    /// Watchers that do not follow the user any more, with the registrations that they had.
+    pub gone: Vec<(UserId, RegistrationVersion)>,
+    /// Whether a watcher could not be notified.
     pub missed: bool,
 }
 
-impl Page {
-    /// What became of it, once each watcher was told: whether it follows the user, or `None` when it could not be told.
-    pub fn report(&self, follows: impl IntoIterator<Item = Option<bool>>) -> Report {
-        let mut report = Report {
-            sequence: self.notice.seen.sequence,
+impl WatcherPage {
+    /// The result once each watcher was notified: whether it follows the user, or `None` when it could not be notified.
+    pub fn report(&self, follows: impl IntoIterator<Item = Option<bool>>) -> WatcherReport {
+        let mut report = WatcherReport {
+            sequence: self.notice.presence.sequence,
             last: self.watchers.last().map(|(user, _)| user.clone()),
             more: self.more,
             gone: Vec::new(),
@@ -146,58 +145,58 @@ impl Page {
     }
 }
 
-/// What a tick leaves to be done by calls to other users.
+/// Calls to other users that a tick leaves to the adapter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chores {
-    /// There is something to tell to watchers: give [`super::Command::Spread`].
-    pub spread: bool,
-    /// Give these a [`super::Command::Unwatch`] with this stamp. One that cannot be told finds out by itself.
-    pub release: Option<(Vec<UserId>, Stamp)>,
+pub struct PendingWork {
+    /// Watchers are to be notified: give [`super::Command::FanOut`].
+    pub fan_out: bool,
+    /// Give these a [`super::Command::Unwatch`] with this registration. A user that misses it drops the watcher at its next notice.
+    pub release: Option<(Vec<UserId>, RegistrationVersion)>,
 }
 
-impl Chores {
-    /// Whether there are none.
+impl PendingWork {
+    /// Whether nothing is pending.
     pub const fn is_empty(&self) -> bool {
-        !self.spread && self.release.is_none()
+        !self.fan_out && self.release.is_none()
     }
 }
 
-/// What a user keeps of its followers, and of what it follows itself.
+/// A user's state as a followed and as a following user: one row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ties {
-    /// The number of what was last told to watchers.
+pub struct SubscriptionState {
+    /// The newest version that watchers are notified of.
     pub sequence: i64,
-    /// What was last told; `None` when nothing ever was.
-    pub told: Option<PlatformSet>,
-    /// Whether connections came or went since that may have changed the platforms.
+    /// The platforms of that version; `None` before the first.
+    pub notified: Option<PlatformSet>,
+    /// Whether connections opened or ended since that may have changed the platforms.
     pub due: bool,
-    /// How far watchers have been told.
-    pub wave: Option<Wave>,
-    /// When subscriptions of connections that are gone are let go.
+    /// The fan-out under way.
+    pub fan_out: Option<FanOut>,
+    /// When the subscriptions of ended connections are released.
     pub release_at: Option<Timestamp>,
 }
 
-/// A row of a connection that follows somebody.
+/// A subscription of one connection to one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// Whom.
+    /// The followed user.
     pub watched: UserId,
-    /// As what it was last registered there.
-    pub stamp: Stamp,
-    /// What its client knows.
-    pub heard: Seen,
+    /// The last registration as a watcher there.
+    pub registration: RegistrationVersion,
+    /// The version that the client knows.
+    pub acknowledged: PresenceVersion,
 }
 
-/// A subscription of a connection that is gone, or that was taken back.
+/// A subscription that was cancelled, or whose connection has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Orphan {
-    /// Whose it was, in the row's own words.
+pub struct DanglingSubscription {
+    /// The connection as the row names it; empty when the subscription was cancelled.
     pub connection: String,
-    /// Who was followed.
+    /// The followed user.
     pub watched: UserId,
     /// Whether a live connection follows the same user.
     pub is_followed: bool,
 }
 
-/// A live connection that follows a certain user, and what its client knows.
-pub type Follower = (ConnId, Seen);
+/// A live connection that follows a certain user, and the version that its client knows.
+pub type Follower = (ConnId, PresenceVersion);

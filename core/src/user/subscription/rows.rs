@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{Follower, Orphan, RELEASED_AT_ONCE, Seen, Stamp, Subscription, Ties, WATCHERS_AT_ONCE, Wave};
+use super::{
+    DanglingSubscription, FanOut, Follower, PresenceVersion, RELEASED_AT_ONCE, RegistrationVersion,
+    Subscription, SubscriptionState, WATCHERS_AT_ONCE,
+};
 use crate::{
     id::{ConnId, UserId},
     json,
@@ -16,8 +19,8 @@ pub fn forget_all_subscriptions() -> [Statement; 3] {
     ["DELETE FROM subscription", "DELETE FROM watcher", "DELETE FROM ties"].map(|sql| Statement::new(sql, []))
 }
 
-/// The connection in the rows of subscriptions that were taken back.
-const NOBODY: &str = "";
+/// Stands for the connection in the rows of subscriptions that were cancelled.
+const NO_CONNECTION: &str = "";
 
 /// The names of the connections that have rows, one step each through the key, however many rows they have.
 const OWN: &str = "WITH RECURSIVE own (id) AS (\
@@ -25,7 +28,7 @@ const OWN: &str = "WITH RECURSIVE own (id) AS (\
     UNION ALL SELECT (SELECT min(connection) FROM subscription WHERE user = ?1 AND connection > own.id) \
     FROM own WHERE own.id IS NOT NULL)";
 
-pub(in crate::user) fn ties(user: &UserId) -> Statement {
+pub(in crate::user) fn state(user: &UserId) -> Statement {
     let sql = "SELECT EXISTS (SELECT 1 FROM watcher WHERE user = ?1), \
          EXISTS (SELECT 1 FROM subscription WHERE user = ?1), \
          sequence, told, due, after, wave, release_at \
@@ -33,41 +36,48 @@ pub(in crate::user) fn ties(user: &UserId) -> Statement {
     Statement::new(sql, [user.as_str().into()])
 }
 
-pub(in crate::user) fn read_ties(row: &[Value]) -> Option<(bool, bool, Ties)> {
+pub(in crate::user) fn read_state(row: &[Value]) -> Option<(bool, bool, SubscriptionState)> {
     let [watched, following, sequence, told, due, after, wave, release_at] = row else { return None };
-    let mut ties = Ties::default();
+    let mut state = SubscriptionState::default();
     if *sequence != Value::Null {
-        ties = Ties {
+        state = SubscriptionState {
             sequence: int(sequence)?,
-            told: optional(told)?.map(PlatformSet::from_bits).map(|set| set.ok_or(())).transpose().ok()?,
+            notified: optional(told)?
+                .map(PlatformSet::from_bits)
+                .map(|set| set.ok_or(()))
+                .transpose()
+                .ok()?,
             due: int(due)? != 0,
-            wave: match text(wave)? {
+            fan_out: match text(wave)? {
                 "" => None,
                 wave => {
-                    let wave: Wave = json::read(wave).ok()?;
-                    Some(Wave { after: UserId::new(text(after)?).ok(), ..wave })
+                    let fan_out: FanOut = json::read(wave).ok()?;
+                    Some(FanOut { after: UserId::new(text(after)?).ok(), ..fan_out })
                 }
             },
             release_at: optional(release_at)?.map(Timestamp::from_millis),
         };
     }
-    Some((int(watched)? != 0, int(following)? != 0, ties))
+    Some((int(watched)? != 0, int(following)? != 0, state))
 }
 
-pub(in crate::user) fn set_ties(user: &UserId, ties: &Ties) -> Statement {
-    let wave = ties.wave.as_ref();
+pub(in crate::user) fn set_state(user: &UserId, state: &SubscriptionState) -> Statement {
+    let fan_out = state.fan_out.as_ref();
     let sql = "INSERT OR REPLACE INTO ties (user, sequence, told, due, after, wave, release_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     Statement::new(
         sql,
         [
             user.as_str().into(),
-            ties.sequence.into(),
-            ties.told.map(|set| i64::from(set.bits())).into(),
-            Value::Int(ties.due.into()),
-            wave.and_then(|wave| wave.after.as_ref()).map_or("", UserId::as_str).into(),
-            wave.map(|wave| serde_json::to_string(wave).unwrap_or_default()).unwrap_or_default().into(),
-            ties.release_at.map(Timestamp::millis).into(),
+            state.sequence.into(),
+            state.notified.map(|set| i64::from(set.bits())).into(),
+            Value::Int(state.due.into()),
+            fan_out.and_then(|fan_out| fan_out.after.as_ref()).map_or("", UserId::as_str).into(),
+            fan_out
+                .map(|fan_out| serde_json::to_string(fan_out).unwrap_or_default())
+                .unwrap_or_default()
+                .into(),
+            state.release_at.map(Timestamp::millis).into(),
         ],
     )
 }
@@ -79,11 +89,11 @@ pub(in crate::user) fn subscriptions(user: &UserId, connection: ConnId) -> State
 }
 
 pub(in crate::user) fn read_subscription(row: &[Value]) -> Option<Subscription> {
-    let [watched, stamp, sequence, platforms] = row else { return None };
+    let [watched, registration, sequence, platforms] = row else { return None };
     Some(Subscription {
         watched: UserId::new(text(watched)?).ok()?,
-        stamp: read_stamp(stamp)?,
-        heard: read_seen(sequence, platforms)?,
+        registration: read_registration(registration)?,
+        acknowledged: read_presence(sequence, platforms)?,
     })
 }
 
@@ -96,11 +106,11 @@ pub(in crate::user) fn followers(user: &UserId, watched: &UserId, live: &[ConnId
 
 pub(in crate::user) fn read_follower(row: &[Value]) -> Option<Follower> {
     let [connection, sequence, platforms] = row else { return None };
-    Some((text(connection)?.parse().ok()?, read_seen(sequence, platforms)?))
+    Some((text(connection)?.parse().ok()?, read_presence(sequence, platforms)?))
 }
 
 /// Some rows of connections that are not live.
-pub(in crate::user) fn orphans(user: &UserId, live: &[ConnId]) -> Statement {
+pub(in crate::user) fn dangling(user: &UserId, live: &[ConnId]) -> Statement {
     let sql = format!(
         "{OWN} SELECT connection, watched, EXISTS (SELECT 1 FROM json_each(?2) AS live \
          CROSS JOIN subscription AS other ON other.user = ?1 AND other.connection = live.value \
@@ -112,9 +122,9 @@ pub(in crate::user) fn orphans(user: &UserId, live: &[ConnId]) -> Statement {
     Statement::new(sql, [user.as_str().into(), json!(live).to_string().into(), most.into()])
 }
 
-pub(in crate::user) fn read_orphan(row: &[Value]) -> Option<Orphan> {
+pub(in crate::user) fn read_dangling(row: &[Value]) -> Option<DanglingSubscription> {
     let [connection, watched, is_followed] = row else { return None };
-    Some(Orphan {
+    Some(DanglingSubscription {
         connection: text(connection)?.to_owned(),
         watched: UserId::new(text(watched)?).ok()?,
         is_followed: int(is_followed)? != 0,
@@ -126,11 +136,11 @@ pub(in crate::user) fn watcher(user: &UserId, watcher: &UserId) -> Statement {
     Statement::new(sql, [user.as_str().into(), watcher.as_str().into()])
 }
 
-pub(in crate::user) fn read_stamp(value: &Value) -> Option<Stamp> {
-    text(value)?.parse().ok().map(Stamp::from_number)
+pub(in crate::user) fn read_registration(value: &Value) -> Option<RegistrationVersion> {
+    text(value)?.parse().ok().map(RegistrationVersion::from_number)
 }
 
-/// The watchers behind the last who was told.
+/// The next watchers after the cursor.
 pub(in crate::user) fn page(user: &UserId) -> Statement {
     let sql = "SELECT watcher, CAST(stamp AS TEXT) FROM watcher WHERE user = ?1 \
                AND watcher > coalesce((SELECT after FROM ties WHERE user = ?1), '') ORDER BY watcher LIMIT ?2";
@@ -138,63 +148,79 @@ pub(in crate::user) fn page(user: &UserId) -> Statement {
     Statement::new(sql, [user.as_str().into(), most.into()])
 }
 
-pub(in crate::user) fn read_watcher(row: &[Value]) -> Option<(UserId, Stamp)> {
-    let [watcher, stamp] = row else { return None };
-    Some((UserId::new(text(watcher)?).ok()?, read_stamp(stamp)?))
+pub(in crate::user) fn read_watcher(row: &[Value]) -> Option<(UserId, RegistrationVersion)> {
+    let [watcher, registration] = row else { return None };
+    Some((UserId::new(text(watcher)?).ok()?, read_registration(registration)?))
 }
 
 pub(in crate::user) fn subscribe(
     user: &UserId,
     connection: ConnId,
-    watched: &[(UserId, Stamp)],
+    watched: &[(UserId, RegistrationVersion)],
 ) -> Statement {
     let sql = "INSERT INTO subscription (user, connection, watched, stamp, sequence) \
          SELECT ?1, ?2, value ->> 0, value ->> 1, ?4 FROM json_each(?3) WHERE true \
          ON CONFLICT (user, connection, watched) DO UPDATE SET stamp = excluded.stamp";
     let list = json!(watched).to_string();
-    let unanswered = Seen::unanswered().sequence;
+    let unanswered = PresenceVersion::unanswered().sequence;
     Statement::new(sql, [user.as_str().into(), connection.to_string().into(), list.into(), unanswered.into()])
 }
 
-/// The rows stay for a while, as nobody's: whom they follow has to be told.
+/// The rows stay until the followed users have been told, without a connection.
 pub(in crate::user) fn unsubscribe(user: &UserId, connection: ConnId, watched: &[UserId]) -> Statement {
     let sql = "UPDATE OR REPLACE subscription SET connection = ?4 \
          WHERE user = ?1 AND connection = ?2 AND watched IN (SELECT value FROM json_each(?3))";
     let list = json!(watched).to_string();
-    Statement::new(sql, [user.as_str().into(), connection.to_string().into(), list.into(), NOBODY.into()])
+    Statement::new(
+        sql,
+        [user.as_str().into(), connection.to_string().into(), list.into(), NO_CONNECTION.into()],
+    )
 }
 
-pub(in crate::user) fn release(user: &UserId, orphans: &[Orphan]) -> Statement {
+pub(in crate::user) fn release(user: &UserId, dangling: &[DanglingSubscription]) -> Statement {
     let sql = "DELETE FROM subscription WHERE user = ?1 AND (connection, watched) IN \
                (SELECT value ->> 0, value ->> 1 FROM json_each(?2))";
-    let list: Vec<_> = orphans.iter().map(|orphan| json!([orphan.connection, orphan.watched])).collect();
+    let list: Vec<_> = dangling.iter().map(|row| json!([row.connection, row.watched])).collect();
     Statement::new(sql, [user.as_str().into(), json!(list).to_string().into()])
 }
 
 /// Rows that are not there any more are not made again.
-pub(in crate::user) fn hear(user: &UserId, connection: ConnId, told: &[(UserId, Seen)]) -> Statement {
-    let sql = "UPDATE subscription SET sequence = told.value ->> 1, platforms = told.value ->> 2 \
-         FROM json_each(?3) AS told \
-         WHERE user = ?1 AND connection = ?2 AND watched = told.value ->> 0";
-    let told: Vec<_> =
-        told.iter().map(|(watched, seen)| json!([watched, seen.sequence, seen.platforms])).collect();
-    Statement::new(sql, [user.as_str().into(), connection.to_string().into(), json!(told).to_string().into()])
+pub(in crate::user) fn acknowledge(
+    user: &UserId,
+    connection: ConnId,
+    presences: &[(UserId, PresenceVersion)],
+) -> Statement {
+    let sql = "UPDATE subscription SET sequence = known.value ->> 1, platforms = known.value ->> 2 \
+         FROM json_each(?3) AS known \
+         WHERE user = ?1 AND connection = ?2 AND watched = known.value ->> 0";
+    let known: Vec<_> = presences
+        .iter()
+        .map(|(watched, presence)| json!([watched, presence.sequence, presence.platforms]))
+        .collect();
+    Statement::new(
+        sql,
+        [user.as_str().into(), connection.to_string().into(), json!(known).to_string().into()],
+    )
 }
 
-pub(in crate::user) fn watch(user: &UserId, watcher: &UserId, stamp: Stamp) -> Statement {
+pub(in crate::user) fn watch(
+    user: &UserId,
+    watcher: &UserId,
+    registration: RegistrationVersion,
+) -> Statement {
     let sql = "INSERT INTO watcher (user, watcher, stamp) VALUES (?1, ?2, CAST(?3 AS INTEGER)) \
          ON CONFLICT (user, watcher) DO UPDATE SET stamp = max(stamp, excluded.stamp)";
-    Statement::new(sql, [user.as_str().into(), watcher.as_str().into(), Value::wide(stamp.number())])
+    Statement::new(sql, [user.as_str().into(), watcher.as_str().into(), Value::wide(registration.number())])
 }
 
-/// Whoever registered anew since stays.
-pub(in crate::user) fn unwatch(user: &UserId, watcher: &UserId, by: Stamp) -> Statement {
+/// A watcher that registered again since stays.
+pub(in crate::user) fn unwatch(user: &UserId, watcher: &UserId, by: RegistrationVersion) -> Statement {
     let sql = "DELETE FROM watcher WHERE user = ?1 AND watcher = ?2 AND stamp <= CAST(?3 AS INTEGER)";
     Statement::new(sql, [user.as_str().into(), watcher.as_str().into(), Value::wide(by.number())])
 }
 
-fn read_seen(sequence: &Value, platforms: &Value) -> Option<Seen> {
-    Some(Seen { sequence: int(sequence)?, platforms: PlatformSet::from_bits(int(platforms)?)? })
+fn read_presence(sequence: &Value, platforms: &Value) -> Option<PresenceVersion> {
+    Some(PresenceVersion { sequence: int(sequence)?, platforms: PlatformSet::from_bits(int(platforms)?)? })
 }
 
 fn optional(value: &Value) -> Option<Option<i64>> {
