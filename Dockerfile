@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
 
-FROM rust:1.92-bookworm AS build
+FROM rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --release --locked --package rollcall \
-    && cp target/release/rollcall /usr/local/bin/rollcall \
+    cargo build --profile dist --locked --package rollcall \
+    && cp target/dist/rollcall /usr/local/bin/rollcall \
     && mkdir /state
 
 # Debian 12, as the build: the same C library, no shell, no package manager.

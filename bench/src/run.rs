@@ -1,6 +1,9 @@
 //! `rollcall-bench run`
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -11,10 +14,10 @@ use crate::{
 
 /// Measure an origin, print the table, and say whether every figure was reached
 ///
-/// Example: rollcall-bench run --origin target/release/rollcall --quick --only status
+/// Example: rollcall-bench run --origin target/dist/rollcall --quick --only status
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server's program, built for release
+    /// The server's program, in cargo's folder of the profile that it was built with
     #[arg(long, value_name = "FILE")]
     origin: PathBuf,
     /// Fewer connections and shorter times: for finding out whether something is wrong, not for figures
@@ -34,6 +37,16 @@ pub(crate) struct Args {
     list: bool,
 }
 
+/// The profile by which cargo built both programs: the name of the folder that they are in.
+fn profile(origin: &Path) -> Result<String> {
+    let folder = |program: &Path| Some(program.parent()?.file_name()?.to_string_lossy().into_owned());
+    let (server, own) = (folder(origin), folder(&std::env::current_exe()?));
+    if server != own {
+        bail!("the server was built with the profile {server:?} and this tool with {own:?}");
+    }
+    server.context("--origin has no folder")
+}
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.list {
         FIGURES.iter().for_each(|figure| println!("{:<10} {}", figure.name, figure.what));
@@ -45,8 +58,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         bail!("there is no figure {name}; there are: {}", names.join(", "));
     }
     let origin = std::path::absolute(&args.origin)?;
+    let profile = profile(&origin)?;
     let stand = Stand::new(origin, args.quick, args.connections)?;
     let machine = machine::describe(stand.folder())?;
+    let machine = format!("{machine}; both programs built with the profile `{profile}`");
     println!("{machine}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut figures = Vec::new();

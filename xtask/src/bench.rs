@@ -38,14 +38,17 @@ pub(crate) struct Args {
     list: bool,
 }
 
-/// Builds both programs for release and runs the load tool.
+/// The profile of what is shipped.
+const PROFILE: &str = "dist";
+
+/// Builds both programs as they are shipped and runs the load tool.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    let mut build = workspace.cargo(["build", "--release", "--locked"]);
+    let mut build = workspace.cargo(["build", "--profile", PROFILE, "--locked"]);
     run::passed_through(build.args(["--package", "rollcall", "--package", "rollcall-bench"]), "")?;
-    let release = workspace.target.join("release");
+    let built = workspace.target.join(PROFILE);
     let section = workspace.target.join("bench.md");
-    let mut tool = std::process::Command::new(release.join("rollcall-bench"));
-    tool.current_dir(&workspace.root).arg("run").arg("--origin").arg(release.join("rollcall"));
+    let mut tool = std::process::Command::new(built.join("rollcall-bench"));
+    tool.current_dir(&workspace.root).arg("run").arg("--origin").arg(built.join("rollcall"));
     for (name, given) in [("--quick", args.quick), ("--list", args.list)] {
         if given {
             tool.arg(name);
