@@ -23,10 +23,10 @@ use rollcall_core::{
     user::{Command, Reply},
 };
 
-/// A user could not be asked, or a commit failed. It is never read as *offline*; the caller gets an error.
+/// A user or another service could not be asked, or a commit failed. Never read as *offline*; the caller gets an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unavailable(pub String);
+pub struct BackendError(pub String);
 
 /// The most of another service's answer that is read, in bytes.
 pub const ANSWER_BYTES: usize = 256 * 1024;
@@ -91,32 +91,35 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn health(&self) -> Health;
 
     /// Gives a command to a user and waits for its reply: durable, carried out, answered.
-    fn run(&self, user: &UserId, command: Command)
-    -> impl Future<Output = Result<Reply, Unavailable>> + Send;
+    fn run(
+        &self,
+        user: &UserId,
+        command: Command,
+    ) -> impl Future<Output = Result<Reply, BackendError>> + Send;
 
     /// Gives commands to many users, a bounded number at a time; the replies come in their order. A single user that could
     /// not be asked makes the whole call fail, after the others were.
     fn run_many(
         &self,
         commands: Vec<(UserId, Command)>,
-    ) -> impl Future<Output = Result<Vec<Reply>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Vec<Reply>, BackendError>> + Send;
 
     /// What its user's book says of a token. A runtime may remember the answer about an administrator's token for as
     /// long as [`Backend::outlive_caches`] waits.
     fn standing(
         &self,
         token: &Verified,
-    ) -> impl Future<Output = Result<Result<(), TokenError>, Unavailable>> + Send {
+    ) -> impl Future<Output = Result<Result<(), TokenError>, BackendError>> + Send {
         async move {
             match self.run(&token.user, Command::VerifyToken { token: token.hash }).await? {
                 Reply::Standing(standing) => Ok(standing),
-                other => Err(Unavailable::unexpected(&other)),
+                other => Err(BackendError::unexpected(&other)),
             }
         }
     }
 
     /// The moment and the order in force under which a tenant's records are read.
-    fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, Unavailable>> + Send;
+    fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, BackendError>> + Send;
 
     /// One page of a tenant's records, and the number of all that match.
     fn list(
@@ -124,7 +127,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         tenant: TenantId,
         query: ListQuery,
         view: &View,
-    ) -> impl Future<Output = Result<Listed, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Listed, BackendError>> + Send;
 
     /// The record that stands for a user.
     fn detail(
@@ -132,11 +135,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
         tenant: TenantId,
         user: i64,
         view: &View,
-    ) -> impl Future<Output = Result<Option<Record>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
 
     /// Writes imported records; what is not among the answers has the id of a live record. Durable when it returns.
-    fn import(&self, records: Vec<Record>)
-    -> impl Future<Output = Result<Vec<Imported>, Unavailable>> + Send;
+    fn import(
+        &self,
+        records: Vec<Record>,
+    ) -> impl Future<Output = Result<Vec<Imported>, BackendError>> + Send;
 
     /// The users with open connections that belong to one of these, as their tokens said.
     fn members(
@@ -144,7 +149,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         tenant: TenantId,
         body: Body,
         ids: Vec<i64>,
-    ) -> impl Future<Output = Result<Vec<i64>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Vec<i64>, BackendError>> + Send;
 
     /// Ends the imported records of these users at that moment. Durable when it returns.
     fn end_imports(
@@ -152,7 +157,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         tenant: TenantId,
         users: Vec<i64>,
         at: Timestamp,
-    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
     /// Sets the cutoff of a tenant for all users but `exempt`. When it returns, no reader anywhere shows what began by then.
     /// Sockets get `notice` and their closes afterwards.
@@ -161,13 +166,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
         tenant: TenantId,
         exempt: Vec<i64>,
         notice: String,
-    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
     /// Lifts the cutoff in force; false if there is none.
-    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
     /// Asks another service. The answer is its status and its body, of which no more than [`ANSWER_BYTES`] are read.
-    fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), Unavailable>> + Send;
+    fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), BackendError>> + Send;
 
     /// Waits until no memory of [`Backend::standing`] can be older than this call. Nothing is remembered by default.
     fn outlive_caches(&self) -> impl Future<Output = ()> + Send {
@@ -175,7 +180,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     }
 }
 
-impl Unavailable {
+impl BackendError {
     /// A reply that is not one to the command that was given.
     pub fn unexpected(reply: &Reply) -> Self {
         match reply {

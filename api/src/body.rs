@@ -9,22 +9,22 @@ pub const BODY_BYTES: usize = 1 << 20;
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unread {
+pub(crate) enum BodyError {
     /// Above [`BODY_BYTES`].
     TooLarge,
     /// The connection broke.
-    Broken,
+    Incomplete,
 }
 
 /// The whole body. One that announces itself as too large is refused before a byte of it is read.
-pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unread> {
+pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, BodyError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > BODY_BYTES as u64) {
-        return Err(Unread::TooLarge);
+        return Err(BodyError::TooLarge);
     }
     match Limited::new(body, BODY_BYTES).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
-        Err(_) => Err(Unread::Broken),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Err(_) => Err(BodyError::Incomplete),
     }
 }

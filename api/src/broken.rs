@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use http::{HeaderMap, Request, StatusCode, Uri, header};
-use rollcall_core::message_center::Fault;
+use rollcall_core::message_center::MessageCenterError;
 
 use crate::{Backend, cors, message_center, openim};
 
@@ -29,10 +29,10 @@ impl Asked {
     /// 500 in the words of the family that the path belongs to, and nothing of the reason.
     pub fn broken<B: Backend>(self, backend: &B) -> Response {
         let mut response = if message_center::answers(&self.uri) {
-            message_center::refuse(backend, &self.headers, &Fault::Internal)
+            message_center::refuse(backend, &self.headers, &MessageCenterError::Internal)
         } else {
-            let failed = openim::Failed::internal();
-            openim::render(backend, axum::response::IntoResponse::into_response(failed))
+            let error = openim::RouteError::internal();
+            openim::render(backend, axum::response::IntoResponse::into_response(error))
         };
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         cors::open(&self.uri, &self.headers, response.headers_mut());

@@ -26,7 +26,7 @@ use axum::{
 use http::{HeaderMap, Method, Uri};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, Health, Post, Unavailable};
+pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Health, Post};
 pub use body::BODY_BYTES;
 pub use broken::Asked;
 

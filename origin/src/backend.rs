@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rollcall_api::{Backend, Health, Post, Unavailable};
+use rollcall_api::{Backend, BackendError, Health, Post};
 use rollcall_core::{
     config::Settings,
     directory::{
@@ -122,28 +122,28 @@ impl Backend for Origin {
         &self.shared.introspections
     }
 
-    async fn run(&self, user: &UserId, command: Command) -> Result<Reply, Unavailable> {
+    async fn run(&self, user: &UserId, command: Command) -> Result<Reply, BackendError> {
         self.users.run(user, command).await.map_err(unavailable)
     }
 
-    async fn run_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, Unavailable> {
+    async fn run_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, BackendError> {
         self.users.run_many(commands).await.map_err(unavailable)
     }
 
-    async fn view(&self, tenant: TenantId) -> Result<View, Unavailable> {
+    async fn view(&self, tenant: TenantId) -> Result<View, BackendError> {
         Ok(View { now: now(), cutoff: self.users.cutoff_of(tenant).map(|cutoff| cutoff.as_ref().clone()) })
     }
 
-    async fn list(&self, tenant: TenantId, asked: ListQuery, view: &View) -> Result<Listed, Unavailable> {
+    async fn list(&self, tenant: TenantId, asked: ListQuery, view: &View) -> Result<Listed, BackendError> {
         query::read_list(&self.ask(query::list(&asked, tenant, view)).await?).map_err(unavailable)
     }
 
-    async fn detail(&self, tenant: TenantId, user: i64, view: &View) -> Result<Option<Record>, Unavailable> {
+    async fn detail(&self, tenant: TenantId, user: i64, view: &View) -> Result<Option<Record>, BackendError> {
         let rows = self.ask(query::detail(tenant, user, view)).await?;
         Ok(query::read_records(&rows).map_err(unavailable)?.pop())
     }
 
-    async fn import(&self, records: Vec<Record>) -> Result<Vec<Imported>, Unavailable> {
+    async fn import(&self, records: Vec<Record>) -> Result<Vec<Imported>, BackendError> {
         let answers = self.users.store().commit(upsert::import(&records)).await.map_err(unavailable)?;
         let mut all = Vec::with_capacity(records.len());
         for rows in &answers {
@@ -152,38 +152,43 @@ impl Backend for Origin {
         Ok(all)
     }
 
-    async fn members(&self, tenant: TenantId, body: Body, ids: Vec<i64>) -> Result<Vec<i64>, Unavailable> {
+    async fn members(&self, tenant: TenantId, body: Body, ids: Vec<i64>) -> Result<Vec<i64>, BackendError> {
         membership::users(&self.ask(membership::members(tenant, body, ids)).await?).map_err(unavailable)
     }
 
-    async fn end_imports(&self, tenant: TenantId, users: Vec<i64>, at: Timestamp) -> Result<(), Unavailable> {
+    async fn end_imports(
+        &self,
+        tenant: TenantId,
+        users: Vec<i64>,
+        at: Timestamp,
+    ) -> Result<(), BackendError> {
         let ends = upsert::end_imports_of_users(tenant, &users, at);
         self.users.store().commit(vec![ends]).await.map(drop).map_err(unavailable)
     }
 
-    async fn cut_off(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), Unavailable> {
+    async fn cut_off(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), BackendError> {
         self.users.cut_off(tenant, exempt, notice, self.sessions().token()).await.map_err(unavailable)
     }
 
-    async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, Unavailable> {
+    async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, BackendError> {
         self.users.lift_cutoff(tenant).await.map_err(unavailable)
     }
 
-    async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), Unavailable> {
+    async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), BackendError> {
         self.shared.client.post(request).await
     }
 }
 
 impl Origin {
     /// The rows of one question to the store.
-    async fn ask(&self, statement: Statement) -> Result<Rows, Unavailable> {
+    async fn ask(&self, statement: Statement) -> Result<Rows, BackendError> {
         let answers = self.users.store().query(vec![statement]).await.map_err(unavailable)?;
-        answers.into_iter().next().ok_or_else(|| Unavailable("the store has no answer".to_owned()))
+        answers.into_iter().next().ok_or_else(|| BackendError("the store has no answer".to_owned()))
     }
 }
 
-fn unavailable(failure: impl std::fmt::Display) -> Unavailable {
-    Unavailable(failure.to_string())
+fn unavailable(failure: impl std::fmt::Display) -> BackendError {
+    BackendError(failure.to_string())
 }
 
 /// The clock. Before 1970 it stands still.

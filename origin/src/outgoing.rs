@@ -2,7 +2,7 @@
 
 use std::{io::Read as _, sync::Arc};
 
-use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, Post, Unavailable};
+use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, BackendError, Post};
 use tokio::sync::Semaphore;
 use ureq::Agent;
 
@@ -28,19 +28,19 @@ impl Default for Client {
 }
 
 impl Client {
-    pub(crate) async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), Unavailable> {
+    pub(crate) async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), BackendError> {
         // Waiting for a place counts: a service that hangs must not make a queue of callers.
         let place = tokio::time::timeout(ANSWER_WITHIN, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(Unavailable("too many requests are waiting".to_owned()));
+            return Err(BackendError("too many requests are waiting".to_owned()));
         };
         let agent = self.agent.clone();
         let ask = move || {
             let answer = send(&agent, &request);
             drop(place);
-            answer.map_err(|error| Unavailable(error.to_string()))
+            answer.map_err(|error| BackendError(error.to_string()))
         };
-        tokio::task::spawn_blocking(ask).await.map_err(|error| Unavailable(error.to_string()))?
+        tokio::task::spawn_blocking(ask).await.map_err(|error| BackendError(error.to_string()))?
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-use rollcall_api::{Backend, Health, Post, Unavailable};
+use rollcall_api::{Backend, BackendError, Health, Post};
 use rollcall_core::{
     config::Settings,
     directory::{
@@ -99,7 +99,7 @@ impl Backend for Edge {
         &self,
         user: &UserId,
         command: Command,
-    ) -> impl Future<Output = Result<Reply, Unavailable>> + Send {
+    ) -> impl Future<Output = Result<Reply, BackendError>> + Send {
         let (env, user) = (self.env.clone(), user.clone());
         SendFuture::new(async move { run(&env, &user, command).await.map_err(unavailable) })
     }
@@ -107,7 +107,7 @@ impl Backend for Edge {
     fn run_many(
         &self,
         commands: Vec<(UserId, Command)>,
-    ) -> impl Future<Output = Result<Vec<Reply>, Unavailable>> + Send {
+    ) -> impl Future<Output = Result<Vec<Reply>, BackendError>> + Send {
         let env = self.env.clone();
         SendFuture::new(async move {
             let give = async |(user, command): (UserId, Command)| run(&env, &user, command).await;
@@ -116,7 +116,7 @@ impl Backend for Edge {
         })
     }
 
-    fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, Unavailable>> + Send {
+    fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
             let cutoff = cutoffs::of(&env, tenant, shards).await.map_err(unavailable)?;
@@ -129,7 +129,7 @@ impl Backend for Edge {
         tenant: TenantId,
         query: ListQuery,
         view: &View,
-    ) -> impl Future<Output = Result<Listed, Unavailable>> + Send {
+    ) -> impl Future<Output = Result<Listed, BackendError>> + Send {
         let (env, shards, view) = (self.env.clone(), self.shards(), view.clone());
         SendFuture::new(async move {
             directory::list::list(&env, tenant, shards, query, view).await.map_err(unavailable)
@@ -141,7 +141,7 @@ impl Backend for Edge {
         tenant: TenantId,
         user: i64,
         view: &View,
-    ) -> impl Future<Output = Result<Option<Record>, Unavailable>> + Send {
+    ) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send {
         let (env, shards, view) = (self.env.clone(), self.shards(), view.clone());
         SendFuture::new(async move {
             directory::detail::detail(&env, tenant, shards, user, view).await.map_err(unavailable)
@@ -151,7 +151,7 @@ impl Backend for Edge {
     fn import(
         &self,
         records: Vec<Record>,
-    ) -> impl Future<Output = Result<Vec<Imported>, Unavailable>> + Send {
+    ) -> impl Future<Output = Result<Vec<Imported>, BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(
             async move { directory::import::import(&env, shards, records).await.map_err(unavailable) },
@@ -163,7 +163,7 @@ impl Backend for Edge {
         tenant: TenantId,
         body: Body,
         ids: Vec<i64>,
-    ) -> impl Future<Output = Result<Vec<i64>, Unavailable>> + Send {
+    ) -> impl Future<Output = Result<Vec<i64>, BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
             directory::members::members(&env, tenant, shards, body, ids).await.map_err(unavailable)
@@ -175,7 +175,7 @@ impl Backend for Edge {
         tenant: TenantId,
         users: Vec<i64>,
         at: Timestamp,
-    ) -> impl Future<Output = Result<(), Unavailable>> + Send {
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
             directory::import::end(&env, tenant, shards, users, at).await.map_err(unavailable)
@@ -187,25 +187,25 @@ impl Backend for Edge {
         tenant: TenantId,
         exempt: Vec<i64>,
         notice: String,
-    ) -> impl Future<Output = Result<(), Unavailable>> + Send {
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
             directory::order::cut_off(&env, tenant, shards, exempt, notice).await.map_err(unavailable)
         })
     }
 
-    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, Unavailable>> + Send {
+    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
             directory::order::lift_cutoff(&env, tenant, shards).await.map_err(unavailable)
         })
     }
 
-    fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), Unavailable>> + Send {
+    fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), BackendError>> + Send {
         SendFuture::new(async move { outgoing::post(request).await.map_err(unavailable) })
     }
 
-    async fn standing(&self, token: &Verified) -> Result<Result<(), TokenError>, Unavailable> {
+    async fn standing(&self, token: &Verified) -> Result<Result<(), TokenError>, BackendError> {
         let remembers = self.settings().is_admin(&token.user);
         let asked = self.now();
         if remembers && remembered(&token.hash, asked) {
@@ -218,7 +218,7 @@ impl Backend for Edge {
                 }
                 Ok(standing)
             }
-            other => Err(Unavailable::unexpected(&other)),
+            other => Err(BackendError::unexpected(&other)),
         }
     }
 
@@ -265,8 +265,8 @@ fn another_question() -> CallError {
     CallError("a user's answer is to another question".to_owned())
 }
 
-fn unavailable(error: CallError) -> Unavailable {
-    Unavailable(error.0)
+fn unavailable(error: CallError) -> BackendError {
+    BackendError(error.0)
 }
 
 fn remembered(token: &TokenHash, now: Timestamp) -> bool {

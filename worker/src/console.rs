@@ -9,8 +9,8 @@ use axum::{
 };
 use http::{header::SEC_WEBSOCKET_PROTOCOL, request::Parts};
 use rollcall_api::{
-    Unavailable,
-    message_center::socket::{self as console, Refused},
+    BackendError,
+    message_center::socket::{self as console, ConnectError},
     openim::gateway,
 };
 use rollcall_core::{stomp::Heart, user::Reply};
@@ -42,20 +42,20 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
             }
             response
         }
-        Err(refused) => console::refuse(&edge, &parts, &refused),
+        Err(error) => console::refuse(&edge, &parts, &error),
     }
 }
 
 /// Everything from the token to the live set.
-async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refused> {
-    let connection = clock::connection_id().map_err(|error| Unavailable(error.to_string()))?;
+async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, ConnectError> {
+    let connection = clock::connection_id().map_err(|error| BackendError(error.to_string()))?;
     let opening = console::knock(edge, parts, &peer(parts), connection, Heart::Rests).await?;
     let (user, tenant) = (opening.principal.user.clone(), opening.principal.tenant);
     let header = |cached| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), cached });
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {
         Ok(Ok(socket)) => Ok(socket),
         Ok(Err(Reply::Opened(Err(error)))) => Err(error.into()),
-        Ok(Err(other)) => Err(Unavailable::unexpected(&other).into()),
-        Err(CallError(problem)) => Err(Unavailable(problem).into()),
+        Ok(Err(other)) => Err(BackendError::unexpected(&other).into()),
+        Err(CallError(problem)) => Err(BackendError(problem).into()),
     }
 }

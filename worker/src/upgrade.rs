@@ -12,15 +12,15 @@ use http::{StatusCode, request::Parts};
 use rollcall_api::{
     Backend as _,
     openim::{
-        Failed,
+        RouteError,
         gateway::{self, Knock},
         joined_header,
     },
 };
 use rollcall_core::{
-    gateway::{Close, Refusal},
+    gateway::{Close, HandshakeError},
     id::{TenantId, UserId},
-    openim::{Code, Failure},
+    openim::{Code, OpenImError},
     user::Reply,
 };
 use worker::{WebSocket, WebSocketPair, send::SendFuture};
@@ -47,26 +47,26 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
     }
     match judge(&edge, &parts).await {
         Ok(socket) => accepted(socket),
-        Err(refusal) => refuse(&edge, refusal),
+        Err(error) => refuse(&edge, error),
     }
 }
 
 /// Everything from the query to the live set.
-async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, Refusal> {
+async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, HandshakeError> {
     let broken = |in_band: bool, problem: String| {
         tracing::error!(problem, "a connection could not be opened");
-        Refusal { failure: Code::Internal.into(), in_band }
+        HandshakeError { error: Code::Internal.into(), in_band }
     };
     let connection = clock::connection_id().map_err(|error| broken(false, error.to_string()))?;
     let Knock { opening, in_band } = gateway::knock(edge, parts, &peer(parts), connection)?;
     let user = opening.token.user.clone();
     let header = |cached| {
-        let greeting = in_band.then(Failure::none_as_json);
+        let greeting = in_band.then(OpenImError::none_as_json);
         wire::write_header(&Upgrade { opening: opening.clone(), greeting, cached: Some(cached) })
     };
     match SendFuture::new(open(edge, &user, None, UPGRADE_HEADER, header)).await {
         Ok(Ok(socket)) => Ok(socket),
-        Ok(Err(Reply::Opened(Err(error)))) => Err(Refusal { failure: error.into(), in_band }),
+        Ok(Err(Reply::Opened(Err(error)))) => Err(HandshakeError { error: error.into(), in_band }),
         Ok(Err(_)) => Err(broken(in_band, "the reply is to another command".to_owned())),
         Err(error) => Err(broken(in_band, error.to_string())),
     }
@@ -111,16 +111,16 @@ pub(crate) fn accepted(socket: WebSocket) -> Response {
 }
 
 /// In band: accept, say why, close. Else the envelope as an HTTP answer, which native clients read.
-fn refuse(edge: &Edge, refusal: Refusal) -> Response {
-    let Refusal { failure, in_band } = refusal;
+fn refuse(edge: &Edge, error: HandshakeError) -> Response {
+    let HandshakeError { error, in_band } = error;
     if in_band {
-        let text = failure.to_json(edge.settings().openim.errdlt_style);
+        let text = error.to_json(edge.settings().openim.errdlt_style);
         match say_why(&text) {
             Ok(socket) => return accepted(socket),
-            Err(error) => tracing::error!(%error, "a refusal could not be told in band"),
+            Err(error) => tracing::error!(%error, "a error could not be told in band"),
         }
     }
-    Failed::from(failure).into_response()
+    RouteError::from(error).into_response()
 }
 
 fn say_why(text: &str) -> worker::Result<WebSocket> {

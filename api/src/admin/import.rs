@@ -12,14 +12,14 @@ use rollcall_core::{
         record::Record,
         upsert::Imported,
     },
-    message_center::{Deed, Fault},
+    message_center::{CallerAction, MessageCenterError},
     sorted,
 };
 use serde::Serialize;
 
 use crate::{
     Backend, answer,
-    message_center::{Caller, Empty, Envelope, Failed, Refusals},
+    message_center::{Caller, Empty, Envelope, Refusals, RouteError},
 };
 
 /// Records that are written at a time: all that is held of a file.
@@ -70,8 +70,8 @@ pub(crate) async fn import<B: Backend>(
     State(backend): State<B>,
     caller: Caller,
     request: Request,
-) -> Result<Response, Failed> {
-    caller.must(&backend, Deed::Administer, false)?;
+) -> Result<Response, RouteError> {
+    caller.require(&backend, CallerAction::Administer, false)?;
     let mut import = Import { backend, batch: Vec::new(), line: 0, report: Report::default() };
     let mut lines =
         Lines { body: request.into_body(), rest: Vec::new(), read: 0, too_long: false, ended: false };
@@ -91,7 +91,7 @@ struct Import<B> {
 }
 
 impl<B: Backend> Import<B> {
-    async fn take(&mut self, line: Result<Vec<u8>, TooLong>) -> Result<(), Failed> {
+    async fn take(&mut self, line: Result<Vec<u8>, TooLong>) -> Result<(), RouteError> {
         self.line += 1;
         let lease = std::time::Duration::from_secs(self.backend.settings().presence.lease_seconds.into());
         match line {
@@ -105,7 +105,7 @@ impl<B: Backend> Import<B> {
         if self.batch.len() >= BATCH { self.write().await } else { Ok(()) }
     }
 
-    async fn write(&mut self) -> Result<(), Failed> {
+    async fn write(&mut self) -> Result<(), RouteError> {
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -157,7 +157,7 @@ struct Lines {
 }
 
 impl Lines {
-    async fn next(&mut self) -> Result<Option<Result<Vec<u8>, TooLong>>, Failed> {
+    async fn next(&mut self) -> Result<Option<Result<Vec<u8>, TooLong>>, RouteError> {
         loop {
             let rest = self.rest.get(self.read..).unwrap_or_default();
             if let Some(length) = rest.iter().position(|byte| *byte == b'\n') {
@@ -178,7 +178,7 @@ impl Lines {
         if std::mem::take(&mut self.too_long) || line.len() > LINE_BYTES { Err(TooLong) } else { Ok(line) }
     }
 
-    async fn more(&mut self) -> Result<(), Failed> {
+    async fn more(&mut self) -> Result<(), RouteError> {
         self.rest.drain(..self.read);
         self.read = 0;
         if self.rest.len() > LINE_BYTES {
@@ -194,7 +194,7 @@ impl Lines {
             }
             Some(Err(error)) => {
                 tracing::info!(%error, "an import broke off");
-                return Err(Fault::Unparsable { too_large: false }.into());
+                return Err(MessageCenterError::Unparsable { too_large: false }.into());
             }
         }
         Ok(())

@@ -4,14 +4,14 @@ use axum::{extract::State, response::Response};
 use http::Uri;
 use rollcall_core::{
     id::{TenantId, UserId},
-    message_center::{Deed, Fault},
+    message_center::{CallerAction, MessageCenterError},
     user::{Command, Reply},
 };
 use serde::Serialize;
 
 use crate::{
-    Backend, Unavailable, answer,
-    message_center::{Caller, Empty, Envelope, Failed, Refusals},
+    Backend, BackendError, answer,
+    message_center::{Caller, Empty, Envelope, Refusals, RouteError},
 };
 
 /// Whether there was anything to lift.
@@ -40,12 +40,12 @@ pub(crate) async fn user<B: Backend>(
     State(backend): State<B>,
     caller: Caller,
     uri: Uri,
-) -> Result<Response, Failed> {
-    caller.must(&backend, Deed::Administer, false)?;
+) -> Result<Response, RouteError> {
+    caller.require(&backend, CallerAction::Administer, false)?;
     let user = UserId::from(number(&uri, "userId")?);
     match backend.run(&user, Command::Unlock).await? {
         Reply::Unlocked(unlocked) => Ok(answer::json(&Unlocked { unlocked })),
-        other => Err(Unavailable::unexpected(&other).into()),
+        other => Err(BackendError::unexpected(&other).into()),
     }
 }
 
@@ -68,14 +68,14 @@ pub(crate) async fn tenant<B: Backend>(
     State(backend): State<B>,
     caller: Caller,
     uri: Uri,
-) -> Result<Response, Failed> {
-    caller.must(&backend, Deed::Administer, false)?;
+) -> Result<Response, RouteError> {
+    caller.require(&backend, CallerAction::Administer, false)?;
     let unlocked = backend.lift_cutoff(TenantId(number(&uri, "tenantId")?)).await?;
     Ok(answer::json(&Unlocked { unlocked }))
 }
 
 /// The number before the last segment of a path.
-fn number(uri: &Uri, field: &'static str) -> Result<i64, Fault> {
+fn number(uri: &Uri, field: &'static str) -> Result<i64, MessageCenterError> {
     let segment = uri.path().rsplit('/').nth(1).unwrap_or_default();
-    segment.parse().map_err(|_| Fault::Binding { field, rejected: segment.to_owned() })
+    segment.parse().map_err(|_| MessageCenterError::Binding { field, rejected: segment.to_owned() })
 }

@@ -5,13 +5,13 @@ use http::{header::AUTHORIZATION, request::Parts};
 use rollcall_core::{
     directory::query,
     id::TenantId,
-    message_center::{Deed, Fault, Principal, may, static_token, token_of},
+    message_center::{CallerAction, MessageCenterError, Principal, authorize, static_token, token_of},
     secret::Secret,
     user::{Command, Reply},
 };
 
-use super::{Failed, envelope::RequestId, issuer};
-use crate::{Backend, Unavailable, openim::joined_header};
+use super::{RouteError, envelope::RequestId, issuer};
+use crate::{Backend, BackendError, openim::joined_header};
 
 /// The holder of a good token, and the tenant that the request is about.
 pub(crate) struct Caller {
@@ -21,8 +21,13 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Refuses what the holder may not do. `own` says that the request is about nobody but the holder.
-    pub(crate) fn must<B: Backend>(&self, backend: &B, deed: Deed, own: bool) -> Result<(), Failed> {
-        Ok(may(&self.principal, deed, own, &backend.settings().message_center)?)
+    pub(crate) fn require<B: Backend>(
+        &self,
+        backend: &B,
+        action: CallerAction,
+        own: bool,
+    ) -> Result<(), RouteError> {
+        Ok(authorize(&self.principal, action, own, &backend.settings().message_center)?)
     }
 
     /// The holder's own number, where the request stays within the holder's own tenant.
@@ -32,9 +37,9 @@ impl Caller {
 }
 
 impl<B: Backend> FromRequestParts<B> for Caller {
-    type Rejection = Failed;
+    type Rejection = RouteError;
 
-    async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, RouteError> {
         let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
         let in_query = access_token(parts);
         // A token in a query is written into logs on its way; only a socket, which has no other place, may have it.
@@ -68,11 +73,11 @@ pub(super) enum Issuer {
 }
 
 /// Orders are looked at after every memory.
-async fn not_revoked<B: Backend>(backend: &B, principal: &Principal) -> Result<(), Failed> {
+async fn not_revoked<B: Backend>(backend: &B, principal: &Principal) -> Result<(), RouteError> {
     match backend.run(&principal.user, Command::VerifyBearer(principal.bearer())).await? {
         Reply::Standing(Ok(())) => Ok(()),
-        Reply::Standing(Err(_)) => Err(Fault::InvalidToken.into()),
-        other => Err(Unavailable::unexpected(&other).into()),
+        Reply::Standing(Err(_)) => Err(MessageCenterError::InvalidToken.into()),
+        other => Err(BackendError::unexpected(&other).into()),
     }
 }
 
@@ -81,20 +86,20 @@ pub(super) async fn principal<B: Backend>(
     backend: &B,
     token: &Secret<String>,
     request_id: &str,
-) -> Result<(Principal, Issuer), Failed> {
+) -> Result<(Principal, Issuer), RouteError> {
     let settings = backend.settings();
     if let Some(entry) = static_token(settings, token) {
         return if entry.active {
             Ok((entry.into(), Issuer::Other))
         } else {
-            Err(Fault::InvalidToken.into())
+            Err(MessageCenterError::InvalidToken.into())
         };
     }
     if let Ok(verified) = backend.verify(token.expose()) {
         if settings.is_admin(&verified.user) && backend.standing(&verified).await?.is_ok() {
             return Ok((Principal::openim_admin(verified.user), Issuer::Ours));
         }
-        return Err(Fault::InvalidToken.into());
+        return Err(MessageCenterError::InvalidToken.into());
     }
     Ok((issuer::introspect(backend, token, request_id).await?, Issuer::Other))
 }

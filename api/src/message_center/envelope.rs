@@ -6,10 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use rollcall_core::{directory::filter::Violation, message_center::Fault};
+use rollcall_core::{directory::filter::QueryError, message_center::MessageCenterError};
 use serde::Serialize;
 
-use crate::{Backend, Unavailable, answer, body::Unread, openim::joined_header};
+use crate::{Backend, BackendError, answer, body::BodyError, openim::joined_header};
 
 /// The names under which callers know a request's id; the first is the one that is answered.
 pub const REQUEST_ID: [HeaderName; 2] =
@@ -67,9 +67,9 @@ pub(crate) enum Refusals {
     IssuerDown(Envelope<Empty>),
 }
 
-/// A refusal on its way out; [`dress`] writes it.
+/// The error of a route; [`dress`] writes the answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Failed(Fault);
+pub(crate) struct RouteError(MessageCenterError);
 
 /// The id of a request, of its caller's or of ours.
 #[derive(Clone, Debug)]
@@ -87,38 +87,38 @@ pub(crate) fn success<B: Backend, T: Serialize>(backend: &B, data: T) -> Respons
     })
 }
 
-impl From<Fault> for Failed {
-    fn from(fault: Fault) -> Self {
-        Self(fault)
+impl From<MessageCenterError> for RouteError {
+    fn from(error: MessageCenterError) -> Self {
+        Self(error)
     }
 }
 
-impl From<Violation> for Failed {
-    fn from(violation: Violation) -> Self {
-        Self(violation.into())
+impl From<QueryError> for RouteError {
+    fn from(error: QueryError) -> Self {
+        Self(error.into())
     }
 }
 
-impl From<Unavailable> for Failed {
-    fn from(error: Unavailable) -> Self {
+impl From<BackendError> for RouteError {
+    fn from(error: BackendError) -> Self {
         tracing::error!(%error, "a question of the message center has no answer");
-        Self(Fault::Internal)
+        Self(MessageCenterError::Internal)
     }
 }
 
-impl From<Unread> for Failed {
-    fn from(unread: Unread) -> Self {
-        Self(Fault::Unparsable { too_large: matches!(unread, Unread::TooLarge) })
+impl From<BodyError> for RouteError {
+    fn from(error: BodyError) -> Self {
+        Self(MessageCenterError::Unparsable { too_large: matches!(error, BodyError::TooLarge) })
     }
 }
 
-impl From<Failed> for Fault {
-    fn from(failed: Failed) -> Self {
-        failed.0
+impl From<RouteError> for MessageCenterError {
+    fn from(error: RouteError) -> Self {
+        error.0
     }
 }
 
-impl IntoResponse for Failed {
+impl IntoResponse for RouteError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
@@ -137,15 +137,15 @@ pub(crate) async fn dress<B: Backend>(
     tracing::debug!(request_id = id.0, path = request.uri().path(), "asked");
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
-    if let Some(fault) = response.extensions_mut().remove::<Fault>() {
-        response = refusal(&backend, &fault);
+    if let Some(error) = response.extensions_mut().remove::<MessageCenterError>() {
+        response = refusal(&backend, &error);
     }
     name(response, &id)
 }
 
 /// A refusal of a request that no route of this family took.
-pub(crate) fn refuse<B: Backend>(backend: &B, headers: &HeaderMap, fault: &Fault) -> Response {
-    name(refusal(backend, fault), &request_id(backend, headers))
+pub(crate) fn refuse<B: Backend>(backend: &B, headers: &HeaderMap, error: &MessageCenterError) -> Response {
+    name(refusal(backend, error), &request_id(backend, headers))
 }
 
 fn name(mut response: Response, id: &RequestId) -> Response {
@@ -163,30 +163,30 @@ pub(super) fn request_id<B: Backend>(backend: &B, headers: &HeaderMap) -> Reques
 }
 
 /// An error as it is answered.
-fn refusal<B: Backend>(backend: &B, fault: &Fault) -> Response {
+fn refusal<B: Backend>(backend: &B, error: &MessageCenterError) -> Response {
     let body = Envelope {
-        code: fault.code(),
-        msg: fault.to_string(),
+        code: error.code(),
+        msg: error.to_string(),
         data: Empty {},
         datetime: backend.zone().format(backend.now()),
-        ext: Extension { key: Some(fault.key()) },
+        ext: Extension { key: Some(error.key()) },
     };
-    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = answer::json(&body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for name in ERROR_KEY {
-        headers.insert(name, HeaderValue::from_static(fault.key()));
+        headers.insert(name, HeaderValue::from_static(error.key()));
     }
-    if let Some(challenge) = fault.challenge() {
+    if let Some(challenge) = error.challenge() {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     }
-    if *fault == Fault::IssuerDown {
+    if *error == MessageCenterError::IssuerDown {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    if let Fault::Method { supported, .. } = fault {
+    if let MessageCenterError::Method { supported, .. } = error {
         headers.insert(header::ALLOW, HeaderValue::from_static(supported));
     }
     response

@@ -5,12 +5,12 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rollcall_core::{
     config::Introspection,
-    message_center::{Fault, Introspected, Principal, read_introspection},
+    message_center::{Introspected, MessageCenterError, Principal, read_introspection},
     secret::Secret,
     token::TokenHash,
 };
 
-use super::Failed;
+use super::RouteError;
 use crate::{Backend, backend::Post};
 
 /// The holder of a token, from memory or from the issuer.
@@ -18,9 +18,9 @@ pub(super) async fn introspect<B: Backend>(
     backend: &B,
     token: &Secret<String>,
     request_id: &str,
-) -> Result<Principal, Failed> {
+) -> Result<Principal, RouteError> {
     let configured = &backend.settings().auth.introspection;
-    let Some(url) = &configured.url else { return Err(Fault::InvalidToken.into()) };
+    let Some(url) = &configured.url else { return Err(MessageCenterError::InvalidToken.into()) };
     let (hash, now) = (TokenHash::of(token.expose()), backend.now());
     let answer = match backend.introspections().get(&hash, now) {
         Some(answer) => answer,
@@ -41,7 +41,7 @@ pub(super) async fn introspect<B: Backend>(
         Introspected::Active(principal) if principal.expires.is_none_or(|expires| expires > now) => {
             Ok(*principal)
         }
-        _ => Err(Fault::InvalidToken.into()),
+        _ => Err(MessageCenterError::InvalidToken.into()),
     }
 }
 
@@ -65,9 +65,9 @@ fn basic(id: &str, secret: Option<&Secret<String>>) -> Secret<String> {
 }
 
 /// An issuer that cannot be asked says nothing about the token: nobody is logged out by it.
-fn down(problem: impl std::fmt::Display) -> Failed {
+fn down(problem: impl std::fmt::Display) -> RouteError {
     tracing::error!(%problem, "auth.introspection.url cannot be asked");
-    Fault::IssuerDown.into()
+    MessageCenterError::IssuerDown.into()
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use rollcall_core::{
         filter::Kind,
         query::{self, ListQuery},
     },
-    message_center::{Deed, Fault},
+    message_center::{CallerAction, MessageCenterError},
 };
 
 use super::{
-    BASE, Caller, Failed,
+    BASE, Caller, RouteError,
     envelope::{Empty, Envelope, Refusals, success},
     record::{Page, Shown},
 };
@@ -78,8 +78,8 @@ pub(crate) async fn list<B: Backend>(
     State(backend): State<B>,
     caller: Caller,
     uri: Uri,
-) -> Result<Response, Failed> {
-    page(&backend, &caller, &uri, Kind::List, Deed::List).await
+) -> Result<Response, RouteError> {
+    page(&backend, &caller, &uri, Kind::List, CallerAction::List).await
 }
 
 /// Search connections
@@ -98,8 +98,8 @@ pub(crate) async fn search<B: Backend>(
     State(backend): State<B>,
     caller: Caller,
     uri: Uri,
-) -> Result<Response, Failed> {
-    page(&backend, &caller, &uri, Kind::Search, Deed::Search).await
+) -> Result<Response, RouteError> {
+    page(&backend, &caller, &uri, Kind::Search, CallerAction::Search).await
 }
 
 /// Show one user
@@ -120,11 +120,12 @@ pub(crate) async fn detail<B: Backend>(
     State(backend): State<B>,
     caller: Caller,
     uri: Uri,
-) -> Result<Response, Failed> {
+) -> Result<Response, RouteError> {
     let user = user_of(&uri)?;
-    caller.must(&backend, Deed::Detail, caller.number() == Some(user))?;
+    caller.require(&backend, CallerAction::Detail, caller.number() == Some(user))?;
     let view = backend.view(caller.tenant).await?;
-    let record = backend.detail(caller.tenant, user, &view).await?.ok_or(Fault::NoRecord(user))?;
+    let record =
+        backend.detail(caller.tenant, user, &view).await?.ok_or(MessageCenterError::NoRecord(user))?;
     Ok(success(&backend, Shown::new(record, &view, backend.zone())))
 }
 
@@ -133,18 +134,18 @@ async fn page<B: Backend>(
     caller: &Caller,
     uri: &Uri,
     kind: Kind,
-    deed: Deed,
-) -> Result<Response, Failed> {
+    action: CallerAction,
+) -> Result<Response, RouteError> {
     let pairs = query::pairs(uri.query().unwrap_or_default());
     let asked = ListQuery::parse(kind, &pairs, backend.zone())?;
-    caller.must(backend, deed, caller.number().is_some_and(|own| asked.is_about(own)))?;
+    caller.require(backend, action, caller.number().is_some_and(|own| asked.is_about(own)))?;
     let view = backend.view(caller.tenant).await?;
     let listed = backend.list(caller.tenant, asked, &view).await?;
     Ok(success(backend, Page::new(listed.total, listed.records, &view, backend.zone())))
 }
 
 /// The number at the end of a path.
-pub(crate) fn user_of(uri: &Uri) -> Result<i64, Fault> {
+pub(crate) fn user_of(uri: &Uri) -> Result<i64, MessageCenterError> {
     let segment = uri.path().rsplit('/').next().unwrap_or_default();
-    segment.parse().map_err(|_| Fault::Binding { field: "userId", rejected: segment.to_owned() })
+    segment.parse().map_err(|_| MessageCenterError::Binding { field: "userId", rejected: segment.to_owned() })
 }

@@ -11,7 +11,7 @@ use rollcall_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Backend, Unavailable, backend::Post};
+use crate::{Backend, BackendError, backend::Post};
 
 /// Members of one order at the most.
 const MOST: usize = 100_000;
@@ -45,7 +45,7 @@ pub(super) async fn of<B: Backend>(
     tenant: TenantId,
     receivers: Receivers,
     ids: &[i64],
-) -> Result<Vec<i64>, Unavailable> {
+) -> Result<Vec<i64>, BackendError> {
     let settings = backend.settings();
     let Some(url) = &settings.message_center.resolver_url else {
         let of_tenant = settings.auth.tokens.iter().filter(|token| token.tenant_id == tenant.0);
@@ -59,7 +59,7 @@ pub(super) async fn of<B: Backend>(
         return Ok(sorted::set(configured.chain(connected)));
     };
     let question = Question { receivers: receivers.name(), tenant_id: tenant.to_string(), ids };
-    let body = serde_json::to_string(&question).map_err(|error| Unavailable(error.to_string()))?;
+    let body = serde_json::to_string(&question).map_err(|error| BackendError(error.to_string()))?;
     let request = Post {
         url: url.clone(),
         content_type: "application/json",
@@ -70,7 +70,7 @@ pub(super) async fn of<B: Backend>(
     let (status, body) = backend.post(request).await?;
     let answer = (status == 200).then(|| json::object::<Answer>(&body).ok()).flatten();
     let answer = answer.filter(|answer| answer.user_ids.len() <= MOST).ok_or_else(|| {
-        Unavailable(format!(
+        BackendError(format!(
             "message_center.resolver_url answered {status} and no list of at most {MOST} userIds"
         ))
     })?;

@@ -12,7 +12,7 @@ mod sockjs;
 
 use axum::{middleware, response::Response};
 use http::{HeaderMap, Method, Uri};
-use rollcall_core::message_center::Fault;
+use rollcall_core::message_center::MessageCenterError;
 use utoipa::openapi::PathItem;
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _},
@@ -22,7 +22,7 @@ use utoipa_axum::{
 pub use self::envelope::REQUEST_ID;
 pub(crate) use self::{
     caller::Caller,
-    envelope::{Empty, Envelope, Failed, Refusals, dress, refuse},
+    envelope::{Empty, Envelope, Refusals, RouteError, dress, refuse},
     socket::__path_connect,
     sockjs::{__path_info, let_read as let_sockjs_read, owns as is_sockjs},
 };
@@ -67,8 +67,8 @@ pub(crate) fn no_handler<B: Backend>(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Response {
-    let fault = Fault::NoHandler { method: method.to_string(), path: uri.path().to_owned() };
-    envelope::refuse(backend, headers, &fault)
+    let error = MessageCenterError::NoHandler { method: method.to_string(), path: uri.path().to_owned() };
+    envelope::refuse(backend, headers, &error)
 }
 
 /// A route that refuses every other method by naming its own.
@@ -77,7 +77,7 @@ pub(crate) fn only<B: Backend>(route: UtoipaMethodRouter<B>) -> UtoipaMethodRout
     let reads = |item: &PathItem| item.get.is_some();
     let supported = if paths.paths.values().any(reads) { "GET" } else { "POST" };
     let refuse = move |method: Method| async move {
-        Failed::from(Fault::Method { method: method.to_string(), supported })
+        RouteError::from(MessageCenterError::Method { method: method.to_string(), supported })
     };
     route.map(|route| route.fallback(refuse))
 }

@@ -7,16 +7,16 @@ use axum::{
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use rollcall_core::{
     id::UserId,
-    message_center::{Deed, Fault, Order, Receivers, close_notice},
+    message_center::{CallerAction, MessageCenterError, Order, Receivers, close_notice},
     user::{Command, ForceOff, Reply},
 };
 
 use super::{
-    Caller, Failed,
+    Caller, RouteError,
     envelope::{Empty, Envelope, Refusals, success},
     members,
 };
-use crate::{Backend, Unavailable, body, openim::joined_header};
+use crate::{Backend, BackendError, body, openim::joined_header};
 
 /// An order.
 #[derive(utoipa::ToSchema)]
@@ -54,14 +54,14 @@ pub(crate) async fn off<B: Backend>(
     State(backend): State<B>,
     caller: Caller,
     request: Request,
-) -> Result<Response, Failed> {
+) -> Result<Response, RouteError> {
     let (parts, body) = request.into_parts();
     must_be_json(&parts.headers)?;
     let settings = backend.settings();
     let bytes = body::read(&parts.headers, body).await?;
     let order = Order::parse(&bytes, &settings.message_center, members::can_be_told(settings))?;
     let own = order.as_ref().is_some_and(|order| order.is_own(&caller.principal));
-    caller.must(&backend, Deed::ForceOff, own)?;
+    caller.require(&backend, CallerAction::ForceOff, own)?;
     if let Some(order) = order {
         carry_out(&backend, &caller, order).await?;
     }
@@ -71,13 +71,17 @@ pub(crate) async fn off<B: Backend>(
     Ok(success(&backend, Empty {}))
 }
 
-fn must_be_json(headers: &HeaderMap) -> Result<(), Fault> {
+fn must_be_json(headers: &HeaderMap) -> Result<(), MessageCenterError> {
     let given = joined_header(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
     let kind = given.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Fault::MediaType(given)) }
+    if kind.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(MessageCenterError::MediaType(given))
+    }
 }
 
-async fn carry_out<B: Backend>(backend: &B, caller: &Caller, order: Order) -> Result<(), Failed> {
+async fn carry_out<B: Backend>(backend: &B, caller: &Caller, order: Order) -> Result<(), RouteError> {
     match order.receivers {
         Receivers::User => users(backend, caller, Receivers::User, &[], order.ids).await,
         Receivers::Dept | Receivers::Group => {
@@ -89,7 +93,7 @@ async fn carry_out<B: Backend>(backend: &B, caller: &Caller, order: Order) -> Re
         Receivers::Tenant if !order.ids.contains(&caller.tenant.0) => Ok(()),
         Receivers::Tenant => tenant(backend, caller, Receivers::Tenant).await,
         Receivers::All => {
-            caller.must(backend, Deed::Administer, false)?;
+            caller.require(backend, CallerAction::Administer, false)?;
             tenant(backend, caller, Receivers::All).await
         }
     }
@@ -102,7 +106,7 @@ async fn users<B: Backend>(
     receivers: Receivers,
     named: &[i64],
     users: Vec<i64>,
-) -> Result<(), Failed> {
+) -> Result<(), RouteError> {
     if users.is_empty() {
         return Ok(());
     }
@@ -116,14 +120,14 @@ async fn users<B: Backend>(
     let commands = users.iter().map(command).collect();
     for reply in backend.run_many(commands).await? {
         if reply != Reply::Done {
-            return Err(Unavailable::unexpected(&reply).into());
+            return Err(BackendError::unexpected(&reply).into());
         }
     }
     Ok(backend.end_imports(caller.tenant, users, at).await?)
 }
 
 /// Sets the tenant's cutoff: in force for every reader when this returns.
-async fn tenant<B: Backend>(backend: &B, caller: &Caller, receivers: Receivers) -> Result<(), Failed> {
+async fn tenant<B: Backend>(backend: &B, caller: &Caller, receivers: Receivers) -> Result<(), RouteError> {
     let notice = notice(backend, caller, receivers, [caller.tenant.0]);
     Ok(backend.cut_off(caller.tenant, exempt(backend, caller).collect(), notice).await?)
 }

@@ -9,7 +9,7 @@ use http::{
 use rollcall_core::{
     directory::query,
     id::ConnId,
-    message_center::{Fault, token_of},
+    message_center::{MessageCenterError, token_of},
     stomp::{self, Framing, Heart, Talk, Version},
     user::{ConsoleOpening, OpenError},
 };
@@ -20,15 +20,15 @@ use super::{
     sockjs,
 };
 use crate::{
-    Backend, Unavailable,
+    Backend, BackendError,
     openim::{gateway, joined_header},
 };
 
-/// Why a console may not connect.
+/// The reason why a console may not connect.
 #[derive(Clone, Debug)]
-pub struct Refused(Fault);
+pub struct ConnectError(MessageCenterError);
 
-impl Refused {
+impl ConnectError {
     /// The error's machine word.
     pub const fn key(&self) -> &'static str {
         self.0.key()
@@ -77,14 +77,15 @@ pub async fn knock<B: Backend>(
     peer: &str,
     connection: ConnId,
     heart: Heart,
-) -> Result<ConsoleOpening, Refused> {
+) -> Result<ConsoleOpening, ConnectError> {
     let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
     let token = token_of(in_header.as_deref(), access_token(parts).as_deref())?;
     let id = request_id(backend, &parts.headers);
-    let (principal, _) = principal(backend, &token, &id.0).await.map_err(|failed| Refused(failed.into()))?;
+    let (principal, _) =
+        principal(backend, &token, &id.0).await.map_err(|error| ConnectError(error.into()))?;
     // Its records would have no user.
     if principal.user.number().is_none() {
-        return Err(Refused(Fault::Forbidden));
+        return Err(ConnectError(MessageCenterError::Forbidden));
     }
     let mut client = gateway::client(backend, &parts.headers, peer);
     if client.device_id.is_none() {
@@ -96,29 +97,29 @@ pub async fn knock<B: Backend>(
 }
 
 /// The answer to a console that may not connect.
-pub fn refuse<B: Backend>(backend: &B, parts: &Parts, refused: &Refused) -> Response {
-    envelope::refuse(backend, &parts.headers, &refused.0)
+pub fn refuse<B: Backend>(backend: &B, parts: &Parts, error: &ConnectError) -> Response {
+    envelope::refuse(backend, &parts.headers, &error.0)
 }
 
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Self {
-        Self(fault)
+impl From<MessageCenterError> for ConnectError {
+    fn from(error: MessageCenterError) -> Self {
+        Self(error)
     }
 }
 
-impl From<OpenError> for Refused {
+impl From<OpenError> for ConnectError {
     fn from(error: OpenError) -> Self {
         Self(match error {
-            OpenError::Revoked => Fault::InvalidToken,
-            _ => Fault::Forbidden,
+            OpenError::Revoked => MessageCenterError::InvalidToken,
+            _ => MessageCenterError::Forbidden,
         })
     }
 }
 
-impl From<Unavailable> for Refused {
-    fn from(error: Unavailable) -> Self {
+impl From<BackendError> for ConnectError {
+    fn from(error: BackendError) -> Self {
         tracing::error!(%error, "a console could not connect");
-        Self(Fault::Internal)
+        Self(MessageCenterError::Internal)
     }
 }
 

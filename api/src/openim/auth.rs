@@ -3,7 +3,7 @@
 use axum::extract::State;
 use rollcall_core::{
     id::UserId,
-    openim::{Code, Failure},
+    openim::{Code, OpenImError},
     platform::Platform,
     user::{Command, ForceOff, Issued, Reply},
 };
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Failed,
+    RouteError,
     caller::{Caller, good_token},
     envelope::{Done, Failures, Success},
     input::{Body, OperationId},
 };
-use crate::{Backend, Unavailable};
+use crate::{Backend, BackendError};
 
 /// A back end that proves itself by the shared secret.
 #[derive(Deserialize, ToSchema)]
@@ -89,14 +89,14 @@ pub(crate) async fn admin_token<B: Backend>(
     State(backend): State<B>,
     _: OperationId,
     Body(asked): Body<AdminTokenRequest>,
-) -> Result<Success<NewToken>, Failed> {
+) -> Result<Success<NewToken>, RouteError> {
     let user = user_id(&asked.user_id)?;
     let settings = backend.settings();
     if !settings.auth.secret.as_ref().is_some_and(|secret| secret.matches(&asked.secret)) {
-        return Err(Failure::new(Code::NoPermission, "secret invalid").into());
+        return Err(OpenImError::new(Code::NoPermission, "secret invalid").into());
     }
     if !settings.is_admin(&user) {
-        return Err(Failure::new(Code::Args, format!("userID is error., userID={user}")).into());
+        return Err(OpenImError::new(Code::Args, format!("userID is error., userID={user}")).into());
     }
     issue(&backend, &user, Platform::Admin).await
 }
@@ -121,17 +121,17 @@ pub(crate) async fn user_token<B: Backend>(
     _: OperationId,
     caller: Caller,
     Body(asked): Body<Login>,
-) -> Result<Success<NewToken>, Failed> {
+) -> Result<Success<NewToken>, RouteError> {
     let user = user_id(&asked.user_id)?;
     let platform = Platform::from_number(asked.platform)
-        .ok_or_else(|| Failure::new(Code::Args, "platformID is invalid"))?;
+        .ok_or_else(|| OpenImError::new(Code::Args, "platformID is invalid"))?;
     caller.must_be_admin(not_admin)?;
     if platform == Platform::Admin {
         let detail = "platformID invalid. platformID must not be adminPlatformID";
-        return Err(Failure::new(Code::NoPermission, detail).into());
+        return Err(OpenImError::new(Code::NoPermission, detail).into());
     }
     if backend.settings().is_admin(&user) {
-        return Err(Failure::new(Code::NoPermission, "don't get Admin token").into());
+        return Err(OpenImError::new(Code::NoPermission, "don't get Admin token").into());
     }
     issue(&backend, &user, platform).await
 }
@@ -151,9 +151,9 @@ pub(crate) async fn parse_token<B: Backend>(
     State(backend): State<B>,
     _: OperationId,
     Body(asked): Body<TokenRequest>,
-) -> Result<Success<ParsedToken>, Failed> {
+) -> Result<Success<ParsedToken>, RouteError> {
     if asked.token.is_empty() {
-        return Err(Failure::new(Code::Args, "token is empty").into());
+        return Err(OpenImError::new(Code::Args, "token is empty").into());
     }
     let token = good_token(&backend, &asked.token).await?;
     Ok(Success::of(ParsedToken {
@@ -184,14 +184,14 @@ pub(crate) async fn force_logout<B: Backend>(
     _: OperationId,
     caller: Caller,
     Body(asked): Body<Login>,
-) -> Result<Done, Failed> {
+) -> Result<Done, RouteError> {
     let user = user_id(&asked.user_id)?;
     let platform = Platform::from_number(asked.platform)
-        .ok_or_else(|| Failure::new(Code::Args, "platformID is invalidate"))?;
+        .ok_or_else(|| OpenImError::new(Code::Args, "platformID is invalidate"))?;
     caller.must_be_admin(not_admin)?;
     match backend.run(&user, Command::ForceOff(ForceOff::Platform(platform))).await? {
         Reply::Done => {}
-        other => return Err(Unavailable::unexpected(&other).into()),
+        other => return Err(BackendError::unexpected(&other).into()),
     }
     if platform == Platform::Admin {
         backend.outlive_caches().await;
@@ -203,19 +203,19 @@ fn not_admin(user: &UserId) -> String {
     format!("user {user} is not admin userID")
 }
 
-fn user_id(text: &str) -> Result<UserId, Failed> {
-    UserId::new(text).map_err(|error| Failure::new(Code::Args, error.to_string()).into())
+fn user_id(text: &str) -> Result<UserId, RouteError> {
+    UserId::new(text).map_err(|error| OpenImError::new(Code::Args, error.to_string()).into())
 }
 
 async fn issue<B: Backend>(
     backend: &B,
     user: &UserId,
     platform: Platform,
-) -> Result<Success<NewToken>, Failed> {
+) -> Result<Success<NewToken>, RouteError> {
     match backend.run(user, Command::IssueToken { platform }).await? {
         Reply::Issued(Issued { token, lifetime_secs }) => {
             Ok(Success::of(NewToken { token: token.expose().clone(), lifetime: lifetime_secs }))
         }
-        other => Err(Unavailable::unexpected(&other).into()),
+        other => Err(BackendError::unexpected(&other).into()),
     }
 }

@@ -4,11 +4,11 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use rollcall_core::{
     id::UserId,
-    openim::{Code, Failure},
+    openim::{Code, OpenImError},
     token::Verified,
 };
 
-use super::{Failed, input::header};
+use super::{RouteError, input::header};
 use crate::Backend;
 
 /// The holder of a good token.
@@ -19,25 +19,25 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Refuses everybody but administrators, in the words of the route.
-    pub(crate) fn must_be_admin(&self, detail: impl FnOnce(&UserId) -> String) -> Result<(), Failed> {
-        if self.admin { Ok(()) } else { Err(Failure::new(Code::NoPermission, detail(&self.user)).into()) }
+    pub(crate) fn must_be_admin(&self, detail: impl FnOnce(&UserId) -> String) -> Result<(), RouteError> {
+        if self.admin { Ok(()) } else { Err(OpenImError::new(Code::NoPermission, detail(&self.user)).into()) }
     }
 }
 
 impl<B: Backend> FromRequestParts<B> for Caller {
-    type Rejection = Failed;
+    type Rejection = RouteError;
 
-    async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, Failed> {
+    async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, RouteError> {
         let text = header(&parts.headers, "token")
-            .ok_or_else(|| Failure::new(Code::Args, "header must have token"))?;
+            .ok_or_else(|| OpenImError::new(Code::Args, "header must have token"))?;
         let token = good_token(backend, &text).await?;
         Ok(Self { admin: backend.settings().is_admin(&token.user), user: token.user })
     }
 }
 
 /// A token whose signature, times and book entry are all good.
-pub(crate) async fn good_token<B: Backend>(backend: &B, text: &str) -> Result<Verified, Failed> {
-    let token = backend.verify(text).map_err(Failure::from)?;
-    backend.standing(&token).await?.map_err(Failure::from)?;
+pub(crate) async fn good_token<B: Backend>(backend: &B, text: &str) -> Result<Verified, RouteError> {
+    let token = backend.verify(text).map_err(OpenImError::from)?;
+    backend.standing(&token).await?.map_err(OpenImError::from)?;
     Ok(token)
 }

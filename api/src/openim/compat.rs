@@ -15,7 +15,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Failed,
+    RouteError,
     caller::Caller,
     envelope::{Done, Failures, Success},
     input::{Body, OperationId},
@@ -125,7 +125,7 @@ pub(crate) async fn users_info<B: Backend>(
     _: OperationId,
     _: Caller,
     Body(asked): Body<UserIds>,
-) -> Result<Response, Failed> {
+) -> Result<Response, RouteError> {
     let ids = asked.checked(&backend)?;
     let users = ids.iter().map(|id| UserInfo { user_id: id, nickname: id, face_url: "", ex: "" }).collect();
     Ok(Success::of(UsersInfo { users }).into_response())

@@ -2,10 +2,10 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use rollcall_core::openim::{Code, Failure};
+use rollcall_core::openim::{Code, OpenImError};
 use serde::Serialize;
 
-use crate::{Backend, Unavailable, answer, body::Unread};
+use crate::{Backend, BackendError, answer, body::BodyError};
 
 /// Success with a payload.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -72,59 +72,59 @@ impl IntoResponse for Done {
     }
 }
 
-/// A failure on its way out. [`render`] writes it, because how depends on the configuration.
+/// The error of a route. [`render`] writes the answer, because its style depends on the configuration.
 #[derive(Clone, Debug)]
-pub struct Failed {
+pub struct RouteError {
     status: StatusCode,
-    failure: Failure,
+    error: OpenImError,
 }
 
-impl Failed {
-    /// Something of ours failed.
+impl RouteError {
+    /// An internal error: 500.
     pub(crate) fn internal() -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, failure: Code::Internal.into() }
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, error: Code::Internal.into() }
     }
 }
 
-impl From<Failure> for Failed {
-    fn from(failure: Failure) -> Self {
+impl From<OpenImError> for RouteError {
+    fn from(error: OpenImError) -> Self {
         // Clients read the code in the envelope; the documents answer 200 to everything.
-        Self { status: StatusCode::OK, failure }
+        Self { status: StatusCode::OK, error }
     }
 }
 
-impl From<Unavailable> for Failed {
-    fn from(error: Unavailable) -> Self {
+impl From<BackendError> for RouteError {
+    fn from(error: BackendError) -> Self {
         tracing::error!(%error, "a user could not be asked");
         Self::internal()
     }
 }
 
-impl From<Unread> for Failed {
-    fn from(unread: Unread) -> Self {
-        match unread {
-            Unread::TooLarge => Self {
+impl From<BodyError> for RouteError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self {
                 status: StatusCode::PAYLOAD_TOO_LARGE,
-                failure: Failure::new(Code::Args, "the body is larger than 1 MiB"),
+                error: OpenImError::new(Code::Args, "the body is larger than 1 MiB"),
             },
-            Unread::Broken => Failure::new(Code::Args, "the body did not arrive whole").into(),
+            BodyError::Incomplete => OpenImError::new(Code::Args, "the body did not arrive whole").into(),
         }
     }
 }
 
-impl IntoResponse for Failed {
+impl IntoResponse for RouteError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        response.extensions_mut().insert(self.failure);
+        response.extensions_mut().insert(self.error);
         response
     }
 }
 
-/// Writes the failure that a handler or an extractor left, in the configured style.
+/// Writes the error that a handler or an extractor left, in the configured style.
 pub(crate) fn render<B: Backend>(backend: &B, response: Response) -> Response {
-    let Some(failure) = response.extensions().get::<Failure>() else {
+    let Some(error) = response.extensions().get::<OpenImError>() else {
         return response;
     };
-    let body = failure.to_json(backend.settings().openim.errdlt_style);
+    let body = error.to_json(backend.settings().openim.errdlt_style);
     (response.status(), [(header::CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response()
 }

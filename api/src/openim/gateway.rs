@@ -7,7 +7,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use rollcall_core::{
-    gateway::{Handshake, Refusal},
+    gateway::{Handshake, HandshakeError},
     id::ConnId,
     net::remote_address,
     user::{Claimed, Client, Opening},
@@ -54,14 +54,14 @@ pub fn knock<B: Backend>(
     parts: &Parts,
     peer: &str,
     connection: ConnId,
-) -> Result<Knock, Refusal> {
+) -> Result<Knock, HandshakeError> {
     let compression = header(&parts.headers, "compression");
     let handshake = Handshake::parse(parts.uri.query().unwrap_or_default(), compression.as_deref())?;
     let in_band = handshake.wants_result;
     let token = backend
         .keys()
         .verify(handshake.token.expose(), backend.now())
-        .map_err(|error| Refusal { failure: error.into(), in_band })?;
+        .map_err(|error| HandshakeError { error: error.into(), in_band })?;
     let opening = Opening {
         connection,
         token,

@@ -6,11 +6,11 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::{HeaderMap, request::Parts};
 use rollcall_core::{
     json,
-    openim::{Code, Failure},
+    openim::{Code, OpenImError},
 };
 use serde::de::DeserializeOwned;
 
-use super::Failed;
+use super::RouteError;
 use crate::{Backend, body};
 
 /// The text of a header; repeated ones are joined with `, ` on every runtime. `None` when absent or empty.
@@ -23,14 +23,14 @@ pub fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 pub(crate) struct OperationId;
 
 impl<B: Backend> FromRequestParts<B> for OperationId {
-    type Rejection = Failed;
+    type Rejection = RouteError;
 
-    fn from_request_parts(parts: &mut Parts, _: &B) -> impl Future<Output = Result<Self, Failed>> + Send {
+    fn from_request_parts(parts: &mut Parts, _: &B) -> impl Future<Output = Result<Self, RouteError>> + Send {
         let found = header(&parts.headers, "operationID").map(|operation_id| {
             tracing::debug!(operation_id, path = parts.uri.path(), "asked");
             Self
         });
-        ready(found.ok_or_else(|| Failure::new(Code::Args, "header must have operationID").into()))
+        ready(found.ok_or_else(|| OpenImError::new(Code::Args, "header must have operationID").into()))
     }
 }
 
@@ -38,14 +38,14 @@ impl<B: Backend> FromRequestParts<B> for OperationId {
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<B: Backend, T: DeserializeOwned> FromRequest<B> for Body<T> {
-    type Rejection = Failed;
+    type Rejection = RouteError;
 
-    async fn from_request(request: Request, _: &B) -> Result<Self, Failed> {
+    async fn from_request(request: Request, _: &B) -> Result<Self, RouteError> {
         let (parts, body) = request.into_parts();
         let bytes = body::read(&parts.headers, body).await?;
-        json::object(&bytes).map(Self).map_err(|unread| {
-            let problem = format!("the body is not the JSON object that this takes ({unread})");
-            Failure::new(Code::Args, problem).into()
+        json::object(&bytes).map(Self).map_err(|error| {
+            let problem = format!("the body is not the JSON object that this takes ({error})");
+            OpenImError::new(Code::Args, problem).into()
         })
     }
 }

@@ -16,7 +16,7 @@ use self::{
     auth::{__path_admin_token, __path_force_logout, __path_parse_token, __path_user_token},
     user::{__path_online_status, __path_online_token_detail, __path_users_status},
 };
-pub use self::{envelope::Failed, input::header as joined_header};
+pub use self::{envelope::RouteError, input::header as joined_header};
 pub(crate) use self::{
     envelope::{Done, render},
     gateway::__path_connect,

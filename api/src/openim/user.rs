@@ -6,7 +6,7 @@ use axum::{
 };
 use rollcall_core::{
     id::UserId,
-    openim::{Code, Failure},
+    openim::{Code, OpenImError},
     platform::Platform,
     sorted,
     user::{Command, Presence, Reply},
@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Failed,
+    RouteError,
     caller::Caller,
     envelope::{Failures, Success},
     input::{Body, OperationId},
 };
-use crate::{Backend, Unavailable};
+use crate::{Backend, BackendError};
 
 /// Whose status is asked for.
 #[derive(Deserialize, ToSchema)]
@@ -127,7 +127,7 @@ pub(crate) async fn online_status<B: Backend>(
     _: OperationId,
     caller: Caller,
     Body(asked): Body<UserIds>,
-) -> Result<Response, Failed> {
+) -> Result<Response, RouteError> {
     let ids = asked.checked(&backend)?;
     caller.must_be_admin(|_| "only app manager".to_owned())?;
     let present = presences(&backend, &ids).await?;
@@ -160,7 +160,7 @@ pub(crate) async fn online_token_detail<B: Backend>(
     _: OperationId,
     caller: Caller,
     Body(asked): Body<UserIds>,
-) -> Result<Response, Failed> {
+) -> Result<Response, RouteError> {
     let ids = asked.checked(&backend)?;
     caller.must_be_admin(|_| "only app manager".to_owned())?;
     let present = presences(&backend, &ids).await?;
@@ -191,7 +191,7 @@ pub(crate) async fn users_status<B: Backend>(
     _: OperationId,
     _: Caller,
     Body(asked): Body<UserIds>,
-) -> Result<Response, Failed> {
+) -> Result<Response, RouteError> {
     let ids = asked.checked(&backend)?;
     if ids.is_empty() {
         return Err(no_ids());
@@ -209,22 +209,22 @@ pub(crate) async fn users_status<B: Backend>(
 
 impl UserIds {
     /// The ids, within the bounds that hold for every question about users.
-    pub(super) fn checked<B: Backend>(self, backend: &B) -> Result<Vec<String>, Failed> {
+    pub(super) fn checked<B: Backend>(self, backend: &B) -> Result<Vec<String>, RouteError> {
         let ids = self.ids.ok_or_else(no_ids)?;
         let most = usize::try_from(backend.settings().openim.max_user_ids).unwrap_or(usize::MAX);
-        if ids.len() > most { Err(Failure::new(Code::Args, "too many userIDs").into()) } else { Ok(ids) }
+        if ids.len() > most { Err(OpenImError::new(Code::Args, "too many userIDs").into()) } else { Ok(ids) }
     }
 }
 
-fn no_ids() -> Failed {
-    Failure::new(Code::Args, "UserIDs is empty").into()
+fn no_ids() -> RouteError {
+    OpenImError::new(Code::Args, "UserIDs is empty").into()
 }
 
 /// The connections of users, ordered by user.
 type Present = Vec<(UserId, Vec<Presence>)>;
 
 /// Who of `ids` is there. A text that can be nobody's userID is simply nobody, and nobody is asked twice.
-async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, Failed> {
+async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, RouteError> {
     let users = sorted::set(ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()));
     let replies =
         backend.run_many(users.iter().map(|user| (user.clone(), Command::Status)).collect()).await?;
@@ -232,7 +232,7 @@ async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, F
     for (user, reply) in users.into_iter().zip(replies) {
         match reply {
             Reply::Presence(connections) => present.push((user, connections)),
-            other => return Err(Unavailable::unexpected(&other).into()),
+            other => return Err(BackendError::unexpected(&other).into()),
         }
     }
     Ok(present)

@@ -11,20 +11,20 @@ use super::{
 /// A binary message that is not a request in the connection's encoding. It ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the message could not be decoded")]
-pub struct Undecodable;
+pub struct DecodeError;
 
 /// Reads a binary message.
 ///
 /// # Errors
-/// [`Undecodable`] for anything that is not exactly one request.
-pub fn decode(wire: Wire, bytes: &[u8]) -> Result<Request, Undecodable> {
+/// [`DecodeError`] for anything that is not exactly one request.
+pub fn decode(wire: Wire, bytes: &[u8]) -> Result<Request, DecodeError> {
     let plain =
-        if wire.gzip { Cow::Owned(gzip::decode(bytes).ok_or(Undecodable)?) } else { Cow::Borrowed(bytes) };
+        if wire.gzip { Cow::Owned(gzip::decode(bytes).ok_or(DecodeError)?) } else { Cow::Borrowed(bytes) };
     match wire.encoding {
         Encoding::Json => json::decode(&plain),
         Encoding::Gob => gob::decode(&plain),
     }
-    .ok_or(Undecodable)
+    .ok_or(DecodeError)
 }
 
 /// Writes a response. Always a binary message, in JSON too: clients take a text for a handshake result.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::wire::{Encoding, Wire};
 use crate::{
-    openim::{Code, Failure},
+    openim::{Code, OpenImError},
     platform::Platform,
     secret::Secret,
     token::TokenText,
@@ -30,11 +30,11 @@ pub struct Handshake {
     pub wants_result: bool,
 }
 
-/// A handshake that failed, and how to say so.
+/// The reason why a handshake failed, and how to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct HandshakeError {
     /// What is wrong.
-    pub failure: Failure,
+    pub error: OpenImError,
     /// True: upgrade, send the envelope as a text message, close. False: answer HTTP 200 with the envelope.
     pub in_band: bool,
 }
@@ -64,7 +64,7 @@ impl Handshake {
     ///
     /// # Errors
     /// 1602 with the first thing that is wrong. The wish for an answer in band is honoured whatever else is wrong.
-    pub fn parse(query: &str, compression: Option<&str>) -> Result<Self, Refusal> {
+    pub fn parse(query: &str, compression: Option<&str>) -> Result<Self, HandshakeError> {
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         let first = |name: &str| {
             pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref()).unwrap_or_default()
@@ -78,8 +78,10 @@ impl Handshake {
             (Err(_), "") => boolean(first("isMsgResp")).unwrap_or(false),
             (Err(_), _) => false,
         };
-        let refuse =
-            |detail: &'static str| Refusal { failure: Failure::new(Code::ConnArgs, detail), in_band };
+        let refuse = |detail: &'static str| HandshakeError {
+            error: OpenImError::new(Code::ConnArgs, detail),
+            in_band,
+        };
         let fields = read.map_err(refuse)?;
         if fields.operation_id.is_empty() {
             return Err(refuse("operationID is empty"));
@@ -148,9 +150,9 @@ mod tests {
     const GOOD: &str = "sendID=u1&token=T&platformID=5&operationID=op1";
 
     fn refused(query: &str) -> (String, bool) {
-        let refusal = Handshake::parse(query, None).unwrap_err();
-        assert_eq!(refusal.failure.code, Code::ConnArgs);
-        (refusal.failure.detail.into_owned(), refusal.in_band)
+        let error = Handshake::parse(query, None).unwrap_err();
+        assert_eq!(error.error.code, Code::ConnArgs);
+        (error.error.detail.into_owned(), error.in_band)
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod keepalive;
 pub mod payload;
 mod wire;
 
-pub use codec::{Undecodable, decode, encode};
-pub use handshake::{Handshake, Refusal};
+pub use codec::{DecodeError, decode, encode};
+pub use handshake::{Handshake, HandshakeError};
 pub use keepalive::{Keepalive, PING, PONG};
 pub use wire::{Close, Encoding, Incoming, MESSAGE_BYTES, Payload, Wire};

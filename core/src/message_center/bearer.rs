@@ -1,6 +1,6 @@
 //! Where a bearer token stands, and whether the configuration knows it.
 
-use super::Fault;
+use super::MessageCenterError;
 use crate::{
     config::{Settings, StaticToken},
     secret::Secret,
@@ -14,17 +14,20 @@ const TOKEN_BYTES: usize = 8192;
 ///
 /// # Errors
 /// None at all, one that does not read as a bearer's, or one in each place.
-pub fn token_of(authorization: Option<&str>, in_query: Option<&str>) -> Result<Secret<String>, Fault> {
+pub fn token_of(
+    authorization: Option<&str>,
+    in_query: Option<&str>,
+) -> Result<Secret<String>, MessageCenterError> {
     let in_header = authorization.map(str::trim).filter(|text| !text.is_empty());
     let in_query = in_query.filter(|text| !text.is_empty());
     let token = match (in_header, in_query) {
-        (Some(_), Some(_)) => return Err(Fault::TwoTokens),
-        (None, None) => return Err(Fault::Unauthorized),
+        (Some(_), Some(_)) => return Err(MessageCenterError::TwoTokens),
+        (None, None) => return Err(MessageCenterError::Unauthorized),
         (None, Some(token)) => token,
         (Some(header), None) => {
             let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
             if !scheme.eq_ignore_ascii_case("Bearer") {
-                return Err(Fault::Unauthorized);
+                return Err(MessageCenterError::Unauthorized);
             }
             token.trim()
         }
@@ -32,7 +35,7 @@ pub fn token_of(authorization: Option<&str>, in_query: Option<&str>) -> Result<S
     // RFC 6750's own alphabet; what has other characters was never a token.
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if token.is_empty() || token.len() > TOKEN_BYTES || !token.bytes().all(known) {
-        return Err(Fault::InvalidToken);
+        return Err(MessageCenterError::InvalidToken);
     }
     Ok(Secret::from(token))
 }
@@ -52,7 +55,7 @@ mod tests {
     use super::*;
 
     fn read(authorization: Option<&str>, in_query: Option<&str>) -> Result<String, &'static str> {
-        token_of(authorization, in_query).map(|token| token.expose().clone()).map_err(|fault| fault.key())
+        token_of(authorization, in_query).map(|token| token.expose().clone()).map_err(|error| error.key())
     }
 
     #[test]

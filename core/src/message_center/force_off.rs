@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{Fault, Principal};
+use super::{MessageCenterError, Principal};
 use crate::{
     config::{MessageCenter, ReceiveTypes},
     json::{self, Integer},
@@ -73,28 +73,37 @@ impl Order {
     ///
     /// # Errors
     /// The first rule that it broke.
-    pub fn parse(body: &[u8], settings: &MessageCenter, members: bool) -> Result<Option<Self>, Fault> {
-        let body: Body = json::object(body).map_err(|_| Fault::Unparsable { too_large: false })?;
-        let word = body.receivers.ok_or_else(|| Fault::Invalid("must not be null".to_owned()))?;
+    pub fn parse(
+        body: &[u8],
+        settings: &MessageCenter,
+        members: bool,
+    ) -> Result<Option<Self>, MessageCenterError> {
+        let body: Body =
+            json::object(body).map_err(|_| MessageCenterError::Unparsable { too_large: false })?;
+        let word =
+            body.receivers.ok_or_else(|| MessageCenterError::Invalid("must not be null".to_owned()))?;
         let extended = settings.receive_types == ReceiveTypes::Extended;
         let receivers = match word {
             Word::Known(receivers @ (Receivers::User | Receivers::Tenant)) => receivers,
             Word::Known(Receivers::All) if extended => Receivers::All,
             Word::Known(receivers @ (Receivers::Dept | Receivers::Group)) if extended && members => receivers,
             other => {
-                return Err(Fault::Invalid(format!("Unsupported enum constant value: {}", other.name())));
+                return Err(MessageCenterError::Invalid(format!(
+                    "Unsupported enum constant value: {}",
+                    other.name()
+                )));
             }
         };
         let ids = body.ids.unwrap_or_default();
         if ids.len() > IDS_LIMIT {
-            return Err(Fault::Invalid(format!("size must be between 0 and {IDS_LIMIT}")));
+            return Err(MessageCenterError::Invalid(format!("size must be between 0 and {IDS_LIMIT}")));
         }
         if receivers == Receivers::All {
             return Ok(Some(Self { receivers, ids: Vec::new() }));
         }
         let ids = sorted::set(ids.into_iter().flatten().map(|Integer(id)| id));
         match (ids.is_empty(), body.broadcast.unwrap_or(true)) {
-            (true, true) => Err(Fault::NobodyNamed),
+            (true, true) => Err(MessageCenterError::NobodyNamed),
             (true, false) => Ok(None),
             (false, _) => Ok(Some(Self { receivers, ids })),
         }
@@ -139,13 +148,13 @@ impl<'de> Deserialize<'de> for Word {
 mod tests {
     use super::*;
 
-    fn parse(body: &str) -> Result<Option<Order>, Fault> {
+    fn parse(body: &str) -> Result<Option<Order>, MessageCenterError> {
         Order::parse(body.as_bytes(), &MessageCenter::default(), true)
     }
 
     fn why(body: &str) -> (&'static str, String) {
-        let fault = parse(body).unwrap_err();
-        (fault.key(), fault.to_string())
+        let error = parse(body).unwrap_err();
+        (error.key(), error.to_string())
     }
 
     #[test]
@@ -184,8 +193,8 @@ mod tests {
         let strict = MessageCenter { receive_types: ReceiveTypes::Strict, ..MessageCenter::default() };
         for word in ["DEPT", "GROUP", "ALL"] {
             let body = format!(r#"{{"receiveObjectType":"{word}","receiveObjectIds":[1]}}"#);
-            let fault = Order::parse(body.as_bytes(), &strict, true).unwrap_err();
-            assert_eq!((fault.key(), fault.to_string()), unsupported(word));
+            let error = Order::parse(body.as_bytes(), &strict, true).unwrap_err();
+            assert_eq!((error.key(), error.to_string()), unsupported(word));
             let unknowable = Order::parse(body.as_bytes(), &MessageCenter::default(), false);
             assert_eq!(unknowable.is_err(), word != "ALL");
         }

@@ -4,7 +4,7 @@
 //! `docs/rules/message-center.md`.
 
 mod bearer;
-mod fault;
+mod error;
 mod force_off;
 mod introspection;
 mod memory;
@@ -13,10 +13,10 @@ mod permission;
 mod principal;
 
 pub use bearer::{static_token, token_of};
-pub use fault::Fault;
+pub use error::MessageCenterError;
 pub use force_off::{IDS_LIMIT, Order, Receivers};
 pub use introspection::{Introspected, NEGATIVE_CACHE, read as read_introspection};
 pub use memory::Introspections;
 pub use notice::close_notice;
-pub use permission::{Deed, may};
+pub use permission::{CallerAction, authorize};
 pub use principal::Principal;

@@ -1,11 +1,11 @@
-//! Who may do what (`docs/rules/message-center.md#authentication`).
+//! Permissions of callers (`docs/rules/message-center.md#authentication`).
 
-use super::{Fault, Principal};
+use super::{MessageCenterError, Principal};
 use crate::config::{MessageCenter, Profile};
 
-/// What is asked for.
+/// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum CallerAction {
     /// A page of records.
     List,
     /// The same with the search's way to match.
@@ -18,22 +18,27 @@ pub enum Deed {
     Administer,
 }
 
-/// Whether `who` may. `own` says that the request is about nobody but themselves.
+/// Checks that `who` has permission for `action`. `own` says that the request concerns no other user.
 ///
 /// # Errors
-/// [`Fault::Forbidden`].
-pub fn may(who: &Principal, deed: Deed, own: bool, settings: &MessageCenter) -> Result<(), Fault> {
+/// [`MessageCenterError::Forbidden`].
+pub fn authorize(
+    who: &Principal,
+    action: CallerAction,
+    own: bool,
+    settings: &MessageCenter,
+) -> Result<(), MessageCenterError> {
     let holds =
         |named: &str, operation: &str| who.permissions.iter().any(|held| held == named || held == operation);
-    let allowed = match deed {
-        Deed::Administer => who.administers(),
+    let allowed = match action {
+        CallerAction::Administer => who.administers(),
         _ if who.administers() || own || settings.profile == Profile::Open => true,
-        Deed::List => holds(&settings.permission_read, "message:center:online:list"),
-        Deed::Search => holds(&settings.permission_read, "message:center:online:search"),
-        Deed::Detail => holds(&settings.permission_read, "message:center:online:detail"),
-        Deed::ForceOff => holds(&settings.permission_off, "message:center:offline"),
+        CallerAction::List => holds(&settings.permission_read, "message:center:online:list"),
+        CallerAction::Search => holds(&settings.permission_read, "message:center:online:search"),
+        CallerAction::Detail => holds(&settings.permission_read, "message:center:online:detail"),
+        CallerAction::ForceOff => holds(&settings.permission_off, "message:center:offline"),
     };
-    if allowed { Ok(()) } else { Err(Fault::Forbidden) }
+    if allowed { Ok(()) } else { Err(MessageCenterError::Forbidden) }
 }
 
 #[cfg(test)]
@@ -41,11 +46,17 @@ mod tests {
     use super::*;
     use crate::id::UserId;
 
-    const ALL: [Deed; 5] = [Deed::List, Deed::Search, Deed::Detail, Deed::ForceOff, Deed::Administer];
+    const ALL: [CallerAction; 5] = [
+        CallerAction::List,
+        CallerAction::Search,
+        CallerAction::Detail,
+        CallerAction::ForceOff,
+        CallerAction::Administer,
+    ];
 
-    fn allowed(who: &Principal, own: bool, profile: Profile) -> Vec<Deed> {
+    fn allowed(who: &Principal, own: bool, profile: Profile) -> Vec<CallerAction> {
         let settings = MessageCenter { profile, ..MessageCenter::default() };
-        ALL.into_iter().filter(|deed| may(who, *deed, own, &settings).is_ok()).collect()
+        ALL.into_iter().filter(|action| authorize(who, *action, own, &settings).is_ok()).collect()
     }
 
     fn holding(permissions: &[&str]) -> Principal {
@@ -68,10 +79,10 @@ mod tests {
     fn permissions_are_spelled_as_functions_or_as_operations() {
         let secure = |permissions: &[&str]| allowed(&holding(permissions), false, Profile::Secure);
         assert_eq!(secure(&[]), []);
-        assert_eq!(secure(&["OnlineUser"]), [Deed::List, Deed::Search, Deed::Detail]);
-        assert_eq!(secure(&["SignOut"]), [Deed::ForceOff]);
-        assert_eq!(secure(&["message:center:online:search"]), [Deed::Search]);
-        assert_eq!(secure(&["message:center:offline"]), [Deed::ForceOff]);
+        assert_eq!(secure(&["OnlineUser"]), [CallerAction::List, CallerAction::Search, CallerAction::Detail]);
+        assert_eq!(secure(&["SignOut"]), [CallerAction::ForceOff]);
+        assert_eq!(secure(&["message:center:online:search"]), [CallerAction::Search]);
+        assert_eq!(secure(&["message:center:offline"]), [CallerAction::ForceOff]);
         assert_eq!(secure(&["onlineuser"]), []);
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Fault;
+use super::MessageCenterError;
 use crate::{
     config::{Settings, StaticToken},
     directory::membership,
@@ -88,16 +88,23 @@ impl Principal {
     ///
     /// # Errors
     /// When a tenant is named that is not the holder's own, by anybody but the operator's client.
-    pub fn operating_tenant(&self, named: Option<&str>, settings: &Settings) -> Result<TenantId, Fault> {
+    pub fn operating_tenant(
+        &self,
+        named: Option<&str>,
+        settings: &Settings,
+    ) -> Result<TenantId, MessageCenterError> {
         let Some(named) = named else { return Ok(self.tenant) };
         let tenant = named.trim().parse().map(TenantId);
         if tenant.as_ref() == Ok(&self.tenant) {
             return Ok(self.tenant);
         }
         if self.client.as_deref() != Some(settings.message_center.operator_client_id.as_str()) {
-            return Err(Fault::ForeignTenant(named.to_owned()));
+            return Err(MessageCenterError::ForeignTenant(named.to_owned()));
         }
-        tenant.map_err(|_| Fault::Binding { field: "XC-Opt-Tenant-Id", rejected: named.to_owned() })
+        tenant.map_err(|_| MessageCenterError::Binding {
+            field: "XC-Opt-Tenant-Id",
+            rejected: named.to_owned(),
+        })
     }
 }
 
@@ -141,8 +148,8 @@ mod tests {
         let named = |client, named| of_tenant(7, client).operating_tenant(named, &settings);
         assert_eq!(named(None, None), Ok(TenantId(7)));
         assert_eq!(named(None, Some("7")), Ok(TenantId(7)));
-        assert_eq!(named(Some("xcan_tp"), Some("8")), Err(Fault::ForeignTenant("8".into())));
-        assert_eq!(named(None, Some("x")), Err(Fault::ForeignTenant("x".into())));
+        assert_eq!(named(Some("xcan_tp"), Some("8")), Err(MessageCenterError::ForeignTenant("8".into())));
+        assert_eq!(named(None, Some("x")), Err(MessageCenterError::ForeignTenant("x".into())));
         assert_eq!(named(Some("xcan_op"), Some("8")), Ok(TenantId(8)));
         assert_eq!(named(Some("xcan_op"), Some("x")).unwrap_err().key(), "param_binding_error");
     }

@@ -1,7 +1,7 @@
 //! What the OpenIM documents fix for every interface: error codes, and the envelope that carries them.
 
 mod code;
-mod failure;
+mod error;
 
 pub use code::Code;
-pub use failure::{DetailStyle, Failure};
+pub use error::{DetailStyle, OpenImError};

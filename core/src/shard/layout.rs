@@ -8,7 +8,7 @@ use crate::store::{Statement, Value};
     "presence.directory_shards is {configured}, but this directory was laid out with {stored}; \
      set presence.directory_shards = {stored}"
 )]
-pub struct Mismatch {
+pub struct LayoutError {
     /// What the directory has.
     pub stored: u32,
     /// What was asked for.
@@ -40,9 +40,9 @@ pub fn read(rows: &[Vec<Value>]) -> Option<u32> {
 ///
 /// # Errors
 /// When there is a stored one and it differs.
-pub fn check(stored: Option<u32>, configured: u32) -> Result<(), Mismatch> {
+pub fn check(stored: Option<u32>, configured: u32) -> Result<(), LayoutError> {
     match stored {
-        Some(stored) if stored != configured => Err(Mismatch { stored, configured }),
+        Some(stored) if stored != configured => Err(LayoutError { stored, configured }),
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::{Command, Fault, Frame, Version};
+use super::{Command, Frame, StompError, Version};
 
 /// The longest command with its headers, in bytes. It may wait on a socket's attachment for its rest.
 pub(super) const HEAD_BYTES: usize = 8 * 1024;
@@ -40,7 +40,7 @@ impl Decoder {
         &mut self,
         input: &mut &[u8],
         version: Option<Version>,
-    ) -> Result<Option<Frame>, Fault> {
+    ) -> Result<Option<Frame>, StompError> {
         while let Some((byte, rest)) = input.split_first() {
             *input = rest;
             match &mut self.body {
@@ -57,13 +57,13 @@ impl Decoder {
     }
 
     /// One more byte of command and headers.
-    fn begin(&mut self, byte: u8, version: Option<Version>) -> Result<(), Fault> {
+    fn begin(&mut self, byte: u8, version: Option<Version>) -> Result<(), StompError> {
         let head = &mut self.head.0;
         match byte {
             // Between two frames an end of line is a heart-beat.
             b'\n' | b'\r' if head.is_empty() => return Ok(()),
-            0 => return Err(Fault::Malformed),
-            _ if head.len() >= HEAD_BYTES => return Err(Fault::TooBig),
+            0 => return Err(StompError::Malformed),
+            _ if head.len() >= HEAD_BYTES => return Err(StompError::TooBig),
             _ => head.push(byte),
         }
         if head.ends_with(b"\n\n") || head.ends_with(b"\n\r\n") {
@@ -74,26 +74,26 @@ impl Decoder {
 }
 
 impl Body {
-    fn of(frame: &Frame) -> Result<Self, Fault> {
+    fn of(frame: &Frame) -> Result<Self, StompError> {
         let most = if frame.command == Command::Send { BODY_BYTES } else { 0 };
         let told = match frame.header("content-length") {
-            Some(length) => Some(length.trim_matches(' ').parse().map_err(|_| Fault::Header)?),
+            Some(length) => Some(length.trim_matches(' ').parse().map_err(|_| StompError::Header)?),
             None => None,
         };
         match told {
-            Some(length) if length > BODY_BYTES => Err(Fault::TooBig),
-            Some(length) if length > most => Err(Fault::Malformed),
+            Some(length) if length > BODY_BYTES => Err(StompError::TooBig),
+            Some(length) if length > most => Err(StompError::Malformed),
             Some(left) => Ok(Self { told: true, left }),
             None => Ok(Self { told: most == 0, left: most }),
         }
     }
 
     /// Whether the frame ends with this byte.
-    fn ends_with(&mut self, byte: u8) -> Result<bool, Fault> {
+    fn ends_with(&mut self, byte: u8) -> Result<bool, StompError> {
         match (self.told, self.left) {
             (true, 0) | (false, _) if byte == 0 => Ok(true),
-            (true, 0) => Err(Fault::Malformed),
-            (false, 0) => Err(Fault::TooBig),
+            (true, 0) => Err(StompError::Malformed),
+            (false, 0) => Err(StompError::TooBig),
             _ => {
                 self.left -= 1;
                 Ok(false)

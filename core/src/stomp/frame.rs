@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Fault, Version};
+use super::{StompError, Version};
 
 /// The most headers of a frame.
 pub(super) const HEADERS: usize = 64;
@@ -37,21 +37,21 @@ impl Frame {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn read(head: &[u8], version: Option<Version>) -> Result<Self, Fault> {
-        let head = std::str::from_utf8(head).map_err(|_| Fault::Malformed)?;
+    pub(super) fn read(head: &[u8], version: Option<Version>) -> Result<Self, StompError> {
+        let head = std::str::from_utf8(head).map_err(|_| StompError::Malformed)?;
         let mut lines = head.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-        let command = Command::read(lines.next().unwrap_or_default()).ok_or(Fault::Command)?;
+        let command = Command::read(lines.next().unwrap_or_default()).ok_or(StompError::Command)?;
         // CONNECT is written without escapes, since it says which ones there will be.
         let version = version.filter(|_| command != Command::Connect).unwrap_or(Version::V10);
         let mut headers = Vec::new();
         for line in lines.filter(|line| !line.is_empty()) {
-            let (name, value) = line.split_once(':').ok_or(Fault::Malformed)?;
+            let (name, value) = line.split_once(':').ok_or(StompError::Malformed)?;
             if headers.len() >= HEADERS {
-                return Err(Fault::TooBig);
+                return Err(StompError::TooBig);
             }
             // In 1.0 blanks around a value did not count.
             let value = if version == Version::V10 { value.trim_matches(' ') } else { value };
-            let plain = |text| version.unescape(text).map(String::from).ok_or(Fault::Malformed);
+            let plain = |text| version.unescape(text).map(String::from).ok_or(StompError::Malformed);
             headers.push((plain(name)?, plain(value)?));
         }
         Ok(Self { command, headers })

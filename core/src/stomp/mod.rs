@@ -7,7 +7,7 @@
 mod beat;
 mod decoder;
 mod encoder;
-mod fault;
+mod error;
 mod frame;
 #[cfg(test)]
 mod properties;
@@ -23,6 +23,6 @@ pub use talk::{Framing, Heard, Talk};
 pub use version::{Version, choose};
 
 use decoder::Decoder;
-use fault::Fault;
+use error::StompError;
 use frame::{Command, Frame};
 use session::Session;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Command, Decoder, Fault, Frame, Framing, Heart, Pulse, Version, beat::Agreed, choose, encoder::Encoder,
+    Command, Decoder, Frame, Framing, Heart, Pulse, StompError, Version, beat::Agreed, choose,
+    encoder::Encoder,
 };
 use crate::{gateway::Close, id::ConnId};
 
@@ -60,22 +61,22 @@ impl Session {
 
     /// Reads what came and adds the frames that answer it. `name` is the session's.
     pub(super) fn hear(&mut self, name: ConnId, mut input: &[u8], answers: &mut Vec<String>) -> End {
-        let (fault, receipt) = loop {
+        let (error, receipt) = loop {
             if answers.len() >= ANSWERS {
-                break (Fault::TooBig, None);
+                break (StompError::TooBig, None);
             }
             match self.unread.take(&mut input, self.version) {
                 Ok(None) => return None,
-                Err(fault) => break (fault, None),
+                Err(error) => break (error, None),
                 Ok(Some(frame)) => match self.obey(name, &frame, answers) {
                     Ok(None) => {}
                     Ok(end) => return end,
-                    Err(fault) => break (fault, frame.header("receipt").map(str::to_owned)),
+                    Err(error) => break (error, frame.header("receipt").map(str::to_owned)),
                 },
             }
         };
-        answers.push(fault.frame(self.version.unwrap_or(Version::V10), receipt.as_deref()));
-        Some(fault.close())
+        answers.push(error.frame(self.version.unwrap_or(Version::V10), receipt.as_deref()));
+        Some(error.close())
     }
 
     /// A message as its subscribers get it: those to [`USER_MESSAGES`], or, where there are none, those to
@@ -110,22 +111,22 @@ impl Session {
         self.agreed.pulse(self.heart, framing)
     }
 
-    fn obey(&mut self, name: ConnId, frame: &Frame, answers: &mut Vec<String>) -> Result<End, Fault> {
+    fn obey(&mut self, name: ConnId, frame: &Frame, answers: &mut Vec<String>) -> Result<End, StompError> {
         let Some(version) = self.version else {
             return match frame.command {
                 Command::Connect => self.connect(name, frame).map(|connected| {
                     answers.push(connected);
                     None
                 }),
-                _ => Err(Fault::NotConnected),
+                _ => Err(StompError::NotConnected),
             };
         };
         match frame.command {
-            Command::Connect => return Err(Fault::Connected),
+            Command::Connect => return Err(StompError::Connected),
             Command::Subscribe => self.subscribe(version, frame)?,
             Command::Unsubscribe => self.unsubscribe(version, frame)?,
             Command::Send if frame.header("destination") == Some(CHAT) => {}
-            Command::Send => return Err(Fault::Send),
+            Command::Send => return Err(StompError::Send),
             Command::Idle | Command::Disconnect => {}
         }
         if let Some(receipt) = frame.header("receipt") {
@@ -136,11 +137,11 @@ impl Session {
         Ok((frame.command == Command::Disconnect).then_some(Close::Done))
     }
 
-    fn connect(&mut self, name: ConnId, frame: &Frame) -> Result<String, Fault> {
+    fn connect(&mut self, name: ConnId, frame: &Frame) -> Result<String, StompError> {
         let accepted = frame.header("accept-version").unwrap_or(Version::V10.name());
-        let version = choose(accepted, Version::name).ok_or(Fault::Version)?;
+        let version = choose(accepted, Version::name).ok_or(StompError::Version)?;
         if let Some(wish) = frame.header("heart-beat").filter(|_| version != Version::V10) {
-            self.agreed = self.heart.agree(wish).ok_or(Fault::Header)?;
+            self.agreed = self.heart.agree(wish).ok_or(StompError::Header)?;
         }
         self.version = Some(version);
         // CONNECTED is written without escapes; none of its values needs one.
@@ -153,21 +154,21 @@ impl Session {
         Ok(connected.end(""))
     }
 
-    fn subscribe(&mut self, version: Version, frame: &Frame) -> Result<(), Fault> {
-        let topic = match frame.header("destination").ok_or(Fault::Header)? {
+    fn subscribe(&mut self, version: Version, frame: &Frame) -> Result<(), StompError> {
+        let topic = match frame.header("destination").ok_or(StompError::Header)? {
             USER_MESSAGES => false,
             TOPIC_MESSAGES => true,
-            _ => return Err(Fault::Subscribe),
+            _ => return Err(StompError::Subscribe),
         };
         let id = frame.header("id");
         if id.is_none() && version != Version::V10 {
-            return Err(Fault::Header);
+            return Err(StompError::Header);
         }
         if self.subscriptions.iter().any(|other| other.is_named(id, topic)) {
-            return Err(Fault::Taken);
+            return Err(StompError::Taken);
         }
         if self.subscriptions.len() >= SUBSCRIPTIONS || id.is_some_and(|id| id.len() > ID_BYTES) {
-            return Err(Fault::TooMany);
+            return Err(StompError::TooMany);
         }
         let acknowledged = frame.header("ack").is_some_and(|mode| mode != "auto");
         self.subscriptions.push(Subscription { id: id.map(str::to_owned), topic, acknowledged });
@@ -175,10 +176,10 @@ impl Session {
     }
 
     /// One that is not there is gone already.
-    fn unsubscribe(&mut self, version: Version, frame: &Frame) -> Result<(), Fault> {
+    fn unsubscribe(&mut self, version: Version, frame: &Frame) -> Result<(), StompError> {
         let (id, destination) = (frame.header("id"), frame.header("destination"));
         if id.is_none() && (version != Version::V10 || destination.is_none()) {
-            return Err(Fault::Header);
+            return Err(StompError::Header);
         }
         self.subscriptions.retain(|one| !match id {
             Some(_) => one.is_named(id, one.topic),

@@ -138,7 +138,7 @@ pub enum Part {
 /// A row that does not read as what was written. The store was damaged or written by something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a stored {0:?} row does not read as one")]
-pub struct Unreadable(Part);
+pub struct LoadError(Part);
 
 const TOKEN_COLUMNS: &str = "hash, platform, ord, issued_at, expires_at, state";
 
@@ -201,8 +201,8 @@ impl Loaded {
     ///
     /// # Errors
     /// When a row is not of the form that [`super::Change`] writes.
-    pub fn absorb(&mut self, part: Part, rows: &[Vec<Value>]) -> Result<(), Unreadable> {
-        self.take_in(part, rows).ok_or(Unreadable(part))
+    pub fn absorb(&mut self, part: Part, rows: &[Vec<Value>]) -> Result<(), LoadError> {
+        self.take_in(part, rows).ok_or(LoadError(part))
     }
 
     fn take_in(&mut self, part: Part, rows: &[Vec<Value>]) -> Option<()> {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     gateway::{Close, Payload},
     id::{ConnId, UserId},
-    openim::{Code, Failure},
+    openim::{Code, OpenImError},
     platform::Platform,
     secret,
     time::Timestamp,
@@ -146,7 +146,7 @@ impl Outcome {
     }
 }
 
-impl From<OpenError> for Failure {
+impl From<OpenError> for OpenImError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Token(error) => error.into(),

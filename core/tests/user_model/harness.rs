@@ -9,7 +9,7 @@ use rollcall_core::{
     directory::view::Cutoff,
     gateway::{Close, Encoding, Payload, Wire},
     id::{ConnId, RecordId, UserId},
-    openim::Failure,
+    openim::OpenImError,
     platform::Platform,
     policy::LoginPolicy,
     secret::Secret,
@@ -730,12 +730,12 @@ pub fn platform(number: u8) -> Platform {
 
 /// The number that a client sees.
 pub fn code(error: TokenError) -> i64 {
-    Failure::from(error).code.number()
+    OpenImError::from(error).code.number()
 }
 
 /// The number that a client sees, and what is said about it.
 pub fn refusal(error: &OpenError) -> (i64, String) {
-    let failure = Failure::from(error.clone());
+    let failure = OpenImError::from(error.clone());
     (failure.code.number(), failure.detail.into_owned())
 }
 

@@ -8,8 +8,8 @@ use axum::{
 };
 use http::{header::SEC_WEBSOCKET_PROTOCOL, request::Parts};
 use rollcall_api::{
-    Unavailable,
-    message_center::socket::{self as console, Refused},
+    BackendError,
+    message_center::socket::{self as console, ConnectError},
     openim::gateway,
 };
 use rollcall_core::{
@@ -54,15 +54,15 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
             }
             response
         }
-        Err(refused) => {
-            origin.users.metrics().refused(refused.key());
-            console::refuse(&origin, &parts, &refused)
+        Err(error) => {
+            origin.users.metrics().refused(error.key());
+            console::refuse(&origin, &parts, &error)
         }
     }
 }
 
 /// Everything from the token to the live set.
-async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Payload>), Refused> {
+async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Payload>), ConnectError> {
     let connection = ConnId::from_bytes(rand::random());
     let opening = console::knock(origin, parts, &peer(parts), connection, Heart::Beats).await?;
     let greeting = opening.talk.as_ref().and_then(|talk| talk.greeting());
@@ -71,8 +71,8 @@ async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Pay
     match origin.users.open(&session.user, command, session.newcomer()).await {
         Ok(Reply::Opened(Ok(()))) => {}
         Ok(Reply::Opened(Err(error))) => return Err(error.into()),
-        Ok(other) => return Err(Unavailable::unexpected(&other).into()),
-        Err(error) => return Err(Unavailable(error.to_string()).into()),
+        Ok(other) => return Err(BackendError::unexpected(&other).into()),
+        Err(error) => return Err(BackendError(error.to_string()).into()),
     }
     Ok((session, greeting.map(|text| Payload::Text(text.to_owned()))))
 }

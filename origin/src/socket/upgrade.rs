@@ -13,14 +13,14 @@ use http::request::Parts;
 use rollcall_api::{
     Backend as _,
     openim::{
-        Failed,
+        RouteError,
         gateway::{self, Knock},
     },
 };
 use rollcall_core::{
-    gateway::{Close, MESSAGE_BYTES, Payload, Refusal},
+    gateway::{Close, HandshakeError, MESSAGE_BYTES, Payload},
     id::ConnId,
-    openim::{Code, Failure},
+    openim::{Code, OpenImError},
     platform::Platform,
     user::{Command, OpenError, Opening, Reply},
 };
@@ -48,7 +48,7 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &origin).await.map(bounded);
     match judge(&origin, &parts, upgrade).await {
         Ok(response) => response,
-        Err((refusal, upgrade)) => refuse(&origin, refusal, upgrade),
+        Err((error, upgrade)) => refuse(&origin, error, upgrade),
     }
 }
 
@@ -70,13 +70,17 @@ pub(super) fn peer(parts: &Parts) -> String {
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
 /// Everything from the query to the live set.
-async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Response, (Refusal, Upgrade)> {
+async fn judge(
+    origin: &Origin,
+    parts: &Parts,
+    upgrade: Upgrade,
+) -> Result<Response, (HandshakeError, Upgrade)> {
     let Knock { opening, in_band } =
         match gateway::knock(origin, parts, &peer(parts), ConnId::from_bytes(rand::random())) {
             Ok(knock) => knock,
-            Err(refusal) => return Err((refusal, upgrade)),
+            Err(error) => return Err((error, upgrade)),
         };
-    let refuse = |failure: Failure| Refusal { failure, in_band };
+    let refuse = |error: OpenImError| HandshakeError { error, in_band };
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         // Not to be registered, since it cannot be accepted; what is wrong with the login still goes first.
@@ -87,7 +91,7 @@ async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Respo
                     origin.users.metrics().refused(response.status().as_u16().to_string());
                     Ok(response)
                 }
-                Err(failure) => Err((Refusal { failure, in_band: false }, Err(rejection))),
+                Err(error) => Err((HandshakeError { error, in_band: false }, Err(rejection))),
             };
         }
     };
@@ -104,29 +108,29 @@ async fn judge(origin: &Origin, parts: &Parts, upgrade: Upgrade) -> Result<Respo
             return Err((refuse(Code::Internal.into()), Ok(upgrade)));
         }
     }
-    let greeting = in_band.then(|| Payload::Text(Failure::none_as_json()));
+    let greeting = in_band.then(|| Payload::Text(OpenImError::none_as_json()));
     let never_came = session.never_came();
     Ok(upgrade.on_failed_upgrade(|_| never_came()).on_upgrade(move |socket| session.serve(socket, greeting)))
 }
 
-async fn standing(origin: &Origin, opening: &Opening) -> Result<(), Failure> {
+async fn standing(origin: &Origin, opening: &Opening) -> Result<(), OpenImError> {
     match origin.standing(&opening.token).await {
-        Ok(Ok(())) => opening.claimed.check(&opening.token).map_err(Failure::from),
+        Ok(Ok(())) => opening.claimed.check(&opening.token).map_err(OpenImError::from),
         Ok(Err(error)) => Err(OpenError::Token(error).into()),
         Err(_) => Err(Code::Internal.into()),
     }
 }
 
 /// In band: accept, say why, close. Else the envelope as an HTTP answer, which native clients read.
-fn refuse(origin: &Origin, refusal: Refusal, upgrade: Upgrade) -> Response {
-    let Refusal { failure, in_band } = refusal;
-    origin.users.metrics().refused(failure.code.number().to_string());
+fn refuse(origin: &Origin, error: HandshakeError, upgrade: Upgrade) -> Response {
+    let HandshakeError { error, in_band } = error;
+    origin.users.metrics().refused(error.code.number().to_string());
     match upgrade {
         Ok(upgrade) if in_band => {
-            let text = failure.to_json(origin.settings().openim.errdlt_style);
+            let text = error.to_json(origin.settings().openim.errdlt_style);
             upgrade.on_upgrade(move |socket| say_why(socket, text))
         }
-        _ => Failed::from(failure).into_response(),
+        _ => RouteError::from(error).into_response(),
     }
 }
 

@@ -45,7 +45,7 @@ enum Failure {
     #[error(transparent)]
     Sql(#[from] SqlError),
     #[error(transparent)]
-    Layout(#[from] layout::Mismatch),
+    Layout(#[from] layout::LayoutError),
     #[error("{0}")]
     Other(String),
 }

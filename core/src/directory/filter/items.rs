@@ -3,8 +3,8 @@
 use super::{
     Key, Operator,
     condition::{Comparison, Condition, DateColumn, Second, TextColumns, TextTest},
+    error::QueryError,
     value::{self, Given},
-    violation::Violation,
 };
 use crate::{directory::zone::Zone, sorted};
 
@@ -26,12 +26,12 @@ pub enum Kind {
 /// filter says `EQUAL` of the same key. Other names are ignored.
 ///
 /// # Errors
-/// The first [`Violation`]: of what an item may be, then of the items in force, then of the parameters.
-pub fn conditions(kind: Kind, pairs: &[(String, String)], zone: &Zone) -> Result<Vec<Condition>, Violation> {
+/// The first [`QueryError`]: of what an item may be, then of the items in force, then of the parameters.
+pub fn conditions(kind: Kind, pairs: &[(String, String)], zone: &Zone) -> Result<Vec<Condition>, QueryError> {
     let items = in_force(read_items(pairs)?);
     let mut conditions = Vec::new();
     for item in &items {
-        let key = Key::from_name(&item.key).ok_or_else(|| Violation::UnsupportedField(item.key.clone()))?;
+        let key = Key::from_name(&item.key).ok_or_else(|| QueryError::UnsupportedField(item.key.clone()))?;
         conditions.push(condition(kind, key, item, zone)?);
     }
     for key in Key::ALL {
@@ -73,14 +73,14 @@ struct RawItem {
     values: Vec<String>,
 }
 
-fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, Violation> {
+fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, QueryError> {
     let mut raw: Vec<(usize, RawItem)> = Vec::new();
     for (name, value) in pairs {
         if name != "filters" && !name.starts_with("filters[") {
             continue;
         }
         // Whatever else is written there would be a filter that is not applied: more rows than asked for.
-        let (index, member) = member(name).ok_or_else(|| Violation::unreadable(name, value))?;
+        let (index, member) = member(name).ok_or_else(|| QueryError::unreadable(name, value))?;
         let place = raw.iter().position(|(other, _)| *other == index).unwrap_or_else(|| {
             raw.push((index, RawItem::default()));
             raw.len() - 1
@@ -93,7 +93,7 @@ fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, Violation> {
         }
     }
     if raw.len() > FILTERS_LIMIT {
-        return Err(Violation::TooMany(FILTERS_LIMIT));
+        return Err(QueryError::TooMany(FILTERS_LIMIT));
     }
     sorted::sort(&mut raw, |(one, _), (other, _)| one.cmp(other));
     let mut items = Vec::new();
@@ -104,7 +104,7 @@ fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, Violation> {
             continue;
         }
         let operator = Operator::from_name(&operator)
-            .ok_or_else(|| Violation::unreadable(format!("filters[{index}].op"), &operator))?;
+            .ok_or_else(|| QueryError::unreadable(format!("filters[{index}].op"), &operator))?;
         let lacks_value = values.is_empty() && operator.needs_value();
         if !key.is_empty() && !lacks_value {
             items.push(Item { key, operator, given: Given::new(values), index });
@@ -135,7 +135,7 @@ fn in_force(items: Vec<Item>) -> Vec<Item> {
     kept
 }
 
-fn condition(kind: Kind, key: Key, item: &Item, zone: &Zone) -> Result<Condition, Violation> {
+fn condition(kind: Kind, key: Key, item: &Item, zone: &Zone) -> Result<Condition, QueryError> {
     match key {
         Key::UserId => comparison(key, item, number).map(Condition::User),
         Key::OnlineDate => {
@@ -160,7 +160,7 @@ fn comparison<T>(
     key: Key,
     item: &Item,
     read: impl Fn(&str) -> Option<T>,
-) -> Result<Comparison<T>, Violation> {
+) -> Result<Comparison<T>, QueryError> {
     let one = || item.given.one(item.index).and_then(|text| value::typed(key, text, &read));
     let list = || item.given.list(key, &read);
     Ok(match item.operator {
@@ -175,12 +175,12 @@ fn comparison<T>(
         Operator::IsNull => Comparison::Null,
         Operator::IsNotNull => Comparison::NotNull,
         Operator::Match | Operator::MatchEnd | Operator::NotMatch | Operator::NotMatchEnd => {
-            return Err(Violation::UnsupportedMatch(key.name()));
+            return Err(QueryError::UnsupportedMatch(key.name()));
         }
     })
 }
 
-fn online(item: &Item) -> Result<Condition, Violation> {
+fn online(item: &Item) -> Result<Condition, QueryError> {
     let key = Key::Online;
     let passes: Box<dyn Fn(bool) -> bool> = match item.operator {
         Operator::Equal | Operator::NotEqual => {
@@ -196,16 +196,16 @@ fn online(item: &Item) -> Result<Condition, Violation> {
         Operator::IsNull => Box::new(|_| false),
         Operator::IsNotNull => Box::new(|_| true),
         Operator::GreaterThan | Operator::GreaterThanEqual | Operator::LessThan | Operator::LessThanEqual => {
-            return Err(Violation::UnsupportedRange(key.name()));
+            return Err(QueryError::UnsupportedRange(key.name()));
         }
         Operator::Match | Operator::MatchEnd | Operator::NotMatch | Operator::NotMatchEnd => {
-            return Err(Violation::UnsupportedMatch(key.name()));
+            return Err(QueryError::UnsupportedMatch(key.name()));
         }
     };
     Ok(Condition::Online { online: passes(true), offline: passes(false) })
 }
 
-fn text(columns: TextColumns, kind: Kind, key: Key, item: &Item) -> Result<Condition, Violation> {
+fn text(columns: TextColumns, kind: Kind, key: Key, item: &Item) -> Result<Condition, QueryError> {
     let one = || item.given.one(item.index).map(value::text);
     let list = || item.given.texts();
     let searched = match (kind, columns) {
@@ -218,7 +218,7 @@ fn text(columns: TextColumns, kind: Kind, key: Key, item: &Item) -> Result<Condi
         Operator::In => (columns, TextTest::In(list()?)),
         Operator::NotIn => (columns, TextTest::NotIn(list()?)),
         Operator::Match | Operator::MatchEnd if columns == TextColumns::DeviceId => {
-            return Err(Violation::UnsupportedMatch(key.name()));
+            return Err(QueryError::UnsupportedMatch(key.name()));
         }
         Operator::Match => (searched, TextTest::Contains(one()?)),
         Operator::MatchEnd => (searched, TextTest::StartsWith(one()?)),
@@ -227,14 +227,14 @@ fn text(columns: TextColumns, kind: Kind, key: Key, item: &Item) -> Result<Condi
         Operator::IsNull => (columns, TextTest::Null),
         Operator::IsNotNull => (columns, TextTest::NotNull),
         Operator::GreaterThan | Operator::GreaterThanEqual | Operator::LessThan | Operator::LessThanEqual => {
-            return Err(Violation::UnsupportedRange(key.name()));
+            return Err(QueryError::UnsupportedRange(key.name()));
         }
     };
     Ok(Condition::Text(columns, test))
 }
 
-fn top_level(key: Key, text: &str, zone: &Zone) -> Result<Condition, Violation> {
-    let unreadable = || Violation::unreadable(key.name(), text);
+fn top_level(key: Key, text: &str, zone: &Zone) -> Result<Condition, QueryError> {
+    let unreadable = || QueryError::unreadable(key.name(), text);
     Ok(match key {
         Key::UserId => Condition::User(Comparison::Equal(number(text).ok_or_else(unreadable)?)),
         Key::FullName => Condition::Text(TextColumns::FullName, TextTest::Equal(value::text(text))),

@@ -4,16 +4,16 @@
 //! tests keep equal, a naive one over a [`Record`](super::record::Record) and one in SQL.
 
 mod condition;
+mod error;
 mod items;
 mod naive;
 pub(super) mod render;
 mod value;
-mod violation;
 
 pub use condition::{Comparison, Condition, DateColumn, Second, TextColumns, TextTest};
+pub use error::QueryError;
 pub use items::{FILTERS_LIMIT, Kind, conditions};
 pub use value::VALUES_LIMIT;
-pub use violation::Violation;
 
 pub(super) use items::{number as parse_number, parameter};
 

@@ -1,6 +1,6 @@
 //! `filters[i].value`: one text, a list in one of its four spellings, quotes and blanks.
 
-use super::{Key, violation::Violation};
+use super::{Key, error::QueryError};
 use crate::{directory::sql::clean, json};
 
 /// The most members of one `IN` or `NOT_IN`.
@@ -15,15 +15,15 @@ impl Given {
     }
 
     /// The value of an operator that takes one, without its quotes.
-    pub(super) fn one(&self, index: usize) -> Result<&str, Violation> {
+    pub(super) fn one(&self, index: usize) -> Result<&str, QueryError> {
         match self.0.as_slice() {
             [value] => Ok(unquoted(value)),
-            values => Err(Violation::unreadable(format!("filters[{index}].value"), &values.join(","))),
+            values => Err(QueryError::unreadable(format!("filters[{index}].value"), &values.join(","))),
         }
     }
 
     /// The members of a list of numbers, dates or booleans; blank ones do not count.
-    pub(super) fn list<T>(&self, key: Key, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Violation> {
+    pub(super) fn list<T>(&self, key: Key, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, QueryError> {
         let members = self.members();
         let members: Vec<_> = members.iter().filter(|member| !member.trim().is_empty()).collect();
         within_limit(members.len())?;
@@ -31,7 +31,7 @@ impl Given {
     }
 
     /// The members of a list of texts.
-    pub(super) fn texts(&self) -> Result<Vec<String>, Violation> {
+    pub(super) fn texts(&self) -> Result<Vec<String>, QueryError> {
         let members = self.members();
         within_limit(members.len())?;
         Ok(members.iter().map(|member| text(member)).collect())
@@ -56,8 +56,8 @@ impl Given {
 }
 
 /// A value of the key's type.
-pub(super) fn typed<T>(key: Key, text: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, Violation> {
-    read(text).ok_or_else(|| Violation::Format { key: key.name(), value: text.to_owned() })
+pub(super) fn typed<T>(key: Key, text: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, QueryError> {
+    read(text).ok_or_else(|| QueryError::Format { key: key.name(), value: text.to_owned() })
 }
 
 /// A text as records hold it.
@@ -65,8 +65,8 @@ pub(super) fn text(text: &str) -> String {
     clean(text).into_owned()
 }
 
-fn within_limit(members: usize) -> Result<(), Violation> {
-    if members > VALUES_LIMIT { Err(Violation::TooMany(VALUES_LIMIT)) } else { Ok(()) }
+fn within_limit(members: usize) -> Result<(), QueryError> {
+    if members > VALUES_LIMIT { Err(QueryError::TooMany(VALUES_LIMIT)) } else { Ok(()) }
 }
 
 /// Without one leading and one trailing quotation mark.

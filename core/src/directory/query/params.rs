@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::order::{Direction, Order, OrderBy};
 use crate::directory::{
-    filter::{self, Comparison, Condition, Kind, Violation, parameter, parse_number},
+    filter::{self, Comparison, Condition, Kind, QueryError, parameter, parse_number},
     zone::Zone,
 };
 
@@ -53,7 +53,7 @@ impl Page {
     ///
     /// # Errors
     /// Outside 1 to [`PAGE_NUMBER_LIMIT`], or 1 to [`PAGE_SIZE_LIMIT`].
-    pub fn new(number: i64, size: i64) -> Result<Self, Violation> {
+    pub fn new(number: i64, size: i64) -> Result<Self, QueryError> {
         Ok(Self { number: within(number, 1..=PAGE_NUMBER_LIMIT)?, size: within(size, 1..=PAGE_SIZE_LIMIT)? })
     }
 
@@ -84,8 +84,8 @@ impl ListQuery {
     /// parameters count as absent, unknown parameters are ignored, of a repeated one the first counts.
     ///
     /// # Errors
-    /// The first [`Violation`].
-    pub fn parse(kind: Kind, pairs: &[(String, String)], zone: &Zone) -> Result<Self, Violation> {
+    /// The first [`QueryError`].
+    pub fn parse(kind: Kind, pairs: &[(String, String)], zone: &Zone) -> Result<Self, QueryError> {
         let default = Page::default();
         let page = Page::new(
             number(pairs, "pageNo")?.unwrap_or(default.number.into()),
@@ -97,7 +97,7 @@ impl ListQuery {
         let by = match parameter(pairs, "orderBy") {
             None => OrderBy::default(),
             Some(name) => {
-                OrderBy::from_name(name).ok_or_else(|| Violation::UnsupportedOrderBy(name.to_owned()))?
+                OrderBy::from_name(name).ok_or_else(|| QueryError::UnsupportedOrderBy(name.to_owned()))?
             }
         };
         Ok(Self { conditions, order: Order { by, direction }, page, scope })
@@ -114,7 +114,7 @@ impl InfoScope {
     }
 }
 
-fn number(pairs: &[(String, String)], name: &str) -> Result<Option<i64>, Violation> {
+fn number(pairs: &[(String, String)], name: &str) -> Result<Option<i64>, QueryError> {
     word(pairs, name, parse_number)
 }
 
@@ -122,15 +122,15 @@ fn word<T>(
     pairs: &[(String, String)],
     name: &str,
     read: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, Violation> {
+) -> Result<Option<T>, QueryError> {
     let text = parameter(pairs, name);
-    text.map(|text| read(text).ok_or_else(|| Violation::unreadable(name, text))).transpose()
+    text.map(|text| read(text).ok_or_else(|| QueryError::unreadable(name, text))).transpose()
 }
 
-fn within(number: i64, limits: RangeInclusive<u32>) -> Result<u32, Violation> {
+fn within(number: i64, limits: RangeInclusive<u32>) -> Result<u32, QueryError> {
     let (least, most) = (i64::from(*limits.start()), i64::from(*limits.end()));
     if number < least {
-        return Err(Violation::TooSmall(least));
+        return Err(QueryError::TooSmall(least));
     }
-    u32::try_from(number).ok().filter(|number| limits.contains(number)).ok_or(Violation::TooLarge(most))
+    u32::try_from(number).ok().filter(|number| limits.contains(number)).ok_or(QueryError::TooLarge(most))
 }

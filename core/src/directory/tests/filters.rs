@@ -34,7 +34,7 @@ fn sql_and_the_naive_evaluator_select_the_same_records() {
             let of_tenant = records.iter().filter(|record| record.tenant == tenant).count() as u64;
             for (pairs_given, kind, order, view) in questions {
                 let query = ListQuery::parse(kind, &pairs_given, &Zone::default())
-                    .map_err(|violation| TestCaseError::fail(violation.to_string()))?;
+                    .map_err(|error| TestCaseError::fail(error.to_string()))?;
                 let query = ListQuery { order, page: Page::new(1, 2_000).unwrap(), ..query };
                 let expected = naive_list(&records, &query, tenant, &view);
                 let statement = list(&query, tenant, &view);

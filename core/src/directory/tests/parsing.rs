@@ -4,7 +4,7 @@ use super::support::pairs;
 use crate::{
     directory::{
         filter::{
-            Comparison, Condition, DateColumn, Key, Kind, Operator, Second, TextColumns, TextTest, Violation,
+            Comparison, Condition, DateColumn, Key, Kind, Operator, QueryError, Second, TextColumns, TextTest,
         },
         query::{Direction, InfoScope, ListQuery, OrderBy},
         zone::Zone,
@@ -12,7 +12,7 @@ use crate::{
     time::Timestamp,
 };
 
-fn parse(given: &[(&str, &str)]) -> Result<ListQuery, Violation> {
+fn parse(given: &[(&str, &str)]) -> Result<ListQuery, QueryError> {
     ListQuery::parse(Kind::List, &pairs(given), &Zone::default())
 }
 
@@ -21,7 +21,7 @@ fn conditions(given: &[(&str, &str)]) -> Vec<Condition> {
 }
 
 /// The conditions of one filter.
-fn filter(key: &str, operator: &str, values: &[&str]) -> Result<Vec<Condition>, Violation> {
+fn filter(key: &str, operator: &str, values: &[&str]) -> Result<Vec<Condition>, QueryError> {
     let mut given = vec![("filters[0].key", key), ("filters[0].op", operator)];
     given.extend(values.iter().map(|value| ("filters[0].value", *value)));
     parse(&given).map(|query| query.conditions)
@@ -64,7 +64,7 @@ fn every_operator_is_allowed_or_refused_by_its_keys_type() {
             };
             let outcome = filter(key.name(), operator.name(), &[value]);
             assert_eq!(
-                outcome.map(|conditions| conditions.len()).map_err(|violation| violation.key()),
+                outcome.map(|conditions| conditions.len()).map_err(|error| error.key()),
                 expected,
                 "{key:?} {operator:?}"
             );
@@ -177,9 +177,9 @@ fn parameters_that_cannot_be_read_are_named() {
         ("filters[0][key]", "userId"),
         ("filters[99999999999999999999].key", "userId"),
     ] {
-        let violation = parse(&[(name, value)]).unwrap_err();
+        let error = parse(&[(name, value)]).unwrap_err();
         let expected = format!("Parameter parsing failed, field {name}, rejected {value}");
-        assert_eq!((violation.key(), violation.to_string()), ("param_validation_error", expected));
+        assert_eq!((error.key(), error.to_string()), ("param_validation_error", expected));
     }
     assert_eq!(
         filter("userId", "LIKE", &["1"]).unwrap_err().to_string(),
@@ -196,12 +196,12 @@ fn limits_are_told_by_their_bound() {
         ("pageSize", "-1", "must be greater than or equal to 1"),
         ("pageSize", "2001", "must be less than or equal to 2000"),
     ] {
-        let violation = parse(&[(name, value)]).unwrap_err();
-        assert_eq!((violation.key(), violation.to_string().as_str()), ("param_validation_error", message));
+        let error = parse(&[(name, value)]).unwrap_err();
+        assert_eq!((error.key(), error.to_string().as_str()), ("param_validation_error", message));
     }
     let names: Vec<_> = (0..=20).map(|index| format!("filters[{index}].key")).collect();
     let given: Vec<_> = names.iter().map(|name| (name.as_str(), "userId")).collect();
-    assert_eq!(parse(&given), Err(Violation::TooMany(20)));
+    assert_eq!(parse(&given), Err(QueryError::TooMany(20)));
     assert!(parse(&given[..20]).is_ok());
 }
 
@@ -220,8 +220,8 @@ fn paging_and_order_are_read() {
 #[test]
 fn an_order_outside_the_list_is_refused_with_and_without_filters() {
     for name in ["deviceId", "ID", "online", "remoteAddress", "userid"] {
-        let violation = parse(&[("orderBy", name)]).unwrap_err();
-        assert_eq!(violation.to_string(), format!("Unsupported sort filter field:{name}"));
+        let error = parse(&[("orderBy", name)]).unwrap_err();
+        assert_eq!(error.to_string(), format!("Unsupported sort filter field:{name}"));
         assert_eq!(key_of(&[("orderBy", name), ("userId", "1")]), "unsupported_order_by");
     }
 }
@@ -240,9 +240,9 @@ fn keys_outside_the_list_are_refused() {
         "filters",
         " userId",
     ] {
-        let violation = filter(key, "EQUAL", &["1"]).unwrap_err();
-        assert_eq!(violation.to_string(), format!("Unsupported filter field:{key}"));
-        assert_eq!(violation.key(), "unsupported_filter_field");
+        let error = filter(key, "EQUAL", &["1"]).unwrap_err();
+        assert_eq!(error.to_string(), format!("Unsupported filter field:{key}"));
+        assert_eq!(error.key(), "unsupported_filter_field");
     }
     // A member that is given twice is no key either.
     let given = [("filters[0].key", "userId"), ("filters[0].key", "online"), ("filters[0].op", "IS_NULL")];
@@ -282,7 +282,7 @@ fn a_list_has_at_most_a_thousand_members() {
     let list = |count: usize| vec!["1"; count].join(",");
     assert!(filter("userId", "IN", &[&list(1_000)]).is_ok());
     for key in ["userId", "fullName"] {
-        assert_eq!(filter(key, "IN", &[&list(1_001)]), Err(Violation::TooMany(1_000)));
+        assert_eq!(filter(key, "IN", &[&list(1_001)]), Err(QueryError::TooMany(1_000)));
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::support::Database;
 use crate::{
     directory::{
-        filter::{Kind, Violation},
+        filter::{Kind, QueryError},
         query::{ListQuery, Listed, detail, list, read_list, read_records},
         record::{Record, Source},
         view::View,
@@ -106,7 +106,7 @@ fn decoded(query: &str) -> Vec<(String, String)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect()
 }
 
-fn ask(fixture: &Fixture, kind: Kind, query: &str) -> Result<Listed, Violation> {
+fn ask(fixture: &Fixture, kind: Kind, query: &str) -> Result<Listed, QueryError> {
     let query = ListQuery::parse(kind, &decoded(query), &fixture.zone)?;
     let rows = fixture.database.run(&list(&query, TENANT, &fixture.view));
     Ok(read_list(&rows).unwrap())
@@ -145,10 +145,10 @@ fn lists_searches_and_details_answer_as_the_golden_pairs_do() {
                 assert_eq!(body["data"]["list"], Value::from(rows), "{id}");
                 lists += 1;
             }
-            Err(violation) => {
+            Err(error) => {
                 assert_eq!(response["status"], 400, "{id}");
-                assert_eq!(body["ext"]["eKey"], violation.key(), "{id}");
-                assert_eq!(body["msg"], violation.to_string(), "{id}");
+                assert_eq!(body["ext"]["eKey"], error.key(), "{id}");
+                assert_eq!(body["msg"], error.to_string(), "{id}");
                 refusals += 1;
             }
         }

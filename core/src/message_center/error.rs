@@ -1,13 +1,13 @@
-//! What is refused, and in which words (`docs/rules/message-center.md#errors`).
+//! The errors of the message center and their texts (`docs/rules/message-center.md#errors`).
 
-use crate::directory::filter::Violation;
+use crate::directory::filter::QueryError;
 
 /// An error of the message center. It displays as the answer's `msg`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum MessageCenterError {
     /// A list's query string broke a rule.
     #[error(transparent)]
-    Query(#[from] Violation),
+    Query(#[from] QueryError),
     /// A member of a body broke a rule; the constraint's own words.
     #[error("{0}")]
     Invalid(String),
@@ -73,7 +73,7 @@ pub enum Fault {
     IssuerDown,
 }
 
-impl Fault {
+impl MessageCenterError {
     /// The HTTP status.
     pub const fn status(&self) -> u16 {
         match self {
@@ -102,7 +102,7 @@ impl Fault {
     /// `ext.eKey`, the stable machine word.
     pub const fn key(&self) -> &'static str {
         match self {
-            Self::Query(violation) => violation.key(),
+            Self::Query(error) => error.key(),
             Self::Invalid(_) => "param_validation_error",
             Self::Unparsable { .. } => "param_parsing_error",
             Self::Binding { .. } => "param_binding_error",

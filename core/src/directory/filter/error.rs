@@ -2,7 +2,7 @@
 
 /// The first rule that a query string broke. It displays as the answer's `msg`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Violation {
+pub enum QueryError {
     /// A value cannot be read as what its parameter holds.
     #[error("Parameter parsing failed, field {field}, rejected {rejected}")]
     Unreadable {
@@ -42,7 +42,7 @@ pub enum Violation {
     },
 }
 
-impl Violation {
+impl QueryError {
     /// The stable machine word of the answer, `ext.eKey`.
     pub const fn key(&self) -> &'static str {
         match self {

@@ -20,7 +20,7 @@ pub enum DetailStyle {
 
 /// A code and what there is to say about this occurrence of it. Never holds a token or a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct OpenImError {
     /// Which row of the error table.
     pub code: Code,
     /// For a person who reads the answer; may be empty.
@@ -37,8 +37,8 @@ struct Envelope<'a> {
     detail: &'a str,
 }
 
-impl Failure {
-    /// A failure that says more than its name.
+impl OpenImError {
+    /// An error with a detail.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into() }
     }
@@ -68,13 +68,13 @@ fn envelope(code: i64, message: &str, detail: &str) -> String {
     serde_json::to_string(&Envelope { code, message, detail }).unwrap_or_default()
 }
 
-impl From<Code> for Failure {
+impl From<Code> for OpenImError {
     fn from(code: Code) -> Self {
         Self::new(code, "")
     }
 }
 
-impl From<TokenError> for Failure {
+impl From<TokenError> for OpenImError {
     fn from(error: TokenError) -> Self {
         let code = match error {
             TokenError::Malformed => Code::TokenMalformed,
@@ -100,20 +100,20 @@ mod tests {
 
     #[test]
     fn a_failure_without_detail_keeps_the_leading_colon() {
-        let failure = Failure::from(Code::RecordNotFound);
+        let error = OpenImError::from(Code::RecordNotFound);
         assert_eq!(
-            failure.to_json(DetailStyle::Seed),
+            error.to_json(DetailStyle::Seed),
             r#"{"errCode":1004,"errMsg":"RecordNotFoundError","errDlt":": [1004]RecordNotFoundError"}"#
         );
         assert_eq!(
-            failure.to_json(DetailStyle::V38),
+            error.to_json(DetailStyle::V38),
             r#"{"errCode":1004,"errMsg":"RecordNotFoundError","errDlt":""}"#
         );
     }
 
     #[test]
     fn success_without_data_is_three_empty_members() {
-        assert_eq!(Failure::none_as_json(), r#"{"errCode":0,"errMsg":"","errDlt":""}"#);
+        assert_eq!(OpenImError::none_as_json(), r#"{"errCode":0,"errMsg":"","errDlt":""}"#);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! What a client did wrong. It is told, and closed.
+//! Protocol errors of a client: an ERROR frame, then the close.
 
 use super::Version;
 use crate::gateway::Close;
 
-/// Why a conversation ends with an ERROR frame (`docs/rules/message-center.md#stomp`).
+/// The reason of an ERROR frame (`docs/rules/message-center.md#stomp`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum StompError {
     /// The bytes are no frame.
     Malformed,
     /// More than a client may send in one.
@@ -30,7 +30,7 @@ pub(super) enum Fault {
     TooMany,
 }
 
-impl Fault {
+impl StompError {
     /// The header `message`. It quotes nothing of what the client sent, which may have been a secret.
     pub(super) const fn message(self) -> &'static str {
         match self {
