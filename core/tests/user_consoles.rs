@@ -18,7 +18,7 @@ use rollcall_core::{
     gateway::{Close, Incoming, Payload},
     id::{ConnId, TenantId, UserId},
     message_center::Principal,
-    stomp::{Framing, Heart, Talk},
+    stomp::{Framing, HeartbeatMode, Session},
     time::Timestamp,
     token::TokenError,
     user::{Bearer, Change, Client, Command, ConsoleOpening, ForceOff, Loaded, OpenError, Profile, Reply},
@@ -49,17 +49,22 @@ fn try_open(adapter: &mut Adapter<Sqlite>, principal: Principal) -> (ConnId, Tra
     try_open_with(adapter, principal, None)
 }
 
-fn try_open_with(adapter: &mut Adapter<Sqlite>, principal: Principal, talk: Option<Talk>) -> (ConnId, Trace) {
+fn try_open_with(
+    adapter: &mut Adapter<Sqlite>,
+    principal: Principal,
+    session: Option<Session>,
+) -> (ConnId, Trace) {
     let connection = adapter.draw_connection();
     let opening =
-        ConsoleOpening { connection, principal, client: Client::default(), talk: talk.map(Box::new) };
+        ConsoleOpening { connection, principal, client: Client::default(), session: session.map(Box::new) };
     (connection, adapter.run(&Command::OpenConsole(Box::new(opening))))
 }
 
 /// A console that speaks STOMP.
 fn talking(adapter: &mut Adapter<Sqlite>, framing: Framing) -> ConnId {
     let who = principal(adapter);
-    let (connection, trace) = try_open_with(adapter, who, Some(Talk::new(framing, Heart::Beats)));
+    let (connection, trace) =
+        try_open_with(adapter, who, Some(Session::new(framing, HeartbeatMode::Enabled)));
     assert_eq!(reply(&trace), Reply::Opened(Ok(())));
     connection
 }
@@ -471,7 +476,8 @@ fn the_constant_ping_is_answered_as_such_whatever_is_spoken() {
 fn a_token_that_expires_closes_sockjs_in_its_own_words() {
     let mut adapter = adapter();
     let soon = Principal { expires: Some(at(START + 5_000)), ..principal(&adapter) };
-    let (console, _) = try_open_with(&mut adapter, soon, Some(Talk::new(Framing::SockJs, Heart::Rests)));
+    let (console, _) =
+        try_open_with(&mut adapter, soon, Some(Session::new(Framing::SockJs, HeartbeatMode::Disabled)));
     let traces = adapter.wait(5_000);
     assert_eq!(texts(&traces[0], console), [r#"c[4001,"token_expired"]"#]);
     assert!(traces[0].contains(&Event::Close(console, Close::TokenExpired)));

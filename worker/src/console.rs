@@ -13,7 +13,7 @@ use rollcall_api::{
     message_center::socket::{self as console, ConnectError},
     openim::gateway,
 };
-use rollcall_core::{stomp::Heart, user::Reply};
+use rollcall_core::{stomp::HeartbeatMode, user::Reply};
 use worker::{WebSocket, send::SendFuture};
 
 use crate::{
@@ -49,7 +49,8 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
 /// Everything from the token to the live set.
 async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, ConnectError> {
     let connection = clock::connection_id().map_err(|error| BackendError(error.to_string()))?;
-    let opening = console::knock(edge, parts, &peer(parts), connection, Heart::Rests).await?;
+    let opening =
+        console::parse_upgrade(edge, parts, &peer(parts), connection, HeartbeatMode::Disabled).await?;
     let (user, tenant) = (opening.principal.user.clone(), opening.principal.tenant);
     let header = |cached| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), cached });
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {

@@ -13,7 +13,7 @@ use rollcall_api::{
     Backend as _,
     openim::{
         RouteError,
-        gateway::{self, Knock},
+        gateway::{self, UpgradeRequest},
         joined_header,
     },
 };
@@ -58,7 +58,7 @@ async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, HandshakeError> 
         HandshakeError { error: Code::Internal.into(), in_band }
     };
     let connection = clock::connection_id().map_err(|error| broken(false, error.to_string()))?;
-    let Knock { opening, in_band } = gateway::knock(edge, parts, &peer(parts), connection)?;
+    let UpgradeRequest { opening, in_band } = gateway::parse_upgrade(edge, parts, &peer(parts), connection)?;
     let user = opening.token.user.clone();
     let header = |cached| {
         let greeting = in_band.then(OpenImError::none_as_json);

@@ -10,7 +10,7 @@ use rollcall_core::{
     directory::query,
     id::ConnId,
     message_center::{MessageCenterError, token_of},
-    stomp::{self, Framing, Heart, Talk, Version},
+    stomp::{self, Framing, HeartbeatMode, Session, Version},
     user::{ConsoleOpening, OpenError},
 };
 
@@ -56,27 +56,27 @@ pub fn subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
         .map(|version| HeaderValue::from_static(version.subprotocol()))
 }
 
-/// How the conversation begins; none where plain texts are spoken.
-fn talk(parts: &Parts, heart: Heart) -> Option<Box<Talk>> {
+/// The new STOMP session; none for a console that speaks plain texts.
+fn session(parts: &Parts, heartbeats: HeartbeatMode) -> Option<Box<Session>> {
     let framing = match parts.uri.path() {
         PATH if subprotocol(&parts.headers).is_none() => return None,
         PATH | BARE => Framing::Bare,
         _ => Framing::SockJs,
     };
-    Some(Box::new(Talk::new(framing, heart)))
+    Some(Box::new(Session::new(framing, heartbeats)))
 }
 
-/// Reads and judges an upgrade request up to its user, who gets the opening. `peer` is the address it came from, `heart`
-/// the runtime's.
+/// Parses and authenticates an upgrade request, as far as that needs no user. `peer` is the address it came from, `heartbeats`
+/// the runtime's mode.
 ///
 /// # Errors
 /// The refusal, for [`refuse`].
-pub async fn knock<B: Backend>(
+pub async fn parse_upgrade<B: Backend>(
     backend: &B,
     parts: &Parts,
     peer: &str,
     connection: ConnId,
-    heart: Heart,
+    heartbeats: HeartbeatMode,
 ) -> Result<ConsoleOpening, ConnectError> {
     let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
     let token = token_of(in_header.as_deref(), access_token(parts).as_deref())?;
@@ -92,8 +92,8 @@ pub async fn knock<B: Backend>(
         let pairs = query::pairs(parts.uri.query().unwrap_or_default());
         client.device_id = pairs.into_iter().find(|(name, _)| name == "deviceId").map(|(_, value)| value);
     }
-    let talk = talk(parts, heart);
-    Ok(ConsoleOpening { connection, principal: principal.for_socket(), client, talk })
+    let session = session(parts, heartbeats);
+    Ok(ConsoleOpening { connection, principal: principal.for_socket(), client, session })
 }
 
 /// The answer to a console that may not connect.

@@ -16,10 +16,10 @@ use rollcall_core::{
 use super::{Done, input::header};
 use crate::Backend;
 
-/// A handshake that is good as far as can be told without its user.
+/// An upgrade request whose token's signature and times hold.
 #[derive(Clone, Debug)]
-pub struct Knock {
-    /// For the user to judge.
+pub struct UpgradeRequest {
+    /// The opening, for the user to decide on.
     pub opening: Opening,
     /// Whether the client waits for the result as a first text message.
     pub in_band: bool,
@@ -39,22 +39,22 @@ pub fn wants_upgrade(headers: &HeaderMap) -> bool {
         .is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-/// Tells a person with a browser what this place is.
+/// The answer to a plain GET, such as a browser's.
 pub fn upgrade_required() -> Response {
     let text = "this is the WebSocket gateway: connect with ws:// and the parameters in /openapi.json\n";
     (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response()
 }
 
-/// Reads and judges an upgrade request up to its user, who gets the opening. `peer` is the address it came from.
+/// Parses an upgrade request and verifies its token, as far as that needs no user. `peer` is the address it came from.
 ///
 /// # Errors
 /// The refusal, and whether the client wants it in band.
-pub fn knock<B: Backend>(
+pub fn parse_upgrade<B: Backend>(
     backend: &B,
     parts: &Parts,
     peer: &str,
     connection: ConnId,
-) -> Result<Knock, HandshakeError> {
+) -> Result<UpgradeRequest, HandshakeError> {
     let compression = header(&parts.headers, "compression");
     let handshake = Handshake::parse(parts.uri.query().unwrap_or_default(), compression.as_deref())?;
     let in_band = handshake.wants_result;
@@ -70,7 +70,7 @@ pub fn knock<B: Backend>(
         wire: handshake.wire,
         client: client(backend, &parts.headers, peer),
     };
-    Ok(Knock { opening, in_band })
+    Ok(UpgradeRequest { opening, in_band })
 }
 
 /// What the directory says of the machine at the other end.

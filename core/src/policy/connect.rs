@@ -23,15 +23,15 @@ pub struct Candidate {
 pub struct Verdict {
     /// Lost their login: kick frame, close, token dead.
     pub kicked: Vec<ConnId>,
-    /// Sockets that the newcomer's own client left behind: closed without a word, token untouched.
+    /// Sockets that the new connection's own client left behind: closed without a word, token untouched.
     pub replaced: Vec<ConnId>,
     /// Tokens that are dead from now on, those of `kicked` among them.
     pub tokens: Vec<TokenSet>,
 }
 
-/// What a newcomer on `platform` with `token` does to the connections that are there.
+/// What a new connection on `platform` with `token` does to the connections that are there.
 ///
-/// A connection with the newcomer's own token is never a loser: its client reconnected. It is replaced, except under
+/// A connection with the new connection's own token is never a loser: its client reconnected. It is replaced, except under
 /// policy 0, where two tabs may share a token.
 pub fn at_connect(policy: LoginPolicy, live: &[Candidate], platform: Platform, token: TokenHash) -> Verdict {
     if platform == Platform::Admin || matches!(policy, LoginPolicy::KeepAll { .. }) {
@@ -77,7 +77,7 @@ mod tests {
             .collect()
     }
 
-    /// The positions in `platforms` of those that are kicked by a newcomer with a token of its own.
+    /// The positions in `platforms` of those that are kicked by a new connection with a token of its own.
     fn kicked(number: i64, platforms: &[Platform], new: Platform) -> Vec<usize> {
         let live = candidates(platforms);
         let policy = LoginPolicy::from_number(number, 30).unwrap();

@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, prelude::*};
 
-use super::{Command, Decoder, Frame, Framing, Heart, Talk, Version, encoder::Encoder};
+use super::{Command, Decoder, Frame, Framing, HeartbeatMode, Session, Version, encoder::Encoder};
 use crate::{gateway::Incoming, id::ConnId};
 
 const VERSIONS: [Version; 3] = [Version::V10, Version::V11, Version::V12];
@@ -91,15 +91,15 @@ proptest! {
         sockjs in any::<bool>(),
     ) {
         let name = ConnId::from_bytes([1; 16]);
-        let mut talk = Talk::new(if sockjs { Framing::SockJs } else { Framing::Bare }, Heart::Beats);
+        let mut session = Session::new(if sockjs { Framing::SockJs } else { Framing::Bare }, HeartbeatMode::Enabled);
         for piece in pieces {
             let message = match String::from_utf8(piece) {
                 Ok(text) => Incoming::Text(text),
                 Err(error) => Incoming::Binary(error.into_bytes()),
             };
-            let heard = talk.hear(name, &message);
-            prop_assert!(serde_json::to_string(&talk).unwrap().len() < 15_500);
-            if heard.end.is_some() {
+            let outcome = session.on_message(name, &message);
+            prop_assert!(serde_json::to_string(&session).unwrap().len() < 15_500);
+            if outcome.end.is_some() {
                 break;
             }
         }

@@ -1,201 +1,88 @@
-//! What a client and the server agreed on, and what follows from a frame (`docs/rules/message-center.md#stomp`).
+//! A console's session: STOMP in its framing.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Command, Decoder, Frame, Framing, Heart, Pulse, StompError, Version, beat::Agreed, choose,
-    encoder::Encoder,
+use super::{Heartbeat, HeartbeatMode, Protocol, sockjs};
+use crate::{
+    gateway::{Close, Incoming},
+    id::ConnId,
 };
-use crate::{gateway::Close, id::ConnId};
 
-/// What is for one user.
-const USER_MESSAGES: &str = "/user/queue/messages";
-/// What is for everybody.
-const TOPIC_MESSAGES: &str = "/topic/messages";
-/// Where clients chat with each other, elsewhere: read over, like texts on a socket without STOMP.
-const CHAT: &str = "/app/chat";
-
-/// The most answers to one message.
-const ANSWERS: usize = 100;
-/// The most subscriptions of one session.
-const SUBSCRIPTIONS: usize = 8;
-/// The longest id of one, in bytes.
-const ID_BYTES: usize = 64;
-
-/// One client's session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Session {
-    heart: Heart,
-    /// None before CONNECT.
-    version: Option<Version>,
-    agreed: Agreed,
-    subscriptions: Vec<Subscription>,
-    unread: Decoder,
+/// The framing of STOMP frames in WebSocket messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Framing {
+    /// None: a message holds frames, or pieces of them.
+    Bare,
+    /// SockJS (`docs/rules/message-center.md#sockjs`).
+    SockJs,
 }
 
-/// One subscription.
+/// One console's session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Subscription {
-    /// The client's name for it; none in 1.0.
-    id: Option<String>,
-    /// Whether it is to [`TOPIC_MESSAGES`]; else it is to [`USER_MESSAGES`].
-    topic: bool,
-    /// Whether the client acknowledges what it gets.
-    acknowledged: bool,
+pub struct Session {
+    framing: Framing,
+    #[serde(rename = "session")]
+    protocol: Protocol,
 }
 
-/// Why a session is over.
-pub(super) type End = Option<Close>;
+/// The outcome of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageOutcome {
+    /// To be sent, in order.
+    pub answers: Vec<String>,
+    /// How the socket is closed after them, if the session is over.
+    pub end: Option<Close>,
+}
 
 impl Session {
-    /// Before CONNECT.
-    pub(super) fn new(heart: Heart) -> Self {
-        Self {
-            heart,
-            version: None,
-            agreed: Agreed::default(),
-            subscriptions: Vec::new(),
-            unread: Decoder::default(),
-        }
+    /// A session before its first message.
+    pub fn new(framing: Framing, mode: HeartbeatMode) -> Self {
+        Self { framing, protocol: Protocol::new(mode) }
     }
 
-    /// Reads what came and adds the frames that answer it. `name` is the session's.
-    pub(super) fn hear(&mut self, name: ConnId, mut input: &[u8], answers: &mut Vec<String>) -> End {
-        let (error, receipt) = loop {
-            if answers.len() >= ANSWERS {
-                break (StompError::TooBig, None);
+    /// The text that the server sends first, if any.
+    pub fn greeting(&self) -> Option<&'static str> {
+        (self.framing == Framing::SockJs).then_some(sockjs::OPEN)
+    }
+
+    /// Handles a whole WebSocket message. `name` is the connection's.
+    pub fn on_message(&mut self, name: ConnId, message: &Incoming) -> MessageOutcome {
+        let mut frames = Vec::new();
+        let end = match (self.framing, message) {
+            (Framing::Bare, Incoming::Text(text)) => {
+                self.protocol.on_message(name, text.as_bytes(), &mut frames)
             }
-            match self.unread.take(&mut input, self.version) {
-                Ok(None) => return None,
-                Err(error) => break (error, None),
-                Ok(Some(frame)) => match self.obey(name, &frame, answers) {
-                    Ok(None) => {}
-                    Ok(end) => return end,
-                    Err(error) => break (error, frame.header("receipt").map(str::to_owned)),
-                },
-            }
-        };
-        answers.push(error.frame(self.version.unwrap_or(Version::V10), receipt.as_deref()));
-        Some(error.close())
-    }
-
-    /// A message as its subscribers get it: those to [`USER_MESSAGES`], or, where there are none, those to
-    /// [`TOPIC_MESSAGES`].
-    pub(super) fn deliver(&self, name: ConnId, body: &str) -> Vec<String> {
-        let Some(version) = self.version else { return Vec::new() };
-        let topic = self.subscriptions.iter().all(|subscription| subscription.topic);
-        let matching = self.subscriptions.iter().filter(|subscription| subscription.topic == topic);
-        matching
-            .enumerate()
-            .map(|(index, subscription)| {
-                let mut id = name.to_string();
-                id.push('.');
-                id.push_str(&index.to_string());
-                let mut frame = Encoder::new("MESSAGE", version);
-                if let Some(id) = &subscription.id {
-                    frame.header("subscription", id);
+            (Framing::Bare, Incoming::Binary(bytes)) => self.protocol.on_message(name, bytes, &mut frames),
+            (Framing::SockJs, Incoming::Text(text)) => match sockjs::read(text) {
+                Some(texts) => {
+                    texts.iter().find_map(|text| self.protocol.on_message(name, text.as_bytes(), &mut frames))
                 }
-                frame.header("message-id", &id);
-                frame.header("destination", subscription.destination());
-                frame.header("content-type", "application/json");
-                frame.header("content-length", &body.len().to_string());
-                if version == Version::V12 && subscription.acknowledged {
-                    frame.header("ack", &id);
-                }
-                frame.end(body)
-            })
-            .collect()
-    }
-
-    pub(super) fn pulse(&self, framing: Framing) -> Pulse {
-        self.agreed.pulse(self.heart, framing)
-    }
-
-    fn obey(&mut self, name: ConnId, frame: &Frame, answers: &mut Vec<String>) -> Result<End, StompError> {
-        let Some(version) = self.version else {
-            return match frame.command {
-                Command::Connect => self.connect(name, frame).map(|connected| {
-                    answers.push(connected);
-                    None
-                }),
-                _ => Err(StompError::NotConnected),
-            };
+                None => Some(Close::Undecodable),
+            },
+            (Framing::SockJs, Incoming::Binary(_)) => Some(Close::Undecodable),
         };
-        match frame.command {
-            Command::Connect => return Err(StompError::Connected),
-            Command::Subscribe => self.subscribe(version, frame)?,
-            Command::Unsubscribe => self.unsubscribe(version, frame)?,
-            Command::Send if frame.header("destination") == Some(CHAT) => {}
-            Command::Send => return Err(StompError::Send),
-            Command::Idle | Command::Disconnect => {}
-        }
-        if let Some(receipt) = frame.header("receipt") {
-            let mut answer = Encoder::new("RECEIPT", version);
-            answer.header("receipt-id", receipt);
-            answers.push(answer.end(""));
-        }
-        Ok((frame.command == Command::Disconnect).then_some(Close::Done))
+        MessageOutcome { answers: self.framed(frames), end }
     }
 
-    fn connect(&mut self, name: ConnId, frame: &Frame) -> Result<String, StompError> {
-        let accepted = frame.header("accept-version").unwrap_or(Version::V10.name());
-        let version = choose(accepted, Version::name).ok_or(StompError::Version)?;
-        if let Some(wish) = frame.header("heart-beat").filter(|_| version != Version::V10) {
-            self.agreed = self.heart.agree(wish).ok_or(StompError::Header)?;
-        }
-        self.version = Some(version);
-        // CONNECTED is written without escapes; none of its values needs one.
-        let mut connected = Encoder::new("CONNECTED", Version::V10);
-        connected.header("version", version.name());
-        if version != Version::V10 {
-            connected.header("heart-beat", self.heart.header());
-        }
-        connected.header("session", &name.to_string());
-        Ok(connected.end(""))
+    /// The texts that carry a message to the client: one for each matching subscription.
+    pub fn deliver(&self, name: ConnId, body: &str) -> Vec<String> {
+        self.framed(self.protocol.deliver(name, body))
     }
 
-    fn subscribe(&mut self, version: Version, frame: &Frame) -> Result<(), StompError> {
-        let topic = match frame.header("destination").ok_or(StompError::Header)? {
-            USER_MESSAGES => false,
-            TOPIC_MESSAGES => true,
-            _ => return Err(StompError::Subscribe),
-        };
-        let id = frame.header("id");
-        if id.is_none() && version != Version::V10 {
-            return Err(StompError::Header);
-        }
-        if self.subscriptions.iter().any(|other| other.is_named(id, topic)) {
-            return Err(StompError::Taken);
-        }
-        if self.subscriptions.len() >= SUBSCRIPTIONS || id.is_some_and(|id| id.len() > ID_BYTES) {
-            return Err(StompError::TooMany);
-        }
-        let acknowledged = frame.header("ack").is_some_and(|mode| mode != "auto");
-        self.subscriptions.push(Subscription { id: id.map(str::to_owned), topic, acknowledged });
-        Ok(())
+    /// The text before the close of the socket, if the framing has one.
+    pub fn closing_text(&self, close: Close) -> Option<String> {
+        (self.framing == Framing::SockJs).then(|| sockjs::close(close))
     }
 
-    /// One that is not there is gone already.
-    fn unsubscribe(&mut self, version: Version, frame: &Frame) -> Result<(), StompError> {
-        let (id, destination) = (frame.header("id"), frame.header("destination"));
-        if id.is_none() && (version != Version::V10 || destination.is_none()) {
-            return Err(StompError::Header);
+    /// The heartbeat that the adapter keeps up on the socket.
+    pub fn heartbeat(&self) -> Heartbeat {
+        self.protocol.heartbeat(self.framing)
+    }
+
+    fn framed(&self, texts: Vec<String>) -> Vec<String> {
+        match self.framing {
+            Framing::Bare => texts,
+            Framing::SockJs => texts.iter().map(|text| sockjs::message(text)).collect(),
         }
-        self.subscriptions.retain(|one| !match id {
-            Some(_) => one.is_named(id, one.topic),
-            None => one.id.is_none() && destination == Some(one.destination()),
-        });
-        Ok(())
-    }
-}
-
-impl Subscription {
-    const fn destination(&self) -> &'static str {
-        if self.topic { TOPIC_MESSAGES } else { USER_MESSAGES }
-    }
-
-    /// In 1.0 a subscription without an id goes by its destination.
-    fn is_named(&self, id: Option<&str>, topic: bool) -> bool {
-        self.id.as_deref() == id && (id.is_some() || self.topic == topic)
     }
 }

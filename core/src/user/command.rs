@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bearer, ConsoleOpening, Needs, OpenError, PresenceNotice, PresenceVersion, Profile, RegistrationVersion,
-    Rules, Said, WatcherReport,
+    Bearer, ClientMessage, ConsoleOpening, Needs, OpenError, PresenceNotice, PresenceVersion, Profile,
+    RegistrationVersion, Rules, WatcherReport,
 };
 use crate::{
     gateway::{Incoming, Wire},
@@ -37,7 +37,7 @@ pub enum Command {
     VerifyBearer(Bearer),
     /// Lift what an order left on opaque tokens. Answered with [`super::Reply::Unlocked`].
     Unlock,
-    /// A socket is gone. Said any number of times, done once.
+    /// A socket has closed. Idempotent.
     #[serde(skip)]
     Close {
         /// Which.
@@ -59,13 +59,13 @@ pub enum Command {
         /// What it sent.
         message: Incoming,
     },
-    /// The same, understood; see [`super::User::understand`].
+    /// A gateway client's message after [`super::User::decode`].
     #[serde(skip)]
-    Said {
+    Decoded {
         /// On which connection.
         connection: ConnId,
-        /// What it means.
-        said: Said,
+        /// The decoded message.
+        message: ClientMessage,
     },
     /// Who is there? Answered with [`super::Reply::Presence`], for status and token detail alike.
     Status,
@@ -245,7 +245,7 @@ impl Command {
             Self::ForceOff(_) => Needs { held: true, subscription_state: true, ..Needs::default() },
             Self::Tick => Needs { held: true, subscription_state: true, dangling: true, ..Needs::default() },
             Self::Close { .. } => Needs { subscription_state: true, ..Needs::default() },
-            Self::Said { connection, said } => said.needs(*connection),
+            Self::Decoded { connection, message } => message.needs(*connection),
             Self::Watch { watcher, .. } => Needs {
                 cutoff: true,
                 subscription_state: true,

@@ -14,7 +14,7 @@ use crate::{
     gateway::{Close, Incoming, Keepalive, PING, Payload},
     id::{ConnId, RecordId},
     message_center::Principal,
-    stomp::{Heard, Pulse, Talk},
+    stomp::{Heartbeat, MessageOutcome, Session},
     time::{Moment, Timestamp},
 };
 
@@ -29,9 +29,9 @@ pub struct Console {
     pub expires: Option<Timestamp>,
     /// Its record in the directory, if its user has records.
     pub record: Option<RecordId>,
-    /// What was said on it, if it speaks STOMP.
-    #[serde(default)]
-    pub talk: Option<Box<Talk>>,
+    /// Its STOMP session; none where it speaks plain text.
+    #[serde(default, rename = "talk")]
+    pub session: Option<Box<Session>>,
 }
 
 /// A console wants to connect; its token is good as far as its issuer knows.
@@ -43,9 +43,9 @@ pub struct ConsoleOpening {
     pub principal: Principal,
     /// What the directory says of it.
     pub client: Client,
-    /// How it begins, if it speaks STOMP.
+    /// Its new STOMP session; none where it speaks plain text.
     #[serde(default)]
-    pub talk: Option<Box<Talk>>,
+    pub session: Option<Box<Session>>,
 }
 
 impl User {
@@ -66,19 +66,19 @@ impl User {
         }
         let mut client = opening.client.clone();
         client.device_id = client.device_id.filter(|id| !id.is_empty()).or_else(|| who.device_id.clone());
-        let told = record::Told {
+        let details = record::Details {
             full_name: &who.full_name,
             avatar: who.avatar.as_deref(),
             client: &client,
             member_of: Membership::new(&who.departments, &who.groups),
         };
-        let record = record::open(&self.id, who.tenant, told, at);
+        let record = record::open(&self.id, who.tenant, details, at);
         let console = Console {
             id: opening.connection,
             opened_at: at.now,
             expires: who.expires,
             record: record.as_ref().map(|record| record.id),
-            talk: opening.talk.clone(),
+            session: opening.session.clone(),
         };
         let mut changes = self.move_to(who.tenant, loaded, rules);
         changes.extend(release(loaded));
@@ -88,16 +88,16 @@ impl User {
         Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Opened(Ok(()))) }
     }
 
-    /// What a console says: its part of a conversation in STOMP, else nothing but keepalives is expected.
-    pub(super) fn hear_console(
+    /// Handles a message of a console: STOMP, or plain text, of which only keepalives have a meaning.
+    pub(super) fn on_console_message(
         &self,
         from: &Console,
         message: &Incoming,
         rules: &Rules,
         at: Moment,
     ) -> Outcome {
-        let talk = match (&from.talk, message) {
-            (Some(talk), message) if !is_ping(message) => talk,
+        let session = match (&from.session, message) {
+            (Some(session), message) if !is_ping(message) => session,
             (_, Incoming::Text(text)) => {
                 let actions = match Keepalive::read(text) {
                     Some(Keepalive::Ping { answer }) => vec![from.send(answer)],
@@ -109,21 +109,21 @@ impl User {
                 return self.end_console(from, Vec::new(), Close::Undecodable, rules, at);
             }
         };
-        let mut talk = talk.clone();
-        let Heard { answers, end } = talk.hear(from.id, message);
+        let mut session = session.clone();
+        let MessageOutcome { answers, end } = session.on_message(from.id, message);
         let answers = answers.into_iter().map(|text| from.send(text)).collect();
         if let Some(close) = end {
             return self.end_console(from, answers, close, rules, at);
         }
         let mut actions = Vec::new();
-        if from.talk.as_ref() != Some(&talk) {
-            actions.push(Action::KeepConsole(Box::new(Console { talk: Some(talk), ..from.clone() })));
+        if from.session.as_ref() != Some(&session) {
+            actions.push(Action::KeepConsole(Box::new(Console { session: Some(session), ..from.clone() })));
         }
         actions.extend(answers);
         Outcome { actions, ..Outcome::of(Reply::Done) }
     }
 
-    /// The console leaves the live set, hears its last answers, and is closed.
+    /// Takes the console out of the live set, sends its last answers, and closes it.
     fn end_console(
         &self,
         console: &Console,
@@ -134,7 +134,7 @@ impl User {
     ) -> Outcome {
         let mut outcome = self.end_naturally(console.leaving(), rules, at.now);
         outcome.actions.extend(answers);
-        outcome.actions.extend(console.goodbye(close));
+        outcome.actions.extend(console.close(close));
         outcome
     }
 
@@ -144,7 +144,7 @@ impl User {
         let over: Vec<&Console> = self.consoles.iter().filter(expired).collect();
         let leaving: Vec<Leaving> = over.iter().map(|console| console.leaving()).collect();
         let (changes, mut actions) = self.end(&leaving, now);
-        actions.extend(over.iter().flat_map(|console| console.goodbye(Close::TokenExpired)));
+        actions.extend(over.iter().flat_map(|console| console.close(Close::TokenExpired)));
         let next =
             self.consoles.iter().filter(|console| !expired(console)).filter_map(|console| console.expires);
         (changes, actions, next.min())
@@ -156,24 +156,25 @@ impl Console {
         Leaving { id: self.id, record: self.record }
     }
 
-    /// What its socket's owner has to do from now on.
-    pub fn pulse(&self) -> Pulse {
-        self.talk.as_ref().map(|talk| talk.pulse()).unwrap_or_default()
+    /// The heartbeat that the adapter keeps up on its socket.
+    pub fn heartbeat(&self) -> Heartbeat {
+        self.session.as_ref().map(|session| session.heartbeat()).unwrap_or_default()
     }
 
-    /// The last words to a console whose user was forced offline.
-    pub(super) fn farewell(&self, notice: Option<&str>) -> Vec<Action> {
-        let texts = match (notice, &self.talk) {
+    /// The notice and the close of a console whose user was forced offline.
+    pub(super) fn force_offline(&self, notice: Option<&str>) -> Vec<Action> {
+        let texts = match (notice, &self.session) {
             (None, _) => Vec::new(),
             (Some(notice), None) => vec![notice.to_owned()],
-            (Some(notice), Some(talk)) => talk.deliver(self.id, notice),
+            (Some(notice), Some(session)) => session.deliver(self.id, notice),
         };
-        let told = texts.into_iter().map(|text| self.send(text));
-        told.chain(self.goodbye(Close::ForcedOffline)).collect()
+        let frames = texts.into_iter().map(|text| self.send(text));
+        frames.chain(self.close(Close::ForcedOffline)).collect()
     }
 
-    fn goodbye(&self, close: Close) -> Vec<Action> {
-        let last = self.talk.as_ref().and_then(|talk| talk.goodbye(close)).map(|text| self.send(text));
+    fn close(&self, close: Close) -> Vec<Action> {
+        let last =
+            self.session.as_ref().and_then(|session| session.closing_text(close)).map(|text| self.send(text));
         last.into_iter().chain([Action::Close { connection: self.id, close }]).collect()
     }
 
@@ -182,7 +183,7 @@ impl Console {
     }
 }
 
-/// The constant ping is answered as such on every socket: the edge's runtime does so before anybody looks at it.
+/// The constant ping is a keepalive on every socket, STOMP or not: the edge's runtime answers it before any code of ours runs.
 fn is_ping(message: &Incoming) -> bool {
     matches!(message, Incoming::Text(text) if text == PING)
 }

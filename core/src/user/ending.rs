@@ -48,8 +48,8 @@ impl User {
     }
 }
 
-/// The last words to a connection whose login was taken back.
-pub(super) fn farewell(connection: &Connection) -> [Action; 2] {
+/// The kick frame and the close of a connection whose login was revoked.
+pub(super) fn kick(connection: &Connection) -> [Action; 2] {
     [
         Action::Send {
             connection: connection.id,

@@ -6,7 +6,7 @@
 use super::{
     Action, Change, Connection, Console, ForceOff, Loaded, Outcome, Reply, Rules, User,
     close::release,
-    ending::{Leaving, farewell},
+    ending::{Leaving, kick},
     revocation::is_unlocked,
 };
 use crate::{
@@ -43,8 +43,8 @@ impl User {
         changes.extend(release(loaded));
         changes.extend(ends);
         actions.extend(self.awaited_publication());
-        actions.extend(reach.connections.into_iter().flat_map(farewell));
-        actions.extend(reach.consoles.into_iter().flat_map(|console| console.farewell(reach.notice)));
+        actions.extend(reach.connections.into_iter().flat_map(kick));
+        actions.extend(reach.consoles.into_iter().flat_map(|console| console.force_offline(reach.notice)));
         Outcome { changes, actions, ..Outcome::of(Reply::Done) }
     }
 

@@ -6,6 +6,7 @@
 //! `docs/rules/users.md`.
 
 mod change;
+mod client_message;
 mod close;
 mod command;
 mod connection;
@@ -21,10 +22,10 @@ mod receive;
 mod record;
 mod revocation;
 mod rules;
-mod said;
 mod subscription;
 
 pub use change::{Change, release_all_held};
+pub use client_message::ClientMessage;
 pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
 pub use connection::{Connection, Presence};
 pub use console::{Console, ConsoleOpening};
@@ -32,7 +33,6 @@ pub use loaded::{HeldEnd, Loaded, Needs, Part, Profile};
 pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
 pub use revocation::Bearer;
 pub use rules::Rules;
-pub use said::Said;
 pub use subscription::{
     DanglingSubscription, FanOut, Follower, PendingWork, PresenceNotice, PresenceVersion,
     RegistrationVersion, SUBSCRIPTIONS, Subscription, SubscriptionState, WATCHERS_AT_ONCE, WatcherPage,
@@ -117,7 +117,9 @@ impl User {
                 self.set_background(*connection, *background)
             }
             Command::Receive { connection, message } => self.receive(*connection, message, loaded, rules, at),
-            Command::Said { connection, said } => self.said(*connection, said, loaded, rules, at),
+            Command::Decoded { connection, message } => {
+                self.on_message(*connection, message, loaded, rules, at)
+            }
             Command::Status => Outcome::of(Reply::Presence(self.presence(loaded, rules))),
             Command::ForceOff(what) => {
                 self.track_subscriptions(self.force_off(what, loaded, rules, at), loaded, at.now)

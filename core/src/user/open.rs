@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Action, Change, Connection, Loaded, OpenError, Opening, Outcome, Reply, Rules, User,
     close::release,
-    ending::{Leaving, farewell},
+    ending::{Leaving, kick},
     record,
 };
 use crate::{
@@ -43,8 +43,9 @@ impl User {
         }
 
         let name = self.id.to_string();
-        let told = record::Told { full_name: &name, avatar: None, client: &opening.client, member_of: None };
-        let record = record::open(&self.id, rules.tenant(&self.id, &loaded.profile), told, at);
+        let details =
+            record::Details { full_name: &name, avatar: None, client: &opening.client, member_of: None };
+        let record = record::open(&self.id, rules.tenant(&self.id, &loaded.profile), details, at);
         let connection = Connection {
             id: opening.connection,
             token: token.clone(),
@@ -68,7 +69,7 @@ impl User {
         }
         for other in leaving {
             if verdict.kicked.contains(&other.id) {
-                actions.extend(farewell(other));
+                actions.extend(kick(other));
             } else {
                 actions.push(Action::Close { connection: other.id, close: Close::Done });
             }

@@ -1,10 +1,10 @@
-//! What a gateway client says, and what follows (`docs/rules/openim.md#messages`).
+//! Handling of clients' messages (`docs/rules/openim.md#messages`).
 
 use std::borrow::Cow;
 
 use prost::Message as _;
 
-use super::{Action, Command, Connection, Loaded, Outcome, Reply, Rules, Said, User};
+use super::{Action, ClientMessage, Command, Connection, Loaded, Outcome, Reply, Rules, User};
 use crate::{
     gateway::{
         self, Close, Incoming, Payload,
@@ -17,14 +17,14 @@ use crate::{
 };
 
 impl User {
-    /// What a gateway client's message means, as a command that says what it needs; any other command is what it is.
-    /// Adapters ask before they load.
-    pub fn understand<'a>(&self, command: &'a Command) -> Cow<'a, Command> {
+    /// Decodes a gateway client's message into a command that knows what it needs. Any other command is returned as it is.
+    /// Adapters call this before they load.
+    pub fn decode<'a>(&self, command: &'a Command) -> Cow<'a, Command> {
         match command {
             Command::Receive { connection, message } => match self.connection(*connection) {
                 Some(found) => {
-                    let said = Said::of(&self.id, found, message);
-                    Cow::Owned(Command::Said { connection: *connection, said })
+                    let message = ClientMessage::of(&self.id, found, message);
+                    Cow::Owned(Command::Decoded { connection: *connection, message })
                 }
                 None => Cow::Borrowed(command),
             },
@@ -41,18 +41,20 @@ impl User {
         at: Moment,
     ) -> Outcome {
         if let Some(console) = self.console(from) {
-            return self.hear_console(console, message, rules, at);
+            return self.on_console_message(console, message, rules, at);
         }
         match self.connection(from) {
-            Some(connection) => self.said(from, &Said::of(&self.id, connection, message), loaded, rules, at),
+            Some(connection) => {
+                self.on_message(from, &ClientMessage::of(&self.id, connection, message), loaded, rules, at)
+            }
             None => Outcome::of(Reply::Done),
         }
     }
 
-    pub(super) fn said(
+    pub(super) fn on_message(
         &self,
         from: ConnId,
-        said: &Said,
+        message: &ClientMessage,
         loaded: &Loaded,
         rules: &Rules,
         at: Moment,
@@ -60,33 +62,33 @@ impl User {
         let Some(connection) = self.connection(from) else {
             return Outcome::of(Reply::Done);
         };
-        let actions = match said {
-            Said::Nothing => Vec::new(),
-            Said::Ping(answer) => {
+        let actions = match message {
+            ClientMessage::Nothing => Vec::new(),
+            ClientMessage::Ping(answer) => {
                 vec![Action::Send { connection: from, payload: Payload::Text(answer.clone()) }]
             }
-            Said::Broken(close) => {
+            ClientMessage::Invalid(close) => {
                 return self.track_subscriptions(
                     self.end_with(connection, None, *close, rules, at),
                     loaded,
                     at.now,
                 );
             }
-            Said::Request(Operation::Logout, request) => {
+            ClientMessage::Request(Operation::Logout, request) => {
                 let answer = request.answer(Some(Vec::new()));
                 let outcome = self.end_with(connection, Some(&answer), Close::Done, rules, at);
                 return self.track_subscriptions(outcome, loaded, at.now);
             }
-            Said::Request(Operation::Subscribe, request) => {
+            ClientMessage::Request(Operation::Subscribe, request) => {
                 return self.follow(connection, request, loaded, at);
             }
-            Said::Request(Operation::SendMessage, request) => {
+            ClientMessage::Request(Operation::SendMessage, request) => {
                 vec![send(connection, &request.fail(Code::NoPermission))]
             }
-            Said::Request(Operation::ReadMessages, request) => {
+            ClientMessage::Request(Operation::ReadMessages, request) => {
                 vec![send(connection, &request.answer(Some(Vec::new())))]
             }
-            Said::Request(Operation::SetBackground, request) => background(connection, request),
+            ClientMessage::Request(Operation::SetBackground, request) => background(connection, request),
         };
         Outcome { actions, ..Outcome::of(Reply::Done) }
     }
@@ -99,7 +101,7 @@ impl User {
         Outcome { actions, ..Outcome::of(Reply::Done) }
     }
 
-    /// The connection leaves the live set, hears `last` if there is something to say, and is closed.
+    /// Takes the connection out of the live set, sends `last` if there is one, and closes it.
     fn end_with(
         &self,
         connection: &Connection,

@@ -14,8 +14,8 @@ const NAME_BYTES: usize = 512;
 const DEVICE_ID_BYTES: usize = 160;
 const REMOTE_ADDRESS_BYTES: usize = 45;
 
-/// What is told of a connection when it opens.
-pub(super) struct Told<'a> {
+/// The details of a connection at its opening.
+pub(super) struct Details<'a> {
     pub(super) full_name: &'a str,
     pub(super) avatar: Option<&'a str>,
     pub(super) client: &'a Client,
@@ -23,7 +23,7 @@ pub(super) struct Told<'a> {
 }
 
 /// A row, for users that have a number there.
-pub(super) fn open(user: &UserId, tenant: TenantId, told: Told<'_>, at: Moment) -> Option<Record> {
+pub(super) fn open(user: &UserId, tenant: TenantId, details: Details<'_>, at: Moment) -> Option<Record> {
     let or_unknown = |text: &Option<String>, most| match text.as_deref() {
         None | Some("") => UNKNOWN.to_owned(),
         Some(text) => cut(text, most).to_owned(),
@@ -32,16 +32,16 @@ pub(super) fn open(user: &UserId, tenant: TenantId, told: Told<'_>, at: Moment) 
         id: RecordId::draw(at.now, at.entropy),
         tenant,
         user: user.number()?,
-        full_name: cut(told.full_name, NAME_BYTES).to_owned(),
-        avatar: told.avatar.map(str::to_owned),
-        user_agent: or_unknown(&told.client.user_agent, USER_AGENT_BYTES),
-        device_id: or_unknown(&told.client.device_id, DEVICE_ID_BYTES),
-        remote_address: or_unknown(&told.client.remote_address, REMOTE_ADDRESS_BYTES),
+        full_name: cut(details.full_name, NAME_BYTES).to_owned(),
+        avatar: details.avatar.map(str::to_owned),
+        user_agent: or_unknown(&details.client.user_agent, USER_AGENT_BYTES),
+        device_id: or_unknown(&details.client.device_id, DEVICE_ID_BYTES),
+        remote_address: or_unknown(&details.client.remote_address, REMOTE_ADDRESS_BYTES),
         online_at: at.now,
         offline_at: None,
         lease_until: None,
         source: Source::Live,
-        member_of: told.member_of,
+        member_of: details.member_of,
         generation: 1,
     })
 }

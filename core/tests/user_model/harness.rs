@@ -456,8 +456,8 @@ impl<S: Store> Adapter<S> {
     /// One command, whose commit may be made to fail.
     pub fn attempt(&mut self, command: &Command, commit_fails: bool) -> Result<Trace, CommitFailed> {
         let at = Moment { now: self.time(), entropy: self.draw() };
-        let understood = self.user.understand(command);
-        let command = understood.as_ref();
+        let decoded = self.user.decode(command);
+        let command = decoded.as_ref();
         let mut loaded = self.store.load(&self.user, command, at.now);
         loaded.cutoff = self.cutoff.clone().filter(|_| command.needs().cutoff);
         let outcome = self.user.apply(command, &loaded, &self.rules, at);

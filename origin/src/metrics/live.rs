@@ -38,7 +38,7 @@ pub(crate) const fn protocol(wire: Wire) -> &'static str {
 
 /// What a console speaks, as a label.
 pub(crate) const fn console_protocol(console: &Console) -> &'static str {
-    if console.talk.is_some() { "stomp" } else { "text" }
+    if console.session.is_some() { "stomp" } else { "text" }
 }
 
 /// Counts what is live.

@@ -15,7 +15,7 @@ use rollcall_api::{
 use rollcall_core::{
     gateway::Payload,
     id::ConnId,
-    stomp::Heart,
+    stomp::HeartbeatMode,
     user::{Command, Reply},
 };
 
@@ -64,8 +64,9 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
 /// Everything from the token to the live set.
 async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Payload>), ConnectError> {
     let connection = ConnId::from_bytes(rand::random());
-    let opening = console::knock(origin, parts, &peer(parts), connection, Heart::Beats).await?;
-    let greeting = opening.talk.as_ref().and_then(|talk| talk.greeting());
+    let opening =
+        console::parse_upgrade(origin, parts, &peer(parts), connection, HeartbeatMode::Enabled).await?;
+    let greeting = opening.session.as_ref().and_then(|session| session.greeting());
     let session = Session::new(origin, opening.principal.user.clone(), connection, true);
     let command = Command::OpenConsole(Box::new(opening));
     match origin.users.open(&session.user, command, session.newcomer()).await {

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use rollcall_core::{
     gateway::{Close, Payload},
-    stomp::Pulse,
+    stomp::Heartbeat,
 };
 use tokio::{
     sync::Notify,
@@ -36,8 +36,8 @@ struct State {
     bytes: usize,
     closing: Option<(Close, Instant)>,
     closed: bool,
-    pulse: Pulse,
-    /// Whether the socket's task has not heard of the pulse yet.
+    heartbeat: Heartbeat,
+    /// Whether the socket's task has not heard of the heartbeat yet.
     pulse_changed: bool,
 }
 
@@ -45,7 +45,7 @@ struct State {
 pub(super) enum Next {
     Send(Payload),
     Close(Close),
-    Keep(Pulse),
+    Keep(Heartbeat),
 }
 
 /// The wish to close a socket, to be waited for.
@@ -99,12 +99,12 @@ impl Outbox {
     }
 
     /// From now on the socket beats like this.
-    pub fn keep_pulse(&self, pulse: Pulse) {
+    pub fn keep_heartbeat(&self, heartbeat: Heartbeat) {
         let mut state = self.shared.state.lock();
-        if state.pulse == pulse {
+        if state.heartbeat == heartbeat {
             return;
         }
-        state.pulse = pulse;
+        state.heartbeat = heartbeat;
         state.pulse_changed = true;
         drop(state);
         self.shared.changed.notify_one();
@@ -124,7 +124,7 @@ impl Outbox {
                     return Next::Close(close);
                 }
                 if std::mem::take(&mut state.pulse_changed) {
-                    return Next::Keep(state.pulse);
+                    return Next::Keep(state.heartbeat);
                 }
             }
             changed.await;

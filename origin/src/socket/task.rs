@@ -125,7 +125,7 @@ impl Session {
                 biased;
                 next = self.outbox.next() => match next {
                     Next::Close(close) => return Err(End::Goodbye(close)),
-                    Next::Keep(pulse) => timers.keep(pulse),
+                    Next::Keep(heartbeat) => timers.keep(heartbeat),
                     Next::Send(payload) => {
                         Box::pin(self.send(socket, message(payload), &mut timers)).await?;
                     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollcall_core::stomp::Pulse;
+use rollcall_core::stomp::Heartbeat;
 use tokio::time::Instant;
 
 use crate::wheel::Alarm;
@@ -23,7 +23,7 @@ pub(super) struct Timers<'a> {
 
 /// What a conversation agreed on.
 struct Beats {
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     /// When the next beat is due.
     next: Option<Instant>,
     /// When a client that promised beats is taken for gone.
@@ -54,11 +54,11 @@ impl<'a> Timers<'a> {
     }
 
     /// Something else was agreed on.
-    pub(super) fn keep(&mut self, pulse: Pulse) {
+    pub(super) fn keep(&mut self, heartbeat: Heartbeat) {
         let now = Instant::now();
-        let next = pulse.beat.map(|(every, _)| now + every);
-        let promise = pulse.patience.map(|patience| now + patience);
-        self.beats = Some(Box::new(Beats { pulse, next, promise }));
+        let next = heartbeat.beat.map(|(every, _)| now + every);
+        let promise = heartbeat.timeout.map(|timeout| now + timeout);
+        self.beats = Some(Box::new(Beats { heartbeat, next, promise }));
         self.set();
     }
 
@@ -67,7 +67,7 @@ impl<'a> Timers<'a> {
         let now = Instant::now();
         self.deadline = now + READ_DEADLINE;
         if let Some(beats) = self.beats.as_mut().filter(|_| message) {
-            beats.promise = beats.pulse.patience.map(|patience| now + patience);
+            beats.promise = beats.heartbeat.timeout.map(|timeout| now + timeout);
         }
         self.set();
     }
@@ -107,7 +107,7 @@ impl<'a> Timers<'a> {
 
 impl Beats {
     fn due(&mut self, now: Instant) -> Due {
-        match (self.pulse.beat, self.next) {
+        match (self.heartbeat.beat, self.next) {
             (Some((every, text)), Some(next)) if next <= now => {
                 self.next = Some(now + every);
                 Due::Beat(text)
@@ -183,9 +183,9 @@ mod tests {
         let wheel = Wheel::start();
         let alarm = wheel.alarm();
         let mut timers = Timers::new(&alarm, true);
-        timers.keep(Pulse { beat: Some((seconds(25), "h")), patience: None });
+        timers.keep(Heartbeat { beat: Some((seconds(25), "h")), timeout: None });
         assert_eq!(play(&mut timers, seconds(26), true).await, [(25, Due::Beat("h"))]);
-        timers.keep(Pulse { beat: Some((seconds(10), "x")), patience: None });
+        timers.keep(Heartbeat { beat: Some((seconds(10), "x")), timeout: None });
         let seen = play(&mut timers, seconds(25), true).await;
         assert_eq!(seen.iter().filter(|(_, due)| *due == Due::Beat("x")).count(), 2, "{seen:?}");
         assert_eq!(seen.iter().filter(|(_, due)| *due == Due::Ping).count(), 1, "{seen:?}");
@@ -196,7 +196,7 @@ mod tests {
         let wheel = Wheel::start();
         let alarm = wheel.alarm();
         let mut timers = Timers::new(&alarm, true);
-        timers.keep(Pulse { beat: None, patience: Some(seconds(90)) });
+        timers.keep(Heartbeat { beat: None, timeout: Some(seconds(90)) });
         advance(seconds(20)).await;
         timers.heard(true);
         let seen = play(&mut timers, seconds(200), true).await;

@@ -14,7 +14,7 @@ use rollcall_api::{
     Backend as _,
     openim::{
         RouteError,
-        gateway::{self, Knock},
+        gateway::{self, UpgradeRequest},
     },
 };
 use rollcall_core::{
@@ -75,9 +75,9 @@ async fn judge(
     parts: &Parts,
     upgrade: Upgrade,
 ) -> Result<Response, (HandshakeError, Upgrade)> {
-    let Knock { opening, in_band } =
-        match gateway::knock(origin, parts, &peer(parts), ConnId::from_bytes(rand::random())) {
-            Ok(knock) => knock,
+    let UpgradeRequest { opening, in_band } =
+        match gateway::parse_upgrade(origin, parts, &peer(parts), ConnId::from_bytes(rand::random())) {
+            Ok(request) => request,
             Err(error) => return Err((error, upgrade)),
         };
     let refuse = |error: OpenImError| HandshakeError { error, in_band };

@@ -202,7 +202,7 @@ impl Users {
 
     /// Loads what the command needs and applies it. The caller holds the user's lock.
     pub(super) async fn decide(&self, user: &EntryGuard, command: &Command) -> Result<Outcome, Failure> {
-        let command = user.live.lock().user.understand(command).into_owned();
+        let command = user.live.lock().user.decode(command).into_owned();
         let (loaded, at) = self.load(user, &command).await?;
         Ok(user.live.lock().user.apply(&command, &loaded, &self.shared.rules, at))
     }
@@ -241,13 +241,13 @@ impl Users {
                 Action::AdmitConsole(console) => {
                     metrics.connected(console_protocol(&console));
                     if let Some(new) = outbox.take() {
-                        new.keep_pulse(console.pulse());
+                        new.keep_heartbeat(console.heartbeat());
                         live.sockets.insert(console.id, new);
                     }
                 }
                 Action::KeepConsole(console) => {
                     if let Some(socket) = live.socket(console.id) {
-                        socket.keep_pulse(console.pulse());
+                        socket.keep_heartbeat(console.heartbeat());
                     }
                 }
                 Action::Send { connection, payload } => {

@@ -144,7 +144,7 @@ impl Object {
             Ok(upgrade) => upgrade,
             Err(error) => return respond(&UserAnswer::Failed(error.to_string())),
         };
-        let greeting = opening.talk.as_ref().and_then(|talk| talk.greeting()).map(str::to_owned);
+        let greeting = opening.session.as_ref().and_then(|session| session.greeting()).map(str::to_owned);
         self.open(&Command::OpenConsole(Box::new(opening)), greeting, Some(cached)).await
     }
 

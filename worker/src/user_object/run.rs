@@ -88,8 +88,8 @@ impl Object {
         let live = || held.iter().filter(|held| held.is_open() || Some(held.id()) == ending);
         let user = User::new(id.clone(), live().filter_map(Held::connection).cloned().collect())
             .with_consoles(live().filter_map(Held::console).cloned().collect());
-        let understood = user.understand(command);
-        let command = understood.as_ref();
+        let decoded = user.decode(command);
+        let command = decoded.as_ref();
         let at = moment_under(cached.as_ref())?;
         let loaded = self.load(&user, command, cached.as_ref(), &configuration.rules, at.now)?;
         let has_cut_off = user.has_cut_off_sockets(&loaded, &configuration.rules);

@@ -1,4 +1,4 @@
-//! What a gateway client's message means (`docs/rules/openim.md#messages`).
+//! Decoded messages of gateway clients (`docs/rules/openim.md#messages`).
 
 use std::fmt;
 
@@ -11,57 +11,57 @@ use crate::{
     id::{ConnId, UserId},
 };
 
-/// A message, understood. Never printed whole: a client may say a token.
+/// A decoded message. Never printed whole: a client may have put a token into it.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Said {
-    /// Nothing that wants an answer.
+pub enum ClientMessage {
+    /// A message without an answer, such as a pong.
     Nothing,
-    /// A ping, and the text that answers it.
+    /// A ping, with the text that answers it.
     Ping(String),
     /// A request in the connection's own name.
     Request(Operation, Request),
-    /// It ends the connection.
-    Broken(Close),
+    /// A message that ends the connection.
+    Invalid(Close),
 }
 
-impl fmt::Debug for Said {
+impl fmt::Debug for ClientMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("Nothing"),
             Self::Ping(_) => f.write_str("Ping([redacted])"),
             Self::Request(operation, _) => write!(f, "Request({operation:?}, [redacted])"),
-            Self::Broken(close) => write!(f, "Broken({close:?})"),
+            Self::Invalid(close) => write!(f, "Invalid({close:?})"),
         }
     }
 }
 
-impl Said {
+impl ClientMessage {
     pub(super) fn of(user: &UserId, connection: &Connection, message: &Incoming) -> Self {
         match message {
             Incoming::Text(text) => match Keepalive::read(text) {
                 Some(Keepalive::Ping { answer }) => Self::Ping(answer),
                 Some(Keepalive::Pong) => Self::Nothing,
-                None => Self::Broken(Close::Undecodable),
+                None => Self::Invalid(Close::Undecodable),
             },
             Incoming::Binary(bytes) => {
                 let Ok(request) = gateway::decode(connection.wire, bytes) else {
-                    return Self::Broken(Close::Undecodable);
+                    return Self::Invalid(Close::Undecodable);
                 };
                 match Operation::from_identifier(request.identifier) {
                     Some(operation) if request.send_id == user.as_str() => Self::Request(operation, request),
-                    _ => Self::Broken(Close::Policy),
+                    _ => Self::Invalid(Close::Policy),
                 }
             }
         }
     }
 
-    /// What has to be loaded before it can be carried out.
+    /// What has to be loaded before the message is handled.
     pub(super) fn needs(&self, connection: ConnId) -> Needs {
         match self {
             Self::Request(Operation::Subscribe, _) => {
                 Needs { subscription_state: true, subscriptions: Some(connection), ..Needs::default() }
             }
-            Self::Request(Operation::Logout, _) | Self::Broken(_) => {
+            Self::Request(Operation::Logout, _) | Self::Invalid(_) => {
                 Needs { subscription_state: true, ..Needs::default() }
             }
             Self::Nothing | Self::Ping(_) | Self::Request(..) => Needs::default(),
