@@ -104,15 +104,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
         commands: Vec<(UserId, Command)>,
     ) -> impl Future<Output = Result<Vec<Reply>, BackendError>> + Send;
 
-    /// What its user's book says of a token. A runtime may remember the answer about an administrator's token for as
+    /// The status of a token in its user's token store. A runtime may cache the status of an administrator's token for as
     /// long as [`Backend::outlive_caches`] waits.
-    fn standing(
+    fn token_status(
         &self,
         token: &Verified,
     ) -> impl Future<Output = Result<Result<(), TokenError>, BackendError>> + Send {
         async move {
             match self.run(&token.user, Command::VerifyToken { token: token.hash }).await? {
-                Reply::Standing(standing) => Ok(standing),
+                Reply::TokenStatus(status) => Ok(status),
                 other => Err(BackendError::unexpected(&other)),
             }
         }
@@ -174,7 +174,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Asks another service. The answer is its status and its body, of which no more than [`ANSWER_BYTES`] are read.
     fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), BackendError>> + Send;
 
-    /// Waits until no memory of [`Backend::standing`] can be older than this call. Nothing is remembered by default.
+    /// Waits until no cached [`Backend::token_status`] can be older than this call. Nothing is cached by default.
     fn outlive_caches(&self) -> impl Future<Output = ()> + Send {
         ready(())
     }

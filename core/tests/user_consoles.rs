@@ -88,11 +88,15 @@ fn open(adapter: &mut Adapter<Sqlite>) -> ConnId {
     connection
 }
 
-fn standing(adapter: &mut Adapter<Sqlite>, issued_at: Option<i64>, personal: bool) -> Result<(), TokenError> {
+fn token_status(
+    adapter: &mut Adapter<Sqlite>,
+    issued_at: Option<i64>,
+    personal: bool,
+) -> Result<(), TokenError> {
     let bearer = Bearer { tenant: TenantId::default(), issued_at: issued_at.map(at), personal };
     match reply(&adapter.run(&Command::VerifyBearer(bearer))) {
-        Reply::Standing(standing) => standing,
-        other => panic!("{other:?} is no standing"),
+        Reply::TokenStatus(status) => status,
+        other => panic!("{other:?} is no token status"),
     }
 }
 
@@ -128,7 +132,7 @@ fn an_order_tells_a_console_why_and_a_client_of_the_gateway_in_its_own_words() {
     let closed = Event::Close(console, Close::ForcedOffline);
     let place = |event: &Event| trace.iter().position(|other| other == event).unwrap();
     assert!(place(&told) < place(&closed));
-    assert_eq!(adapter.standing(&token), 1506);
+    assert_eq!(adapter.token_status(&token), 1506);
 }
 
 #[test]
@@ -137,16 +141,16 @@ fn a_kick_on_one_platform_leaves_consoles_alone() {
     let console = open(&mut adapter);
     adapter.force_off(ForceOff::Platform(harness::platform(WEB)));
     assert_eq!(adapter.user.consoles()[0].id, console);
-    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+    assert_eq!(token_status(&mut adapter, None, false), Ok(()));
 }
 
 #[test]
 fn an_order_takes_back_every_opaque_token_that_was_issued_by_then() {
     let mut adapter = adapter();
     adapter.force_off(everything(""));
-    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
-    assert_eq!(standing(&mut adapter, Some(START), false), Err(TokenError::Kicked));
-    assert_eq!(standing(&mut adapter, Some(START + 1), false), Ok(()));
+    assert_eq!(token_status(&mut adapter, None, false), Err(TokenError::Kicked));
+    assert_eq!(token_status(&mut adapter, Some(START), false), Err(TokenError::Kicked));
+    assert_eq!(token_status(&mut adapter, Some(START + 1), false), Ok(()));
     let who = principal(&adapter);
     let (_, trace) = try_open(&mut adapter, who);
     assert_eq!(reply(&trace), Reply::Opened(Err(OpenError::Revoked)));
@@ -157,9 +161,9 @@ fn an_order_takes_back_every_opaque_token_that_was_issued_by_then() {
 fn personal_tokens_are_exempt_unless_configured_otherwise() {
     let mut adapter = adapter();
     adapter.force_off(everything(""));
-    assert_eq!(standing(&mut adapter, None, true), Ok(()));
+    assert_eq!(token_status(&mut adapter, None, true), Ok(()));
     adapter.rules.revoke_pat = true;
-    assert_eq!(standing(&mut adapter, None, true), Err(TokenError::Kicked));
+    assert_eq!(token_status(&mut adapter, None, true), Err(TokenError::Kicked));
 }
 
 #[test]
@@ -169,12 +173,12 @@ fn an_unlocked_user_gets_in_with_opaque_tokens_and_not_with_kicked_ones() {
     adapter.force_off(everything(""));
     assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
     assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(false));
-    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+    assert_eq!(token_status(&mut adapter, None, false), Ok(()));
     open(&mut adapter);
-    assert_eq!(adapter.standing(&token), 1506);
+    assert_eq!(adapter.token_status(&token), 1506);
     adapter.wait(1);
     adapter.force_off(everything(""));
-    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
+    assert_eq!(token_status(&mut adapter, None, false), Err(TokenError::Kicked));
 }
 
 #[test]
@@ -185,12 +189,12 @@ fn a_cutoff_kills_what_began_by_then_wherever_it_is_looked_at() {
     adapter.cutoff = Some(Cutoff { at: at(START), exempt: vec![], lifted: false });
     assert_eq!(adapter.live(), [connection], "its socket waits for the delivery");
     assert_eq!(reply(&adapter.run(&Command::Status)), Reply::Presence(vec![]));
-    assert_eq!(adapter.standing(&token), 1506);
+    assert_eq!(adapter.token_status(&token), 1506);
     assert_eq!(adapter.try_open(&token).unwrap_err(), 1506);
-    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
+    assert_eq!(token_status(&mut adapter, None, false), Err(TokenError::Kicked));
     adapter.wait(1);
     let later = adapter.issue(WEB);
-    assert_eq!(adapter.standing(&later), 0);
+    assert_eq!(adapter.token_status(&later), 0);
     adapter.open(&later);
     let Reply::Presence(presences) = reply(&adapter.run(&Command::Status)) else { panic!() };
     assert_eq!(presences.len(), 1);
@@ -201,11 +205,11 @@ fn a_cutoff_exempts_the_users_it_names_and_openims_administrators() {
     let cutoff = |exempt: &[i64]| Some(Cutoff { at: at(START), exempt: exempt.to_vec(), lifted: false });
     let mut adapter = adapter();
     adapter.cutoff = cutoff(&[adapter.user.id().number().unwrap()]);
-    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+    assert_eq!(token_status(&mut adapter, None, false), Ok(()));
     adapter.cutoff = cutoff(&[1]);
-    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
+    assert_eq!(token_status(&mut adapter, None, false), Err(TokenError::Kicked));
     adapter.rules.admins.push(adapter.user.id().clone());
-    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+    assert_eq!(token_status(&mut adapter, None, false), Ok(()));
 }
 
 #[test]
@@ -214,8 +218,8 @@ fn a_lifted_cutoff_lets_opaque_tokens_in_and_leaves_the_dead_dead() {
     let token = adapter.issue(WEB);
     adapter.open(&token);
     adapter.cutoff = Some(Cutoff { at: at(START), exempt: vec![], lifted: true });
-    assert_eq!(standing(&mut adapter, None, false), Ok(()));
-    assert_eq!(adapter.standing(&token), 1506);
+    assert_eq!(token_status(&mut adapter, None, false), Ok(()));
+    assert_eq!(adapter.token_status(&token), 1506);
     assert_eq!(reply(&adapter.run(&Command::Status)), Reply::Presence(vec![]));
 }
 
@@ -225,9 +229,9 @@ fn an_unlocked_user_is_exempt_from_earlier_cutoffs_and_not_from_later_ones() {
     let cutoff = |millis| Some(Cutoff { at: at(millis), exempt: vec![], lifted: false });
     adapter.cutoff = cutoff(START);
     assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
-    assert_eq!(standing(&mut adapter, None, false), Ok(()));
+    assert_eq!(token_status(&mut adapter, None, false), Ok(()));
     adapter.cutoff = cutoff(START + 1);
-    assert_eq!(standing(&mut adapter, None, false), Err(TokenError::Kicked));
+    assert_eq!(token_status(&mut adapter, None, false), Err(TokenError::Kicked));
 }
 
 #[test]
@@ -277,10 +281,10 @@ fn what_an_issuer_says_of_a_users_tenant_is_kept_and_the_configuration_goes_firs
     let of = |tenant| Bearer { tenant: TenantId(tenant), issued_at: None, personal: false };
     let moved = Event::Commit(vec![Change::Tenant(TenantId(7))]);
     assert_eq!(adapter.run(&Command::VerifyBearer(of(7)))[0], moved);
-    assert_eq!(adapter.run(&Command::VerifyBearer(of(7))), [Event::Reply(Reply::Standing(Ok(())))]);
+    assert_eq!(adapter.run(&Command::VerifyBearer(of(7))), [Event::Reply(Reply::TokenStatus(Ok(())))]);
     let user: UserId = adapter.user.id().clone();
     adapter.rules.tenants.push((user, TenantId(8)));
-    assert_eq!(adapter.run(&Command::VerifyBearer(of(9))), [Event::Reply(Reply::Standing(Ok(())))]);
+    assert_eq!(adapter.run(&Command::VerifyBearer(of(9))), [Event::Reply(Reply::TokenStatus(Ok(())))]);
 }
 
 #[test]
@@ -303,8 +307,8 @@ fn the_delivery_of_an_order_ends_what_it_covers_at_its_instant_and_nothing_else(
     assert_eq!(adapter.user.consoles()[0].id, later);
     assert!(!adapter.user.has_cut_off_sockets(&loaded, &adapter.rules), "what opened later is not covered");
     adapter.cutoff = None;
-    assert_eq!(adapter.standing(&token), 1506, "for good, whatever becomes of the cutoff");
-    assert_eq!(standing(&mut adapter, None, false), Ok(()), "which only the cutoff took back");
+    assert_eq!(adapter.token_status(&token), 1506, "for good, whatever becomes of the cutoff");
+    assert_eq!(token_status(&mut adapter, None, false), Ok(()), "which only the cutoff took back");
     assert!(kicked(&adapter.force_off(delivery)).is_empty(), "without a cutoff there is nobody to reach");
 }
 
@@ -330,9 +334,9 @@ fn what_a_cutoff_revoked_stays_so_when_the_next_one_exempts_the_user() {
     adapter.force_off(ForceOff::CutOff { within: None, notice: String::new(), settle: true });
     let own = adapter.user.id().number().unwrap();
     adapter.cutoff = Some(Cutoff { at: at(START + 9), exempt: vec![own], lifted: false });
-    assert_eq!(adapter.standing(&token), 1506);
-    assert_eq!(standing(&mut adapter, Some(START), false), Err(TokenError::Kicked));
-    assert_eq!(standing(&mut adapter, Some(START + 1), false), Ok(()));
+    assert_eq!(adapter.token_status(&token), 1506);
+    assert_eq!(token_status(&mut adapter, Some(START), false), Err(TokenError::Kicked));
+    assert_eq!(token_status(&mut adapter, Some(START + 1), false), Ok(()));
 }
 
 #[test]
@@ -342,9 +346,9 @@ fn an_order_of_another_tenant_does_not_reach_a_user() {
     adapter.open(&token);
     let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None };
     assert!(kicked(&adapter.force_off(order(1))).is_empty());
-    assert_eq!(adapter.standing(&token), 0);
+    assert_eq!(adapter.token_status(&token), 0);
     adapter.force_off(order(0));
-    assert_eq!(adapter.standing(&token), 1506);
+    assert_eq!(adapter.token_status(&token), 1506);
 }
 
 #[test]
@@ -360,17 +364,17 @@ fn an_order_reaches_a_user_whom_nobody_has_seen_and_of_whom_no_tenant_is_known()
     for tenant in [5, 6] {
         adapter.force_off(order(tenant));
     }
-    let refused = Reply::Standing(Err(TokenError::Kicked));
+    let refused = Reply::TokenStatus(Err(TokenError::Kicked));
     assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(5, START)))), refused);
     assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(6, START)))), refused);
-    assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(7, START)))), Reply::Standing(Ok(())));
-    assert_eq!(adapter.standing(&token), 0, "it is of tenant 0 as far as its own token goes");
+    assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(7, START)))), Reply::TokenStatus(Ok(())));
+    assert_eq!(adapter.token_status(&token), 0, "it is of tenant 0 as far as its own token goes");
     assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
-    assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(5, START)))), Reply::Standing(Ok(())));
+    assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(5, START)))), Reply::TokenStatus(Ok(())));
     adapter.force_off(order(6));
     assert_eq!(
         reply(&adapter.run(&Command::VerifyBearer(of(6, START)))),
-        Reply::Standing(Ok(())),
+        Reply::TokenStatus(Ok(())),
         "of 5 by now"
     );
 }
@@ -383,7 +387,7 @@ fn orders_about_a_user_whom_nobody_has_seen_are_bounded() {
     }
     let refused = |adapter: &mut Adapter<Sqlite>, tenant| {
         let bearer = Bearer { tenant: TenantId(tenant), issued_at: None, personal: false };
-        reply(&adapter.run(&Command::VerifyBearer(bearer))) != Reply::Standing(Ok(()))
+        reply(&adapter.run(&Command::VerifyBearer(bearer))) != Reply::TokenStatus(Ok(()))
     };
     assert!((13..=20).all(|tenant| refused(&mut adapter, tenant)));
     assert!(!refused(&mut adapter, 12));

@@ -125,7 +125,7 @@ fn run_vector(vector: &serde_json::Value, setup: Setup) {
     assert_eq!(live, expected, "{id}");
     assert_eq!(told, list(&vector["kickFrame"]), "{id}");
     for (name, code) in vector["tokens"].as_object().unwrap() {
-        assert_eq!(adapter.standing(&tokens[name]), code.as_i64().unwrap(), "{id}: {name}");
+        assert_eq!(adapter.token_status(&tokens[name]), code.as_i64().unwrap(), "{id}: {name}");
     }
 }
 
@@ -169,7 +169,7 @@ fn when_a_kick_cannot_be_made_durable_nothing_of_it_happens() {
         assert!(adapter.attempt(&Command::ForceOff(what), true).is_err(), "no trace: no frame, no close");
         assert_eq!(adapter.user, user);
         assert_eq!(adapter.store.dump(), store);
-        assert_eq!(adapter.standing(&token), 0);
+        assert_eq!(adapter.token_status(&token), 0);
     }
     adapter.force_off(ForceOff::Everything { within: None, notice: None });
     assert_ne!(adapter.store.dump(), store, "the same order stands once it can");
@@ -236,7 +236,7 @@ fn a_tokens_socket_lives_until_its_successor_connects() {
     let first = adapter.issue(WEB);
     let connection = adapter.open(&first);
     let second = adapter.issue(WEB);
-    assert_eq!(adapter.standing(&first), 1506);
+    assert_eq!(adapter.token_status(&first), 1506);
     assert_eq!(adapter.live(), [connection]);
     let successor = adapter.open(&second);
     assert_eq!(adapter.live(), [successor]);
@@ -250,19 +250,19 @@ fn a_kicked_token_stays_kicked_until_it_expires_and_is_never_unknown() {
     for _ in 0..23 {
         adapter.wait(3_600_000);
         adapter.issue(WEB);
-        assert_eq!(adapter.standing(&token), 1506);
+        assert_eq!(adapter.token_status(&token), 1506);
         assert_eq!(adapter.try_open(&token).unwrap_err(), 1506);
     }
     adapter.wait(3_600_000);
     adapter.issue(WEB);
-    assert_eq!(adapter.standing(&token), 1501, "expired goes before kicked");
+    assert_eq!(adapter.token_status(&token), 1501, "expired goes before kicked");
 }
 
 #[test]
 fn a_token_that_was_never_issued_does_not_open_though_it_is_signed() {
     let mut adapter = adapter(1);
     let forged = adapter.forge(WEB);
-    assert_eq!(adapter.standing(&forged), 1507);
+    assert_eq!(adapter.token_status(&forged), 1507);
     assert_eq!(adapter.try_open(&forged).unwrap_err(), 1507);
 }
 
@@ -274,7 +274,7 @@ fn a_force_off_takes_what_it_names_and_nothing_else() {
     let trace = adapter.force_off(ForceOff::Platform(platform(WEB)));
     assert_eq!(kicked(&trace), [on_web]);
     assert_eq!(adapter.live(), [on_android]);
-    assert_eq!((adapter.standing(&web), adapter.standing(&android)), (1506, 0));
+    assert_eq!((adapter.token_status(&web), adapter.token_status(&android)), (1506, 0));
     let again = adapter.force_off(ForceOff::Platform(platform(WEB)));
     assert_eq!(again.last(), Some(&Event::Reply(Reply::Done)), "said twice it is still a success");
     assert_eq!(kicked(&again), []);
@@ -291,7 +291,7 @@ fn a_force_off_leaves_the_tokens_of_other_users_alone() {
     other.force_off(ForceOff::Everything { within: None, notice: None });
     other.force_off(ForceOff::Token(hash(&token)));
     mine.store = other.store;
-    assert_eq!(mine.standing(&token), 0);
+    assert_eq!(mine.token_status(&token), 0);
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn a_connection_that_is_not_there_is_forced_off_without_effect() {
     let trace = adapter.force_off(ForceOff::Connection(connection));
     assert_eq!(names(&trace), ["publish", "reply"], "an earlier order may have failed to tell the directory");
     assert_eq!(publishes(&trace), [true]);
-    assert_eq!(adapter.standing(&token), 0);
+    assert_eq!(adapter.token_status(&token), 0);
 }
 
 #[test]
@@ -356,8 +356,8 @@ fn administrators_tokens_and_sockets_are_outside_every_policy_and_inside_a_force
         found.sort_unstable();
         assert_eq!(found, live, "policy {policy}");
         adapter.force_off(ForceOff::Platform(platform(ADMIN)));
-        assert_eq!(admins.map(|token| adapter.standing(&token)), [1506, 1506]);
-        assert_eq!(adapter.standing(&web), 0);
+        assert_eq!(admins.map(|token| adapter.token_status(&token)), [1506, 1506]);
+        assert_eq!(adapter.token_status(&web), 0);
     }
 }
 
@@ -373,7 +373,7 @@ fn a_client_that_reconnects_replaces_its_own_socket_without_a_word() {
             assert_eq!(kicked(&trace), []);
             assert_eq!(closes(&trace), [(old, Close::Done)]);
             assert_eq!(adapter.live(), [new]);
-            assert_eq!(adapter.standing(&token), 0);
+            assert_eq!(adapter.token_status(&token), 0);
         }
     }
 }
@@ -386,7 +386,7 @@ fn tokens_that_a_stricter_policy_finds_die_at_the_login_that_takes_a_sockets_pla
     adapter.rules.policy = LoginPolicy::OnePerPlatform;
     let (_, trace) = adapter.try_open(&second).unwrap();
     assert_eq!(kicked(&trace), [connection]);
-    assert_eq!([&first, &second, &third].map(|token| adapter.standing(token)), [1506, 0, 1506]);
+    assert_eq!([&first, &second, &third].map(|token| adapter.token_status(token)), [1506, 0, 1506]);
 }
 
 #[test]
@@ -542,7 +542,7 @@ fn a_request_in_the_name_of_another_user_ends_the_connection_and_nothing_more() 
     let trace = adapter.run(&Command::Receive { connection, message: logout("mallory") });
     assert_eq!(closes(&trace), [(connection, Close::Policy)]);
     assert!(!names(&trace).contains(&"send"));
-    assert_eq!(adapter.standing(&token), 0);
+    assert_eq!(adapter.token_status(&token), 0);
 }
 
 #[test]

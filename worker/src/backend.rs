@@ -205,18 +205,18 @@ impl Backend for Edge {
         SendFuture::new(async move { outgoing::post(request).await.map_err(unavailable) })
     }
 
-    async fn standing(&self, token: &Verified) -> Result<Result<(), TokenError>, BackendError> {
+    async fn token_status(&self, token: &Verified) -> Result<Result<(), TokenError>, BackendError> {
         let remembers = self.settings().is_admin(&token.user);
         let asked = self.now();
         if remembers && remembered(&token.hash, asked) {
             return Ok(Ok(()));
         }
         match self.run(&token.user, Command::VerifyToken { token: token.hash }).await? {
-            Reply::Standing(standing) => {
-                if remembers && standing.is_ok() {
+            Reply::TokenStatus(status) => {
+                if remembers && status.is_ok() {
                     remember(token.hash, asked);
                 }
-                Ok(standing)
+                Ok(status)
             }
             other => Err(BackendError::unexpected(&other)),
         }

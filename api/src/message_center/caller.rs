@@ -66,17 +66,17 @@ pub(super) fn access_token(parts: &Parts) -> Option<String> {
 /// Who made a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Issuer {
-    /// Its user's book says what became of it.
+    /// This server: its status is in the user's token store.
     Ours,
-    /// Only orders say.
+    /// Another issuer: only orders revoke it here.
     Other,
 }
 
 /// Orders are looked at after every memory.
 async fn not_revoked<B: Backend>(backend: &B, principal: &Principal) -> Result<(), RouteError> {
     match backend.run(&principal.user, Command::VerifyBearer(principal.bearer())).await? {
-        Reply::Standing(Ok(())) => Ok(()),
-        Reply::Standing(Err(_)) => Err(MessageCenterError::InvalidToken.into()),
+        Reply::TokenStatus(Ok(())) => Ok(()),
+        Reply::TokenStatus(Err(_)) => Err(MessageCenterError::InvalidToken.into()),
         other => Err(BackendError::unexpected(&other).into()),
     }
 }
@@ -96,7 +96,7 @@ pub(super) async fn principal<B: Backend>(
         };
     }
     if let Ok(verified) = backend.verify(token.expose()) {
-        if settings.is_admin(&verified.user) && backend.standing(&verified).await?.is_ok() {
+        if settings.is_admin(&verified.user) && backend.token_status(&verified).await?.is_ok() {
             return Ok((Principal::openim_admin(verified.user), Issuer::Ours));
         }
         return Err(MessageCenterError::InvalidToken.into());

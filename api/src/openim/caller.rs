@@ -35,9 +35,9 @@ impl<B: Backend> FromRequestParts<B> for Caller {
     }
 }
 
-/// A token whose signature, times and book entry are all good.
+/// A token whose signature, times and status are all good.
 pub(crate) async fn good_token<B: Backend>(backend: &B, text: &str) -> Result<Verified, RouteError> {
     let token = backend.verify(text).map_err(OpenImError::from)?;
-    backend.standing(&token).await?.map_err(OpenImError::from)?;
+    backend.token_status(&token).await?.map_err(OpenImError::from)?;
     Ok(token)
 }

@@ -69,7 +69,7 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
                 .into(),
         ],
         otherwise: "What is left is two layers around every route, the headers that let browsers read, the administrator's \
-                    token and its standing in the book, and the locks of two users. Answering without asking who asks \
+                    token and its status in the token store, and the locks of two users. Answering without asking who asks \
                     would reach it.",
     };
     let p99 = Figure {

@@ -4,7 +4,7 @@ use super::{LoginPolicy, is_computer};
 use crate::{
     id::ConnId,
     platform::Platform,
-    token::{TokenHash, book::TokenSet},
+    token::{TokenHash, store::TokenSet},
 };
 
 /// A live connection of the OpenIM gateway, as the policy sees it.

@@ -5,7 +5,7 @@ use super::{LoginPolicy, is_computer};
 use crate::{
     platform::Platform,
     sorted,
-    token::{TokenHash, book::TokenRow},
+    token::{TokenHash, store::TokenRow},
 };
 
 /// Which of the user's `valid` tokens a new one for `platform` takes back.
@@ -63,7 +63,7 @@ fn beyond<G: PartialEq + Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{time::Timestamp, token::book::TokenState};
+    use crate::{time::Timestamp, token::store::TokenState};
 
     /// Tokens named by their platforms, in the order of issue.
     fn rows(platforms: &[Platform]) -> Vec<TokenRow> {

@@ -24,7 +24,7 @@ pub enum TokenError {
     /// Taken back by a login or by an operator.
     #[error("the token was kicked")]
     Kicked,
-    /// Signed with our key, but not in its user's book.
+    /// Signed with our key, but not in its user's token store.
     #[error("the token was never issued here")]
     NotIssued,
 }

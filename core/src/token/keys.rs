@@ -25,7 +25,7 @@ pub struct Keys {
     previous: Vec<Hs256Key>,
 }
 
-/// A token whose signature and times hold. What its user's book says of it is still to be asked.
+/// A token whose signature and times hold. Its status in the user's token store is not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
     /// The owner.

@@ -1,14 +1,14 @@
-//! OpenIM-style tokens: what is in them, who signed them, and what became of them.
+//! OpenIM-style tokens: their claims, signatures and states.
 //!
 //! A token is good when its signature and times hold ([`Keys::verify`], which needs no state) *and* its user's
-//! [`book`] knows its exact text as valid. Rules: `docs/rules/openim.md#tokens`.
+//! token [`store`] holds its exact text as valid. Rules: `docs/rules/openim.md#tokens`.
 
-pub mod book;
 mod claims;
 mod error;
 mod hash;
 mod keys;
 mod proven;
+pub mod store;
 
 pub use claims::{Claims, lifetime_secs};
 pub use error::TokenError;

@@ -11,7 +11,7 @@ use crate::{
     id::{ConnId, RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
-    token::book::{TokenRow, TokenSet, TokenState},
+    token::store::{TokenRow, TokenSet, TokenState},
 };
 
 /// A fact to be made durable. All of one outcome are committed together or not at all.

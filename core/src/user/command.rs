@@ -22,7 +22,7 @@ pub enum Command {
         /// For which platform.
         platform: Platform,
     },
-    /// What does the book say of a token whose signature and times hold?
+    /// Asks for the status of a token whose signature and times hold. Answered with [`super::Reply::TokenStatus`].
     VerifyToken {
         /// Which.
         token: TokenHash,
@@ -33,7 +33,7 @@ pub enum Command {
     /// A console wants to connect. Answered with [`super::Reply::Opened`].
     #[serde(skip)]
     OpenConsole(Box<ConsoleOpening>),
-    /// Did an order take this opaque token back? Answered with [`super::Reply::Standing`].
+    /// Asks whether an order revoked this opaque token. Answered with [`super::Reply::TokenStatus`].
     VerifyBearer(Bearer),
     /// Lift what an order left on opaque tokens. Answered with [`super::Reply::Unlocked`].
     Unlock,

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     id::{ConnId, TenantId},
     time::{Moment, Timestamp},
-    token::book::TokenSet,
+    token::store::TokenSet,
 };
 
 /// Tenants whose orders are kept of a user that nobody has seen.

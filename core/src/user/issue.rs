@@ -6,9 +6,8 @@ use crate::{
     policy,
     time::{Moment, Timestamp},
     token::{
-        Claims, TokenHash,
-        book::{TokenRow, TokenSet, TokenState},
-        lifetime_secs,
+        Claims, TokenHash, lifetime_secs,
+        store::{TokenRow, TokenSet, TokenState},
     },
 };
 

@@ -19,7 +19,7 @@ use crate::{
     time::Timestamp,
     token::{
         TokenHash,
-        book::{IssueClock, TokenRow, TokenState},
+        store::{IssueClock, TokenRow, TokenState},
     },
 };
 

@@ -102,7 +102,7 @@ impl User {
         match command {
             Command::IssueToken { platform } => self.issue(*platform, loaded, rules, at),
             Command::VerifyToken { .. } => {
-                Outcome::of(Reply::Standing(self.standing(loaded, rules).map(|_| ())))
+                Outcome::of(Reply::TokenStatus(self.token_status(loaded, rules).map(|_| ())))
             }
             Command::Open(opening) => {
                 self.track_subscriptions(self.open(opening, loaded, rules, at), loaded, at.now)

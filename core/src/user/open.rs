@@ -32,7 +32,7 @@ impl User {
         at: Moment,
     ) -> Result<Outcome, OpenError> {
         let token = &opening.token;
-        self.standing(loaded, rules).map_err(OpenError::Token)?;
+        self.token_status(loaded, rules).map_err(OpenError::Token)?;
         opening.claimed.check(token)?;
         let (verdict, replacements) = self.judge(opening, rules, at.now);
         let gone =

@@ -84,8 +84,8 @@ pub enum Reply {
     Done,
     /// A token was made.
     Issued(Issued),
-    /// What the book says of a token.
-    Standing(Result<(), TokenError>),
+    /// The status of a token.
+    TokenStatus(Result<(), TokenError>),
     /// Whether a connection may open. If so, it is in the live set already.
     Opened(Result<(), OpenError>),
     /// The live connections.

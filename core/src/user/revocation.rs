@@ -9,7 +9,7 @@ use crate::{
     time::{Moment, Timestamp},
     token::{
         TokenError,
-        book::{self, TokenRow},
+        store::{self, TokenRow},
     },
 };
 
@@ -27,9 +27,9 @@ pub struct Bearer {
 impl User {
     /// Answers [`super::Command::VerifyBearer`].
     pub(super) fn verify_bearer(&self, bearer: &Bearer, loaded: &Loaded, rules: &Rules) -> Outcome {
-        let standing = if self.refuses(bearer, loaded, rules) { Err(TokenError::Kicked) } else { Ok(()) };
-        let changes = if standing.is_ok() { self.move_to(bearer.tenant, loaded, rules) } else { Vec::new() };
-        Outcome { changes, ..Outcome::of(Reply::Standing(standing)) }
+        let status = if self.refuses(bearer, loaded, rules) { Err(TokenError::Kicked) } else { Ok(()) };
+        let changes = if status.is_ok() { self.move_to(bearer.tenant, loaded, rules) } else { Vec::new() };
+        Outcome { changes, ..Outcome::of(Reply::TokenStatus(status)) }
     }
 
     /// Whether the tenant's cutoff covers a live socket. No answer shows such a socket any more, and its delivery is pending.
@@ -47,9 +47,13 @@ impl User {
         connections.chain(self.consoles.iter().map(|console| console.opened_at))
     }
 
-    /// What the book says of a token of ours, and the tenant's cutoff beside it.
-    pub(super) fn standing<'a>(&self, loaded: &'a Loaded, rules: &Rules) -> Result<&'a TokenRow, TokenError> {
-        let row = book::standing(loaded.presented.as_ref())?;
+    /// The status of a token of ours in the token store, and under the tenant's cutoff.
+    pub(super) fn token_status<'a>(
+        &self,
+        loaded: &'a Loaded,
+        rules: &Rules,
+    ) -> Result<&'a TokenRow, TokenError> {
+        let row = store::status(loaded.presented.as_ref())?;
         if self.is_cut_off(row.issued_at, loaded, rules) { Err(TokenError::Kicked) } else { Ok(row) }
     }
 

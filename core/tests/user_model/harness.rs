@@ -20,7 +20,7 @@ use rollcall_core::{
     time::{Moment, Timestamp},
     token::{
         Claims, Keys, TokenError, TokenHash, TokenText, Verified,
-        book::{TokenRow, TokenSet, TokenState},
+        store::{TokenRow, TokenSet, TokenState},
     },
     user::{
         Action, Change, Claimed, Client, Command, Connection, Console, DanglingSubscription, ForceOff,
@@ -553,13 +553,13 @@ impl<S: Store> Adapter<S> {
     }
 
     /// What an API call with this token is told: 0, or the number of the error.
-    pub fn standing(&mut self, token: &TokenText) -> i64 {
+    pub fn token_status(&mut self, token: &TokenText) -> i64 {
         let verified = match self.verify(token) {
             Ok(verified) => verified,
             Err(error) => return code(error),
         };
         match self.run(&Command::VerifyToken { token: verified.hash }).last() {
-            Some(Event::Reply(Reply::Standing(standing))) => standing.err().map_or(0, code),
+            Some(Event::Reply(Reply::TokenStatus(status))) => status.err().map_or(0, code),
             other => panic!("{other:?}"),
         }
     }
@@ -620,7 +620,7 @@ impl<S: Store> Adapter<S> {
         found.and_then(|connection| connection.record).expect("a live connection with a record")
     }
 
-    /// A token with our signature that no book has, good for years.
+    /// A token with our signature that no token store has, good for years.
     pub fn forge(&self, number: u8) -> TokenText {
         let claims = Claims::new(self.user.id(), platform(number), self.time(), 10_000, 0);
         self.rules.keys.sign(&claims).unwrap()

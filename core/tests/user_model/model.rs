@@ -57,7 +57,7 @@ pub enum Answer {
         lifetime: i64,
     },
     /// 0 or the error's number.
-    Standing(i64),
+    TokenStatus(i64),
     Opened(i64, String),
     Presence(Vec<Seen>),
 }
@@ -173,7 +173,7 @@ impl Model {
         }
     }
 
-    pub fn standing(&self, token: Option<usize>) -> i64 {
+    pub fn token_status(&self, token: Option<usize>) -> i64 {
         match token.map(|index| &self.tokens[index]) {
             None => 1507,
             Some(token) if self.now / 1000 >= token.expires => 1501,
@@ -183,9 +183,9 @@ impl Model {
     }
 
     pub fn open(&mut self, opening: Opening) -> Answer {
-        let standing = self.standing(opening.token);
-        let Some(name) = opening.token.filter(|_| standing == 0) else {
-            return Answer::Opened(standing, String::new());
+        let status = self.token_status(opening.token);
+        let Some(name) = opening.token.filter(|_| status == 0) else {
+            return Answer::Opened(status, String::new());
         };
         if opening.user != self.user {
             return Answer::Opened(1502, format!("token uid {} != userID {}", self.user, opening.user));

@@ -6,7 +6,7 @@ use rollcall_core::{
     gateway::{Incoming, Payload},
     id::{ConnId, UserId},
     policy::LoginPolicy,
-    token::{TokenError, TokenHash, TokenText, Verified, book::TokenState},
+    token::{TokenError, TokenHash, TokenText, Verified, store::TokenState},
     user::{
         Claimed, Command, ForceOff, Opening, PendingRequest, Presence, PresenceVersion, RegistrationVersion,
         Reply,
@@ -145,11 +145,13 @@ impl<S: Store> Pair<S> {
 
     /// 0 or the error's number, on which both agree.
     pub fn verify(&mut self, token: Option<usize>) -> i64 {
-        let expected = self.model.standing(token);
+        let expected = self.model.token_status(token);
         match self.read(token) {
             Err(error) => assert_eq!(code(error), expected),
             Ok(token) => {
-                self.both(&Command::VerifyToken { token: token.hash }, false, |_| Answer::Standing(expected));
+                self.both(&Command::VerifyToken { token: token.hash }, false, |_| {
+                    Answer::TokenStatus(expected)
+                });
             }
         }
         expected
@@ -290,7 +292,7 @@ impl<S: Store> Pair<S> {
                 self.tokens.push((issued.token.clone(), hash));
                 Answer::Issued { lifetime: issued.lifetime_secs }
             }
-            Reply::Standing(standing) => Answer::Standing(standing.err().map_or(0, code)),
+            Reply::TokenStatus(status) => Answer::TokenStatus(status.err().map_or(0, code)),
             Reply::Opened(Ok(())) => Answer::Opened(0, String::new()),
             Reply::Opened(Err(error)) => {
                 let (code, detail) = refusal(error);
@@ -349,7 +351,7 @@ impl<S: Store> Pair<S> {
         }
     }
 
-    /// Judges a token without its book. That costs more than all the rest, so it is done once for each token where
+    /// Verifies a token without its status. That costs more than all the rest, so it is done once for each token where
     /// many steps are to be made.
     fn read(&mut self, token: Option<usize>) -> Result<Verified, TokenError> {
         let known = match self.read.get(&token).filter(|_| !self.thorough) {

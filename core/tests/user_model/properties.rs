@@ -82,7 +82,7 @@ fn left(model: &Model, tokens: &[Option<usize>]) -> Left {
     let each = |(act, token): (usize, &Option<usize>)| {
         let token = (*token)?;
         let live = model.live.iter().any(|socket| socket.token == token);
-        Some((act, live, model.standing(Some(token)) == 0))
+        Some((act, live, model.token_status(Some(token)) == 0))
     };
     tokens.iter().enumerate().filter_map(each).collect()
 }

@@ -85,7 +85,7 @@ async fn judge(
         Ok(upgrade) => upgrade,
         // Not to be registered, since it cannot be accepted; what is wrong with the login still goes first.
         Err(rejection) => {
-            return match standing(origin, &opening).await {
+            return match token_status(origin, &opening).await {
                 Ok(()) => {
                     let response = rejection.into_response();
                     origin.users.metrics().refused(response.status().as_u16().to_string());
@@ -113,8 +113,8 @@ async fn judge(
     Ok(upgrade.on_failed_upgrade(|_| never_came()).on_upgrade(move |socket| session.serve(socket, greeting)))
 }
 
-async fn standing(origin: &Origin, opening: &Opening) -> Result<(), OpenImError> {
-    match origin.standing(&opening.token).await {
+async fn token_status(origin: &Origin, opening: &Opening) -> Result<(), OpenImError> {
+    match origin.token_status(&opening.token).await {
         Ok(Ok(())) => opening.claimed.check(&opening.token).map_err(OpenImError::from),
         Ok(Err(error)) => Err(OpenError::Token(error).into()),
         Err(_) => Err(Code::Internal.into()),

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rollcall_core::{
     id::{ConnId, UserId},
     time::Timestamp,
-    token::{TokenHash, book::TokenRow},
+    token::{TokenHash, store::TokenRow},
     user::{Action, User},
 };
 use tokio::sync::oneshot;

@@ -9,7 +9,7 @@ use rollcall_core::{
     id::{ConnId, UserId},
     store::Statement,
     time::{Moment, Timestamp},
-    token::book::TokenRow,
+    token::store::TokenRow,
     user::{Action, Change, Command, Loaded, Needs, Outcome, Reply},
 };
 

@@ -1,4 +1,4 @@
-//! What a user's store knows of its tokens (`docs/rules/openim.md#token-states`).
+//! The token store of a user: its issued tokens and their states (`docs/rules/openim.md#token-states`).
 //!
 //! A row keeps the hash, never the text. A kicked token keeps its row until it expires, so that it stays *kicked*
 //! and never turns into *never issued*.
@@ -8,37 +8,37 @@ use serde::{Deserialize, Serialize};
 use super::{TokenError, TokenHash};
 use crate::{platform::Platform, time::Timestamp};
 
-/// What became of an issued token. Expiry is not a state: the token itself says when.
+/// The state of an issued token. Expiry is not a state: the token itself holds its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenState {
-    /// Good until it expires.
+    /// Valid until it expires.
     Valid,
-    /// Taken back.
+    /// Revoked by a login or by an operator.
     Kicked,
 }
 
 /// One issued token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRow {
-    /// Its name.
+    /// Its key in the store.
     pub hash: TokenHash,
-    /// The platform it is for.
+    /// The platform that it was issued for.
     pub platform: Platform,
-    /// Grows with every token of the user. `iat` would not do: it is moved back to keep texts apart.
+    /// The order of issue, which grows with every token of the user. `iat` cannot tell: it is moved back to keep texts apart.
     pub order: i64,
-    /// The store's own instant of issue.
+    /// The instant of issue by the store's own clock.
     pub issued_at: Timestamp,
-    /// When the row may be forgotten.
+    /// The expiry of the token, after which the row may be deleted.
     pub expires: Timestamp,
-    /// What became of it.
+    /// Its state.
     pub state: TokenState,
 }
 
-/// What the book says of a presented token.
+/// The status of a presented token: its row, if the token is valid.
 ///
 /// # Errors
 /// [`TokenError::NotIssued`] without a row, [`TokenError::Kicked`] for a tombstone.
-pub fn standing(row: Option<&TokenRow>) -> Result<&TokenRow, TokenError> {
+pub fn status(row: Option<&TokenRow>) -> Result<&TokenRow, TokenError> {
     match row {
         None => Err(TokenError::NotIssued),
         Some(TokenRow { state: TokenState::Kicked, .. }) => Err(TokenError::Kicked),
@@ -80,16 +80,16 @@ impl TokenSet {
 pub struct IssueClock {
     second: i64,
     given: Vec<(Platform, u32)>,
-    /// The largest count ever told.
+    /// The largest count ever returned.
     #[serde(default)]
     most: u32,
 }
 
 impl IssueClock {
-    /// Counts one more token for `platform` at `now`; tells how many it had before in this second.
+    /// Counts one more token for `platform` at `now`; returns how many it had before in this second.
     ///
-    /// While a clock that was set back is behind itself, it counts beyond every count there was: what it told in
-    /// those seconds the first time is forgotten.
+    /// After the clock was set back, it counts beyond every count there was until the clock has caught up: the counts of
+    /// those seconds are forgotten.
     pub fn tick(&mut self, platform: Platform, now: Timestamp) -> u32 {
         let nth = if now.secs() < self.second { self.most + 1 } else { self.count(platform, now) };
         self.most = self.most.max(nth);
