@@ -18,12 +18,12 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 /// What has to be kept of a request, to let its browser read the answer.
-pub(crate) struct Asker {
+pub(crate) struct CorsContext {
     uri: Uri,
     headers: HeaderMap,
 }
 
-impl Asker {
+impl CorsContext {
     /// Of a request that is about to be handled.
     pub(crate) fn of(request: &Request) -> Self {
         let uri = request.uri().clone();
@@ -33,8 +33,8 @@ impl Asker {
     }
 
     /// Lets the browser read the answer.
-    pub(crate) fn open(&self, answer: &mut HeaderMap) {
-        open(&self.uri, &self.headers, answer);
+    pub(crate) fn allow(&self, answer: &mut HeaderMap) {
+        allow(&self.uri, &self.headers, answer);
     }
 }
 
@@ -45,11 +45,11 @@ pub(crate) fn preflight(request: &Request) -> Option<Response> {
 }
 
 /// Lets browsers read an answer. What was `asked` matters to SockJS clients only.
-pub(crate) fn open(uri: &Uri, asked: &HeaderMap, answer: &mut HeaderMap) {
+pub(crate) fn allow(uri: &Uri, asked: &HeaderMap, answer: &mut HeaderMap) {
     // A wildcard does not cover this header, and the message center's consoles send it.
     let authorized = message_center::owns(uri).then_some("Authorization, *");
     if message_center::is_sockjs(uri) {
-        message_center::let_sockjs_read(asked, answer);
+        message_center::allow_sockjs(asked, answer);
     }
     for (name, value) in HEADERS {
         let value = authorized.filter(|_| name == header::ACCESS_CONTROL_ALLOW_HEADERS).unwrap_or(value);

@@ -10,7 +10,7 @@ mod admin;
 mod answer;
 mod backend;
 mod body;
-mod broken;
+mod catch_panic;
 mod cors;
 mod health;
 pub mod message_center;
@@ -28,7 +28,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Health, Post};
 pub use body::BODY_BYTES;
-pub use broken::Asked;
+pub use catch_panic::PanicContext;
 
 use self::health::__path_health;
 
@@ -48,19 +48,19 @@ pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
         .merge(sockets)
         .fallback(not_found::<B>)
         .method_not_allowed_fallback(openim::not_found)
-        .layer(middleware::from_fn_with_state(backend.clone(), around::<B>))
+        .layer(middleware::from_fn_with_state(backend.clone(), layers::<B>))
         .with_state(backend)
 }
 
 /// What is around every route, in one layer since each costs every request a box: failures are written in the configured
 /// style, and browsers may read all of it.
-async fn around<B: Backend>(State(backend): State<B>, request: Request, next: Next) -> Response {
-    let asker = cors::Asker::of(&request);
+async fn layers<B: Backend>(State(backend): State<B>, request: Request, next: Next) -> Response {
+    let cors = cors::CorsContext::of(&request);
     let mut response = match cors::preflight(&request) {
         Some(answer) => answer,
         None => openim::render(&backend, next.run(request).await),
     };
-    asker.open(response.headers_mut());
+    cors.allow(response.headers_mut());
     response
 }
 

@@ -30,7 +30,8 @@ const REJECTED: usize = 1_000;
 /// What became of a file.
 #[derive(Serialize, Default, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Report {
+#[schema(as = Report)]
+pub(crate) struct ImportReport {
     /// Records that are new
     imported: u64,
     /// Records that an earlier line or file had
@@ -60,7 +61,7 @@ pub(crate) struct Rejected {
     security(("bearer" = [])),
     responses(
         Refusals,
-        (status = 200, description = "What became of the lines", body = Report),
+        (status = 200, description = "What became of the lines", body = ImportReport),
         (status = 400, description = "The body did not arrive whole; what came before was imported", body = Envelope<Empty>),
         (status = 403, description = "Not an administrator", body = Envelope<Empty>),
         (status = 500, description = "Not everything could be written; repeating it is safe", body = Envelope<Empty>),
@@ -72,7 +73,7 @@ pub(crate) async fn import<B: Backend>(
     request: Request,
 ) -> Result<Response, RouteError> {
     caller.require(&backend, CallerAction::Administer, false)?;
-    let mut import = Import { backend, batch: Vec::new(), line: 0, report: Report::default() };
+    let mut import = Import { backend, batch: Vec::new(), line: 0, report: ImportReport::default() };
     let mut lines =
         Lines { body: request.into_body(), rest: Vec::new(), read: 0, too_long: false, ended: false };
     while let Some(line) = lines.next().await? {
@@ -87,7 +88,7 @@ struct Import<B> {
     /// With the number of the line that each came from.
     batch: Vec<(u64, Record)>,
     line: u64,
-    report: Report,
+    report: ImportReport,
 }
 
 impl<B: Backend> Import<B> {

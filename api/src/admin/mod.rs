@@ -12,15 +12,15 @@ use self::{
 };
 use crate::{
     Backend,
-    message_center::{self, only},
+    message_center::{self, only_method},
 };
 
 /// The routes under `/admin/v1`.
 pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
     let (import, user, tenant) = (import::import::<B>, unlock::user::<B>, unlock::tenant::<B>);
     OpenApiRouter::default()
-        .routes(only(routes!(import)))
-        .routes(only(routes!(user)))
-        .routes(only(routes!(tenant)))
-        .layer(middleware::from_fn_with_state(backend.clone(), message_center::dress::<B>))
+        .routes(only_method(routes!(import)))
+        .routes(only_method(routes!(user)))
+        .routes(only_method(routes!(tenant)))
+        .layer(middleware::from_fn_with_state(backend.clone(), message_center::envelope_layer::<B>))
 }

@@ -67,7 +67,7 @@ pub(crate) enum Refusals {
     IssuerDown(Envelope<Empty>),
 }
 
-/// The error of a route; [`dress`] writes the answer.
+/// The error of a route; [`envelope_layer`] writes the answer.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteError(MessageCenterError);
 
@@ -128,7 +128,7 @@ impl IntoResponse for RouteError {
 }
 
 /// Gives a request its id and an answer what every answer of this family has.
-pub(crate) async fn dress<B: Backend>(
+pub(crate) async fn envelope_layer<B: Backend>(
     State(backend): State<B>,
     mut request: Request,
     next: Next,

@@ -26,12 +26,12 @@ pub(super) async fn introspect<B: Backend>(
         Some(answer) => answer,
         None => {
             let (status, body) =
-                backend.post(request(url, configured, token, request_id)).await.map_err(down)?;
+                backend.post(request(url, configured, token, request_id)).await.map_err(issuer_down)?;
             if status != 200 {
-                return Err(down(format!("it answered {status}")));
+                return Err(issuer_down(format!("it answered {status}")));
             }
             let answer =
-                read_introspection(&body, now).map_err(|_| down("its answer is none of RFC 7662"))?;
+                read_introspection(&body, now).map_err(|_| issuer_down("its answer is none of RFC 7662"))?;
             let at_most = Duration::from_secs(configured.cache_seconds.into());
             backend.introspections().keep(hash, &answer, now, at_most);
             answer
@@ -65,7 +65,7 @@ fn basic(id: &str, secret: Option<&Secret<String>>) -> Secret<String> {
 }
 
 /// An issuer that cannot be asked says nothing about the token: nobody is logged out by it.
-fn down(problem: impl std::fmt::Display) -> RouteError {
+fn issuer_down(problem: impl std::fmt::Display) -> RouteError {
     tracing::error!(%problem, "auth.introspection.url cannot be asked");
     MessageCenterError::IssuerDown.into()
 }

@@ -13,7 +13,7 @@ use rollcall_core::{
 use super::{
     BASE, Caller, RouteError,
     envelope::{Empty, Envelope, Refusals, success},
-    record::{Page, Shown},
+    record::{RecordPage, Shown},
 };
 use crate::Backend;
 
@@ -70,7 +70,7 @@ pub(crate) struct ListParameters {
     security(("bearer" = [])),
     responses(
         Refusals,
-        (status = 200, description = "A page, and the number of all that match", body = Envelope<Page>),
+        (status = 200, description = "A page, and the number of all that match", body = Envelope<RecordPage>),
         (status = 400, description = "A parameter or filter is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
     )
 )]
@@ -90,7 +90,7 @@ pub(crate) async fn list<B: Backend>(
     security(("bearer" = [])),
     responses(
         Refusals,
-        (status = 200, description = "A page, and the number of all that match", body = Envelope<Page>),
+        (status = 200, description = "A page, and the number of all that match", body = Envelope<RecordPage>),
         (status = 400, description = "A parameter or filter is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
     )
 )]
@@ -141,7 +141,7 @@ async fn page<B: Backend>(
     caller.require(backend, action, caller.number().is_some_and(|own| asked.is_about(own)))?;
     let view = backend.view(caller.tenant).await?;
     let listed = backend.list(caller.tenant, asked, &view).await?;
-    Ok(success(backend, Page::new(listed.total, listed.records, &view, backend.zone())))
+    Ok(success(backend, RecordPage::new(listed.total, listed.records, &view, backend.zone())))
 }
 
 /// The number at the end of a path.

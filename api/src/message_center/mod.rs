@@ -22,9 +22,9 @@ use utoipa_axum::{
 pub use self::envelope::REQUEST_ID;
 pub(crate) use self::{
     caller::Caller,
-    envelope::{Empty, Envelope, Refusals, RouteError, dress, refuse},
+    envelope::{Empty, Envelope, Refusals, RouteError, envelope_layer, refuse},
     socket::__path_connect,
-    sockjs::{__path_info, let_read as let_sockjs_read, owns as is_sockjs},
+    sockjs::{__path_info, allow as allow_sockjs, owns as is_sockjs},
 };
 use self::{
     list::{__path_detail, __path_list, __path_search},
@@ -42,11 +42,11 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
     // `routes!` takes names without type parameters.
     let (list, search, detail, off) = (list::list::<B>, list::search::<B>, list::detail::<B>, off::off::<B>);
     OpenApiRouter::default()
-        .routes(only(routes!(list)))
-        .routes(only(routes!(off)))
-        .routes(only(routes!(search)))
-        .routes(only(routes!(detail)))
-        .layer(middleware::from_fn_with_state(backend.clone(), dress::<B>))
+        .routes(only_method(routes!(list)))
+        .routes(only_method(routes!(off)))
+        .routes(only_method(routes!(search)))
+        .routes(only_method(routes!(detail)))
+        .layer(middleware::from_fn_with_state(backend.clone(), envelope_layer::<B>))
 }
 
 /// Whether a path is this family's, or speaks its envelope.
@@ -72,7 +72,7 @@ pub(crate) fn no_handler<B: Backend>(
 }
 
 /// A route that refuses every other method by naming its own.
-pub(crate) fn only<B: Backend>(route: UtoipaMethodRouter<B>) -> UtoipaMethodRouter<B> {
+pub(crate) fn only_method<B: Backend>(route: UtoipaMethodRouter<B>) -> UtoipaMethodRouter<B> {
     let (_, paths, _) = &route;
     let reads = |item: &PathItem| item.get.is_some();
     let supported = if paths.paths.values().any(reads) { "GET" } else { "POST" };

@@ -36,7 +36,8 @@ pub(super) struct Shown {
 
 /// A page of records.
 #[derive(Serialize, utoipa::ToSchema)]
-pub(super) struct Page {
+#[schema(as = Page)]
+pub(super) struct RecordPage {
     /// Of all records that match, wherever the page lies
     #[schema(example = "1")]
     total: String,
@@ -62,7 +63,7 @@ impl Shown {
     }
 }
 
-impl Page {
+impl RecordPage {
     pub(super) fn new(total: u64, records: Vec<Record>, view: &View, zone: &Zone) -> Self {
         let list = records.into_iter().map(|record| Shown::new(record, view, zone)).collect();
         Self { total: total.to_string(), list }

@@ -56,18 +56,18 @@ pub(crate) fn owns(uri: &Uri) -> bool {
 
 /// What lets a page of any origin read the answer although it sent its cookies, which we have none of: browsers take no
 /// wildcard then.
-pub(crate) fn let_read(asked: &HeaderMap, answer: &mut HeaderMap) {
-    let mut allow = |name: HeaderName, value: Option<&HeaderValue>| {
+pub(crate) fn allow(asked: &HeaderMap, answer: &mut HeaderMap) {
+    let mut set = |name: HeaderName, value: Option<&HeaderValue>| {
         if let Some(value) = value {
             answer.insert(name, value.clone());
         }
     };
     let wanted = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
-    allow(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
-    allow(header::ACCESS_CONTROL_ALLOW_METHODS, Some(&HeaderValue::from_static("GET, POST, OPTIONS")));
-    allow(header::VARY, Some(&HeaderValue::from_static("Origin")));
+    set(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+    set(header::ACCESS_CONTROL_ALLOW_METHODS, Some(&HeaderValue::from_static("GET, POST, OPTIONS")));
+    set(header::VARY, Some(&HeaderValue::from_static("Origin")));
     if let Some(origin) = asked.get(header::ORIGIN) {
-        allow(header::ACCESS_CONTROL_ALLOW_ORIGIN, Some(origin));
-        allow(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, Some(&HeaderValue::from_static("true")));
+        set(header::ACCESS_CONTROL_ALLOW_ORIGIN, Some(origin));
+        set(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, Some(&HeaderValue::from_static("true")));
     }
 }

@@ -10,7 +10,7 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt as _;
-use rollcall_api::Asked;
+use rollcall_api::PanicContext;
 use tracing::Instrument as _;
 
 use super::span;
@@ -36,14 +36,14 @@ async fn watch(State(origin): State<Origin>, request: Request, next: Next) -> Re
 
 /// What a handler shares with others is behind locks that a panic releases, and is changed in one piece.
 async fn answer(origin: &Origin, request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request);
+    let context = PanicContext::of(&request);
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         // What it died of stands on stderr with its place in the code; no client is shown it.
         Err(_) => {
             tracing::error!("a handler broke");
             origin.users.metrics().panicked();
-            asked.broken(origin)
+            context.answer(origin)
         }
     }
 }

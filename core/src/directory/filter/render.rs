@@ -1,6 +1,6 @@
 //! A condition as SQL, equal to its naive meaning.
 //!
-//! Liveness is no column, so a question about it is put to two stages of rows apart: those whose end is written
+//! Liveness is no column, so a question about it is put to two sets of rows apart: those whose end is written
 //! down, and those without one. In each of them most such conditions are a constant or a plain column, which is
 //! what lets an index answer.
 
@@ -9,7 +9,7 @@ use crate::directory::sql::Binder;
 
 /// Which rows a piece of SQL is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::directory) enum Stage {
+pub(in crate::directory) enum RowSet {
     /// All of them; used when nothing depends on liveness.
     Whole,
     /// `offline_at` is set.
@@ -18,7 +18,7 @@ pub(in crate::directory) enum Stage {
     Open,
 }
 
-/// A condition in one stage.
+/// A condition over one set of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::directory) enum Clause {
     /// Every row passes.
@@ -35,23 +35,23 @@ impl Condition {
         matches!(self, Self::Online { .. } | Self::Date(DateColumn::Offline, _))
     }
 
-    /// The condition over the rows of `stage`; `end` is the SQL of their end in it.
-    pub(in crate::directory) fn render(&self, stage: Stage, end: &str, binder: &mut Binder) -> Clause {
+    /// The condition over the rows of `row_set`; `end` is the SQL of their end in it.
+    pub(in crate::directory) fn render(&self, row_set: RowSet, end: &str, binder: &mut Binder) -> Clause {
         match self {
             Self::User(test) => numbers(test, "user", binder),
             Self::Text(columns, test) => texts(*columns, test, binder),
             Self::Online { online: true, offline: true } => Clause::Always,
             Self::Online { online: false, offline: false } => Clause::Never,
-            Self::Online { online, .. } => match (stage, online) {
-                (Stage::Ended, true) => Clause::Never,
-                (Stage::Ended, false) => Clause::Always,
+            Self::Online { online, .. } => match (row_set, online) {
+                (RowSet::Ended, true) => Clause::Never,
+                (RowSet::Ended, false) => Clause::Always,
                 (_, true) => Clause::Test(format!("{end} IS NULL")),
                 (_, false) => Clause::Test(format!("{end} IS NOT NULL")),
             },
             Self::Date(DateColumn::Online, test) => dates(test, "online_at", Nulls::None, binder),
-            Self::Date(DateColumn::Offline, test) => match stage {
-                Stage::Ended => dates(test, "offline_at", Nulls::None, binder),
-                Stage::Open | Stage::Whole => dates(test, end, Nulls::Some, binder),
+            Self::Date(DateColumn::Offline, test) => match row_set {
+                RowSet::Ended => dates(test, "offline_at", Nulls::None, binder),
+                RowSet::Open | RowSet::Whole => dates(test, end, Nulls::Some, binder),
             },
         }
     }

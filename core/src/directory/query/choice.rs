@@ -4,30 +4,30 @@
 
 use super::order::OrderBy;
 use crate::directory::{
-    filter::{Comparison, Condition, DateColumn, TextColumns, TextTest, render::Stage},
+    filter::{Comparison, Condition, DateColumn, TextColumns, TextTest, render::RowSet},
     index::Index,
 };
 
 /// The index that leaves the fewest rows to look at, when the conditions name one.
-pub(super) fn narrowing_index(stage: Stage, conditions: &[Condition]) -> Option<Index> {
-    let ranked = conditions.iter().filter_map(|condition| narrows(stage, condition));
+pub(super) fn narrowing_index(row_set: RowSet, conditions: &[Condition]) -> Option<Index> {
+    let ranked = conditions.iter().filter_map(|condition| narrows(row_set, condition));
     ranked.min_by_key(|(rank, _)| *rank).map(|(_, index)| index)
 }
 
 /// How well a condition narrows the rows by an index: 0 to one user's, 1 to one value's, 2 to a stretch of
 /// values, 3 not at all, but the index is narrower to read than the rows.
-fn narrows(stage: Stage, condition: &Condition) -> Option<(u8, Index)> {
+fn narrows(row_set: RowSet, condition: &Condition) -> Option<(u8, Index)> {
     // The index of open rows is small, and has users and both dates.
-    let range = |test_is_range: bool| test_is_range && stage != Stage::Open;
+    let range = |test_is_range: bool| test_is_range && row_set != RowSet::Open;
     match condition {
         Condition::User(Comparison::Equal(_) | Comparison::In(_)) => Some((0, Index::User)),
         Condition::User(test) if range(is_range(test)) => Some((2, Index::User)),
         Condition::Date(DateColumn::Online, Comparison::Equal(_)) => Some((1, Index::Online)),
         Condition::Date(DateColumn::Online, test) if range(is_range(test)) => Some((2, Index::Online)),
-        Condition::Date(DateColumn::Offline, Comparison::Equal(_)) if stage == Stage::Ended => {
+        Condition::Date(DateColumn::Offline, Comparison::Equal(_)) if row_set == RowSet::Ended => {
             Some((1, Index::Ended))
         }
-        Condition::Date(DateColumn::Offline, test) if is_range(test) && stage == Stage::Ended => {
+        Condition::Date(DateColumn::Offline, test) if is_range(test) && row_set == RowSet::Ended => {
             Some((2, Index::Ended))
         }
         Condition::Text(TextColumns::FullName, TextTest::Equal(_) | TextTest::In(_)) => {
@@ -35,7 +35,7 @@ fn narrows(stage: Stage, condition: &Condition) -> Option<(u8, Index)> {
         }
         Condition::Text(TextColumns::FullName, TextTest::StartsWith(_)) => Some((2, Index::Name)),
         // What most rows pass is not worth an index beside which the rows have to be fetched for their end.
-        Condition::Text(columns, test) if is_selective(test) || stage != Stage::Open => {
+        Condition::Text(columns, test) if is_selective(test) || row_set != RowSet::Open => {
             Some((3, if *columns == TextColumns::DeviceId { Index::User } else { Index::Name }))
         }
         _ => None,
@@ -67,10 +67,10 @@ pub(super) const fn searches(condition: &Condition) -> bool {
 }
 
 /// The index that has the rows in order, so that a first page reads a first page.
-pub(super) const fn ordering_index(stage: Stage, by: OrderBy) -> Index {
-    match (stage, by) {
-        (Stage::Open, _) => Index::Open,
-        (Stage::Ended, OrderBy::OfflineDate) => Index::Ended,
+pub(super) const fn ordering_index(row_set: RowSet, by: OrderBy) -> Index {
+    match (row_set, by) {
+        (RowSet::Open, _) => Index::Open,
+        (RowSet::Ended, OrderBy::OfflineDate) => Index::Ended,
         (_, OrderBy::Id | OrderBy::OfflineDate) => Index::Tenant,
         (_, OrderBy::UserId) => Index::User,
         (_, OrderBy::FullName) => Index::Name,

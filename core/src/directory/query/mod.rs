@@ -14,7 +14,7 @@ mod stretch;
 pub use list::{Listed, list, read_list};
 pub use lookup::{by_ids, detail, open_records, read_records};
 pub use order::{Direction, Order, OrderBy, Position, SortValue};
-pub use params::{InfoScope, ListQuery, PAGE_NUMBER_LIMIT, PAGE_SIZE_LIMIT, Page, pairs};
+pub use params::{InfoScope, ListQuery, PAGE_NUMBER_LIMIT, PAGE_SIZE_LIMIT, PageRequest, pairs};
 
 pub(super) use list::window;
 pub(super) use plan::Plan;

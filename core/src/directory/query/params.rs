@@ -21,14 +21,14 @@ pub struct ListQuery {
     /// The order of the whole list.
     pub order: Order,
     /// What is cut out of it.
-    pub page: Page,
+    pub page: PageRequest,
     /// Accepted and without effect on what is answered.
     pub scope: Option<InfoScope>,
 }
 
 /// A page: `number` counts from 1, `size` in records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct PageRequest {
     number: u32,
     size: u32,
 }
@@ -42,13 +42,13 @@ pub enum InfoScope {
     Detail,
 }
 
-impl Default for Page {
+impl Default for PageRequest {
     fn default() -> Self {
         Self { number: 1, size: 10 }
     }
 }
 
-impl Page {
+impl PageRequest {
     /// The page with this number and size.
     ///
     /// # Errors
@@ -86,8 +86,8 @@ impl ListQuery {
     /// # Errors
     /// The first [`QueryError`].
     pub fn parse(kind: Kind, pairs: &[(String, String)], zone: &Zone) -> Result<Self, QueryError> {
-        let default = Page::default();
-        let page = Page::new(
+        let default = PageRequest::default();
+        let page = PageRequest::new(
             number(pairs, "pageNo")?.unwrap_or(default.number.into()),
             number(pairs, "pageSize")?.unwrap_or(default.size.into()),
         )?;

@@ -1,7 +1,7 @@
 //! From a question to the pieces of SQL that every statement about it is made of.
 //!
-//! A question that depends on liveness is put to two stages of rows, those with an end and those without one,
-//! and the answers are joined: the end of the first stage is a plain column, the second is small. All others
+//! A question that depends on liveness is put to two sets of rows, those with an end and those without one,
+//! and the answers are joined: the end of the first set is a plain column, the second is small. All others
 //! are put to the whole table at once.
 
 use super::{
@@ -14,7 +14,7 @@ use crate::{
     directory::{
         filter::{
             Condition,
-            render::{Clause, Stage},
+            render::{Clause, RowSet},
         },
         index::Index,
         sql::Binder,
@@ -36,9 +36,9 @@ pub(in crate::directory) struct Plan {
     unfiltered: bool,
 }
 
-/// The question as put to one stage.
+/// The question as put to one set of rows.
 pub(super) struct Arm {
-    stage: Stage,
+    row_set: RowSet,
     clauses: Vec<String>,
     /// The sorted column.
     pub(super) sort: String,
@@ -53,9 +53,9 @@ impl Plan {
         let order = query.order;
         let split =
             order.by == OrderBy::OfflineDate || query.conditions.iter().any(Condition::is_about_liveness);
-        let stages: &[Stage] = if split { &[Stage::Ended, Stage::Open] } else { &[Stage::Whole] };
+        let row_sets: &[RowSet] = if split { &[RowSet::Ended, RowSet::Open] } else { &[RowSet::Whole] };
         let arms: Vec<_> =
-            stages.iter().filter_map(|stage| Arm::new(*stage, query, view, &mut binder)).collect();
+            row_sets.iter().filter_map(|row_set| Arm::new(*row_set, query, view, &mut binder)).collect();
         let unfiltered = !split && arms.iter().any(|arm| arm.clauses.is_empty());
         let searches = query.conditions.iter().any(searches);
         Self { binder, tenant, order, arms, searches, unfiltered }
@@ -212,13 +212,13 @@ impl Plan {
     }
 
     fn from(&self, arm: &Arm, index: Index, bounds: &[String]) -> String {
-        let stage = match arm.stage {
-            Stage::Whole => "",
-            Stage::Ended => " AND offline_at IS NOT NULL",
-            Stage::Open => " AND offline_at IS NULL",
+        let row_set = match arm.row_set {
+            RowSet::Whole => "",
+            RowSet::Ended => " AND offline_at IS NOT NULL",
+            RowSet::Open => " AND offline_at IS NULL",
         };
         let mut sql =
-            format!("FROM record INDEXED BY {} WHERE tenant = {}{stage}", index.name(), self.tenant);
+            format!("FROM record INDEXED BY {} WHERE tenant = {}{row_set}", index.name(), self.tenant);
         for clause in arm.clauses.iter().chain(bounds) {
             sql.push_str(" AND ");
             sql.push_str(clause);
@@ -228,16 +228,16 @@ impl Plan {
 }
 
 impl Arm {
-    /// `None` when no row of the stage can pass.
-    fn new(stage: Stage, query: &ListQuery, view: &View, binder: &mut Binder) -> Option<Self> {
-        let end = match stage {
-            Stage::Ended => "offline_at".to_owned(),
-            Stage::Open => view.open_end(binder),
-            Stage::Whole => String::new(),
+    /// `None` when no row of the set can pass.
+    fn new(row_set: RowSet, query: &ListQuery, view: &View, binder: &mut Binder) -> Option<Self> {
+        let end = match row_set {
+            RowSet::Ended => "offline_at".to_owned(),
+            RowSet::Open => view.open_end(binder),
+            RowSet::Whole => String::new(),
         };
         let mut clauses = Vec::new();
         for condition in &query.conditions {
-            match condition.render(stage, &end, binder) {
+            match condition.render(row_set, &end, binder) {
                 Clause::Always => {}
                 Clause::Never => return None,
                 Clause::Test(test) => clauses.push(test),
@@ -250,16 +250,16 @@ impl Arm {
             OrderBy::OnlineDate => "online_at".to_owned(),
             OrderBy::OfflineDate => end,
         };
-        let narrowing = narrowing_index(stage, &query.conditions);
+        let narrowing = narrowing_index(row_set, &query.conditions);
         Some(Self {
-            stage,
+            row_set,
             clauses,
             sort,
-            page_index: narrowing.unwrap_or_else(|| ordering_index(stage, query.order.by)),
-            count_index: narrowing.unwrap_or(match stage {
-                Stage::Whole => Index::Tenant,
-                Stage::Ended => Index::Ended,
-                Stage::Open => Index::Open,
+            page_index: narrowing.unwrap_or_else(|| ordering_index(row_set, query.order.by)),
+            count_index: narrowing.unwrap_or(match row_set {
+                RowSet::Whole => Index::Tenant,
+                RowSet::Ended => Index::Ended,
+                RowSet::Open => Index::Open,
             }),
         })
     }
@@ -268,6 +268,6 @@ impl Arm {
 impl Arm {
     /// Whether the sorted column may be NULL in this arm.
     pub(super) fn has_nulls(&self, order: Order) -> bool {
-        order.by == OrderBy::OfflineDate && self.stage == Stage::Open
+        order.by == OrderBy::OfflineDate && self.row_set == RowSet::Open
     }
 }

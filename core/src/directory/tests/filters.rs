@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     directory::{
-        query::{ListQuery, Page, list, read_list},
+        query::{ListQuery, PageRequest, list, read_list},
         zone::Zone,
     },
     id::TenantId,
@@ -35,7 +35,7 @@ fn sql_and_the_naive_evaluator_select_the_same_records() {
             for (pairs_given, kind, order, view) in questions {
                 let query = ListQuery::parse(kind, &pairs_given, &Zone::default())
                     .map_err(|error| TestCaseError::fail(error.to_string()))?;
-                let query = ListQuery { order, page: Page::new(1, 2_000).unwrap(), ..query };
+                let query = ListQuery { order, page: PageRequest::new(1, 2_000).unwrap(), ..query };
                 let expected = naive_list(&records, &query, tenant, &view);
                 let statement = list(&query, tenant, &view);
                 let listed = read_list(&database.run(&statement)).unwrap();
@@ -64,11 +64,12 @@ fn pages_never_repeat_and_never_skip() {
                 // Half of the questions go to the whole tenant: the longest lists.
                 let pairs = if size % 2 == 0 { pairs } else { Vec::new() };
                 let query = ListQuery::parse(kind, &pairs, &Zone::default()).unwrap();
-                let whole = ListQuery { order, page: Page::new(1, 2_000).unwrap(), ..query.clone() };
+                let whole = ListQuery { order, page: PageRequest::new(1, 2_000).unwrap(), ..query.clone() };
                 let expected = naive_list(&records, &whole, tenant, &view);
                 let mut seen = Vec::new();
                 for number in 1.. {
-                    let page = ListQuery { order, page: Page::new(number, size).unwrap(), ..query.clone() };
+                    let page =
+                        ListQuery { order, page: PageRequest::new(number, size).unwrap(), ..query.clone() };
                     let listed = read_list(&database.run(&list(&page, tenant, &view))).unwrap();
                     prop_assert_eq!(listed.total, expected.total);
                     if listed.records.is_empty() {

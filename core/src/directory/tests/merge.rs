@@ -14,7 +14,7 @@ use crate::{
     directory::{
         filter::Kind,
         page::{Ask, Limits, Merge, MergeError, Step},
-        query::{Direction, ListQuery, Listed, Order, OrderBy, Page},
+        query::{Direction, ListQuery, Listed, Order, OrderBy, PageRequest},
         record::Record,
         view::View,
         zone::Zone,
@@ -67,7 +67,7 @@ fn a_page_of_many_shards_is_the_page_of_one_list() {
             for ((pairs, kind, order, view), (offset, size, filtered)) in questions {
                 let pairs = if filtered { pairs } else { Vec::new() };
                 let query = ListQuery::parse(kind, &pairs, &Zone::default()).unwrap();
-                let page = Page::new(offset / size + 1, size).unwrap();
+                let page = PageRequest::new(offset / size + 1, size).unwrap();
                 let query = ListQuery { order, page, ..query };
                 let expected = naive_list(&records, &query, TENANT, &view);
                 let merge = Merge::with_limits(query.clone(), TENANT, view, count, limits);
@@ -104,7 +104,7 @@ fn a_deep_page_asks_no_shard_for_more_than_its_size_and_a_thousand_keys() {
                 for (number, size) in
                     [(1, 2_000), (101, 10), (700, 20), (11, 1_900), (2_400, 10), (2_401, 10)]
                 {
-                    let page = Page::new(number, size).unwrap();
+                    let page = PageRequest::new(number, size).unwrap();
                     let query = ListQuery { order: Order { by, direction }, page, ..ListQuery::default() };
                     let expected = naive_list(&records, &query, TENANT, &view);
                     let merge = Merge::new(query, TENANT, view.clone(), shards);
@@ -124,7 +124,7 @@ fn records_of_two_shards_with_one_id_stand_side_by_side() {
     let limits = Limits { slack: 1, direct: 0, samples: 2 };
     let mut seen = Vec::new();
     for number in 1..=6 {
-        let query = ListQuery { page: Page::new(number, 2).unwrap(), ..ListQuery::default() };
+        let query = ListQuery { page: PageRequest::new(number, 2).unwrap(), ..ListQuery::default() };
         let view = View::at(Timestamp::default());
         let (listed, _, _) = merged(Merge::with_limits(query, TENANT, view, 4, limits), &shards);
         assert_eq!(listed.total, 12);
@@ -154,7 +154,7 @@ fn data_that_moves_between_rounds_does_not_keep_the_merge_going() {
     let empty: Vec<_> = (0..2).map(|_| Database::new()).collect();
     let limits = Limits { slack: 2, direct: 0, samples: 3 };
     for change in 0..8 {
-        let query = ListQuery { page: Page::new(30, 10).unwrap(), ..ListQuery::default() };
+        let query = ListQuery { page: PageRequest::new(30, 10).unwrap(), ..ListQuery::default() };
         let mut merge = Merge::with_limits(query, TENANT, View::at(Timestamp::default()), 2, limits);
         let mut answers = Vec::new();
         let mut rounds = 0;

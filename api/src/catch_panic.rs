@@ -7,12 +7,12 @@ use rollcall_core::message_center::MessageCenterError;
 use crate::{Backend, cors, message_center, openim};
 
 /// What has to be kept of a request, since a handler takes the rest with it.
-pub struct Asked {
+pub struct PanicContext {
     uri: Uri,
     headers: HeaderMap,
 }
 
-impl Asked {
+impl PanicContext {
     /// Of a request that is about to be handled.
     pub fn of<T>(request: &Request<T>) -> Self {
         let (uri, mut headers) = (request.uri().clone(), HeaderMap::new());
@@ -27,7 +27,7 @@ impl Asked {
     }
 
     /// 500 in the words of the family that the path belongs to, and nothing of the reason.
-    pub fn broken<B: Backend>(self, backend: &B) -> Response {
+    pub fn answer<B: Backend>(self, backend: &B) -> Response {
         let mut response = if message_center::answers(&self.uri) {
             message_center::refuse(backend, &self.headers, &MessageCenterError::Internal)
         } else {
@@ -35,7 +35,7 @@ impl Asked {
             openim::render(backend, axum::response::IntoResponse::into_response(error))
         };
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        cors::open(&self.uri, &self.headers, response.headers_mut());
+        cors::allow(&self.uri, &self.headers, response.headers_mut());
         response
     }
 }
