@@ -1,4 +1,4 @@
-//! Where a bearer token stands, and whether the configuration knows it.
+//! The bearer token of a request, and the tokens of the configuration.
 
 use super::MessageCenterError;
 use crate::{
@@ -7,13 +7,13 @@ use crate::{
     token::TokenHash,
 };
 
-/// A longer text is no token of anybody's.
+/// The longest bearer token, in bytes.
 const TOKEN_BYTES: usize = 8192;
 
-/// The token of a request: from the header `Authorization`, or, where `in_query` may hold one, from there.
+/// The token of a request: from the header `Authorization`, or from `in_query` where the route allows one there.
 ///
 /// # Errors
-/// None at all, one that does not read as a bearer's, or one in each place.
+/// No token, a malformed one, or one in each place.
 pub fn token_of(
     authorization: Option<&str>,
     in_query: Option<&str>,
@@ -32,7 +32,7 @@ pub fn token_of(
             token.trim()
         }
     };
-    // RFC 6750's own alphabet; what has other characters was never a token.
+    // The alphabet of RFC 6750: no issuer makes tokens of other characters.
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if token.is_empty() || token.len() > TOKEN_BYTES || !token.bytes().all(known) {
         return Err(MessageCenterError::InvalidToken);
@@ -40,7 +40,7 @@ pub fn token_of(
     Ok(Secret::from(token))
 }
 
-/// The configuration's entry of this token. Every entry is looked at, in a time that does not tell which it was.
+/// The configuration's entry of this token. Every entry is compared, so that the time does not tell which one matched.
 pub fn static_token<'a>(settings: &'a Settings, token: &Secret<String>) -> Option<&'a StaticToken> {
     let hash = TokenHash::of(token.expose());
     settings

@@ -8,36 +8,36 @@ pub enum MessageCenterError {
     /// A list's query string broke a rule.
     #[error(transparent)]
     Query(#[from] QueryError),
-    /// A member of a body broke a rule; the constraint's own words.
+    /// A member of a body broke a rule; the text of the constraint.
     #[error("{0}")]
     Invalid(String),
-    /// The body is not of the form that the route takes, or too large.
+    /// The body does not have the route's form, or is too large.
     #[error("Parameter parsing failed")]
     Unparsable {
-        /// Whether it is above the limit.
+        /// Whether it exceeds the limit.
         too_large: bool,
     },
-    /// The path holds no user number.
+    /// A parameter of the path or a header is not a number.
     #[error("Parameter parsing failed, field {field}, rejected {rejected}")]
     Binding {
         /// The parameter.
         field: &'static str,
-        /// What was given.
+        /// The rejected text.
         rejected: String,
     },
-    /// An order to everybody that names nobody.
+    /// A broadcast order without ids.
     #[error("Query field objectIds is empty")]
     NobodyNamed,
-    /// A token in the header and another in the query.
+    /// One token in the header and another in the query.
     #[error("The token must stand in one place")]
     TwoTokens,
     /// No token.
     #[error("Unauthorized access")]
     Unauthorized,
-    /// A token that is not good, or not any more.
+    /// An invalid, expired or revoked token.
     #[error("Unauthorized access")]
     InvalidToken,
-    /// A good token that may not do this.
+    /// A good token without the permission.
     #[error("Insufficient permissions, access is forbidden")]
     Forbidden,
     /// Only the operator's client may name another tenant.
@@ -62,13 +62,13 @@ pub enum MessageCenterError {
         /// What the route has.
         supported: &'static str,
     },
-    /// A body that is not JSON by its own account.
+    /// A body of another media type than JSON.
     #[error("Not supported http media type {0}")]
     MediaType(String),
-    /// Something of ours failed, or a user could not be asked.
+    /// An internal error, or a user could not be asked.
     #[error("Unknown exceptions, please contact us")]
     Internal,
-    /// The issuer of tokens is down, or refuses our own credentials.
+    /// The token issuer is down, or rejects our own credentials.
     #[error("The issuer of tokens cannot be asked")]
     IssuerDown,
 }
@@ -94,12 +94,12 @@ impl MessageCenterError {
         }
     }
 
-    /// `code` of the envelope: whose fault it is.
+    /// `code` of the envelope: `E0` for the caller's errors, `E2` for the server's.
     pub const fn code(&self) -> &'static str {
         if self.status() < 500 { "E0" } else { "E2" }
     }
 
-    /// `ext.eKey`, the stable machine word.
+    /// `ext.eKey`: the stable key of the error for programs.
     pub const fn key(&self) -> &'static str {
         match self {
             Self::Query(error) => error.key(),

@@ -1,4 +1,4 @@
-//! Whom an order takes offline (`docs/rules/message-center.md#force-off`).
+//! The body of a force-off order (`docs/rules/message-center.md#force-off`).
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -9,13 +9,13 @@ use crate::{
     sorted,
 };
 
-/// Ids in one order.
+/// The most ids in one order.
 pub const IDS_LIMIT: usize = 10_000;
 
-/// A kind of receivers, as the documents name them.
+/// The kind of receivers, as the documents name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Receivers {
-    /// Everybody of these tenants.
+    /// All users of these tenants.
     Tenant,
     /// Direct members of these departments.
     Dept,
@@ -23,16 +23,16 @@ pub enum Receivers {
     Group,
     /// These users.
     User,
-    /// Everybody of the caller's tenant.
+    /// All users of the caller's tenant.
     All,
 }
 
-/// What an order says, in a form that can be carried out.
+/// A parsed order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// What the ids are ids of.
+    /// The kind of the ids.
     pub receivers: Receivers,
-    /// Each once, in ascending order; empty only where nobody is meant, or everybody of a tenant.
+    /// Ascending, each once; empty only for [`Receivers::All`].
     pub ids: Vec<i64>,
 }
 
@@ -46,7 +46,7 @@ struct Body {
     ids: Option<Vec<Option<Integer>>>,
 }
 
-/// Every word of the enumeration; not all of them can be carried out.
+/// Every word of the documents' enumeration. Not all of them are supported.
 #[derive(Clone, Copy)]
 enum Word {
     Known(Receivers),
@@ -68,11 +68,11 @@ impl Receivers {
 }
 
 impl Order {
-    /// Reads the body of an order. `None` is an order to nobody, which succeeds. `members` says whether anything can
-    /// tell who belongs to a department or group.
+    /// Parses the body of an order. `None` is an order without receivers, which succeeds. `members` says whether the members
+    /// of departments and groups can be resolved.
     ///
     /// # Errors
-    /// The first rule that it broke.
+    /// The first rule that the body broke.
     pub fn parse(
         body: &[u8],
         settings: &MessageCenter,
@@ -109,7 +109,7 @@ impl Order {
         }
     }
 
-    /// Whether the order is about nobody but the caller.
+    /// Whether the caller is the order's only receiver.
     pub fn is_own(&self, caller: &Principal) -> bool {
         self.receivers == Receivers::User
             && caller.user.number().is_some_and(|own| self.ids.iter().all(|id| *id == own))

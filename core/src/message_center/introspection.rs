@@ -1,4 +1,4 @@
-//! What an issuer says of a token: RFC 7662 (`docs/rules/message-center.md#authentication`).
+//! Introspection answers of token issuers: RFC 7662 (`docs/rules/message-center.md#authentication`).
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long a token that its issuer does not know is remembered.
+/// How long an inactive answer is cached.
 pub const NEGATIVE_CACHE: Duration = Duration::from_secs(5);
 
 /// An issuer's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Introspected {
-    /// The token is good, and this is its holder.
+    /// The token is good; its holder.
     Active(Box<Principal>),
-    /// It is not, or its holder has no user's number and tenant.
+    /// The token is not good, or its holder has no user number or tenant.
     Inactive,
 }
 
 impl Introspected {
-    /// Until when the answer may be remembered: never beyond the token's own end.
+    /// The instant until which the answer may be cached: never beyond the token's expiry.
     pub fn keep_until(&self, now: Timestamp, at_most: Duration) -> Timestamp {
         match self {
             Self::Inactive => now + NEGATIVE_CACHE,
@@ -77,10 +77,10 @@ struct Holder {
     group_ids: Vec<i64>,
 }
 
-/// Reads the body of an issuer's answer.
+/// Parses the body of an issuer's answer.
 ///
 /// # Errors
-/// When it is no answer of RFC 7662; then the issuer is to be counted as down, and nobody as logged out.
+/// When it is no answer of RFC 7662. Then the issuer counts as down, and the token as unknown rather than invalid.
 pub fn read(body: &[u8], now: Timestamp) -> Result<Introspected, Unread> {
     let answer: Answer = json::object(body)?;
     let expires = answer.exp.map(Timestamp::from_secs);
@@ -126,7 +126,7 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D:
     Ok(Option::<Number>::deserialize(deserializer)?.and_then(whole))
 }
 
-/// An id as a float has lost digits, and would be somebody else's.
+/// An id written as a float may have lost digits, and would name another user.
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let exact = |number| if matches!(number, Number::Fraction(_)) { None } else { whole(number) };
     Ok(Option::<Number>::deserialize(deserializer)?.and_then(exact))

@@ -1,6 +1,6 @@
-//! The message center's own rules: who asks, what they may, what is refused and in which words.
+//! The message center's own rules: callers, permissions, orders and errors.
 //!
-//! What is asked of records stands in [`crate::directory`], what happens to users in [`crate::user`]. Rules:
+//! Questions about records are in [`crate::directory`], commands to users in [`crate::user`]. Rules:
 //! `docs/rules/message-center.md`.
 
 mod bearer;

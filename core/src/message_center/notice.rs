@@ -1,12 +1,12 @@
-//! What a console is told before it is closed (`docs/rules/message-center.md#socket`).
+//! The CLOSE message that consoles get before an order closes them (`docs/rules/message-center.md#socket`).
 
 use serde::Serialize;
 
 use super::{Principal, Receivers};
 
-/// Title and content of the message, and the reason of the close.
+/// The title and content of the message.
 const FORCED_OFFLINE: &str = "forced_offline";
-/// Ids that a message repeats of its order.
+/// The most ids of the order that a message repeats.
 const IDS: usize = 100;
 
 #[derive(Serialize)]
@@ -26,8 +26,8 @@ struct Message<'a> {
     send_date: &'a str,
 }
 
-/// The CLOSE message of an order by `caller`: `id` is a fresh UUID, `date` as dates are shown, `ids` what the receiver
-/// was named by. Of users that is the receiver alone, so that nobody learns who else was meant.
+/// The CLOSE message of an order by `caller`. `id` is a fresh UUID, `date` the formatted date, `ids` what the order named
+/// the receiver by. An order to users names the receiver alone, so that no receiver learns of the others.
 pub fn close_notice(
     id: &str,
     receivers: Receivers,

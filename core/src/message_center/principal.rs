@@ -1,4 +1,4 @@
-//! Who asks (`docs/rules/message-center.md#authentication`).
+//! The holder of a bearer token (`docs/rules/message-center.md#authentication`).
 
 use serde::{Deserialize, Serialize};
 
@@ -11,32 +11,32 @@ use crate::{
     user::Bearer,
 };
 
-/// The holder of a bearer token that its issuer calls good. Whether an order took it back is still to be asked.
+/// The holder of a bearer token that its issuer calls good. Orders that revoke it are checked separately.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
-    /// Whose token it is.
+    /// The user of the token.
     pub user: UserId,
     /// The login name.
     pub username: String,
-    /// The name that people read.
+    /// The display name.
     pub full_name: String,
-    /// Where the user is at home.
+    /// The tenant that the issuer names.
     pub tenant: TenantId,
     /// The client that the token was issued to.
     pub client: Option<String>,
     /// Whether the user administers its tenant.
     pub sys_admin: bool,
-    /// What else it may.
+    /// Further permissions.
     pub permissions: Vec<String>,
     /// Whether this is a personal access token.
     pub personal: bool,
-    /// A picture's address.
+    /// The address of a picture.
     pub avatar: Option<String>,
     /// The device that the token was issued to.
     pub device_id: Option<String>,
-    /// When the token was issued, where that is known; otherwise it counts as older than any order.
+    /// The instant of issue. A token without one counts as older than any cutoff.
     pub issued_at: Option<Timestamp>,
-    /// From this moment on it is expired.
+    /// The expiry: the token is invalid from this instant on.
     pub expires: Option<Timestamp>,
     /// Departments of the user.
     pub departments: Vec<i64>,
@@ -70,12 +70,12 @@ impl Principal {
         self.sys_admin && !self.personal
     }
 
-    /// What counts of the token when it is held against orders.
+    /// The properties of the token that decide whether a cutoff covers it.
     pub fn bearer(&self) -> Bearer {
         Bearer { tenant: self.tenant, issued_at: self.issued_at, personal: self.personal }
     }
 
-    /// What a socket has to know of its holder, bounded: nobody asks a socket what its holder may do.
+    /// The principal of a socket, bounded in size: permissions are not checked on sockets.
     #[must_use]
     pub fn for_socket(mut self) -> Self {
         self.permissions = Vec::new();
@@ -84,10 +84,10 @@ impl Principal {
         self
     }
 
-    /// The tenant that the request is about. `named` is the header `XC-Opt-Tenant-Id`.
+    /// The tenant of the request. `named` is the header `XC-Opt-Tenant-Id`.
     ///
     /// # Errors
-    /// When a tenant is named that is not the holder's own, by anybody but the operator's client.
+    /// When a client other than the operator's names another tenant than the holder's own.
     pub fn operating_tenant(
         &self,
         named: Option<&str>,

@@ -1,17 +1,17 @@
-//! What a token says (`docs/rules/openim.md#claims`).
+//! The claims of a token (`docs/rules/openim.md#claims`).
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{TokenError, TokenHash, TokenText, Verified};
 use crate::{id::UserId, json::Number, platform::Platform, time::Timestamp};
 
-/// `iat` is written this much before the moment of issue, for verifiers whose clocks are behind.
+/// How far `iat` lies before the instant of issue, in seconds, for verifiers whose clocks are behind.
 const ISSUED_BEFORE_SECS: i64 = 5;
-/// `nbf` is written this much before `iat`.
+/// How far `nbf` lies before `iat`, in seconds.
 const NOT_BEFORE_SECS: i64 = 300;
-/// Seconds of a day, the unit of a token's lifetime.
+/// The seconds of a day, the unit of a token's lifetime.
 const DAY_SECS: i64 = 86_400;
-/// Clocks of issuer and verifier may differ by this much.
+/// The tolerated difference between the clocks of issuer and verifier, in seconds.
 const SKEW_SECS: i64 = 60;
 
 /// The claims, in the byte order of the documents' samples. Times are whole seconds since the epoch.
@@ -23,13 +23,13 @@ pub struct Claims {
     /// The platform's number, as the token spells it.
     #[serde(rename = "PlatformID", deserialize_with = "whole")]
     pub platform_id: i64,
-    /// From this second on the token is expired.
+    /// The expiry: the token is invalid from this second on.
     #[serde(deserialize_with = "whole")]
     pub exp: i64,
-    /// Before this second the token is not valid yet.
+    /// The first second at which the token is valid.
     #[serde(default, deserialize_with = "whole_if_any", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
-    /// When it says it was issued.
+    /// The claimed second of issue.
     #[serde(default, deserialize_with = "whole_if_any", skip_serializing_if = "Option::is_none")]
     pub iat: Option<i64>,
 }
@@ -37,8 +37,8 @@ pub struct Claims {
 impl Claims {
     /// The claims of a new token that lives `ttl_days`.
     ///
-    /// `nth` counts the tokens that this user and platform were already given in this second: it moves `iat` (and
-    /// with it `nbf`) back, so that no two of them are the same text.
+    /// `nth` counts the tokens already issued to this user and platform in this second. It moves `iat` (and with it
+    /// `nbf`) back, so that no two of them are the same text.
     pub fn new(user: &UserId, platform: Platform, now: Timestamp, ttl_days: u32, nth: u32) -> Self {
         let issued = now.secs() - ISSUED_BEFORE_SECS - i64::from(nth);
         Self {
@@ -50,7 +50,7 @@ impl Claims {
         }
     }
 
-    /// Whether their times hold, and what they say then of the token with this text.
+    /// Checks the times, and returns the token with this text if they hold.
     pub(super) fn judged(
         self,
         text: TokenText,

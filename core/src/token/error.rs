@@ -1,6 +1,6 @@
-//! Why a token is refused (`docs/rules/openim.md#verification`).
+//! Reasons to refuse a token (`docs/rules/openim.md#verification`).
 
-/// One row of the verification table each, in the order in which they are looked for.
+/// The rows of the verification table, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum TokenError {
     /// Not three parts of base64url, not JSON, or a claim is missing, doubled or of the wrong type.
@@ -21,7 +21,7 @@ pub enum TokenError {
     /// `iat` is further ahead than clocks differ.
     #[error("the token was issued in the future")]
     IssuedInFuture,
-    /// Taken back by a login or by an operator.
+    /// Revoked by a login or by an operator.
     #[error("the token was kicked")]
     Kicked,
     /// Signed with our key, but not in its user's token store.

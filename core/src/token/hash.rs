@@ -1,4 +1,4 @@
-//! The name under which a token is stored.
+//! The key under which a token is stored.
 
 use std::{fmt, str::FromStr};
 
@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::id::hex;
 
-/// SHA-256 of a token's text. Stores keep this and never the text.
+/// The SHA-256 of a token's text. Stores keep this and never the text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenHash([u8; 32]);
 
@@ -18,7 +18,7 @@ impl TokenHash {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
-    /// Whether both are the same, in a time that does not tell where they differ.
+    /// Compares in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }

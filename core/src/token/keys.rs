@@ -15,7 +15,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A longer text is no token of ours: userIDs are bounded, and so are the claims.
+/// The longest token of ours, in bytes: userIDs are bounded, and so are the claims.
 const TOKEN_BYTES: usize = 4096;
 
 /// The keys of HS256: one signs, all verify. The algorithm is the key's, never the token's.
@@ -30,13 +30,13 @@ pub struct Keys {
 pub struct Verified {
     /// The owner.
     pub user: UserId,
-    /// The platform it was issued for.
+    /// The platform that it was issued for.
     pub platform: Platform,
-    /// From this moment on it is expired.
+    /// The expiry: the token is invalid from this instant on.
     pub expires: Timestamp,
-    /// Its name in the store.
+    /// Its key in the store.
     pub hash: TokenHash,
-    /// Its text, to be shown to administrators while a connection uses it.
+    /// Its text, which administrators see while a connection uses it.
     #[serde(with = "secret::exposed")]
     pub text: TokenText,
 }
@@ -48,7 +48,7 @@ impl Keys {
         Self { signing: key(current), previous: previous.iter().map(key).collect() }
     }
 
-    /// The token with these claims, byte for byte as the documents' samples are made.
+    /// Signs the claims, byte for byte as in the documents' samples.
     ///
     /// # Errors
     /// Only if the claims could not be serialised.
@@ -57,7 +57,7 @@ impl Keys {
         Hs256.token(&header, &JwtClaims::new(claims), &self.signing).map(Secret::new)
     }
 
-    /// Judges everything about a token that needs no state.
+    /// Checks everything about a token that needs no state.
     ///
     /// # Errors
     /// The first row of the table that applies: form, algorithm, signature, then `exp`, `nbf`, `iat`.
@@ -65,7 +65,7 @@ impl Keys {
         self.read(text)?.judged(Secret::from(text), TokenHash::of(text), now)
     }
 
-    /// Form, algorithm and signature.
+    /// Checks form, algorithm and signature.
     pub(super) fn read(&self, text: &str) -> Result<Claims, TokenError> {
         if text.len() > TOKEN_BYTES {
             return Err(TokenError::Malformed);
@@ -76,8 +76,8 @@ impl Keys {
             ParseError::MalformedHeader(_) if is_object(header) => TokenError::Algorithm,
             _ => TokenError::Malformed,
         })?;
-        // Claims are read from the bytes, not through the library's own type: that one takes no float for a time
-        // and lets a claim stand twice.
+        // Claims are parsed from the bytes and not through the library's own type, which rejects a float as a time and
+        // accepts a claim twice.
         let claims: Claims = decode(payload)
             .and_then(|bytes| crate::json::object(&bytes).ok())
             .ok_or(TokenError::Malformed)?;
@@ -107,7 +107,7 @@ fn decode(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }
 
-/// Whether a header that the library refused is JSON at least: then it is its `alg` that is missing.
+/// Whether a header that the library rejected is a JSON object: then only its `alg` is missing.
 fn is_object(part: &str) -> bool {
     decode(part).is_some_and(|bytes| crate::json::Tree::object(&bytes).is_ok())
 }

@@ -1,4 +1,4 @@
-//! Durable facts, and the SQL that writes them.
+//! Durable facts and the SQL that writes them.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,41 +19,41 @@ use crate::{
 pub enum Change {
     /// The user's own row is this from now on.
     Profile(Profile),
-    /// Its issuer said that the user is of this tenant.
+    /// The user's tenant, as its issuer named it.
     Tenant(TenantId),
-    /// Opaque tokens that were issued by then are dead.
+    /// The user's own cutoff for opaque tokens. A stored later one stays.
     Revoked {
-        /// When.
+        /// Opaque tokens issued at or before this instant are revoked.
         at: Timestamp,
     },
-    /// Opaque tokens of these tenants that were issued by then are dead.
+    /// The cutoffs for opaque tokens of a user whose tenant is unknown, by tenant.
     RevokedIn(Vec<(TenantId, Timestamp)>),
-    /// Opaque tokens are good again, whatever orders there were by then.
+    /// Every cutoff for opaque tokens by this instant is lifted.
     Unlocked {
-        /// When.
+        /// The instant of the unlock.
         at: Timestamp,
     },
-    /// A token exists; expired ones may be forgotten.
+    /// A token was issued. Rows of expired tokens are deleted with it.
     TokenIssued(TokenRow),
-    /// Tokens are dead, whatever they were before.
+    /// Tokens are kicked, whatever their state was.
     TokensKicked(TokenSet),
-    /// Tokens that were issued by then are dead.
+    /// Tokens issued at or before an instant are kicked.
     TokensOutdated {
-        /// When.
+        /// The instant.
         by: Timestamp,
     },
     /// A connection opened.
     RecordOpened(Box<Record>),
     /// A connection ended. Ends are final: only the first counts.
     RecordEnded {
-        /// Whose end.
+        /// The connection's record.
         record: RecordId,
-        /// When.
+        /// The instant of the end.
         at: Timestamp,
     },
-    /// A connection ended, and the directory is to hear of it later.
+    /// A connection ended, and its end is held back for the grace period.
     EndHeld(HeldEnd),
-    /// No held end is waiting any more.
+    /// Every held end is released.
     HeldReleased,
     /// A connection follows these users, with these registrations from now on.
     Subscribed {
@@ -106,12 +106,12 @@ pub fn release_all_held() -> [Statement; 2] {
 const HASHES: usize = 90;
 
 impl Change {
-    /// Whether it comes to the same when others of the user were written before it that were decided later.
+    /// Whether this change commutes with later changes that were committed first.
     pub fn may_come_late(&self) -> bool {
         matches!(self, Self::TokensOutdated { .. } | Self::RecordEnded { .. })
     }
 
-    /// The statements that make it durable, to be run in order.
+    /// The statements that make the change durable, to be run in order.
     pub fn statements(&self, user: &UserId) -> Vec<Statement> {
         let id = || Value::from(user.as_str());
         match self {

@@ -1,4 +1,4 @@
-//! A socket is gone; a moment has come.
+//! Natural ends of connections, and the tick.
 
 use super::{Action, Change, Connection, Console, Loaded, Outcome, Reply, Rules, User};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl User {
-    /// Ends one connection's own record and no other's. Said again, it does nothing.
+    /// Ends one connection's own record and no other's. A second call does nothing.
     pub(super) fn close(&self, connection: ConnId, rules: &Rules, at: Moment) -> Outcome {
         let leaving = self.connection(connection).map(Connection::leaving);
         match leaving.or_else(|| self.console(connection).map(Console::leaving)) {
@@ -16,9 +16,10 @@ impl User {
         }
     }
 
-    /// Ends consoles whose tokens have expired, and publishes the ends whose grace is over.
+    /// Ends consoles whose tokens have expired, releases ends whose grace period is over, and reports pending work.
     pub(super) fn tick(&self, loaded: &Loaded, at: Moment) -> Outcome {
         let (mut changes, mut actions, expiry) = self.expire_consoles(at.now);
+        // Held ends are released together: a user comes back as a whole, and the last of them decides whether it did.
         let held = loaded.held.iter().map(|held| held.until).max().filter(|until| *until > at.now);
         if held.is_none() {
             changes.extend(release(loaded));
@@ -33,7 +34,7 @@ impl User {
     }
 }
 
-/// The held ends, to be shown from now on with their true dates.
+/// Releases the held ends with their true dates.
 pub(super) fn release(loaded: &Loaded) -> Vec<Change> {
     let ended = |(record, at): (_, Timestamp)| Change::RecordEnded { record, at };
     let mut changes: Vec<Change> =

@@ -1,4 +1,4 @@
-//! What can happen to a user.
+//! Commands: everything that can happen to a user.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,21 +13,21 @@ use crate::{
     token::{TokenHash, Verified},
 };
 
-/// Everything that happens to a user is one of these. What a Worker gives to an object crosses the wire between them; the
-/// rest happens inside the object and has no form on the wire.
+/// A command to a user. Commands from a Worker cross the wire to the user's object; the others arise inside the object and
+/// have no form on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// Make a token. Answered with [`super::Reply::Issued`].
+    /// Issue a token. Answered with [`super::Reply::Issued`].
     IssueToken {
-        /// For which platform.
+        /// The platform of the token.
         platform: Platform,
     },
     /// Asks for the status of a token whose signature and times hold. Answered with [`super::Reply::TokenStatus`].
     VerifyToken {
-        /// Which.
+        /// The presented token.
         token: TokenHash,
     },
-    /// A client wants to connect. Answered with [`super::Reply::Opened`].
+    /// A gateway client wants to connect. Answered with [`super::Reply::Opened`].
     #[serde(skip)]
     Open(Box<Opening>),
     /// A console wants to connect. Answered with [`super::Reply::Opened`].
@@ -35,18 +35,18 @@ pub enum Command {
     OpenConsole(Box<ConsoleOpening>),
     /// Asks whether an order revoked this opaque token. Answered with [`super::Reply::TokenStatus`].
     VerifyBearer(Bearer),
-    /// Lift what an order left on opaque tokens. Answered with [`super::Reply::Unlocked`].
+    /// Lift the cutoffs on the user's opaque tokens. Answered with [`super::Reply::Unlocked`].
     Unlock,
     /// A socket has closed. Idempotent.
     #[serde(skip)]
     Close {
-        /// Which.
+        /// The closed connection or console.
         connection: ConnId,
     },
     /// An application went to the background, or came back.
     #[serde(skip)]
     SetBackground {
-        /// On which connection.
+        /// The application's connection.
         connection: ConnId,
         /// The new flag.
         background: bool,
@@ -54,22 +54,22 @@ pub enum Command {
     /// A client sent a message.
     #[serde(skip)]
     Receive {
-        /// On which connection.
+        /// The sender's connection or console.
         connection: ConnId,
-        /// What it sent.
+        /// The whole message.
         message: Incoming,
     },
     /// A gateway client's message after [`super::User::decode`].
     #[serde(skip)]
     Decoded {
-        /// On which connection.
+        /// The sender's connection.
         connection: ConnId,
         /// The decoded message.
         message: ClientMessage,
     },
-    /// Who is there? Answered with [`super::Reply::Presence`], for status and token detail alike.
+    /// Asks for the live connections. Answered with [`super::Reply::Presence`], for status and token detail alike.
     Status,
-    /// Take logins back, now.
+    /// Revoke logins, now.
     ForceOff(ForceOff),
     /// The moment that an earlier outcome asked for has come.
     #[serde(skip)]
@@ -107,24 +107,24 @@ pub enum Command {
     WatchersNotified(WatcherReport),
 }
 
-/// A handshake whose token's signature and times hold.
+/// A gateway client's wish to connect. The signature and the times of its token hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
-    /// The name drawn for the connection.
+    /// The id drawn for the connection.
     pub connection: ConnId,
-    /// The token; its owner is the user that is asked.
+    /// The token; its owner is the user of the command.
     pub token: Verified,
-    /// Who and where the client says it is, to be held against the token.
+    /// The identity that the client claims, to be checked against the token.
     pub claimed: Claimed,
-    /// Whether it starts in the background.
+    /// Whether the application starts in the background.
     pub background: bool,
-    /// What it speaks.
+    /// The encoding of its messages.
     pub wire: Wire,
-    /// What the directory says of it.
+    /// What its record shows of it.
     pub client: Client,
 }
 
-/// Who a client says it is.
+/// The identity that a client claims.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimed {
     /// `sendID`.
@@ -133,38 +133,38 @@ pub struct Claimed {
     pub platform: Platform,
 }
 
-/// What is known of the machine at the other end.
+/// What is known of the client's machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Header `User-Agent`.
     pub user_agent: Option<String>,
     /// Header `XC-Auth-Device-Id` or parameter `deviceId`.
     pub device_id: Option<String>,
-    /// The peer, or what a trusted proxy said of it.
+    /// The peer's address, or the one that a trusted proxy forwarded.
     pub remote_address: Option<String>,
 }
 
-/// Whom a forced logout takes off.
+/// The logins that an order ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ForceOff {
     /// Every login on a platform.
     Platform(Platform),
-    /// One token and what lives on it.
+    /// One token and the connections that live on it.
     Token(TokenHash),
-    /// One connection, its token, and what else lives on that.
+    /// One connection, its token, and the other connections that live on that.
     Connection(ConnId),
     /// Everything of the user: every token and socket, and every opaque token that was issued by now.
     Everything {
-        /// The tenant that the order is about: a user of another one is left alone.
+        /// The tenant of the order: a user of another one stays.
         within: Option<TenantId>,
-        /// What sockets of the message center are told before they are closed.
+        /// The message that consoles get before they are closed.
         notice: Option<String>,
     },
     /// Ends the sockets that the tenant's cutoff covers: a delivery has come to this user.
     CutOff {
-        /// The tenant that the order is about: a user of another one is left alone, and never told its notice.
+        /// The tenant of the order: a user of another one stays, and never gets its notice.
         within: Option<TenantId>,
-        /// What sockets of the message center are told before they are closed.
+        /// The message that consoles get before they are closed.
         notice: String,
         /// Whether to store for good what the cutoff revoked, because a later one will exempt the user.
         settle: bool,
@@ -185,7 +185,7 @@ pub struct PendingRequest {
 }
 
 impl Claimed {
-    /// Holds the claim against the token.
+    /// Checks the claim against the token.
     ///
     /// # Errors
     /// The first of user and platform that differs.
@@ -201,8 +201,8 @@ impl Claimed {
 }
 
 impl Command {
-    /// Whose cutoff the command is held against: the tenant that the configuration names, else the one that the issuer of
-    /// the presented token tells, else the one that an issuer told last.
+    /// The tenant whose cutoff applies to the command: the configured one, else the one that the issuer of the presented
+    /// token names, else the one that an issuer named last.
     pub fn tenant(&self, user: &UserId, profile: &Profile, rules: &Rules) -> TenantId {
         let told = match self {
             Self::VerifyBearer(bearer) => Some(bearer.tenant),

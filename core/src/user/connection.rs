@@ -12,25 +12,25 @@ use crate::{
     token::{TokenText, Verified},
 };
 
-/// What is known of a live connection. On the edge this is the socket's attachment, so it stays small.
+/// A live connection. At the edge this is the socket's attachment, so it stays small.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
-    /// Its name on the wire.
+    /// The id on the wire.
     pub id: ConnId,
-    /// The login it lives on.
+    /// The token that the connection lives on.
     pub token: Verified,
-    /// Whether the application said it is in the background. Background is not offline.
+    /// Whether the application is in the background. Background is not offline.
     pub background: bool,
-    /// Its place among its user's connections: each is one more than the last that is live. Two may open within one
-    /// millisecond, so [`Self::opened_at`] cannot tell.
+    /// The order of opening among the user's connections: one more than the largest that is live. Two connections may
+    /// open within one millisecond, so [`Self::opened_at`] cannot tell.
     pub order: u64,
-    /// When it opened.
+    /// The instant of the opening.
     pub opened_at: Timestamp,
-    /// What it speaks.
+    /// The encoding of its messages.
     pub wire: Wire,
-    /// Its record in the directory, if its user has records.
+    /// The record in the directory, if the user has records.
     pub record: Option<RecordId>,
-    /// When sockets of this token were replaced by their own client's next one, of late; see
+    /// The recent instants at which a socket of this token was replaced by its own client's next one, see
     /// `docs/rules/openim.md#same-token`.
     pub replacements: Vec<Timestamp>,
 }
@@ -38,13 +38,13 @@ pub struct Connection {
 /// A connection as administrators see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
-    /// Its name.
+    /// The connection's id.
     pub connection: ConnId,
-    /// Its platform.
+    /// The platform of its token.
     pub platform: Platform,
     /// Whether the application is in the background.
     pub background: bool,
-    /// The token it was opened with.
+    /// The token that it was opened with.
     #[serde(with = "secret::exposed")]
     pub token: TokenText,
 }

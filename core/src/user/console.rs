@@ -1,7 +1,7 @@
 //! Sockets of the message center (`docs/rules/message-center.md#socket`).
 //!
-//! They count as connections of their user and have records; OpenIM's status, policies and kicks do not know them. What
-//! they speak is plain text, or STOMP ([`crate::stomp`]).
+//! Consoles count as connections of their user and have records; OpenIM's status, policies and kicks leave them out. They
+//! speak plain text, or STOMP ([`crate::stomp`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -18,30 +18,30 @@ use crate::{
     time::{Moment, Timestamp},
 };
 
-/// One live socket of the message center. On the edge this is the socket's attachment.
+/// A live socket of the message center. At the edge this is the socket's attachment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Console {
-    /// Its name.
+    /// The console's id.
     pub id: ConnId,
-    /// When it opened.
+    /// The instant of the opening.
     pub opened_at: Timestamp,
-    /// When its token expires, and it with it.
+    /// The expiry of its token, at which the console is closed.
     pub expires: Option<Timestamp>,
-    /// Its record in the directory, if its user has records.
+    /// The record in the directory, if the user has records.
     pub record: Option<RecordId>,
     /// Its STOMP session; none where it speaks plain text.
     #[serde(default, rename = "talk")]
     pub session: Option<Box<Session>>,
 }
 
-/// A console wants to connect; its token is good as far as its issuer knows.
+/// A console's wish to connect. Its issuer calls the token good; orders are not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsoleOpening {
-    /// The name drawn for the connection.
+    /// The id drawn for the console.
     pub connection: ConnId,
-    /// Who connects.
+    /// The holder of the token.
     pub principal: Principal,
-    /// What the directory says of it.
+    /// What its record shows of it.
     pub client: Client,
     /// Its new STOMP session; none where it speaks plain text.
     #[serde(default)]

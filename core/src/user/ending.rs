@@ -1,4 +1,4 @@
-//! How connections end, whatever ends them.
+//! The end of connections, whatever its cause.
 
 use super::{Action, Change, Connection, HeldEnd, Outcome, Reply, Rules, User};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A connection that is about to end, of whichever kind.
+/// A connection or console that is about to end.
 #[derive(Clone, Copy)]
 pub(super) struct Leaving {
     pub(super) id: ConnId,
@@ -15,7 +15,7 @@ pub(super) struct Leaving {
 }
 
 impl User {
-    /// What it takes to end `leaving` at once: their records end now, they leave the live set.
+    /// The changes and actions that end `leaving` at once: their records end now, and they leave the live set.
     pub(super) fn end(&self, leaving: &[Leaving], now: Timestamp) -> (Vec<Change>, Vec<Action>) {
         let changes = leaving
             .iter()
@@ -27,8 +27,8 @@ impl User {
         (changes, actions)
     }
 
-    /// A connection that ends by itself. The end of a user's last one is held back from the directory for the grace
-    /// period (`docs/rules/users.md#grace`).
+    /// The end of a connection by itself. The end of a user's last connection is held back from the directory for the
+    /// grace period (`docs/rules/users.md#grace`).
     pub(super) fn end_naturally(&self, leaving: Leaving, rules: &Rules, now: Timestamp) -> Outcome {
         let (mut changes, mut actions) = self.end(&[leaving], now);
         let ids =

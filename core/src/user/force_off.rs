@@ -1,7 +1,7 @@
-//! Taking logins back (`docs/rules/openim.md#force-logout`): the tokens are dead before any socket hears of it.
+//! Revoking logins (`docs/rules/openim.md#force-logout`). The tokens are dead before any socket gets its frame.
 //!
-//! The directory is told whatever was found: an earlier order may have failed to tell it and answered so, and repeating
-//! that one has to make up for it.
+//! Every order publishes to the directory, even if it ended nothing: an earlier order may have failed there and answered
+//! an error, and its repetition has to make up for that.
 
 use super::{
     Action, Change, Connection, Console, ForceOff, Loaded, Outcome, Reply, Rules, User,
@@ -15,15 +15,15 @@ use crate::{
     token::store::TokenSet,
 };
 
-/// Tenants whose orders are kept of a user that nobody has seen.
+/// The most tenants whose cutoffs are stored for a user of unknown tenant.
 const UNSEEN_ORDERS: usize = 8;
 
-/// Whom and what an order reaches.
+/// What an order ends.
 struct Reach<'a> {
     connections: Vec<&'a Connection>,
     consoles: Vec<&'a Console>,
     notice: Option<&'a str>,
-    /// What is written down beside the ends.
+    /// Changes beside the ends of records.
     changes: Vec<Change>,
     ended_at: Timestamp,
 }
@@ -39,21 +39,22 @@ impl User {
         let leaving: Vec<Leaving> = connections.chain(consoles).collect();
         let (ends, mut actions) = self.end(&leaving, reach.ended_at);
         let mut changes = reach.changes;
-        // A forced logout never waits for the grace period, not even for an end that came before it.
+        // A force-off never waits for the grace period: earlier held ends are released with it.
         changes.extend(release(loaded));
         changes.extend(ends);
+        // The directory is awaited before any frame: a client that has read its frame may ask for a list at once.
         actions.extend(self.awaited_publication());
         actions.extend(reach.connections.into_iter().flat_map(kick));
         actions.extend(reach.consoles.into_iter().flat_map(|console| console.force_offline(reach.notice)));
         Outcome { changes, actions, ..Outcome::of(Reply::Done) }
     }
 
-    /// Only users whose name is a number have records.
+    /// Only users with a number have records to publish.
     fn awaited_publication(&self) -> Option<Action> {
         self.id.number().map(|_| Action::Publish { awaited: true })
     }
 
-    /// `None` when what was named is not there.
+    /// `None` when the order ends nothing here.
     fn reach<'a>(
         &'a self,
         what: &'a ForceOff,
@@ -88,7 +89,7 @@ impl User {
         }
     }
 
-    /// These tokens, and the connections that live on them. Consoles live on no token of ours.
+    /// Kicks these tokens, and the connections that live on them. Consoles live on no token of ours.
     fn reach_tokens(&self, dead: TokenSet, now: Timestamp) -> Reach<'_> {
         let lives_on_it =
             |connection: &&Connection| dead.contains(&connection.token.hash, connection.token.platform);
@@ -101,12 +102,13 @@ impl User {
         }
     }
 
-    /// The connection's token dies with it, or its client would be back at once.
+    /// Kicks a connection with its token: with a valid token its client would reconnect at once.
     fn reach_connection(&self, id: ConnId, now: Timestamp) -> Option<Reach<'_>> {
         self.connection(id).map(|found| self.reach_tokens(TokenSet::These(vec![found.token.hash]), now))
     }
 
-    /// Nobody said yet of which tenant the user is: it may be of this one, and come with a token from before the order.
+    /// Stores the cutoff of a tenant for a user of unknown tenant: the user may turn out to be of this one, and connect
+    /// with a token from before the order.
     fn reach_unseen(
         &self,
         tenant: TenantId,
@@ -130,7 +132,7 @@ impl User {
         })
     }
 
-    /// What the tenant's cutoff covers; it ended when the cutoff was set.
+    /// Ends what the tenant's cutoff covers, with the cutoff's instant as the end date: every reader shows that already.
     fn reach_cut_off<'a>(
         &'a self,
         notice: &'a str,

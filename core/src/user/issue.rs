@@ -28,7 +28,7 @@ impl User {
             expires: Timestamp::from_secs(claims.exp),
             state: TokenState::Valid,
         };
-        // Tokens that the tenant's cutoff covers are dead already and take nobody's place.
+        // Tokens that the tenant's cutoff covers are dead already and do not count for the policy.
         let valid: Vec<TokenRow> = loaded
             .valid
             .iter()

@@ -1,6 +1,6 @@
-//! What a command needs from the user's store, and how it is read.
+//! The state that a command loads from the user's store.
 //!
-//! A command loads the little that it looks at: never all tombstones, never all administrators' tokens.
+//! A command loads only what it reads: never all kicked tokens, never all administrators' tokens.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Which parts a command looks at.
+/// The parts of the state that a command reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The user's own row.
@@ -32,9 +32,9 @@ pub struct Needs {
     pub valid_tokens: bool,
     /// The row of one token, whatever its state.
     pub presented: Option<TokenHash>,
-    /// Ends that the directory does not show yet.
+    /// Held ends.
     pub held: bool,
-    /// The tenant's cutoff. Which tenant, the profile says; where no tenant has a cutoff, neither is needed.
+    /// The tenant's cutoff. The profile holds the tenant; where no tenant has a cutoff, neither has to be loaded.
     pub cutoff: bool,
     /// The subscription state, whether the user has watchers, and whether it follows other users.
     pub subscription_state: bool,
@@ -50,18 +50,18 @@ pub struct Needs {
     pub watchers: bool,
 }
 
-/// What was loaded.
+/// The loaded state. Parts that [`Needs`] did not name keep their defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// The user's own row, or what an unknown user starts with.
+    /// The user's own row, or the default of an unknown user.
     pub profile: Profile,
     /// Valid, unexpired tokens of platforms that a login policy counts.
     pub valid: Vec<TokenRow>,
     /// The presented token's row.
     pub presented: Option<TokenRow>,
-    /// Ends that the directory does not show yet.
+    /// Held ends.
     pub held: Vec<HeldEnd>,
-    /// The order in force for the tenant that the command is held against, see [`super::Command::tenant`].
+    /// The cutoff of the command's tenant, see [`super::Command::tenant`].
     pub cutoff: Option<Cutoff>,
     /// Whether the user has watchers.
     pub is_watched: bool,
@@ -84,17 +84,17 @@ pub struct Loaded {
 /// A user's own row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// What introspection last said; the configuration goes first.
+    /// The tenant that introspection named last. A configured tenant wins over it.
     pub tenant: Option<TenantId>,
-    /// The order of the last token issued.
+    /// The [`TokenRow::order`] of the last token issued.
     pub last_order: i64,
-    /// Keeps the texts of tokens apart.
+    /// The count of tokens issued in this second, which keeps their texts apart.
     pub issue_clock: IssueClock,
-    /// Opaque tokens that were issued by then are dead.
+    /// The user's own cutoff: opaque tokens issued at or before it are revoked.
     pub revoked_at: Option<Timestamp>,
-    /// Cutoffs of the tenant set by then do not count for opaque tokens.
+    /// The last unlock: cutoffs of the tenant at or before it do not count for opaque tokens.
     pub unlocked_at: Option<Timestamp>,
-    /// Orders by tenants of which the user may be, given before anybody said of which it is.
+    /// Cutoffs by tenant, set while the user's own tenant was unknown.
     pub revoked_in: Vec<(TenantId, Timestamp)>,
 }
 
@@ -102,11 +102,11 @@ pub struct Profile {
 /// (`docs/rules/users.md#grace`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldEnd {
-    /// Whose end.
+    /// The connection's record.
     pub record: RecordId,
-    /// When it really ended.
+    /// The true instant of the end.
     pub ended_at: Timestamp,
-    /// When the directory is told, unless the user comes back first.
+    /// The end of the grace period. A connection that opens before it releases the end.
     pub until: Timestamp,
 }
 
@@ -135,7 +135,7 @@ pub enum Part {
     Watchers,
 }
 
-/// A row that does not read as what was written. The store was damaged or written by something else.
+/// A stored row does not have the form that it was written in. The store was damaged, or written by another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a stored {0:?} row does not read as one")]
 pub struct LoadError(Part);
@@ -197,7 +197,7 @@ impl Needs {
 }
 
 impl Loaded {
-    /// Takes in the rows of one query.
+    /// Takes the rows of one query.
     ///
     /// # Errors
     /// When a row is not of the form that [`super::Change`] writes.

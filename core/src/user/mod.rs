@@ -1,9 +1,12 @@
 //! The user: the unit of truth.
 //!
-//! Everything that happens to a user is a [`Command`]. [`User::apply`] looks at what is live, at what was
-//! [`Loaded`] for the command and at the [`Moment`], changes nothing, and says what follows: an [`Outcome`].
-//! The adapter commits its changes, then carries out its actions in order, then gives the reply. Rules:
-//! `docs/rules/users.md`.
+//! Everything that happens to a user is a [`Command`]. [`User::apply`] takes the live set, what was [`Loaded`] for the
+//! command and the [`Moment`], changes nothing, and returns an [`Outcome`]. The adapter commits its changes, then carries
+//! out its actions in order, then gives the reply. Rules: `docs/rules/users.md`.
+//!
+//! That order is the promise of the product. A change that is not committed must not be visible in any action; an action
+//! that is visible to readers (out of the live set, into the directory) comes before the frame and the close; the reply
+//! comes last. So after the reply to a force-off no reader shows the connection, and a crash in between loses frames only.
 
 mod change;
 mod client_message;
@@ -45,7 +48,7 @@ use crate::{
     time::Moment,
 };
 
-/// The live part of a user: what exists only while it has sockets.
+/// The live part of a user: the state that exists only while it has sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     id: UserId,
@@ -70,7 +73,7 @@ impl User {
         self
     }
 
-    /// Whose this is.
+    /// The user's id.
     pub fn id(&self) -> &UserId {
         &self.id
     }
@@ -95,7 +98,7 @@ impl User {
         self.connection(id).is_some() || self.console(id).is_some()
     }
 
-    /// What `command` leads to. Pure: the same arguments give the same outcome, and nothing is changed.
+    /// The outcome of `command`. Pure: the same arguments give the same outcome, and nothing is changed.
     ///
     /// `loaded` must hold what [`Command::needs`] names.
     pub fn apply(&self, command: &Command, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
@@ -139,7 +142,7 @@ impl User {
         }
     }
 
-    /// Carries over what an outcome does to the live set. Call it once its changes are durable.
+    /// Applies an action to the live set. Call it once the outcome's changes are durable, before the action's own effect.
     pub fn settle(&mut self, action: &Action) {
         match action {
             Action::Admit(connection) => {

@@ -14,8 +14,8 @@ use crate::{
     time::{Moment, Timestamp},
 };
 
-/// Replacements of one token beyond this many within [`REPLACEMENT_SPAN`] mean two live clients, not one that
-/// reconnects: then both are kept.
+/// More replacements of one token than this within [`REPLACEMENT_SPAN`] mean two live clients and not one that reconnects:
+/// then both are kept.
 const REPLACEMENTS: usize = 5;
 const REPLACEMENT_SPAN: Duration = Duration::from_secs(60);
 
@@ -57,6 +57,9 @@ impl User {
             replacements,
         };
         let ending: Vec<Leaving> = leaving.iter().map(|other| other.leaving()).collect();
+        // Readers never see the excluded connections beside the new one: they are retired first, the new one is admitted
+        // next, and frames and closes come last, after the directory was published to. Tokens are kicked in the same commit,
+        // so that no excluded client can reconnect in between.
         let (ends, mut actions) = self.end(&ending, at.now);
         let mut changes: Vec<Change> = verdict.tokens.iter().cloned().map(Change::TokensKicked).collect();
         changes.extend(release(loaded));
@@ -77,7 +80,7 @@ impl User {
         Ok(Outcome { changes, actions, ..Outcome::of(Reply::Opened(Ok(()))) })
     }
 
-    /// Who has to go, and how often sockets of this token were replaced of late, this time included.
+    /// The policy's verdict, and the recent replacements of this token, this one included.
     fn judge(&self, opening: &Opening, rules: &Rules, now: Timestamp) -> (Verdict, Vec<Timestamp>) {
         let candidates: Vec<Candidate> = self
             .connections
@@ -90,7 +93,7 @@ impl User {
             .collect();
         let mut verdict =
             policy::at_connect(rules.policy, &candidates, opening.token.platform, opening.token.hash);
-        // Sockets of a token that were both kept know the same replacements.
+        // Sockets of one token that were both kept hold the same list of replacements.
         let mut recent: Vec<Timestamp> = self
             .connections
             .iter()

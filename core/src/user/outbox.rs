@@ -1,8 +1,8 @@
-//! What the directory has not heard yet, where user and directory are different stores (the edge).
+//! Records that the directory has not acknowledged, where user and directory are different stores (the edge).
 //!
-//! A user's own table keeps the records of its live connections, and ended ones until the directory has them. No row
-//! is spent on the queue itself, since each is billed there: the column `published` holds the generation that the
-//! directory acknowledged. What it has not acknowledged is still to be published.
+//! A user's own table keeps the records of its live connections, and ended ones until the directory has them. The queue
+//! has no rows of its own, since each is billed there: the column `published` holds the generation that the directory
+//! acknowledged last, and a record with another generation is still to be published.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const BATCH: i64 = 200;
 /// The first pause after a failure, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
-/// The records that the directory has not heard of in their present form, oldest first; read by
+/// The records that the directory has not acknowledged in their present form, oldest first; read by
 /// [`crate::directory::query::read_records`].
 pub fn unpublished() -> Statement {
     Statement::new(
@@ -27,7 +27,7 @@ pub fn unpublished() -> Statement {
     )
 }
 
-/// The directory has this generation of the record. An ended record is forgotten with it.
+/// The directory acknowledged this generation of the record. An ended record is deleted with it.
 pub fn acknowledged(record: &Record) -> Statement {
     let sql = if record.offline_at.is_some() {
         "DELETE FROM record WHERE id = CAST(?1 AS INTEGER) AND generation = CAST(?2 AS INTEGER)"
@@ -37,7 +37,7 @@ pub fn acknowledged(record: &Record) -> Statement {
     Statement::new(sql, [Value::wide(record.id.number()), Value::wide(record.generation)])
 }
 
-/// The directory has another record of this id: ours gets a new one, wherever it stands.
+/// The directory has another record with this id: ours gets a new id in every table.
 pub fn renamed(old: RecordId, new: RecordId) -> [Statement; 2] {
     let ids = || [Value::wide(old.number()), Value::wide(new.number())];
     [
@@ -49,7 +49,7 @@ pub fn renamed(old: RecordId, new: RecordId) -> [Statement; 2] {
     ]
 }
 
-/// Records without an end, and without one that is held back: each must have a live connection.
+/// Records without an end, stored or held: each must have a live connection.
 pub fn open_records() -> Statement {
     Statement::new(
         "SELECT CAST(id AS TEXT) FROM record WHERE offline_at IS NULL AND id NOT IN (SELECT record FROM held_end)",
@@ -57,7 +57,7 @@ pub fn open_records() -> Statement {
     )
 }
 
-/// The ids in the rows of [`open_records`]; what does not read is left out.
+/// The ids in the rows of [`open_records`]; unreadable ones are left out.
 pub fn read_ids(rows: &[Vec<Value>]) -> Vec<RecordId> {
     rows.iter()
         .filter_map(|row| match row.as_slice() {
@@ -67,8 +67,8 @@ pub fn read_ids(rows: &[Vec<Value>]) -> Vec<RecordId> {
         .collect()
 }
 
-/// When to try again: the longer the oldest change has been waiting, the longer the next pause, so that the pauses
-/// double without anything to count them.
+/// When to try again. The next pause is as long as the oldest change has been waiting, so that pauses double without a
+/// stored counter.
 pub fn retry_at(oldest: &Record, now: Timestamp) -> Timestamp {
     let [first, longest] = PAUSES;
     let since = oldest.offline_at.unwrap_or(oldest.online_at);

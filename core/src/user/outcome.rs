@@ -1,4 +1,4 @@
-//! What a command leads to.
+//! Outcomes of commands.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,56 +16,56 @@ use crate::{
     token::{TokenError, TokenText},
 };
 
-/// What follows from a command, in this order: `changes` become durable together, `actions` are carried out one by
-/// one, `reply` is given. When the changes cannot be made durable, nothing of the rest happens.
+/// The outcome of a command, carried out in this order: `changes` become durable together, `actions` are carried out one
+/// by one, `reply` is given. When the commit fails, none of the rest happens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// The answer to whoever gave the command.
+    /// The answer to the command.
     pub reply: Reply,
     /// Facts to commit in one transaction.
     pub changes: Vec<Change>,
-    /// What follows once they are durable.
+    /// What the adapter does once they are durable, in order.
     pub actions: Vec<Action>,
-    /// When the user wants [`super::Command::Tick`]; an earlier wish stays.
+    /// When the user needs [`super::Command::Tick`]. An adapter keeps the earliest of several wishes.
     pub wake_at: Option<Timestamp>,
 }
 
-/// What an adapter does after the commit.
+/// An action of the adapter after the commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Take these out of the live set. From here on no reader sees them.
+    /// Take these connections and consoles out of the live set. From here on no reader shows them.
     Retire(Vec<ConnId>),
-    /// Put this one into the live set.
+    /// Put this connection into the live set.
     Admit(Box<Connection>),
-    /// Put this socket of the message center into the live set.
+    /// Put this console into the live set.
     AdmitConsole(Box<Console>),
-    /// This console's conversation has come to this.
+    /// Replace this console in the live set: its session has moved on.
     KeepConsole(Box<Console>),
     /// Keep a connection's background flag.
     SetBackground {
-        /// Which connection.
+        /// The connection.
         connection: ConnId,
         /// The new flag.
         background: bool,
     },
-    /// Tell the directory what became of the user's records: all that it has not heard, which may be nothing.
+    /// Publish the user's records to the directory: all that it has not acknowledged, which may be none.
     Publish {
-        /// True for a force-off, which always says this: when the directory cannot be told within 2 s, the answer is
-        /// an error although the kick stands. Opens and natural ends may arrive later.
+        /// True in every force-off: when the directory does not acknowledge within 2 s, the answer is an error although
+        /// the kick stands. Opens and natural ends may arrive later.
         awaited: bool,
     },
     /// Send a message.
     Send {
-        /// To which connection; it may have been retired by an action before this one.
+        /// The receiver, which an earlier action may have retired.
         connection: ConnId,
-        /// What.
+        /// The whole message.
         payload: Payload,
     },
-    /// Close a socket, after what was sent to it. A client that does not read is cut within a second.
+    /// Close a socket, after the messages that were sent to it. A client that does not read is cut off within a second.
     Close {
-        /// Which connection.
+        /// The socket's connection.
         connection: ConnId,
-        /// With which code and reason.
+        /// The code and reason.
         close: Close,
     },
     /// Give these users a [`super::Command::Watch`], and come back with [`super::Command::Answered`].
@@ -77,16 +77,16 @@ pub enum Action {
     },
 }
 
-/// An answer. It crosses the wire between a Worker and its objects.
+/// A reply. It crosses the wire between a Worker and its objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// There is nothing to say.
+    /// Done; there is no result.
     Done,
-    /// A token was made.
+    /// A token was issued.
     Issued(Issued),
     /// The status of a token.
     TokenStatus(Result<(), TokenError>),
-    /// Whether a connection may open. If so, it is in the live set already.
+    /// Whether a connection may open. If so, it is already in the live set.
     Opened(Result<(), OpenError>),
     /// The live connections.
     Presence(Vec<Presence>),
@@ -98,23 +98,23 @@ pub enum Reply {
     Follows(bool),
     /// The watchers to notify; `None` when no page is due now.
     FanOut(Option<WatcherPage>),
-    /// Whether there was anything to lift.
+    /// Whether there was a cutoff to lift.
     Unlocked(bool),
-    /// Ours to repair; nothing was changed.
+    /// An internal error; nothing was changed.
     Broken,
 }
 
 /// A new token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issued {
-    /// Its text.
+    /// The token's text.
     #[serde(with = "secret::exposed")]
     pub token: TokenText,
-    /// How long it lives, in seconds.
+    /// The lifetime in seconds.
     pub lifetime_secs: i64,
 }
 
-/// Why a connection may not open, in the order in which it is judged (`docs/rules/openim.md#handshake-order`).
+/// The reason why a connection may not open, in the order of the checks (`docs/rules/openim.md#handshake-order`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OpenError {
     /// The token is not good.
@@ -133,14 +133,14 @@ pub enum OpenError {
         /// What the client claimed.
         claimed: Platform,
     },
-    /// An order took the console's token back.
+    /// An order revoked the console's token.
     Revoked,
-    /// The user has as many connections as it may.
+    /// The user has the maximum number of connections.
     TooMany,
 }
 
 impl Outcome {
-    /// Nothing but an answer.
+    /// An outcome with a reply and nothing else.
     pub fn of(reply: Reply) -> Self {
         Self { reply, changes: Vec::new(), actions: Vec::new(), wake_at: None }
     }

@@ -8,7 +8,7 @@ use crate::{
     time::Moment,
 };
 
-/// What the directory shows for what a client did not tell.
+/// What the directory shows in place of a text that the client did not send.
 const UNKNOWN: &str = "unknown";
 const NAME_BYTES: usize = 512;
 const DEVICE_ID_BYTES: usize = 160;
@@ -22,7 +22,7 @@ pub(super) struct Details<'a> {
     pub(super) member_of: Option<Membership>,
 }
 
-/// A row, for users that have a number there.
+/// A new record, for users that have a number.
 pub(super) fn open(user: &UserId, tenant: TenantId, details: Details<'_>, at: Moment) -> Option<Record> {
     let or_unknown = |text: &Option<String>, most| match text.as_deref() {
         None | Some("") => UNKNOWN.to_owned(),

@@ -13,12 +13,12 @@ use crate::{
     },
 };
 
-/// What counts of an opaque token when it is held against orders.
+/// The properties of an opaque token that decide whether a cutoff covers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bearer {
-    /// The tenant that its issuer tells.
+    /// The tenant that its issuer names.
     pub tenant: TenantId,
-    /// When it was issued; without that it is older than any order.
+    /// The instant of issue. A token without one counts as older than any cutoff.
     pub issued_at: Option<Timestamp>,
     /// Whether it is a personal access token.
     pub personal: bool,
@@ -63,7 +63,7 @@ impl User {
         self.connections.iter().filter(seen).map(Connection::presence).collect()
     }
 
-    /// Whether an order took an opaque token back.
+    /// Whether a cutoff covers an opaque token: the user's own, the tenant's, or one stored while the tenant was unknown.
     pub(super) fn refuses(&self, bearer: &Bearer, loaded: &Loaded, rules: &Rules) -> bool {
         if bearer.personal && !rules.revoke_pat {
             return false;
@@ -78,7 +78,7 @@ impl User {
         orders.chain(unseen.map(|(_, at)| *at)).any(older)
     }
 
-    /// Lifts what was taken from opaque tokens. Tokens of ours stay dead: their user gets a new one.
+    /// Lifts the cutoffs on opaque tokens. Kicked tokens of ours stay kicked: their user gets a new one.
     pub(super) fn unlock(&self, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
         let ancient = Bearer { tenant: TenantId::default(), issued_at: None, personal: false };
         let locked = self.refuses(&ancient, loaded, rules) || !loaded.profile.revoked_in.is_empty();
@@ -98,7 +98,7 @@ impl User {
         rules.admins.contains(&self.id) || self.id.number().is_some_and(|own| exempt.contains(&own))
     }
 
-    /// Keeps the tenant that an issuer told, where the configuration does not say it.
+    /// Stores the tenant that an issuer named, unless the configuration names one.
     pub(super) fn move_to(&self, tenant: TenantId, loaded: &Loaded, rules: &Rules) -> Vec<Change> {
         if rules.tenant(&self.id, &loaded.profile) == tenant || rules.configured_tenant(&self.id).is_some() {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! The settings that decide about users.
+//! The settings that the rules of users depend on.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     token::Keys,
 };
 
-/// The part of the configuration that [`super::User::apply`] looks at.
+/// The part of the configuration that [`super::User::apply`] reads.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// `auth.secret` and `auth.previous_secrets`.
@@ -24,19 +24,19 @@ pub struct Rules {
     pub grace: Duration,
     /// The tenants of `[[auth.tokens]]`, by user.
     pub tenants: Vec<(UserId, TenantId)>,
-    /// `auth.admin_user_ids`: no order to a tenant reaches them.
+    /// `auth.admin_user_ids`: exempt from every tenant order.
     pub admins: Vec<UserId>,
     /// `message_center.revoke_pat`.
     pub revoke_pat: bool,
 }
 
 impl Rules {
-    /// The tenant that the configuration says.
+    /// The configured tenant of a user.
     pub fn configured_tenant(&self, user: &UserId) -> Option<TenantId> {
         self.tenants.iter().find(|(other, _)| other == user).map(|(_, tenant)| *tenant)
     }
 
-    /// Where a user is at home: what the configuration says, else what its issuer said last, else 0.
+    /// The tenant of a user: the configured one, else the one that its issuer named last, else 0.
     pub fn tenant(&self, user: &UserId, profile: &Profile) -> TenantId {
         self.configured_tenant(user).or(profile.tenant).unwrap_or_default()
     }

@@ -64,6 +64,8 @@ impl User {
     fn page(&self, fan_out: &FanOut, presence: PresenceVersion, loaded: &Loaded) -> WatcherPage {
         let due: Vec<_> =
             loaded.watchers.iter().filter(|(watcher, _)| fan_out.includes(watcher)).cloned().collect();
+        // The store returns one page after the cursor. A full page of due watchers means that more may follow; a page cut
+        // by `includes` ends a wrapped round at the place where it was restarted.
         let more = due.len() >= WATCHERS_AT_ONCE;
         WatcherPage { notice: PresenceNotice { watched: self.id.clone(), presence }, watchers: due, more }
     }
@@ -79,6 +81,7 @@ impl User {
         if !report.gone.is_empty() {
             changes.push(Change::Unwatched(report.gone.clone()));
         }
+        // The presence may have moved while the page was out: then its watchers are due again, in the restarted round.
         let is_newest = report.sequence == loaded.subscription_state.sequence;
         let fan_out = loaded
             .subscription_state

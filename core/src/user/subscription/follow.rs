@@ -40,6 +40,7 @@ impl User {
             asked.iter().enumerate().filter_map(|(place, id)| Some((UserId::new(id.as_str()).ok()?, place)));
         let wanted: BTreeMap<UserId, RegistrationVersion> =
             ids.map(|(id, place)| (id, RegistrationVersion::new(at, place))).collect();
+        // An id in both lists stays followed: `released` leaves out what is wanted.
         let released = released(&loaded.subscriptions, &wanted, &unsubscribe);
 
         let mut outcome = if asked.is_empty() {
