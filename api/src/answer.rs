@@ -4,8 +4,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 
-/// A body in JSON. It is written in memory at once, by the writer that everything else uses too: each further kind of
-/// writer would be compiled anew for every type.
+/// A JSON answer, written to memory by the same kind of writer as all other JSON: each further kind would be compiled again
+/// for every type.
 pub(crate) fn json<T: Serialize>(body: &T) -> Response {
     match serde_json::to_vec(body) {
         Ok(text) => ([(CONTENT_TYPE, "application/json")], text).into_response(),

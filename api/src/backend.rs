@@ -1,4 +1,4 @@
-//! The ports: what the routes need from a runtime.
+//! The ports that the routes need from a runtime.
 
 use std::{
     future::{Future, ready},
@@ -28,38 +28,38 @@ use rollcall_core::{
 #[error("{0}")]
 pub struct BackendError(pub String);
 
-/// The most of another service's answer that is read, in bytes.
+/// The longest answer of another service, in bytes; the rest is not read.
 pub const ANSWER_BYTES: usize = 256 * 1024;
-/// How long another service may take.
+/// The timeout of another service.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A request to another service.
 #[derive(Clone, Debug)]
 pub struct Post {
-    /// Where.
+    /// The target.
     pub url: String,
-    /// Of the body.
+    /// The media type of the body.
     pub content_type: &'static str,
     /// The header `Authorization`.
     pub authorization: Option<Secret<String>>,
     /// The header `XC-Request-Id`.
     pub request_id: String,
-    /// What is sent.
+    /// The body, which may hold a token.
     pub body: Secret<String>,
 }
 
-/// Whether the process wants to be sent requests.
+/// Whether the process wants requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// Yes.
+    /// It serves.
     Serving,
-    /// Not for long: it is about to stop.
+    /// It is about to stop.
     Draining,
-    /// It answers, but a commit failed lately.
+    /// It serves, but a recent commit failed.
     Degraded,
 }
 
-/// What a runtime provides. Cheap to clone: every request gets its own.
+/// The services of a runtime. Cheap to clone: every request gets its own.
 pub trait Backend: Clone + Send + Sync + 'static {
     /// The configuration.
     fn settings(&self) -> &Settings;
@@ -67,7 +67,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// The keys of tokens.
     fn keys(&self) -> &Keys;
 
-    /// Judges everything about a token that needs no state. A runtime may remember whose signature holds.
+    /// Checks everything about a token that needs no state. A runtime may cache verified signatures.
     ///
     /// # Errors
     /// As [`Keys::verify`].
@@ -84,10 +84,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// `message_center.time_zone`.
     fn zone(&self) -> &Zone;
 
-    /// What is remembered of an issuer's answers.
+    /// The cache of introspection answers.
     fn introspections(&self) -> &Introspections;
 
-    /// Whether to send requests here.
+    /// The state for health checks.
     fn health(&self) -> Health;
 
     /// Gives a command to a user and waits for its reply: durable, carried out, answered.
@@ -97,8 +97,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
         command: Command,
     ) -> impl Future<Output = Result<Reply, BackendError>> + Send;
 
-    /// Gives commands to many users, a bounded number at a time; the replies come in their order. A single user that could
-    /// not be asked makes the whole call fail, after the others were.
+    /// Gives commands to many users, a bounded number at a time. The replies are in the order of the commands. One failed
+    /// command fails the whole call, after all others were given.
     fn run_many(
         &self,
         commands: Vec<(UserId, Command)>,
@@ -118,7 +118,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         }
     }
 
-    /// The moment and the order in force under which a tenant's records are read.
+    /// The moment and the cutoff under which a tenant's records are read.
     fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, BackendError>> + Send;
 
     /// One page of a tenant's records, and the number of all that match.
@@ -129,7 +129,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         view: &View,
     ) -> impl Future<Output = Result<Listed, BackendError>> + Send;
 
-    /// The record that stands for a user.
+    /// The record that represents a user.
     fn detail(
         &self,
         tenant: TenantId,
@@ -137,13 +137,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
         view: &View,
     ) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
 
-    /// Writes imported records; what is not among the answers has the id of a live record. Durable when it returns.
+    /// Writes imported records. A record without a result has the id of a live record. Durable when it returns.
     fn import(
         &self,
         records: Vec<Record>,
     ) -> impl Future<Output = Result<Vec<Imported>, BackendError>> + Send;
 
-    /// The users with open connections that belong to one of these, as their tokens said.
+    /// The users with open connections whose tokens name them as members of one of these bodies.
     fn members(
         &self,
         tenant: TenantId,
@@ -151,7 +151,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         ids: Vec<i64>,
     ) -> impl Future<Output = Result<Vec<i64>, BackendError>> + Send;
 
-    /// Ends the imported records of these users at that moment. Durable when it returns.
+    /// Ends the imported records of these users at the instant `at`. Durable when it returns.
     fn end_imports(
         &self,
         tenant: TenantId,
@@ -171,7 +171,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Lifts the cutoff in force; false if there is none.
     fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, BackendError>> + Send;
 
-    /// Asks another service. The answer is its status and its body, of which no more than [`ANSWER_BYTES`] are read.
+    /// Sends a request to another service. Returns the status and at most [`ANSWER_BYTES`] of the body.
     fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), BackendError>> + Send;
 
     /// Waits until no cached [`Backend::token_status`] can be older than this call. Nothing is cached by default.
@@ -181,7 +181,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
 }
 
 impl BackendError {
-    /// A reply that is not one to the command that was given.
+    /// A reply that does not belong to the command.
     pub fn unexpected(reply: &Reply) -> Self {
         match reply {
             Reply::Broken => Self("the command could not be carried out".to_owned()),

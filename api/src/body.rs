@@ -7,16 +7,16 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 /// The largest body that a route takes, in bytes.
 pub const BODY_BYTES: usize = 1 << 20;
 
-/// Why a body was not read.
+/// The reason why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
-    /// Above [`BODY_BYTES`].
+    /// The body exceeds [`BODY_BYTES`].
     TooLarge,
-    /// The connection broke.
+    /// The connection broke before its end.
     Incomplete,
 }
 
-/// The whole body. One that announces itself as too large is refused before a byte of it is read.
+/// Reads the whole body. A body whose `Content-Length` is too large is rejected before a byte of it is read.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, BodyError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > BODY_BYTES as u64) {

@@ -1,4 +1,4 @@
-//! The answer to a request whose handler broke. Only a runtime that outlives that needs one.
+//! The answer to a request whose handler panicked, for runtimes that survive a panic.
 
 use axum::response::Response;
 use http::{HeaderMap, Request, StatusCode, Uri, header};
@@ -6,7 +6,7 @@ use rollcall_core::message_center::MessageCenterError;
 
 use crate::{Backend, cors, message_center, openim};
 
-/// What has to be kept of a request, since a handler takes the rest with it.
+/// The parts of a request that its 500 needs, kept aside because the handler consumes the request.
 pub struct PanicContext {
     uri: Uri,
     headers: HeaderMap,
@@ -26,7 +26,7 @@ impl PanicContext {
         Self { uri, headers }
     }
 
-    /// 500 in the words of the family that the path belongs to, and nothing of the reason.
+    /// The 500 of the family that the path belongs to, without the reason.
     pub fn answer<B: Backend>(self, backend: &B) -> Response {
         let mut response = if message_center::answers(&self.uri) {
             message_center::refuse(backend, &self.headers, &MessageCenterError::Internal)

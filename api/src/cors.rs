@@ -17,7 +17,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "false"),
 ];
 
-/// What has to be kept of a request, to let its browser read the answer.
+/// The parts of a request that decide about the CORS headers of its answer.
 pub(crate) struct CorsContext {
     uri: Uri,
     headers: HeaderMap,
@@ -46,7 +46,7 @@ pub(crate) fn preflight(request: &Request) -> Option<Response> {
 
 /// Lets browsers read an answer. What was `asked` matters to SockJS clients only.
 pub(crate) fn allow(uri: &Uri, asked: &HeaderMap, answer: &mut HeaderMap) {
-    // A wildcard does not cover this header, and the message center's consoles send it.
+    // A wildcard does not cover `Authorization`, which the message center's consoles send.
     let authorized = message_center::owns(uri).then_some("Authorization, *");
     if message_center::is_sockjs(uri) {
         message_center::allow_sockjs(asked, answer);

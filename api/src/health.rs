@@ -1,4 +1,4 @@
-//! Whether to send requests here.
+//! The health check.
 
 use axum::{extract::State, response::Response};
 use http::StatusCode;

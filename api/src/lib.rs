@@ -52,8 +52,8 @@ pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
         .with_state(backend)
 }
 
-/// What is around every route, in one layer since each costs every request a box: failures are written in the configured
-/// style, and browsers may read all of it.
+/// The layers around every route, as one since each costs every request an allocation: errors are written in the
+/// configured style, and browsers may read every answer.
 async fn layers<B: Backend>(State(backend): State<B>, request: Request, next: Next) -> Response {
     let cors = cors::CorsContext::of(&request);
     let mut response = match cors::preflight(&request) {
@@ -64,7 +64,7 @@ async fn layers<B: Backend>(State(backend): State<B>, request: Request, next: Ne
     response
 }
 
-/// In the words of the family that the path belongs to.
+/// The 404 of the family that the path belongs to.
 async fn not_found<B: Backend>(
     State(backend): State<B>,
     method: Method,

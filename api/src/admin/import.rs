@@ -1,4 +1,4 @@
-//! Bringing in the records of another system (`docs/rules/message-center.md#import`).
+//! Import of another system's records (`docs/rules/message-center.md#import`).
 
 use axum::{
     body::Body,
@@ -22,9 +22,9 @@ use crate::{
     message_center::{Caller, Empty, Envelope, Refusals, RouteError},
 };
 
-/// Records that are written at a time: all that is held of a file.
+/// The records of one write: no more of a file is held in memory.
 const BATCH: usize = 2_000;
-/// Rejected lines that are told one by one.
+/// The most rejected lines that a report lists.
 const REJECTED: usize = 1_000;
 
 /// What became of a file.
@@ -85,7 +85,7 @@ pub(crate) async fn import<B: Backend>(
 
 struct Import<B> {
     backend: B,
-    /// With the number of the line that each came from.
+    /// The next records, each with the number of its line.
     batch: Vec<(u64, Record)>,
     line: u64,
     report: ImportReport,
@@ -146,11 +146,11 @@ impl<B: Backend> Import<B> {
 /// A line that was skipped.
 struct TooLong;
 
-/// A body, line by line; no more of it is held than a line and what came with its end.
+/// A body, line by line. No more is held than one line and the rest of the chunk with its end.
 struct Lines {
     body: Body,
     rest: Vec<u8>,
-    /// How much of `rest` was given out.
+    /// The bytes of `rest` that were returned already.
     read: usize,
     /// Whether the line in `rest` was longer than allowed and is being skipped.
     too_long: bool,

@@ -1,4 +1,4 @@
-//! Lifting what orders left behind (`docs/rules/message-center.md#unlocking`).
+//! Lifting cutoffs (`docs/rules/message-center.md#unlocking`).
 
 use axum::{extract::State, response::Response};
 use http::Uri;

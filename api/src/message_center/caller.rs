@@ -1,4 +1,4 @@
-//! Who asks (`docs/rules/message-center.md#authentication`).
+//! Authentication of callers (`docs/rules/message-center.md#authentication`).
 
 use axum::extract::FromRequestParts;
 use http::{header::AUTHORIZATION, request::Parts};
@@ -13,14 +13,14 @@ use rollcall_core::{
 use super::{RouteError, envelope::RequestId, issuer};
 use crate::{Backend, BackendError, openim::joined_header};
 
-/// The holder of a good token, and the tenant that the request is about.
+/// The holder of a good token, and the tenant of the request.
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
     pub(crate) tenant: TenantId,
 }
 
 impl Caller {
-    /// Refuses what the holder may not do. `own` says that the request is about nobody but the holder.
+    /// Checks the holder's permission. `own` says that the request concerns the holder alone.
     pub(crate) fn require<B: Backend>(
         &self,
         backend: &B,
@@ -42,7 +42,7 @@ impl<B: Backend> FromRequestParts<B> for Caller {
     async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, RouteError> {
         let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
         let in_query = access_token(parts);
-        // A token in a query is written into logs on its way; only a socket, which has no other place, may have it.
+        // Proxies log query strings, so only sockets, which cannot send headers, may carry a token there.
         let in_query = in_query.as_deref().filter(|_| in_header.is_some());
         let token = token_of(in_header.as_deref(), in_query)?;
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
@@ -63,7 +63,7 @@ pub(super) fn access_token(parts: &Parts) -> Option<String> {
     pairs.into_iter().find(|(name, _)| name == "access_token").map(|(_, value)| value)
 }
 
-/// Who made a token.
+/// The issuer of a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Issuer {
     /// This server: its status is in the user's token store.
@@ -72,7 +72,7 @@ pub(super) enum Issuer {
     Other,
 }
 
-/// Orders are looked at after every memory.
+/// Orders are checked on every request, also when the introspection answer came from the cache.
 async fn not_revoked<B: Backend>(backend: &B, principal: &Principal) -> Result<(), RouteError> {
     match backend.run(&principal.user, Command::VerifyBearer(principal.bearer())).await? {
         Reply::TokenStatus(Ok(())) => Ok(()),
@@ -81,7 +81,7 @@ async fn not_revoked<B: Backend>(backend: &B, principal: &Principal) -> Result<(
     }
 }
 
-/// The holder of a token: of the configuration's, of an OpenIM administrator's, or of an issuer's.
+/// The holder of a token of the configuration, of an OpenIM administrator, or of an issuer. Tried in this order.
 pub(super) async fn principal<B: Backend>(
     backend: &B,
     token: &Secret<String>,

@@ -1,4 +1,4 @@
-//! Answers of this family (`docs/rules/message-center.md#envelope`).
+//! The envelope of the message center's answers (`docs/rules/message-center.md#envelope`).
 
 use axum::{
     extract::{Request, State},
@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use crate::{Backend, BackendError, answer, body::BodyError, openim::joined_header};
 
-/// The names under which callers know a request's id; the first is the one that is answered.
+/// The headers of a request's id; answers carry the first.
 pub const REQUEST_ID: [HeaderName; 2] =
     [HeaderName::from_static("xc-request-id"), HeaderName::from_static("x-request-id")];
 const ERROR_KEY: [HeaderName; 2] = [HeaderName::from_static("xc-e-key"), HeaderName::from_static("x-e-key")];
-/// A longer request id is not echoed.
+/// The longest request id that is echoed, in bytes.
 const REQUEST_ID_BYTES: usize = 128;
 
 /// Every answer.
@@ -71,7 +71,7 @@ pub(crate) enum Refusals {
 #[derive(Clone, Debug)]
 pub(crate) struct RouteError(MessageCenterError);
 
-/// The id of a request, of its caller's or of ours.
+/// The id of a request: the caller's, or a drawn one.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) String);
 
@@ -127,7 +127,7 @@ impl IntoResponse for RouteError {
     }
 }
 
-/// Gives a request its id and an answer what every answer of this family has.
+/// Gives a request its id, and writes the errors of routes in the envelope.
 pub(crate) async fn envelope_layer<B: Backend>(
     State(backend): State<B>,
     mut request: Request,
@@ -143,7 +143,7 @@ pub(crate) async fn envelope_layer<B: Backend>(
     name(response, &id)
 }
 
-/// A refusal of a request that no route of this family took.
+/// The error answer to a request that reached no route of this family.
 pub(crate) fn refuse<B: Backend>(backend: &B, headers: &HeaderMap, error: &MessageCenterError) -> Response {
     name(refusal(backend, error), &request_id(backend, headers))
 }
@@ -162,7 +162,7 @@ pub(super) fn request_id<B: Backend>(backend: &B, headers: &HeaderMap) -> Reques
     RequestId(given.filter(fits).unwrap_or_else(|| format!("{:032x}", backend.random())))
 }
 
-/// An error as it is answered.
+/// The answer of an error.
 fn refusal<B: Backend>(backend: &B, error: &MessageCenterError) -> Response {
     let body = Envelope {
         code: error.code(),

@@ -1,4 +1,4 @@
-//! Asking the issuer of a token (`docs/rules/message-center.md#authentication`).
+//! Introspection of tokens at their issuer (`docs/rules/message-center.md#authentication`).
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use rollcall_core::{
 use super::RouteError;
 use crate::{Backend, backend::Post};
 
-/// The holder of a token, from memory or from the issuer.
+/// The holder of a token, from the cache or from the issuer.
 pub(super) async fn introspect<B: Backend>(
     backend: &B,
     token: &Secret<String>,
@@ -64,7 +64,7 @@ fn basic(id: &str, secret: Option<&Secret<String>>) -> Secret<String> {
     Secret::new(format!("Basic {}", STANDARD.encode(format!("{}:{secret}", encode(id)))))
 }
 
-/// An issuer that cannot be asked says nothing about the token: nobody is logged out by it.
+/// The error of an unreachable issuer. It is not an invalid token: clients would log out.
 fn issuer_down(problem: impl std::fmt::Display) -> RouteError {
     tracing::error!(%problem, "auth.introspection.url cannot be asked");
     MessageCenterError::IssuerDown.into()

@@ -1,4 +1,4 @@
-//! Who is or was online: lists, search and one user.
+//! Lists, search and one user's record.
 
 use axum::{extract::State, response::Response};
 use http::Uri;

@@ -1,4 +1,4 @@
-//! Who belongs to departments and groups (`docs/rules/message-center.md#members`).
+//! Members of departments and groups (`docs/rules/message-center.md#members`).
 
 use rollcall_core::{
     config::Settings,
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Backend, BackendError, backend::Post};
 
-/// Members of one order at the most.
+/// The most members of one order.
 const MOST: usize = 100_000;
 
 #[derive(Serialize)]
@@ -31,15 +31,15 @@ struct Answer {
     user_ids: Vec<Integer>,
 }
 
-/// Whether anything can tell who belongs to a department or group.
+/// Whether the configuration has a source for the members of departments and groups.
 pub(super) fn can_be_told(settings: &Settings) -> bool {
     settings.message_center.resolver_url.is_some()
         || settings.auth.introspection.url.is_some()
         || settings.auth.tokens.iter().any(|token| !(token.dept_ids.is_empty() && token.group_ids.is_empty()))
 }
 
-/// The members of these departments or groups of a tenant: of the resolver, whose answer is fresh, else of the
-/// configuration and of the tokens that are connected.
+/// The members of these departments or groups of a tenant: from the resolver if there is one, since its answer is fresh,
+/// else from the configuration and the tokens of open connections.
 pub(super) async fn of<B: Backend>(
     backend: &B,
     tenant: TenantId,

@@ -49,18 +49,18 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
         .layer(middleware::from_fn_with_state(backend.clone(), envelope_layer::<B>))
 }
 
-/// Whether a path is this family's, or speaks its envelope.
+/// Whether a path belongs to this family or shares its envelope.
 pub(crate) fn owns(uri: &Uri) -> bool {
     let path = uri.path();
     path.starts_with("/api/v1/message/center/") || path.starts_with(ADMIN)
 }
 
-/// Whether a request to a path is answered in this family's envelope: its sockets' are too.
+/// Whether answers on a path have this family's envelope; those of its sockets do.
 pub(crate) fn answers(uri: &Uri) -> bool {
     owns(uri) || uri.path().starts_with(socket::PATH)
 }
 
-/// There is no such route in this family.
+/// The 404 of this family.
 pub(crate) fn no_handler<B: Backend>(
     backend: &B,
     method: &Method,

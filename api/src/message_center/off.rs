@@ -99,7 +99,7 @@ async fn carry_out<B: Backend>(backend: &B, caller: &Caller, order: Order) -> Re
     }
 }
 
-/// Takes these users off, one by one and all of them; those of other tenants are left alone by their own users.
+/// Takes these users offline, each by a command of its own. A user of another tenant ignores the command.
 async fn users<B: Backend>(
     backend: &B,
     caller: &Caller,
@@ -110,7 +110,7 @@ async fn users<B: Backend>(
     if users.is_empty() {
         return Ok(());
     }
-    // Before any connection ends, so that of a user's records it is a connection that ended last.
+    // The instant lies before the end of any connection, so that a user's detail shows a connection and not an import.
     let at = backend.now();
     let command = |user: &i64| {
         let ids = if receivers == Receivers::User { vec![*user] } else { named.to_vec() };

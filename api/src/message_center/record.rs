@@ -1,4 +1,4 @@
-//! A record as it is shown (`docs/rules/message-center.md#records`).
+//! Records in answers (`docs/rules/message-center.md#records`).
 
 use rollcall_core::directory::{record::Record, view::View, zone::Zone};
 use serde::Serialize;

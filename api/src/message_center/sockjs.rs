@@ -1,4 +1,4 @@
-//! What SockJS asks before it connects (`docs/rules/message-center.md#sockjs`).
+//! The SockJS info request (`docs/rules/message-center.md#sockjs`).
 
 use axum::{
     Router,
@@ -49,13 +49,13 @@ pub(crate) async fn info<B: Backend>(State(backend): State<B>) -> Response {
     ([(header::CACHE_CONTROL, CACHE)], answer::json(&info)).into_response()
 }
 
-/// Whether a request is a SockJS client's, all of whose answers a page of any origin may read with its cookies.
+/// Whether a request comes from a SockJS client. Pages of any origin may read its answers with credentials.
 pub(crate) fn owns(uri: &Uri) -> bool {
     uri.path().strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// What lets a page of any origin read the answer although it sent its cookies, which we have none of: browsers take no
-/// wildcard then.
+/// Sets the headers that let a page of any origin read an answer to a request with credentials, for which browsers accept
+/// no wildcard. This server sets no cookies.
 pub(crate) fn allow(asked: &HeaderMap, answer: &mut HeaderMap) {
     let mut set = |name: HeaderName, value: Option<&HeaderValue>| {
         if let Some(value) = value {

@@ -1,4 +1,4 @@
-//! `/auth/*`: making tokens, reading them, taking them back.
+//! `/auth/*`: issuing, parsing and revoking tokens.
 
 use axum::extract::State;
 use rollcall_core::{

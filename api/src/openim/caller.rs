@@ -1,4 +1,4 @@
-//! Who asks (`docs/rules/openim.md#permission`).
+//! Authentication of callers (`docs/rules/openim.md#permission`).
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -18,7 +18,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Refuses everybody but administrators, in the words of the route.
+    /// Rejects all callers but administrators, with the route's own text.
     pub(crate) fn must_be_admin(&self, detail: impl FnOnce(&UserId) -> String) -> Result<(), RouteError> {
         if self.admin { Ok(()) } else { Err(OpenImError::new(Code::NoPermission, detail(&self.user)).into()) }
     }

@@ -1,4 +1,4 @@
-//! Answers of this family (`docs/rules/openim.md#envelope`).
+//! The envelope of OpenIM's answers (`docs/rules/openim.md#envelope`).
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};

@@ -1,4 +1,4 @@
-//! The gateway's upgrade: what is the same on every runtime. The adapters accept it: only they have sockets.
+//! The gateway's upgrade, as far as it is the same on every runtime. The adapters accept the socket.
 
 use axum::{
     Router,
@@ -73,7 +73,7 @@ pub fn parse_upgrade<B: Backend>(
     Ok(UpgradeRequest { opening, in_band })
 }
 
-/// What the directory says of the machine at the other end.
+/// What the record of a connection shows of its client.
 pub(crate) fn client<B: Backend>(backend: &B, headers: &HeaderMap, peer: &str) -> Client {
     let forwarded = header(headers, "X-Forwarded-For");
     let trusted = &backend.settings().server.trusted_proxies;

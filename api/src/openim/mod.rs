@@ -41,7 +41,7 @@ pub(crate) fn routes<B: Backend>() -> OpenApiRouter<B> {
         .merge(compat::routes())
 }
 
-/// There is no such route. Never a 15xx: stock clients log out on those.
+/// The 404 of this family. Never a 15xx code: stock clients log out on those.
 pub(crate) async fn not_found(method: Method, uri: Uri) -> Response {
     (StatusCode::NOT_FOUND, format!("404: no route {method} {}", uri.path())).into_response()
 }

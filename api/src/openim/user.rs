@@ -220,10 +220,10 @@ fn no_ids() -> RouteError {
     OpenImError::new(Code::Args, "UserIDs is empty").into()
 }
 
-/// The connections of users, ordered by user.
+/// The live connections by user, in the order of users.
 type Present = Vec<(UserId, Vec<Presence>)>;
 
-/// Who of `ids` is there. A text that can be nobody's userID is simply nobody, and nobody is asked twice.
+/// The presence of the users among `ids`. A text that cannot be a userID has none, and a repeated id is asked for once.
 async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, RouteError> {
     let users = sorted::set(ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()));
     let replies =

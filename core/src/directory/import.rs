@@ -17,7 +17,7 @@ use crate::{
 /// The longest line, in bytes.
 pub const LINE_BYTES: usize = 16 * 1024;
 
-/// The longest texts of a line, in bytes: what is longer than any such text can be was meant for another column.
+/// The longest texts of a line, in bytes. A longer one was probably meant for another column.
 const TEXT_BYTES: usize = 512;
 const AVATAR_BYTES: usize = 2048;
 
@@ -47,11 +47,10 @@ struct Line {
     lease_until: Option<String>,
 }
 
-/// Reads one line. `lease` is for a record that is still online and does not say until when
-/// (`presence.lease_seconds`).
+/// Parses one line. `lease` is for an online record without a lease of its own (`presence.lease_seconds`).
 ///
 /// # Errors
-/// What is wrong with it, in words for whoever wrote the file.
+/// The first problem, as a text for the author of the file.
 pub fn parse_line(line: &[u8], now: Timestamp, lease: Duration) -> Result<Record, String> {
     let line: Line = json::object(line).map_err(|error| error.to_string())?;
     let id = RecordId::from_number(line.id).ok_or("id: expected a positive number")?;

@@ -1,7 +1,7 @@
 //! The indexes of the `record` table, which `crate::store::migrations` makes.
 
-/// An index of the table, for statements that say which one they mean: neither runtime keeps statistics, and a
-/// plan that changes with the engine's version is a plan nobody tested.
+/// An index of the table. Statements name the one they use: neither runtime keeps statistics, and a plan that changes with
+/// the engine's version is an untested plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Index {
     Tenant,

@@ -1,4 +1,4 @@
-//! Who belongs to departments and groups, as the tokens of their open connections said
+//! Memberships in departments and groups, from the tokens of open connections
 //! (`docs/rules/message-center.md#members`).
 
 use serde::{Deserialize, Serialize};
@@ -10,17 +10,17 @@ use super::{
 };
 use crate::{id::TenantId, json, store::Statement};
 
-/// Ids of either kind that are kept of one connection.
+/// The most ids of each kind that are stored of one connection.
 pub const MOST: usize = 200;
 
-/// What a user belongs to; never empty.
+/// The departments and groups of a user; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     departments: Vec<i64>,
     groups: Vec<i64>,
 }
 
-/// One of the two kinds.
+/// The kind of a body of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
     /// A department.
@@ -30,14 +30,14 @@ pub enum Body {
 }
 
 impl Membership {
-    /// `None` for who belongs to nothing.
+    /// `None` for a user without departments and groups.
     pub fn new(departments: &[i64], groups: &[i64]) -> Option<Self> {
         let some = |ids: &[i64]| ids.iter().copied().take(MOST).collect();
         let all = Self { departments: some(departments), groups: some(groups) };
         (!(all.departments.is_empty() && all.groups.is_empty())).then_some(all)
     }
 
-    /// As it stands in the table.
+    /// The text of the column.
     pub(super) fn to_column(&self) -> String {
         // Lists of numbers always have a JSON form.
         serde_json::to_string(self).unwrap_or_default()
@@ -48,7 +48,7 @@ impl Membership {
     }
 }
 
-/// The users with an open connection that belongs to one of these; read by [`users`].
+/// The users with an open connection that belong to one of these bodies; read by [`users`].
 pub fn members(tenant: TenantId, body: Body, ids: impl IntoIterator<Item = i64>) -> Statement {
     let mut binder = Binder::default();
     let (tenant, ids) = (binder.wide(tenant.0), binder.numbers(ids));

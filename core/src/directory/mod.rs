@@ -1,9 +1,8 @@
-//! The directory: one record per connection, live or ended, and the questions that are asked of it.
+//! The directory: one record per connection, live or ended, and the queries over them.
 //!
-//! Records answer lists, searches and totals across users (`docs/rules/message-center.md#records`). This
-//! module turns questions and changes into [`Statement`](crate::store::Statement)s of one SQL dialect and
-//! reads the rows back; it never executes anything. Every question has a second, naive meaning over
-//! [`record::Record`] values, and tests hold the two together.
+//! Records answer lists, searches and totals across users (`docs/rules/message-center.md#records`). This module turns
+//! queries and changes into [`Statement`](crate::store::Statement)s of one SQL dialect and parses the rows; it executes
+//! nothing. Every query has a second, naive meaning over [`record::Record`] values, and tests compare the two.
 
 pub mod filter;
 pub mod import;

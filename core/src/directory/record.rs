@@ -1,4 +1,4 @@
-//! One record: a connection that is or was (`docs/rules/message-center.md#records`).
+//! Records: live and ended connections (`docs/rules/message-center.md#records`).
 
 use serde::{Deserialize, Serialize};
 
@@ -8,53 +8,53 @@ use crate::{
     time::Timestamp,
 };
 
-/// Who keeps a record true.
+/// The source of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
-    /// Its user's aggregate publishes it and ends it.
+    /// Published and ended by its user's aggregate.
     Live,
-    /// It came through the import and lives until its lease runs out.
+    /// Imported; it counts as live until its lease expires.
     Import,
 }
 
-/// A connection in the directory. Whether it is online is derived, see [`Record::ended_at`].
+/// A connection in the directory. "Online" is derived, see [`Record::ended_at`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Sorts by time of birth.
+    /// The id, ascending in the order of creation.
     pub id: RecordId,
-    /// Part of every key and every query.
+    /// The user's tenant; part of every key and every query.
     pub tenant: TenantId,
     /// The message center's user number.
     pub user: i64,
-    /// The name at the time of connecting.
+    /// The user's name at the opening.
     pub full_name: String,
-    /// Where the issuer of the token told it.
+    /// The address of a picture, if the token's issuer names one.
     pub avatar: Option<String>,
-    /// Cut to [`USER_AGENT_BYTES`].
+    /// The client's user agent, cut to [`USER_AGENT_BYTES`].
     pub user_agent: String,
-    /// `unknown` when the client did not tell.
+    /// The client's device; `unknown` when the client sent none.
     pub device_id: String,
-    /// The peer, or what a trusted proxy said of it.
+    /// The peer's address, or the one that a trusted proxy forwarded.
     pub remote_address: String,
-    /// When the connection opened.
+    /// The instant of the opening.
     pub online_at: Timestamp,
-    /// When it ended; kept for ever after.
+    /// The instant of the end; never changes once it is set.
     pub offline_at: Option<Timestamp>,
-    /// An imported record reads as ended from here on.
+    /// The end of an imported record's lease: it counts as ended from here on.
     pub lease_until: Option<Timestamp>,
-    /// Who keeps it true.
+    /// The source of the record.
     pub source: Source,
-    /// What its user belonged to when it opened.
+    /// The departments and groups of the user at the opening.
     pub member_of: Option<Membership>,
-    /// Grows with every change of this record; an upsert that is not newer is ignored.
+    /// Grows with every change of this record; an upsert without a newer generation is ignored.
     pub generation: i64,
 }
 
-/// The longest user agent that is kept.
+/// The longest stored user agent, in bytes.
 pub const USER_AGENT_BYTES: usize = 512;
 
 impl Record {
-    /// When this record ended as seen at `now`: its own end, or the end of its lease.
+    /// The end of this record at `now`, without a cutoff: its own end, or the end of its lease.
     pub fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.offline_at.or(self.lease_until.filter(|until| *until <= now))
     }

@@ -1,7 +1,6 @@
-//! Rows back into values.
+//! Parsing of rows.
 //!
-//! 64-bit columns are selected as text, see [`crate::store`]; so whoever reads rows never meets a number that a
-//! double has rounded.
+//! 64-bit columns are selected as text, see [`crate::store`], so that no number of a row was ever rounded by a double.
 
 use super::{
     membership::Membership,
@@ -16,7 +15,7 @@ use crate::{
 /// One row of an answer, in the order of the statement's columns.
 pub type Row = Vec<Value>;
 
-/// A row that does not have the form its statement promises: a damaged store, or an adapter that is wrong.
+/// A row does not have the form of its statement: the store is damaged, or the adapter is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the directory's row has no valid {0}")]
 pub struct RowError(pub &'static str);
@@ -58,7 +57,7 @@ pub fn record(row: &[Value]) -> Result<Record, RowError> {
     })
 }
 
-/// How a [`Source`] stands in the table.
+/// The number of a [`Source`] in the table.
 pub(super) const fn source_number(source: Source) -> i64 {
     match source {
         Source::Live => 0,

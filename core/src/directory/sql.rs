@@ -1,13 +1,13 @@
-//! SQL text with numbered parameters: the small change of every statement in this module.
+//! SQL text with numbered parameters, shared by the statements of this module.
 
 use std::borrow::Cow;
 
 use crate::store::{Statement, Value};
 
-/// Collects what is bound while the text is written.
+/// Collects parameters while the text is written.
 ///
-/// An equal value gets the parameter it already has, so a statement that says the same thing twice stays far
-/// below the 100 parameters of the Workers runtime.
+/// An equal value reuses its parameter, so that a statement with repeated values stays far below the 100 parameters of the
+/// Workers runtime.
 #[derive(Debug, Default)]
 pub(super) struct Binder {
     params: Vec<Value>,
@@ -48,8 +48,8 @@ impl Binder {
         format!("(SELECT value FROM json_each({place}))")
     }
 
-    /// The finished statement, with the parameters that its text names: both runtimes refuse a surplus one, and
-    /// a piece of SQL may turn out to be needless after it was written.
+    /// The finished statement, with the parameters that its text names. Both runtimes reject a surplus parameter, and a
+    /// piece of SQL may be dropped after it was written.
     pub(super) fn statement(self, sql: String) -> Statement {
         let mut named: Vec<usize> = Vec::new();
         let mut pieces = sql.split('?');
@@ -68,8 +68,8 @@ impl Binder {
     }
 }
 
-/// Text as the directory keeps it: SQLite's JSON functions end a string at U+0000, so that one character
-/// is replaced, in records and in filter values alike.
+/// A text as the directory stores it. SQLite's JSON functions end a string at U+0000, so that character is replaced, in
+/// records and in filter values alike.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }

@@ -1,7 +1,7 @@
-//! Liveness: whether a record reads as ended, and since when (`docs/rules/message-center.md#liveness`).
+//! Liveness: whether a record counts as ended, and since when (`docs/rules/message-center.md#liveness`).
 //!
-//! "Online" is never stored. It follows from the record's own end, the end of its lease and its tenant's cutoff,
-//! as seen at one moment; this file says so twice, once over a [`Record`] and once as SQL.
+//! "Online" is never stored. It follows from the record's own end, the end of its lease and its tenant's cutoff at one
+//! moment. This file holds the rule twice, over a [`Record`] and as SQL, and tests compare the two.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,10 +28,10 @@ impl Cutoff {
     }
 }
 
-/// The moment, and the order in force, under which records are read.
+/// The moment and the cutoff under which records are read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
-    /// Leases are judged at this instant.
+    /// The instant at which leases are checked.
     pub now: Timestamp,
     /// The tenant's cutoff; usually there is none.
     pub cutoff: Option<Cutoff>,
@@ -43,17 +43,16 @@ impl View {
         Self { now, cutoff: None }
     }
 
-    /// When the record ended, as seen here; `None` while it is online.
+    /// The end of the record in this view; `None` while it is online.
     ///
-    /// The end that was written down counts first, else the earlier of a lease that ran out and a cutoff that
-    /// covers the record.
+    /// A stored end wins; else the earlier of an expired lease and a cutoff that covers the record.
     pub fn ended_at(&self, record: &Record) -> Option<Timestamp> {
         let lapsed = record.lease_until.filter(|until| *until <= self.now);
         let ordered = self.cutoff.as_ref().filter(|cutoff| cutoff.covers(record)).map(|cutoff| cutoff.at);
         record.offline_at.or_else(|| lapsed.into_iter().chain(ordered).min())
     }
 
-    /// Whether the record is online, as seen here.
+    /// Whether the record is online in this view.
     pub fn is_online(&self, record: &Record) -> bool {
         self.ended_at(record).is_none()
     }

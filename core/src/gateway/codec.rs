@@ -1,4 +1,4 @@
-//! One place where a connection's wire is chosen; everything above speaks requests and responses.
+//! The choice of a connection's encoding, in one place. All other code handles requests and responses.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use super::{
     wire::{Encoding, Payload, Wire},
 };
 
-/// A binary message that is not a request in the connection's encoding. It ends the connection.
+/// A binary message is not a request in the connection's encoding. The error ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the message could not be decoded")]
 pub struct DecodeError;
 
-/// Reads a binary message.
+/// Decodes a binary message.
 ///
 /// # Errors
 /// [`DecodeError`] for anything that is not exactly one request.
@@ -27,7 +27,7 @@ pub fn decode(wire: Wire, bytes: &[u8]) -> Result<Request, DecodeError> {
     .ok_or(DecodeError)
 }
 
-/// Writes a response. Always a binary message, in JSON too: clients take a text for a handshake result.
+/// Encodes a response. It is a binary message even in JSON: clients take a text message for a handshake result.
 pub fn encode(wire: Wire, response: &Response) -> Payload {
     let plain = match wire.encoding {
         Encoding::Json => json::encode(response),

@@ -2,12 +2,12 @@
 
 use crate::openim::Code;
 
-/// What a client asks. Fields it left out are empty.
+/// A client's request. Absent fields are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// Which operation, see [`Operation`].
+    /// The number of the [`Operation`].
     pub identifier: i32,
-    /// Who the client says it is; must be the connection's user.
+    /// The user that the client claims; must be the connection's user.
     pub send_id: String,
     /// For tracing, copied into the answer.
     pub operation_id: String,
@@ -17,10 +17,10 @@ pub struct Request {
     pub data: Vec<u8>,
 }
 
-/// What a client is told, as an answer or unasked.
+/// A message to a client: an answer or a push.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    /// Copied from the request; of a push, its own.
+    /// Copied from the request; in a push, the number of the push.
     pub identifier: i32,
     /// Copied from the request; empty in a push.
     pub msg_incr: String,
@@ -34,15 +34,15 @@ pub struct Response {
     pub data: Option<Vec<u8>>,
 }
 
-/// `reqIdentifier` 2002: the login was taken back. Carries nothing else.
+/// `reqIdentifier` 2002: the login was revoked. All other fields are empty.
 pub const KICK: i32 = 2002;
 
 /// The operations that clients ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// 1001, 1002, 1005, 1006, 1007: questions about messages, of which there are none here.
+    /// 1001, 1002, 1005, 1006, 1007: questions about messages, answered as if there were none.
     ReadMessages,
-    /// 1003, 1004: messages and signals are not ours to carry.
+    /// 1003, 1004: messages and signals, which this server does not carry.
     SendMessage,
     /// 2003
     Logout,
@@ -79,14 +79,14 @@ impl Request {
         }
     }
 
-    /// An answer that says why not; the connection stays.
+    /// An error answer; the connection stays.
     pub fn fail(&self, code: Code) -> Response {
         Response { error_code: code.number(), error_message: code.name().to_owned(), ..self.answer(None) }
     }
 }
 
 impl Response {
-    /// The push that tells a client that its login was taken back.
+    /// The push that reports a revoked login.
     pub fn kick() -> Self {
         Self { identifier: KICK, ..Self::default() }
     }

@@ -11,35 +11,35 @@ use crate::{
     token::TokenText,
 };
 
-/// What a client says of itself before it is upgraded. The token is still to be judged.
+/// The parsed query of an upgrade request. The token is not verified yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    /// Who it says it is.
+    /// The claimed user.
     pub send_id: String,
-    /// Its token.
+    /// The token.
     pub token: TokenText,
-    /// Where it says it runs.
+    /// The claimed platform.
     pub platform: Platform,
-    /// For tracing.
+    /// The id of the request, for tracing.
     pub operation_id: String,
-    /// Whether it starts in the background.
+    /// Whether the application starts in the background.
     pub background: bool,
-    /// What it speaks.
+    /// The encoding of messages.
     pub wire: Wire,
-    /// Whether it waits for the result as a first text message (`isMsgResp`).
+    /// Whether the client waits for the result as a first text message (`isMsgResp`).
     pub wants_result: bool,
 }
 
 /// The reason why a handshake failed, and how to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandshakeError {
-    /// What is wrong.
+    /// The error for the client.
     pub error: OpenImError,
     /// True: upgrade, send the envelope as a text message, close. False: answer HTTP 200 with the envelope.
     pub in_band: bool,
 }
 
-/// The fields as they come, from the query or from `v`.
+/// The fields as received, from the query or from `v`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Fields {
@@ -59,11 +59,11 @@ struct Fields {
 }
 
 impl Handshake {
-    /// Reads the query string of an upgrade; `compression` is the HTTP header of that name, the fallback of the
+    /// Parses the query string of an upgrade. `compression` is the HTTP header of that name, the fallback of the
     /// parameter.
     ///
     /// # Errors
-    /// 1602 with the first thing that is wrong. The wish for an answer in band is honoured whatever else is wrong.
+    /// 1602 with the first problem. The wish for an answer in band is honoured whatever the problem is.
     pub fn parse(query: &str, compression: Option<&str>) -> Result<Self, HandshakeError> {
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         let first = |name: &str| {
@@ -130,11 +130,11 @@ fn from_query<'a>(first: &impl Fn(&str) -> &'a str) -> Result<Fields, &'static s
 
 fn from_packed(packed: &str) -> Result<Fields, &'static str> {
     let json = URL_SAFE_NO_PAD.decode(packed).map_err(|_| "data is not base64")?;
-    // Not the parser's own words: they could quote the token.
+    // The parser's own message could quote the token.
     crate::json::object(&json).map_err(|_| "data is not json, info=not an object of the documented members")
 }
 
-/// Go's words for a bool; nothing means no.
+/// Go's spellings of a bool; empty means false.
 fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

@@ -1,24 +1,24 @@
-//! Text messages: the only ones are ping and pong (`docs/rules/openim.md#keepalive`).
+//! Text messages: ping and pong, and no others (`docs/rules/openim.md#keepalive`).
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// The constant ping of the JavaScript SDK; a runtime may answer it with [`PONG`] without asking anybody.
+/// The constant ping of the JavaScript SDK. A runtime may answer it with [`PONG`] without running any code of ours.
 pub const PING: &str = r#"{"type":"ping"}"#;
 /// The answer to a ping without a body.
 pub const PONG: &str = r#"{"type":"pong","body":null}"#;
 
-/// A text message that belongs on the wire.
+/// A valid text message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keepalive {
-    /// To be answered with this text, which carries the ping's body as it came.
+    /// A ping with its answer, which repeats the ping's body byte for byte.
     Ping {
         /// The whole answer.
         answer: String,
     },
-    /// Needs no answer.
+    /// A pong, which has no answer.
     Pong,
 }
 
@@ -38,9 +38,9 @@ struct Answer<'a> {
 }
 
 impl Keepalive {
-    /// Reads a text message; `None` ends the connection.
+    /// Parses a text message; `None` ends the connection.
     pub fn read(text: &str) -> Option<Self> {
-        // Straight from the text, since the body goes back as it stands there.
+        // Parsed from the text itself, since the answer repeats the body byte for byte.
         let object = text.trim_start().starts_with('{').then_some(text)?;
         let wire: Wire<'_> = serde_json::from_slice(object.as_bytes()).ok()?;
         match wire.kind.as_ref() {

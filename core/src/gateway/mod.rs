@@ -1,7 +1,7 @@
-//! The OpenIM gateway: what its clients say and are told, as values (`docs/rules/openim.md#gateway`).
+//! The OpenIM gateway's protocol as values (`docs/rules/openim.md#gateway`).
 //!
-//! Nothing here holds a socket. A handshake is parsed from its query, a message is decoded into a request and an
-//! answer encoded into a payload; the user's aggregate decides, the adapter moves the bytes.
+//! This module holds no socket. A handshake is parsed from its query, a message is decoded into a request, and an answer
+//! is encoded into a payload. The user's aggregate decides; the adapter moves the bytes.
 
 mod codec;
 pub mod frame;

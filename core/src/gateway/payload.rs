@@ -1,9 +1,9 @@
 //! The protobuf messages inside requests and responses (`docs/rules/openim.md#payloads`).
 
-/// 2004, asked: whether the application is in the background. The userID inside is not looked at.
+/// The request of 2004: whether the application is in the background. The userID inside is ignored.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct SetBackground {
-    /// As the client spells itself.
+    /// The client's userID.
     #[prost(string, tag = "1")]
     pub user_id: String,
     /// The new flag.
@@ -11,18 +11,18 @@ pub struct SetBackground {
     pub is_background: bool,
 }
 
-/// 2005, asked: whose presence the client wants to know.
+/// The request of 2005: the users whose presence the client follows.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Subscribe {
-    /// To be watched from now on.
+    /// Users to follow from now on.
     #[prost(string, repeated, tag = "1")]
     pub subscribe: Vec<String>,
-    /// No longer to be watched; an id in both lists is watched.
+    /// Users to follow no longer; an id in both lists is followed.
     #[prost(string, repeated, tag = "2")]
     pub unsubscribe: Vec<String>,
 }
 
-/// 2005, told: the presence of some users.
+/// The answer and the push of 2005: the presence of some users.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct PresenceTips {
     /// One a user.
@@ -33,10 +33,10 @@ pub struct PresenceTips {
 /// One user's presence.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct PresenceTip {
-    /// Who.
+    /// The user.
     #[prost(string, tag = "1")]
     pub user_id: String,
-    /// On which platforms; none is offline.
+    /// The platforms with a connection; none is offline.
     #[prost(int32, repeated, tag = "2")]
     pub platforms: Vec<i32>,
 }

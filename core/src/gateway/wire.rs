@@ -1,13 +1,13 @@
-//! What travels on a gateway socket, below the meaning of it.
+//! Messages on a gateway socket, before they are decoded.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The largest message that a client may send, in bytes as received (`docs/rules/openim.md#framing`).
+/// The largest message from a client, in bytes as received (`docs/rules/openim.md#framing`).
 pub const MESSAGE_BYTES: usize = 51_200;
 
-/// How requests and responses are written.
+/// The encoding of requests and responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     /// `sdkType=js`.
@@ -16,7 +16,7 @@ pub enum Encoding {
     Gob,
 }
 
-/// What a connection speaks, settled at its handshake.
+/// The wire format of a connection, fixed at its handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wire {
     /// The form of a binary message.
@@ -62,26 +62,26 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// How a socket is closed. Clients do not act on it; people and logs do.
+/// The reason of a close. Clients do not act on it; people and logs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Close {
     /// The user logged out, or the socket was replaced by its own client's next one.
     Done,
     /// A message could not be decoded, or a text was neither ping nor pong.
     Undecodable,
-    /// A wrong sendID, an unknown reqIdentifier, or a refusal that had to be told after the upgrade.
+    /// A wrong sendID, an unknown reqIdentifier, or a refusal in band after the upgrade.
     Policy,
     /// A message above [`MESSAGE_BYTES`].
     TooBig,
     /// The server stops.
     Draining,
-    /// The login was taken back.
+    /// The login was revoked.
     Kicked,
     /// A console's user was forced offline.
     ForcedOffline,
     /// A console's token expired.
     TokenExpired,
-    /// The client reads too slowly for what it is sent.
+    /// The client reads more slowly than it is sent to.
     TooSlow,
 }
 

@@ -4,29 +4,29 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {
-    /// Ours to repair: storage or a peer failed.
+    /// An internal error: storage or a peer failed.
     Internal,
     /// A header, body or parameter is missing or malformed.
     Args,
-    /// The caller is known, and may not.
+    /// The caller is known and has no permission.
     NoPermission,
-    /// Nothing under that name.
+    /// The named thing does not exist.
     RecordNotFound,
     /// `exp` has passed.
     TokenExpired,
     /// The token is someone else's or another platform's (gateway only).
     TokenInvalid,
-    /// Not a token at all.
+    /// The text is no token.
     TokenMalformed,
     /// `nbf` is still to come.
     TokenNotValidYet,
     /// Signature, algorithm or `iat` is wrong.
     TokenUnknown,
-    /// Taken back by a login or by an operator.
+    /// Revoked by a login or by an operator.
     TokenKicked,
-    /// Well signed, but not one that we issued.
+    /// Well signed, but never issued here.
     TokenNotExist,
-    /// The user, or the server, holds as many connections as it may.
+    /// The user, or the server, has the maximum number of connections.
     ConnOverMax,
     /// The handshake's parameters are wrong.
     ConnArgs,

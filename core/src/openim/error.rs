@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Code;
 use crate::token::TokenError;
 
-/// How `errDlt` is written.
+/// The style of `errDlt`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DetailStyle {
@@ -18,12 +18,12 @@ pub enum DetailStyle {
     V38,
 }
 
-/// A code and what there is to say about this occurrence of it. Never holds a token or a secret.
+/// An error code with a detail of this occurrence. Never holds a token or a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenImError {
-    /// Which row of the error table.
+    /// The row of the error table.
     pub code: Code,
-    /// For a person who reads the answer; may be empty.
+    /// A text for people; may be empty.
     pub detail: Cow<'static, str>,
 }
 

@@ -1,4 +1,4 @@
-//! What the OpenIM documents fix for every interface: error codes, and the envelope that carries them.
+//! The error codes of the OpenIM documents and the envelope that carries them, for every interface.
 
 mod code;
 mod error;

@@ -1,4 +1,4 @@
-//! When a connection opens (`docs/rules/openim.md#policy-at-connect`).
+//! The login policy when a connection opens (`docs/rules/openim.md#policy-at-connect`).
 
 use super::{LoginPolicy, is_computer};
 use crate::{
@@ -7,10 +7,10 @@ use crate::{
     token::{TokenHash, store::TokenSet},
 };
 
-/// A live connection of the OpenIM gateway, as the policy sees it.
+/// The properties of a live gateway connection that a policy depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Which one.
+    /// The connection.
     pub id: ConnId,
     /// Its platform.
     pub platform: Platform,
@@ -18,18 +18,18 @@ pub struct Candidate {
     pub token: TokenHash,
 }
 
-/// Who has to go.
+/// The connections and tokens that a new connection excludes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Lost their login: kick frame, close, token dead.
+    /// Connections that lose their login: kick frame, close, token kicked.
     pub kicked: Vec<ConnId>,
-    /// Sockets that the new connection's own client left behind: closed without a word, token untouched.
+    /// Older sockets of the new connection's own client: closed without a kick frame, token still valid.
     pub replaced: Vec<ConnId>,
-    /// Tokens that are dead from now on, those of `kicked` among them.
+    /// Tokens that are kicked, those of `kicked` among them.
     pub tokens: Vec<TokenSet>,
 }
 
-/// What a new connection on `platform` with `token` does to the connections that are there.
+/// The verdict on the live connections when a connection opens on `platform` with `token`.
 ///
 /// A connection with the new connection's own token is never a loser: its client reconnected. It is replaced, except under
 /// policy 0, where two tabs may share a token.
@@ -77,7 +77,7 @@ mod tests {
             .collect()
     }
 
-    /// The positions in `platforms` of those that are kicked by a new connection with a token of its own.
+    /// The positions in `platforms` that a new connection with its own token kicks.
     fn kicked(number: i64, platforms: &[Platform], new: Platform) -> Vec<usize> {
         let live = candidates(platforms);
         let policy = LoginPolicy::from_number(number, 30).unwrap();

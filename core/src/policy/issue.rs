@@ -1,5 +1,5 @@
-//! When a token is issued (`docs/rules/openim.md#policy-at-issue`). Tokens only: sockets stay open until their
-//! successor connects, because a back end may issue long before.
+//! The login policy when a token is issued (`docs/rules/openim.md#policy-at-issue`). Tokens only: sockets stay open until
+//! their successor connects, because a back end may issue tokens long before.
 
 use super::{LoginPolicy, is_computer};
 use crate::{
@@ -8,9 +8,9 @@ use crate::{
     token::{TokenHash, store::TokenRow},
 };
 
-/// Which of the user's `valid` tokens a new one for `platform` takes back.
+/// The user's `valid` tokens that a new one for `platform` revokes.
 ///
-/// Where one of several may stay, it is the one issued last.
+/// Where one of several may stay, the one issued last stays.
 pub fn at_issue(policy: LoginPolicy, valid: &[TokenRow], platform: Platform) -> Vec<TokenHash> {
     if platform == Platform::Admin {
         return Vec::new();

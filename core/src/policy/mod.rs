@@ -1,8 +1,7 @@
-//! Login policies: who has to go when a user gets another token or opens another connection
-//! (`docs/rules/openim.md#policies`).
+//! Login policies: the tokens and connections that a new one excludes (`docs/rules/openim.md#policies`).
 //!
-//! Pure functions over what there is; they say *who*, the aggregate does the rest. Platform 10 (administrators) is
-//! outside every policy, on both sides.
+//! Pure functions that choose the excluded ones; the aggregate ends them. Platform 10 (administrators) is outside every
+//! policy, on both sides.
 
 mod connect;
 mod issue;
@@ -12,7 +11,7 @@ pub use issue::at_issue;
 
 use crate::platform::{Platform, PlatformClass};
 
-/// `presence.multi_login_policy`, with what it needs.
+/// `presence.multi_login_policy`, with its parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginPolicy {
     /// 0: devices do not exclude each other; a platform holds `most` tokens.

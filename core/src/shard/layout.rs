@@ -1,4 +1,4 @@
-//! The number of shards, written down at the first write. Rows are found by it, so another number is refused.
+//! The number of shards, stored by the first write. The shard of a row depends on it, so another number is rejected.
 
 use crate::store::{Statement, Value};
 
@@ -9,18 +9,18 @@ use crate::store::{Statement, Value};
      set presence.directory_shards = {stored}"
 )]
 pub struct LayoutError {
-    /// What the directory has.
+    /// The directory's number.
     pub stored: u32,
-    /// What was asked for.
+    /// The configured number.
     pub configured: u32,
 }
 
-/// Reads the number; no row before the first write.
+/// Selects the number; no row before the first write.
 pub fn get() -> Statement {
     Statement::new("SELECT shards FROM layout", [])
 }
 
-/// Writes the number down, unless there is one.
+/// Stores the number, unless there is one.
 pub fn keep(shards: u32) -> Statement {
     Statement::new(
         "INSERT INTO layout (id, shards) VALUES (1, ?1) ON CONFLICT (id) DO NOTHING",
@@ -36,10 +36,10 @@ pub fn read(rows: &[Vec<Value>]) -> Option<u32> {
     }
 }
 
-/// Holds the configured number against the stored one.
+/// Checks the configured number against the stored one.
 ///
 /// # Errors
-/// When there is a stored one and it differs.
+/// When there is a stored number and it differs.
 pub fn check(stored: Option<u32>, configured: u32) -> Result<(), LayoutError> {
     match stored {
         Some(stored) if stored != configured => Err(LayoutError { stored, configured }),

@@ -1,5 +1,4 @@
-//! A tenant's directory in several stores, as it is kept at the edge: which store has a user's records, and the
-//! rows beside the records.
+//! A tenant's directory in several shards, as at the edge: the shard of a user's records, and the rows beside the records.
 //!
 //! Users fall into fixed buckets, buckets into shards. A record's shard depends on its user alone, so an upsert
 //! goes to one place; lists ask all of them and merge (`crate::directory::page`).
@@ -11,10 +10,10 @@ pub mod progress;
 
 use sha2::{Digest as _, Sha256};
 
-/// Buckets that users fall into, whatever the number of shards. Never changes: rows would be looked for elsewhere.
+/// The number of buckets, whatever the number of shards. Never changes: stored rows would be looked for in other shards.
 pub const BUCKETS: u16 = 1024;
 
-/// The bucket of a user number: its hash is part of the stored layout, so it is one that no library changes.
+/// The bucket of a user number. The hash is part of the stored layout, so it is a fixed standard one.
 pub fn bucket(user: i64) -> u16 {
     let [high, low, ..] = <[u8; 32]>::from(Sha256::digest(user.to_string().as_bytes()));
     u16::from_be_bytes([high, low]) % BUCKETS

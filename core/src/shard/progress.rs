@@ -1,4 +1,4 @@
-//! How far a shard's own chores are: the audit that visits every live record, and the sweep of old ones.
+//! Progress of a shard's maintenance: the audit of live records and the sweep of old ones.
 
 use std::time::Duration;
 
@@ -8,42 +8,42 @@ use crate::{
     time::Timestamp,
 };
 
-/// Records that one step of the audit visits. Each may be a call to another object.
+/// The records of one audit step. Each may be a call to another object.
 pub const AUDIT_BATCH: u32 = 250;
-/// How often leases are settled and old records deleted.
+/// The interval at which leases are settled and old records deleted.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
-/// When which chore goes on, and where.
+/// The next steps of audit and sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The last record that the audit visited; `None` at the beginning of a round.
+    /// The audit's cursor: the last record that it visited; `None` at the beginning of a round.
     pub audited: Option<RecordId>,
-    /// When it goes on.
+    /// When the next audit step is due.
     pub audit_at: Timestamp,
-    /// When old records are looked for.
+    /// When the next sweep is due.
     pub sweep_at: Timestamp,
 }
 
 impl Progress {
-    /// Both chores begin one span from now: a record that was just written needs no check.
+    /// Audit and sweep begin one interval from now: a record that was just written needs no check.
     pub fn begin(now: Timestamp, audit_every: Duration) -> Self {
         Self { audited: None, audit_at: now + audit_every / 2, sweep_at: now + SWEEP_EVERY }
     }
 
-    /// The moment of whichever comes first.
+    /// The earlier of both.
     pub fn next(&self) -> Timestamp {
         self.audit_at.min(self.sweep_at)
     }
 }
 
-/// How long until the audit's next step, so that a round over `live` records takes half of `audit_every`: a record
-/// that was opened behind the cursor is still visited in time.
+/// The pause before the audit's next step. A round over `live` records takes half of `audit_every`, so that a record
+/// opened behind the cursor is still visited in time.
 pub fn audit_pause(live: u64, audit_every: Duration) -> Duration {
     let steps = u32::try_from(live / u64::from(AUDIT_BATCH)).unwrap_or(u32::MAX).saturating_add(1);
     (audit_every / 2 / steps).max(Duration::from_secs(1))
 }
 
-/// Live records of a tenant without an end.
+/// Counts the live records of a tenant without an end.
 pub fn count_live(tenant: TenantId) -> Statement {
     Statement::new(
         "SELECT count(*) FROM record INDEXED BY record_open WHERE tenant = CAST(?1 AS INTEGER) \
@@ -52,12 +52,12 @@ pub fn count_live(tenant: TenantId) -> Statement {
     )
 }
 
-/// Whether there is any record left to care for: one row, or none.
+/// Selects one row if the shard has any record.
 pub fn any_record() -> Statement {
     Statement::new("SELECT 1 FROM record LIMIT 1", [])
 }
 
-/// Keeps the progress.
+/// Stores the progress.
 pub fn keep(progress: &Progress) -> Statement {
     Statement::new(
         "INSERT OR REPLACE INTO progress (id, audited, audit_at, sweep_at) \
@@ -70,7 +70,7 @@ pub fn keep(progress: &Progress) -> Statement {
     )
 }
 
-/// Reads the progress; no row before the first write.
+/// Selects the progress; no row before the first write.
 pub fn get() -> Statement {
     Statement::new("SELECT CAST(audited AS TEXT), audit_at, sweep_at FROM progress", [])
 }

@@ -1,4 +1,4 @@
-//! Frames out of bytes, however they are cut into messages (`docs/rules/message-center.md#stomp`).
+//! Decoding of frames, however they are cut into messages (`docs/rules/message-center.md#stomp`).
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{Command, Frame, StompError, Version};
 
-/// The longest command with its headers, in bytes. It may wait on a socket's attachment for its rest.
+/// The longest command with its headers, in bytes. An incomplete one is kept in the socket's attachment.
 pub(super) const HEAD_BYTES: usize = 8 * 1024;
-/// The longest body. It is read over and not kept: nobody is sent anything by a client.
+/// The longest body, in bytes. Bodies are skipped and not kept: clients cannot send messages to each other.
 pub(super) const BODY_BYTES: u32 = 64 * 1024;
 
-/// A frame that has not come in full.
+/// An incomplete frame.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Decoder {
     head: Bytes,
     body: Option<Body>,
 }
 
-/// The body that is being read over.
+/// The body that is being skipped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Body {
-    /// Whether its length was told. If not, it ends with the first NUL.
+    /// Whether the frame has a `content-length`. Otherwise the body ends with the first NUL.
     told: bool,
-    /// Octets that may still come before the NUL, or that must.
+    /// The octets before the NUL: exactly so many with a `content-length`, at most so many without.
     left: u32,
 }
 
@@ -32,10 +32,10 @@ struct Body {
 struct Bytes(Vec<u8>);
 
 impl Decoder {
-    /// Takes from `input` until a frame is whole; `None` when it ends before that.
+    /// Takes bytes from `input` until a frame is complete; `None` when the input ends before that.
     ///
     /// # Errors
-    /// What is wrong with the frame. Nothing good can follow it.
+    /// The first problem of the frame. The decoder cannot continue after it.
     pub(super) fn take(
         &mut self,
         input: &mut &[u8],
@@ -56,7 +56,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// One more byte of command and headers.
+    /// Takes one byte of command and headers.
     fn begin(&mut self, byte: u8, version: Option<Version>) -> Result<(), StompError> {
         let head = &mut self.head.0;
         match byte {
@@ -88,7 +88,7 @@ impl Body {
         }
     }
 
-    /// Whether the frame ends with this byte.
+    /// Takes one byte of the body; whether the frame ends with it.
     fn ends_with(&mut self, byte: u8) -> Result<bool, StompError> {
         match (self.told, self.left) {
             (true, 0) | (false, _) if byte == 0 => Ok(true),
@@ -102,7 +102,7 @@ impl Body {
     }
 }
 
-// What has come may be half a CONNECT with a token in it.
+// The bytes may be half a CONNECT with a token in it.
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Decoder({} bytes)", self.head.0.len())

@@ -1,15 +1,15 @@
-//! Frames on their way to a client.
+//! Encoding of frames to a client.
 
 use super::Version;
 
-/// A frame that is being written.
+/// A frame under construction.
 pub(super) struct Encoder {
     text: String,
     version: Version,
 }
 
 impl Encoder {
-    /// Begins one.
+    /// Begins a frame.
     pub(super) fn new(command: &str, version: Version) -> Self {
         let mut text = String::with_capacity(128);
         text.push_str(command);

@@ -8,30 +8,30 @@ use crate::gateway::Close;
 pub(super) enum StompError {
     /// The bytes are no frame.
     Malformed,
-    /// More than a client may send in one.
+    /// A frame above the limits.
     TooBig,
     /// A command that the version does not have.
     Command,
-    /// Something else before CONNECT.
+    /// Another frame before CONNECT.
     NotConnected,
-    /// CONNECT for the second time.
+    /// A second CONNECT.
     Connected,
     /// No version in common.
     Version,
-    /// A header that the frame must have.
+    /// A required header is missing or malformed.
     Header,
-    /// Nobody can subscribe to that.
+    /// A subscription to an unknown destination.
     Subscribe,
-    /// Nobody can send there.
+    /// A message to a destination that takes none.
     Send,
-    /// A subscription of that name is there already.
+    /// The id of a subscription is in use.
     Taken,
-    /// More subscriptions, or a longer name of one, than a client may have.
+    /// Too many subscriptions, or too long an id.
     TooMany,
 }
 
 impl StompError {
-    /// The header `message`. It quotes nothing of what the client sent, which may have been a secret.
+    /// The header `message`. It does not quote the client's frame, which may hold a secret.
     pub(super) const fn message(self) -> &'static str {
         match self {
             Self::Malformed => "the frame does not read",
@@ -48,7 +48,7 @@ impl StompError {
         }
     }
 
-    /// How the socket is closed behind the ERROR frame.
+    /// How the socket is closed after the ERROR frame.
     pub(super) const fn close(self) -> Close {
         match self {
             Self::TooBig => Close::TooBig,
@@ -57,7 +57,7 @@ impl StompError {
         }
     }
 
-    /// The ERROR frame; `receipt` is that of the frame at fault.
+    /// The ERROR frame; `receipt` is the receipt header of the faulty frame.
     pub(super) fn frame(self, version: Version, receipt: Option<&str>) -> String {
         let mut frame = super::encoder::Encoder::new("ERROR", version);
         frame.header("message", self.message());

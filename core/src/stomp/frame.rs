@@ -1,4 +1,4 @@
-//! A frame that a client sent: its command and headers (`docs/rules/message-center.md#stomp`).
+//! Frames from clients: command and headers (`docs/rules/message-center.md#stomp`).
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::{StompError, Version};
 /// The most headers of a frame.
 pub(super) const HEADERS: usize = 64;
 
-/// What a client may say.
+/// The commands of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     /// `CONNECT`, or `STOMP` from 1.1 on.
@@ -20,23 +20,23 @@ pub(super) enum Command {
     Send,
     /// `DISCONNECT`
     Disconnect,
-    /// `ACK`, `NACK`, `BEGIN`, `COMMIT`, `ABORT`: about messages and transactions that are none here.
+    /// `ACK`, `NACK`, `BEGIN`, `COMMIT`, `ABORT`: accepted without effect.
     Idle,
 }
 
 /// A frame without its body.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// What it says.
+    /// The command.
     pub(super) command: Command,
     headers: Vec<(String, String)>,
 }
 
 impl Frame {
-    /// Reads command and headers, the empty line behind them included or not. `version` is none before CONNECT.
+    /// Parses command and headers, with or without the empty line after them. `version` is `None` before CONNECT.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The first problem of the frame.
     pub(super) fn read(head: &[u8], version: Option<Version>) -> Result<Self, StompError> {
         let head = std::str::from_utf8(head).map_err(|_| StompError::Malformed)?;
         let mut lines = head.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));

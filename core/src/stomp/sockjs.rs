@@ -1,11 +1,11 @@
-//! SockJS around the texts (`docs/rules/message-center.md#sockjs`).
+//! SockJS framing (`docs/rules/message-center.md#sockjs`).
 
 use crate::{gateway::Close, json};
 
-/// What the server says first.
+/// The first text of the server.
 pub(super) const OPEN: &str = "o";
 
-/// The messages that a client put into one text; `None` when it is neither a list of texts nor a text.
+/// The messages in one text of a client; `None` when it is neither a list of texts nor a text.
 pub(super) fn read(text: &str) -> Option<Vec<String>> {
     match text.trim_start().as_bytes().first() {
         None => Some(Vec::new()),
@@ -14,7 +14,7 @@ pub(super) fn read(text: &str) -> Option<Vec<String>> {
     }
 }
 
-/// One message to a client.
+/// Frames one message to a client.
 pub(super) fn message(text: &str) -> String {
     let mut framed = String::from("a[");
     // Texts always have a JSON form.
@@ -23,7 +23,7 @@ pub(super) fn message(text: &str) -> String {
     framed
 }
 
-/// The last words.
+/// The last text before the close.
 pub(super) fn close(close: Close) -> String {
     let mut framed = String::from("c[");
     framed.push_str(&close.code().to_string());

@@ -1,17 +1,17 @@
-//! The versions of the protocol, and how each writes a header (`docs/rules/message-center.md#stomp`).
+//! The protocol's versions and their escapes in headers (`docs/rules/message-center.md#stomp`).
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// A version, the older the smaller.
+/// A version; an older one is smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Version {
-    /// Headers are written as they are.
+    /// Headers without escapes.
     V10,
     /// Escapes of line feed, colon and backslash; heart-beats.
     V11,
-    /// Escapes of the carriage return as well.
+    /// Escapes of the carriage return, in addition.
     V12,
 }
 

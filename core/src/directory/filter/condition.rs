@@ -1,4 +1,4 @@
-//! What can be asked of one record, once the query string is understood.
+//! Conditions on one record, parsed from the query string.
 
 use crate::time::Timestamp;
 

@@ -1,9 +1,9 @@
-//! What can be wrong with a list's query string (`docs/rules/message-center.md#errors`).
+//! Errors in a list's query string (`docs/rules/message-center.md#errors`).
 
 /// The first rule that a query string broke. It displays as the answer's `msg`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// A value cannot be read as what its parameter holds.
+    /// A value is not of its parameter's type.
     #[error("Parameter parsing failed, field {field}, rejected {rejected}")]
     Unreadable {
         /// The parameter, such as `pageNo` or `filters[0].op`.
@@ -43,7 +43,7 @@ pub enum QueryError {
 }
 
 impl QueryError {
-    /// The stable machine word of the answer, `ext.eKey`.
+    /// `ext.eKey`: the stable key of the error for programs.
     pub const fn key(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } | Self::TooSmall(_) | Self::TooLarge(_) | Self::TooMany(_) => {

@@ -1,4 +1,4 @@
-//! From the pairs of a query string to conditions: which items count, and which of them are in force.
+//! Parsing of the pairs of a query string into conditions.
 
 use super::{
     Key, Operator,
@@ -79,7 +79,7 @@ fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, QueryError> {
         if name != "filters" && !name.starts_with("filters[") {
             continue;
         }
-        // Whatever else is written there would be a filter that is not applied: more rows than asked for.
+        // A filter that is not understood must not be ignored: the list would show more records than the caller meant.
         let (index, member) = member(name).ok_or_else(|| QueryError::unreadable(name, value))?;
         let place = raw.iter().position(|(other, _)| *other == index).unwrap_or_else(|| {
             raw.push((index, RawItem::default()));

@@ -1,7 +1,7 @@
-//! Filters: what a list may ask of a record (`docs/rules/message-center.md#filters`).
+//! Filters of lists (`docs/rules/message-center.md#filters`).
 //!
-//! A query string becomes [`Condition`]s, which hold only what can be asked; one condition has two meanings that
-//! tests keep equal, a naive one over a [`Record`](super::record::Record) and one in SQL.
+//! A query string is parsed into [`Condition`]s, which hold valid tests only. A condition has two meanings that tests keep
+//! equal: a naive one over a [`Record`](super::record::Record), and one in SQL.
 
 mod condition;
 mod error;

@@ -1,8 +1,7 @@
 //! A condition as SQL, equal to its naive meaning.
 //!
-//! Liveness is no column, so a question about it is put to two sets of rows apart: those whose end is written
-//! down, and those without one. In each of them most such conditions are a constant or a plain column, which is
-//! what lets an index answer.
+//! Liveness is no column, so a condition on it is rendered for two sets of rows: those with a stored end and those without
+//! one. In each set most such conditions are a constant or a plain column, so that an index can answer.
 
 use super::condition::{Comparison, Condition, DateColumn, Second, TextColumns, TextTest};
 use crate::directory::sql::Binder;

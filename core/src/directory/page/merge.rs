@@ -1,4 +1,4 @@
-//! The conversation with the shards, one round at a time.
+//! The rounds of statements and answers with the shards.
 
 use super::split::{Sampling, Split};
 use crate::{
@@ -16,34 +16,34 @@ use crate::{
     store::Statement,
 };
 
-/// How much a shard is asked for at a time.
+/// The bounds of one statement to a shard.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::directory) struct Limits {
-    /// Keys beyond the page's size that a shard may be asked for.
+    /// The keys beyond the page's size that a shard may return.
     pub(in crate::directory) slack: u64,
-    /// A page that ends within so many records is asked for with its rows at once: one round less for the pages
-    /// that people look at.
+    /// A page that ends within so many records is read with its rows at once, which saves a round for the pages that
+    /// people read.
     pub(in crate::directory) direct: u64,
-    /// How many positions a shard names at most to find where a page begins.
+    /// The most positions that a shard samples to find the beginning of a page.
     pub(in crate::directory) samples: u64,
 }
 
 pub(super) const LIMITS: Limits = Limits { slack: 1_000, direct: 100, samples: 512 };
 
-/// Rounds of narrowing after which the merge stops to be exact. Unchanged data never needs them; data that moves
+/// The rounds of narrowing after which the merge gives up exactness. Unchanged data never needs so many; data that moves
 /// while it is counted must not keep a request alive.
 const ROUNDS: u32 = 12;
 
-/// What to do next.
+/// The next step of a merge.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Put these to their shards, all at once, and bring the answers back in this order.
+    /// Run these on their shards, all at once, and return the answers in this order.
     Ask(Vec<Ask>),
-    /// This is the page.
+    /// The finished page.
     Done(Listed),
 }
 
-/// Statements for one shard, to be executed one after another.
+/// Statements for one shard, to be executed in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
     /// The shard's number, from 0.
@@ -52,7 +52,7 @@ pub struct Ask {
     pub statements: Vec<Statement>,
 }
 
-/// The rows of each statement of one [`Ask`]; `None` of a shard that was never written, which holds nothing.
+/// The rows of each statement of one [`Ask`]; `None` for a shard that was never written and holds no record.
 pub type Answer = Option<Vec<Vec<Row>>>;
 
 /// The shards' answers make no page.
@@ -66,9 +66,9 @@ pub enum MergeError {
     Missing,
 }
 
-/// One query to several databases that hold a tenant's records between them.
+/// A query to several databases, each of which holds a part of a tenant's records.
 ///
-/// Pages are exact while the data is unchanged. What changes between two rounds may be missed or moved, as it
+/// Pages are exact while the data is unchanged. A record that changes between two rounds may be missed or moved, as it
 /// may between two pages; the merge still ends.
 ///
 /// ```text
@@ -93,7 +93,7 @@ pub struct Merge {
     waiting: Waiting,
 }
 
-/// Which answers come next.
+/// The answers that the merge waits for.
 #[derive(Debug)]
 enum Waiting {
     Nothing,
@@ -103,7 +103,7 @@ enum Waiting {
     Rows(Vec<(usize, Position)>),
 }
 
-/// What is asked beside the counts.
+/// The rows that are read beside the counts.
 #[derive(Debug)]
 enum Wanted {
     Samples(Vec<Sampling>),
@@ -111,7 +111,7 @@ enum Wanted {
 }
 
 impl Merge {
-    /// A query to be put to `shards` databases; with one, it is a single statement.
+    /// A query to `shards` databases; with one, it is a single statement.
     pub const fn new(query: ListQuery, tenant: TenantId, view: View, shards: usize) -> Self {
         Self::with_limits(query, tenant, view, shards, LIMITS)
     }
@@ -126,7 +126,7 @@ impl Merge {
         Self { query, tenant, view, shards, limits, total: 0, rounds: 0, waiting: Waiting::Nothing }
     }
 
-    /// Takes the answers to the last step's questions, none at first, and says what to do next.
+    /// Takes the answers to the last step, none at first, and returns the next step.
     ///
     /// # Errors
     /// When the answers do not fit the questions; the merge is of no more use then.
@@ -159,8 +159,8 @@ impl Merge {
             let positions = self.plan().into_positions(&all, offset + size);
             return self.ask(|_| vec![total.clone(), positions.clone()]);
         }
-        // Users are spread evenly, so that the page begins near its share of each shard; half as much again
-        // and some hundreds make sure of it. Where they are not, the next round knows the totals.
+        // Users are spread evenly, so the page begins near its share of each shard; half as much again and the slack make
+        // sure that the samples reach it. Where users are not spread evenly, the next round knows the totals.
         let share = offset / (self.shards as u64).max(1);
         let sampling = Sampling::of((share + share / 2 + self.limits.slack).min(offset + 1), self.limits);
         let samples = self.plan().into_samples(&all, sampling.reach, sampling.step);
@@ -168,7 +168,7 @@ impl Merge {
         self.ask(|_| vec![total.clone(), samples.clone()])
     }
 
-    /// Each shard's first records, its total with them.
+    /// Merges the first records and the total of each shard.
     fn lists(&self, answers: &[Answer]) -> Result<Step, MergeError> {
         let mut listed = Listed::default();
         for shard in self.each(answers)? {
@@ -215,7 +215,7 @@ impl Merge {
         self.go_on(answers, usize::from(passed), split, wanted)
     }
 
-    /// Reads what was wanted from the statement at `index`, and narrows further or picks the page.
+    /// Reads the statement at `index`, then narrows further or picks the page.
     fn go_on(
         &mut self,
         answers: &[Answer],
@@ -252,7 +252,7 @@ impl Merge {
         Ok(self.ask(|shard| statements.get(shard).cloned().unwrap_or_default()))
     }
 
-    /// Knows the page's keys, and asks for their rows.
+    /// Picks the page's keys, and reads their rows.
     fn pick(&mut self, positions: Vec<Vec<Position>>, skip: u64) -> Step {
         let order = self.query.order;
         let mut merged: Vec<(usize, Position)> = positions
@@ -278,7 +278,7 @@ impl Merge {
         Step::Ask(asks)
     }
 
-    /// Puts the rows of the page into its order.
+    /// Sorts the rows of the page into its order.
     fn rows(&self, answers: &[Answer], page: Vec<(usize, Position)>) -> Result<Step, MergeError> {
         let shards = sorted::set(page.iter().map(|(shard, _)| *shard));
         if shards.len() != answers.len() {

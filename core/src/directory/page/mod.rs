@@ -1,7 +1,7 @@
-//! One page of a list that is spread over several databases (`docs/rules/message-center.md#paging`).
+//! Pages of a list that is spread over several databases (`docs/rules/message-center.md#paging`).
 //!
-//! [`Merge`] asks and is answered; it executes nothing. For a deep page it finds the place where the page begins by
-//! counting, so that no database ever sends more than the page's size and 1,000 keys.
+//! [`Merge`] returns statements and takes their rows; it executes nothing. For a deep page it finds the beginning of the
+//! page by counts, so that no database sends more than the page's size and 1,000 keys.
 
 mod merge;
 mod split;

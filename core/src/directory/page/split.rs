@@ -1,10 +1,9 @@
-//! Where a page begins, found by counting.
+//! The search for the beginning of a page, by counts.
 //!
-//! Each shard names every n-th position of its part of the list. Between two neighbours of such a sample lie at
-//! most n - 1 records, so that for any position the number of records before it is known to within a few, over
-//! all shards together. The latest position that certainly lies before the page becomes the new start, the
-//! earliest that certainly does not becomes the new end; the part between them is some hundred times smaller
-//! each time.
+//! Each shard samples every n-th position of its part of the list. Between two neighbours of a sample lie at most n - 1
+//! records, so that the number of records before any position, over all shards, is known within narrow bounds. The latest
+//! position that certainly lies before the page becomes the new start, the earliest that certainly does not becomes the new
+//! end. Each round makes the stretch between them some hundred times smaller.
 
 use super::merge::Limits;
 use crate::{
@@ -12,40 +11,39 @@ use crate::{
     sorted,
 };
 
-/// The part of the list in which the page begins, narrowed step by step.
+/// The stretch of the list in which the page begins, narrowed step by step.
 #[derive(Debug)]
 pub(super) struct Split {
     order: Order,
     stretch: Stretch,
-    /// For each shard the most records that it can have in the stretch.
+    /// For each shard the upper bound of its records in the stretch.
     most: Vec<u64>,
     /// Records between the last counted position and the page.
     skip: u64,
-    /// How many of them certainly lie before the stretch, which has not been counted yet.
+    /// How many of them certainly lie before the stretch; their exact number is not counted yet.
     passed: u64,
 }
 
 /// How a shard was sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sampling {
-    /// Every so many positions, one was named.
+    /// The distance between two sampled positions.
     pub(super) step: u64,
-    /// So many positions were looked at.
+    /// The number of positions that the sample covers.
     pub(super) reach: u64,
 }
 
 impl Sampling {
-    /// Positions that cover `reach` records: each, while a shard may be asked for so many keys, else a sample.
+    /// A sample that covers `reach` records: every position while the bounds allow so many keys, else every n-th.
     ///
-    /// The first case is what ends the narrowing: among many shards even every second position would leave too
-    /// much open.
+    /// The first case ends the narrowing: among many shards even every second position would leave the bounds too wide.
     pub(super) const fn of(reach: u64, limits: Limits) -> Self {
         let step = if reach <= limits.slack { 1 } else { reach.div_ceil(limits.samples) };
         Self { step, reach }
     }
 }
 
-/// What a sample told of one shard, at some position.
+/// The bounds that a sample gives for one shard at some position.
 #[derive(Clone, Copy, Debug, Default)]
 struct Rank {
     /// Records up to the position, at least.
@@ -54,7 +52,7 @@ struct Rank {
     high: u64,
 }
 
-/// What a shard named.
+/// A shard's sample.
 pub(super) type Sample = (Sampling, Vec<Position>);
 
 impl Split {
@@ -63,7 +61,7 @@ impl Split {
         Self { order, stretch: Stretch { after: None, upto: None }, most, skip: offset, passed: 0 }
     }
 
-    /// Where the page begins, as far as it is known.
+    /// The stretch in which the page begins.
     pub(super) const fn stretch(&self) -> &Stretch {
         &self.stretch
     }
@@ -78,7 +76,7 @@ impl Split {
         self.most.iter().map(|most| Sampling::of(*most, limits)).collect()
     }
 
-    /// Takes the samples of all shards. Returns what was passed, which is to be counted for [`Split::counted`].
+    /// Takes the samples of all shards. Returns the stretch that was passed, which is counted for [`Split::counted`].
     pub(super) fn narrow(&mut self, samples: &[Sample]) -> Option<Stretch> {
         let (start, end) = self.around(samples);
         let most = self.most.clone();
@@ -94,13 +92,13 @@ impl Split {
         Some(Stretch { after: before, upto: Some(start.clone()) })
     }
 
-    /// Takes the number of records in what [`Split::narrow`] passed.
+    /// Takes the number of records in the stretch that [`Split::narrow`] passed.
     pub(super) const fn counted(&mut self, records: u64) {
         self.skip = self.skip.saturating_sub(records);
         self.passed = 0;
     }
 
-    /// The last named position that certainly lies before the page, and the first that certainly does not.
+    /// The last sampled position that certainly lies before the page, and the first that certainly does not.
     fn around<'a>(&self, samples: &'a [Sample]) -> (Option<&'a Position>, Option<&'a Position>) {
         let mut named: Vec<(usize, &Position)> = samples
             .iter()
@@ -144,7 +142,7 @@ impl Split {
 }
 
 impl Rank {
-    /// What is known of a shard at a position after `seen` of its sample's positions and before the next.
+    /// The bounds of a shard at a position after `seen` of its sample's positions and before the next.
     fn after(seen: u64, most: u64, (sampling, positions): &Sample) -> Self {
         let low = seen.saturating_mul(sampling.step);
         let next = low.saturating_add(sampling.step - 1);

@@ -1,6 +1,6 @@
-//! Which index answers a question: said in the statement, not left to the planner.
+//! The choice of the index for a query, written into the statement and not left to the planner.
 //!
-//! There are no statistics for it to go by, and this folder's tests prove the plans they see.
+//! The planner has no statistics to choose by, and the tests of this folder check the plans.
 
 use super::order::OrderBy;
 use crate::directory::{
@@ -14,8 +14,8 @@ pub(super) fn narrowing_index(row_set: RowSet, conditions: &[Condition]) -> Opti
     ranked.min_by_key(|(rank, _)| *rank).map(|(_, index)| index)
 }
 
-/// How well a condition narrows the rows by an index: 0 to one user's, 1 to one value's, 2 to a stretch of
-/// values, 3 not at all, but the index is narrower to read than the rows.
+/// How well an index narrows the rows of a condition: 0 to one user's, 1 to one value's, 2 to a range of values, 3 not at
+/// all, but the index is narrower to read than the rows.
 fn narrows(row_set: RowSet, condition: &Condition) -> Option<(u8, Index)> {
     // The index of open rows is small, and has users and both dates.
     let range = |test_is_range: bool| test_is_range && row_set != RowSet::Open;
@@ -34,7 +34,7 @@ fn narrows(row_set: RowSet, condition: &Condition) -> Option<(u8, Index)> {
             Some((1, Index::Name))
         }
         Condition::Text(TextColumns::FullName, TextTest::StartsWith(_)) => Some((2, Index::Name)),
-        // What most rows pass is not worth an index beside which the rows have to be fetched for their end.
+        // A test that most rows pass is not worth an index, since the rows have to be fetched for their ends anyway.
         Condition::Text(columns, test) if is_selective(test) || row_set != RowSet::Open => {
             Some((3, if *columns == TextColumns::DeviceId { Index::User } else { Index::Name }))
         }
@@ -42,7 +42,7 @@ fn narrows(row_set: RowSet, condition: &Condition) -> Option<(u8, Index)> {
     }
 }
 
-/// Whether the test picks out what it names, rather than everything else.
+/// Whether the test selects the rows that it names, rather than all others.
 const fn is_selective(test: &TextTest) -> bool {
     matches!(test, TextTest::Equal(_) | TextTest::In(_) | TextTest::Contains(_) | TextTest::StartsWith(_))
 }
@@ -57,7 +57,7 @@ const fn is_range<T>(test: &Comparison<T>) -> bool {
     )
 }
 
-/// Whether few records pass, but only a look at every one tells which.
+/// Whether few records pass, but every one has to be read to find them.
 pub(super) const fn searches(condition: &Condition) -> bool {
     match condition {
         Condition::Text(TextColumns::FullName, test) => matches!(test, TextTest::Contains(_)),

@@ -11,7 +11,7 @@ use crate::{
     store::Statement,
 };
 
-/// What a list answers.
+/// The answer of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
     /// Of all records that match, wherever the page lies.
@@ -35,7 +35,8 @@ pub(in crate::directory) fn window(
 ) -> Statement {
     let mut plan = Plan::new(query, tenant, view);
     let page = format!("{} LIMIT {} OFFSET {}", plan.order_by(""), plan.bind(limit), plan.bind(offset));
-    // Finding a text costs more than remembering where it was found; all else is counted without its keys.
+    // A text search costs more than keeping its hits, so the count and the page share them. All other queries are counted
+    // without their keys, which an index does faster.
     let (hits, count, keys) = if plan.searches {
         let hits = format!("WITH hit (k, id) AS MATERIALIZED ({}) ", plan.keys());
         (hits, "(SELECT count(*) FROM hit)".to_owned(), "SELECT k, id FROM hit".to_owned())

@@ -1,4 +1,4 @@
-//! Records that are asked for without a list: of a user, by id, or as they stand open.
+//! Records outside of lists: of a user, by id, or all open ones.
 
 use crate::{
     directory::{
@@ -30,8 +30,8 @@ pub fn by_ids(ids: impl IntoIterator<Item = RecordId>) -> Statement {
     binder.statement(format!("SELECT {COLUMNS} FROM record WHERE id IN {ids}"))
 }
 
-/// Live records of a tenant that have no end written down, by id, after `after`: a cursor for audits and for
-/// the deliveries of a tenant-wide order. Whether a cutoff covers them is the reader's to judge.
+/// Live records of a tenant without a stored end, by id, after `after`: the cursor of audits and of the deliveries of
+/// tenant orders. Records that a cutoff covers are among them.
 pub fn open_records(tenant: TenantId, after: Option<RecordId>, limit: u32) -> Statement {
     Statement::new(
         format!(

@@ -1,7 +1,7 @@
-//! Questions to one database: a list with its total, the details of a user, records by id or by age.
+//! Queries to one database: a list with its total, the details of a user, records by id or by age.
 //!
-//! Every question is asked within one tenant and under one [`View`](super::view::View). Where a tenant is spread over several
-//! databases, [`super::page`] asks each and merges.
+//! Every query concerns one tenant and one [`View`](super::view::View). Where a tenant is spread over several databases,
+//! [`super::page`] queries each and merges.
 
 mod choice;
 mod list;

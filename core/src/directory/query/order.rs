@@ -1,6 +1,6 @@
 //! The order of a list (`docs/rules/message-center.md#paging`).
 //!
-//! Every order is total: what is equal in the column it names is ordered by id, latest first, so that pages
+//! Every order is total: records that are equal in the sorted column are ordered by id, latest first, so that pages
 //! neither repeat a record nor skip one.
 
 use std::cmp::Ordering;
@@ -92,7 +92,7 @@ pub enum SortValue {
     Text(String),
 }
 
-/// Where a record stands in an order.
+/// The position of a record in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Its value in the sorted column.
@@ -102,7 +102,7 @@ pub struct Position {
 }
 
 impl Order {
-    /// Where the record stands, as seen in `view`.
+    /// The position of the record in `view`.
     pub fn position(self, record: &Record, view: &View) -> Position {
         let value = match self.by {
             OrderBy::Id => SortValue::Int(record.id.number()),
@@ -116,7 +116,7 @@ impl Order {
         Position { value, id: record.id }
     }
 
-    /// Which of two records comes first.
+    /// Compares two positions in this order.
     pub fn compare(self, one: &Position, other: &Position) -> Ordering {
         let values = one.value.cmp(&other.value);
         let values = if self.direction == Direction::Descending { values.reverse() } else { values };

@@ -13,20 +13,20 @@ pub const PAGE_NUMBER_LIMIT: u32 = 100_000;
 /// The largest page.
 pub const PAGE_SIZE_LIMIT: u32 = 2_000;
 
-/// One question to a list: which records, in which order, which page of them.
+/// A query to a list: conditions, order and page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
-    /// A record is listed when it passes all of them.
+    /// The conditions; a listed record passes all of them.
     pub conditions: Vec<Condition>,
     /// The order of the whole list.
     pub order: Order,
-    /// What is cut out of it.
+    /// The page that is answered.
     pub page: PageRequest,
-    /// Accepted and without effect on what is answered.
+    /// Accepted, without effect on the answer.
     pub scope: Option<InfoScope>,
 }
 
-/// A page: `number` counts from 1, `size` in records.
+/// The requested page: `number` counts from 1, `size` is in records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
     number: u32,
@@ -74,14 +74,14 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
 }
 
 impl ListQuery {
-    /// Whether it can list nothing but records of this user.
+    /// Whether every listed record is of this user.
     pub fn is_about(&self, user: i64) -> bool {
         let only = |condition: &Condition| matches!(condition, Condition::User(Comparison::Equal(id)) if *id == user);
         self.conditions.iter().any(only)
     }
 
-    /// Reads a decoded query string: names and values in their order, repeated names kept. Empty paging
-    /// parameters count as absent, unknown parameters are ignored, of a repeated one the first counts.
+    /// Parses a decoded query string: names and values in their order, repeated names included. Empty paging parameters
+    /// count as absent, unknown parameters are ignored, and the first of a repeated parameter counts.
     ///
     /// # Errors
     /// The first [`QueryError`].

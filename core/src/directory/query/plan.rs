@@ -1,8 +1,8 @@
-//! From a question to the pieces of SQL that every statement about it is made of.
+//! The pieces of SQL that the statements of one query share.
 //!
-//! A question that depends on liveness is put to two sets of rows, those with an end and those without one,
-//! and the answers are joined: the end of the first set is a plain column, the second is small. All others
-//! are put to the whole table at once.
+//! A query that depends on liveness reads two sets of rows, those with an end and those without one, and joins the
+//! results: in the first set the end is a plain column, and the second set is small. All other queries read the whole table
+//! at once.
 
 use super::{
     choice::{narrowing_index, ordering_index, searches},
@@ -24,19 +24,19 @@ use crate::{
     store::{Statement, Value},
 };
 
-/// One question, ready to be written as a count or as a list of keys.
+/// A query, ready to be written as a count or as a list of keys.
 pub(in crate::directory) struct Plan {
     binder: Binder,
     tenant: String,
     order: Order,
     arms: Vec<Arm>,
-    /// Whether few records pass, but only a look at every one tells which.
+    /// Whether few records pass, but every one has to be read to find them.
     pub(super) searches: bool,
     /// Whether every record of the tenant passes.
     unfiltered: bool,
 }
 
-/// The question as put to one set of rows.
+/// The part of a query over one set of rows.
 pub(super) struct Arm {
     row_set: RowSet,
     clauses: Vec<String>,
@@ -92,8 +92,8 @@ impl Plan {
         if counts.is_empty() { "0".to_owned() } else { counts.join(" + ") }
     }
 
-    /// A count of all rows reads the inner pages of one index only, which SQLite does not do for a count of
-    /// some. A shard and most origins hold one tenant.
+    /// SQLite counts all rows from the inner pages of one index, but not the rows of one tenant. A shard and most origins hold
+    /// one tenant, so the statement checks for other tenants first.
     fn count_of_tenant(&self) -> String {
         let tenant = &self.tenant;
         let others = |relation: &str| {

@@ -1,4 +1,4 @@
-//! A part of an ordered list between two of its positions, as SQL.
+//! A stretch of an ordered list between two positions, as SQL.
 
 use super::{
     order::{Direction, Order, OrderBy, Position, SortValue},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::directory::{filter::render::Clause, sql::Binder};
 
-/// A stretch of the order: what comes after the first position, up to and with the second.
+/// A stretch of the order: the positions after the first, up to and including the second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::directory) struct Stretch {
     pub(in crate::directory) after: Option<Position>,

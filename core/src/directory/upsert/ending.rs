@@ -1,4 +1,4 @@
-//! Ends that an order or a start of the server puts to many records at once.
+//! Ends of many records at once, by an order or at the start of the server.
 
 use crate::{
     directory::{index::Index, sql::Binder},
@@ -7,7 +7,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Above so many users, looking at every open row of the tenant is less work than at every row of each user.
+/// Above so many users, reading every open row of the tenant is less work than reading every row of each user.
 const FEW_USERS: usize = 100;
 
 /// Ends the imported records of these users, as a force-off by user does inside its answer
@@ -40,8 +40,8 @@ fn end_imports(binder: &mut Binder, index: Index, tenant: TenantId, at: Timestam
     )
 }
 
-/// Ends what a dead process of the origin left open, at the moment it was last known to live and no earlier than
-/// each row opened (`docs/rules/message-center.md#liveness`). Imports have leases of their own and stay.
+/// Ends the records that a dead process of the origin left open, at the instant at which it was last known to live and no
+/// earlier than each row opened (`docs/rules/message-center.md#liveness`). Imports have leases of their own and stay.
 pub fn end_left_open(last_alive: Timestamp) -> Statement {
     Statement::new(
         "UPDATE record INDEXED BY record_open SET generation = generation + 1, \

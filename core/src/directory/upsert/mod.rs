@@ -1,8 +1,7 @@
-//! What changes records: opening and ending, publishing to the directory, importing, ending by order.
+//! Changes of records: opening, ending, publishing to the directory, importing, ending by order.
 //!
-//! A record's `generation` grows by one with every change, and an upsert that is not newer changes nothing;
-//! so a call that is lost, repeated or overtaken leaves no wrong row
-//! (`docs/rules/message-center.md#records`).
+//! A record's `generation` grows by one with every change, and an upsert without a newer generation changes nothing. So a
+//! lost, repeated or overtaken call leaves no wrong row (`docs/rules/message-center.md#records`).
 
 mod batch;
 mod ending;
@@ -54,7 +53,7 @@ pub fn opened(record: &Record) -> Statement {
     )
 }
 
-/// Writes a record's end down, once: a record that has ended keeps its first end.
+/// Stores a record's end, once: an ended record keeps its first end.
 pub fn ended(id: RecordId, at: Timestamp) -> Statement {
     Statement::new(
         "UPDATE record SET offline_at = CAST(?2 AS INTEGER), generation = generation + 1 \
@@ -63,10 +62,10 @@ pub fn ended(id: RecordId, at: Timestamp) -> Statement {
     )
 }
 
-/// Brings live records into the directory; older and repeated generations change nothing.
+/// Publishes live records to the directory; older and repeated generations change nothing.
 ///
-/// The statements take at most 1,000 records each and may run in any order. Afterwards [`clashes`] tells which
-/// ids were refused because another user's record, or an import, has them.
+/// The statements take at most 1,000 records each and may run in any order. Afterwards [`clashes`] finds the ids that were
+/// rejected because another user's record, or an import, has them.
 pub fn publish(records: &[Record]) -> Vec<Statement> {
     // What tells one connection from another is settled when it opens. Leaving those columns alone keeps the
     // indexes over them untouched when it ends, and each touched index is a billed row at the edge.
@@ -80,7 +79,7 @@ pub fn publish(records: &[Record]) -> Vec<Statement> {
     )
 }
 
-/// Of the ids in these records, those that belong to somebody else; one column, read by [`clashing_ids`].
+/// The ids of these records that belong to other records; one column, read by [`clashing_ids`].
 ///
 /// Run it after [`publish`], in the same transaction. The publisher of such a record draws another id.
 pub fn clashes(records: &[Record]) -> Vec<Statement> {
@@ -95,11 +94,10 @@ pub fn clashing_ids(rows: &[Row]) -> Result<Vec<RecordId>, RowError> {
     rows.iter().map(|row| Columns(row.iter()).id()).collect()
 }
 
-/// Brings imported records into the directory: the last line of an id wins, and a live id is left alone.
+/// Imports records into the directory: the last line of an id wins, and the record of a live id stays.
 ///
-/// The records' own source and generation are not looked at. The statements take at most 1,000 records each,
-/// run in order, and return one row for each record that was written, read by [`imported`]; a record without
-/// a row has the id of a live one.
+/// The records' own source and generation are ignored. The statements take at most 1,000 records each, run in order, and
+/// return one row for each written record, read by [`imported`]; a record without a row has the id of a live one.
 pub fn import(records: &[Record]) -> Vec<Statement> {
     let imported: Vec<_> = records
         .iter()
@@ -119,7 +117,7 @@ pub fn import(records: &[Record]) -> Vec<Statement> {
 
 const FIRST_GENERATION: i64 = 1;
 
-/// What became of one record of an import.
+/// The result of one imported record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Imported {
     /// The id was new.

@@ -1,4 +1,4 @@
-//! What is forgotten, and when (`docs/rules/message-center.md#retention`).
+//! Retention of records (`docs/rules/message-center.md#retention`).
 //!
 //! The statements are bounded, so that a store with a backlog is cleaned in steps between other work: an
 //! adapter repeats one until it changes no row.
@@ -10,7 +10,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Writes down the end of at most `limit` leases that ran out by `now`. Readers saw it already.
+/// Stores the end of at most `limit` leases that expired by `now`. Readers show it already.
 pub fn settle_leases(now: Timestamp, limit: u32) -> Statement {
     Statement::new(
         "UPDATE record SET offline_at = lease_until, generation = generation + 1 WHERE id IN (\
@@ -20,7 +20,7 @@ pub fn settle_leases(now: Timestamp, limit: u32) -> Statement {
     )
 }
 
-/// Deletes at most `limit` records that ended before `before`, of whatever tenant.
+/// Deletes at most `limit` records of any tenant that ended before `before`.
 ///
 /// An imported record counts once its lease is settled, see [`settle_leases`].
 pub fn delete_ended_before(before: Timestamp, limit: u32) -> Statement {
