@@ -1,7 +1,7 @@
 //! Every REST route of Rollcall, once, for both runtimes.
 //!
-//! [`router`] is generic over a [`Backend`], the ports that an adapter implements. A route parses at the border, asks
-//! core's rules through the backend, and writes the answer in its family's envelope. Nothing here knows which runtime
+//! [`router`] is generic over a [`Backend`], the ports that an adapter implements. A route parses at the border, runs core's
+//! rules through the backend, and writes the answer in its family's envelope. No code here knows which runtime
 //! it is on.
 
 #![forbid(unsafe_code)]

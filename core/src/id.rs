@@ -1,4 +1,4 @@
-//! Identifiers: parsed once, at the border, and never bare strings after that.
+//! Identifiers, parsed once at the border and never bare strings after that.
 
 use std::{fmt, str::FromStr};
 
@@ -16,10 +16,10 @@ pub const USER_ID_BYTES: usize = 256;
 #[serde(transparent)]
 pub struct UserId(String);
 
-/// Why a text is not a userID.
+/// The reason why a text is not a userID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserIdError {
-    /// No user has the empty name.
+    /// The text is empty.
     #[error("userID is empty")]
     Empty,
     /// See [`USER_ID_BYTES`].
@@ -28,7 +28,7 @@ pub enum UserIdError {
 }
 
 impl UserId {
-    /// Takes a text as a userID.
+    /// Parses a userID.
     ///
     /// # Errors
     /// When it is empty or longer than [`USER_ID_BYTES`].
@@ -136,14 +136,14 @@ impl<'de> Deserialize<'de> for ConnId {
 
 /// One row of the directory: a connection, live or ended.
 ///
-/// Positive and 63 bits wide: milliseconds << 22 | bits of the moment, so ids sort by time of birth.
+/// Positive and 63 bits wide: milliseconds << 22 | bits of the entropy, so that ids sort by time of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(i64);
 
 impl RecordId {
     const RANDOM_BITS: u32 = 22;
 
-    /// A new id for a record born `now`; the low bits come from `entropy`.
+    /// A new id for a record created `now`; the low bits come from `entropy`.
     pub fn draw(now: Timestamp, entropy: u64) -> Self {
         let mask = (1_u64 << Self::RANDOM_BITS) - 1;
         let low = i64::try_from(entropy & mask).unwrap_or(0);

@@ -56,7 +56,7 @@ impl Platform {
         Self::ALL.into_iter().find(|platform| i64::from(platform.number()) == number)
     }
 
-    /// The number that stands on the wire.
+    /// The number on the wire.
     pub const fn number(self) -> u8 {
         self as u8
     }
@@ -103,12 +103,12 @@ impl PlatformSet {
         Platform::ALL.into_iter().filter(move |platform| self.0 & bit(*platform) != 0)
     }
 
-    /// As a number, for a store: one bit a platform.
+    /// The set as a number, for a store: one bit a platform.
     pub const fn bits(self) -> u16 {
         self.0
     }
 
-    /// The set of which [`PlatformSet::bits`] made this number.
+    /// The set with this number, see [`PlatformSet::bits`].
     pub fn from_bits(bits: i64) -> Option<Self> {
         let all: Self = Platform::ALL.into_iter().collect();
         u16::try_from(bits).ok().filter(|bits| bits & !all.0 == 0).map(Self)

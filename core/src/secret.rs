@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
-/// What stands in the place of a secret wherever it is printed.
+/// The text that is printed in place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
 /// A value that cannot be printed by accident.

@@ -62,11 +62,11 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// What a command may know of the world: the moment at which it is carried out, and bits that are its alone.
+/// The moment of a command and its entropy: all that the rules get from the outside beside stored state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// The adapter's clock.
     pub now: Timestamp,
-    /// Bits that tell what is made in one millisecond apart: random or counted, so never a secret.
+    /// Bits that keep apart what is created within one millisecond: random or counted, so never used for a secret.
     pub entropy: u64,
 }

@@ -101,7 +101,7 @@ impl From<QueryError> for RouteError {
 
 impl From<BackendError> for RouteError {
     fn from(error: BackendError) -> Self {
-        tracing::error!(%error, "a question of the message center has no answer");
+        tracing::error!(%error, "a request of the message center failed");
         Self(MessageCenterError::Internal)
     }
 }
@@ -134,7 +134,7 @@ pub(crate) async fn envelope_layer<B: Backend>(
     next: Next,
 ) -> Response {
     let id = request_id(&backend, request.headers());
-    tracing::debug!(request_id = id.0, path = request.uri().path(), "asked");
+    tracing::debug!(request_id = id.0, path = request.uri().path(), "received a request");
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<MessageCenterError>() {

@@ -27,7 +27,7 @@ impl<B: Backend> FromRequestParts<B> for OperationId {
 
     fn from_request_parts(parts: &mut Parts, _: &B) -> impl Future<Output = Result<Self, RouteError>> + Send {
         let found = header(&parts.headers, "operationID").map(|operation_id| {
-            tracing::debug!(operation_id, path = parts.uri.path(), "asked");
+            tracing::debug!(operation_id, path = parts.uri.path(), "received a request");
             Self
         });
         ready(found.ok_or_else(|| OpenImError::new(Code::Args, "header must have operationID").into()))

@@ -1,13 +1,13 @@
-//! Where a request came from: the address (`docs/rules/users.md#remote-address`), and the page.
+//! The origin of a request: the client's address (`docs/rules/users.md#remote-address`), and the page.
 
 mod web_origin;
 
 pub use web_origin::{AllowedOrigins, NotAnOrigin};
 
-/// The client's address: the peer, unless the peer is a trusted proxy and says who is behind it.
+/// The client's address: the peer's, unless the peer is a trusted proxy that forwards another one.
 ///
-/// `forwarded` is `X-Forwarded-For`. It is read from its end, where our own proxies wrote; the first address that is
-/// not one of `trusted` is the client. What stands before that, anybody may have written.
+/// `forwarded` is `X-Forwarded-For`. It is read from its end, where our own proxies wrote; the first address that is not one
+/// of `trusted` is the client's. Any client may have written the part before it.
 pub fn remote_address<'a>(peer: &'a str, forwarded: Option<&'a str>, trusted: &[String]) -> &'a str {
     let is_trusted = |address: &str| trusted.iter().any(|proxy| proxy == address);
     if !is_trusted(peer) {

@@ -1,6 +1,6 @@
-//! Which pages may open sockets: the allow-list of `Origin` (RFC 6454), `server.allowed_origins`.
+//! The pages that may open sockets: the allow-list of `Origin` (RFC 6454), `server.allowed_origins`.
 //!
-//! A browser tells with every upgrade whose page asks for it, and lets no page lie. Programs other than browsers send no
+//! A browser sends the page's origin with every upgrade, and no page can forge it. Programs other than browsers send no
 //! `Origin`, and could send any: the list protects people from pages, not the server from programs.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedOrigins(Option<Vec<WebOrigin>>);
 
-/// What a page without an address of its own says, such as a sandboxed frame.
+/// The origin of a page without an address of its own, such as a sandboxed frame.
 const OPAQUE: &str = "null";
 
 /// `scheme://host[:port]`, or `null`.

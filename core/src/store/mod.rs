@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Statement {
     /// SQL with `?1`, `?2`, … for the parameters.
     pub sql: Cow<'static, str>,
-    /// What is bound, in order.
+    /// The bound parameters, in order.
     pub params: Vec<Value>,
 }
 

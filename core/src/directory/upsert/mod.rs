@@ -67,7 +67,7 @@ pub fn ended(id: RecordId, at: Timestamp) -> Statement {
 /// The statements take at most 1,000 records each and may run in any order. Afterwards [`clashes`] finds the ids that were
 /// rejected because another user's record, or an import, has them.
 pub fn publish(records: &[Record]) -> Vec<Statement> {
-    // What tells one connection from another is settled when it opens. Leaving those columns alone keeps the
+    // The columns that identify a connection are fixed when it opens. Leaving them out of the update keeps the
     // indexes over them untouched when it ends, and each touched index is a billed row at the edge.
     batch::upserts(
         records,

@@ -2,7 +2,7 @@
 
 use crate::gateway::frame::Response;
 
-/// What Go's encoder says of the struct `Resp` before its first value; the type id is 66. Any client reads its
+/// Go's description of the struct `Resp` before its first value; the type id is 66. Any client reads its
 /// fields by these names.
 pub(super) const DEFINITION: &[u8; 97] = b"\x60\xff\x83\
     \x03\x01\x01\x04Resp\x01\xff\x84\x00\x01\x06\
