@@ -13,7 +13,8 @@
 //! | [`transcript`], [`mask`], [`compare`] | what was said, made comparable between two subjects |
 //! | [`world`] | what a case holds in its hands |
 //! | [`console`] | the suite's own idea of the message center |
-//! | [`cases`], [`runner`] | the cases and the order in which they run |
+//! | [`cases`], [`runner`] | the cases, and which of them run at the same time |
+//! | [`size`] | small populations in the usual run, large ones when asked for |
 //! | [`edge_only`] | what only the edge can do wrong: hibernation, crashes, races, faults |
 //! | [`self_check`] | whether a changed answer turns the comparison red |
 #![forbid(unsafe_code)]
@@ -33,6 +34,7 @@ pub mod proto;
 pub mod runner;
 pub mod self_check;
 pub mod settings;
+pub mod size;
 pub mod stomp;
 pub mod subject;
 pub mod transcript;

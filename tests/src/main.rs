@@ -72,11 +72,11 @@ struct Run {
     /// Lists the cases and runs none.
     #[arg(long)]
     list: bool,
-    /// Repeats less in cases about load.
-    #[arg(long)]
-    light: bool,
-    /// Seconds that a case may take unless it names its own bound.
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    /// How many cases run at the same time; by default 4 at the edge and 8 elsewhere.
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Seconds after which a case counts as hanging, unless it names a longer time.
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
     timeout: u64,
     /// Writes what was said, one JSON object a case.
     #[arg(long, value_name = "FILE")]
@@ -94,6 +94,9 @@ struct EdgeOnly {
     /// Runs only tests whose name contains this.
     #[arg(long, value_name = "PATTERN")]
     only: Option<String>,
+    /// How many tests run at the same time.
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    jobs: usize,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -120,8 +123,12 @@ impl Command {
         match self {
             Self::Run(run) if run.list => list(run.only.as_deref()),
             Self::Run(run) => until_interrupted(runner::run(run.options()?)),
-            Self::EdgeOnly(EdgeOnly { edge_cmd, only }) => {
-                until_interrupted(edge_only::run(edge_only::Options { command: words(&edge_cmd)?, only }))
+            Self::EdgeOnly(EdgeOnly { edge_cmd, only, jobs }) => {
+                until_interrupted(edge_only::run(edge_only::Options {
+                    command: words(&edge_cmd)?,
+                    only,
+                    jobs,
+                }))
             }
             Self::SelfCheck { origin_bin } => {
                 // The server is started in a directory of its own.
@@ -162,10 +169,10 @@ impl Run {
             _ => (self.launch()?, None),
         };
         Ok(Options {
-            launch,
             settings,
+            jobs: self.jobs.unwrap_or(if matches!(launch, Launch::Edge(_)) { 4 } else { 8 }),
             only: self.only,
-            light: self.light,
+            launch,
             case_timeout: Duration::from_secs(self.timeout),
             transcript: self.transcript,
             keep_logs: self.keep_logs,

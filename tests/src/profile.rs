@@ -124,7 +124,7 @@ impl Profile {
                     url: ANYWHERE.to_owned(),
                     client_id: Some("rollcall".to_owned()),
                     client_secret: Some("the-secret-that-the-issuer-knows".to_owned()),
-                    cache_seconds: 2,
+                    cache_seconds: 4,
                 };
                 let message_center = MessageCenter { retention_days: 36_500, ..MessageCenter::default() };
                 Settings {

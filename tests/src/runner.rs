@@ -1,4 +1,4 @@
-//! Runs the cases profile by profile and counts.
+//! Runs the cases profile by profile, several at a time, and counts.
 
 use std::{
     fs::{self, File},
@@ -9,11 +9,16 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use tokio::time::timeout;
+use futures_util::stream::{self, StreamExt as _};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 
 use crate::{
-    cases::{self, Case},
+    cases::{self, Case, Isolation},
     console::issuer::Issuer,
+    leak::Hits,
     mask::Masks,
     profile::Profile,
     settings::Settings,
@@ -31,9 +36,9 @@ pub struct Options {
     pub settings: Option<Settings>,
     /// Only cases whose full name contains this.
     pub only: Option<String>,
-    /// Fewer repetitions in cases about load.
-    pub light: bool,
-    /// The bound for a case that names none.
+    /// How many cases run at the same time.
+    pub jobs: usize,
+    /// How long a case may take before it counts as hanging; a case may name a longer time.
     pub case_timeout: Duration,
     /// Where to write the transcript.
     pub transcript: Option<PathBuf>,
@@ -72,200 +77,300 @@ impl Counts {
 const STOPS: &str = "the_server_stops_when_it_is_asked_to";
 const SECRETS: &str = "no_token_and_no_secret_is_in_the_log";
 
-struct Runner {
-    options: Options,
-    transcript: Option<File>,
+/// The cases of one profile, and the configuration that their server gets.
+struct Plan {
+    profile: Profile,
+    cases: Vec<Case>,
+    settings: Settings,
+    not_applicable: usize,
+}
+
+/// A server that serves, and what the cases on it share.
+struct Served {
+    subject: Subject,
+    shared: Arc<Shared>,
+    ready_after: Duration,
+}
+
+/// The outcome of one case.
+struct Finished {
+    /// Its position among the cases of its profile.
+    position: usize,
+    transcript: CaseTranscript,
+    failure: Option<String>,
+}
+
+/// The outcome of the two checks behind the cases of a profile.
+#[derive(Default)]
+struct Closed {
+    counts: Counts,
     failures: Vec<String>,
 }
 
 /// Runs everything that the options select, and prints as it goes.
+///
+/// While the cases of one profile run, the server of the next one starts and that of the one before is stopped and its
+/// log searched. The transcript has the cases in the order of their declaration, whatever the order of their ends.
 pub async fn run(options: Options) -> Result<Counts> {
-    let transcript =
+    let mut transcript =
         options.transcript.as_ref().map(File::create).transpose().context("the transcript file")?;
     if let Some(directory) = &options.keep_logs {
         fs::create_dir_all(directory)?;
     }
-    let mut runner = Runner { options, transcript, failures: Vec::new() };
     let mut table = Vec::new();
-    for profile in Profile::ALL {
-        let selected: Vec<Case> =
-            cases::all().into_iter().filter(|c| c.profile == profile && runner.selects(c.name)).collect();
-        if selected.is_empty() {
-            continue;
-        }
+    let mut failures = Vec::new();
+    let mut plans = plans(&options)?.into_iter().peekable();
+    let start = |plan: &Plan| tokio::spawn(serve(options.launch.clone(), plan.settings.clone()));
+    let mut starting = plans.peek().map(start);
+    let mut closing: Option<JoinHandle<Result<Closed>>> = None;
+    while let (Some(plan), Some(started)) = (plans.next(), starting.take()) {
         let begun = Instant::now();
-        let counts = runner.profile(profile, &selected).await?;
-        table.push((profile, counts, begun.elapsed()));
+        let mut counts = Counts { not_applicable: plan.not_applicable, ..Counts::default() };
+        let served = match started.await? {
+            Ok(served) => served,
+            Err(error) => {
+                let why = format!("{}: the subject did not start: {error:#}", plan.profile);
+                say(&format!("FAILED {why}"))?;
+                failures.push(why);
+                counts.failed += 1;
+                counts.skipped += plan.cases.len();
+                table.push((plan.profile, counts, begun.elapsed()));
+                starting = plans.peek().map(start);
+                continue;
+            }
+        };
+        starting = plans.peek().map(start);
+        say(&format!(
+            "-- {}: {} cases, ready after {} ms",
+            plan.profile,
+            plan.cases.len(),
+            served.ready_after.as_millis()
+        ))?;
+        let (alone, others) = by_isolation(&plan.cases);
+        let mut finished = together(&options, others, &served.shared).await?;
+        // A case that is alone has the machine to itself as well.
+        if let Some(closing) = closing.take() {
+            settle(closing, &mut table, &mut failures).await?;
+        }
+        for (position, case) in alone {
+            finished.push(one(&options, position, case, &served.shared).await?);
+        }
+        finished.sort_by_key(|finished| finished.position);
+        for Finished { transcript: case, failure, .. } in finished {
+            counts.passed += usize::from(case.passed);
+            counts.failed += usize::from(!case.passed);
+            failures.extend(failure);
+            if let Some(file) = &mut transcript {
+                writeln!(file, "{}", serde_json::to_string(&case)?)?;
+            }
+        }
+        table.push((plan.profile, counts, begun.elapsed()));
+        closing = Some(tokio::spawn(close(plan.profile, served, options.keep_logs.clone())));
     }
-    runner.report(&table)
+    if let Some(closing) = closing {
+        settle(closing, &mut table, &mut failures).await?;
+    }
+    report(&table, &failures)
 }
 
-impl Runner {
-    /// `--only` matches the name of a case with its profile before it.
-    fn selects(&self, name: &str) -> bool {
-        self.options.only.as_ref().is_none_or(|pattern| name.contains(pattern.as_str()))
-    }
-
-    async fn profile(&mut self, profile: Profile, selected: &[Case]) -> Result<Counts> {
-        let mut counts = Counts::default();
-        let mut settings = self.options.settings.clone().unwrap_or_else(|| profile.settings());
-        let shared_server = self.options.settings.is_some() && !profile.leaves_others_alone();
-        let why_not = |case: &Case| match shared_server {
-            true => Some("orders everybody offline: needs a server to itself".to_owned()),
-            false => case.mismatch(&settings),
-        };
-        let (runnable, other): (Vec<&Case>, Vec<&Case>) =
-            selected.iter().partition(|case| why_not(case).is_none());
-        for case in other {
-            counts.not_applicable += 1;
-            let why = why_not(case).unwrap_or_default();
-            say(&format!("n/a    {}: {why}", case.name))?;
-        }
-        if runnable.is_empty() {
-            return Ok(counts);
-        }
-        let issuer = Issuer::wanted(&mut settings).await?;
-        let begun = Instant::now();
-        let mut subject = match Subject::start(&self.options.launch, &settings).await {
-            Ok(subject) => subject,
-            Err(error) => {
-                say(&format!("FAILED {profile}: the subject did not start: {error:#}"))?;
-                self.failures.push(format!("{profile}: the subject did not start: {error}"));
-                counts.failed += 1;
-                counts.skipped += runnable.len();
-                return Ok(counts);
-            }
-        };
-        say(&format!(
-            "-- {profile}: {} cases, ready after {} ms",
-            runnable.len(),
-            begun.elapsed().as_millis()
-        ))?;
-        let shared = Shared::new(subject.address, subject.kind, settings, self.options.light);
-        let shared = Arc::new(shared.asking(issuer));
-        for case in runnable {
-            let passed = self.case(case, &shared).await?;
-            counts.passed += usize::from(passed);
-            counts.failed += usize::from(!passed);
-        }
-        counts.add(self.closing(profile, &mut subject, &shared).await?);
-        Ok(counts)
-    }
-
-    async fn case(&mut self, case: &Case, shared: &Arc<Shared>) -> Result<bool> {
-        let begun = Instant::now();
-        let recorder = Recorder::new();
-        let world = World::new(Arc::clone(shared), case.name, recorder.clone());
-        let bound = case.bound.unwrap_or(self.options.case_timeout);
-        // A task of its own, so that a panic is the failure of one case.
-        let mut task = tokio::spawn((case.run)(world));
-        let outcome = match timeout(bound, &mut task).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(broken)) => Err(match broken.try_into_panic() {
-                Ok(payload) => anyhow!("panicked: {}", panic_text(payload.as_ref())),
-                Err(error) => anyhow!("{error}"),
-            }),
-            Err(_) => {
-                task.abort();
-                Err(anyhow!("did not end within {bound:?}"))
-            }
-        };
-        let took = begun.elapsed().as_millis();
-        let entries = recorder.masked();
-        match &outcome {
-            Ok(()) => say(&format!("ok     {} {took}ms{}", case.name, shared.take_figures()))?,
-            Err(error) => {
-                let tail: Vec<String> =
-                    entries.iter().rev().take(4).rev().map(|entry| format!("         {entry}")).collect();
-                self.failed(case.name, &format!("{error:#}"))?;
-                say(&tail.join("\n"))?;
-            }
-        }
-        if let Some(file) = &mut self.transcript {
-            let line = CaseTranscript { case: case.name.to_owned(), passed: outcome.is_ok(), entries };
-            writeln!(file, "{}", serde_json::to_string(&line)?)?;
-        }
-        Ok(outcome.is_ok())
-    }
-
-    /// Stops the subject and reads its log, which is complete only then.
-    async fn closing(&mut self, profile: Profile, subject: &mut Subject, shared: &Shared) -> Result<Counts> {
-        let mut counts = Counts::default();
-        let early = subject.ended();
-        let stopped = subject.stop().await?;
-        let (Some(stopped), Some(log)) = (stopped, subject.log()) else {
-            counts.not_applicable += 2;
-            for name in [STOPS, SECRETS] {
-                say(&format!("n/a    {profile}/{name}: the suite did not start this server"))?;
-            }
-            return Ok(counts);
-        };
-        if let Some(directory) = &self.options.keep_logs {
-            fs::copy(log, directory.join(format!("{profile}.log")))?;
-        }
-        let ended = match early {
-            Some(status) => Err(anyhow!("the server had already ended by itself: {status}")),
-            None => judge_stop(&stopped, subject.kind),
-        };
-        let forbidden = shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let hits = forbidden.search(log)?;
-        let clean = if hits.count > 0 {
-            let samples: Vec<String> = hits.samples.iter().map(|line| Masks::default().apply(line)).collect();
-            Err(anyhow!(
-                "{} of {} lines, such as\n         {}",
-                hits.count,
-                hits.lines,
-                samples.join("\n         ")
-            ))
-        } else {
-            Ok(format!(
-                "{} tokens and {} other secrets searched in {} lines, 0 found",
-                forbidden.token_count(),
-                forbidden.text_count(),
-                hits.lines
-            ))
-        };
-        for (name, outcome) in [(STOPS, ended), (SECRETS, clean)] {
-            match outcome {
-                Ok(note) => {
-                    counts.passed += 1;
-                    say(&format!("ok     {profile}/{name} ({note})"))?;
-                }
-                Err(error) => {
-                    counts.failed += 1;
-                    self.failed(&format!("{profile}/{name}"), &format!("{error:#}"))?;
+/// What is to be done, profile by profile; cases that this server cannot exercise are named at once.
+fn plans(options: &Options) -> Result<Vec<Plan>> {
+    let mut plans = Vec::new();
+    for profile in Profile::ALL {
+        let settings = options.settings.clone().unwrap_or_else(|| profile.settings());
+        let only = options.only.as_deref();
+        let selected = cases::all()
+            .into_iter()
+            .filter(|case| case.profile == profile && only.is_none_or(|pattern| case.name.contains(pattern)));
+        let shared_server = options.settings.is_some() && !profile.leaves_others_alone();
+        let mut plan = Plan { profile, cases: Vec::new(), settings, not_applicable: 0 };
+        for case in selected {
+            let why_not = match shared_server {
+                true => Some("orders everybody offline: needs a server to itself".to_owned()),
+                false => case.mismatch(&plan.settings),
+            };
+            match why_not {
+                None => plan.cases.push(case),
+                Some(why) => {
+                    plan.not_applicable += 1;
+                    say(&format!("n/a    {}: {why}", case.name))?;
                 }
             }
         }
-        Ok(counts)
-    }
-
-    fn failed(&mut self, name: &str, why: &str) -> Result<()> {
-        self.failures.push(format!("{name}: {why}"));
-        say(&format!("FAILED {name}: {why}"))
-    }
-
-    fn report(&self, table: &[(Profile, Counts, Duration)]) -> Result<Counts> {
-        let mut total = Counts::default();
-        say(&format!(
-            "\n{:<14}{:>8}{:>8}{:>8}{:>8}{:>10}",
-            "profile", "passed", "failed", "skipped", "n/a", "seconds"
-        ))?;
-        for (profile, counts, took) in table {
-            let Counts { passed, failed, skipped, not_applicable } = counts;
-            let seconds = took.as_secs_f32();
-            let name = profile.name();
-            say(&format!("{name:<14}{passed:>8}{failed:>8}{skipped:>8}{not_applicable:>8}{seconds:>10.1}"))?;
-            total.add(*counts);
+        if plan.not_applicable > 0 || !plan.cases.is_empty() {
+            plans.push(plan);
         }
-        for failure in &self.failures {
-            say(&format!("FAILED {failure}"))?;
-        }
-        say(&format!("not applicable: {}", total.not_applicable))?;
-        let Counts { passed, failed, skipped, .. } = total;
-        say(&format!("conformance: {passed} passed, {failed} failed, {skipped} skipped"))?;
-        Ok(total)
     }
+    Ok(plans)
+}
+
+/// Starts a server, and the issuer that it asks where its settings want one.
+async fn serve(launch: Launch, mut settings: Settings) -> Result<Served> {
+    let begun = Instant::now();
+    let issuer = Issuer::wanted(&mut settings).await?;
+    let subject = Subject::start(&launch, &settings).await?;
+    let ready_after = begun.elapsed();
+    let shared = Arc::new(Shared::new(subject.address, subject.kind, settings).asking(issuer));
+    Ok(Served { subject, shared, ready_after })
+}
+
+type Positioned<'a> = (usize, &'a Case);
+
+/// Cases that must be alone, and the others in groups: the cases of a group run one after the other.
+fn by_isolation(cases: &[Case]) -> (Vec<Positioned<'_>>, Vec<Vec<Positioned<'_>>>) {
+    let (mut alone, mut shared, mut long, mut short) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (position, case) in cases.iter().enumerate() {
+        match case.isolation {
+            Isolation::Alone(_) => alone.push((position, case)),
+            Isolation::Shares(state) => {
+                let group = shared.iter_mut().find(|(name, _): &&mut (_, Vec<_>)| *name == state);
+                match group {
+                    Some((_, group)) => group.push((position, case)),
+                    None => shared.push((state, vec![(position, case)])),
+                }
+            }
+            Isolation::None if case.bound.is_some() => long.push(vec![(position, case)]),
+            Isolation::None => short.push(vec![(position, case)]),
+        }
+    }
+    // What takes longest begins first.
+    (alone, shared.into_iter().map(|(_, group)| group).chain(long).chain(short).collect())
+}
+
+/// Runs groups of cases, several groups at a time.
+async fn together(
+    options: &Options,
+    groups: Vec<Vec<Positioned<'_>>>,
+    shared: &Arc<Shared>,
+) -> Result<Vec<Finished>> {
+    let running = stream::iter(groups).map(|group| async move {
+        let mut finished = Vec::new();
+        for (position, case) in group {
+            finished.push(one(options, position, case, shared).await?);
+        }
+        Ok(finished)
+    });
+    let ended: Vec<Result<Vec<Finished>>> = running.buffer_unordered(options.jobs.max(1)).collect().await;
+    ended.into_iter().collect::<Result<Vec<_>>>().map(|groups| groups.into_iter().flatten().collect())
+}
+
+/// Runs one case and prints its result.
+async fn one(options: &Options, position: usize, case: &Case, shared: &Arc<Shared>) -> Result<Finished> {
+    let begun = Instant::now();
+    let recorder = Recorder::new();
+    let world = World::new(Arc::clone(shared), case.name, recorder.clone());
+    let bound = case.bound.unwrap_or_default().max(options.case_timeout);
+    // A task of its own, so that a panic is the failure of one case.
+    let mut task = tokio::spawn((case.run)(world.clone()));
+    let outcome = match timeout(bound, &mut task).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(broken)) => Err(match broken.try_into_panic() {
+            Ok(payload) => anyhow!("panicked: {}", panic_text(payload.as_ref())),
+            Err(error) => anyhow!("{error}"),
+        }),
+        Err(_) => {
+            task.abort();
+            Err(anyhow!("did not end within {bound:?}"))
+        }
+    };
+    let took = begun.elapsed().as_millis();
+    let entries = recorder.masked();
+    let failure = match &outcome {
+        Ok(()) => {
+            say(&format!("ok     {} {took}ms{}", case.name, world.figures()))?;
+            None
+        }
+        Err(error) => {
+            let last: Vec<String> =
+                entries.iter().rev().take(4).rev().map(|entry| format!("\n         {entry}")).collect();
+            let why = format!("{}: {error:#}", case.name);
+            say(&format!("FAILED {why}{}", last.concat()))?;
+            Some(why)
+        }
+    };
+    let transcript = CaseTranscript { case: case.name.to_owned(), passed: outcome.is_ok(), entries };
+    Ok(Finished { position, transcript, failure })
+}
+
+/// Stops a server and searches its log, which is complete only then.
+async fn close(profile: Profile, mut served: Served, keep_logs: Option<PathBuf>) -> Result<Closed> {
+    let mut closed = Closed::default();
+    let subject = &mut served.subject;
+    let early = subject.ended();
+    let stopped = subject.stop().await?;
+    let (Some(stopped), Some(log)) = (stopped, subject.log().map(ToOwned::to_owned)) else {
+        closed.counts.not_applicable += 2;
+        for name in [STOPS, SECRETS] {
+            say(&format!("n/a    {profile}/{name}: the suite did not start this server"))?;
+        }
+        return Ok(closed);
+    };
+    if let Some(directory) = keep_logs {
+        fs::copy(&log, directory.join(format!("{profile}.log")))?;
+    }
+    let ended = match early {
+        Some(status) => Err(anyhow!("the server had already ended by itself: {status}")),
+        None => judge_stop(&stopped, subject.kind),
+    };
+    let forbidden = served.shared.forbidden.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let (tokens, texts) = (forbidden.token_count(), forbidden.text_count());
+    let hits = spawn_blocking(move || forbidden.search(&log)).await??;
+    let clean = judge_log(&hits).map(|()| {
+        format!("{tokens} tokens and {texts} other secrets searched in {} lines, 0 found", hits.lines)
+    });
+    for (name, outcome) in [(STOPS, ended), (SECRETS, clean)] {
+        match outcome {
+            Ok(note) => {
+                closed.counts.passed += 1;
+                say(&format!("ok     {profile}/{name} ({note})"))?;
+            }
+            Err(error) => {
+                closed.counts.failed += 1;
+                let why = format!("{profile}/{name}: {error:#}");
+                say(&format!("FAILED {why}"))?;
+                closed.failures.push(why);
+            }
+        }
+    }
+    Ok(closed)
+}
+
+type Table = Vec<(Profile, Counts, Duration)>;
+
+/// Waits for the checks behind the last profile in the table and adds their outcome to it.
+async fn settle(
+    closing: JoinHandle<Result<Closed>>,
+    table: &mut Table,
+    failures: &mut Vec<String>,
+) -> Result<()> {
+    let closed = closing.await??;
+    if let Some((_, counts, _)) = table.last_mut() {
+        counts.add(closed.counts);
+    }
+    failures.extend(closed.failures);
+    Ok(())
+}
+
+fn report(table: &Table, failures: &[String]) -> Result<Counts> {
+    let mut total = Counts::default();
+    say(&format!(
+        "\n{:<14}{:>8}{:>8}{:>8}{:>8}{:>10}",
+        "profile", "passed", "failed", "skipped", "n/a", "seconds"
+    ))?;
+    for (profile, counts, took) in table {
+        let Counts { passed, failed, skipped, not_applicable } = counts;
+        let seconds = took.as_secs_f32();
+        let name = profile.name();
+        say(&format!("{name:<14}{passed:>8}{failed:>8}{skipped:>8}{not_applicable:>8}{seconds:>10.1}"))?;
+        total.add(*counts);
+    }
+    for failure in failures {
+        say(&format!("FAILED {failure}"))?;
+    }
+    say(&format!("not applicable: {}", total.not_applicable))?;
+    let Counts { passed, failed, skipped, .. } = total;
+    say(&format!("conformance: {passed} passed, {failed} failed, {skipped} skipped"))?;
+    Ok(total)
 }
 
 /// A native server ends with success; what a development runtime returns is its own affair.
@@ -277,6 +382,14 @@ fn judge_stop(stopped: &Stopped, kind: Kind) -> Result<String> {
     Ok(format!("{} ms", stopped.after.as_millis()))
 }
 
+fn judge_log(hits: &Hits) -> Result<()> {
+    if hits.count == 0 {
+        return Ok(());
+    }
+    let samples: Vec<String> = hits.samples.iter().map(|line| Masks::default().apply(line)).collect();
+    Err(anyhow!("{} of {} lines, such as\n         {}", hits.count, hits.lines, samples.join("\n         ")))
+}
+
 fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().cloned();
     text.or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default()
@@ -286,4 +399,32 @@ fn say(line: &str) -> Result<()> {
     let mut out = stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(name: &'static str, isolation: Isolation, bound: Option<u64>) -> Case {
+        let bound = bound.map(Duration::from_secs);
+        let run = |_| -> cases::Running { Box::pin(async { Ok(()) }) };
+        Case { name, profile: Profile::Base, literal: false, bound, isolation, run }
+    }
+
+    #[test]
+    fn cases_of_one_state_follow_each_other_and_what_is_long_begins_first() {
+        let cases = [
+            case("short", Isolation::None, None),
+            case("one", Isolation::Shares("a"), None),
+            case("alone", Isolation::Alone("it measures"), None),
+            case("long", Isolation::None, Some(300)),
+            case("other", Isolation::Shares("b"), None),
+            case("two", Isolation::Shares("a"), None),
+        ];
+        let (alone, groups) = by_isolation(&cases);
+        let names = |group: &[Positioned<'_>]| group.iter().map(|(_, case)| case.name).collect::<Vec<_>>();
+        assert_eq!(names(&alone), ["alone"]);
+        let groups: Vec<_> = groups.iter().map(|group| names(group)).collect();
+        assert_eq!(groups, [vec!["one", "two"], vec!["other"], vec!["long"], vec!["short"]]);
+    }
 }

@@ -13,7 +13,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep},
+};
 
 use crate::{
     answer::{Answer, Envelope},
@@ -103,8 +106,11 @@ pub struct PlatformTokens {
     pub tokens: Vec<String>,
 }
 
-/// How often a request is sent that the local edge's proxy loses.
-const PROXY_TRIES: usize = 8;
+/// How often a query is asked again at least before it counts as never showing what it should: on a busy machine the
+/// server is slow, and so is each answer.
+const QUERIES: usize = 20;
+/// The longest pause between two queries.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What all cases of one subject share.
 #[derive(Debug)]
@@ -115,8 +121,6 @@ pub struct Shared {
     pub kind: Kind,
     /// Its configuration.
     pub settings: Settings,
-    /// Fewer repetitions in cases about load.
-    pub light: bool,
     /// Precedes the user ids of a run against a server that has seen runs before.
     pub run: String,
     /// Everything that must not be found in a log.
@@ -125,12 +129,11 @@ pub struct Shared {
     pub issuer: Option<Issuer>,
     admin: OnceCell<String>,
     furnished: OnceCell<()>,
-    figures: Mutex<Vec<String>>,
 }
 
 impl Shared {
     /// The start of a run.
-    pub fn new(address: SocketAddr, kind: Kind, settings: Settings, light: bool) -> Self {
+    pub fn new(address: SocketAddr, kind: Kind, settings: Settings) -> Self {
         let mut forbidden = Forbidden::default();
         settings.secrets().for_each(|secret| forbidden.text(secret));
         let run = match kind {
@@ -141,20 +144,12 @@ impl Shared {
             address,
             kind,
             settings,
-            light,
             run,
             forbidden: Mutex::new(forbidden),
             issuer: None,
             admin: OnceCell::new(),
             furnished: OnceCell::new(),
-            figures: Mutex::default(),
         }
-    }
-
-    /// What the last case had to tell, for the line of its result.
-    pub fn take_figures(&self) -> String {
-        let figures = std::mem::take(&mut *self.figures.lock().unwrap_or_else(PoisonError::into_inner));
-        if figures.is_empty() { String::new() } else { format!(" ({})", figures.join("; ")) }
     }
 
     /// With an issuer that the suite plays.
@@ -172,6 +167,7 @@ pub struct World {
     case: &'static str,
     recorder: Recorder,
     increments: Arc<AtomicU64>,
+    figures: Arc<Mutex<Vec<String>>>,
     /// When the case began: equal claims make equal texts, however long it takes.
     born: i64,
 }
@@ -179,7 +175,14 @@ pub struct World {
 impl World {
     /// The view of one case.
     pub fn new(shared: Arc<Shared>, case: &'static str, recorder: Recorder) -> Self {
-        Self { shared, case, recorder, increments: Arc::default(), born: unix_time() }
+        Self {
+            shared,
+            case,
+            recorder,
+            increments: Arc::default(),
+            figures: Arc::default(),
+            born: unix_time(),
+        }
     }
 
     /// The same, without a record: for what is inherently a race.
@@ -218,11 +221,6 @@ impl World {
         self.shared.address
     }
 
-    /// Whether cases about load repeat less.
-    pub fn light(&self) -> bool {
-        self.shared.light
-    }
-
     /// The configured secret.
     pub fn secret(&self) -> Result<&str> {
         self.settings().secret.as_deref().context("the secret is not known")
@@ -233,13 +231,18 @@ impl World {
         self.settings().admins.first().map(String::as_str).context("no administrator is configured")
     }
 
-    /// How long a subject may take until the end of a connection shows. The promise is shorter on one
-    /// machine; the bound leaves room for a busy one.
-    pub fn settling(&self) -> Duration {
+    /// How long a subject may take until the end of a connection shows, if that is longer than [`QUERIES`] answers
+    /// take. The promise is shorter on one machine; the bound leaves room for a busy one.
+    fn settling(&self) -> Duration {
         match self.kind() {
-            Kind::Origin => Duration::from_secs(1),
-            Kind::Edge | Kind::Running => Duration::from_secs(5),
+            Kind::Origin => Duration::from_secs(2),
+            Kind::Edge | Kind::Running => Duration::from_secs(10),
         }
+    }
+
+    /// Seconds since 1970 when the case began.
+    pub fn born(&self) -> i64 {
+        self.born
     }
 
     /// A user of this case: the same in every run, another than in every other case.
@@ -249,7 +252,13 @@ impl World {
 
     /// A figure that is told with the case's result.
     pub fn figure(&self, text: String) {
-        self.shared.figures.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// What the case had to tell, for the line of its result.
+    pub fn figures(&self) -> String {
+        let figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        if figures.is_empty() { String::new() } else { format!(" ({})", figures.join("; ")) }
     }
 
     /// Declares a text secret: it must not appear in any log.
@@ -266,23 +275,9 @@ impl World {
         Ok(self.noted(request, response))
     }
 
-    /// Sends raw bytes over fresh connections while it already waits for the answer, until the answer is the
-    /// subject's own.
-    ///
-    /// The local edge has a proxy in front that breaks off now and then when a body is refused before all of it
-    /// was sent, and answers in its own words.
+    /// Sends raw bytes over a fresh connection while it already waits for the answer.
     pub async fn pour(&self, bytes: &[u8]) -> Result<Response> {
-        for _ in 0..PROXY_TRIES {
-            let response = Connection::open(self.address()).await?.answer_while_sending(bytes, "POST").await;
-            let lost = match &response {
-                Ok(response) => response.body.starts_with(b"Error: Network connection lost"),
-                Err(_) => true,
-            };
-            if self.kind() != Kind::Edge || !lost {
-                return response;
-            }
-        }
-        bail!("the proxy in front of the subject lost every one of {PROXY_TRIES} requests")
+        Connection::open(self.address()).await?.answer_while_sending(bytes, "POST").await
     }
 
     /// Records an exchange that the case made by other means.
@@ -460,17 +455,21 @@ impl World {
         T: PartialEq + std::fmt::Debug,
         F: Future<Output = Result<T>>,
     {
-        let deadline = Instant::now() + self.settling();
-        loop {
-            // The query is bounded by the time it takes to ask: there is nothing to wait for between two.
+        let begun = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        for queries in 1.. {
             let shown = query().await?;
             if shown == *wanted {
-                return Ok(());
+                break;
             }
-            if Instant::now() > deadline {
-                bail!("{what}: after {:?} still {shown:?}, not {wanted:?}", self.settling());
+            let waited = begun.elapsed();
+            if queries > QUERIES && waited > self.settling() {
+                bail!("{what}: after {waited:.1?} still {shown:?}, not {wanted:?}");
             }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE);
         }
+        Ok(())
     }
 
     /// Waits until a user's connections are on these platforms.

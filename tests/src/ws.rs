@@ -36,13 +36,8 @@ pub const KICK: &str =
 /// The frame that tells a client that asked for it that the connection stands.
 pub const CONNECTED: &str = r#"{"errCode":0,"errMsg":"","errDlt":""}"#;
 
-/// How long a server may take to end the TCP connection once the Close frames are exchanged.
-const END_AFTER_CLOSE: Duration = Duration::from_secs(5);
-
-/// How long a client waits at the edge before it ends the connection itself. There TCP is the platform's: the local
-/// Workers runtime may keep it after both Close frames until it evicts the object 10 s later, and a worker of twenty
-/// lines without any of ours shows the same.
-const END_IS_THE_CLIENTS: Duration = Duration::from_millis(200);
+/// After this time a server counts as never ending the TCP connection once the Close frames are exchanged.
+const END_AFTER_CLOSE: Duration = Duration::from_secs(30);
 
 /// The query of an upgrade request.
 #[derive(Clone, Debug)]
@@ -301,7 +296,7 @@ impl Socket {
     pub async fn closed(&mut self, code: u16) -> Result<String> {
         match self.next().await {
             Event::Closed { code: Some(found), reason } if found == code => {
-                self.drain().await?;
+                self.ended(true).await?;
                 Ok(reason)
             }
             other => bail!("expected Close {code}, got {}", describe(&other)),
@@ -317,7 +312,7 @@ impl Socket {
     /// Any end without a kick frame or another message before it.
     pub async fn ended_silently(&mut self) -> Result<()> {
         match self.next().await {
-            Event::Closed { .. } => self.drain().await,
+            Event::Closed { .. } => self.ended(true).await,
             Event::Ended(_) => Ok(()),
             other => bail!("expected the end of the connection, got {}", describe(&other)),
         }
@@ -347,7 +342,7 @@ impl Socket {
         self.recorder.sent(&self.name, "close", &1000_u16.to_be_bytes());
         let frame = CloseFrame { code: 1000.into(), reason: "".into() };
         self.stream.close(Some(frame)).await.context("sending a Close frame")?;
-        self.drain().await
+        self.ended(false).await
     }
 
     /// Ends the TCP connection with a reset.
@@ -366,15 +361,23 @@ impl Socket {
         self.stream.send(Message::text(text)).await.map_err(io::Error::other)
     }
 
-    /// Answers the other side's Close and waits for the end of TCP, which the server owes once both
-    /// Close frames are exchanged. What is read here was sent before the Close arrived and is of no
-    /// interest.
-    async fn drain(&mut self) -> Result<()> {
-        let ended = async { while let Some(Ok(_)) = self.stream.next().await {} };
-        if self.kind == Kind::Edge {
-            timeout(END_IS_THE_CLIENTS, ended).await.ok();
-            return Ok(());
-        }
+    /// Completes the exchange of Close frames and waits for the end of TCP, which the server owes then. What is read
+    /// here was sent before the Close arrived and is of no interest. At the edge TCP is the platform's, which may keep it
+    /// until it evicts the object; there the client ends it once both Close frames are exchanged.
+    async fn ended(&mut self, closed: bool) -> Result<()> {
+        let mut closed = closed;
+        let is_edge = self.kind == Kind::Edge;
+        let ended = async {
+            while !(closed && is_edge) {
+                match self.stream.next().await {
+                    Some(Ok(Message::Close(_))) => closed = true,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return,
+                }
+            }
+            // The answer to the Close may still be waiting to be sent.
+            self.stream.flush().await.ok();
+        };
         timeout(END_AFTER_CLOSE, ended).await.context("after both Close frames the connection stays open")
     }
 }

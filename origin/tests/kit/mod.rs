@@ -132,7 +132,7 @@ impl Server {
     /// The suite's view of it.
     pub fn world(&self) -> World {
         let settings = Settings { secret: Some(SECRET.to_owned()), ..Settings::default() };
-        let shared = Shared::new(self.address, Kind::Origin, settings, false);
+        let shared = Shared::new(self.address, Kind::Origin, settings);
         World::new(Arc::new(shared), "origin", Recorder::silent())
     }
 

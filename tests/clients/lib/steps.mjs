@@ -1,5 +1,15 @@
 // The steps, in order. A client's part in each is in openim.mjs and console.mjs.
 
+/** The small size in the usual run, the full one when ROLLCALL_TEST_FULL is 1. */
+const size = (small, full) => (process.env.ROLLCALL_TEST_FULL === '1' ? full : small);
+
+/** How long a client that was forced off is watched: twice as long as the slowest of them waits before it tries again. */
+export const AWAY = size(11_000, 15_000);
+
+/** How long a client that does nothing is watched: longer than a server keeps a connection that says nothing, 30 s. */
+export const STAYS = size(35_000, 70_000);
+
+/** Their names and what they show. */
 export const STEPS = [
   ['login', 'login'],
   ['connected', 'connect success'],
@@ -8,18 +18,12 @@ export const STEPS = [
   ['background', 'background flips the flag'],
   ['push', 'subscription push arrives'],
   ['kicked', 'force off is told'],
-  ['away', 'no reconnect for 15 s'],
+  ['away', `no reconnect for ${AWAY / 1000} s`],
   ['refused', 'old token is refused'],
   ['again', 'new token connects again'],
-  ['stays', '70 s later still online'],
+  ['stays', `${STAYS / 1000} s later still online`],
   ['logout', 'logout leaves nobody online'],
 ];
-
-/** How long a client that was forced off is watched. */
-export const AWAY = 15_000;
-
-/** How long a client that does nothing is watched. */
-export const STAYS = 70_000;
 
 /** Lets a span of time pass, in which something must not happen. */
 export const watched = (span) => new Promise((resolve) => setTimeout(resolve, span));

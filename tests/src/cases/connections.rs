@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Case, cases};
-use crate::{check::same, world::World};
+use crate::{check::same, size::size, world::World};
 
 pub(super) fn cases() -> Vec<Case> {
     cases![Base, "base":
@@ -82,7 +82,7 @@ async fn statuses_never_drift_over_many_rounds(world: World) -> Result<()> {
     let quiet = world.unrecorded();
     let token = quiet.issue(&user, 5).await?;
     let mut kept = quiet.open(&user, 5, &token).await?;
-    let rounds = if world.light() { 20 } else { 100 };
+    let rounds = size(20, 100);
     for round in 0..rounds {
         let socket = quiet.open(&user, 5, &token).await?;
         if round % 2 == 0 { socket.close().await? } else { socket.reset()? }

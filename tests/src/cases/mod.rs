@@ -42,6 +42,17 @@ mod vector_jwt;
 mod vector_policy;
 mod verification;
 
+/// Which cases may not run while one runs. A case has users, tenants and ids of its own unless it says otherwise here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Every other case may.
+    None,
+    /// Cases that use the state of this name may not.
+    Shares(&'static str),
+    /// No other case may, for this reason.
+    Alone(&'static str),
+}
+
 /// A case under way.
 pub type Running = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
@@ -54,8 +65,10 @@ pub struct Case {
     pub profile: Profile,
     /// Whether it sends tokens of the vectors as they are, which only their own secret verifies.
     pub literal: bool,
-    /// Its own bound of time, if it needs more than the usual.
+    /// How long it may take before it counts as hanging, if that is longer than usual.
     pub bound: Option<Duration>,
+    /// Which cases may not run at the same time.
+    pub isolation: Isolation,
     /// What it does.
     pub run: fn(World) -> Running,
 }
@@ -65,6 +78,13 @@ impl Case {
     #[must_use]
     pub fn with_literal_tokens(mut self) -> Self {
         self.literal = true;
+        self
+    }
+
+    /// Marks a case that uses state which other cases use as well.
+    #[must_use]
+    pub fn sharing(mut self, state: &'static str) -> Self {
+        self.isolation = Isolation::Shares(state);
         self
     }
 
@@ -78,14 +98,21 @@ impl Case {
     }
 }
 
-/// Registers cases of one profile; `within N` gives one a bound of its own in seconds.
+/// Registers cases of one profile. Behind a name may follow, in this order: `within N`, the seconds that it may take;
+/// `sharing STATE`, the name of state that other cases use as well; `alone REASON`, where no other case may run beside.
 macro_rules! cases {
-    ($profile:ident, $prefix:literal: $($name:ident $(within $seconds:literal)?),+ $(,)?) => {
+    ($profile:ident, $prefix:literal: $($name:ident
+        $(within $seconds:literal)? $(sharing $state:literal)? $(alone $reason:literal)?),+ $(,)?) => {
         vec![$($crate::cases::Case {
             name: concat!($prefix, "/", stringify!($name)),
             profile: $crate::profile::Profile::$profile,
             literal: false,
             bound: None$(.or(Some(std::time::Duration::from_secs($seconds))))?,
+            isolation: [
+                $($crate::cases::Isolation::Alone($reason),)?
+                $($crate::cases::Isolation::Shares($state),)?
+                $crate::cases::Isolation::None,
+            ][0],
             run: |world| Box::pin($name(world)),
         }),+]
     };

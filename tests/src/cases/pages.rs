@@ -14,8 +14,8 @@ use crate::{
 
 pub(super) fn cases() -> Vec<Case> {
     let list: Vec<Case> = cases![Base, "base":
-        the_token_detail_page_holds,
-        the_online_status_page_holds,
+        the_token_detail_page_holds sharing "the published users",
+        the_online_status_page_holds sharing "the published users",
         the_failure_sample_of_both_pages_has_our_fields,
         the_published_status_tokens_verify_as_expired,
     ];

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use super::{Case, cases};
-use crate::{check::same, world::World};
+use crate::{check::same, size::size, world::World};
 
 pub(super) fn cases() -> Vec<Case> {
     [
@@ -69,7 +69,7 @@ async fn replaced(world: &World, platform: i64) -> Result<()> {
 /// Users come back over and over, each time with the old socket still open.
 async fn the_same_token_reconnecting_never_kicks_itself(world: World) -> Result<()> {
     let quiet = world.unrecorded();
-    let (users, rounds) = if world.light() { (5, 4) } else { (40, 4) };
+    let (users, rounds) = (size(5, 40), 4);
     for index in 0..users {
         let user = world.user(&format!("u{index}"));
         let (token, mut socket) = quiet.login(&user, 2).await?;

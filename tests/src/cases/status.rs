@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Case, cases};
 use crate::{
     check::{holds, same},
+    size::size,
     world::{STATUS, World},
     ws::Handshake,
 };
@@ -87,7 +88,7 @@ async fn an_offline_user_looks_like_an_unknown_one(world: World) -> Result<()> {
 
 async fn a_user_is_online_once_success_is_told(world: World) -> Result<()> {
     let user = world.user("a");
-    let rounds = if world.light() { 5 } else { 25 };
+    let rounds = size(5, 25);
     let quiet = world.unrecorded();
     for _ in 0..rounds {
         let token = quiet.issue(&user, 5).await?;

@@ -16,11 +16,11 @@ pub(super) fn cases() -> Vec<Case> {
     cases![Base, "base":
         w1_the_first_frame_tells_success,
         w2_a_text_ping_gets_a_pong,
-        w4_the_background_flag_is_set,
-        w6_the_platforms_of_a_user_are_pushed,
+        w4_the_background_flag_is_set sharing "user u1",
+        w6_the_platforms_of_a_user_are_pushed sharing "user u1",
         w8_a_kick_is_a_frame_without_content,
-        w9_an_unused_request_succeeds_empty,
-        vparameter_replaces_all_others,
+        w9_an_unused_request_succeeds_empty sharing "user u1",
+        vparameter_replaces_all_others sharing "user u1",
     ]
 }
 

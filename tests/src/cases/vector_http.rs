@@ -38,7 +38,7 @@ pub(super) fn cases() -> Vec<Case> {
         v26_a_handshake_with_another_platform_is_refused,
         v28_a_handshake_without_platform_is_refused,
     ];
-    list.into_iter().map(Case::with_literal_tokens).collect()
+    list.into_iter().map(|case| case.with_literal_tokens().sharing("the published users")).collect()
 }
 
 async fn v1_status_lists_every_connection_of_a_user(world: World) -> Result<()> {

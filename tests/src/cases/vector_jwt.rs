@@ -13,9 +13,9 @@ use crate::{
 pub(super) fn cases() -> Vec<Case> {
     let list: Vec<Case> = cases![Base, "base":
         j1_the_admin_token_is_unknown_until_it_is_stored,
-        j2_an_android_token_is_unknown_then_valid_then_kicked,
+        j2_an_android_token_is_unknown_then_valid_then_kicked sharing "the published users",
         j3_the_published_sample_has_expired,
-        j4_a_windows_token_is_unknown_until_it_is_stored,
+        j4_a_windows_token_is_unknown_until_it_is_stored sharing "the published users",
         j5_a_token_without_nbf_is_well_formed,
         j6_a_second_token_without_nbf_is_well_formed,
         j7_a_token_is_not_yet_valid,

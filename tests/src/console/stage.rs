@@ -287,10 +287,11 @@ impl Stage {
         self.recent(&text_at(message, "/sendDate")?, "sendDate")
     }
 
-    /// Fails unless a date is that of just now.
+    /// Fails unless a date lies within the time of this case, give or take 5 s.
     pub fn recent(&self, date: &str, what: &str) -> Result<()> {
-        let distance = unix_time() - self.zone.read(date).with_context(|| what.to_owned())?;
-        same((-5..=5).contains(&distance), true, &format!("{what} {distance} s ago is just now"))
+        let (date, born) = (self.zone.read(date).with_context(|| what.to_owned())?, self.world.born());
+        let within = (born - 5..=unix_time() + 5).contains(&date);
+        same(within, true, &format!("{what} {} s after the case began is within its time", date - born))
     }
 
     /// Nobody of these users is online in list, search and detail; the records that were keep fresh ends.

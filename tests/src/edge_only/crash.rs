@@ -13,6 +13,7 @@ use super::{probe::open_and_ended, stand::Stand};
 use crate::{
     check::{holds, same},
     profile::Profile,
+    size::size,
     world::{FORCE_LOGOUT, World},
     ws::Handshake,
 };
@@ -70,8 +71,6 @@ pub(super) async fn after_a_crash_everything_is_there_and_nobody_is_online(stand
     Ok("6 tokens as before, 4 of them open, 0 connections, 1 record ended".to_owned())
 }
 
-/// Each restart takes some seconds; the origin, where it does not, dies fifty times.
-const DEATHS: usize = 6;
 const CLIENTS: usize = 4;
 
 /// What a client knows of one token of its own user.
@@ -155,7 +154,9 @@ pub(super) async fn no_moment_of_death_brings_a_kicked_token_back(stand: Stand) 
     let settings = Profile::Policy1.settings();
     let mut runtime = stand.start(&settings).await?;
     let (mut issued, mut kicked, mut kicking, mut open) = (0, 0, 0, 0);
-    for death in 0..DEATHS {
+    // Each restart takes some seconds; the origin, where it does not, dies more often.
+    let deaths = size(3, 12);
+    for death in 0..deaths {
         let world = runtime.world();
         world.admin_token().await?;
         let ledger = Arc::new(Ledger::default());
@@ -195,11 +196,11 @@ pub(super) async fn no_moment_of_death_brings_a_kicked_token_back(stand: Stand) 
         open += in_flight;
     }
     runtime.stop().await?;
-    holds(issued >= DEATHS && kicked >= DEATHS && open >= DEATHS, || {
+    holds(issued >= deaths && kicked >= deaths && open >= deaths, || {
         format!("the load was too small to show anything: {issued} issued, {kicked} kicked, {open} in flight")
     })?;
     Ok(format!(
-        "{DEATHS} deaths with {open} requests in flight: {issued} issued and {kicked} kicked tokens as answered, \
+        "{deaths} deaths with {open} requests in flight: {issued} issued and {kicked} kicked tokens as answered, \
          {kicking} kicks unanswered"
     ))
 }

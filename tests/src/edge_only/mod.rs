@@ -21,12 +21,14 @@ mod stand;
 mod zones;
 
 use std::{
+    cmp::Reverse,
     io::{Write as _, stdout},
-    pin::Pin,
+    pin::{Pin, pin},
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, anyhow};
+use futures_util::stream::{self, StreamExt as _};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -44,6 +46,8 @@ pub struct Options {
     pub command: Vec<String>,
     /// Only tests whose name contains this.
     pub only: Option<String>,
+    /// How many tests run at the same time.
+    pub jobs: usize,
 }
 
 /// A test under way. What it returns is said behind its name.
@@ -51,6 +55,7 @@ type Running = Pin<Box<dyn Future<Output = Result<String>> + Send>>;
 
 struct Test {
     name: &'static str,
+    /// After this time it counts as hanging.
     bound: Duration,
     run: fn(Stand) -> Running,
 }
@@ -67,49 +72,56 @@ macro_rules! tests {
 
 fn all() -> Vec<Test> {
     tests![
-        refusal: it_refuses_to_serve_without_a_secret within 120,
-        refusal: it_refuses_to_serve_in_a_time_zone_that_is_none within 120,
-        zones: clocks_show_what_the_iana_database_says within 120,
-        pings: constant_pings_wake_nobody within 120,
-        hibernation: hibernation_is_invisible within 180,
-        panics: a_panic_costs_its_own_request_and_nothing_else within 120,
-        consoles: an_idle_console_wakes_nobody_and_hears_of_an_order within 120,
-        races: upgrades_racing_under_policy_1_leave_one_connection within 240,
-        outbox: an_outbox_whose_directory_call_fails_is_delivered_later within 120,
-        outbox: a_force_off_that_the_directory_cannot_hear_of_stands_and_can_be_repeated within 120,
-        outbox: a_force_off_does_not_wait_long_for_a_directory_that_hangs within 120,
-        outbox: a_record_whose_id_is_taken_gets_another within 120,
-        grace: an_end_shows_after_the_grace_period_with_its_true_date within 120,
-        grace: coming_back_within_the_grace_period_shows_end_and_opening_together within 120,
-        layout: another_number_of_shards_is_refused_by_the_name_of_its_key within 180,
-        chores: the_audit_ends_what_a_crash_left_open within 180,
-        chores: records_that_ended_long_ago_are_deleted within 120,
-        directory: a_row_that_its_user_does_not_know_ends_when_somebody_looks within 120,
-        directory: an_order_to_a_tenant_goes_on_after_a_crash within 180,
-        secrets: nothing_secret_is_left_on_disk_or_in_logs within 120,
-        crash: after_a_crash_everything_is_there_and_nobody_is_online within 180,
-        crash: no_moment_of_death_brings_a_kicked_token_back within 420,
+        refusal: it_refuses_to_serve_without_a_secret within 240,
+        refusal: it_refuses_to_serve_in_a_time_zone_that_is_none within 240,
+        zones: clocks_show_what_the_iana_database_says within 240,
+        pings: constant_pings_wake_nobody within 240,
+        hibernation: hibernation_is_invisible within 480,
+        panics: a_panic_costs_its_own_request_and_nothing_else within 240,
+        consoles: an_idle_console_wakes_nobody_and_hears_of_an_order within 420,
+        races: upgrades_racing_under_policy_1_leave_one_connection within 420,
+        outbox: an_outbox_whose_directory_call_fails_is_delivered_later within 240,
+        outbox: a_force_off_that_the_directory_cannot_hear_of_stands_and_can_be_repeated within 240,
+        outbox: a_force_off_does_not_wait_long_for_a_directory_that_hangs within 240,
+        outbox: a_record_whose_id_is_taken_gets_another within 240,
+        grace: an_end_shows_after_the_grace_period_with_its_true_date within 240,
+        grace: coming_back_within_the_grace_period_shows_end_and_opening_together within 240,
+        layout: another_number_of_shards_is_refused_by_the_name_of_its_key within 300,
+        chores: the_audit_ends_what_a_crash_left_open within 300,
+        chores: records_that_ended_long_ago_are_deleted within 240,
+        directory: a_row_that_its_user_does_not_know_ends_when_somebody_looks within 240,
+        directory: an_order_to_a_tenant_goes_on_after_a_crash within 300,
+        secrets: nothing_secret_is_left_on_disk_or_in_logs within 240,
+        crash: after_a_crash_everything_is_there_and_nobody_is_online within 300,
+        crash: no_moment_of_death_brings_a_kicked_token_back within 600,
     ]
 }
 
-/// Runs the tests one after the other, each on a runtime of its own, and prints as it goes.
+/// Runs the tests, each on a runtime of its own and several at a time, and prints as it goes.
 pub async fn run(options: Options) -> Result<Counts> {
     let mut counts = Counts::default();
-    for test in all() {
-        if options.only.as_ref().is_some_and(|pattern| !test.name.contains(pattern.as_str())) {
-            continue;
+    let mut tests = all();
+    tests.retain(|test| options.only.as_ref().is_none_or(|pattern| test.name.contains(pattern.as_str())));
+    // What takes longest begins first.
+    tests.sort_by_key(|test| Reverse(test.bound));
+    let running = stream::iter(tests).map(|test| {
+        let command = &options.command;
+        async move {
+            let begun = Instant::now();
+            let outcome = one(&test, command).await;
+            (test.name, begun.elapsed().as_secs_f32(), outcome)
         }
-        let begun = Instant::now();
-        let outcome = one(&test, &options.command).await;
-        let took = begun.elapsed().as_secs_f32();
+    });
+    let mut ended = pin!(running.buffer_unordered(options.jobs.max(1)));
+    while let Some((name, took, outcome)) = ended.next().await {
         match outcome {
             Ok(note) => {
                 counts.passed += 1;
-                say(&format!("ok     {} {took:.1} s ({note})", test.name))?;
+                say(&format!("ok     {name} {took:.1} s ({note})"))?;
             }
             Err(error) => {
                 counts.failed += 1;
-                say(&format!("FAILED {} {took:.1} s: {error:#}", test.name))?;
+                say(&format!("FAILED {name} {took:.1} s: {error:#}"))?;
             }
         }
     }

@@ -10,11 +10,10 @@ use crate::{
     answer::Envelope,
     check::same,
     profile::Profile,
+    size::size,
     world::World,
     ws::{CONNECTED, Event, Handshake, KICK, Socket, describe},
 };
-
-const ROUNDS: usize = 10;
 
 /// After so many replacements in a minute both sockets of a token are kept: two devices share it
 /// (`docs/rules/openim.md#same-token`).
@@ -46,8 +45,9 @@ pub(super) async fn upgrades_racing_under_policy_1_leave_one_connection(stand: S
     let world = runtime.world();
     let mut tally = Tally::default();
     let mut races = 0;
+    let rounds = size(4, 10);
     for clients in [2, 10] {
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let user = world.user(&format!("{clients}-{round}"));
             let what = || format!("{clients} clients, round {round}");
             one_token(&world, &user, clients, &mut tally).await.with_context(what)?;

@@ -63,7 +63,7 @@ impl Stand {
     /// Starts the runtime on what earlier ones left in the folder.
     pub(super) async fn start(&self, settings: &Settings) -> Result<Runtime> {
         let subject = Subject::resume(&self.command, settings, &self.variables, &self.home).await?;
-        let shared = Arc::new(Shared::new(subject.address, subject.kind, settings.clone(), false));
+        let shared = Arc::new(Shared::new(subject.address, subject.kind, settings.clone()));
         Ok(Runtime { name: self.name, subject, shared })
     }
 }

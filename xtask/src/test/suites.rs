@@ -20,8 +20,7 @@ pub(super) fn origin(workspace: &Workspace) -> Result<Tally> {
 
 pub(super) fn edge(workspace: &Workspace) -> Result<Tally> {
     let mut command = suite(workspace);
-    // Every case, with fewer repetitions in those about load: the local runtime opens a file for each object.
-    command.args(["run", "--light", "--subject", "edge", "--edge-cmd"]);
+    command.args(["run", "--subject", "edge", "--edge-cmd"]);
     command.arg(served_by(workspace, "edge dev --no-build")?);
     transcript(workspace, &mut command, "edge")?;
     counted(command)

@@ -24,7 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
         a_token_in_the_query_is_none_for_rest,
         a_token_in_two_places_is_refused,
         the_socket_refuses_before_the_upgrade,
-        an_openim_administrator_is_a_system_administrator_of_tenant_0,
+        an_openim_administrator_is_a_system_administrator_of_tenant_0 sharing "records of the default tenant",
         an_openim_user_is_nobody_here,
         administrative_routes_refuse_without_a_token,
         administrative_routes_take_a_system_administrator_and_no_other,

@@ -23,7 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
         the_tenant_is_let_in_again_when_it_is_unlocked,
         one_user_is_let_in_again_when_he_is_unlocked,
         openim_users_of_the_tenant_are_kicked,
-        openim_administrators_are_spared,
+        openim_administrators_are_spared alone "it takes the default tenant offline",
         a_tenant_order_may_be_repeated,
         who_had_left_before_keeps_that_end,
         the_operator_takes_off_in_the_tenant_that_it_names,

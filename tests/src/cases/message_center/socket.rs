@@ -26,7 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
         each_connection_has_a_record_of_its_own,
         the_detail_shows_the_socket_that_opened_last,
         an_openim_socket_of_a_number_has_a_record_too,
-        an_openim_socket_of_a_name_has_none,
+        an_openim_socket_of_a_name_has_none sharing "records of the default tenant",
         records_of_other_users_are_not_touched,
         a_ping_is_answered_and_other_texts_are_ignored,
         a_binary_message_is_not_understood,

@@ -15,8 +15,8 @@ use crate::{
 
 pub(super) fn cases() -> Vec<Case> {
     cases![Base, "base":
-        g7_a_change_is_pushed_in_gob,
-        a_change_is_pushed_in_compressed_gob,
+        g7_a_change_is_pushed_in_gob sharing "user u1",
+        a_change_is_pushed_in_compressed_gob sharing "user u1",
         a_change_is_pushed_in_compressed_json,
     ]
 }
