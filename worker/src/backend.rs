@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
+use futures_util::{StreamExt as _, stream};
 use rollcall_api::{Backend, BackendError, Health, Post};
 use rollcall_core::{
     config::Settings,
@@ -28,9 +29,11 @@ use crate::{
     cache::{CACHE_SPAN, Recent},
     clock::{self, Pause},
     config::Configuration,
-    cutoffs, directory, outgoing,
-    stub::{self, CallError, USERS},
-    together,
+    cutoffs::{self, UnderCutoff},
+    directory,
+    error::Chain,
+    outgoing,
+    stub::{self, AT_ONCE, CallError, USERS},
     wire::{CachedCutoff, UserAnswer, UserAsk},
 };
 
@@ -111,7 +114,8 @@ impl Backend for Edge {
         let env = self.env.clone();
         SendFuture::new(async move {
             let give = async |(user, command): (UserId, Command)| run(&env, &user, command).await;
-            let replies = together::all(commands.into_iter().map(give)).await;
+            let replies: Vec<_> =
+                stream::iter(commands.into_iter().map(give)).buffered(AT_ONCE).collect().await;
             replies.into_iter().collect::<Result<_, _>>().map_err(unavailable)
         })
     }
@@ -231,7 +235,10 @@ impl Backend for Edge {
 pub(crate) async fn run(env: &Env, user: &UserId, command: Command) -> Result<Reply, CallError> {
     if !command.needs().cutoff {
         let answer = stub::call(env, USERS, user.as_str(), &UserAsk::Run(command)).await?;
-        return reply(answer)?.map_err(|_| another_question());
+        return match reply(answer)? {
+            UnderCutoff::Done(reply) => Ok(reply),
+            UnderCutoff::OtherTenant(_) => Err(CallError::AnotherQuestion),
+        };
     }
     let told = match &command {
         Command::VerifyBearer(bearer) => Some(bearer.tenant),
@@ -247,26 +254,22 @@ pub(crate) async fn run_under(
     user: &UserId,
     command: Command,
     cached: CachedCutoff,
-) -> Result<Result<Reply, TenantId>, CallError> {
+) -> Result<UnderCutoff<Reply>, CallError> {
     reply(stub::call(env, USERS, user.as_str(), &UserAsk::RunUnder(command, cached)).await?)
 }
 
 /// The reply in a user's answer, or the tenant to ask it under.
-pub(crate) fn reply(answer: UserAnswer) -> Result<Result<Reply, TenantId>, CallError> {
+pub(crate) fn reply(answer: UserAnswer) -> Result<UnderCutoff<Reply>, CallError> {
     match answer {
-        UserAnswer::Reply(reply) => Ok(Ok(reply)),
-        UserAnswer::OtherTenant(home) => Ok(Err(home)),
-        UserAnswer::Failed(problem) => Err(CallError(problem)),
-        UserAnswer::Records(_) => Err(another_question()),
+        UserAnswer::Reply(reply) => Ok(UnderCutoff::Done(reply)),
+        UserAnswer::OtherTenant(home) => Ok(UnderCutoff::OtherTenant(home)),
+        UserAnswer::Failed(problem) => Err(CallError::Failed(problem)),
+        UserAnswer::Records(_) => Err(CallError::AnotherQuestion),
     }
 }
 
-fn another_question() -> CallError {
-    CallError("a user's answer is to another question".to_owned())
-}
-
 fn unavailable(error: CallError) -> BackendError {
-    BackendError(error.0)
+    BackendError(Chain(&error).to_string())
 }
 
 fn remembered(token: &TokenHash, now: Timestamp) -> bool {

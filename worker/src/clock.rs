@@ -18,7 +18,7 @@ use crate::raw;
 /// The runtime gave no random bits.
 #[derive(Debug, thiserror::Error)]
 #[error("the runtime gives no random bits")]
-pub(crate) struct NoEntropy;
+pub(crate) struct EntropyError;
 
 /// Now. Within one event the clock stands still but for waiting.
 pub(crate) fn now() -> Timestamp {
@@ -26,19 +26,19 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Now, and fresh random bits.
-pub(crate) fn moment() -> Result<Moment, NoEntropy> {
-    Ok(Moment { now: now(), entropy: getrandom::u64().map_err(|_| NoEntropy)? })
+pub(crate) fn moment() -> Result<Moment, EntropyError> {
+    Ok(Moment { now: now(), entropy: getrandom::u64().map_err(|_| EntropyError)? })
 }
 
 /// The name of a new connection.
-pub(crate) fn connection_id() -> Result<ConnId, NoEntropy> {
+pub(crate) fn connection_id() -> Result<ConnId, EntropyError> {
     random().map(|bits| ConnId::from_bytes(bits.to_ne_bytes()))
 }
 
 /// Fresh random bits.
-pub(crate) fn random() -> Result<u128, NoEntropy> {
+pub(crate) fn random() -> Result<u128, EntropyError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| NoEntropy)?;
+    getrandom::fill(&mut bytes).map_err(|_| EntropyError)?;
     Ok(u128::from_ne_bytes(bytes))
 }
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use rollcall_core::{
-    config::{Runtime, Settings, VARIABLE_PREFIX},
-    directory::zone::Zone,
+    config::{ConfigError, Runtime, Settings, VARIABLE_PREFIX},
+    directory::zone::{UnknownZone, Zone},
     user::Rules,
 };
 use wasm_bindgen::JsCast as _;
@@ -30,23 +30,43 @@ pub(crate) struct Configuration {
     pub(crate) zone: Zone,
 }
 
-static LOADED: OnceLock<Result<Arc<Configuration>, String>> = OnceLock::new();
-
-/// The configuration, or what to do to get a good one. Never quotes a secret.
-pub(crate) fn load(env: &Env) -> Result<Arc<Configuration>, String> {
-    LOADED
-        .get_or_init(|| {
-            let configuration = read(env);
-            match &configuration {
-                Ok(loaded) => loaded.settings.warnings().iter().for_each(|text| tracing::warn!("{text}")),
-                Err(problem) => tracing::error!("{problem}"),
-            }
-            configuration
-        })
-        .clone()
+/// What the worker was configured with is no good configuration. Says what to do, and never quotes a secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigurationError {
+    /// A key is wrong.
+    #[error("Rollcall does not serve: {0}")]
+    Settings(ConfigError),
+    /// There is nothing to sign tokens with.
+    #[error(
+        "Rollcall does not serve: auth.secret is not set\n  \
+         deployed: npx wrangler secret put ROLLCALL__AUTH__SECRET\n  \
+         locally: cp .dev.vars.example .dev.vars, and put a secret of your own there"
+    )]
+    NoSecret,
+    /// The runtime does not know the zone.
+    #[error("Rollcall does not serve: {0}")]
+    Zone(UnknownZone),
 }
 
-fn read(env: &Env) -> Result<Arc<Configuration>, String> {
+static LOADED: OnceLock<Result<Arc<Configuration>, ConfigurationError>> = OnceLock::new();
+
+/// The configuration of this isolate.
+///
+/// # Errors
+/// What is wrong with it, each time.
+pub(crate) fn load(env: &Env) -> Result<Arc<Configuration>, &'static ConfigurationError> {
+    let loaded = LOADED.get_or_init(|| {
+        let configuration = read(env);
+        match &configuration {
+            Ok(loaded) => loaded.settings.warnings().iter().for_each(|text| tracing::warn!("{text}")),
+            Err(error) => tracing::error!("{error}"),
+        }
+        configuration
+    });
+    loaded.as_ref().map(Arc::clone)
+}
+
+fn read(env: &Env) -> Result<Arc<Configuration>, ConfigurationError> {
     if let Some(level) = variable(env, log::VARIABLE) {
         log::set_level(&level);
     }
@@ -56,16 +76,10 @@ fn read(env: &Env) -> Result<Arc<Configuration>, String> {
         Some((name, value))
     });
     let toml = variable(env, TOML).unwrap_or_default();
-    let settings = Settings::load(Runtime::Edge, TOML, &toml, variables)
-        .map_err(|error| format!("Rollcall does not serve: {error}\n"))?;
-    let Some(rules) = settings.rules(Runtime::Edge) else {
-        return Err("Rollcall does not serve: auth.secret is not set\n  \
-             deployed: npx wrangler secret put ROLLCALL__AUTH__SECRET\n  \
-             locally: cp .dev.vars.example .dev.vars, and put a secret of your own there\n"
-            .to_owned());
-    };
-    let zone = zone(&settings.message_center.time_zone)
-        .map_err(|error| format!("Rollcall does not serve: {error}\n"))?;
+    let settings =
+        Settings::load(Runtime::Edge, TOML, &toml, variables).map_err(ConfigurationError::Settings)?;
+    let rules = settings.rules(Runtime::Edge).ok_or(ConfigurationError::NoSecret)?;
+    let zone = zone(&settings.message_center.time_zone).map_err(ConfigurationError::Zone)?;
     Ok(Arc::new(Configuration { settings, rules, zone }))
 }
 

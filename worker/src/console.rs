@@ -19,8 +19,9 @@ use worker::{WebSocket, send::SendFuture};
 use crate::{
     backend::Edge,
     clock,
-    stub::{CONSOLE_HEADER, CallError},
-    upgrade::{accepted, open, peer},
+    error::Chain,
+    stub::CONSOLE_HEADER,
+    upgrade::{Upgraded, accepted, open, peer},
     wire::{self, ConsoleUpgrade},
 };
 
@@ -54,9 +55,9 @@ async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, ConnectError>
     let (user, tenant) = (opening.principal.user.clone(), opening.principal.tenant);
     let header = |cached| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), cached });
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {
-        Ok(Ok(socket)) => Ok(socket),
-        Ok(Err(Reply::Opened(Err(error)))) => Err(error.into()),
-        Ok(Err(other)) => Err(BackendError::unexpected(&other).into()),
-        Err(CallError(problem)) => Err(BackendError(problem).into()),
+        Ok(Upgraded::Socket(socket)) => Ok(socket),
+        Ok(Upgraded::Refused(Reply::Opened(Err(error)))) => Err(error.into()),
+        Ok(Upgraded::Refused(other)) => Err(BackendError::unexpected(&other).into()),
+        Err(error) => Err(BackendError(Chain(&error).to_string()).into()),
     }
 }

@@ -37,11 +37,19 @@ pub(crate) async fn cached(env: &Env, tenant: TenantId, shards: u32) -> Result<C
     }
     let cutoff = match directory::ask(env, tenant, 0, shards, DirectoryAsk::Cutoff).await? {
         DirectoryAnswer::Cutoff(stored) => stored.map(|stored| stored.cutoff),
-        _ => return Err(CallError("a shard's answer is to another question".to_owned())),
+        _ => return Err(CallError::AnotherQuestion),
     };
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known.get_or_insert_default().remember(tenant, cutoff.clone(), asked);
     Ok(CachedCutoff { tenant, cutoff, asked })
+}
+
+/// The answer of a user's object to a question under the cutoff of a tenant.
+pub(crate) enum UnderCutoff<T> {
+    /// It answered.
+    Done(T),
+    /// It did nothing: the user is at home in this tenant.
+    OtherTenant(TenantId),
 }
 
 /// Asks a user's object under the cutoff of its tenant. Which tenant that is, only the object knows: the first guess is
@@ -50,18 +58,18 @@ pub(crate) async fn under<T>(
     env: &Env,
     user: &UserId,
     told: Option<TenantId>,
-    ask: impl AsyncFn(CachedCutoff) -> Result<Result<T, TenantId>, CallError>,
+    ask: impl AsyncFn(CachedCutoff) -> Result<UnderCutoff<T>, CallError>,
 ) -> Result<T, CallError> {
-    let configuration = config::load(env).map_err(CallError)?;
+    let configuration = config::load(env)?;
     let shards = configuration.settings.presence.directory_shards;
     let mut tenant = configuration.rules.tenant(user, &Profile { tenant: told, ..Profile::default() });
     for _ in 0..TRIES {
         match ask(cached(env, tenant, shards).await?).await? {
-            Ok(answer) => return Ok(answer),
-            Err(home) => tenant = home,
+            UnderCutoff::Done(answer) => return Ok(answer),
+            UnderCutoff::OtherTenant(home) => tenant = home,
         }
     }
-    Err(CallError("a user's tenant changes all the time".to_owned()))
+    Err(CallError::TenantChanges)
 }
 
 fn remembered(tenant: TenantId, now: Timestamp) -> Option<CachedCutoff> {

@@ -17,7 +17,9 @@ static ROUTER: OnceLock<Router> = OnceLock::new();
 async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<web_sys::Response> {
     let configuration = match config::load(&env) {
         Ok(configuration) => configuration,
-        Err(problem) => return http_types::response(plain(StatusCode::SERVICE_UNAVAILABLE, problem)).await,
+        Err(error) => {
+            return http_types::response(plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))).await;
+        }
     };
     let Some(request) = http_types::request(&raw) else {
         return http_types::response(plain(

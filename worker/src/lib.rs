@@ -26,6 +26,8 @@ mod directory;
 mod directory_object;
 #[cfg(target_arch = "wasm32")]
 mod entry;
+#[cfg(any(target_arch = "wasm32", test))]
+mod error;
 #[cfg(target_arch = "wasm32")]
 mod http_types;
 #[cfg(target_arch = "wasm32")]
@@ -40,8 +42,6 @@ mod raw;
 mod sql;
 #[cfg(target_arch = "wasm32")]
 mod stub;
-#[cfg(target_arch = "wasm32")]
-mod together;
 #[cfg(target_arch = "wasm32")]
 mod upgrade;
 #[cfg(target_arch = "wasm32")]

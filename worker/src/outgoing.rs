@@ -15,11 +15,11 @@ use crate::{clock::Pause, stub::CallError};
 
 /// Asks, and gives up in time. Redirects are not followed: they would carry a token elsewhere.
 pub(crate) async fn post(request: Post) -> Result<(u16, Vec<u8>), CallError> {
-    let controller = AbortController::new().map_err(|_| CallError("no request can be made".to_owned()))?;
-    let asked = async { send(request, &controller).await.map_err(|error| CallError(error.to_string())) };
+    let controller = AbortController::new().map_err(worker::Error::from)?;
+    let asked = async { Ok(send(request, &controller).await?) };
     let answer = match select(Box::pin(asked), Pause::of(ANSWER_WITHIN)).await {
         Either::Left((answer, _)) => answer,
-        Either::Right(_) => Err(CallError(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))),
+        Either::Right(_) => Err(CallError::Timeout(ANSWER_WITHIN)),
     };
     // What is left of it, the rest of a body that is too long among it, is not waited for.
     controller.abort();

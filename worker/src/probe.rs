@@ -76,7 +76,7 @@ pub(crate) fn woken(state: &State) {
 pub(crate) async fn directory_reachable() -> Result<(), CallError> {
     loop {
         match DIRECTORY_IS.load(Ordering::Relaxed) {
-            OFF => return Err(CallError("a test broke the directory".to_owned())),
+            OFF => return Err(CallError::Failed("a test broke the directory".to_owned())),
             HANGING => Pause::of(LOOK_AGAIN).await,
             _ => return Ok(()),
         }

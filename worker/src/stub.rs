@@ -1,5 +1,8 @@
 //! Calls to objects: a body out, a body back.
 
+use std::time::Duration;
+
+use rollcall_core::directory::{page::MergeError, row::RowError};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::JsValue;
 use worker::{
@@ -8,7 +11,11 @@ use worker::{
     web_sys::{Request, RequestInit},
 };
 
-use crate::wire;
+use crate::{
+    config::ConfigurationError,
+    error::Chain,
+    wire::{self, WireError},
+};
 
 /// The binding of the users' objects.
 pub(crate) const USERS: &str = "USERS";
@@ -21,10 +28,40 @@ pub(crate) const CONSOLE_HEADER: &str = "X-Rollcall-Console";
 /// Objects that are asked at the same time in one event: the runtime queues what is beyond six.
 pub(crate) const AT_ONCE: usize = 6;
 
-/// An object could not be asked, or did not answer.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct CallError(pub(crate) String);
+/// An object could not be asked, did not answer, or did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// The runtime did not bring the call to the object, or the object died in it.
+    #[error("an object could not be asked")]
+    Runtime(#[from] worker::Error),
+    /// The call or the answer to it is no message.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The object said why it did not do it.
+    #[error("{0}")]
+    Failed(String),
+    /// The answer is none to the question.
+    #[error("the answer is to another question")]
+    AnotherQuestion,
+    /// There was no answer in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Timeout(Duration),
+    /// An accepted upgrade came without its socket.
+    #[error("an accepted upgrade has no socket")]
+    NoSocket,
+    /// Whatever tenant a user was asked under, it was at home in another one.
+    #[error("a user's tenant changes all the time")]
+    TenantChanges,
+    /// Rows of a shard do not read.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The answers of the shards make no page.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// There is no good configuration.
+    #[error(transparent)]
+    Configuration(#[from] &'static ConfigurationError),
+}
 
 /// Asks the object of that name. What the runtime calls worth a second try gets one, through a new stub; what it calls
 /// overloaded gets none.
@@ -34,30 +71,25 @@ pub(crate) async fn call<A: Serialize, B: DeserializeOwned>(
     name: &str,
     ask: &A,
 ) -> Result<B, CallError> {
-    let body = wire::write(ask).map_err(|error| CallError(error.to_string()))?;
+    let body = wire::write(ask)?;
     let mut response = match once(env, binding, name, &body).await {
         Err(error) if is(&error, "retryable") && !is(&error, "overloaded") => {
-            tracing::info!(binding, %error, "an object is asked a second time");
+            tracing::info!(binding, error = %Chain(&error), "an object is asked a second time");
             once(env, binding, name, &body).await
         }
         other => other,
-    }
-    .map_err(refused)?;
-    let text = response.text().await.map_err(refused)?;
-    wire::read(&text).map_err(|error| CallError(error.to_string()))
+    }?;
+    Ok(wire::read(&response.text().await?)?)
 }
 
 /// Brings an upgrade to the object of that name, in a header of its kind.
 pub(crate) async fn upgrade(env: &Env, name: &str, kind: &str, header: &str) -> Result<Response, CallError> {
-    let asked = async {
-        let headers = Headers::new();
-        headers.set("Upgrade", "websocket")?;
-        headers.set(kind, header)?;
-        let init = RequestInit::new();
-        init.set_headers(&headers.0);
-        fetch(env, USERS, name, &init).await
-    };
-    asked.await.map_err(refused)
+    let headers = Headers::new();
+    headers.set("Upgrade", "websocket")?;
+    headers.set(kind, header)?;
+    let init = RequestInit::new();
+    init.set_headers(&headers.0);
+    Ok(fetch(env, USERS, name, &init).await?)
 }
 
 /// The runtime wants one; nobody looks at it.
@@ -78,8 +110,4 @@ async fn fetch(env: &Env, binding: &str, name: &str, init: &RequestInit) -> work
 
 fn is(error: &Error, property: &str) -> bool {
     Reflect::get(&error.to_js_value(), &JsValue::from_str(property)).is_ok_and(|value| value.is_truthy())
-}
-
-fn refused(error: Error) -> CallError {
-    CallError(error.to_string())
 }

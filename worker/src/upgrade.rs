@@ -1,6 +1,8 @@
 //! The gateway's upgrade: judged here, registered and accepted by the user's object
 //! (`docs/rules/openim.md#handshake`).
 
+use std::error::Error;
+
 use axum::{
     Router,
     body::Body,
@@ -27,9 +29,11 @@ use worker::{WebSocket, WebSocketPair, send::SendFuture};
 
 use crate::{
     backend::{self, Edge},
-    clock, console, cutoffs,
+    clock, console,
+    cutoffs::{self, UnderCutoff},
+    error::Chain,
     stub::{self, CallError, UPGRADE_HEADER},
-    wire::{self, CachedCutoff, Unreadable, Upgrade},
+    wire::{self, CachedCutoff, Upgrade, WireError},
 };
 
 /// Where the runtime says which address a request came from.
@@ -53,11 +57,11 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
 
 /// Everything from the query to the live set.
 async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, HandshakeError> {
-    let broken = |in_band: bool, problem: String| {
-        tracing::error!(problem, "a connection could not be opened");
+    let internal = |in_band: bool, error: &(dyn Error + 'static)| {
+        tracing::error!(error = %Chain(error), "a connection could not be opened");
         HandshakeError { error: Code::Internal.into(), in_band }
     };
-    let connection = clock::connection_id().map_err(|error| broken(false, error.to_string()))?;
+    let connection = clock::connection_id().map_err(|error| internal(false, &error))?;
     let UpgradeRequest { opening, in_band } = gateway::parse_upgrade(edge, parts, &peer(parts), connection)?;
     let user = opening.token.user.clone();
     let header = |cached| {
@@ -65,10 +69,12 @@ async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, HandshakeError> 
         wire::write_header(&Upgrade { opening: opening.clone(), greeting, cached: Some(cached) })
     };
     match SendFuture::new(open(edge, &user, None, UPGRADE_HEADER, header)).await {
-        Ok(Ok(socket)) => Ok(socket),
-        Ok(Err(Reply::Opened(Err(error)))) => Err(HandshakeError { error: error.into(), in_band }),
-        Ok(Err(_)) => Err(broken(in_band, "the reply is to another command".to_owned())),
-        Err(error) => Err(broken(in_band, error.to_string())),
+        Ok(Upgraded::Socket(socket)) => Ok(socket),
+        Ok(Upgraded::Refused(Reply::Opened(Err(error)))) => {
+            Err(HandshakeError { error: error.into(), in_band })
+        }
+        Ok(Upgraded::Refused(_)) => Err(internal(in_band, &CallError::AnotherQuestion)),
+        Err(error) => Err(internal(in_band, &error)),
     }
 }
 
@@ -77,27 +83,34 @@ pub(crate) fn peer(parts: &Parts) -> String {
     joined_header(&parts.headers, PEER).unwrap_or_default()
 }
 
-/// The socket of an opened connection, or why there is none. `told` is the tenant that the user's issuer says, `header`
+/// The answer of a user's object to an upgrade.
+pub(crate) enum Upgraded {
+    /// The connection is open; this is the client's end of its socket.
+    Socket(WebSocket),
+    /// There is none.
+    Refused(Reply),
+}
+
+/// Has a connection opened by its user's object. `told` is the tenant that the user's issuer says, `header`
 /// writes the upgrade of that kind.
 pub(crate) async fn open(
     edge: &Edge,
     user: &UserId,
     told: Option<TenantId>,
     kind: &str,
-    header: impl Fn(CachedCutoff) -> Result<String, Unreadable>,
-) -> Result<Result<WebSocket, Reply>, CallError> {
+    header: impl Fn(CachedCutoff) -> Result<String, WireError>,
+) -> Result<Upgraded, CallError> {
     let env = edge.env();
     let ask = async |cached| {
-        let header = header(cached).map_err(|error| CallError(error.to_string()))?;
-        let mut response = stub::upgrade(env, user.as_str(), kind, &header).await?;
+        let mut response = stub::upgrade(env, user.as_str(), kind, &header(cached)?).await?;
         if response.status_code() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
-            let socket = response.websocket();
-            let socket = socket.ok_or_else(|| CallError("an accepted upgrade has no socket".to_owned()))?;
-            return Ok(Ok(Ok(socket)));
+            let socket = response.websocket().ok_or(CallError::NoSocket)?;
+            return Ok(UnderCutoff::Done(Upgraded::Socket(socket)));
         }
-        let text = response.text().await.map_err(|error| CallError(error.to_string()))?;
-        let answer = wire::read(&text).map_err(|error| CallError(error.to_string()))?;
-        Ok(backend::reply(answer)?.map(Err))
+        Ok(match backend::reply(wire::read(&response.text().await?)?)? {
+            UnderCutoff::Done(reply) => UnderCutoff::Done(Upgraded::Refused(reply)),
+            UnderCutoff::OtherTenant(home) => UnderCutoff::OtherTenant(home),
+        })
     };
     cutoffs::under(env, user, told, ask).await
 }
@@ -117,7 +130,7 @@ fn refuse(edge: &Edge, error: HandshakeError) -> Response {
         let text = error.to_json(edge.settings().openim.errdlt_style);
         match say_why(&text) {
             Ok(socket) => return accepted(socket),
-            Err(error) => tracing::error!(%error, "a error could not be told in band"),
+            Err(error) => tracing::error!(error = %Chain(&error), "a refusal could not be told in band"),
         }
     }
     RouteError::from(error).into_response()

@@ -23,24 +23,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 const VERSION: u32 = 1;
 
 /// A body that this code does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WireError {
     /// It is of another version, that of newer or older code.
+    #[error("a message of version {0} reached code that knows version {VERSION}")]
     Version(u32),
-    /// It is of no version.
+    /// It is of no version. The parser's own words are not kept: they quote the input, and inputs hold tokens.
+    #[error("a message between the worker and its objects does not read")]
     Form,
-}
-
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Version(other) => {
-                write!(f, "a message of version {other} reached code that knows version {VERSION}")
-            }
-            // Not the parser's own words: they quote the input, and inputs hold tokens.
-            Self::Form => f.write_str("a message between the worker and its objects does not read"),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -50,30 +40,30 @@ struct Outer<'a, T> {
 }
 
 /// A body as text.
-pub(crate) fn write<T: Serialize>(body: &T) -> Result<String, Unreadable> {
-    serde_json::to_string(&Outer { v: VERSION, body }).map_err(|_| Unreadable::Form)
+pub(crate) fn write<T: Serialize>(body: &T) -> Result<String, WireError> {
+    serde_json::to_string(&Outer { v: VERSION, body }).map_err(|_| WireError::Form)
 }
 
 /// A body of this version.
-pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
-    let form = |_| Unreadable::Form;
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, WireError> {
+    let form = |_| WireError::Form;
     let received = Tree::object(text.as_bytes()).map_err(form)?;
-    let member = |name| received.member(name).ok_or(Unreadable::Form);
+    let member = |name| received.member(name).ok_or(WireError::Form);
     match member("v")?.read().map_err(form)? {
         VERSION => member("body")?.read().map_err(form),
-        other => Err(Unreadable::Version(other)),
+        other => Err(WireError::Version(other)),
     }
 }
 
 /// A body as the value of a header. Upgrades have no body of their own, and a URL would be logged.
-pub(crate) fn write_header<T: Serialize>(body: &T) -> Result<String, Unreadable> {
+pub(crate) fn write_header<T: Serialize>(body: &T) -> Result<String, WireError> {
     write(body).map(|text| URL_SAFE_NO_PAD.encode(text))
 }
 
 /// A body of this version from a header.
-pub(crate) fn read_header<T: DeserializeOwned>(value: &str) -> Result<T, Unreadable> {
-    let bytes = URL_SAFE_NO_PAD.decode(value).map_err(|_| Unreadable::Form)?;
-    read(std::str::from_utf8(&bytes).map_err(|_| Unreadable::Form)?)
+pub(crate) fn read_header<T: DeserializeOwned>(value: &str) -> Result<T, WireError> {
+    let bytes = URL_SAFE_NO_PAD.decode(value).map_err(|_| WireError::Form)?;
+    read(std::str::from_utf8(&bytes).map_err(|_| WireError::Form)?)
 }
 
 /// Asked of a user's object.
@@ -255,15 +245,15 @@ mod tests {
     #[test]
     fn another_version_is_refused_by_its_number_whatever_its_body() {
         let newer = r#"{"v":2,"body":{"Something":["else"]}}"#;
-        assert_eq!(read::<UserAsk>(newer).err(), Some(Unreadable::Version(2)));
-        assert!(Unreadable::Version(2).to_string().contains("version 2"));
+        assert_eq!(read::<UserAsk>(newer).err(), Some(WireError::Version(2)));
+        assert!(WireError::Version(2).to_string().contains("version 2"));
     }
 
     #[test]
     fn what_is_no_message_is_refused_without_being_quoted() {
         for text in ["", "[]", "{}", r#"{"v":1}"#, r#"{"v":1,"body":"secret"}"#] {
             let error = read::<UserAsk>(text).err().unwrap();
-            assert_eq!(error, Unreadable::Form);
+            assert_eq!(error, WireError::Form);
             assert!(!error.to_string().contains("secret"));
         }
     }

@@ -32,7 +32,7 @@ pub use client_message::ClientMessage;
 pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
 pub use connection::{Connection, Presence};
 pub use console::{Console, ConsoleOpening};
-pub use loaded::{HeldEnd, Loaded, Needs, Part, Profile};
+pub use loaded::{HeldEnd, LoadError, Loaded, Needs, Part, Profile};
 pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
 pub use revocation::Bearer;
 pub use rules::Rules;

@@ -7,7 +7,7 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::check;
+use super::reconcile;
 use crate::stub::CallError;
 
 /// Rows of one user that are repaired in one request; a crash leaves no more open than there were sockets.
@@ -23,9 +23,9 @@ pub(crate) async fn detail(
 ) -> Result<Option<Record>, CallError> {
     let mut record = read(env, tenant, shards, user, &view).await?;
     for _ in 0..ROUNDS {
-        let Some(live) = record.as_ref().filter(|record| check::is_live(record, &view)) else { break };
+        let Some(live) = record.as_ref().filter(|record| reconcile::is_live(record, &view)) else { break };
         // *Could not ask* is not *offline*: then the row is shown as it is.
-        if check::row(env, shards, live).await? != Some(true) {
+        if reconcile::row(env, shards, live).await? != Some(true) {
             break;
         }
         record = read(env, tenant, shards, user, &view).await?;
@@ -50,6 +50,6 @@ async fn read(
             Vec::new()
         }
     };
-    let records = query::read_records(&rows).map_err(|error| CallError(error.to_string()))?;
+    let records = query::read_records(&rows)?;
     Ok(records.into_iter().next())
 }

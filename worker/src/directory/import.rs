@@ -1,5 +1,6 @@
 //! Imported records, which exist in the directory only.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::{record::Record, upsert::Imported},
     id::TenantId,
@@ -9,10 +10,9 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{ask, by_shard, tell, unexpected};
+use super::{ask, by_shard, tell};
 use crate::{
-    stub::CallError,
-    together,
+    stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
@@ -21,10 +21,10 @@ pub(crate) async fn import(env: &Env, shards: u32, records: Vec<Record>) -> Resu
     let asked = by_shard(records, shards).into_iter().map(|((tenant, index), records)| async move {
         match ask(env, tenant, index, shards, DirectoryAsk::Import(records)).await? {
             DirectoryAnswer::Imported(written) => Ok(written),
-            _ => Err(unexpected()),
+            _ => Err(CallError::AnotherQuestion),
         }
     });
-    let written: Vec<Vec<Imported>> = together::all_or_error(asked).await?;
+    let written: Vec<Vec<Imported>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
     Ok(written.into_iter().flatten().collect())
 }
 
@@ -40,5 +40,5 @@ pub(crate) async fn end(
         .into_iter()
         .map(|(index, users)| tell(env, tenant, index, shards, DirectoryAsk::EndImports { users, at }));
     // Each of them, even if one fails: repeating the order has less left to do.
-    together::all(told).await.into_iter().collect()
+    stream::iter(told).buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
 }

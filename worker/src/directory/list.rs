@@ -1,5 +1,6 @@
 //! One page of a tenant's records, over all of its shards.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::{
         page::{Merge, Step},
@@ -10,8 +11,8 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{check, query};
-use crate::{stub::CallError, together};
+use super::{query, reconcile};
+use crate::stub::{AT_ONCE, CallError};
 
 /// The page, after its live rows that nobody looked at lately were held against their users' objects.
 pub(crate) async fn list(
@@ -22,7 +23,7 @@ pub(crate) async fn list(
     view: View,
 ) -> Result<Listed, CallError> {
     let listed = merged(env, tenant, shards, &asked, &view).await?;
-    if check::rows(env, shards, &view, &listed.records).await {
+    if reconcile::rows(env, shards, &view, &listed.records).await {
         return merged(env, tenant, shards, &asked, &view).await;
     }
     Ok(listed)
@@ -40,14 +41,14 @@ async fn merged(
     let mut merge = Merge::new(asked.clone(), tenant, view.clone(), places);
     let mut answers = Vec::new();
     loop {
-        match merge.advance(answers).map_err(|error| CallError(error.to_string()))? {
+        match merge.advance(answers)? {
             Step::Done(listed) => return Ok(listed),
             Step::Ask(asks) => {
                 let asked = asks.into_iter().map(|ask| {
                     let index = u32::try_from(ask.shard).unwrap_or(u32::MAX);
                     query(env, tenant, index, shards, ask.statements)
                 });
-                answers = together::all_or_error(asked).await?;
+                answers = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
             }
         }
     }

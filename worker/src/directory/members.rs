@@ -1,5 +1,6 @@
 //! Who is connected and belongs to a department or group.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::membership::{self, Body},
     id::TenantId,
@@ -7,7 +8,7 @@ use rollcall_core::{
 use worker::Env;
 
 use super::query;
-use crate::{stub::CallError, together};
+use crate::stub::{AT_ONCE, CallError};
 
 /// The users with open connections in any shard.
 pub(crate) async fn members(
@@ -20,10 +21,10 @@ pub(crate) async fn members(
     let asked = (0..shards).map(|index| {
         query(env, tenant, index, shards, vec![membership::members(tenant, body, ids.iter().copied())])
     });
-    let answers = together::all_or_error(asked).await?;
+    let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
     let mut users = Vec::new();
     for rows in answers.into_iter().flatten().flatten() {
-        users.extend(membership::users(&rows).map_err(|error| CallError(error.to_string()))?);
+        users.extend(membership::users(&rows)?);
     }
     Ok(users)
 }

@@ -1,11 +1,11 @@
 //! The directory as its callers see it: a name for each shard, and the questions and changes that go to them.
 
-pub(crate) mod check;
 pub(crate) mod detail;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod order;
+pub(crate) mod reconcile;
 
 use rollcall_core::{
     directory::{record::Record, row::Row},
@@ -42,7 +42,7 @@ pub(crate) async fn ask(
 ) -> Result<DirectoryAnswer, CallError> {
     let call = DirectoryCall { shards, ask };
     match stub::call(env, DIRECTORY, &name(tenant, index), &call).await? {
-        DirectoryAnswer::Failed(problem) => Err(CallError(problem)),
+        DirectoryAnswer::Failed(problem) => Err(CallError::Failed(problem)),
         answer => Ok(answer),
     }
 }
@@ -58,7 +58,7 @@ pub(crate) async fn query(
     let statements = statements.into_iter().map(Into::into).collect();
     match ask(env, tenant, index, shards, DirectoryAsk::Query(statements)).await? {
         DirectoryAnswer::Rows(rows) => Ok(rows.into_iter().collect()),
-        _ => Err(unexpected()),
+        _ => Err(CallError::AnotherQuestion),
     }
 }
 
@@ -72,13 +72,8 @@ pub(crate) async fn tell(
 ) -> Result<(), CallError> {
     match ask(env, tenant, index, shards, what).await? {
         DirectoryAnswer::Done => Ok(()),
-        _ => Err(unexpected()),
+        _ => Err(CallError::AnotherQuestion),
     }
-}
-
-/// An answer that is not one to the question.
-pub(crate) fn unexpected() -> CallError {
-    CallError("a shard's answer is to another question".to_owned())
 }
 
 /// Records with the tenant and the shard that each of them belongs to.
@@ -92,7 +87,7 @@ pub(crate) async fn publish(env: &Env, records: &[Record], shards: u32) -> Resul
     for ((tenant, index), records) in by_shard(records.to_vec(), shards) {
         match ask(env, tenant, index, shards, DirectoryAsk::Publish(records)).await? {
             DirectoryAnswer::Published { clashes } => refused.extend(clashes),
-            _ => return Err(unexpected()),
+            _ => return Err(CallError::AnotherQuestion),
         }
     }
     Ok(refused)

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     id::{TenantId, UserId},
     user::{Command, ForceOff},
 };
 use worker::Env;
 
-use super::{ask, unexpected};
+use super::ask;
 use crate::{
     backend,
     cache::CACHE_SPAN,
     clock::{self, Pause},
-    stub::CallError,
-    together,
+    stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
@@ -30,7 +30,7 @@ pub(crate) async fn cut_off(
     let DirectoryAnswer::CutoffSet(at) =
         ask(env, tenant, 0, shards, DirectoryAsk::SetCutoff { exempt, notice }).await?
     else {
-        return Err(unexpected());
+        return Err(CallError::AnotherQuestion);
     };
     // The shard's clock may be another machine's; no memory is older than this in any case.
     Pause::of(at.since(clock::now()).min(2 * CACHE_SPAN) + Duration::from_millis(1)).await;
@@ -54,7 +54,7 @@ async fn settle(
         let user = UserId::from(*user);
         async move { backend::run(env, &user, Command::ForceOff(order)).await.map(drop) }
     });
-    together::all_or_error(settled).await.map(drop)
+    stream::iter(settled).buffered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
 }
 
 /// Lifts the cutoff; false if there is none. The answer comes when no isolate remembers it.
@@ -66,6 +66,6 @@ pub(crate) async fn lift_cutoff(env: &Env, tenant: TenantId, shards: u32) -> Res
             }
             Ok(lifted)
         }
-        _ => Err(unexpected()),
+        _ => Err(CallError::AnotherQuestion),
     }
 }

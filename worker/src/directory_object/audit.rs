@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     directory::{query, record::Record},
     id::RecordId,
@@ -10,23 +11,28 @@ use rollcall_core::{
     sorted,
 };
 
-use super::{Failure, Shard};
-use crate::{directory::check, stub::CallError, together};
+use super::{Shard, ShardError};
+use crate::{
+    directory::reconcile,
+    error::Chain,
+    stub::{AT_ONCE, CallError},
+};
 
 impl Shard {
     /// Visits the next records after `after`. Returns where to go on, and how long to wait until then.
     pub(super) async fn audit(
         &self,
         after: Option<RecordId>,
-    ) -> Result<(Option<RecordId>, Duration), Failure> {
+    ) -> Result<(Option<RecordId>, Duration), ShardError> {
         let tenant = self.tenant()?;
         let rows = self.sql().read(&query::open_records(tenant, after, AUDIT_BATCH))?.unwrap_or_default();
-        let records = query::read_records(&rows).map_err(|error| Failure::Other(error.to_string()))?;
+        let records = query::read_records(&rows)?;
         let is_last = records.len() < usize::try_from(AUDIT_BATCH).unwrap_or(usize::MAX);
         let last = records.last().map(|record| record.id).filter(|_| !is_last);
         let users = sorted::groups(records.iter().map(|record| (record.user, record.id)));
         let asked = users.into_iter().map(|(user, ids)| self.ask(user, ids));
-        for (user, ids, answered) in together::all(asked).await {
+        let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        for (user, ids, answered) in answers {
             match answered {
                 Ok(known) => {
                     let gone: Vec<RecordId> =
@@ -34,7 +40,7 @@ impl Shard {
                     self.hold_against(&known, &gone)?;
                 }
                 // *Could not ask* is not *offline*: its rows stay until the next round.
-                Err(error) => tracing::warn!(user, %error, "a user could not be audited"),
+                Err(error) => tracing::warn!(user, error = %Chain(&error), "a user could not be audited"),
             }
         }
         let pause = progress::audit_pause(self.count_live(tenant)?, self.audit_every()?);
@@ -46,7 +52,7 @@ impl Shard {
         user: i64,
         ids: Vec<RecordId>,
     ) -> (i64, Vec<RecordId>, Result<Vec<Record>, CallError>) {
-        let known = check::known(&self.env, user, ids.clone()).await;
+        let known = reconcile::known(&self.env, user, ids.clone()).await;
         (user, ids, known)
     }
 }

@@ -11,8 +11,8 @@ use rollcall_core::{
 use wasm_bindgen::JsCast as _;
 use worker::wasm_bindgen_futures::JsFuture;
 
-use super::{Failure, Shard};
-use crate::{clock, raw::RawStorage};
+use super::{Shard, ShardError};
+use crate::{clock, error::Chain, raw::RawStorage};
 use rollcall_core::time::Timestamp;
 
 /// Rows that one statement of a sweep may change, and users that one sweep trims.
@@ -25,11 +25,11 @@ const LATER: Duration = Duration::from_secs(60);
 impl Shard {
     /// The alarm's moment. Never fails towards the runtime, whose own retries end after six.
     pub(super) async fn ring(&self) {
-        let delivered = self.continue_delivery().await.inspect_err(|failure| {
-            tracing::error!(%failure, "a step of a delivery could not be done");
+        let delivered = self.continue_delivery().await.inspect_err(|error| {
+            tracing::error!(error = %Chain(error), "a step of a delivery could not be done");
         });
-        let done = self.do_chores().await.inspect_err(|failure| {
-            tracing::error!(%failure, "a shard's chores could not be done");
+        let done = self.do_chores().await.inspect_err(|error| {
+            tracing::error!(error = %Chain(error), "a shard's chores could not be done");
         });
         self.arm(delivered.is_err() || done.is_err());
     }
@@ -43,14 +43,14 @@ impl Shard {
         }
     }
 
-    fn next(&self) -> Result<Option<Timestamp>, Failure> {
+    fn next(&self) -> Result<Option<Timestamp>, ShardError> {
         let chores = self.progress()?.map(|progress| progress.next());
         let delivery = self.delivery()?.map(|delivery| delivery.next_at);
         Ok(chores.into_iter().chain(delivery).min())
     }
 
     /// Does what is due, until no record is left.
-    async fn do_chores(&self) -> Result<(), Failure> {
+    async fn do_chores(&self) -> Result<(), ShardError> {
         let Some(mut progress) = self.progress()? else { return Ok(()) };
         let now = clock::now();
         if progress.audit_at <= now {
@@ -71,7 +71,7 @@ impl Shard {
     }
 
     /// Settles leases, deletes what ended long ago, and what a user has too much of.
-    fn sweep(&self, now: Timestamp) -> Result<(), Failure> {
+    fn sweep(&self, now: Timestamp) -> Result<(), ShardError> {
         let configuration = self.configuration()?;
         let days = configuration.settings.message_center.retention_days;
         let before = now - Duration::from_secs(u64::from(days) * 86_400);
@@ -85,17 +85,17 @@ impl Shard {
         let crowded = self.sql().read(&upsert::crowded_users(keep))?.unwrap_or_default();
         let most = usize::try_from(SWEEP_ROWS).unwrap_or(usize::MAX);
         for row in crowded.iter().take(most) {
-            let user = CrowdedUser::read(row).map_err(|error| Failure::Other(error.to_string()))?;
+            let user = CrowdedUser::read(row)?;
             self.sql().write(&[upsert::trim_user(user.tenant, user.user, keep)])?;
         }
         Ok(())
     }
 
-    pub(super) fn progress(&self) -> Result<Option<Progress>, Failure> {
+    pub(super) fn progress(&self) -> Result<Option<Progress>, ShardError> {
         Ok(progress::read(&self.sql().read(&progress::get())?.unwrap_or_default()))
     }
 
-    pub(super) fn audit_every(&self) -> Result<Duration, Failure> {
+    pub(super) fn audit_every(&self) -> Result<Duration, ShardError> {
         Ok(Duration::from_secs(self.configuration()?.settings.presence.audit_seconds.into()))
     }
 

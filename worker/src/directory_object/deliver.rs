@@ -1,5 +1,6 @@
 //! The deliveries of a tenant's order: by alarm, from a durable place, until everybody was reached.
 
+use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     directory::query,
     id::{TenantId, UserId},
@@ -7,17 +8,17 @@ use rollcall_core::{
     user::{Command, ForceOff},
 };
 
-use super::{Failure, Shard};
-use crate::{backend, clock, together};
+use super::{Shard, ShardError};
+use crate::{backend, clock, error::Chain, stub::AT_ONCE};
 
 impl Shard {
-    pub(super) fn delivery(&self) -> Result<Option<Delivery>, Failure> {
+    pub(super) fn delivery(&self) -> Result<Option<Delivery>, ShardError> {
         let rows = self.sql().read(&delivery::get())?.unwrap_or_default();
-        delivery::read(&rows).map_err(|problem| Failure::Other(problem.to_owned()))
+        delivery::read(&rows).map_err(ShardError::Stored)
     }
 
     /// Takes the next step, if it is time for one.
-    pub(super) async fn continue_delivery(&self) -> Result<(), Failure> {
+    pub(super) async fn continue_delivery(&self) -> Result<(), ShardError> {
         let Some(mut delivery) = self.delivery()?.filter(|delivery| delivery.next_at <= clock::now()) else {
             return Ok(());
         };
@@ -26,21 +27,20 @@ impl Shard {
             let shards = self.laid_out()?.unwrap_or(1);
             match self.distribute(&delivery, shards).await {
                 Ok(()) => delivery.is_distributed = true,
-                Err(failure) => {
-                    tracing::error!(%failure, "an order has not reached every shard");
+                Err(error) => {
+                    tracing::error!(error = %Chain(&error), "an order has not reached every shard");
                     missed = true;
                 }
             }
         }
         let rows = self.sql().read(&query::open_records(self.tenant()?, delivery.visited, STEP))?;
-        let records = query::read_records(&rows.unwrap_or_default())
-            .map_err(|error| Failure::Other(error.to_string()))?;
+        let records = query::read_records(&rows.unwrap_or_default())?;
         let tenant = self.tenant()?;
         let orders = delivery
             .covered_users(&records)
             .into_iter()
             .map(|user| self.take_off(tenant, user, &delivery.notice));
-        missed |= together::all(orders).await.contains(&false);
+        missed |= stream::iter(orders).buffered(AT_ONCE).collect::<Vec<_>>().await.contains(&false);
         // A later order may have taken its place meanwhile.
         let is_same = |now: &Delivery| (&now.cutoff, &now.notice) == (&delivery.cutoff, &delivery.notice);
         if !self.delivery()?.as_ref().is_some_and(is_same) {
@@ -61,7 +61,7 @@ impl Shard {
         let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: false };
         let told = backend::run(&self.env, &UserId::from(user), Command::ForceOff(order)).await;
         if let Err(error) = &told {
-            tracing::warn!(user, %error, "an order to a tenant has not reached a user");
+            tracing::warn!(user, error = %Chain(error), "an order to a tenant has not reached a user");
         }
         told.is_ok()
     }

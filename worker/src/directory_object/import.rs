@@ -6,12 +6,16 @@ use rollcall_core::{
     time::Timestamp,
 };
 
-use super::{Failure, Shard};
+use super::{Shard, ShardError};
 use crate::wire::DirectoryAnswer;
 
 impl Shard {
     /// Takes imported records in, but for those whose id a live record of this shard has.
-    pub(super) async fn import(&self, records: &[Record], shards: u32) -> Result<DirectoryAnswer, Failure> {
+    pub(super) async fn import(
+        &self,
+        records: &[Record],
+        shards: u32,
+    ) -> Result<DirectoryAnswer, ShardError> {
         let mut statements = self.first_with_layout(shards).await?;
         statements.extend(self.begin_chores()?);
         let before = statements.len();
@@ -19,7 +23,7 @@ impl Shard {
         let answers = self.sql().write(&statements)?;
         let mut written = Vec::with_capacity(records.len());
         for rows in answers.iter().skip(before) {
-            written.extend(upsert::imported(rows).map_err(|error| Failure::Other(error.to_string()))?);
+            written.extend(upsert::imported(rows)?);
         }
         Ok(DirectoryAnswer::Imported(written))
     }
@@ -30,7 +34,7 @@ impl Shard {
         users: &[i64],
         at: Timestamp,
         shards: u32,
-    ) -> Result<DirectoryAnswer, Failure> {
+    ) -> Result<DirectoryAnswer, ShardError> {
         let stored = self.laid_out()?;
         layout::check(stored, shards)?;
         if stored.is_none() {

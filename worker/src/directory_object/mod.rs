@@ -13,6 +13,7 @@ mod publish;
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use rollcall_core::{
+    directory::row::RowError,
     id::TenantId,
     shard::layout,
     store::{Statement, migrations::StoreKind},
@@ -20,9 +21,11 @@ use rollcall_core::{
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use crate::{
-    config::{self, Configuration},
+    config::{self, Configuration, ConfigurationError},
     directory,
+    error::Chain,
     sql::{Sql, SqlError, Tables},
+    stub::CallError,
     wire::{self, DirectoryAnswer, DirectoryAsk, DirectoryCall},
 };
 
@@ -41,13 +44,22 @@ struct Shard {
 
 /// A shard did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum ShardError {
     #[error(transparent)]
     Sql(#[from] SqlError),
     #[error(transparent)]
     Layout(#[from] layout::LayoutError),
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// A stored row of the shard itself does not read.
     #[error("{0}")]
-    Other(String),
+    Stored(&'static str),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Configuration(#[from] &'static ConfigurationError),
+    #[error("the object does not know which shard it is")]
+    Nameless,
 }
 
 impl DurableObject for DirectoryObject {
@@ -91,14 +103,14 @@ impl Shard {
             DirectoryAsk::EndImports { users, at } => self.end_imports(&users, at, shards),
             DirectoryAsk::Repair { known, gone } => self.repair(&known, &gone, shards),
         };
-        answered.unwrap_or_else(|failure| {
-            tracing::error!(%failure, "a shard did not do what it was asked for");
-            DirectoryAnswer::Failed(failure.to_string())
+        answered.unwrap_or_else(|error| {
+            tracing::error!(error = %Chain(&error), "a shard did not do what it was asked for");
+            DirectoryAnswer::Failed(Chain(&error).to_string())
         })
     }
 
     /// Runs statements that read.
-    fn query(&self, statements: Vec<wire::Sql>, shards: u32) -> Result<DirectoryAnswer, Failure> {
+    fn query(&self, statements: Vec<wire::Sql>, shards: u32) -> Result<DirectoryAnswer, ShardError> {
         layout::check(self.laid_out()?, shards)?;
         let rows =
             statements.into_iter().map(|sql| self.sql().read(&sql.into())).collect::<Result<_, _>>()?;
@@ -107,13 +119,13 @@ impl Shard {
 
     /// Asked of shard 0: is this the number that the tenant's directory was laid out with? It is from now on, if there
     /// was none.
-    fn layout(&self, shards: u32) -> Result<DirectoryAnswer, Failure> {
+    fn layout(&self, shards: u32) -> Result<DirectoryAnswer, ShardError> {
         let first = self.first(shards)?;
         self.change(&first)
     }
 
     /// What a first write begins with, nothing later on: the layout and the shard's own name.
-    fn first(&self, shards: u32) -> Result<Vec<Statement>, Failure> {
+    fn first(&self, shards: u32) -> Result<Vec<Statement>, ShardError> {
         let stored = self.laid_out()?;
         layout::check(stored, shards)?;
         if stored.is_some() {
@@ -128,50 +140,48 @@ impl Shard {
     }
 
     /// The same, after shard 0, which keeps the number for all, was asked; each other one asks it once.
-    async fn first_with_layout(&self, shards: u32) -> Result<Vec<Statement>, Failure> {
+    async fn first_with_layout(&self, shards: u32) -> Result<Vec<Statement>, ShardError> {
         let (tenant, index) = self.place()?;
         let stored = self.laid_out()?;
         layout::check(stored, shards)?;
         if stored.is_none() && index != 0 {
-            directory::ask(&self.env, tenant, 0, shards, DirectoryAsk::Layout)
-                .await
-                .map_err(|error| Failure::Other(error.0))?;
+            directory::ask(&self.env, tenant, 0, shards, DirectoryAsk::Layout).await?;
         }
         self.first(shards)
     }
 
-    fn change(&self, statements: &[Statement]) -> Result<DirectoryAnswer, Failure> {
+    fn change(&self, statements: &[Statement]) -> Result<DirectoryAnswer, ShardError> {
         self.sql().write(statements)?;
         Ok(DirectoryAnswer::Done)
     }
 
-    fn laid_out(&self) -> Result<Option<u32>, Failure> {
+    fn laid_out(&self) -> Result<Option<u32>, ShardError> {
         Ok(layout::read(&self.sql().read(&layout::get())?.unwrap_or_default()))
     }
 
-    fn tenant(&self) -> Result<TenantId, Failure> {
+    fn tenant(&self) -> Result<TenantId, ShardError> {
         self.place().map(|(tenant, _)| tenant)
     }
 
     /// Which shard of which tenant this is.
-    fn place(&self) -> Result<(TenantId, u32), Failure> {
+    fn place(&self) -> Result<(TenantId, u32), ShardError> {
         let name = match self.state.id().name() {
             Some(name) => name,
             None => self.name_from_store()?,
         };
-        directory::parse(&name).ok_or_else(|| Failure::Other("the object has no shard's name".to_owned()))
+        directory::parse(&name).ok_or(ShardError::Nameless)
     }
 
-    fn name_from_store(&self) -> Result<String, Failure> {
+    fn name_from_store(&self) -> Result<String, ShardError> {
         let rows = self.sql().read(&Statement::new("SELECT name FROM name", []))?.unwrap_or_default();
         match rows.first().map(Vec::as_slice) {
             Some([rollcall_core::store::Value::Text(name)]) => Ok(name.clone()),
-            _ => Err(Failure::Other("the object does not know which shard it is".to_owned())),
+            _ => Err(ShardError::Nameless),
         }
     }
 
-    fn configuration(&self) -> Result<Arc<Configuration>, Failure> {
-        config::load(&self.env).map_err(Failure::Other)
+    fn configuration(&self) -> Result<Arc<Configuration>, ShardError> {
+        Ok(config::load(&self.env)?)
     }
 
     fn sql(&self) -> Sql<'_> {

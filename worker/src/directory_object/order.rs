@@ -1,5 +1,6 @@
 //! A tenant's order: the cutoff, which shard 0 keeps for all, and the beginning of its deliveries.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::{upsert, view::Cutoff},
     shard::{
@@ -9,18 +10,19 @@ use rollcall_core::{
     store::Statement,
 };
 
-use super::{Failure, Shard};
+use super::{Shard, ShardError};
 use crate::{
     cache::CACHE_SPAN,
-    clock, directory, together,
+    clock, directory,
+    stub::AT_ONCE,
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
 impl Shard {
     /// The order in force, if there ever was one.
-    pub(super) fn stored_cutoff(&self) -> Result<Option<Stored>, Failure> {
+    pub(super) fn stored_cutoff(&self) -> Result<Option<Stored>, ShardError> {
         let rows = self.sql().read(&cutoff::get(self.tenant()?))?.unwrap_or_default();
-        cutoff::read(&rows).map_err(|problem| Failure::Other(problem.to_owned()))
+        cutoff::read(&rows).map_err(ShardError::Stored)
     }
 
     /// Puts an order in force, with the beginning of its delivery in one transaction, and tells the other shards. When one of
@@ -30,7 +32,7 @@ impl Shard {
         exempt: Vec<i64>,
         notice: String,
         shards: u32,
-    ) -> Result<DirectoryAnswer, Failure> {
+    ) -> Result<DirectoryAnswer, ShardError> {
         // For so long may an isolate go on without having heard of it. What it lets in meanwhile is covered.
         let ahead = clock::now() + CACHE_SPAN;
         let before = self.stored_cutoff()?.map_or(ahead, |stored| stored.cutoff.at);
@@ -47,7 +49,7 @@ impl Shard {
     }
 
     /// Lifts the order in force, if there is one.
-    pub(super) fn lift_cutoff(&self) -> Result<DirectoryAnswer, Failure> {
+    pub(super) fn lift_cutoff(&self) -> Result<DirectoryAnswer, ShardError> {
         let in_force = self.stored_cutoff()?.is_some_and(|stored| !stored.cutoff.lifted);
         if in_force {
             self.change(&[cutoff::lift(self.tenant()?)])?;
@@ -61,7 +63,7 @@ impl Shard {
         cutoff: Cutoff,
         notice: String,
         shards: u32,
-    ) -> Result<DirectoryAnswer, Failure> {
+    ) -> Result<DirectoryAnswer, ShardError> {
         let mut delivery = Delivery::new(cutoff, notice);
         delivery.is_distributed = true;
         if self.delivery()?.is_some_and(|under_way| !delivery.replaces(&under_way)) {
@@ -75,21 +77,21 @@ impl Shard {
     }
 
     /// Imported records have no user who would end them: they end with the order itself.
-    fn beginning(&self, delivery: &Delivery) -> Result<[Statement; 2], Failure> {
+    fn beginning(&self, delivery: &Delivery) -> Result<[Statement; 2], ShardError> {
         let imports =
             upsert::end_imports_of_tenant(self.tenant()?, &delivery.cutoff.exempt, delivery.cutoff.at);
         Ok([imports, delivery::keep(delivery)])
     }
 
     /// Tells every other shard.
-    pub(super) async fn distribute(&self, delivery: &Delivery, shards: u32) -> Result<(), Failure> {
+    pub(super) async fn distribute(&self, delivery: &Delivery, shards: u32) -> Result<(), ShardError> {
         let tenant = self.tenant()?;
         let told = (1..shards).map(|index| {
             let deliver =
                 DirectoryAsk::Deliver { cutoff: delivery.cutoff.clone(), notice: delivery.notice.clone() };
             directory::tell(&self.env, tenant, index, shards, deliver)
         });
-        together::all_or_error(told).await.map_err(|error| Failure::Other(error.0))?;
+        stream::iter(told).buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
         self.change(&[delivery::distributed(delivery)]).map(drop)
     }
 }

@@ -7,11 +7,15 @@ use rollcall_core::{
     store::Statement,
 };
 
-use super::{Failure, Shard};
+use super::{Shard, ShardError};
 use crate::{clock, wire::DirectoryAnswer};
 
 impl Shard {
-    pub(super) async fn publish(&self, records: &[Record], shards: u32) -> Result<DirectoryAnswer, Failure> {
+    pub(super) async fn publish(
+        &self,
+        records: &[Record],
+        shards: u32,
+    ) -> Result<DirectoryAnswer, ShardError> {
         let mut statements = self.first_with_layout(shards).await?;
         statements.extend(self.begin_chores()?);
         let clashes = self.take_in(records, statements)?;
@@ -23,7 +27,7 @@ impl Shard {
         &self,
         records: &[Record],
         first: Vec<Statement>,
-    ) -> Result<Vec<RecordId>, Failure> {
+    ) -> Result<Vec<RecordId>, ShardError> {
         let mut statements = first;
         statements.extend(upsert::publish(records));
         let questions = upsert::clashes(records);
@@ -31,7 +35,7 @@ impl Shard {
         statements.extend(questions);
         let answers = self.sql().write(&statements)?;
         let rows: Vec<_> = answers.into_iter().skip(before).flatten().collect();
-        upsert::clashing_ids(&rows).map_err(|error| Failure::Other(error.to_string()))
+        Ok(upsert::clashing_ids(&rows)?)
     }
 
     /// Rows were held against their users' objects: what these have is taken over, what they have no more ended, and only
@@ -41,19 +45,19 @@ impl Shard {
         known: &[Record],
         gone: &[RecordId],
         shards: u32,
-    ) -> Result<DirectoryAnswer, Failure> {
+    ) -> Result<DirectoryAnswer, ShardError> {
         layout::check(self.laid_out()?, shards)?;
         self.hold_against(known, gone)?;
         Ok(DirectoryAnswer::Done)
     }
 
-    pub(super) fn hold_against(&self, known: &[Record], gone: &[RecordId]) -> Result<(), Failure> {
+    pub(super) fn hold_against(&self, known: &[Record], gone: &[RecordId]) -> Result<(), ShardError> {
         let ends = gone.iter().map(|id| upsert::ended(*id, clock::now())).collect();
         self.take_in(known, ends).map(drop)
     }
 
     /// From the first record on there are chores, and an alarm for them.
-    pub(super) fn begin_chores(&self) -> Result<Option<Statement>, Failure> {
+    pub(super) fn begin_chores(&self) -> Result<Option<Statement>, ShardError> {
         if self.progress()?.is_some() {
             return Ok(None);
         }
@@ -64,7 +68,7 @@ impl Shard {
     }
 
     /// The rows that this shard has of a tenant without an end.
-    pub(super) fn count_live(&self, tenant: TenantId) -> Result<u64, Failure> {
+    pub(super) fn count_live(&self, tenant: TenantId) -> Result<u64, ShardError> {
         let rows = self.sql().read(&progress::count_live(tenant))?.unwrap_or_default();
         Ok(match rows.first().map(Vec::as_slice) {
             Some([rollcall_core::store::Value::Int(count)]) => u64::try_from(*count).unwrap_or(0),

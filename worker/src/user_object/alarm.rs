@@ -11,10 +11,10 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 use super::{
     Object,
-    run::{Failure, With},
+    run::{RunError, With},
     sockets::Held,
 };
-use crate::{clock, raw::RawStorage};
+use crate::{clock, error::Chain, raw::RawStorage};
 
 /// When to try again what the store refused.
 const LATER: Duration = Duration::from_secs(5);
@@ -25,10 +25,10 @@ impl Object {
         let done = match self.clone().run(&Command::Tick, With::default()).await {
             Ok(Reply::PendingWork(work)) => self.clone().do_pending_work(work).await,
             Ok(_) => Ok(()),
-            Err(failure) => Err(failure),
+            Err(error) => Err(error),
         };
-        if let Err(failure) = done {
-            tracing::error!(%failure, "what the user waited for could not be done");
+        if let Err(error) = done {
+            tracing::error!(error = %Chain(&error), "what the user waited for could not be done");
             self.try_later();
             return;
         }
@@ -40,8 +40,8 @@ impl Object {
     /// Sets the alarm for the first of: `wish`, the outbox's `retry`, and what the user waits for as it is now. Without
     /// any, an alarm that is set already stays: it finds nothing to do.
     pub(super) fn arm(&self, wish: Option<Timestamp>, retry: Option<Timestamp>) {
-        let own = self.own_wish().unwrap_or_else(|failure| {
-            tracing::error!(%failure, "what the user waits for is not known");
+        let own = self.own_wish().unwrap_or_else(|error| {
+            tracing::error!(error = %Chain(&error), "what the user waits for is not known");
             Some(clock::now() + LATER)
         });
         if let Some(first) = [wish, own, retry].into_iter().flatten().min() {
@@ -60,7 +60,7 @@ impl Object {
     }
 
     /// When the user wants its next [`Command::Tick`]: what a tick would say now, without anything being done.
-    fn own_wish(&self) -> Result<Option<Timestamp>, Failure> {
+    fn own_wish(&self) -> Result<Option<Timestamp>, RunError> {
         let (id, at) = (self.user()?, clock::moment()?);
         let configuration = self.configuration()?;
         let held = self.held(None);

@@ -11,7 +11,7 @@ use worker::{
     WebSocket, js_sys::Uint8Array, wasm_bindgen::JsValue, web_sys, worker_sys::ext::WebSocketExt as _,
 };
 
-use crate::wire;
+use crate::wire::{self, WireError};
 
 /// The most that the runtime keeps on a socket, less what it adds itself.
 const MOST_BYTES: usize = 16_384 - 64;
@@ -43,10 +43,19 @@ pub(super) enum Attachment {
 /// An attachment in the form in which it is attached.
 pub(super) struct Packed(Vec<u8>);
 
-/// The attachment would be too big.
+/// A socket cannot be made a connection.
 #[derive(Debug, thiserror::Error)]
-#[error("a connection does not fit on its socket")]
-pub(super) struct TooBig;
+pub(super) enum AttachError {
+    /// What has to be known of it is more than the runtime keeps on a socket.
+    #[error("a connection does not fit on its socket")]
+    TooBig,
+    /// It cannot be written.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The runtime takes no more sockets.
+    #[error("the runtime did not accept a socket")]
+    Refused(#[source] worker::Error),
+}
 
 impl Attachment {
     /// That of a new connection.
@@ -86,9 +95,9 @@ impl Attachment {
     }
 
     /// Packs it. Ask before anything is durable: what does not fit must not be admitted.
-    pub(super) fn pack(&self) -> Result<Packed, TooBig> {
-        let text = wire::write(self).map_err(|_| TooBig)?;
-        if text.len() > MOST_BYTES { Err(TooBig) } else { Ok(Packed(text.into_bytes())) }
+    pub(super) fn pack(&self) -> Result<Packed, AttachError> {
+        let text = wire::write(self)?;
+        if text.len() > MOST_BYTES { Err(AttachError::TooBig) } else { Ok(Packed(text.into_bytes())) }
     }
 
     /// What is attached to a socket, if it is ours.

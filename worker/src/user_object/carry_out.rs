@@ -6,21 +6,25 @@ use rollcall_core::user::{Action, Command};
 
 use super::{
     Object,
-    attachment::Attachment,
-    run::{Failure, Sockets},
+    attachment::{AttachError, Attachment},
+    run::{RunError, Sockets},
     sockets::{self, Arriving},
 };
 
 impl Object {
     /// Carries the actions out one by one. Waits only for a directory that has to be told before the rest.
+    ///
+    /// Everything is committed by now. So an action that fails does not keep the others from being carried out: a retired socket
+    /// gets its frame and its close. The first failure is returned behind the last action.
     pub(super) async fn carry_out(
         self: Rc<Self>,
         command: &Command,
         actions: Vec<Action>,
         mut sockets: Sockets,
         mut arriving: Option<Arriving>,
-    ) -> Result<(), Failure> {
-        let mut told = None;
+    ) -> Result<(), RunError> {
+        let mut admitted = Ok(());
+        let mut told = Ok(());
         let mut has_news = false;
         for action in actions {
             match action {
@@ -32,10 +36,10 @@ impl Object {
                     }
                 }
                 Action::Admit(connection) => {
-                    self.take_in(&Attachment::live(&connection), arriving.take(), &mut sockets)?;
+                    admitted = self.take_in(&Attachment::live(&connection), arriving.take(), &mut sockets);
                 }
                 Action::AdmitConsole(console) => {
-                    self.take_in(&Attachment::console(&console), arriving.take(), &mut sockets)?;
+                    admitted = self.take_in(&Attachment::console(&console), arriving.take(), &mut sockets);
                 }
                 Action::KeepConsole(console) => {
                     if let Some(socket) = sockets.get(&console.id) {
@@ -47,7 +51,7 @@ impl Object {
                         sockets::set_background(socket, background);
                     }
                 }
-                Action::Publish { awaited: true } => told = Some(self.publish_in_time().await),
+                Action::Publish { awaited: true } => told = self.publish_in_time().await,
                 Action::Publish { awaited: false } => has_news = true,
                 Action::Send { connection, payload } => {
                     if let Some(socket) = sockets.get(&connection) {
@@ -70,7 +74,8 @@ impl Object {
         if has_news && *command != Command::Tick {
             self.publish_soon();
         }
-        told.unwrap_or(Ok(())).map_err(|error| Failure::Untold(error.0))
+        admitted?;
+        told.map_err(|error| RunError::Untold(Box::new(error)))
     }
 
     fn take_in(
@@ -78,7 +83,7 @@ impl Object {
         attachment: &Attachment,
         arriving: Option<Arriving>,
         sockets: &mut Sockets,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), AttachError> {
         if let Some(arriving) = arriving {
             self.admit(&arriving, attachment)?;
             sockets.insert(attachment.id(), arriving.socket);

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     id::UserId,
     user::{
@@ -13,9 +14,13 @@ use rollcall_core::{
 
 use super::{
     Object,
-    run::{Failure, With},
+    run::{RunError, With},
 };
-use crate::{backend, stub::CallError, together};
+use crate::{
+    backend,
+    error::Chain,
+    stub::{AT_ONCE, CallError},
+};
 
 impl Object {
     /// Registers this user as a watcher of these users, and gives it their presence.
@@ -26,12 +31,16 @@ impl Object {
     ) {
         let asked =
             watches.into_iter().map(|(user, registration)| self.clone().watch_one(user, registration));
-        let presences = together::all_or_error(asked)
+        let presences = stream::iter(asked)
+            .buffered(AT_ONCE)
+            .try_collect()
             .await
-            .inspect_err(|CallError(problem)| tracing::error!(problem, "users could not be watched"))
+            .inspect_err(
+                |error: &RunError| tracing::error!(error = %Chain(error), "users could not be watched"),
+            )
             .ok();
-        if let Err(failure) = self.run(&Command::Answered { pending, presences }, With::default()).await {
-            tracing::error!(%failure, "an answer was lost");
+        if let Err(error) = self.run(&Command::Answered { pending, presences }, With::default()).await {
+            tracing::error!(error = %Chain(&error), "an answer was lost");
         }
     }
 
@@ -39,27 +48,27 @@ impl Object {
         self: Rc<Self>,
         user: UserId,
         registration: RegistrationVersion,
-    ) -> Result<(UserId, RegistrationVersion, PresenceVersion), CallError> {
-        let watcher = self.user().map_err(|failure| CallError(failure.to_string()))?;
+    ) -> Result<(UserId, RegistrationVersion, PresenceVersion), RunError> {
+        let watcher = self.user()?;
         match self.call(&user, Command::Watch { watcher, registration }).await? {
             Reply::Watching(presence) => Ok((user, registration, presence)),
-            _ => Err(CallError("the reply is to another command".to_owned())),
+            _ => Err(CallError::AnotherQuestion.into()),
         }
     }
 
     /// Does the work that a tick left. Within the alarm's own event, which the runtime repeats if it dies meanwhile.
-    pub(super) async fn do_pending_work(self: Rc<Self>, work: PendingWork) -> Result<(), Failure> {
+    pub(super) async fn do_pending_work(self: Rc<Self>, work: PendingWork) -> Result<(), RunError> {
         if let Some((users, by)) = work.release {
             let watcher = self.user()?;
             let tell = |user: UserId| {
                 let (object, watcher) = (self.clone(), watcher.clone());
                 async move {
                     if let Err(error) = object.call(&user, Command::Unwatch { watcher, by }).await {
-                        tracing::warn!(%error, "a user could not be told of an ended watcher; its next notice will show it");
+                        tracing::warn!(error = %Chain(&error), "a user could not be told of an ended watcher; its next notice will show it");
                     }
                 }
             };
-            together::all(users.into_iter().map(tell)).await;
+            stream::iter(users.into_iter().map(tell)).buffered(AT_ONCE).collect::<Vec<_>>().await;
         }
         if work.fan_out
             && let Reply::FanOut(Some(page)) = self.clone().run(&Command::FanOut, With::default()).await?
@@ -78,23 +87,21 @@ impl Object {
                     Ok(Reply::Follows(follows)) => Some(follows),
                     Ok(_) => None,
                     Err(error) => {
-                        tracing::warn!(%error, "a watcher could not be notified");
+                        tracing::warn!(error = %Chain(&error), "a watcher could not be notified");
                         None
                     }
                 }
             }
         };
-        page.report(together::all(page.watchers.iter().map(|(watcher, _)| notify(watcher.clone()))).await)
+        let notified = page.watchers.iter().map(|(watcher, _)| notify(watcher.clone()));
+        page.report(stream::iter(notified).buffered(AT_ONCE).collect::<Vec<_>>().await)
     }
 
     /// Gives another user a command, or this one.
-    async fn call(self: Rc<Self>, user: &UserId, command: Command) -> Result<Reply, CallError> {
+    async fn call(self: Rc<Self>, user: &UserId, command: Command) -> Result<Reply, RunError> {
         match self.user() {
-            Ok(own) if own == *user => {
-                let replied = self.run(&command, With::default()).await;
-                replied.map_err(|failure| CallError(failure.to_string()))
-            }
-            _ => backend::run(&self.env, user, command).await,
+            Ok(own) if own == *user => self.run(&command, With::default()).await,
+            _ => Ok(backend::run(&self.env, user, command).await?),
         }
     }
 }

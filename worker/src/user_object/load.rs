@@ -10,7 +10,7 @@ use rollcall_core::{
     user::{Command, Loaded, Needs, Rules, User},
 };
 
-use super::{Object, run::Failure};
+use super::{Object, run::RunError};
 use crate::wire::CachedCutoff;
 
 impl Object {
@@ -22,14 +22,14 @@ impl Object {
         cached: Option<&CachedCutoff>,
         rules: &Rules,
         now: Timestamp,
-    ) -> Result<Loaded, Failure> {
+    ) -> Result<Loaded, RunError> {
         let mut needs = command.needs();
         needs.profile |= needs.cutoff && may_move(user.id(), rules);
         let mut loaded = self.read(&needs, user, now)?;
         if needs.cutoff {
             let home = command.tenant(user.id(), &loaded.profile, rules);
             let Some(cached) = cached.filter(|cached| cached.tenant == home) else {
-                return Err(Failure::OtherTenant(home));
+                return Err(RunError::OtherTenant(home));
             };
             loaded.cutoff.clone_from(&cached.cutoff);
         }
@@ -37,38 +37,38 @@ impl Object {
     }
 
     /// Where the user is at home.
-    pub(super) fn home(&self, user: &UserId, rules: &Rules, now: Timestamp) -> Result<TenantId, Failure> {
+    pub(super) fn home(&self, user: &UserId, rules: &Rules, now: Timestamp) -> Result<TenantId, RunError> {
         let needs = Needs { profile: may_move(user, rules), ..Needs::default() };
         let profile = self.read(&needs, &User::new(user.clone(), Vec::new()), now)?.profile;
         Ok(rules.tenant(user, &profile))
     }
 
-    pub(super) fn read(&self, needs: &Needs, user: &User, now: Timestamp) -> Result<Loaded, Failure> {
+    pub(super) fn read(&self, needs: &Needs, user: &User, now: Timestamp) -> Result<Loaded, RunError> {
         let mut loaded = Loaded::default();
         for (part, statement) in needs.queries(user, now) {
             if let Some(rows) = self.sql().read(&statement)? {
-                loaded.absorb(part, &rows).map_err(|error| Failure::Unreadable(error.to_string()))?;
+                loaded.absorb(part, &rows)?;
             }
         }
         Ok(loaded)
     }
 
     /// Of these records, those that the object has.
-    pub(super) fn records(self: &Rc<Self>, ids: Vec<RecordId>) -> Result<Vec<Record>, Failure> {
-        self.look_back(&self.user()?, None)?;
+    pub(super) fn records(self: &Rc<Self>, ids: Vec<RecordId>) -> Result<Vec<Record>, RunError> {
+        self.reconcile(&self.user()?, None)?;
         self.read_records(&query::by_ids(ids))
     }
 
-    pub(super) fn read_records(&self, statement: &Statement) -> Result<Vec<Record>, Failure> {
+    pub(super) fn read_records(&self, statement: &Statement) -> Result<Vec<Record>, RunError> {
         let rows = self.sql().read(statement)?.unwrap_or_default();
-        query::read_records(&rows).map_err(|error| Failure::Unreadable(error.to_string()))
+        Ok(query::read_records(&rows)?)
     }
 
-    pub(super) fn user_from_store(&self) -> Result<UserId, Failure> {
+    pub(super) fn user_from_store(&self) -> Result<UserId, RunError> {
         let rows = self.sql().read(&Statement::new("SELECT id FROM user LIMIT 1", []))?.unwrap_or_default();
         match rows.first().map(Vec::as_slice) {
-            Some([Value::Text(id)]) => UserId::new(id.as_str()).map_err(|_| Failure::Nobody),
-            _ => Err(Failure::Nobody),
+            Some([Value::Text(id)]) => UserId::new(id.as_str()).map_err(|_| RunError::Nameless),
+            _ => Err(RunError::Nameless),
         }
     }
 }

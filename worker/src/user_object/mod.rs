@@ -8,9 +8,9 @@ mod alarm;
 mod attachment;
 mod carry_out;
 mod follow;
-mod ghosts;
 mod load;
 mod publish;
+mod reconcile;
 mod run;
 mod sockets;
 
@@ -28,11 +28,12 @@ use worker::{
 };
 
 use self::{
-    run::{Failure, With},
+    run::{RunError, With},
     sockets::Arriving,
 };
 use crate::{
     config::{self, Configuration},
+    error::Chain,
     sql::{Sql, Tables},
     stub::{CONSOLE_HEADER, UPGRADE_HEADER},
     wire::{self, CachedCutoff, ConsoleUpgrade, Upgrade, UserAnswer, UserAsk},
@@ -49,7 +50,7 @@ struct Object {
     state: State,
     env: Env,
     /// Whether this instance has looked for what a crash left behind.
-    looked_back: Cell<bool>,
+    has_reconciled: Cell<bool>,
     /// What this instance knows of its tables.
     tables: Cell<Tables>,
 }
@@ -59,7 +60,7 @@ impl DurableObject for UserObject {
         #[cfg(feature = "probe")]
         crate::probe::constructed(&state);
         Self {
-            object: Rc::new(Object { state, env, looked_back: Cell::new(false), tables: Cell::default() }),
+            object: Rc::new(Object { state, env, has_reconciled: Cell::new(false), tables: Cell::default() }),
         }
     }
 
@@ -118,7 +119,7 @@ impl DurableObject for UserObject {
     async fn websocket_error(&self, ws: WebSocket, error: Error) -> worker::Result<()> {
         #[cfg(feature = "probe")]
         crate::probe::woken(&self.object.state);
-        tracing::debug!(%error, "a socket broke");
+        tracing::debug!(error = %Chain(&error), "a socket broke");
         self.object.clone().left(&ws).await;
         Ok(())
     }
@@ -159,7 +160,7 @@ impl Object {
         match self.run(command, With { arriving, cached, on: None }).await {
             Ok(Reply::Opened(Ok(()))) => Response::from_websocket(pair.client),
             Ok(reply) => respond(&UserAnswer::Reply(reply)),
-            Err(failure) => respond(&failed(&failure)),
+            Err(error) => respond(&failed(&error)),
         }
     }
 
@@ -172,14 +173,14 @@ impl Object {
                 self.records(ids).map(UserAnswer::Records)
             }
         };
-        answered.unwrap_or_else(|failure| failed(&failure))
+        answered.unwrap_or_else(|error| failed(&error))
     }
 
     async fn obey(
         self: Rc<Self>,
         command: &Command,
         cached: Option<CachedCutoff>,
-    ) -> Result<UserAnswer, Failure> {
+    ) -> Result<UserAnswer, RunError> {
         if *command == Command::Status {
             self.clone().drop_silent().await;
         }
@@ -204,8 +205,8 @@ impl Object {
         sockets::heard(ws, crate::clock::now());
         let command = Command::Receive { connection, message };
         let received = self.clone().run(&command, With { on: Some(ws), ..With::default() }).await;
-        if let Err(failure) = received {
-            tracing::error!(%failure, "a message could not be carried out");
+        if let Err(error) = received {
+            tracing::error!(error = %Chain(&error), "a message could not be carried out");
             // The client comes back and asks again.
             self.hang_up(connection, ws, None).await;
             return;
@@ -229,26 +230,26 @@ impl Object {
 
     async fn end(self: Rc<Self>, connection: ConnId, ws: Option<&WebSocket>) {
         let command = Command::Close { connection };
-        if let Err(failure) = self.clone().run(&command, With { on: ws, ..With::default() }).await {
-            tracing::error!(%failure, "the end of a connection is not durable yet");
-            // Nobody sees it any more; what the store does not know, the next look back finds.
+        if let Err(error) = self.clone().run(&command, With { on: ws, ..With::default() }).await {
+            tracing::error!(error = %Chain(&error), "the end of a connection is not durable yet");
+            // Nobody sees it any more; what the store does not know, the next reconciliation finds.
             if let Some(ws) = ws {
                 sockets::mark_ended(ws, connection);
             }
-            self.looked_back.set(false);
+            self.has_reconciled.set(false);
             self.try_later();
         }
     }
 
-    fn configuration(&self) -> Result<Arc<Configuration>, Failure> {
-        config::load(&self.env).map_err(Failure::Configuration)
+    fn configuration(&self) -> Result<Arc<Configuration>, RunError> {
+        Ok(config::load(&self.env)?)
     }
 
     /// Whose object this is. The name is there whenever the object was asked for by it; an alarm after a restart
     /// may have to look it up.
-    fn user(&self) -> Result<UserId, Failure> {
+    fn user(&self) -> Result<UserId, RunError> {
         match self.state.id().name() {
-            Some(name) => UserId::new(name).map_err(|_| Failure::Nobody),
+            Some(name) => UserId::new(name).map_err(|_| RunError::Nameless),
             None => self.user_from_store(),
         }
     }
@@ -258,12 +259,12 @@ impl Object {
     }
 }
 
-fn failed(failure: &Failure) -> UserAnswer {
-    if let Failure::OtherTenant(home) = failure {
+fn failed(error: &RunError) -> UserAnswer {
+    if let RunError::OtherTenant(home) = error {
         return UserAnswer::OtherTenant(*home);
     }
-    tracing::error!(%failure, "a command was not carried out");
-    UserAnswer::Failed(failure.to_string())
+    tracing::error!(error = %Chain(error), "a command was not carried out");
+    UserAnswer::Failed(Chain(error).to_string())
 }
 
 fn respond(answer: &UserAnswer) -> worker::Result<Response> {

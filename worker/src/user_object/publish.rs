@@ -2,10 +2,11 @@
 
 use std::{rc::Rc, time::Duration};
 
-use super::{Object, sockets};
+use super::{Object, run::RunError, sockets};
 use crate::{
     clock::{self, Pause},
     directory,
+    error::Chain,
     stub::CallError,
 };
 use futures_util::future::{Either, select};
@@ -20,7 +21,7 @@ const ROUNDS: usize = 8;
 
 impl Object {
     /// Publishes all there is and waits for it, but not for long. On failure the alarm goes on with it.
-    pub(super) async fn publish_in_time(self: &Rc<Self>) -> Result<(), CallError> {
+    pub(super) async fn publish_in_time(self: &Rc<Self>) -> Result<(), RunError> {
         self.publish_within(AWAITED).await
     }
 
@@ -33,19 +34,19 @@ impl Object {
         });
     }
 
-    pub(super) async fn publish_within(self: &Rc<Self>, span: Duration) -> Result<(), CallError> {
+    pub(super) async fn publish_within(self: &Rc<Self>, span: Duration) -> Result<(), RunError> {
         let published = match select(Box::pin(self.publish()), Pause::of(span)).await {
             Either::Left((published, _)) => published,
-            Either::Right(_) => Err(CallError(format!("no answer within {} s", span.as_secs()))),
+            Either::Right(_) => Err(CallError::Timeout(span).into()),
         };
         if let Err(error) = &published {
-            tracing::warn!(%error, "the directory could not be told; it is tried again");
+            tracing::warn!(error = %Chain(error), "the directory could not be told; it is tried again");
             self.arm(None, self.retry());
         }
         published
     }
 
-    async fn publish(&self) -> Result<(), CallError> {
+    async fn publish(&self) -> Result<(), RunError> {
         for _ in 0..ROUNDS {
             let records = self.unpublished()?;
             if records.is_empty() {
@@ -53,30 +54,30 @@ impl Object {
             }
             #[cfg(feature = "probe")]
             crate::probe::directory_reachable().await?;
-            let configuration = self.configuration().map_err(|failure| CallError(failure.to_string()))?;
+            let configuration = self.configuration()?;
             let shards = configuration.settings.presence.directory_shards;
             let clashes = directory::publish(&self.env, &records, shards).await?;
             self.acknowledge(&records, &clashes)?;
         }
-        Err(CallError("there is always more to publish".to_owned()))
+        Err(RunError::AlwaysMore)
     }
 
     /// What the directory has not heard.
-    pub(super) fn unpublished(&self) -> Result<Vec<Record>, CallError> {
-        self.read_records(&outbox::unpublished()).map_err(|failure| CallError(failure.to_string()))
+    pub(super) fn unpublished(&self) -> Result<Vec<Record>, RunError> {
+        self.read_records(&outbox::unpublished())
     }
 
-    fn acknowledge(&self, records: &[Record], clashes: &[RecordId]) -> Result<(), CallError> {
+    fn acknowledge(&self, records: &[Record], clashes: &[RecordId]) -> Result<(), RunError> {
         let mut statements: Vec<Statement> =
             records.iter().filter(|record| !clashes.contains(&record.id)).map(outbox::acknowledged).collect();
         let mut renamed = Vec::new();
         for old in clashes {
-            let moment = clock::moment().map_err(|error| CallError(error.to_string()))?;
+            let moment = clock::moment()?;
             let new = RecordId::draw(moment.now, moment.entropy);
             statements.extend(outbox::renamed(*old, new));
             renamed.push((*old, new));
         }
-        self.sql().write(&statements).map_err(|error| CallError(error.to_string()))?;
+        self.sql().write(&statements)?;
         if !renamed.is_empty() {
             for held in self.held(None) {
                 let record = held.record();

@@ -3,22 +3,25 @@
 use std::rc::Rc;
 
 use rollcall_core::{
+    directory::row::RowError,
     id::{ConnId, TenantId},
     store::Statement,
     time::Moment,
-    user::{Action, Command, ForceOff, Outcome, Reply, User},
+    user::{Action, Command, ForceOff, LoadError, Outcome, Reply, User},
 };
 use worker::WebSocket;
 
 use super::{
     Object,
-    attachment::{Attachment, TooBig},
+    attachment::{AttachError, Attachment},
     sockets::{Arriving, Held},
 };
 use crate::{
     cache::CACHE_SPAN,
-    clock::{self, NoEntropy},
+    clock::{self, EntropyError},
+    config::ConfigurationError,
     cutoffs,
+    error::Chain,
     sql::SqlError,
     stub::CallError,
     wire::CachedCutoff,
@@ -26,34 +29,43 @@ use crate::{
 
 /// A command was not carried out, or the directory has not heard of it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum RunError {
     /// The store could not be read or written; nothing happened.
     #[error(transparent)]
     Sql(#[from] SqlError),
-    /// A stored row does not read; nothing happened.
-    #[error("{0}")]
-    Unreadable(String),
+    /// A stored row of the user does not read; nothing happened.
+    #[error(transparent)]
+    Loaded(#[from] LoadError),
+    /// A stored record does not read; nothing happened.
+    #[error(transparent)]
+    Row(#[from] RowError),
     /// There is no good configuration; nothing happened.
-    #[error("{0}")]
-    Configuration(String),
+    #[error(transparent)]
+    Configuration(#[from] &'static ConfigurationError),
     /// Nothing happened.
     #[error(transparent)]
-    NoEntropy(#[from] NoEntropy),
+    Entropy(#[from] EntropyError),
     /// The object has no user's name; nothing happened.
     #[error("the object does not know whose it is")]
-    Nobody,
+    Nameless,
     /// The command was to be held against another tenant's cutoff; nothing happened.
     #[error("the user is at home in tenant {0}")]
     OtherTenant(TenantId),
     /// Nothing happened.
-    #[error("the cutoff of the user's tenant is not known: {0}")]
-    CutoffUnknown(CallError),
-    /// The connection cannot be kept; nothing happened.
+    #[error("the cutoff of the user's tenant is not known")]
+    CutoffUnknown(#[source] CallError),
+    /// The connection cannot be kept on its socket. Nothing happened if that was seen before the commit.
     #[error(transparent)]
-    TooBig(#[from] TooBig),
+    Attach(#[from] AttachError),
     /// It was done, but the directory could not be told in time. Repeating it is safe.
-    #[error("done, but the directory could not be told: {0}")]
-    Untold(String),
+    #[error("done, but the directory could not be told")]
+    Untold(#[source] Box<RunError>),
+    /// Another object could not be asked.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A publication did not come to its end.
+    #[error("there is always more to publish")]
+    AlwaysMore,
 }
 
 /// What may come with a command.
@@ -69,7 +81,7 @@ pub(super) struct With<'a> {
 
 impl Object {
     /// Gives the user a command and waits until all of its outcome has happened.
-    pub(super) async fn run(self: Rc<Self>, command: &Command, with: With<'_>) -> Result<Reply, Failure> {
+    pub(super) async fn run(self: Rc<Self>, command: &Command, with: With<'_>) -> Result<Reply, RunError> {
         let With { arriving, on, cached } = with;
         let cached = match cached {
             None if command.needs().cutoff => Some(self.own_cutoff().await?),
@@ -78,7 +90,7 @@ impl Object {
         // From here to the end of the commit there is no waiting.
         let id = self.user()?;
         let configuration = self.configuration()?;
-        self.look_back(&id, on)?;
+        self.reconcile(&id, on)?;
         let held = self.held(on);
         let ending = match command {
             Command::Close { connection } => Some(*connection),
@@ -132,32 +144,32 @@ impl Object {
     fn run_later(self: Rc<Self>, command: Command) {
         let object = self.clone();
         self.state.wait_until(async move {
-            if let Err(failure) = object.run(&command, With::default()).await {
-                tracing::error!(%failure, "an order to the tenant is not carried out yet");
+            if let Err(error) = object.run(&command, With::default()).await {
+                tracing::error!(error = %Chain(&error), "an order to the tenant is not carried out yet");
             }
         });
     }
 
     /// The cutoff of the user's tenant, where nobody brought it along.
-    async fn own_cutoff(&self) -> Result<CachedCutoff, Failure> {
+    async fn own_cutoff(&self) -> Result<CachedCutoff, RunError> {
         let configuration = self.configuration()?;
         let home = self.home(&self.user()?, &configuration.rules, clock::now())?;
         let shards = configuration.settings.presence.directory_shards;
-        cutoffs::cached(&self.env, home, shards).await.map_err(Failure::CutoffUnknown)
+        cutoffs::cached(&self.env, home, shards).await.map_err(RunError::CutoffUnknown)
     }
 }
 
 /// Now; but no later than the cached cutoff reaches. A cutoff that was put in force since lies beyond that moment, so what
 /// begins without having heard of it is covered by it, however long the way here was
 /// (`docs/rules/edge.md#cutoffs`).
-fn moment_under(cached: Option<&CachedCutoff>) -> Result<Moment, NoEntropy> {
+fn moment_under(cached: Option<&CachedCutoff>) -> Result<Moment, EntropyError> {
     let at = clock::moment()?;
     let reach = cached.map(|cached| cached.asked + CACHE_SPAN);
     Ok(Moment { now: reach.map_or(at.now, |reach| reach.min(at.now)), ..at })
 }
 
 /// A connection that does not fit on its socket is refused before anything is durable.
-fn check_sizes(actions: &[Action]) -> Result<(), TooBig> {
+fn check_sizes(actions: &[Action]) -> Result<(), AttachError> {
     actions.iter().try_for_each(|action| match action {
         Action::Admit(connection) => Attachment::live(connection).pack().map(drop),
         Action::AdmitConsole(console) | Action::KeepConsole(console) => {

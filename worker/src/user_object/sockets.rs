@@ -13,9 +13,9 @@ use worker::{WebSocket, WebSocketRequestResponsePair, web_sys};
 
 use super::{
     Object,
-    attachment::{Attachment, TooBig},
+    attachment::{AttachError, Attachment},
 };
-use crate::{clock, raw::RawState};
+use crate::{clock, error::Chain, raw::RawState};
 
 /// A client whose pings the runtime answered is gone when it has sent none for this long
 /// (`docs/rules/openim.md#liveness`). Of the others nothing can be known: the pings of native clients stay with the
@@ -92,12 +92,11 @@ impl Object {
     }
 
     /// Makes an arriving socket a connection or a console.
-    pub(super) fn admit(&self, arriving: &Arriving, attachment: &Attachment) -> Result<(), TooBig> {
+    pub(super) fn admit(&self, arriving: &Arriving, attachment: &Attachment) -> Result<(), AttachError> {
         let packed = attachment.pack()?;
-        // The runtime throws at its own bound of sockets; the record that was opened is found by the next look back.
-        if self.state.as_raw().accept_websocket(arriving.socket.as_ref()).is_err() {
-            return Err(TooBig);
-        }
+        // The runtime throws at its own bound of sockets. The next reconciliation ends the record that was opened.
+        let accepted = self.state.as_raw().accept_websocket(arriving.socket.as_ref());
+        accepted.map_err(|thrown| AttachError::Refused(thrown.into()))?;
         packed.attach(&arriving.socket);
         if attachment.may_ping()
             && let Ok(pair) = WebSocketRequestResponsePair::new(PING, PONG)
@@ -192,13 +191,13 @@ pub(super) fn send(ws: &WebSocket, payload: &Payload) {
         Payload::Binary(bytes) => ws.send_with_bytes(bytes),
     };
     if let Err(error) = sent {
-        tracing::debug!(%error, "a message found its socket closing");
+        tracing::debug!(error = %Chain(&error), "a message found its socket closing");
     }
 }
 
 fn attach(ws: &WebSocket, attachment: &Attachment) {
     match attachment.pack() {
         Ok(packed) => packed.attach(ws),
-        Err(error) => tracing::error!(%error, "a socket keeps what it has"),
+        Err(error) => tracing::error!(error = %Chain(&error), "a socket keeps what it has"),
     }
 }

@@ -9,19 +9,19 @@ use rollcall_core::{
 };
 use worker::WebSocket;
 
-use super::{Object, run::Failure, sockets::Held};
+use super::{Object, run::RunError, sockets::Held};
 use crate::clock;
 
 impl Object {
-    /// Looks back once in the life of an instance: ends records without a connection, and takes up what the
+    /// Reconciles once in the life of an instance: ends records without a connection, and takes up what the
     /// directory was not told. Nothing else could: no alarm is set while all goes well, since each is billed.
-    pub(super) fn look_back(self: &Rc<Self>, user: &UserId, on: Option<&WebSocket>) -> Result<(), Failure> {
-        if self.looked_back.get() {
+    pub(super) fn reconcile(self: &Rc<Self>, user: &UserId, on: Option<&WebSocket>) -> Result<(), RunError> {
+        if self.has_reconciled.get() {
             return Ok(());
         }
         self.resume_subscriptions(user, on)?;
         if user.number().is_none() {
-            self.looked_back.set(true);
+            self.has_reconciled.set(true);
             return Ok(());
         }
         let open = self.sql().read(&outbox::open_records())?.unwrap_or_default();
@@ -40,7 +40,7 @@ impl Object {
                 self.sql().write(&lost)?;
             }
         }
-        self.looked_back.set(true);
+        self.has_reconciled.set(true);
         if self.unpublished().is_ok_and(|records| !records.is_empty()) {
             self.publish_soon();
         }
@@ -48,7 +48,7 @@ impl Object {
     }
 
     /// Sockets that died with the runtime told nobody of their end, and left what they followed.
-    fn resume_subscriptions(&self, user: &UserId, on: Option<&WebSocket>) -> Result<(), Failure> {
+    fn resume_subscriptions(&self, user: &UserId, on: Option<&WebSocket>) -> Result<(), RunError> {
         let live = self.held(on).iter().filter_map(Held::connection).cloned().collect();
         let (user, now) = (User::new(user.clone(), live), clock::now());
         let needs = Needs { subscription_state: true, dangling: true, ..Needs::default() };

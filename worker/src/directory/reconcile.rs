@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     directory::record::{Record, Source},
     directory::view::View,
@@ -15,8 +16,8 @@ use super::tell;
 use crate::{
     cache::Checked,
     clock,
-    stub::{self, CallError, USERS},
-    together,
+    error::Chain,
+    stub::{self, AT_ONCE, CallError, USERS},
     wire::{DirectoryAsk, UserAnswer, UserAsk},
 };
 
@@ -31,10 +32,8 @@ pub(crate) async fn known(env: &Env, user: i64, ids: Vec<RecordId>) -> Result<Ve
     let name = UserId::from(user);
     match stub::call(env, USERS, name.as_str(), &UserAsk::Records(ids)).await? {
         UserAnswer::Records(known) => Ok(known),
-        UserAnswer::Failed(problem) => Err(CallError(problem)),
-        UserAnswer::Reply(_) | UserAnswer::OtherTenant(_) => {
-            Err(CallError("a user's answer is to another question".to_owned()))
-        }
+        UserAnswer::Failed(problem) => Err(CallError::Failed(problem)),
+        UserAnswer::Reply(_) | UserAnswer::OtherTenant(_) => Err(CallError::AnotherQuestion),
     }
 }
 
@@ -62,7 +61,8 @@ pub(super) async fn rows(env: &Env, shards: u32, view: &View, records: &[Record]
         (user, rows, compared)
     });
     let mut repaired = false;
-    for (user, rows, compared) in together::all(asked).await {
+    let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    for (user, rows, compared) in answers {
         let done = match compared {
             Ok(None) => Ok(()),
             Ok(Some(difference)) => {
@@ -74,7 +74,7 @@ pub(super) async fn rows(env: &Env, shards: u32, view: &View, records: &[Record]
         };
         match done {
             Ok(()) => remember(&rows, asked_at),
-            Err(error) => tracing::warn!(user, %error, "rows of a list could not be checked"),
+            Err(error) => tracing::warn!(user, error = %Chain(&error), "rows of a list could not be checked"),
         }
     }
     repaired
@@ -85,7 +85,7 @@ pub(super) async fn rows(env: &Env, shards: u32, view: &View, records: &[Record]
 pub(super) async fn row(env: &Env, shards: u32, record: &Record) -> Result<Option<bool>, CallError> {
     match compare(env, record.user, &[record]).await {
         Err(error) => {
-            tracing::warn!(user = record.user, %error, "a row could not be checked");
+            tracing::warn!(user = record.user, error = %Chain(&error), "a row could not be checked");
             Ok(None)
         }
         Ok(None) => Ok(Some(false)),
