@@ -16,12 +16,13 @@ use rollcall_core::{
         zone::Zone,
     },
     id::{TenantId, UserId},
-    message_center::Introspections,
     secret::Secret,
     time::Timestamp,
     token::{Keys, TokenError, Verified},
     user::{Command, Reply},
 };
+
+use crate::message_center::IntrospectionCache;
 
 /// A user or another service could not be asked, or a commit failed. Never read as *offline*; the caller gets an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +86,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn zone(&self) -> &Zone;
 
     /// The cache of introspection answers.
-    fn introspections(&self) -> &Introspections;
+    fn introspections(&self) -> &IntrospectionCache;
 
     /// The state for health checks.
     fn health(&self) -> Health;

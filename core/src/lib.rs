@@ -18,7 +18,6 @@ pub mod platform;
 pub mod policy;
 pub mod secret;
 pub mod shard;
-pub mod sorted;
 pub mod stomp;
 pub mod store;
 pub mod time;

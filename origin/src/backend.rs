@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rollcall_api::{Backend, BackendError, Health, Post};
+use rollcall_api::{Backend, BackendError, Health, Post, message_center::IntrospectionCache};
 use rollcall_core::{
     config::Settings,
     directory::{
@@ -20,15 +20,16 @@ use rollcall_core::{
         zone::{Zone, iana},
     },
     id::{TenantId, UserId},
-    message_center::Introspections,
     store::Statement,
     time::{Moment, Timestamp},
-    token::{Keys, Proven, TokenError, Verified},
+    token::{Keys, TokenError, Verified},
     user::{Command, Reply},
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{outgoing::Client, store::Rows, users::Users, wheel::Wheel};
+use crate::{
+    outgoing::Client, store::Rows, users::Users, verification_cache::VerificationCache, wheel::Wheel,
+};
 
 /// The origin behind its routes.
 #[derive(Clone)]
@@ -41,8 +42,8 @@ pub struct Origin {
 struct Shared {
     state: AtomicU8,
     zone: Zone,
-    introspections: Introspections,
-    proven: Proven,
+    introspections: IntrospectionCache,
+    verified: VerificationCache,
     client: Client,
     wheel: Wheel,
     sessions: TaskTracker,
@@ -60,8 +61,8 @@ impl Origin {
         let shared = Shared {
             state: AtomicU8::new(SERVING),
             zone: iana::zone(&users.settings().message_center.time_zone)?,
-            introspections: Introspections::default(),
-            proven: Proven::default(),
+            introspections: IntrospectionCache::default(),
+            verified: VerificationCache::default(),
             client: Client::default(),
             wheel: Wheel::start(),
             sessions: TaskTracker::new(),
@@ -95,7 +96,7 @@ impl Backend for Origin {
     }
 
     fn verify(&self, text: &str) -> Result<Verified, TokenError> {
-        self.shared.proven.verify(self.keys(), text, self.now())
+        self.shared.verified.verify(self.keys(), text, self.now())
     }
 
     fn now(&self) -> Timestamp {
@@ -118,7 +119,7 @@ impl Backend for Origin {
         &self.shared.zone
     }
 
-    fn introspections(&self) -> &Introspections {
+    fn introspections(&self) -> &IntrospectionCache {
         &self.shared.introspections
     }
 

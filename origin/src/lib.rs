@@ -11,4 +11,5 @@ pub mod server;
 pub mod socket;
 pub mod store;
 pub mod users;
+mod verification_cache;
 pub mod wheel;

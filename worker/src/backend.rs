@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
-use rollcall_api::{Backend, BackendError, Health, Post};
+use rollcall_api::{Backend, BackendError, Health, Post, message_center::IntrospectionCache};
 use rollcall_core::{
     config::Settings,
     directory::{
@@ -18,7 +18,6 @@ use rollcall_core::{
         zone::Zone,
     },
     id::{TenantId, UserId},
-    message_center::Introspections,
     time::Timestamp,
     token::{Keys, TokenError, TokenHash, Verified},
     user::{Command, Reply},
@@ -47,7 +46,7 @@ pub(crate) struct Edge {
 /// What this isolate remembers of administrators' tokens.
 static GOOD: Mutex<Option<Recent<TokenHash, ()>>> = Mutex::new(None);
 /// What this isolate remembers of an issuer's answers.
-static INTROSPECTED: LazyLock<Introspections> = LazyLock::new(Introspections::default);
+static INTROSPECTED: LazyLock<IntrospectionCache> = LazyLock::new(IntrospectionCache::default);
 
 impl Edge {
     /// The edge with this configuration.
@@ -90,7 +89,7 @@ impl Backend for Edge {
         &self.configuration.zone
     }
 
-    fn introspections(&self) -> &Introspections {
+    fn introspections(&self) -> &IntrospectionCache {
         &INTROSPECTED
     }
 

@@ -1,5 +1,7 @@
 //! Import of another system's records (`docs/rules/message-center.md#import`).
 
+use std::collections::BTreeSet;
+
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -13,7 +15,6 @@ use rollcall_core::{
         upsert::Imported,
     },
     message_center::{CallerAction, MessageCenterError},
-    sorted,
 };
 use serde::Serialize;
 
@@ -112,7 +113,7 @@ impl<B: Backend> Import<B> {
         }
         let (lines, records): (Vec<_>, Vec<_>) = std::mem::take(&mut self.batch).into_iter().unzip();
         let ids: Vec<_> = records.iter().map(|record| record.id).collect();
-        let mut written = Vec::new();
+        let mut written = BTreeSet::new();
         for one in self.backend.import(records).await? {
             let id = match one {
                 Imported::New(id) => {
@@ -124,11 +125,10 @@ impl<B: Backend> Import<B> {
                     id
                 }
             };
-            written.push(id);
+            written.insert(id);
         }
-        let written = sorted::set(written);
         for (line, id) in lines.into_iter().zip(ids) {
-            if written.binary_search(&id).is_err() {
+            if !written.contains(&id) {
                 self.reject(line, format!("id: {id} is a live record's"));
             }
         }

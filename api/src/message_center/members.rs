@@ -1,5 +1,7 @@
 //! Members of departments and groups (`docs/rules/message-center.md#members`).
 
+use std::collections::BTreeSet;
+
 use rollcall_core::{
     config::Settings,
     directory::membership::Body,
@@ -7,7 +9,6 @@ use rollcall_core::{
     json::{self, Integer},
     message_center::Receivers,
     secret::Secret,
-    sorted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +57,7 @@ pub(super) async fn of<B: Backend>(
         let configured = belongs.map(|token| token.user_id);
         let body = if receivers == Receivers::Dept { Body::Department } else { Body::Group };
         let connected = backend.members(tenant, body, ids.to_vec()).await?;
-        return Ok(sorted::set(configured.chain(connected)));
+        return Ok(configured.chain(connected).collect::<BTreeSet<_>>().into_iter().collect());
     };
     let question = Question { receivers: receivers.name(), tenant_id: tenant.to_string(), ids };
     let body = serde_json::to_string(&question).map_err(|error| BackendError(error.to_string()))?;
@@ -74,5 +75,6 @@ pub(super) async fn of<B: Backend>(
             "message_center.resolver_url answered {status} and no list of at most {MOST} userIds"
         ))
     })?;
-    Ok(sorted::set(answer.user_ids.into_iter().map(|Integer(id)| id)))
+    let members: BTreeSet<i64> = answer.user_ids.into_iter().map(|Integer(id)| id).collect();
+    Ok(members.into_iter().collect())
 }

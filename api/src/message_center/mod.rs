@@ -2,6 +2,7 @@
 
 mod caller;
 mod envelope;
+mod introspection_cache;
 mod issuer;
 mod list;
 mod members;
@@ -19,13 +20,13 @@ use utoipa_axum::{
     routes,
 };
 
-pub use self::envelope::REQUEST_ID;
 pub(crate) use self::{
     caller::Caller,
     envelope::{Empty, Envelope, Refusals, RouteError, envelope_layer, refuse},
     socket::__path_connect,
     sockjs::{__path_info, allow as allow_sockjs, owns as is_sockjs},
 };
+pub use self::{envelope::REQUEST_ID, introspection_cache::IntrospectionCache};
 use self::{
     list::{__path_detail, __path_list, __path_search},
     off::__path_off,

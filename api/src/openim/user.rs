@@ -1,5 +1,7 @@
 //! `/user/*`: who is online, on what, with which token.
 
+use std::collections::BTreeSet;
+
 use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
@@ -8,7 +10,6 @@ use rollcall_core::{
     id::UserId,
     openim::{Code, OpenImError},
     platform::Platform,
-    sorted,
     user::{Command, Presence, Reply},
 };
 use serde::{Deserialize, Serialize};
@@ -200,8 +201,13 @@ pub(crate) async fn users_status<B: Backend>(
     let list = ids
         .iter()
         .map(|id| {
-            let platforms = sorted::set(of(&present, id).iter().map(|presence| presence.platform.number()));
-            UserPlatforms { user_id: id, status: u8::from(!platforms.is_empty()), platforms }
+            let platforms: BTreeSet<u8> =
+                of(&present, id).iter().map(|presence| presence.platform.number()).collect();
+            UserPlatforms {
+                user_id: id,
+                status: u8::from(!platforms.is_empty()),
+                platforms: platforms.into_iter().collect(),
+            }
         })
         .collect();
     Ok(Success::of(StatusList { list }).into_response())
@@ -225,7 +231,7 @@ type Present = Vec<(UserId, Vec<Presence>)>;
 
 /// The presence of the users among `ids`. A text that cannot be a userID has none, and a repeated id is asked for once.
 async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, RouteError> {
-    let users = sorted::set(ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()));
+    let users: BTreeSet<UserId> = ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect();
     let replies =
         backend.run_many(users.iter().map(|user| (user.clone(), Command::Status)).collect()).await?;
     let mut present = Vec::with_capacity(users.len());

@@ -1,12 +1,13 @@
 //! The body of a force-off order (`docs/rules/message-center.md#force-off`).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{MessageCenterError, Principal};
 use crate::{
     config::{MessageCenter, ReceiveTypes},
     json::{self, Integer},
-    sorted,
 };
 
 /// The most ids in one order.
@@ -101,11 +102,11 @@ impl Order {
         if receivers == Receivers::All {
             return Ok(Some(Self { receivers, ids: Vec::new() }));
         }
-        let ids = sorted::set(ids.into_iter().flatten().map(|Integer(id)| id));
+        let ids: BTreeSet<i64> = ids.into_iter().flatten().map(|Integer(id)| id).collect();
         match (ids.is_empty(), body.broadcast.unwrap_or(true)) {
             (true, true) => Err(MessageCenterError::NobodyNamed),
             (true, false) => Ok(None),
-            (false, _) => Ok(Some(Self { receivers, ids })),
+            (false, _) => Ok(Some(Self { receivers, ids: ids.into_iter().collect() })),
         }
     }
 

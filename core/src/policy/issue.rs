@@ -1,10 +1,11 @@
 //! The login policy when a token is issued (`docs/rules/openim.md#policy-at-issue`). Tokens only: sockets stay open until
 //! their successor connects, because a back end may issue tokens long before.
 
+use std::cmp::Reverse;
+
 use super::{LoginPolicy, is_computer};
 use crate::{
     platform::Platform,
-    sorted,
     token::{TokenHash, store::TokenRow},
 };
 
@@ -17,7 +18,7 @@ pub fn at_issue(policy: LoginPolicy, valid: &[TokenRow], platform: Platform) -> 
     }
     let mut newest_first: Vec<&TokenRow> =
         valid.iter().filter(|row| row.platform != Platform::Admin).collect();
-    sorted::sort(&mut newest_first, |one, other| other.order.cmp(&one.order));
+    newest_first.sort_by_key(|row| Reverse(row.order));
     let losers = match policy {
         LoginPolicy::KeepAll { most } => beyond(
             newest_first,

@@ -3,7 +3,7 @@
 //! The [cutoff](super::cutoff) is in force by itself. A delivery sends the frames and closes, and has the ends stored. It
 //! walks the shard's live records in steps, by alarm, and is over when one round has reached every user.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     directory::{
@@ -11,7 +11,7 @@ use crate::{
         view::Cutoff,
     },
     id::RecordId,
-    json, sorted,
+    json,
     store::{Statement, Value},
     time::Timestamp,
 };
@@ -57,7 +57,8 @@ impl Delivery {
     /// The users of those records that the order ends.
     pub fn covered_users(&self, records: &[Record]) -> Vec<i64> {
         let covered = |record: &&Record| record.source == Source::Live && self.cutoff.covers(record);
-        sorted::set(records.iter().filter(covered).map(|record| record.user))
+        let users: BTreeSet<i64> = records.iter().filter(covered).map(|record| record.user).collect();
+        users.into_iter().collect()
     }
 
     /// The delivery after a step that visited these records and `missed` somebody; `None` when it is over.

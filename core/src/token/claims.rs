@@ -50,13 +50,12 @@ impl Claims {
         }
     }
 
-    /// Checks the times, and returns the token with this text if they hold.
-    pub(super) fn judged(
-        self,
-        text: TokenText,
-        hash: TokenHash,
-        now: Timestamp,
-    ) -> Result<Verified, TokenError> {
+    /// The verified token with this text and hash, if its times hold at `now`. The text's signature must have been
+    /// [verified](super::Keys::claims) before.
+    ///
+    /// # Errors
+    /// The first of `exp`, `nbf`, `iat` that does not hold; then a user or platform that does not exist.
+    pub fn at(self, text: TokenText, hash: TokenHash, now: Timestamp) -> Result<Verified, TokenError> {
         let now = now.secs();
         if self.exp <= now {
             return Err(TokenError::Expired);

@@ -62,11 +62,15 @@ impl Keys {
     /// # Errors
     /// The first row of the table that applies: form, algorithm, signature, then `exp`, `nbf`, `iat`.
     pub fn verify(&self, text: &str, now: Timestamp) -> Result<Verified, TokenError> {
-        self.read(text)?.judged(Secret::from(text), TokenHash::of(text), now)
+        self.claims(text)?.at(Secret::from(text), TokenHash::of(text), now)
     }
 
-    /// Checks form, algorithm and signature.
-    pub(super) fn read(&self, text: &str) -> Result<Claims, TokenError> {
+    /// The claims of a token whose form, algorithm and signature are good. Their times are still to be judged, by
+    /// [`Claims::at`].
+    ///
+    /// # Errors
+    /// The first of the three that is wrong.
+    pub fn claims(&self, text: &str) -> Result<Claims, TokenError> {
         if text.len() > TOKEN_BYTES {
             return Err(TokenError::Malformed);
         }

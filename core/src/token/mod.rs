@@ -7,14 +7,12 @@ mod claims;
 mod error;
 mod hash;
 mod keys;
-mod proven;
 pub mod store;
 
 pub use claims::{Claims, lifetime_secs};
 pub use error::TokenError;
 pub use hash::TokenHash;
 pub use keys::{Keys, Verified};
-pub use proven::Proven;
 
 use crate::secret::Secret;
 

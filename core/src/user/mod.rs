@@ -44,7 +44,6 @@ pub use subscription::{
 
 use crate::{
     id::{ConnId, UserId},
-    sorted,
     time::Moment,
 };
 
@@ -61,14 +60,14 @@ pub struct User {
 impl User {
     /// A user with these live connections.
     pub fn new(id: UserId, mut connections: Vec<Connection>) -> Self {
-        sorted::sort(&mut connections, |one, other| one.order.cmp(&other.order));
+        connections.sort_by_key(|connection| connection.order);
         Self { id, connections, consoles: Vec::new() }
     }
 
     /// The same user with these live sockets of the message center.
     #[must_use]
     pub fn with_consoles(mut self, mut consoles: Vec<Console>) -> Self {
-        sorted::sort(&mut consoles, |one, other| one.id.cmp(&other.id));
+        consoles.sort_by_key(|console| console.id);
         self.consoles = consoles;
         self
     }
@@ -147,11 +146,11 @@ impl User {
         match action {
             Action::Admit(connection) => {
                 self.connections.push(connection.as_ref().clone());
-                sorted::sort(&mut self.connections, |one, other| one.order.cmp(&other.order));
+                self.connections.sort_by_key(|connection| connection.order);
             }
             Action::AdmitConsole(console) => {
                 self.consoles.push(console.as_ref().clone());
-                sorted::sort(&mut self.consoles, |one, other| one.id.cmp(&other.id));
+                self.consoles.sort_by_key(|console| console.id);
             }
             Action::KeepConsole(console) => {
                 if let Some(kept) = self.consoles.iter_mut().find(|other| other.id == console.id) {

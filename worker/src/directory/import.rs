@@ -5,12 +5,11 @@ use rollcall_core::{
     directory::{record::Record, upsert::Imported},
     id::TenantId,
     shard::shard,
-    sorted,
     time::Timestamp,
 };
 use worker::Env;
 
-use super::{ask, by_shard, tell};
+use super::{ask, by_shard, groups, tell};
 use crate::{
     stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
@@ -36,7 +35,7 @@ pub(crate) async fn end(
     users: Vec<i64>,
     at: Timestamp,
 ) -> Result<(), CallError> {
-    let told = sorted::groups(users.into_iter().map(|user| (shard(user, shards), user)))
+    let told = groups(users.into_iter().map(|user| (shard(user, shards), user)))
         .into_iter()
         .map(|(index, users)| tell(env, tenant, index, shards, DirectoryAsk::EndImports { users, at }));
     // Each of them, even if one fails: repeating the order has less left to do.

@@ -7,11 +7,12 @@ pub(crate) mod members;
 pub(crate) mod order;
 pub(crate) mod reconcile;
 
+use std::collections::BTreeMap;
+
 use rollcall_core::{
     directory::{record::Record, row::Row},
     id::{RecordId, TenantId},
     shard::shard,
-    sorted,
     store::Statement,
 };
 use worker::Env;
@@ -76,9 +77,18 @@ pub(crate) async fn tell(
     }
 }
 
+/// Items by their keys; the items of one key keep their order.
+pub(crate) fn groups<K: Ord, T>(items: impl IntoIterator<Item = (K, T)>) -> BTreeMap<K, Vec<T>> {
+    let mut groups: BTreeMap<K, Vec<T>> = BTreeMap::new();
+    for (key, item) in items {
+        groups.entry(key).or_default().push(item);
+    }
+    groups
+}
+
 /// Records with the tenant and the shard that each of them belongs to.
-fn by_shard(records: Vec<Record>, shards: u32) -> Vec<((TenantId, u32), Vec<Record>)> {
-    sorted::groups(records.into_iter().map(|record| ((record.tenant, shard(record.user, shards)), record)))
+fn by_shard(records: Vec<Record>, shards: u32) -> BTreeMap<(TenantId, u32), Vec<Record>> {
+    groups(records.into_iter().map(|record| ((record.tenant, shard(record.user, shards)), record)))
 }
 
 /// Brings records to their shards. Returns the ids that are other records' there; the rest is taken in.

@@ -8,11 +8,10 @@ use rollcall_core::{
     directory::view::View,
     id::{RecordId, TenantId, UserId},
     shard::shard,
-    sorted,
 };
 use worker::Env;
 
-use super::tell;
+use super::{groups, tell};
 use crate::{
     cache::Checked,
     clock,
@@ -55,7 +54,7 @@ struct Difference {
 pub(super) async fn rows(env: &Env, shards: u32, view: &View, records: &[Record]) -> bool {
     let asked_at = clock::now();
     let due = due(records.iter().filter(|record| is_live(record, view)), asked_at);
-    let users = sorted::groups(due.into_iter().map(|record| (record.user, record)));
+    let users = groups(due.into_iter().map(|record| (record.user, record)));
     let asked = users.into_iter().take(MOST).map(|(user, rows)| async move {
         let compared = compare(env, user, &rows).await;
         (user, rows, compared)

@@ -8,12 +8,11 @@ use rollcall_core::{
     directory::{query, record::Record},
     id::RecordId,
     shard::progress::{self, AUDIT_BATCH},
-    sorted,
 };
 
 use super::{Shard, ShardError};
 use crate::{
-    directory::reconcile,
+    directory::{self, reconcile},
     error::Chain,
     stub::{AT_ONCE, CallError},
 };
@@ -29,7 +28,7 @@ impl Shard {
         let records = query::read_records(&rows)?;
         let is_last = records.len() < usize::try_from(AUDIT_BATCH).unwrap_or(usize::MAX);
         let last = records.last().map(|record| record.id).filter(|_| !is_last);
-        let users = sorted::groups(records.iter().map(|record| (record.user, record.id)));
+        let users = directory::groups(records.iter().map(|record| (record.user, record.id)));
         let asked = users.into_iter().map(|(user, ids)| self.ask(user, ids));
         let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
         for (user, ids, answered) in answers {

@@ -1,12 +1,14 @@
 //! Parsing of the pairs of a query string into conditions.
 
+use std::collections::BTreeMap;
+
 use super::{
     Key, Operator,
     condition::{Comparison, Condition, DateColumn, Second, TextColumns, TextTest},
     error::QueryError,
     value::{self, Given},
 };
-use crate::{directory::zone::Zone, sorted};
+use crate::directory::zone::Zone;
 
 /// The most items of `filters` in one query, those that are dropped later included.
 pub const FILTERS_LIMIT: usize = 20;
@@ -74,18 +76,14 @@ struct RawItem {
 }
 
 fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, QueryError> {
-    let mut raw: Vec<(usize, RawItem)> = Vec::new();
+    let mut raw: BTreeMap<usize, RawItem> = BTreeMap::new();
     for (name, value) in pairs {
         if name != "filters" && !name.starts_with("filters[") {
             continue;
         }
         // A filter that is not understood must not be ignored: the list would show more records than the caller meant.
         let (index, member) = member(name).ok_or_else(|| QueryError::unreadable(name, value))?;
-        let place = raw.iter().position(|(other, _)| *other == index).unwrap_or_else(|| {
-            raw.push((index, RawItem::default()));
-            raw.len() - 1
-        });
-        let Some((_, item)) = raw.get_mut(place) else { continue };
+        let item = raw.entry(index).or_default();
         match member {
             "key" => item.key.push(value.clone()),
             "op" => item.operator.push(value.clone()),
@@ -95,7 +93,6 @@ fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, QueryError> {
     if raw.len() > FILTERS_LIMIT {
         return Err(QueryError::TooMany(FILTERS_LIMIT));
     }
-    sorted::sort(&mut raw, |(one, _), (other, _)| one.cmp(other));
     let mut items = Vec::new();
     for (index, RawItem { key, operator, values }) in raw {
         // A member that is given twice is one text with a comma, as form binding has it: no key and no operator.

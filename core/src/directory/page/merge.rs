@@ -1,5 +1,7 @@
 //! The rounds of statements and answers with the shards.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::split::{Sampling, Split};
 use crate::{
     directory::{
@@ -12,7 +14,6 @@ use crate::{
         view::View,
     },
     id::{RecordId, TenantId},
-    sorted,
     store::Statement,
 };
 
@@ -183,7 +184,7 @@ impl Merge {
             let placed =
                 listed.records.into_iter().map(|record| (order.position(&record, &self.view), record));
             let mut placed: Vec<_> = placed.collect();
-            sorted::sort(&mut placed, |(one, _), (other, _)| order.compare(one, other));
+            placed.sort_by(|(one, _), (other, _)| order.compare(one, other));
             let page = placed.into_iter().map(|(_, record)| record);
             listed.records = page.skip(offset).take(self.size()).collect();
         }
@@ -260,7 +261,7 @@ impl Merge {
             .enumerate()
             .flat_map(|(shard, positions)| positions.into_iter().map(move |position| (shard, position)))
             .collect();
-        sorted::sort(&mut merged, |(_, one), (_, other)| order.compare(one, other));
+        merged.sort_by(|(_, one), (_, other)| order.compare(one, other));
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let page: Vec<_> = merged.into_iter().skip(skip).take(self.size()).collect();
         let asks: Vec<_> = (0..self.shards)
@@ -280,21 +281,17 @@ impl Merge {
 
     /// Sorts the rows of the page into its order.
     fn rows(&self, answers: &[Answer], page: Vec<(usize, Position)>) -> Result<Step, MergeError> {
-        let shards = sorted::set(page.iter().map(|(shard, _)| *shard));
+        let shards: BTreeSet<usize> = page.iter().map(|(shard, _)| *shard).collect();
         if shards.len() != answers.len() {
             return Err(MergeError::Missing);
         }
-        let mut found: Vec<((usize, RecordId), Option<Record>)> = Vec::new();
+        let mut found: BTreeMap<(usize, RecordId), Record> = BTreeMap::new();
         for (shard, answer) in shards.into_iter().zip(answers) {
             let records = read_records(rows(answer, 0)?.unwrap_or_default())?;
-            found.extend(records.into_iter().map(|record| ((shard, record.id), Some(record))));
+            found.extend(records.into_iter().map(|record| ((shard, record.id), record)));
         }
-        sorted::sort(&mut found, |(one, _), (other, _)| one.cmp(other));
-        let record = |(shard, position): (usize, Position)| {
-            let place = found.binary_search_by(|(key, _)| key.cmp(&(shard, position.id))).ok()?;
-            found.get_mut(place)?.1.take()
-        };
-        let records = page.into_iter().filter_map(record).collect();
+        let records =
+            page.into_iter().filter_map(|(shard, position)| found.remove(&(shard, position.id))).collect();
         Ok(Step::Done(Listed { total: self.total, records }))
     }
 

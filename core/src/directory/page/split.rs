@@ -6,10 +6,7 @@
 //! end. Each round makes the stretch between them some hundred times smaller.
 
 use super::merge::Limits;
-use crate::{
-    directory::query::{Order, Position, Stretch},
-    sorted,
-};
+use crate::directory::query::{Order, Position, Stretch};
 
 /// The stretch of the list in which the page begins, narrowed step by step.
 #[derive(Debug)]
@@ -105,7 +102,7 @@ impl Split {
             .enumerate()
             .flat_map(|(shard, (_, positions))| positions.iter().map(move |position| (shard, position)))
             .collect();
-        sorted::sort(&mut named, |(_, one), (_, other)| self.order.compare(one, other));
+        named.sort_by(|(_, one), (_, other)| self.order.compare(one, other));
 
         let rank = |shard: usize, seen: u64| match (self.most.get(shard), samples.get(shard)) {
             (Some(most), Some(sample)) => Rank::after(seen, *most, sample),
