@@ -11,13 +11,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rollcall_core::{
     directory::{record::Record, row::Row, upsert::Imported, view::Cutoff},
     id::{RecordId, TenantId},
-    json::Tree,
     shard::cutoff::Stored,
     store::{Statement, Value},
     time::Timestamp,
     user::{Command, ConsoleOpening, Opening, Reply},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 /// The version of every body in this module.
 const VERSION: u32 = 1;
@@ -39,6 +39,13 @@ struct Outer<'a, T> {
     body: &'a T,
 }
 
+#[derive(Deserialize)]
+struct Received<'a> {
+    v: u32,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
 /// A body as text.
 pub(crate) fn write<T: Serialize>(body: &T) -> Result<String, WireError> {
     serde_json::to_string(&Outer { v: VERSION, body }).map_err(|_| WireError::Form)
@@ -46,11 +53,10 @@ pub(crate) fn write<T: Serialize>(body: &T) -> Result<String, WireError> {
 
 /// A body of this version.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, WireError> {
-    let form = |_| WireError::Form;
-    let received = Tree::object(text.as_bytes()).map_err(form)?;
-    let member = |name| received.member(name).ok_or(WireError::Form);
-    match member("v")?.read().map_err(form)? {
-        VERSION => member("body")?.read().map_err(form),
+    let form = |_: serde_json::Error| WireError::Form;
+    let received: Received<'_> = serde_json::from_str(text).map_err(form)?;
+    match received.v {
+        VERSION => serde_json::from_str(received.body.get()).map_err(form),
         other => Err(WireError::Version(other)),
     }
 }

@@ -6,7 +6,7 @@ use rollcall_core::{
     config::Settings,
     directory::membership::Body,
     id::TenantId,
-    json::{self, Integer},
+    json::{self, Integer, List},
     message_center::Receivers,
     secret::Secret,
 };
@@ -29,7 +29,7 @@ struct Question<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
-    user_ids: Vec<Integer>,
+    user_ids: List<Integer, MOST>,
 }
 
 /// Whether the configuration has a source for the members of departments and groups.
@@ -70,11 +70,11 @@ pub(super) async fn of<B: Backend>(
     };
     let (status, body) = backend.post(request).await?;
     let answer = (status == 200).then(|| json::object::<Answer>(&body).ok()).flatten();
-    let answer = answer.filter(|answer| answer.user_ids.len() <= MOST).ok_or_else(|| {
+    let answer = answer.filter(|answer| answer.user_ids.length <= MOST).ok_or_else(|| {
         BackendError(format!(
             "message_center.resolver_url answered {status} and no list of at most {MOST} userIds"
         ))
     })?;
-    let members: BTreeSet<i64> = answer.user_ids.into_iter().map(|Integer(id)| id).collect();
+    let members: BTreeSet<i64> = answer.user_ids.items.into_iter().map(|Integer(id)| id).collect();
     Ok(members.into_iter().collect())
 }

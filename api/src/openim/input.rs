@@ -1,6 +1,9 @@
 //! Headers and bodies of this family, parsed at the border in the order of `docs/rules/openim.md#order-of-checks`.
 
-use std::future::{Future, ready};
+use std::{
+    fmt::Display,
+    future::{Future, ready},
+};
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::{HeaderMap, request::Parts};
@@ -43,9 +46,12 @@ impl<B: Backend, T: DeserializeOwned> FromRequest<B> for Body<T> {
     async fn from_request(request: Request, _: &B) -> Result<Self, RouteError> {
         let (parts, body) = request.into_parts();
         let bytes = body::read(&parts.headers, body).await?;
-        json::object(&bytes).map(Self).map_err(|error| {
-            let problem = format!("the body is not the JSON object that this takes ({error})");
-            OpenImError::new(Code::Args, problem).into()
-        })
+        json::object(&bytes).map(Self).map_err(unreadable)
     }
+}
+
+/// The refusal of a body that did not read.
+pub(super) fn unreadable(problem: impl Display) -> RouteError {
+    let problem = format!("the body is not the JSON object that this takes ({problem})");
+    OpenImError::new(Code::Args, problem).into()
 }

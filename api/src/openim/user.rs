@@ -8,18 +8,20 @@ use axum::{
 };
 use rollcall_core::{
     id::UserId,
+    json,
     openim::{Code, OpenImError},
     platform::Platform,
     user::{Command, Presence, Reply},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
     RouteError,
     caller::Caller,
     envelope::{Failures, Success},
-    input::{Body, OperationId},
+    input::{Body, OperationId, unreadable},
 };
 use crate::{Backend, BackendError};
 
@@ -29,8 +31,8 @@ use crate::{Backend, BackendError};
 pub(crate) struct UserIds {
     /// The users, in the order in which they are answered. At most `openim.max_user_ids` (1,000).
     #[serde(rename = "userIDs")]
-    #[schema(required, nullable = false)]
-    ids: Option<Vec<String>>,
+    #[schema(required, nullable = false, value_type = Option<Vec<String>>)]
+    ids: Option<Box<RawValue>>,
 }
 
 /// One user's connections.
@@ -218,7 +220,9 @@ impl UserIds {
     pub(super) fn checked<B: Backend>(self, backend: &B) -> Result<Vec<String>, RouteError> {
         let ids = self.ids.ok_or_else(no_ids)?;
         let most = usize::try_from(backend.settings().openim.max_user_ids).unwrap_or(usize::MAX);
-        if ids.len() > most { Err(OpenImError::new(Code::Args, "too many userIDs").into()) } else { Ok(ids) }
+        let (ids, length) =
+            json::list(ids.get(), most).map_err(|error| unreadable(format!("userIDs: {error}")))?;
+        if length > most { Err(OpenImError::new(Code::Args, "too many userIDs").into()) } else { Ok(ids) }
     }
 }
 

@@ -1,91 +1,89 @@
 //! Why JSON did not read.
 
-use std::fmt;
+use serde::de::DeserializeOwned;
 
-use serde::de::{Error, Expected, Unexpected};
-
-/// Why JSON did not read. Its words hold nothing of the input, only names of members that were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unread {
+/// Why JSON did not read. Its text names members and quotes nothing of the input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
     /// It is no JSON from there on.
+    #[error("no JSON at line {line}, column {column}")]
     Syntax {
         /// From 1.
         line: usize,
-        /// From 1.
+        /// From 1; 0 is the end of the line before.
         column: usize,
     },
     /// It is JSON, and no object.
+    #[error("expected an object")]
     NoObject,
-    /// A member is missing.
-    Missing(&'static str),
-    /// A member stands twice.
-    Twice(&'static str),
-    /// The value of a member, or of the whole where it has no name, is not what it should be.
-    Unexpected(&'static str),
+    /// A member or item is not as its type takes it.
+    #[error("{}{problem}", prefix(path))]
+    Data {
+        /// Where, such as `more[1].x`; empty for the whole.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
-impl Unread {
-    /// The same, in a member of that name, if nothing further inside was at fault.
-    pub(super) fn within(self, name: &'static str) -> Self {
-        match self {
-            Self::Unexpected("") => Self::Unexpected(name),
-            other => other,
+const ANOTHER: &str = "another value was expected";
+
+impl JsonError {
+    /// The same for bytes that are no text.
+    pub(super) fn encoding(bytes: &[u8]) -> impl FnOnce(std::str::Utf8Error) -> Self {
+        move |error| {
+            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            let line = good.split(|byte| *byte == b'\n').next_back().unwrap_or_default();
+            let lines = good.iter().filter(|byte| **byte == b'\n').count();
+            Self::Syntax { line: lines + 1, column: line.len() + 1 }
         }
     }
-}
 
-impl fmt::Display for Unread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax { line, column } => write!(f, "no JSON at line {line}, column {column}"),
-            Self::NoObject => f.write_str("expected an object"),
-            Self::Missing(name) => write!(f, "missing field `{name}`"),
-            Self::Twice(name) => write!(f, "field `{name}` stands twice"),
-            Self::Unexpected("") => f.write_str("another value was expected"),
-            Self::Unexpected(name) => write!(f, "{name}: another value was expected"),
+    /// The same for what `serde_json` says.
+    pub(super) fn without_path(error: &serde_json::Error) -> Self {
+        if error.is_data() {
+            Self::unexpected(String::new())
+        } else {
+            Self::Syntax { line: error.line(), column: error.column() }
         }
     }
-}
 
-impl std::error::Error for Unread {}
-
-// What a type says of a value quotes it; that a name is known here says enough.
-impl Error for Unread {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::Unexpected("")
+    /// Why `text` did not read as a `T`.
+    #[cold]
+    pub(super) fn of<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Self {
+        if !error.is_data() {
+            return Self::without_path(error);
+        }
+        // Following the path copies the name of every member, so it is done only for what did not read without it.
+        let mut again = serde_json::Deserializer::from_str(text);
+        match serde_path_to_error::deserialize::<_, T>(&mut again) {
+            Ok(_) => Self::unexpected(String::new()),
+            Err(error) => Self::data(error.path(), &error.inner().to_string()),
+        }
     }
 
-    fn invalid_type(_: Unexpected<'_>, _: &dyn Expected) -> Self {
-        Self::Unexpected("")
+    /// What is wrong with data, from `serde`'s words for it.
+    fn data(path: &serde_path_to_error::Path, words: &str) -> Self {
+        let path = if path.iter().len() == 0 { String::new() } else { path.to_string() };
+        let name = |start: &str| Some(words.strip_prefix(start)?.split_once('`')?.0);
+        // These two hold a name that the type has. All others may quote the input, and so does the path to a name that
+        // no type has.
+        if let Some(name) = name("missing field `") {
+            Self::Data { path, problem: format!("missing field `{name}`") }
+        } else if let Some(name) = name("duplicate field `") {
+            Self::Data { path, problem: format!("field `{name}` stands twice") }
+        } else if words.starts_with("unknown ") {
+            Self::unexpected(String::new())
+        } else {
+            Self::unexpected(path)
+        }
     }
 
-    fn invalid_value(_: Unexpected<'_>, _: &dyn Expected) -> Self {
-        Self::Unexpected("")
-    }
-
-    fn invalid_length(_: usize, _: &dyn Expected) -> Self {
-        Self::Unexpected("")
-    }
-
-    fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
-        Self::Unexpected("")
-    }
-
-    fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
-        Self::Unexpected("")
-    }
-
-    fn missing_field(name: &'static str) -> Self {
-        Self::Missing(name)
-    }
-
-    fn duplicate_field(name: &'static str) -> Self {
-        Self::Twice(name)
+    fn unexpected(path: String) -> Self {
+        Self::Data { path, problem: ANOTHER.to_owned() }
     }
 }
 
-impl From<serde_json::Error> for Unread {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Syntax { line: error.line(), column: error.column() }
-    }
+fn prefix(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!("{path}: ") }
 }

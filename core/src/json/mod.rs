@@ -1,34 +1,38 @@
-//! JSON at the border, read in one way: text becomes a [`Tree`], and from that each type takes what it needs.
+//! JSON at the border, read by `serde_json`.
 //!
-//! A reader straight from the text is a parser compiled anew for every type, and twice, since it takes an array for a
-//! struct as well; no document here means that. What is wrong is said without quoting the input, which may hold
-//! secrets.
+//! Three rules are added to its own: the outermost value is an object where one is expected (a derived reader also takes
+//! an array), an error names members and quotes no input, which may hold secrets, and a list keeps no more items than
+//! its limit.
 
 mod error;
-mod loose;
-mod reader;
-mod tree;
+mod list;
+mod number;
 
 use serde::de::DeserializeOwned;
 
-pub use error::Unread;
-pub use loose::{Integer, Number, integer};
-pub use tree::Tree;
+pub use error::JsonError;
+pub use list::{List, list};
+pub use number::{Integer, Number, integer};
 
 /// Reads JSON text.
 ///
 /// # Errors
-/// Where it is no JSON, or which member is not as it should be.
-pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unread> {
-    Tree::parse(text.as_bytes())?.read()
+/// The position where it is no JSON, or the member with another value than its type takes.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
+    serde_json::from_str(text).map_err(|error| JsonError::of::<T>(text, &error))
 }
 
 /// Reads a JSON object and nothing else.
 ///
 /// # Errors
-/// The same, or that it is no object.
-pub fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unread> {
-    Tree::object(bytes)?.read()
+/// As [`read`], or that it is no object.
+pub fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+    // Checked as a whole: the parser does not look into texts that it skips.
+    let text = std::str::from_utf8(bytes).map_err(JsonError::encoding(bytes))?;
+    match text.bytes().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') | None => read(text),
+        Some(_) => Err(JsonError::NoObject),
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::{MessageCenterError, Principal};
 use crate::{
     config::{MessageCenter, ReceiveTypes},
-    json::{self, Integer},
+    json::{self, Integer, List},
 };
 
 /// The most ids in one order.
@@ -44,7 +44,7 @@ struct Body {
     #[serde(default, rename = "receiveObjectType")]
     receivers: Option<Word>,
     #[serde(default, rename = "receiveObjectIds")]
-    ids: Option<Vec<Option<Integer>>>,
+    ids: Option<List<Option<Integer>, IDS_LIMIT>>,
 }
 
 /// Every word of the documents' enumeration. Not all of them are supported.
@@ -95,13 +95,13 @@ impl Order {
                 )));
             }
         };
-        let ids = body.ids.unwrap_or_default();
-        if ids.len() > IDS_LIMIT {
+        if body.ids.as_ref().is_some_and(|ids| ids.length > IDS_LIMIT) {
             return Err(MessageCenterError::Invalid(format!("size must be between 0 and {IDS_LIMIT}")));
         }
         if receivers == Receivers::All {
             return Ok(Some(Self { receivers, ids: Vec::new() }));
         }
+        let ids = body.ids.map(|ids| ids.items).unwrap_or_default();
         let ids: BTreeSet<i64> = ids.into_iter().flatten().map(|Integer(id)| id).collect();
         match (ids.is_empty(), body.broadcast.unwrap_or(true)) {
             (true, true) => Err(MessageCenterError::NobodyNamed),

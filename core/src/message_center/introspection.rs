@@ -1,13 +1,16 @@
 //! Introspection answers of token issuers: RFC 7662 (`docs/rules/message-center.md#authentication`).
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::Principal;
 use crate::{
     id::{TenantId, UserId},
-    json::{self, Number, Unread},
+    json::{self, JsonError, Number},
     time::Timestamp,
 };
 
@@ -47,7 +50,7 @@ struct Answer {
     exp: Option<i64>,
     #[serde(default)]
     permissions: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "holder")]
     principal: Option<Holder>,
 }
 
@@ -77,11 +80,34 @@ struct Holder {
     group_ids: Vec<i64>,
 }
 
+/// A derived reader would take an array for a holder.
+fn holder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Holder>, D::Error> {
+    deserializer.deserialize_any(HolderVisitor)
+}
+
+struct HolderVisitor;
+
+impl<'de> Visitor<'de> for HolderVisitor {
+    type Value = Option<Holder>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or null")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        Holder::deserialize(MapAccessDeserializer::new(members)).map(Some)
+    }
+}
+
 /// Parses the body of an issuer's answer.
 ///
 /// # Errors
 /// When it is no answer of RFC 7662. Then the issuer counts as down, and the token as unknown rather than invalid.
-pub fn read(body: &[u8], now: Timestamp) -> Result<Introspected, Unread> {
+pub fn read(body: &[u8], now: Timestamp) -> Result<Introspected, JsonError> {
     let answer: Answer = json::object(body)?;
     let expires = answer.exp.map(Timestamp::from_secs);
     if !answer.active || expires.is_some_and(|expires| expires <= now) {
@@ -181,7 +207,9 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_an_error_and_not_a_no() {
-        for body in ["", "[]", "{}", "<html>", r#"{"active":"true"}"#] {
+        for body in
+            ["", "[]", "{}", "<html>", r#"{"active":"true"}"#, r#"{"active":true,"principal":["1","1"]}"#]
+        {
             assert!(read(body.as_bytes(), NOW).is_err(), "{body}");
         }
     }

@@ -1,16 +1,21 @@
 //! Dates as people write them, in the configured zone (`docs/rules/message-center.md#dates`).
 //!
-//! A zone is asked for nothing but its offset at an instant: each runtime has the IANA database already, or a crate that
-//! brings it ([`iana`]), and where the module is downloaded before it runs, its size counts.
+//! The calendar is jiff's. A zone has nothing but its offset at an instant: the Workers runtime has the IANA database
+//! already, and the origin takes the one that comes with jiff ([`iana`]).
 
-mod civil;
 #[cfg(any(test, feature = "iana"))]
 pub mod iana;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use self::civil::{Civil, DAY_SECS};
+use jiff::{SignedDuration, civil::DateTime};
+
 use crate::time::Timestamp;
+
+/// Seconds of a day.
+const DAY_SECS: i64 = 86_400;
+/// The reading of a clock that all others are counted from.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// The clocks of a place.
 pub trait Offsets: Send + Sync {
@@ -37,11 +42,11 @@ impl Zone {
     ///
     /// Instants outside the years -9999 to 9999 print as the nearest one inside.
     pub fn format(&self, instant: Timestamp) -> String {
-        let (first, last) = (Civil::FIRST.local_secs(), Civil::LAST.local_secs());
-        let secs = instant.secs().clamp(first, last);
-        let local = Civil::from_local_secs((secs + self.offset(secs)).clamp(first, last));
-        let Civil { year, month, day, second } = local;
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        // Offsets are asked for inside the calendar only.
+        let secs = secs_at(reading_at(instant.secs()));
+        let local = reading_at(secs + self.offset(secs));
+        let (year, month, day) = (local.year(), local.month(), local.day());
+        let (hour, minute, second) = (local.hour(), local.minute(), local.second());
         format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
 
@@ -53,7 +58,7 @@ impl Zone {
     pub fn parse(&self, text: &str) -> Option<Timestamp> {
         let (date, rest) = text.split_at_checked(10)?;
         let (time, tail) = rest.strip_prefix([' ', 'T', 't'])?.split_at_checked(8)?;
-        let local = Civil::read(date, time)?.local_secs();
+        let local = secs_at(reading(date, time)?);
         let secs = match fraction(tail)? {
             "" if tail.is_empty() => self.instant_of(local),
             offset => local - utc_offset(offset)?,
@@ -89,6 +94,35 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     if text.len() > WITHOUT_OFFSET { Zone::default().parse(text) } else { None }
 }
 
+/// What a clock reads so many seconds after the epoch; beyond the calendar, its first or last second.
+fn reading_at(secs: i64) -> DateTime {
+    EPOCH.saturating_add(SignedDuration::from_secs(secs))
+}
+
+/// The inverse of [`reading_at`].
+fn secs_at(reading: DateTime) -> i64 {
+    EPOCH.duration_until(reading).as_secs()
+}
+
+/// `yyyy-MM-dd` and `HH:mm:ss`; `None` for a date outside the calendar or a time on no clock. jiff's own readers take
+/// further forms.
+fn reading(date: &str, time: &str) -> Option<DateTime> {
+    let mut date = date.split('-');
+    let (year, month, day) = (digits(date.next()?, 4)?, digits(date.next()?, 2)?, digits(date.next()?, 2)?);
+    let mut time = time.split(':');
+    let (hour, minute, second) =
+        (digits(time.next()?, 2)?, digits(time.next()?, 2)?, digits(time.next()?, 2)?);
+    let is_whole = date.next().is_none() && time.next().is_none();
+    DateTime::new(year, month, day, hour, minute, second, 0).ok().filter(|_| is_whole)
+}
+
+/// A number of exactly so many digits.
+fn digits<T: FromStr>(text: &str, count: usize) -> Option<T> {
+    (text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
 /// Skips `.123`; what follows is the offset.
 fn fraction(text: &str) -> Option<&str> {
     let Some(rest) = text.strip_prefix('.') else { return Some(text) };
@@ -108,7 +142,7 @@ fn utc_offset(text: &str) -> Option<i64> {
         _ => return None,
     };
     let (hours, minutes) = rest.split_once(':')?;
-    let (hours, minutes) = (civil::digits(hours, 2)?, civil::digits(minutes, 2)?);
+    let (hours, minutes): (i64, i64) = (digits(hours, 2)?, digits(minutes, 2)?);
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
