@@ -16,6 +16,7 @@ mod health;
 pub mod message_center;
 mod openapi;
 pub mod openim;
+mod span;
 
 use axum::{
     Router,
@@ -29,6 +30,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Health, Post};
 pub use body::BODY_BYTES;
 pub use catch_panic::PanicContext;
+pub use span::request_span;
 
 use self::health::__path_health;
 

@@ -2,9 +2,15 @@
 
 use std::{convert::Infallible, sync::OnceLock};
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::Body,
+    extract::MatchedPath,
+    middleware::{self, Next},
+};
 use http::{Request, Response, StatusCode, header};
 use tower_service::Service as _;
+use tracing::Instrument as _;
 use worker::{Context, Env, event, web_sys};
 
 use crate::{backend::Edge, config, http_types, upgrade};
@@ -12,6 +18,9 @@ use crate::{backend::Edge, config, http_types, upgrade};
 /// The routes of this isolate. The first request builds them, since their description takes longer than most requests; the
 /// bindings that they hold are the isolate's.
 static ROUTER: OnceLock<Router> = OnceLock::new();
+
+/// The route of a request that has none.
+const NO_ROUTE: &str = "none";
 
 #[event(fetch)]
 async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<web_sys::Response> {
@@ -32,10 +41,19 @@ async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<we
     if let Some(answer) = crate::probe::route(&env, &raw).await {
         return answer;
     }
-    let router =
-        ROUTER.get_or_init(|| rollcall_api::router(Edge::new(configuration, env), upgrade::routes()));
+    let router = ROUTER.get_or_init(|| {
+        let routes = rollcall_api::router(Edge::new(configuration, env), upgrade::routes());
+        routes.layer(middleware::from_fn(name_lines))
+    });
     let response = answer(&mut router.clone(), request).await;
     http_types::response(response).await
+}
+
+/// What is logged while a request is carried out says which one that is.
+async fn name_lines(request: Request<Body>, next: Next) -> Response<Body> {
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let span = rollcall_api::request_span(&request, matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str));
+    next.run(request).instrument(span).await
 }
 
 async fn answer(router: &mut Router, request: Request<Body>) -> Response<Body> {

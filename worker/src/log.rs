@@ -1,85 +1,114 @@
-//! `tracing` into the runtime's console. No line has a URL, a query string, a token or a body in it.
+//! `tracing` into the runtime's console, one JSON object a line. No line has a URL, a query string, a token or a body in it.
+//!
+//! A line that is written while a request is carried out has the request's names, in the objects that the request reaches too.
 
-use std::{
-    fmt::{self, Write as _},
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{io, sync::OnceLock};
 
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    level_filters::LevelFilter,
-    span,
+use serde::{Deserialize, Serialize};
+use tracing::{Level, Metadata, Span, level_filters::LevelFilter};
+use tracing_subscriber::{
+    Registry,
+    filter::Targets,
+    fmt::{self, FormattedFields, MakeWriter, format::JsonFields},
+    layer::SubscriberExt as _,
+    registry::LookupSpan as _,
+    reload,
+    util::SubscriberInitExt as _,
 };
-use worker::event;
+use worker::{Headers, event};
 
 /// The variable that says how much is logged: `error`, `warn`, `info`, `debug` or `trace`.
 pub(crate) const VARIABLE: &str = "ROLLCALL_LOG";
+/// The header that carries a request's names to an object.
+pub(crate) const NAMES_HEADER: &str = "X-Rollcall-Request";
 
-/// The most talkative level that is written, as its place in [`LEVELS`].
-static LEVEL: AtomicUsize = AtomicUsize::new(2);
-const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
-
-struct Console;
+/// What is written, while the isolate runs.
+static WANTED: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 #[event(start)]
 fn start() {
+    let (wanted, handle) = reload::Layer::new(of_ours(LevelFilter::INFO));
+    // The runtime has no clock for `SystemTime`, and writes the time itself.
+    let lines = fmt::layer().json().without_time().with_span_list(false).with_writer(Console);
     // A second instance of the module in the isolate finds the first one's.
-    let _ = tracing::subscriber::set_global_default(Console);
+    if Registry::default().with(wanted).with(lines).try_init().is_ok() {
+        let _ = WANTED.set(handle);
+    }
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "the worker broke")));
 }
 
 /// Takes a level by its name; an unknown one changes nothing.
 pub(crate) fn set_level(name: &str) {
-    if let Some(place) = LEVELS.iter().position(|level| level.as_str().eq_ignore_ascii_case(name)) {
-        LEVEL.store(place, Ordering::Relaxed);
+    if let (Ok(level), Some(handle)) = (name.parse(), WANTED.get())
+        && handle.reload(of_ours(level)).is_err()
+    {
+        tracing::error!("the level of the log could not be changed");
     }
 }
 
-fn is_wanted(level: &Level) -> bool {
-    LEVELS.iter().position(|other| other == level).is_some_and(|place| place <= LEVEL.load(Ordering::Relaxed))
+/// Other crates print what goes over the wire.
+fn of_ours(level: LevelFilter) -> Targets {
+    Targets::new().with_target("rollcall", level)
 }
 
-impl Subscriber for Console {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("rollcall") && is_wanted(metadata.level())
+/// The names that a caller gave its request.
+#[derive(Default, Serialize, Deserialize)]
+struct Names {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operation_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+/// Writes the names of the current request down, for [`NAMES_HEADER`].
+pub(crate) fn names() -> Option<String> {
+    tracing::dispatcher::get_default(|log| {
+        let registry = log.downcast_ref::<Registry>()?;
+        let span = registry.span(log.current_span().id()?)?;
+        let extensions = span.extensions();
+        let fields = &extensions.get::<FormattedFields<JsonFields>>()?.fields;
+        let names: Names = serde_json::from_str(fields).ok()?;
+        serde_json::to_string(&names).ok()
+    })
+}
+
+/// The span of an object's work for a request.
+pub(crate) fn object_span(headers: &Headers) -> Span {
+    let names = headers.get(NAMES_HEADER).ok().flatten();
+    let names: Names = names.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    tracing::info_span!("object", operation_id = names.operation_id, request_id = names.request_id)
+}
+
+/// A line of a level.
+struct Line(Level);
+
+struct Console;
+
+impl<'a> MakeWriter<'a> for Console {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line(Level::INFO)
     }
 
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::TRACE)
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
+        Line(*metadata.level())
     }
+}
 
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let metadata = event.metadata();
-        let mut line = Line(format!("{} {}:", metadata.level(), metadata.target()));
-        event.record(&mut line);
-        match *metadata.level() {
-            Level::ERROR => worker::console_error!("{}", line.0),
-            Level::WARN => worker::console_warn!("{}", line.0),
-            _ => worker::console_log!("{}", line.0),
+impl io::Write for Line {
+    /// A line comes in one piece.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes);
+        match self.0 {
+            Level::ERROR => worker::console_error!("{}", line.trim_end()),
+            Level::WARN => worker::console_warn!("{}", line.trim_end()),
+            _ => worker::console_log!("{}", line.trim_end()),
         }
+        Ok(bytes.len())
     }
 
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a String does not fail.
-        let _ = match field.name() {
-            "message" => write!(self.0, " {value:?}"),
-            name => write!(self.0, " {name}={value:?}"),
-        };
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

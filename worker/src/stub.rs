@@ -14,6 +14,7 @@ use worker::{
 use crate::{
     config::ConfigurationError,
     error::Chain,
+    log,
     wire::{self, WireError},
 };
 
@@ -84,7 +85,7 @@ pub(crate) async fn call<A: Serialize, B: DeserializeOwned>(
 
 /// Brings an upgrade to the object of that name, in a header of its kind.
 pub(crate) async fn upgrade(env: &Env, name: &str, kind: &str, header: &str) -> Result<Response, CallError> {
-    let headers = Headers::new();
+    let headers = headers()?;
     headers.set("Upgrade", "websocket")?;
     headers.set(kind, header)?;
     let init = RequestInit::new();
@@ -98,8 +99,18 @@ const ADDRESS: &str = "https://object/";
 async fn once(env: &Env, binding: &str, name: &str, body: &str) -> worker::Result<Response> {
     let init = RequestInit::new();
     init.set_method("POST");
+    init.set_headers(&headers()?.0);
     init.set_body(&JsValue::from_str(body));
     fetch(env, binding, name, &init).await
+}
+
+/// What every call carries.
+fn headers() -> worker::Result<Headers> {
+    let headers = Headers::new();
+    if let Some(names) = log::names() {
+        headers.set(log::NAMES_HEADER, &names)?;
+    }
+    Ok(headers)
 }
 
 async fn fetch(env: &Env, binding: &str, name: &str, init: &RequestInit) -> worker::Result<Response> {

@@ -9,7 +9,6 @@ mod rate;
 mod requests;
 mod serve;
 mod shutdown;
-mod span;
 mod sweep;
 mod timeouts;
 mod tls;

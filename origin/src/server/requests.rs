@@ -10,10 +10,9 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt as _;
-use rollcall_api::PanicContext;
+use rollcall_api::{PanicContext, request_span};
 use tracing::Instrument as _;
 
-use super::span;
 use crate::backend::Origin;
 
 /// The route of a request that has none.
@@ -28,7 +27,7 @@ async fn watch(State(origin): State<Origin>, request: Request, next: Next) -> Re
     let begun = Instant::now();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let span = span::of(&request, route);
+    let span = request_span(&request, route);
     let response = answer(&origin, request, next).instrument(span).await;
     origin.users.metrics().answered(route, response.status().as_u16(), begun.elapsed());
     response

@@ -18,12 +18,14 @@ use rollcall_core::{
     shard::layout,
     store::{Statement, migrations::StoreKind},
 };
+use tracing::Instrument as _;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use crate::{
     config::{self, Configuration, ConfigurationError},
     directory,
     error::Chain,
+    log,
     sql::{Sql, SqlError, Tables},
     stub::CallError,
     wire::{self, DirectoryAnswer, DirectoryAsk, DirectoryCall},
@@ -72,8 +74,9 @@ impl DurableObject for DirectoryObject {
         if let Some(answer) = crate::probe::user(&self.shard.state, &request) {
             return answer;
         }
+        let span = log::object_span(request.headers());
         let answer = match wire::read(&request.text().await?) {
-            Ok(call) => self.shard.answer(call).await,
+            Ok(call) => self.shard.answer(call).instrument(span).await,
             Err(error) => DirectoryAnswer::Failed(error.to_string()),
         };
         match wire::write(&answer) {

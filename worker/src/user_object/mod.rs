@@ -22,6 +22,7 @@ use rollcall_core::{
     store::migrations::StoreKind,
     user::{Command, Reply},
 };
+use tracing::Instrument as _;
 use worker::{
     DurableObject, Env, Error, Request, Response, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
     durable_object,
@@ -34,6 +35,7 @@ use self::{
 use crate::{
     config::{self, Configuration},
     error::Chain,
+    log,
     sql::{Sql, Tables},
     stub::{CONSOLE_HEADER, UPGRADE_HEADER},
     wire::{self, CachedCutoff, ConsoleUpgrade, Upgrade, UserAnswer, UserAsk},
@@ -70,14 +72,15 @@ impl DurableObject for UserObject {
         if let Some(answer) = crate::probe::user(&object.state, &request) {
             return answer;
         }
+        let span = log::object_span(request.headers());
         if let Some(header) = request.headers().get(UPGRADE_HEADER)? {
-            return object.upgrade(&header).await;
+            return object.upgrade(&header).instrument(span).await;
         }
         if let Some(header) = request.headers().get(CONSOLE_HEADER)? {
-            return object.upgrade_console(&header).await;
+            return object.upgrade_console(&header).instrument(span).await;
         }
         let answer = match wire::read(&request.text().await?) {
-            Ok(ask) => object.answer(ask).await,
+            Ok(ask) => object.answer(ask).instrument(span).await,
             Err(error) => UserAnswer::Failed(error.to_string()),
         };
         respond(&answer)

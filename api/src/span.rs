@@ -4,16 +4,17 @@
 //! query, its other headers or its body: tokens travel in all of them.
 
 use http::{HeaderMap, HeaderName, Method, Request};
-use rollcall_api::message_center::REQUEST_ID;
 use tracing::Span;
+
+use crate::message_center::REQUEST_ID;
 
 /// OpenIM's name of a request.
 const OPERATION_ID: HeaderName = HeaderName::from_static("operationid");
 /// What is kept of a name.
 const NAME_BYTES: usize = 64;
 
-/// The span of a request.
-pub(super) fn of<T>(request: &Request<T>, route: &str) -> Span {
+/// The span of a request, with the names that its caller gave it in `operation_id` and `request_id`.
+pub fn request_span<T>(request: &Request<T>, route: &str) -> Span {
     let headers = request.headers();
     tracing::info_span!(
         "request",
@@ -74,7 +75,7 @@ mod tests {
         let writer = kept.clone();
         let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         tracing::subscriber::with_default(log, || {
-            of(&request, "/users/{id}").in_scope(|| tracing::info!("carried out"));
+            request_span(&request, "/users/{id}").in_scope(|| tracing::info!("carried out"));
         });
         let said = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         assert_eq!(said.lines().count(), 1, "{said}");
