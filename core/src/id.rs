@@ -115,9 +115,9 @@ impl fmt::Debug for ConnId {
 }
 
 impl FromStr for ConnId {
-    type Err = hex::NotHex;
+    type Err = hex::HexError;
 
-    fn from_str(text: &str) -> Result<Self, hex::NotHex> {
+    fn from_str(text: &str) -> Result<Self, hex::HexError> {
         hex::read(text).map(Self)
     }
 }
@@ -186,10 +186,10 @@ impl<'de> Deserialize<'de> for RecordId {
 pub mod hex {
     use std::fmt::{self, Write as _};
 
-    /// The text is not lower-case hexadecimal of the right length.
+    /// A text is not lower-case hexadecimal of the right length.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
     #[error("not lower-case hexadecimal of the right length")]
-    pub struct NotHex;
+    pub struct HexError;
 
     /// Writes two digits a byte.
     ///
@@ -206,16 +206,16 @@ pub mod hex {
     /// Reads exactly `N` bytes.
     ///
     /// # Errors
-    /// [`NotHex`] for another length, upper case or a stray character.
-    pub fn read<const N: usize>(text: &str) -> Result<[u8; N], NotHex> {
+    /// [`HexError`] for another length, upper case or a stray character.
+    pub fn read<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
         let mut bytes = [0; N];
         let mut digits = text.bytes().map(digit);
         for byte in &mut bytes {
-            let high = digits.next().flatten().ok_or(NotHex)?;
-            let low = digits.next().flatten().ok_or(NotHex)?;
+            let high = digits.next().flatten().ok_or(HexError)?;
+            let low = digits.next().flatten().ok_or(HexError)?;
             *byte = high << 4 | low;
         }
-        if digits.next().is_some() { Err(NotHex) } else { Ok(bytes) }
+        if digits.next().is_some() { Err(HexError) } else { Ok(bytes) }
     }
 
     fn digit(byte: u8) -> Option<u8> {

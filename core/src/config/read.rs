@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::{KEYS, Key, Profile, ReceiveTypes, Settings, StaticToken, tree::Table};
-use crate::{id::hex::NotHex, openim::DetailStyle, secret::Secret};
+use crate::{id::hex::HexError, openim::DetailStyle, secret::Secret};
 
 /// A key, or the place where one was expected, and what is wrong with it.
 pub(super) type Fault = (String, String);
@@ -125,7 +125,7 @@ fn static_tokens(settings: &mut Settings, value: &Value, faults: &mut Vec<Fault>
 fn static_token(item: &Value) -> Result<StaticToken, String> {
     let Value::Object(fields) = item else { return Err("expected a table".to_owned()) };
     let required = |name: &str| fields.get(name).ok_or_else(|| format!("missing field `{name}`"));
-    let hash = text(required("sha256")?)?.parse().map_err(|error: NotHex| format!("sha256: {error}"))?;
+    let hash = text(required("sha256")?)?.parse().map_err(|error: HexError| format!("sha256: {error}"))?;
     let user = number(required("user_id")?).map_err(|problem| format!("user_id: {problem}"))?;
     let tenant = number(required("tenant_id")?).map_err(|problem| format!("tenant_id: {problem}"))?;
     let mut token = StaticToken::new(hash, user, tenant);

@@ -39,9 +39,9 @@ impl fmt::Debug for TokenHash {
 }
 
 impl FromStr for TokenHash {
-    type Err = hex::NotHex;
+    type Err = hex::HexError;
 
-    fn from_str(text: &str) -> Result<Self, hex::NotHex> {
+    fn from_str(text: &str) -> Result<Self, hex::HexError> {
         hex::read(text).map(Self)
     }
 }
