@@ -1,7 +1,7 @@
 //! Dates as people write them, in the configured zone (`docs/rules/message-center.md#dates`).
 //!
 //! The calendar is jiff's. A zone has nothing but its offset at an instant: the Workers runtime has the IANA database
-//! already, and the origin takes the one that comes with jiff ([`iana`]).
+//! already, and the origin takes the one that comes with jiff (`iana`).
 
 #[cfg(any(test, feature = "iana"))]
 pub mod iana;
