@@ -72,7 +72,7 @@ impl IntoResponse for Done {
     }
 }
 
-/// The error of a route. [`render`] writes the answer, because its style depends on the configuration.
+/// The error of a route. `render` writes the answer, because its style depends on the configuration.
 #[derive(Clone, Debug)]
 pub struct RouteError {
     status: StatusCode,
