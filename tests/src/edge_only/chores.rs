@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{
     probe::{self, open_and_ended},
-    stand::Stand,
+    setup::Setup,
 };
 use crate::{check::same, profile::Profile};
 
@@ -18,17 +18,17 @@ const GHOST: &str = "1000000000000071";
 const THERE: &str = "1000000000000072";
 const OFTEN: &str = "1000000000000073";
 
-pub(super) async fn the_audit_ends_what_a_crash_left_open(stand: Stand) -> Result<String> {
+pub(super) async fn the_audit_ends_what_a_crash_left_open(setup: Setup) -> Result<String> {
     let settings = Profile::Policy1.settings();
-    let stand = stand.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS);
-    let runtime = stand.start(&settings).await?;
+    let setup = setup.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS);
+    let runtime = setup.start(&settings).await?;
     let world = runtime.world();
     let (_, mut left) = world.login(GHOST, 5).await?;
     world.eventually("records", || open_and_ended(&world, GHOST), &(1, 0)).await?;
     runtime.kill().await?;
     left.next().await;
 
-    let runtime = stand.start(&settings).await?;
+    let runtime = setup.start(&settings).await?;
     let world = runtime.world();
     let (_, mut socket) = world.login(THERE, 5).await?;
     world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
@@ -40,9 +40,9 @@ pub(super) async fn the_audit_ends_what_a_crash_left_open(stand: Stand) -> Resul
     Ok("a record without a connection ended without anybody asking for its user".to_owned())
 }
 
-pub(super) async fn records_that_ended_long_ago_are_deleted(stand: Stand) -> Result<String> {
-    let stand = stand.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS).with(RETENTION, 1);
-    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+pub(super) async fn records_that_ended_long_ago_are_deleted(setup: Setup) -> Result<String> {
+    let setup = setup.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS).with(RETENTION, 1);
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (token, socket) = world.login(OFTEN, 5).await?;
     world.eventually("records", || open_and_ended(&world, OFTEN), &(1, 0)).await?;

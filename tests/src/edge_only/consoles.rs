@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{probe, stand::Stand};
+use super::{probe, setup::Setup};
 use crate::{
     check::{holds, same},
     console::stage::Stage,
@@ -19,8 +19,8 @@ const IDLE: Duration = Duration::from_secs(12);
 const IDLE_TIMES: usize = 5;
 const PINGS: usize = 20;
 
-pub(super) async fn an_idle_console_wakes_nobody_and_hears_of_an_order(stand: Stand) -> Result<String> {
-    let runtime = stand.start(&Profile::Console.settings()).await?;
+pub(super) async fn an_idle_console_wakes_nobody_and_hears_of_an_order(setup: Setup) -> Result<String> {
+    let runtime = setup.start(&Profile::Console.settings()).await?;
     let world = runtime.world();
     let stage = Stage::bare(&world)?;
     let number = stage.scene().user(101);

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::{probe::open_and_ended, stand::Stand};
+use super::{probe::open_and_ended, setup::Setup};
 use crate::{
     check::{holds, same},
     profile::Profile,
@@ -22,9 +22,9 @@ use crate::{
 const NUMBER: &str = "1000000000000031";
 const KICKED: i64 = 1506;
 
-pub(super) async fn after_a_crash_everything_is_there_and_nobody_is_online(stand: Stand) -> Result<String> {
+pub(super) async fn after_a_crash_everything_is_there_and_nobody_is_online(setup: Setup) -> Result<String> {
     let settings = Profile::Policy1.settings();
-    let runtime = stand.start(&settings).await?;
+    let runtime = setup.start(&settings).await?;
     let world = runtime.world();
     let (online, mut left) = world.login(NUMBER, 5).await?;
     world.eventually("records", || open_and_ended(&world, NUMBER), &(1, 0)).await?;
@@ -42,7 +42,7 @@ pub(super) async fn after_a_crash_everything_is_there_and_nobody_is_online(stand
     left.next().await;
     plain_left.next().await;
 
-    let runtime = stand.start(&settings).await?;
+    let runtime = setup.start(&settings).await?;
     let world = runtime.world();
     let shown = world.statuses(&[NUMBER, &plain, &idle, &victim]).await?;
     let connections: usize = shown.iter().map(|status| status.connections.len()).sum();
@@ -150,9 +150,9 @@ async fn client(world: World, name: String, ledger: Arc<Ledger>) {
     }
 }
 
-pub(super) async fn no_moment_of_death_brings_a_kicked_token_back(stand: Stand) -> Result<String> {
+pub(super) async fn no_moment_of_death_brings_a_kicked_token_back(setup: Setup) -> Result<String> {
     let settings = Profile::Policy1.settings();
-    let mut runtime = stand.start(&settings).await?;
+    let mut runtime = setup.start(&settings).await?;
     let (mut issued, mut kicked, mut kicking, mut open) = (0, 0, 0, 0);
     // Each restart takes some seconds; the origin, where it does not, dies more often.
     let deaths = size(3, 12);
@@ -176,7 +176,7 @@ pub(super) async fn no_moment_of_death_brings_a_kicked_token_back(stand: Stand) 
             client.await?;
         }
 
-        runtime = stand.start(&settings).await?;
+        runtime = setup.start(&settings).await?;
         let world = runtime.world();
         let tokens = ledger.tokens();
         for (token, (user, known)) in &tokens {

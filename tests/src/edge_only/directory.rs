@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     probe::{self, open_and_ended},
-    stand::Stand,
+    setup::Setup,
 };
 use crate::{
     check::{same, text_at},
@@ -23,9 +23,9 @@ const IN_A_DETAIL: &str = "1000000000000082";
 const IN_A_LIST: &str = "1000000000000083";
 
 pub(super) async fn a_row_that_its_user_does_not_know_ends_when_somebody_looks(
-    stand: Stand,
+    setup: Setup,
 ) -> Result<String> {
-    let runtime = stand.with(SHARDS, 1).start(&Profile::Policy1.settings()).await?;
+    let runtime = setup.with(SHARDS, 1).start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (_, mut socket) = world.login(THERE, 5).await?;
     world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
@@ -55,10 +55,10 @@ pub(super) async fn a_row_that_its_user_does_not_know_ends_when_somebody_looks(
     Ok("2 ghosts ended, one by a detail and one by a list".to_owned())
 }
 
-pub(super) async fn an_order_to_a_tenant_goes_on_after_a_crash(stand: Stand) -> Result<String> {
+pub(super) async fn an_order_to_a_tenant_goes_on_after_a_crash(setup: Setup) -> Result<String> {
     const USERS: usize = 6;
     let settings = Profile::Policy1.settings();
-    let runtime = stand.start(&settings).await?;
+    let runtime = setup.start(&settings).await?;
     let world = runtime.world();
     let users: Vec<String> = (0..USERS).map(|n| format!("10000000000009{n:02}")).collect();
     let (mut tokens, mut sockets) = (Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ pub(super) async fn an_order_to_a_tenant_goes_on_after_a_crash(stand: Stand) -> 
     let unanswered = ordered.await?.is_err();
     drop(sockets);
 
-    let runtime = stand.start(&settings).await?;
+    let runtime = setup.start(&settings).await?;
     let world = runtime.world();
     // Nobody asks for the users: only their shards go on.
     for user in &users {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     probe::{self, Record, open_and_ended},
-    stand::Stand,
+    setup::Setup,
 };
 use crate::{
     check::{holds, same},
@@ -23,8 +23,8 @@ const SHORT_SECONDS: u32 = 2;
 /// Longer than any machine needs to come back.
 const LONG_SECONDS: u32 = 600;
 
-pub(super) async fn an_end_shows_after_the_grace_period_with_its_true_date(stand: Stand) -> Result<String> {
-    let runtime = stand.with(GRACE, SHORT_SECONDS).start(&Profile::Policy1.settings()).await?;
+pub(super) async fn an_end_shows_after_the_grace_period_with_its_true_date(setup: Setup) -> Result<String> {
+    let runtime = setup.with(GRACE, SHORT_SECONDS).start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (_, socket) = world.login(GONE, 5).await?;
     world.eventually("records", || open_and_ended(&world, GONE), &(1, 0)).await?;
@@ -42,9 +42,9 @@ pub(super) async fn an_end_shows_after_the_grace_period_with_its_true_date(stand
 }
 
 pub(super) async fn coming_back_within_the_grace_period_shows_end_and_opening_together(
-    stand: Stand,
+    setup: Setup,
 ) -> Result<String> {
-    let runtime = stand.with(GRACE, LONG_SECONDS).start(&Profile::Policy1.settings()).await?;
+    let runtime = setup.with(GRACE, LONG_SECONDS).start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (token, socket) = world.login(BACK, 5).await?;
     world.eventually("records", || open_and_ended(&world, BACK), &(1, 0)).await?;

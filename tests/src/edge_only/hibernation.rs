@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::{
     probe,
-    stand::{Runtime, Stand},
+    setup::{Runtime, Setup},
 };
 use crate::{
     check::{holds, same},
@@ -27,8 +27,8 @@ const PAST_EVICTION: Duration = Duration::from_secs(20);
 
 /// Plays the same scene twice, without a break and with an idle time in its middle: every answer, frame and
 /// close must be the same.
-pub(super) async fn hibernation_is_invisible(stand: Stand) -> Result<String> {
-    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+pub(super) async fn hibernation_is_invisible(setup: Setup) -> Result<String> {
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
 
     let scene = Scene::set(&runtime).await?;
     let before = scene.instances().await?;

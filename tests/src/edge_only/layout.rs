@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::{probe::open_and_ended, stand::Stand};
+use super::{probe::open_and_ended, setup::Setup};
 use crate::{
     check::{holds, same},
     profile::Profile,
@@ -15,10 +15,10 @@ const USER: &str = "1000000000000061";
 const EXPLAINED: &str = "presence.directory_shards is 8, but this directory was laid out with 4";
 
 pub(super) async fn another_number_of_shards_is_refused_by_the_name_of_its_key(
-    stand: Stand,
+    setup: Setup,
 ) -> Result<String> {
     let settings = Profile::Policy1.settings();
-    let laid_out = stand.with(SHARDS, 4);
+    let laid_out = setup.with(SHARDS, 4);
     let runtime = laid_out.start(&settings).await?;
     let world = runtime.world();
     let (token, _socket) = world.login(USER, 5).await?;

@@ -17,7 +17,7 @@ mod probe;
 mod races;
 mod refusal;
 mod secrets;
-mod stand;
+mod setup;
 mod zones;
 
 use std::{
@@ -32,7 +32,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use self::stand::Stand;
+use self::setup::Setup;
 use crate::{
     mask::Masks,
     runner::Counts,
@@ -57,7 +57,7 @@ struct Test {
     name: &'static str,
     /// After this time it counts as hanging.
     bound: Duration,
-    run: fn(Stand) -> Running,
+    run: fn(Setup) -> Running,
 }
 
 macro_rules! tests {
@@ -65,7 +65,7 @@ macro_rules! tests {
         vec![$(Test {
             name: stringify!($name),
             bound: Duration::from_secs($seconds),
-            run: |stand| Box::pin($module::$name(stand)),
+            run: |setup| Box::pin($module::$name(setup)),
         }),+]
     };
 }
@@ -133,9 +133,9 @@ pub async fn run(options: Options) -> Result<Counts> {
 /// Runs a test in a folder of its own. The error of one that failed ends with what the runtime said last.
 async fn one(test: &Test, command: &[String]) -> Result<String> {
     let home = TempDir::with_prefix("rollcall-edge-only-")?;
-    let stand = Stand::new(test.name, command.to_vec(), home.path().to_owned());
+    let setup = Setup::new(test.name, command.to_vec(), home.path().to_owned());
     // A task of its own, so that a panic is the failure of one test.
-    let mut task = tokio::spawn((test.run)(stand));
+    let mut task = tokio::spawn((test.run)(setup));
     let outcome = match timeout(test.bound, &mut task).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(broken)) => Err(anyhow!("{broken}")),

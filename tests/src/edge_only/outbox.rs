@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     probe::{self, Directory, Record, open_and_ended},
-    stand::Stand,
+    setup::Setup,
 };
 use crate::{
     check::{holds, same},
@@ -27,8 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// With one shard, that one is the whole directory.
 const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
 
-pub(super) async fn an_outbox_whose_directory_call_fails_is_delivered_later(stand: Stand) -> Result<String> {
-    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+pub(super) async fn an_outbox_whose_directory_call_fails_is_delivered_later(setup: Setup) -> Result<String> {
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let token = world.issue(FIRST, 5).await?;
     probe::let_directory(&world, FIRST, Directory::Off).await?;
@@ -56,9 +56,9 @@ pub(super) async fn an_outbox_whose_directory_call_fails_is_delivered_later(stan
 }
 
 pub(super) async fn a_force_off_that_the_directory_cannot_hear_of_stands_and_can_be_repeated(
-    stand: Stand,
+    setup: Setup,
 ) -> Result<String> {
-    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (token, mut socket) = world.login(SECOND, 5).await?;
     world.eventually("records", || open_and_ended(&world, SECOND), &(1, 0)).await?;
@@ -79,13 +79,13 @@ pub(super) async fn a_force_off_that_the_directory_cannot_hear_of_stands_and_can
     // Not eventually: the answer says that the directory knows.
     same(open_and_ended(&world, SECOND).await?, (0, 1), "records, open and ended, right after the answer")?;
     runtime.stop().await?;
-    Ok("2 orders answered 500 and stand, the third succeeded".to_owned())
+    Ok("2 orders answered 500 and setup, the third succeeded".to_owned())
 }
 
 pub(super) async fn a_force_off_does_not_wait_long_for_a_directory_that_hangs(
-    stand: Stand,
+    setup: Setup,
 ) -> Result<String> {
-    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (token, mut socket) = world.login(THIRD, 5).await?;
     world.eventually("records", || open_and_ended(&world, THIRD), &(1, 0)).await?;
@@ -115,8 +115,8 @@ pub(super) async fn a_force_off_does_not_wait_long_for_a_directory_that_hangs(
     Ok(format!("500 after {:.1} s although the kick stands, its repetition succeeded", took.as_secs_f32()))
 }
 
-pub(super) async fn a_record_whose_id_is_taken_gets_another(stand: Stand) -> Result<String> {
-    let runtime = stand.with(SHARDS, 1).start(&Profile::Policy1.settings()).await?;
+pub(super) async fn a_record_whose_id_is_taken_gets_another(setup: Setup) -> Result<String> {
+    let runtime = setup.with(SHARDS, 1).start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (_, _holder) = world.login(HOLDER, 5).await?;
     world.eventually("records", || open_and_ended(&world, HOLDER), &(1, 0)).await?;

@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 
-use super::{probe, stand::Stand};
+use super::{probe, setup::Setup};
 use crate::{check::same, profile::Profile};
 
 const KICKED: i64 = 1506;
 
 /// The module's memory is thrown away with everything that is in it; what stands in stores and sockets is untouched.
-pub(super) async fn a_panic_costs_its_own_request_and_nothing_else(stand: Stand) -> Result<String> {
-    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+pub(super) async fn a_panic_costs_its_own_request_and_nothing_else(setup: Setup) -> Result<String> {
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (token, mut own) = world.login("breaks", 5).await?;
     let (_, mut other) = world.login("stays", 2).await?;

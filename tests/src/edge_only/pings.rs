@@ -3,14 +3,14 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{probe, stand::Stand};
+use super::{probe, setup::Setup};
 use crate::{check::same, profile::Profile};
 
 /// As many as a client sends in half an hour.
 const PINGS: u64 = 60;
 
-pub(super) async fn constant_pings_wake_nobody(stand: Stand) -> Result<String> {
-    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+pub(super) async fn constant_pings_wake_nobody(setup: Setup) -> Result<String> {
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let user = world.user("a");
     let (_, mut socket) = world.login(&user, 5).await?;

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Context as _, Result, bail};
 use futures_util::future::try_join_all;
 
-use super::stand::Stand;
+use super::setup::Setup;
 use crate::{
     answer::Envelope,
     check::same,
@@ -40,8 +40,8 @@ struct Tally {
 }
 
 /// The object takes one upgrade at a time, whatever the order in which they arrive: one connection is left.
-pub(super) async fn upgrades_racing_under_policy_1_leave_one_connection(stand: Stand) -> Result<String> {
-    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+pub(super) async fn upgrades_racing_under_policy_1_leave_one_connection(setup: Setup) -> Result<String> {
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let mut tally = Tally::default();
     let mut races = 0;

@@ -5,20 +5,20 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
-use super::stand::Stand;
+use super::setup::Setup;
 use crate::{check::holds, profile::Profile, settings::Settings, subject::edge_command};
 
 /// What tells a reader what is missing and where to put it.
 const EXPLAINED: [&str; 3] = ["auth.secret", "npx wrangler secret put ROLLCALL__AUTH__SECRET", ".dev.vars"];
 
-pub(super) async fn it_refuses_to_serve_without_a_secret(stand: Stand) -> Result<String> {
+pub(super) async fn it_refuses_to_serve_without_a_secret(setup: Setup) -> Result<String> {
     let settings = Settings { secret: None, ..Settings::default() };
-    let command = edge_command(stand.command(), &settings, stand.home())?;
+    let command = edge_command(setup.command(), &settings, setup.home())?;
     refused(command, &EXPLAINED).await
 }
 
-pub(super) async fn it_refuses_to_serve_in_a_time_zone_that_is_none(stand: Stand) -> Result<String> {
-    let mut command = edge_command(stand.command(), &Profile::Policy1.settings(), stand.home())?;
+pub(super) async fn it_refuses_to_serve_in_a_time_zone_that_is_none(setup: Setup) -> Result<String> {
+    let mut command = edge_command(setup.command(), &Profile::Policy1.settings(), setup.home())?;
     command.env("ROLLCALL__MESSAGE_CENTER__TIME_ZONE", "Mars/Olympus");
     refused(command, &["message_center.time_zone: expected the IANA name"]).await
 }

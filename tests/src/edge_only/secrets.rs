@@ -12,7 +12,7 @@ use base64::{
 };
 use serde_json::json;
 
-use super::stand::{Runtime, Stand};
+use super::setup::{Runtime, Setup};
 use crate::{
     check::{holds, same},
     leak::Forbidden,
@@ -26,13 +26,13 @@ use crate::{
 const NUMBER: &str = "1000000000000021";
 const WRONG: &str = "a wrong secret that somebody tried";
 
-pub(super) async fn nothing_secret_is_left_on_disk_or_in_logs(stand: Stand) -> Result<String> {
+pub(super) async fn nothing_secret_is_left_on_disk_or_in_logs(setup: Setup) -> Result<String> {
     let settings = Settings {
         secret: Some("the secret of this one test, 32 bytes and more".to_owned()),
         previous_secrets: vec!["the secret that it had before that one".to_owned()],
         ..Settings::default()
     };
-    let runtime = stand.start(&settings).await?;
+    let runtime = setup.start(&settings).await?;
     // Somebody is online at the moment of death, with a token in the attachment.
     let (tokens, _online) = traffic(&runtime).await?;
     let mut forbidden = runtime.forbidden();
@@ -42,9 +42,9 @@ pub(super) async fn nothing_secret_is_left_on_disk_or_in_logs(stand: Stand) -> R
     same(forbidden.token_count() > tokens.len(), true, "the administrator's token is among the forbidden")?;
 
     // While it runs, and in what a crash leaves: write-ahead logs that no orderly end took away.
-    let alive = search(stand.home(), &forbidden)?;
+    let alive = search(setup.home(), &forbidden)?;
     runtime.kill().await?;
-    let dead = search(stand.home(), &forbidden)?;
+    let dead = search(setup.home(), &forbidden)?;
     holds(dead.logs > 0, || "no output was searched".to_owned())?;
     holds(dead.with_user > 0, || {
         "no file under the persist folder names a user: was it searched?".to_owned()

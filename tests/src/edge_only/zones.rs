@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{probe, stand::Stand};
+use super::{probe, setup::Setup};
 use crate::{check::same, profile::Profile};
 
 /// 1900, 1970, the seconds around a change of clocks in Europe, and a day in November.
@@ -62,8 +62,8 @@ const SHOWN: [(&str, [&str; 5]); 5] = [
     ),
 ];
 
-pub(super) async fn clocks_show_what_the_iana_database_says(stand: Stand) -> Result<String> {
-    let runtime = stand.start(&Profile::Policy1.settings()).await?;
+pub(super) async fn clocks_show_what_the_iana_database_says(setup: Setup) -> Result<String> {
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     for (zone, shown) in SHOWN {
         same(probe::clocks(&world, zone, &INSTANTS).await?, shown, zone)?;

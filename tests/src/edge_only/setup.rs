@@ -18,7 +18,7 @@ use crate::{
 
 /// A command to serve the edge with, and a folder for all that it writes.
 #[derive(Clone, Debug)]
-pub(super) struct Stand {
+pub(super) struct Setup {
     name: &'static str,
     command: Vec<String>,
     home: PathBuf,
@@ -32,7 +32,7 @@ pub(super) struct Runtime {
     shared: Arc<Shared>,
 }
 
-impl Stand {
+impl Setup {
     pub(super) fn new(name: &'static str, command: Vec<String>, home: PathBuf) -> Self {
         Self { name, command, home, variables: Vec::new() }
     }
