@@ -5,8 +5,8 @@ use std::fmt;
 use crate::{
     console::{
         date::Zone,
+        fixture,
         issuer::{ANYWHERE, RESOLVER_ANYWHERE},
-        scene,
     },
     settings::{Introspection, MessageCenter, Settings, Style},
 };
@@ -99,7 +99,7 @@ impl Profile {
                 // The records of the vectors ended long ago.
                 let message_center =
                     MessageCenter { time_zone, retention_days: 36_500, ..MessageCenter::default() };
-                Settings { message_center, tokens: scene::tokens(self), ..vectors }
+                Settings { message_center, tokens: fixture::tokens(self), ..vectors }
             }
             Self::Open => {
                 let message_center = MessageCenter {
@@ -109,7 +109,7 @@ impl Profile {
                     retention_days: 36_500,
                     ..MessageCenter::default()
                 };
-                Settings { message_center, tokens: scene::tokens(self), ..vectors }
+                Settings { message_center, tokens: fixture::tokens(self), ..vectors }
             }
             Self::Resolver => {
                 let message_center = MessageCenter {
@@ -117,7 +117,7 @@ impl Profile {
                     retention_days: 36_500,
                     ..MessageCenter::default()
                 };
-                Settings { message_center, tokens: scene::tokens(self), ..vectors }
+                Settings { message_center, tokens: fixture::tokens(self), ..vectors }
             }
             Self::Introspection => {
                 let introspection = Introspection {
@@ -130,7 +130,7 @@ impl Profile {
                 Settings {
                     message_center,
                     introspection: Some(introspection),
-                    tokens: scene::tokens(self),
+                    tokens: fixture::tokens(self),
                     ..vectors
                 }
             }

@@ -1,4 +1,4 @@
-//! The vectors of the message center, and how one is played in a scene.
+//! The vectors of the message center, and how one is played in a fixture.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     date::Zone,
+    fixture::{Fixture, Row},
     reply::Reply,
-    scene::{Row, Scene},
     stage::Stage,
 };
 use crate::{
@@ -30,14 +30,14 @@ const TENANTS: [i64; 2] = [1, 2];
 pub struct Golden {
     /// The zone of every date in it.
     pub time_zone: String,
-    fixture: Vec<Fixture>,
+    fixture: Vec<FixtureRow>,
     /// Requests with their answers, and one frame.
     pub pairs: Vec<Pair>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fixture {
+struct FixtureRow {
     id: String,
     tenant_id: String,
     user_id: String,
@@ -90,7 +90,7 @@ impl Golden {
     /// The fixture.
     pub fn rows(&self) -> Result<Vec<Row>> {
         let zone = Zone::named(&self.time_zone).context("the zone of the vectors")?;
-        let row = |given: &Fixture| -> Result<Row> {
+        let row = |given: &FixtureRow| -> Result<Row> {
             Ok(Row {
                 id: given.id.parse()?,
                 tenant: given.tenant_id.parse()?,
@@ -119,13 +119,13 @@ pub async fn play(stage: &Stage, id: &str) -> Result<Reply> {
     let pair = golden.pair(id)?;
     let asked = pair.request.as_ref().with_context(|| format!("{id} has no request"))?;
     let wanted = pair.response.as_ref().with_context(|| format!("{id} has no answer"))?;
-    let raw = numbers(&asked.target, stage.scene(), Numbers::Users);
+    let raw = numbers(&asked.target, stage.fixture(), Numbers::Users);
     let encoded = raw.replace('[', "%5B").replace(']', "%5D");
     let reply = send(stage, asked, &raw).await?;
-    fits(stage.scene(), wanted, &reply).with_context(|| id.to_owned())?;
+    fits(stage.fixture(), wanted, &reply).with_context(|| id.to_owned())?;
     if encoded != raw {
         let reply = send(stage, asked, &encoded).await?;
-        fits(stage.scene(), wanted, &reply).with_context(|| format!("{id} with encoded brackets"))?;
+        fits(stage.fixture(), wanted, &reply).with_context(|| format!("{id} with encoded brackets"))?;
     }
     Ok(reply)
 }
@@ -141,12 +141,12 @@ async fn send(stage: &Stage, asked: &Asked, target: &str) -> Result<Reply> {
     }
     if let Some(body) = &asked.body {
         let kind = if body.contains("TENANT") { Numbers::Tenants } else { Numbers::Users };
-        request = request.body(numbers(body, stage.scene(), kind));
+        request = request.body(numbers(body, stage.fixture(), kind));
     }
     stage.ask(&request).await
 }
 
-fn fits(scene: Scene, wanted: &Answered, reply: &Reply) -> Result<()> {
+fn fits(fixture: Fixture, wanted: &Answered, reply: &Reply) -> Result<()> {
     for (name, value) in &wanted.headers {
         let name = name.to_ascii_lowercase();
         same(reply.response.header(&name).as_deref(), Some(value.as_str()), &name)?;
@@ -158,36 +158,36 @@ fn fits(scene: Scene, wanted: &Answered, reply: &Reply) -> Result<()> {
             status => reply.refused(status, &key),
         };
     }
-    let (got, wanted) = (reply.data()?, in_scene(at(&wanted.body, "/data")?, scene));
+    let (got, wanted) = (reply.data()?, in_fixture(at(&wanted.body, "/data")?, fixture));
     if got != wanted {
         bail!("expected {}, got {}", shorten(&wanted.to_string()), shorten(&got.to_string()));
     }
     Ok(())
 }
 
-/// A value of the vectors with the numbers of a scene.
-pub fn in_scene(value: &Value, scene: Scene) -> Value {
+/// A value of the vectors with the numbers of a fixture.
+pub fn in_fixture(value: &Value, fixture: Fixture) -> Value {
     match value {
         Value::Object(fields) => {
             let field = |(name, value): (&String, &Value)| {
                 let number = value.as_str().and_then(|text| text.parse::<i64>().ok());
                 let value = match (name.as_str(), number) {
-                    ("id", Some(id)) => scene.record(id).to_string().into(),
-                    ("userId" | "sendBy", Some(user)) => scene.user(user).to_string().into(),
-                    ("receiveObjectIds", _) => users_in(value, scene),
-                    _ => in_scene(value, scene),
+                    ("id", Some(id)) => fixture.record(id).to_string().into(),
+                    ("userId" | "sendBy", Some(user)) => fixture.user(user).to_string().into(),
+                    ("receiveObjectIds", _) => users_in(value, fixture),
+                    _ => in_fixture(value, fixture),
                 };
                 (name.clone(), value)
             };
             Value::Object(fields.iter().map(field).collect())
         }
-        Value::Array(items) => items.iter().map(|item| in_scene(item, scene)).collect(),
+        Value::Array(items) => items.iter().map(|item| in_fixture(item, fixture)).collect(),
         other => other.clone(),
     }
 }
 
-fn users_in(value: &Value, scene: Scene) -> Value {
-    let user = |id: &Value| id.as_str().and_then(|id| id.parse().ok()).map(|id| scene.user(id).to_string());
+fn users_in(value: &Value, fixture: Fixture) -> Value {
+    let user = |id: &Value| id.as_str().and_then(|id| id.parse().ok()).map(|id| fixture.user(id).to_string());
     value.as_array().into_iter().flatten().map(user).collect()
 }
 
@@ -199,7 +199,7 @@ enum Numbers {
 
 /// A text with those numbers replaced that stand for a user, or for a tenant. A number is a whole run of digits: those
 /// of dates and addresses are none of the users'.
-fn numbers(text: &str, scene: Scene, kind: Numbers) -> String {
+fn numbers(text: &str, fixture: Fixture, kind: Numbers) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
@@ -209,10 +209,10 @@ fn numbers(text: &str, scene: Scene, kind: Numbers) -> String {
         out.push_str(before);
         match (kind, run.parse::<i64>()) {
             (Numbers::Users, Ok(user)) if USERS.contains(&user) => {
-                out.push_str(&scene.user(user).to_string());
+                out.push_str(&fixture.user(user).to_string());
             }
             (Numbers::Tenants, Ok(tenant)) if TENANTS.contains(&tenant) => {
-                out.push_str(&scene.tenant(tenant).to_string());
+                out.push_str(&fixture.tenant(tenant).to_string());
             }
             _ => out.push_str(run),
         }
@@ -229,18 +229,18 @@ mod tests {
     use super::*;
     use crate::cases::message_center;
 
-    fn scene() -> Scene {
+    fn fixture() -> Fixture {
         let staged = message_center::staged();
-        Scene::of(staged.get(6).unwrap().name)
+        Fixture::of(staged.get(6).unwrap().name)
     }
 
     #[test]
     fn every_request_of_the_vectors_is_translated_and_nothing_else_in_it() {
         let text = "/online/101?a=2025-07-16%2010:00:00&v=%5B101,104%5D&x=10.0.1.5&pageNo=2";
         let moved = "/online/7101?a=2025-07-16%2010:00:00&v=%5B7101,7104%5D&x=10.0.1.5&pageNo=2";
-        assert_eq!(numbers(text, scene(), Numbers::Users), moved);
+        assert_eq!(numbers(text, fixture(), Numbers::Users), moved);
         let body = r#"{"receiveObjectType": "TENANT", "receiveObjectIds": [1]}"#;
-        assert!(numbers(body, scene(), Numbers::Tenants).ends_with("[7001]}"));
+        assert!(numbers(body, fixture(), Numbers::Tenants).ends_with("[7001]}"));
     }
 
     #[test]
@@ -249,8 +249,8 @@ mod tests {
             "receiveObjectIds": ["101"], "sendBy": "100"});
         let moved = json!({"total": "1", "list": [{"id": "79001", "userId": "7101", "avatar": "/a/101.png"}],
             "receiveObjectIds": ["7101"], "sendBy": "7100"});
-        assert_eq!(in_scene(&value, scene()), moved);
-        assert_eq!(in_scene(&value, Scene::SHARED), value);
+        assert_eq!(in_fixture(&value, fixture()), moved);
+        assert_eq!(in_fixture(&value, Fixture::SHARED), value);
     }
 
     #[test]
@@ -258,9 +258,9 @@ mod tests {
         let golden = load().unwrap();
         for pair in &golden.pairs {
             let Some(asked) = &pair.request else { continue };
-            assert_eq!(numbers(&asked.target, Scene::SHARED, Numbers::Users), asked.target, "{}", pair.id);
+            assert_eq!(numbers(&asked.target, Fixture::SHARED, Numbers::Users), asked.target, "{}", pair.id);
         }
-        assert_eq!(Scene::SHARED.fixture().unwrap(), golden.rows().unwrap());
+        assert_eq!(Fixture::SHARED.rows().unwrap(), golden.rows().unwrap());
     }
 
     #[test]

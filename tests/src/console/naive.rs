@@ -1,6 +1,6 @@
 //! What a filter means, said as plainly as possible: the answers of a server are held against this.
 
-use super::scene::Row;
+use super::fixture::Row;
 
 /// A name that `filters[i].key` may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,7 +206,7 @@ fn piece(has: &Value, one: Option<&Value>, test: impl Fn(&str, &str) -> bool) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::scene::crowd;
+    use crate::console::fixture::crowd;
 
     fn text(text: &str) -> Vec<Value> {
         vec![Value::Text(text.to_owned())]

@@ -1,12 +1,12 @@
-//! A scene on a subject: records in place, tokens at hand, words for the routes.
+//! A fixture on a subject: records in place, tokens at hand, words for the routes.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::{
     date::Zone,
+    fixture::{Fixture, Row, crowd},
     reply::{Page, Record, Reply},
-    scene::{Row, Scene, crowd},
 };
 use crate::{
     check::{at, same, text_at},
@@ -30,50 +30,50 @@ pub const IMPORT: &str = "/admin/v1/records:import";
 /// What the sockets of the cases call themselves.
 pub const AGENT: &str = "conformance/1.0";
 
-/// A scene on a subject.
+/// A fixture on a subject.
 #[derive(Clone, Debug)]
 pub struct Stage {
     world: World,
-    scene: Scene,
+    fixture: Fixture,
     zone: Zone,
 }
 
 impl Stage {
-    /// The scene of a case, with the records of the vectors.
+    /// The fixture of a case, with the records of the vectors.
     pub async fn set(world: &World) -> Result<Self> {
         let stage = Self::bare(world)?;
         let quiet = stage.unrecorded();
-        if stage.scene.is_shared() {
+        if stage.fixture.is_shared() {
             world.once(quiet.furnish()).await?;
         } else {
             if world.kind() == Kind::Running {
                 quiet.pardon().await?;
             }
-            quiet.import(&stage.scene.fixture()?).await?;
+            quiet.import(&stage.fixture.rows()?).await?;
         }
         Ok(stage)
     }
 
-    /// The scene of a case, without any record.
+    /// The fixture of a case, without any record.
     pub fn bare(world: &World) -> Result<Self> {
         let zone = &world.settings().message_center.time_zone;
         let zone = Zone::named(zone).with_context(|| format!("the suite does not know the zone {zone}"))?;
-        Ok(Self { world: world.clone(), scene: Scene::of(world.case()), zone })
+        Ok(Self { world: world.clone(), fixture: Fixture::of(world.case()), zone })
     }
 
     /// What all cases share that only read.
     async fn furnish(&self) -> Result<()> {
-        self.import(&Scene::SHARED.fixture()?).await?;
+        self.import(&Fixture::SHARED.rows()?).await?;
         self.import(&crowd()).await
     }
 
     /// Lifts what an earlier run against the same server left.
     async fn pardon(&self) -> Result<()> {
         for tenant in [1, 2] {
-            self.unlock("tenants", self.scene.tenant(tenant)).await?;
+            self.unlock("tenants", self.fixture.tenant(tenant)).await?;
         }
         for user in [100, 101, 102, 103, 104, 200, 201] {
-            self.unlock("users", self.scene.user(user)).await?;
+            self.unlock("users", self.fixture.user(user)).await?;
         }
         Ok(())
     }
@@ -90,8 +90,8 @@ impl Stage {
     }
 
     /// The numbers of this case.
-    pub fn scene(&self) -> Scene {
-        self.scene
+    pub fn fixture(&self) -> Fixture {
+        self.fixture
     }
 
     /// The zone of the server's dates.
@@ -101,7 +101,7 @@ impl Stage {
 
     /// The text of a static token, which no log may show.
     pub fn bearer(&self, role: &str) -> String {
-        let text = self.scene.token(role);
+        let text = self.fixture.token(role);
         self.world.forbid(&text);
         text
     }

@@ -23,7 +23,7 @@ pub(super) async fn an_idle_console_wakes_nobody_and_hears_of_an_order(setup: Se
     let runtime = setup.start(&Profile::Console.settings()).await?;
     let world = runtime.world();
     let stage = Stage::bare(&world)?;
-    let number = stage.scene().user(101);
+    let number = stage.fixture().user(101);
     let user = number.to_string();
     let mut socket = world.upgraded(&stage.handshake("user-101", "d")).await?;
     let open = || async {

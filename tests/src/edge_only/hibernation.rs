@@ -25,20 +25,20 @@ use crate::{
 /// all of its users together.
 const PAST_EVICTION: Duration = Duration::from_secs(20);
 
-/// Plays the same scene twice, without a break and with an idle time in its middle: every answer, frame and
+/// Plays the same scenario twice, without a break and with an idle time in its middle: every answer, frame and
 /// close must be the same.
 pub(super) async fn hibernation_is_invisible(setup: Setup) -> Result<String> {
     let runtime = setup.start(&Profile::Policy1.settings()).await?;
 
-    let scene = Scene::set(&runtime).await?;
-    let before = scene.instances().await?;
-    let (awake, after) = scene.play().await?;
+    let scenario = Scenario::set(&runtime).await?;
+    let before = scenario.instances().await?;
+    let (awake, after) = scenario.play().await?;
     same(&after, &before, "the instances without an idle time")?;
 
-    let scene = Scene::set(&runtime).await?;
-    let before = scene.instances().await?;
+    let scenario = Scenario::set(&runtime).await?;
+    let before = scenario.instances().await?;
     sleep(PAST_EVICTION).await;
-    let (slept, after) = scene.play().await?;
+    let (slept, after) = scenario.play().await?;
     for (role, instance) in &before {
         holds(after.get(role) != Some(instance), || format!("the object of {role} was never evicted"))?;
     }
@@ -51,7 +51,7 @@ pub(super) async fn hibernation_is_invisible(setup: Setup) -> Result<String> {
 }
 
 /// The users of one playing and what they hold.
-struct Scene {
+struct Scenario {
     world: World,
     recorder: Recorder,
     clients: BTreeMap<&'static str, Client>,
@@ -75,7 +75,7 @@ const CLOSER: &str = "closer";
 const RETURNING: &str = "returning";
 const REPLACED: &str = "replaced";
 
-impl Scene {
+impl Scenario {
     /// Everybody connects, and some say something.
     async fn set(runtime: &Runtime) -> Result<Self> {
         let recorder = Recorder::new();
@@ -83,20 +83,20 @@ impl Scene {
         let mut clients = BTreeMap::new();
         for role in [TALKER, KICKED, WATCHED, BACKGROUND, LEAVER, CLOSER, RETURNING, REPLACED] {
             let user = if role == KICKED { NUMBER.to_owned() } else { world.user(role) };
-            // Who played the scene before has left it.
+            // Who played the scenario before has left it.
             world.until_platforms(&user, &[]).await?;
             let (token, socket) = world.login(&user, 5).await?;
             clients.insert(role, Client { user, token, socket });
         }
         let unseen = UserStatus { user: String::new(), status: 0, connections: Vec::new() };
-        let mut scene = Self { world, recorder, clients, watched: (unseen, Vec::new()) };
-        let talker = scene.client(TALKER)?;
+        let mut scenario = Self { world, recorder, clients, watched: (unseen, Vec::new()) };
+        let talker = scenario.client(TALKER)?;
         echo(&mut talker.socket, "before").await?;
-        let background = scene.client(BACKGROUND)?;
+        let background = scenario.client(BACKGROUND)?;
         let payload = proto::background_status(&background.user, true);
         background.socket.ask(2004, &background.user.clone(), Some(&payload)).await?;
-        scene.watched = scene.watch().await?;
-        Ok(scene)
+        scenario.watched = scenario.watch().await?;
+        Ok(scenario)
     }
 
     /// Which construction each user's object is.
@@ -209,7 +209,7 @@ impl Scene {
 
     /// What was said.
     fn transcript(&self) -> BTreeMap<String, CaseTranscript> {
-        let case = "the_same_scene".to_owned();
+        let case = "the_same_scenario".to_owned();
         let entries = self.recorder.masked();
         BTreeMap::from([(case.clone(), CaseTranscript { case, passed: true, entries })])
     }

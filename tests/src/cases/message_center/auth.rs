@@ -7,7 +7,7 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
-        scene::{Row, Scene, sha256},
+        fixture::{Fixture, Row, sha256},
         stage::{IMPORT, LIST, OFF, SEARCH, SOCKET, Stage},
     },
     http::Request,
@@ -144,7 +144,7 @@ async fn the_socket_refuses_before_the_upgrade(world: World) -> Result<()> {
 
 /// A record of tenant 0, which nobody else of the suite looks at.
 fn of_tenant_0() -> Result<Row> {
-    let rows = Scene::SHARED.fixture()?;
+    let rows = Fixture::SHARED.rows()?;
     let row = rows.into_iter().find(|row| row.id == 9004);
     let row = row.ok_or_else(|| anyhow::anyhow!("no record 9004"))?;
     Ok(Row { id: 950_001, tenant: 0, user: 950_001, ..row })
@@ -183,7 +183,7 @@ async fn an_openim_user_is_nobody_here(world: World) -> Result<()> {
 }
 
 fn administrative() -> Vec<Request> {
-    let row = Scene::SHARED.fixture().unwrap_or_default().into_iter().find(|row| row.user == 103);
+    let row = Fixture::SHARED.rows().unwrap_or_default().into_iter().find(|row| row.user == 103);
     let line = row.map(|row| Row { name: "Somebody Else".to_owned(), ..row }.line().to_string());
     vec![
         Request::new("POST", IMPORT)

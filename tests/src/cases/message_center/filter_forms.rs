@@ -6,7 +6,7 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
-        scene::{Row, crowd},
+        fixture::{Row, crowd},
         spelling::{item, plain},
         stage::{LIST, SEARCH, Stage},
     },

@@ -6,8 +6,8 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        fixture::{CROWD_BEGAN, Row, crowd},
         naive::{Key, Op, Value, passes, refusal},
-        scene::{CROWD_BEGAN, Row, crowd},
         spelling,
         stage::{LIST, SEARCH, Stage},
     },

@@ -32,7 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 async fn every_socket_of_the_user_is_closed_and_no_other(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let (user, other) = (stage.scene().user(101), stage.scene().user(102));
+    let (user, other) = (stage.fixture().user(101), stage.fixture().user(102));
     let mut one = stage.connect("user-101", user, "one").await?;
     let mut two = stage.connect("user-101", user, "two").await?;
     let mut bystander = stage.connect("user-102", other, "bystander").await?;
@@ -45,7 +45,7 @@ async fn every_socket_of_the_user_is_closed_and_no_other(world: World) -> Result
 
 async fn right_after_the_answer_nobody_sees_the_user_online(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut sockets = Vec::new();
     for device in ["one", "two", "three"] {
         sockets.push(stage.connect("user-101", user, device).await?);
@@ -62,7 +62,7 @@ async fn right_after_the_answer_nobody_sees_the_user_online(world: World) -> Res
 
 async fn the_token_is_refused_until_the_user_is_unlocked(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut socket = stage.connect("user-101", user, "d").await?;
     stage.take_off("admin-t1", "USER", &[user]).await?;
     for _ in 0..3 {
@@ -83,7 +83,7 @@ async fn the_token_is_refused_until_the_user_is_unlocked(world: World) -> Result
 /// There is another way back for those: a new one.
 async fn an_openim_token_stays_dead_when_the_user_is_unlocked(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let (token, mut socket) = world.login(&user.to_string(), 5).await?;
     stage.take_off("admin-t1", "USER", &[user]).await?;
     socket.kicked().await?;
@@ -94,9 +94,9 @@ async fn an_openim_token_stays_dead_when_the_user_is_unlocked(world: World) -> R
 
 async fn an_openim_socket_of_the_same_user_is_kicked_too(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let (token, mut openim) = world.login(&user.to_string(), 5).await?;
-    let (idle, other) = (world.issue(&user.to_string(), 2).await?, stage.scene().user(102).to_string());
+    let (idle, other) = (world.issue(&user.to_string(), 2).await?, stage.fixture().user(102).to_string());
     let (other_token, mut bystander) = world.login(&other, 5).await?;
     let mut ours = stage.connect("user-101", user, "d").await?;
     stage.take_off("admin-t1", "USER", &[user]).await?;
@@ -112,7 +112,7 @@ async fn an_openim_socket_of_the_same_user_is_kicked_too(world: World) -> Result
 
 async fn an_openim_token_issued_afterwards_works(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let (_, mut openim) = world.login(&user.to_string(), 5).await?;
     stage.take_off("admin-t1", "USER", &[user]).await?;
     openim.kicked().await?;
@@ -126,17 +126,17 @@ async fn an_openim_token_issued_afterwards_works(world: World) -> Result<()> {
 
 async fn records_of_imported_users_end(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let scene = stage.scene();
-    stage.take_off("admin-t1", "USER", &[scene.user(103)]).await?;
-    stage.all_gone("admin-t1", &[scene.user(103)]).await?;
+    let fixture = stage.fixture();
+    stage.take_off("admin-t1", "USER", &[fixture.user(103)]).await?;
+    stage.all_gone("admin-t1", &[fixture.user(103)]).await?;
     let online = stage.list("admin-t1", "online=true").await?.ids();
-    let wanted = [9002, 9001].map(|id| scene.record(id).to_string()).to_vec();
+    let wanted = [9002, 9001].map(|id| fixture.record(id).to_string()).to_vec();
     same(online, wanted, "who is still online")
 }
 
 async fn a_user_who_is_offline_loses_the_token_all_the_same(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     stage.detail("user-101", user).await?.refused(404, "resource_not_found")?;
     stage.take_off("admin-t1", "USER", &[user]).await?;
     stage.detail("user-101", user).await?.unauthorized("invalid_token")?;
@@ -145,7 +145,7 @@ async fn a_user_who_is_offline_loses_the_token_all_the_same(world: World) -> Res
 
 async fn the_order_may_be_repeated(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut socket = stage.connect("user-101", user, "d").await?;
     stage.take_off("admin-t1", "USER", &[user]).await?;
     stage.forced_off(&mut socket, "USER", &[user]).await?;
@@ -158,7 +158,7 @@ async fn the_order_may_be_repeated(world: World) -> Result<()> {
 
 async fn a_user_may_take_himself_off(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut socket = stage.connect("user-101", user, "d").await?;
     stage.take_off("user-101", "USER", &[user]).await?;
     stage.forced_off(&mut socket, "USER", &[user]).await?;
@@ -168,10 +168,10 @@ async fn a_user_may_take_himself_off(world: World) -> Result<()> {
 
 async fn ids_of_another_tenant_are_ignored(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let (own, foreign) = (stage.scene().user(101), stage.scene().user(201));
+    let (own, foreign) = (stage.fixture().user(101), stage.fixture().user(201));
     let mut socket = stage.connect("user-101", own, "d").await?;
     stage.take_off("admin-t2", "USER", &[own]).await?;
-    stage.take_off("admin-t2", "USER", &[stage.scene().user(103)]).await?;
+    stage.take_off("admin-t2", "USER", &[stage.fixture().user(103)]).await?;
     socket.control_ping(b"still").await?;
     let mut devices = stage.online_devices(own).await?;
     devices.sort();
@@ -181,12 +181,12 @@ async fn ids_of_another_tenant_are_ignored(world: World) -> Result<()> {
     stage.take_off("admin-t2", "USER", &[own, foreign, 998]).await?;
     socket.control_ping(b"still").await?;
     stage.all_gone("admin-t2", &[foreign]).await?;
-    same(stage.online_devices(stage.scene().user(103)).await?.len(), 1, "devices of user 103")
+    same(stage.online_devices(stage.fixture().user(103)).await?.len(), 1, "devices of user 103")
 }
 
 async fn several_users_are_taken_off_at_once(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let users = [101, 102, 103].map(|user| stage.scene().user(user));
+    let users = [101, 102, 103].map(|user| stage.fixture().user(user));
     let mut sockets = Vec::new();
     for (role, user) in ["user-101", "user-102", "user-103"].into_iter().zip(users) {
         sockets.push(stage.connect(role, user, role).await?);
@@ -205,7 +205,7 @@ async fn several_users_are_taken_off_at_once(world: World) -> Result<()> {
 /// An empty selector is not everybody.
 async fn without_ids_nobody_is_taken_off(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut socket = stage.connect("user-101", user, "d").await?;
     let token = stage.bearer("admin-t1");
     for kind in ["USER", "TENANT", "DEPT", "GROUP"] {
@@ -224,7 +224,7 @@ async fn without_ids_nobody_is_taken_off(world: World) -> Result<()> {
 /// Some of these handshakes are before the order, some in the middle of it; none is in afterwards.
 async fn a_reconnect_during_the_order_does_not_survive(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?.unrecorded();
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let knocking = {
         let stage = stage.clone();
         tokio::spawn(async move {

@@ -6,7 +6,7 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
-        scene::{DEPARTMENT, GROUP, OTHER_DEPARTMENT},
+        fixture::{DEPARTMENT, GROUP, OTHER_DEPARTMENT},
         stage::Stage,
     },
     world::World,
@@ -24,11 +24,11 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// The four users of the scene, each with a socket.
+/// The four users of the fixture, each with a socket.
 async fn everybody(stage: &Stage) -> Result<Vec<(i64, Socket)>> {
     let mut all = Vec::new();
     for user in [101, 102, 103, 104] {
-        let number = stage.scene().user(user);
+        let number = stage.fixture().user(user);
         all.push((user, stage.connect(&format!("user-{user}"), number, "d").await?));
     }
     Ok(all)
@@ -43,7 +43,7 @@ async fn judge(
     gone: &[i64],
 ) -> Result<()> {
     for (user, socket) in &mut all {
-        let (number, role) = (stage.scene().user(*user), format!("user-{user}"));
+        let (number, role) = (stage.fixture().user(*user), format!("user-{user}"));
         if gone.contains(user) {
             stage.all_gone("admin-t1", &[number]).await?;
             stage.forced_off(socket, kind, ids).await?;
@@ -60,7 +60,7 @@ async fn judge(
 async fn a_department_loses_its_members_and_no_others(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
     let all = everybody(&stage).await?;
-    let ids = [stage.scene().circle(DEPARTMENT)];
+    let ids = [stage.fixture().circle(DEPARTMENT)];
     stage.take_off("admin-t1", "DEPT", &ids).await?;
     judge(&stage, all, "DEPT", &ids, &[101, 103]).await
 }
@@ -68,7 +68,7 @@ async fn a_department_loses_its_members_and_no_others(world: World) -> Result<()
 async fn a_group_loses_its_members_and_no_others(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
     let all = everybody(&stage).await?;
-    let ids = [stage.scene().circle(GROUP)];
+    let ids = [stage.fixture().circle(GROUP)];
     stage.take_off("admin-t1", "GROUP", &ids).await?;
     judge(&stage, all, "GROUP", &ids, &[101, 104]).await
 }
@@ -76,7 +76,7 @@ async fn a_group_loses_its_members_and_no_others(world: World) -> Result<()> {
 async fn several_departments_are_taken_at_once(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
     let all = everybody(&stage).await?;
-    let ids = [DEPARTMENT, OTHER_DEPARTMENT].map(|circle| stage.scene().circle(circle));
+    let ids = [DEPARTMENT, OTHER_DEPARTMENT].map(|circle| stage.fixture().circle(circle));
     stage.take_off("admin-t1", "DEPT", &ids).await?;
     judge(&stage, all, "DEPT", &ids, &[101, 102, 103]).await
 }
@@ -84,8 +84,8 @@ async fn several_departments_are_taken_at_once(world: World) -> Result<()> {
 async fn circles_of_another_tenant_are_ignored(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
     let all = everybody(&stage).await?;
-    stage.take_off("admin-t2", "DEPT", &[stage.scene().circle(DEPARTMENT)]).await?;
-    stage.take_off("admin-t2", "GROUP", &[stage.scene().circle(GROUP)]).await?;
+    stage.take_off("admin-t2", "DEPT", &[stage.fixture().circle(DEPARTMENT)]).await?;
+    stage.take_off("admin-t2", "GROUP", &[stage.fixture().circle(GROUP)]).await?;
     judge(&stage, all, "DEPT", &[], &[]).await
 }
 
@@ -93,8 +93,8 @@ async fn an_unknown_circle_is_nobody(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
     let all = everybody(&stage).await?;
     // A department's number is no group's, and a user's is no department's.
-    stage.take_off("admin-t1", "GROUP", &[stage.scene().circle(DEPARTMENT)]).await?;
-    stage.take_off("admin-t1", "DEPT", &[stage.scene().circle(GROUP), stage.scene().user(101)]).await?;
+    stage.take_off("admin-t1", "GROUP", &[stage.fixture().circle(DEPARTMENT)]).await?;
+    stage.take_off("admin-t1", "DEPT", &[stage.fixture().circle(GROUP), stage.fixture().user(101)]).await?;
     judge(&stage, all, "DEPT", &[], &[]).await
 }
 
@@ -102,7 +102,7 @@ async fn an_unknown_circle_is_nobody(world: World) -> Result<()> {
 async fn a_plain_member_may_not_take_the_department_off(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
     let all = everybody(&stage).await?;
-    let ids = [stage.scene().circle(DEPARTMENT)];
+    let ids = [stage.fixture().circle(DEPARTMENT)];
     stage.off("user-101", "DEPT", &ids).await?.refused(403, "forbidden")?;
     judge(&stage, all, "DEPT", &ids, &[]).await
 }

@@ -7,7 +7,7 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
-        scene::Scene,
+        fixture::Fixture,
         stage::{LIST, OFF, Stage},
     },
     world::World,
@@ -41,12 +41,12 @@ struct Tenant {
 impl Tenant {
     async fn gather(world: &World) -> Result<Self> {
         let stage = Stage::set(world).await?;
-        let users = [101, 102].map(|user| stage.scene().user(user));
+        let users = [101, 102].map(|user| stage.fixture().user(user));
         let mut sockets = Vec::new();
         for (role, user) in ["user-101", "user-102"].into_iter().zip(users) {
             sockets.push(stage.connect(role, user, role).await?);
         }
-        let caller = stage.connect("admin-t1", stage.scene().user(100), "console").await?;
+        let caller = stage.connect("admin-t1", stage.fixture().user(100), "console").await?;
         Ok(Self { stage, users, sockets, caller })
     }
 
@@ -54,9 +54,9 @@ impl Tenant {
     async fn dispersed(&mut self, kind: &str, ids: &[i64]) -> Result<Stage> {
         let online = self.stage.list("admin-t1", "online=true").await?.records;
         let left: Vec<String> = online.into_iter().map(|record| record.user_id).collect();
-        same(left, vec![self.stage.scene().user(100).to_string()], "who is online")?;
+        same(left, vec![self.stage.fixture().user(100).to_string()], "who is online")?;
         self.stage.all_gone("admin-t1", &self.users).await?;
-        self.stage.all_gone("admin-t1", &[self.stage.scene().user(103)]).await?;
+        self.stage.all_gone("admin-t1", &[self.stage.fixture().user(103)]).await?;
         for (role, user) in ["user-101", "user-102"].into_iter().zip(self.users) {
             self.stage.shut_out(&self.stage.handshake(role, "d"), "invalid_token").await?;
             self.stage.detail(role, user).await?.unauthorized("invalid_token")?;
@@ -86,7 +86,7 @@ async fn foreigners(stage: &Stage) -> Result<usize> {
 
 async fn a_tenant_loses_everybody_but_the_caller(world: World) -> Result<()> {
     let mut tenant = Tenant::gather(&world).await?;
-    let ids = [tenant.stage.scene().tenant(1)];
+    let ids = [tenant.stage.fixture().tenant(1)];
     tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
     let stage = tenant.dispersed("TENANT", &ids).await?;
     same(foreigners(&stage).await?, 1, "records online in tenant 2")
@@ -95,7 +95,7 @@ async fn a_tenant_loses_everybody_but_the_caller(world: World) -> Result<()> {
 async fn an_order_to_all_means_the_own_tenant(world: World) -> Result<()> {
     let tenant = Tenant::gather(&world).await?;
     // Ids are ignored, those of another tenant as well.
-    let ids = [tenant.stage.scene().tenant(2)];
+    let ids = [tenant.stage.fixture().tenant(2)];
     tenant.stage.take_off("admin-t1", "ALL", &ids).await?;
     let Tenant { stage, users, mut sockets, mut caller } = tenant;
     stage.all_gone("admin-t1", &users).await?;
@@ -105,7 +105,7 @@ async fn an_order_to_all_means_the_own_tenant(world: World) -> Result<()> {
     }
     caller.control_ping(b"still").await?;
     same(foreigners(&stage).await?, 1, "records online in tenant 2")?;
-    stage.detail("user-201", stage.scene().user(201)).await?.record().map(drop)
+    stage.detail("user-201", stage.fixture().user(201)).await?.record().map(drop)
 }
 
 async fn an_order_to_all_needs_no_ids(world: World) -> Result<()> {
@@ -118,17 +118,20 @@ async fn an_order_to_all_needs_no_ids(world: World) -> Result<()> {
 
 async fn tenants_of_others_are_ignored(world: World) -> Result<()> {
     let mut tenant = Tenant::gather(&world).await?;
-    let scene = tenant.stage.scene();
-    tenant.stage.take_off("admin-t2", "TENANT", &[scene.tenant(1)]).await?;
+    let fixture = tenant.stage.fixture();
+    tenant.stage.take_off("admin-t2", "TENANT", &[fixture.tenant(1)]).await?;
     tenant.together().await?;
-    tenant.stage.take_off("admin-t2", "TENANT", &[scene.tenant(1), scene.tenant(2), scene.tenant(3)]).await?;
+    tenant
+        .stage
+        .take_off("admin-t2", "TENANT", &[fixture.tenant(1), fixture.tenant(2), fixture.tenant(3)])
+        .await?;
     tenant.together().await?;
     same(foreigners(&tenant.stage).await?, 0, "records online in tenant 2")
 }
 
 async fn the_tenant_is_let_in_again_when_it_is_unlocked(world: World) -> Result<()> {
     let mut tenant = Tenant::gather(&world).await?;
-    let (ids, [one, two]) = ([tenant.stage.scene().tenant(1)], tenant.users);
+    let (ids, [one, two]) = ([tenant.stage.fixture().tenant(1)], tenant.users);
     tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
     let stage = tenant.dispersed("TENANT", &ids).await?;
     same(stage.unlock("tenants", ids[0]).await?, true, "whether there was a mark")?;
@@ -143,7 +146,7 @@ async fn the_tenant_is_let_in_again_when_it_is_unlocked(world: World) -> Result<
 
 async fn one_user_is_let_in_again_when_he_is_unlocked(world: World) -> Result<()> {
     let mut tenant = Tenant::gather(&world).await?;
-    let (ids, [one, _]) = ([tenant.stage.scene().tenant(1)], tenant.users);
+    let (ids, [one, _]) = ([tenant.stage.fixture().tenant(1)], tenant.users);
     tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
     let stage = tenant.dispersed("TENANT", &ids).await?;
     stage.unlock("users", one).await?;
@@ -155,14 +158,14 @@ async fn one_user_is_let_in_again_when_he_is_unlocked(world: World) -> Result<()
 
 async fn openim_users_of_the_tenant_are_kicked(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let (inside, outside) = (stage.scene().user(103).to_string(), stage.scene().user(201).to_string());
+    let (inside, outside) = (stage.fixture().user(103).to_string(), stage.fixture().user(201).to_string());
     let (token, mut socket) = world.login(&inside, 5).await?;
     let (foreign, mut bystander) = world.login(&outside, 5).await?;
-    stage.until_online(stage.scene().user(103), &["unknown"]).await?;
-    stage.take_off("admin-t1", "TENANT", &[stage.scene().tenant(1)]).await?;
+    stage.until_online(stage.fixture().user(103), &["unknown"]).await?;
+    stage.take_off("admin-t1", "TENANT", &[stage.fixture().tenant(1)]).await?;
     same(world.platforms(&inside).await?, Vec::<i64>::new(), "platforms in the status")?;
     world.expect_verdict(&token, 1506, "a token of the tenant").await?;
-    stage.all_gone("admin-t1", &[stage.scene().user(103)]).await?;
+    stage.all_gone("admin-t1", &[stage.fixture().user(103)]).await?;
     socket.kicked().await?;
     bystander.alive().await?;
     world.expect_verdict(&foreign, 0, "a token of another tenant").await?;
@@ -189,7 +192,7 @@ async fn openim_administrators_are_spared(world: World) -> Result<()> {
 
 async fn a_tenant_order_may_be_repeated(world: World) -> Result<()> {
     let mut tenant = Tenant::gather(&world).await?;
-    let ids = [tenant.stage.scene().tenant(1)];
+    let ids = [tenant.stage.fixture().tenant(1)];
     tenant.stage.take_off("admin-t1", "TENANT", &ids).await?;
     let stage = tenant.dispersed("TENANT", &ids).await?;
     let first = stage.list("admin-t1", "online=false&pageSize=100").await?;
@@ -202,7 +205,7 @@ async fn who_had_left_before_keeps_that_end(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
     let before = stage.list("admin-t1", "online=false").await?;
     same(before.total, 2, "ended records")?;
-    stage.take_off("admin-t1", "TENANT", &[stage.scene().tenant(1)]).await?;
+    stage.take_off("admin-t1", "TENANT", &[stage.fixture().tenant(1)]).await?;
     for record in before.records {
         let after = stage.get("admin-t1", &format!("{LIST}?userId={}", record.user_id)).await?.page()?;
         same(after.records, vec![record], "the record")?;
@@ -212,8 +215,8 @@ async fn who_had_left_before_keeps_that_end(world: World) -> Result<()> {
 
 async fn the_operator_takes_off_in_the_tenant_that_it_names(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let (user, named) = (stage.scene().user(201), stage.scene().tenant(2));
-    let operator = Scene::SHARED.token("operator");
+    let (user, named) = (stage.fixture().user(201), stage.fixture().tenant(2));
+    let operator = Fixture::SHARED.token("operator");
     world.forbid(&operator);
     let mut socket = world.upgraded(&stage.handshake("user-201", "d")).await?;
     let online = || async { Ok(stage.unrecorded().list("admin-t2", "online=true").await?.total) };

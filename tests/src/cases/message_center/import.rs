@@ -10,7 +10,7 @@ use crate::{
     cases::{Case, cases},
     check::{at, same},
     console::{
-        scene::Row,
+        fixture::Row,
         stage::{IMPORT, Stage},
     },
     world::{World, unix_time},
@@ -34,10 +34,10 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn row(stage: &Stage, record: i64) -> Result<Row> {
-    let rows = stage.scene().fixture()?;
+    let rows = stage.fixture().rows()?;
     let template =
-        rows.into_iter().find(|row| row.id == stage.scene().record(9004)).context("no record 9004")?;
-    Ok(Row { id: stage.scene().record(record), ..template })
+        rows.into_iter().find(|row| row.id == stage.fixture().record(9004)).context("no record 9004")?;
+    Ok(Row { id: stage.fixture().record(record), ..template })
 }
 
 fn counts(answer: &Value) -> Result<(u64, u64, usize)> {
@@ -116,7 +116,7 @@ async fn bad_lines_are_named_and_good_ones_are_taken(world: World) -> Result<()>
         same(why.is_empty(), false, &format!("whether line {} has no error", index + 2))?;
     }
     same(at(&answer, "/rejectedTotal")?, &json!(bad.len()), "rejectedTotal")?;
-    let ids = [9002, 9001].map(|id| stage.scene().record(id).to_string()).to_vec();
+    let ids = [9002, 9001].map(|id| stage.fixture().record(id).to_string()).to_vec();
     same(stage.list("admin-t1", "").await?.ids(), ids, "the records")
 }
 
@@ -148,7 +148,7 @@ async fn many_bad_lines_are_counted_and_a_thousand_are_named(world: World) -> Re
 
 async fn an_import_never_changes_a_live_record(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut socket = stage.connect("user-101", user, "d").await?;
     let live = stage.records(user).await?;
     let id = live.first().context("no record")?.id.parse()?;
@@ -197,7 +197,7 @@ async fn a_record_whose_lease_ran_out_reads_as_ended_then(world: World) -> Resul
 
 async fn ids_may_be_numbers_or_texts_of_the_whole_range(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let greatest = i64::MAX - stage.scene().record(0);
+    let greatest = i64::MAX - stage.fixture().record(0);
     let mut line = Row { id: greatest, ..row(&stage, 9001)? }.line();
     same(counts(&stage.import_text(&line.to_string()).await?)?, (1, 0, 0), "imported, updated, rejected")?;
     line.as_object_mut().and_then(|fields| fields.insert("id".into(), json!(greatest)));
@@ -234,8 +234,8 @@ async fn a_system_administrator_may_import(world: World) -> Result<()> {
 async fn ten_thousand_lines_are_taken_in_one_request(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
     let template = row(&stage, 9001)?;
-    // Beyond every number of the scenes.
-    let first = 1_000_000_000_000 + stage.scene().record(0) * 100_000;
+    // Beyond every number of the fixtures.
+    let first = 1_000_000_000_000 + stage.fixture().record(0) * 100_000;
     let text: String = (0..10_000)
         .map(|number| {
             let row = Row { id: first + number, user: first + number % 700, ..template.clone() };

@@ -59,9 +59,9 @@ struct Token {
 impl Token {
     /// A token with these claims beside the usual ones; `user` is one that no static token has.
     fn of(stage: &Stage, user: i64, extra: &Value) -> Result<Self> {
-        let text = format!("opaque-{}-{}", stage.scene().token("x"), stage.world().next_number());
+        let text = format!("opaque-{}-{}", stage.fixture().token("x"), stage.world().next_number());
         stage.world().forbid(&text);
-        let (user, tenant) = (stage.scene().user(user), stage.scene().tenant(1));
+        let (user, tenant) = (stage.fixture().user(user), stage.fixture().tenant(1));
         let token = Self { stage: stage.clone(), text, user, tenant };
         token.knows(extra)?;
         Ok(token)
@@ -158,18 +158,18 @@ async fn claims_decide_what_a_token_may_do(world: World) -> Result<()> {
     }
     // The tenant is the token's.
     let mut token = Token::of(&stage, 503, &administrator())?;
-    token.tenant = stage.scene().tenant(2);
+    token.tenant = stage.fixture().tenant(2);
     token.knows(&administrator())?;
     same(
         token.get(LIST).await?.page()?.ids(),
-        vec![stage.scene().record(9006).to_string()],
+        vec![stage.fixture().record(9006).to_string()],
         "records of tenant 2",
     )?;
     // And the operator's client may name another.
     let operator =
         Token::of(&stage, 504, &json!({"client_id": "xcan_op", "principal": {"sys_admin": true}}))?;
     let request = stage.request("GET", LIST, &operator.text);
-    let request = request.header("XC-Opt-Tenant-Id", &stage.scene().tenant(2).to_string());
+    let request = request.header("XC-Opt-Tenant-Id", &stage.fixture().tenant(2).to_string());
     same(stage.ask(&request).await?.page()?.total, 1, "records of tenant 2")
 }
 
@@ -298,7 +298,7 @@ async fn a_token_issued_after_the_order_is_accepted(world: World) -> Result<()> 
 /// A tenant has one mark, and the later one exempts its caller: from itself, not from the earlier one.
 async fn a_token_that_an_order_took_stays_dead_when_a_later_one_spares_its_user(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let ids = [stage.scene().tenant(1)];
+    let ids = [stage.fixture().tenant(1)];
     let old = Token::of(&stage, 501, &json!({"iat": unix_time() - 60, "principal": {"sys_admin": true}}))?;
     old.get(LIST).await?.page()?;
     stage.take_off("admin-t1", "TENANT", &ids).await?;
@@ -388,7 +388,7 @@ async fn a_token_of_nobody_cannot_connect(world: World) -> Result<()> {
 
 async fn claims_tell_who_is_in_a_department(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let department = stage.scene().circle(77);
+    let department = stage.fixture().circle(77);
     let claims =
         json!({"principal": {"dept_ids": [department.to_string()]}, "dept_ids": [department.to_string()]});
     let (inside, outside) = (Token::of(&stage, 501, &claims)?, Token::of(&stage, 502, &json!({}))?);
@@ -419,7 +419,7 @@ async fn an_order_to_a_tenant_reaches_a_user_whom_nobody_has_seen(world: World) 
     let old =
         |user| Token::of(&stage, user, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}));
     let (asking, connecting) = (old(504)?, old(505)?);
-    stage.take_off("admin-t1", "TENANT", &[stage.scene().tenant(1)]).await?;
+    stage.take_off("admin-t1", "TENANT", &[stage.fixture().tenant(1)]).await?;
     asking.get(LIST).await?.unauthorized("invalid_token")?;
     stage.shut_out(&connecting.handshake(), "invalid_token").await
 }

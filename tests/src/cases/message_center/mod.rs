@@ -1,7 +1,7 @@
 //! The message-center online API.
 //!
-//! A case that leaves traces (a force-off marks users for good) is listed in [`staged`] and plays in a scene of its own;
-//! all others read the shared scene and must leave it as it is.
+//! A case that leaves traces (a force-off marks users for good) is listed in [`staged`] and has a fixture of its own;
+//! all others read the shared fixture and must leave it as it is.
 
 use super::Case;
 
@@ -54,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
     files.iter().flat_map(|file| file()).chain(staged()).collect()
 }
 
-/// The cases that have a scene of their own.
+/// The cases that have a fixture of their own.
 pub(crate) fn staged() -> Vec<Case> {
     let files: [fn() -> Vec<Case>; 11] = [
         vectors_off::cases,

@@ -8,7 +8,7 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
-        scene::{Row, crowd},
+        fixture::{Row, crowd},
         stage::{LIST, SEARCH, Stage},
     },
     world::World,

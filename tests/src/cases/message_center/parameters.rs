@@ -6,7 +6,7 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
-        scene::{CROWD_BEGAN, Row, crowd},
+        fixture::{CROWD_BEGAN, Row, crowd},
         spelling::date,
         stage::{LIST, SEARCH, Stage},
     },

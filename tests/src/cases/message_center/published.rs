@@ -8,8 +8,8 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        fixture::{CROWD_BEGAN, Row, crowd},
         naive::{Key, Op, passes, refusal},
-        scene::{CROWD_BEGAN, Row, crowd},
         spelling::{date, item},
         stage::{LIST, SEARCH, Stage},
     },

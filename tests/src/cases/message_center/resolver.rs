@@ -7,8 +7,8 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        fixture::{DEPARTMENT, GROUP, OTHER_DEPARTMENT},
         issuer::Mood,
-        scene::{DEPARTMENT, GROUP, OTHER_DEPARTMENT},
         stage::{LIST, Stage},
     },
     world::World,
@@ -34,7 +34,7 @@ fn number(value: &Value) -> Option<i64> {
 
 async fn the_resolver_is_asked_as_documented(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let ids = [GROUP, DEPARTMENT].map(|circle| stage.scene().circle(circle));
+    let ids = [GROUP, DEPARTMENT].map(|circle| stage.fixture().circle(circle));
     let mut wanted = ids.to_vec();
     wanted.sort_unstable();
     stage.take_off("admin-t1", "GROUP", &ids).await?;
@@ -47,7 +47,7 @@ async fn the_resolver_is_asked_as_documented(world: World) -> Result<()> {
     same(kind.split(';').next(), Some("application/json"), "Content-Type")?;
     let body: Value = serde_json::from_slice(&question.body)?;
     same(body.pointer("/type"), Some(&json!("GROUP")), "type")?;
-    same(body.pointer("/tenantId").and_then(number), Some(stage.scene().tenant(1)), "tenantId")?;
+    same(body.pointer("/tenantId").and_then(number), Some(stage.fixture().tenant(1)), "tenantId")?;
     let mut asked: Vec<i64> =
         body.pointer("/ids").and_then(Value::as_array).into_iter().flatten().filter_map(number).collect();
     asked.sort_unstable();
@@ -56,59 +56,65 @@ async fn the_resolver_is_asked_as_documented(world: World) -> Result<()> {
 
 async fn its_answer_decides_and_no_claim_does(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let scene = stage.scene();
-    let id = scene.circle(DEPARTMENT);
+    let fixture = stage.fixture();
+    let id = fixture.circle(DEPARTMENT);
     // The claims say 101 and 103. One of these is online by an import alone, one not at all.
-    let members = json!({"userIds": [scene.user(102), scene.user(101).to_string(), scene.user(104)]});
+    let members = json!({"userIds": [fixture.user(102), fixture.user(101).to_string(), fixture.user(104)]});
     world.issuer()?.gathers(&format!("DEPT {id}"), members);
-    let mut member = stage.connect("user-102", scene.user(102), "d").await?;
-    let mut other = stage.connect("user-103", scene.user(103), "d").await?;
+    let mut member = stage.connect("user-102", fixture.user(102), "d").await?;
+    let mut other = stage.connect("user-103", fixture.user(103), "d").await?;
     stage.take_off("admin-t1", "DEPT", &[id]).await?;
-    stage.all_gone("admin-t1", &[scene.user(101), scene.user(102)]).await?;
+    stage.all_gone("admin-t1", &[fixture.user(101), fixture.user(102)]).await?;
     stage.forced_off(&mut member, "DEPT", &[id]).await?;
     for role in ["user-101", "user-102", "user-104"] {
         stage.shut_out(&stage.handshake(role, "d"), "invalid_token").await?;
     }
     other.control_ping(b"still").await?;
-    same(stage.online_devices(scene.user(103)).await?.len(), 2, "devices of the user whom only a claim names")
+    same(
+        stage.online_devices(fixture.user(103)).await?.len(),
+        2,
+        "devices of the user whom only a claim names",
+    )
 }
 
 async fn members_of_another_tenant_are_ignored(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let scene = stage.scene();
-    let id = scene.circle(OTHER_DEPARTMENT);
+    let fixture = stage.fixture();
+    let id = fixture.circle(OTHER_DEPARTMENT);
     world
         .issuer()?
-        .gathers(&format!("DEPT {id}"), json!({"userIds": [scene.user(201), scene.user(103), 998]}));
+        .gathers(&format!("DEPT {id}"), json!({"userIds": [fixture.user(201), fixture.user(103), 998]}));
     stage.take_off("admin-t1", "DEPT", &[id]).await?;
-    stage.all_gone("admin-t1", &[scene.user(103)]).await?;
+    stage.all_gone("admin-t1", &[fixture.user(103)]).await?;
     same(stage.list("admin-t2", "online=true").await?.total, 1, "records online in tenant 2")?;
-    stage.detail("user-201", scene.user(201)).await?.record().map(drop)
+    stage.detail("user-201", fixture.user(201)).await?.record().map(drop)
 }
 
 async fn an_answer_without_members_is_nobody(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    stage.take_off("admin-t1", "DEPT", &[stage.scene().circle(DEPARTMENT)]).await?;
+    stage.take_off("admin-t1", "DEPT", &[stage.fixture().circle(DEPARTMENT)]).await?;
     same(stage.list("admin-t1", "online=true").await?.total, 3, "records online")
 }
 
 async fn the_caller_among_the_members_is_spared(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let scene = stage.scene();
-    let id = scene.circle(GROUP);
-    world.issuer()?.gathers(&format!("GROUP {id}"), json!({"userIds": [scene.user(100), scene.user(101)]}));
-    let mut caller = stage.connect("admin-t1", scene.user(100), "console").await?;
+    let fixture = stage.fixture();
+    let id = fixture.circle(GROUP);
+    world
+        .issuer()?
+        .gathers(&format!("GROUP {id}"), json!({"userIds": [fixture.user(100), fixture.user(101)]}));
+    let mut caller = stage.connect("admin-t1", fixture.user(100), "console").await?;
     stage.take_off("admin-t1", "GROUP", &[id]).await?;
-    stage.all_gone("admin-t1", &[scene.user(101)]).await?;
+    stage.all_gone("admin-t1", &[fixture.user(101)]).await?;
     caller.control_ping(b"still").await?;
-    same(stage.online_devices(scene.user(100)).await?, vec!["console".to_owned()], "devices of the caller")
+    same(stage.online_devices(fixture.user(100)).await?, vec!["console".to_owned()], "devices of the caller")
 }
 
 /// Half an answer must not be half an order.
 async fn a_resolver_that_fails_fails_the_order_and_hurts_nobody(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let scene = stage.scene();
-    let id = scene.circle(DEPARTMENT);
+    let fixture = stage.fixture();
+    let id = fixture.circle(DEPARTMENT);
     let circle = format!("DEPT {id}");
     for mood in [Mood::Down, Mood::Broken, Mood::Estranged, Mood::Babbling] {
         world.issuer()?.feels(&circle, mood);
@@ -117,19 +123,19 @@ async fn a_resolver_that_fails_fails_the_order_and_hurts_nobody(world: World) ->
     }
     world.issuer()?.feels(&circle, Mood::Well);
     for answer in
-        [json!({}), json!([]), json!({"userIds": "101"}), json!({"userIds": [scene.user(101), "x"]})]
+        [json!({}), json!([]), json!({"userIds": "101"}), json!({"userIds": [fixture.user(101), "x"]})]
     {
         world.issuer()?.gathers(&circle, answer.clone());
         let reply = stage.off("admin-t1", "DEPT", &[id]).await?;
         reply.refused(500, "unknown_error").with_context(|| answer.to_string())?;
     }
     same(stage.list("admin-t1", "online=true").await?.total, 3, "records online")?;
-    stage.get("user-101", &format!("{LIST}/{}", scene.user(101))).await?.record().map(drop)
+    stage.get("user-101", &format!("{LIST}/{}", fixture.user(101))).await?.record().map(drop)
 }
 
 async fn an_order_that_is_refused_does_not_ask(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let id = stage.scene().circle(DEPARTMENT);
+    let id = stage.fixture().circle(DEPARTMENT);
     stage.off("user-101", "DEPT", &[id]).await?.refused(403, "forbidden")?;
     stage.off("nobody-has", "DEPT", &[id]).await?.unauthorized("invalid_token")?;
     same(world.issuer()?.asked(&format!("DEPT {id}")).len(), 0, "questions")
@@ -137,11 +143,11 @@ async fn an_order_that_is_refused_does_not_ask(world: World) -> Result<()> {
 
 async fn other_orders_do_not_ask(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     stage.take_off("admin-t1", "USER", &[user]).await?;
-    stage.take_off("admin-t1", "TENANT", &[stage.scene().tenant(1)]).await?;
-    for question in [format!("USER {user}"), format!("TENANT {}", stage.scene().tenant(1))] {
+    stage.take_off("admin-t1", "TENANT", &[stage.fixture().tenant(1)]).await?;
+    for question in [format!("USER {user}"), format!("TENANT {}", stage.fixture().tenant(1))] {
         same(world.issuer()?.asked(&question).len(), 0, &question)?;
     }
-    stage.all_gone("admin-t1", &[user, stage.scene().user(103)]).await
+    stage.all_gone("admin-t1", &[user, stage.fixture().user(103)]).await
 }

@@ -6,8 +6,8 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        fixture::{Row, crowd},
         naive::{Key, Op, Value, passes},
-        scene::{Row, crowd},
         spelling::{item, plain},
         stage::{LIST, SEARCH, Stage},
     },

@@ -43,7 +43,7 @@ async fn only(stage: &Stage, user: i64) -> Result<Record> {
 
 async fn a_socket_with_the_token_in_the_query_has_a_record(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let _socket = stage.connect("user-101", user, "my device").await?;
     let record = only(&stage, user).await?;
     holds(record.id.parse::<i64>()? > 1 << 60, || format!("an id of our time: {}", record.id))?;
@@ -69,7 +69,7 @@ async fn a_socket_with_the_token_in_the_query_has_a_record(world: World) -> Resu
 
 async fn a_socket_with_the_token_in_the_header_has_a_record(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(102);
+    let user = stage.fixture().user(102);
     let bearer = format!("Bearer {}", stage.bearer("user-102"));
     let handshake =
         Handshake::bare().path(SOCKET).header("Authorization", &bearer).header("User-Agent", AGENT);
@@ -82,7 +82,7 @@ async fn a_socket_with_the_token_in_the_header_has_a_record(world: World) -> Res
 
 async fn the_device_is_taken_from_header_query_or_token(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(104);
+    let user = stage.fixture().user(104);
     let plain = Handshake::bare().path(SOCKET).set("access_token", &stage.bearer("user-104"));
     let query = plain.clone().set("deviceId", "asked");
     for (handshake, device) in [
@@ -101,7 +101,7 @@ async fn the_device_is_taken_from_header_query_or_token(world: World) -> Result<
 
 async fn a_long_user_agent_is_cut_between_characters(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(102);
+    let user = stage.fixture().user(102);
     let long = "a".repeat(600);
     let handshake = Handshake::bare()
         .path(SOCKET)
@@ -114,7 +114,7 @@ async fn a_long_user_agent_is_cut_between_characters(world: World) -> Result<()>
 
 async fn a_clean_close_ends_the_record_and_keeps_its_dates(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let socket = stage.connect("user-101", user, "d").await?;
     let before = only(&stage, user).await?;
     socket.close().await?;
@@ -128,7 +128,7 @@ async fn a_clean_close_ends_the_record_and_keeps_its_dates(world: World) -> Resu
 
 async fn a_reset_ends_the_record(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let socket = stage.connect("user-101", user, "d").await?;
     socket.reset()?;
     stage.until_online(user, &[] as &[&str]).await
@@ -137,7 +137,7 @@ async fn a_reset_ends_the_record(world: World) -> Result<()> {
 /// In the original one session's end marks the user offline.
 async fn the_end_of_one_socket_leaves_the_other(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let one = stage.connect("user-101", user, "one").await?;
     let mut two = stage.connect("user-101", user, "two").await?;
     one.close().await?;
@@ -155,7 +155,7 @@ async fn the_end_of_one_socket_leaves_the_other(world: World) -> Result<()> {
 
 async fn each_connection_has_a_record_of_its_own(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     for _ in 0..3 {
         let socket = stage.connect("user-101", user, "again").await?;
         socket.close().await?;
@@ -171,7 +171,7 @@ async fn each_connection_has_a_record_of_its_own(world: World) -> Result<()> {
 
 async fn the_detail_shows_the_socket_that_opened_last(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let user = stage.scene().user(103);
+    let user = stage.fixture().user(103);
     let socket = stage.connect("user-103", user, "now").await?;
     same(
         stage.detail("admin-t1", user).await?.record()?.device_id.as_str(),
@@ -181,12 +181,12 @@ async fn the_detail_shows_the_socket_that_opened_last(world: World) -> Result<()
     socket.close().await?;
     stage.until_online(user, &["dev-c1"]).await?;
     let shown = stage.detail("admin-t1", user).await?.record()?;
-    same(shown.id, stage.scene().record(9004).to_string(), "the record that is still online")
+    same(shown.id, stage.fixture().record(9004).to_string(), "the record that is still online")
 }
 
 async fn an_openim_socket_of_a_number_has_a_record_too(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let (_, socket) = world.login(&user.to_string(), 5).await?;
     stage.until_online(user, &["unknown"]).await?;
     let record = only(&stage, user).await?;
@@ -209,17 +209,17 @@ async fn an_openim_socket_of_a_name_has_none(world: World) -> Result<()> {
     let before = total().await?;
     // Leading zeros and a plus make other users, not numbers.
     let mut sockets = Vec::new();
-    for user in [world.user("a"), format!("00{}", stage.scene().user(103)), "+7".to_owned()] {
+    for user in [world.user("a"), format!("00{}", stage.fixture().user(103)), "+7".to_owned()] {
         sockets.push(world.login(&user, 5).await?);
     }
     same(total().await?, before, "records of tenant 0")?;
-    same(stage.records(stage.scene().user(103)).await?.len(), 0, "records of the number without its zeros")
+    same(stage.records(stage.fixture().user(103)).await?.len(), 0, "records of the number without its zeros")
 }
 
 async fn records_of_other_users_are_not_touched(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
     let before = stage.list("admin-t1", "").await?.records;
-    let user = stage.scene().user(102);
+    let user = stage.fixture().user(102);
     let socket = stage.connect("user-102", user, "d").await?;
     let during = stage.list("admin-t1", "").await?.records;
     same(during.get(1..).unwrap_or_default(), before.as_slice(), "the records beside the new one")?;
@@ -231,7 +231,7 @@ async fn records_of_other_users_are_not_touched(world: World) -> Result<()> {
 
 async fn a_ping_is_answered_and_other_texts_are_ignored(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut socket = stage.connect("user-101", user, "d").await?;
     socket.alive().await?;
     for text in ["", "{}", "hello", r#"{"type":"CHAT","content":"x"}"#, r#"{"type":"CLOSE"}"#, "[1"] {
@@ -244,7 +244,7 @@ async fn a_ping_is_answered_and_other_texts_are_ignored(world: World) -> Result<
 
 async fn a_binary_message_is_not_understood(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut socket = stage.connect("user-101", user, "d").await?;
     socket.send_binary(b"\x00\x01".to_vec()).await?;
     socket.closed(1002).await?;

@@ -119,7 +119,7 @@ async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> 
 
 async fn a_token_in_connect_alone_comes_too_late(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     for rest in ["", "/websocket", "/000/abcd1234/websocket"] {
         let handshake =
             Handshake::bare().path(&format!("{SOCKET}{rest}")).header("Sec-WebSocket-Protocol", "v12.stomp");
@@ -135,7 +135,7 @@ async fn a_token_in_connect_alone_comes_too_late(world: World) -> Result<()> {
     client.say("CONNECT", &headers, "").await?;
     same(client.frame().await?.command.as_str(), "CONNECTED", "the answer")?;
     stage.until_online(user, &["d"]).await?;
-    same(stage.online_devices(stage.scene().user(102)).await?.len(), 0, "devices of the other")
+    same(stage.online_devices(stage.fixture().user(102)).await?.len(), 0, "devices of the other")
 }
 
 async fn sockjs_carries_several_frames_in_one_message(world: World) -> Result<()> {
@@ -160,7 +160,7 @@ async fn sockjs_carries_several_frames_in_one_message(world: World) -> Result<()
 
 async fn what_is_no_sockjs_message_is_closed(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let handshake = stage.handshake("user-101", "d").path(&format!("{SOCKET}/000/abcd1234/websocket"));
     for text in ["hello", "[\"a\"", "{}", "[1]", "[null]", "7", "CONNECT\n\n\0"] {
         let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;

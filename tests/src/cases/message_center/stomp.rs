@@ -106,7 +106,7 @@ async fn each_version_is_spoken_and_the_best_subprotocol_chosen(world: World) ->
 
 async fn an_order_reaches_a_subscriber_in_every_way_before_the_close(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut clients = Vec::new();
     for (path, offered, framing) in WAYS {
         let socket = world.upgraded(&handshake(&stage, "user-101", "d", path, offered)).await?;
@@ -128,7 +128,7 @@ async fn an_order_reaches_a_subscriber_in_every_way_before_the_close(world: Worl
 
 async fn a_message_goes_to_the_users_queue_else_to_the_topic_else_nowhere(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut both = connected(&stage, "user-101", user, "1.1").await?;
     both.subscribe("t", TOPIC).await?;
     both.subscribe("own", OWN).await?;
@@ -159,7 +159,7 @@ async fn a_message_goes_to_the_users_queue_else_to_the_topic_else_nowhere(world:
 
 async fn a_console_that_never_connects_is_online_and_is_told_nothing(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut clients = Vec::new();
     for (path, offered, framing) in WAYS {
         let socket = world.upgraded(&handshake(&stage, "user-101", "d", path, offered)).await?;
@@ -175,7 +175,7 @@ async fn a_console_that_never_connects_is_online_and_is_told_nothing(world: Worl
 
 async fn a_stomp_socket_has_a_record_from_its_upgrade_to_its_end(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     for (round, (path, offered, framing)) in WAYS.into_iter().enumerate() {
         let device = format!("device {round}");
         let socket = world.upgraded(&handshake(&stage, "user-101", &device, path, offered)).await?;
@@ -206,7 +206,7 @@ async fn a_stomp_socket_has_a_record_from_its_upgrade_to_its_end(world: World) -
 
 async fn every_end_of_a_session_ends_its_record(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let nobody: &[&str] = &[];
     let mut client = connected(&stage, "user-101", user, "1.2").await?;
     client.say("DISCONNECT", &[], "").await?;
@@ -225,7 +225,7 @@ async fn every_end_of_a_session_ends_its_record(world: World) -> Result<()> {
 
 async fn every_frame_gets_the_receipt_that_it_asks_for(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     for version in ["1.0", "1.1", "1.2"] {
         let mut client = connected(&stage, "user-101", user, version).await?;
         client.done("SUBSCRIBE", &[("id", "0"), ("destination", OWN), ("ack", "client-individual")]).await?;
@@ -248,7 +248,7 @@ async fn what_goes_wrong_is_told_and_closed(world: World) -> Result<()> {
     const MALFORMED: &str = "the frame does not read";
     const WHERE: &str = "the destinations are /user/queue/messages and /topic/messages";
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     for (said, message, code, reason) in [
         ("CONNECT\naccept-version:1.2\n\n\0", "the session is connected already", 1002, "undecodable"),
         ("SUBSCRIBE\nid:1\ndestination:/topic/else\nreceipt:r\n\n\0", WHERE, 1008, "refused"),
@@ -306,7 +306,7 @@ async fn what_goes_wrong_is_told_and_closed(world: World) -> Result<()> {
 
 async fn frames_may_be_cut_and_joined_anywhere(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     // Of this size; the last is one message for all.
     for size in [1, 7, 64, usize::MAX] {
         let mut client = connected(&stage, "user-101", user, "1.2").await?;
@@ -331,7 +331,7 @@ async fn frames_may_be_cut_and_joined_anywhere(world: World) -> Result<()> {
 async fn a_session_has_bounds(world: World) -> Result<()> {
     const SUBSCRIPTIONS: &str = "too many subscriptions, or too long an id";
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut client = connected(&stage, "user-101", user, "1.2").await?;
     for id in 0..8 {
         client.subscribe(&format!("{id:064}"), OWN).await?;
@@ -379,7 +379,7 @@ async fn a_session_has_bounds(world: World) -> Result<()> {
 
 async fn a_flood_of_rubbish_harms_nobody_else(world: World) -> Result<()> {
     let stage = Stage::bare(&world)?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let quiet = stage.unrecorded();
     let mut bystander = connected(&quiet, "user-101", user, "1.2").await?;
     let rounds = size(20, 100);

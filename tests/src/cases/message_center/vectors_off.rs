@@ -1,4 +1,4 @@
-//! The vectors that take somebody off, each in a scene of its own, with the state that they leave.
+//! The vectors that take somebody off, each in a fixture of its own, with the state that they leave.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -34,15 +34,15 @@ async fn g40_a_force_off_as_the_console_sends_it_does_the_same(world: World) -> 
 
 async fn ends_the_records_of_101(vector: &str, world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let scene = stage.scene();
+    let fixture = stage.fixture();
     play(&stage, vector).await?;
-    let records = stage.records(scene.user(101)).await?;
+    let records = stage.records(fixture.user(101)).await?;
     let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
-    same(ids, [9002, 9001].map(|id| scene.record(id).to_string()).to_vec(), "the records of user 101")?;
+    same(ids, [9002, 9001].map(|id| fixture.record(id).to_string()).to_vec(), "the records of user 101")?;
     for record in &records {
         ended_just_now(&stage, record)?;
     }
-    let other = stage.records(scene.user(103)).await?;
+    let other = stage.records(fixture.user(103)).await?;
     same(other.iter().map(|record| record.online).collect::<Vec<_>>(), vec![true], "user 103 online")?;
     stage.get("user-101", golden_detail(&stage, 101).as_str()).await?.unauthorized("invalid_token")
 }
@@ -66,12 +66,12 @@ async fn g41_a_force_off_of_a_tenant_ends_its_records_and_no_other(world: World)
         }
     }
     let foreign = stage.list("admin-t2", "online=true").await?;
-    same(foreign.ids(), vec![stage.scene().record(9006).to_string()], "who is online in tenant 2")
+    same(foreign.ids(), vec![stage.fixture().record(9006).to_string()], "who is online in tenant 2")
 }
 
 async fn g49_each_socket_hears_the_close_message(world: World) -> Result<()> {
     let stage = Stage::set(&world).await?;
-    let user = stage.scene().user(101);
+    let user = stage.fixture().user(101);
     let mut one = stage.connect("user-101", user, "one").await?;
     let mut two = stage.connect("user-101", user, "two").await?;
     play(&stage, "G38").await?;
@@ -88,7 +88,7 @@ async fn g49_each_socket_hears_the_close_message(world: World) -> Result<()> {
             let given = frame.get(name).cloned().unwrap_or_default();
             message.as_object_mut().and_then(|fields| fields.insert(name.to_owned(), given));
         }
-        let mut wanted = golden::in_scene(frame, stage.scene());
+        let mut wanted = golden::in_fixture(frame, stage.fixture());
         wanted.as_object_mut().and_then(|fields| fields.insert("id".into(), json!("<uuid>")));
         same(&message, &wanted, "the CLOSE message")?;
         same(socket.closed(4001).await?.as_str(), "forced_offline", "the reason of the Close frame")?;
@@ -97,7 +97,7 @@ async fn g49_each_socket_hears_the_close_message(world: World) -> Result<()> {
 }
 
 fn golden_detail(stage: &Stage, user: i64) -> String {
-    format!("{}/{}", crate::console::stage::LIST, stage.scene().user(user))
+    format!("{}/{}", crate::console::stage::LIST, stage.fixture().user(user))
 }
 
 fn ended_just_now(stage: &Stage, record: &Record) -> Result<()> {

@@ -1,8 +1,8 @@
 //! People, tenants and records of one case.
 //!
 //! The vectors name users 100 to 201 of tenants 1 and 2, and a force-off leaves marks on users that outlive it. So a
-//! case that changes something plays with other numbers: those of its scene, which keep the order of the originals.
-//! Cases that only read share scene 0, whose numbers are the vectors' own.
+//! case that changes something plays with other numbers: those of its fixture, which keep the order of the originals.
+//! Cases that only read share fixture 0, whose numbers are the vectors' own.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -22,39 +22,39 @@ pub const GROUP: i64 = 21;
 
 /// The numbers of one case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scene(i64);
+pub struct Fixture(i64);
 
-impl Scene {
-    /// The scene of the vectors, for cases that change nothing.
+impl Fixture {
+    /// The fixture of the vectors, for cases that change nothing.
     pub const SHARED: Self = Self(0);
 
-    /// The scene of a case: its own if it is among those that change something.
+    /// The fixture of a case: its own if it is among those that change something.
     pub fn of(case: &str) -> Self {
         let position = message_center::staged().iter().position(|staged| staged.name == case);
         position.and_then(|index| i64::try_from(index + 1).ok()).map_or(Self::SHARED, Self)
     }
 
-    /// Whether several cases play in it.
+    /// Whether several cases use it.
     pub fn is_shared(self) -> bool {
         self == Self::SHARED
     }
 
-    /// A user of the vectors in this scene. `user` is under 1,000.
+    /// A user of the vectors in this fixture. `user` is under 1,000.
     pub fn user(self, user: i64) -> i64 {
         self.0 * 1000 + user
     }
 
-    /// A tenant of the vectors in this scene. `tenant` is under 1,000.
+    /// A tenant of the vectors in this fixture. `tenant` is under 1,000.
     pub fn tenant(self, tenant: i64) -> i64 {
         self.0 * 1000 + tenant
     }
 
-    /// A department or a group of the vectors in this scene.
+    /// A department or a group of the vectors in this fixture.
     pub fn circle(self, circle: i64) -> i64 {
         self.0 * 1000 + circle
     }
 
-    /// A record of the vectors in this scene. `record` is under 10,000.
+    /// A record of the vectors in this fixture. `record` is under 10,000.
     pub fn record(self, record: i64) -> i64 {
         self.0 * 10_000 + record
     }
@@ -68,7 +68,7 @@ impl Scene {
     }
 
     /// The records of the vectors' fixture.
-    pub fn fixture(self) -> anyhow::Result<Vec<Row>> {
+    pub fn rows(self) -> anyhow::Result<Vec<Row>> {
         Ok(golden::load()?
             .rows()?
             .into_iter()
@@ -154,11 +154,11 @@ impl Scene {
     }
 }
 
-/// The static tokens of a profile: those of scene 0 and of every scene that one of its cases has for itself.
+/// The static tokens of a profile: those of fixture 0 and of every fixture that one of its cases has for itself.
 pub fn tokens(profile: Profile) -> Vec<StaticToken> {
     let own = message_center::staged().into_iter().filter(|case| case.profile == profile);
-    let scenes = std::iter::once(Scene::SHARED).chain(own.map(|case| Scene::of(case.name)));
-    scenes.flat_map(Scene::tokens).collect()
+    let fixtures = std::iter::once(Fixture::SHARED).chain(own.map(|case| Fixture::of(case.name)));
+    fixtures.flat_map(Fixture::tokens).collect()
 }
 
 /// How the configuration knows a token.
@@ -242,7 +242,7 @@ const CROWD: i64 = 900_001;
 /// When the first of the crowd came: 2025-07-16 10:00:00 in Shanghai.
 pub const CROWD_BEGAN: i64 = 1_752_631_200;
 
-/// Tenant 3 of scene 0: enough records, and odd enough ones, that filters and pages have something to choose from.
+/// Tenant 3 of fixture 0: enough records, and odd enough ones, that filters and pages have something to choose from.
 pub fn crowd() -> Vec<Row> {
     const NAMES: [&str; 9] = [
         "Ada Lovelace",
@@ -267,8 +267,8 @@ pub fn crowd() -> Vec<Row> {
             let online_at = CROWD_BEGAN + 60 * (number * 7 % 20);
             Row {
                 id: CROWD + number,
-                tenant: Scene::SHARED.tenant(3),
-                user: Scene::SHARED.user(301 + number % 12),
+                tenant: Fixture::SHARED.tenant(3),
+                user: Fixture::SHARED.user(301 + number % 12),
                 name: pick(&NAMES, 1),
                 avatar: None,
                 agent: format!("agent/{index}"),
@@ -288,12 +288,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scenes_do_not_touch_each_other() {
+    fn fixtures_do_not_touch_each_other() {
         let mut users = HashSet::new();
         let mut tokens = HashSet::new();
         for number in 0..=200 {
-            let scene = Scene(number);
-            let all = scene.tokens();
+            let fixture = Fixture(number);
+            let all = fixture.tokens();
             let of_this: HashSet<i64> = all.iter().map(|token| token.user_id).collect();
             assert!(of_this.iter().all(|user| users.insert(*user)), "{number}");
             assert!(all.iter().all(|token| tokens.insert(token.sha256.clone())), "{number}");
@@ -303,18 +303,18 @@ mod tests {
     #[test]
     fn the_order_of_records_is_kept() {
         for number in [0, 1, 7] {
-            let rows = Scene(number).fixture().unwrap();
+            let rows = Fixture(number).rows().unwrap();
             assert!(rows.is_sorted_by(|a, b| a.id < b.id && a.user <= b.user), "{number}");
         }
     }
 
     #[test]
-    fn every_staged_case_has_a_scene_of_its_own_and_no_other_has() {
+    fn every_staged_case_has_a_fixture_of_its_own_and_no_other_has() {
         let staged = message_center::staged();
-        let scenes: HashSet<i64> = staged.iter().map(|case| Scene::of(case.name).0).collect();
-        assert_eq!(scenes.len(), staged.len());
-        assert!(!scenes.contains(&0));
-        assert!(Scene::of("base/no_such_case").is_shared());
+        let fixtures: HashSet<i64> = staged.iter().map(|case| Fixture::of(case.name).0).collect();
+        assert_eq!(fixtures.len(), staged.len());
+        assert!(!fixtures.contains(&0));
+        assert!(Fixture::of("base/no_such_case").is_shared());
     }
 
     #[test]
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_row_is_imported_with_a_lease_unless_it_ended() {
-        let rows = Scene(1).fixture().unwrap();
+        let rows = Fixture(1).rows().unwrap();
         let line = rows[0].line();
         assert_eq!(line["id"], "19001");
         assert_eq!(line["onlineDate"], "2025-07-16T01:00:00Z");
