@@ -19,7 +19,7 @@ use std::{
 
 use kit::Server;
 use rollcall_conformance::{
-    console::stage::OFF,
+    console::api::OFF,
     http::Request,
     world::{FORCE_LOGOUT, USER_TOKEN, World},
 };

@@ -30,7 +30,7 @@ impl Fixture {
 
     /// The fixture of a case: its own if it is among those that change something.
     pub fn of(case: &str) -> Self {
-        let position = message_center::staged().iter().position(|staged| staged.name == case);
+        let position = message_center::with_own_fixture().iter().position(|own| own.name == case);
         position.and_then(|index| i64::try_from(index + 1).ok()).map_or(Self::SHARED, Self)
     }
 
@@ -156,7 +156,7 @@ impl Fixture {
 
 /// The static tokens of a profile: those of fixture 0 and of every fixture that one of its cases has for itself.
 pub fn tokens(profile: Profile) -> Vec<StaticToken> {
-    let own = message_center::staged().into_iter().filter(|case| case.profile == profile);
+    let own = message_center::with_own_fixture().into_iter().filter(|case| case.profile == profile);
     let fixtures = std::iter::once(Fixture::SHARED).chain(own.map(|case| Fixture::of(case.name)));
     fixtures.flat_map(Fixture::tokens).collect()
 }
@@ -309,10 +309,10 @@ mod tests {
     }
 
     #[test]
-    fn every_staged_case_has_a_fixture_of_its_own_and_no_other_has() {
-        let staged = message_center::staged();
-        let fixtures: HashSet<i64> = staged.iter().map(|case| Fixture::of(case.name).0).collect();
-        assert_eq!(fixtures.len(), staged.len());
+    fn cases_with_a_fixture_of_their_own_share_it_with_no_other() {
+        let own = message_center::with_own_fixture();
+        let fixtures: HashSet<i64> = own.iter().map(|case| Fixture::of(case.name).0).collect();
+        assert_eq!(fixtures.len(), own.len());
         assert!(!fixtures.contains(&0));
         assert!(Fixture::of("base/no_such_case").is_shared());
     }

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
+    api::Api,
     date::Zone,
     fixture::{Fixture, Row},
     reply::Reply,
-    stage::Stage,
 };
 use crate::{
     check::{at, same, shorten, text_at},
@@ -114,36 +114,36 @@ impl Golden {
 }
 
 /// Sends a vector's request, with raw brackets and with encoded ones, and compares every answer.
-pub async fn play(stage: &Stage, id: &str) -> Result<Reply> {
+pub async fn play(api: &Api, id: &str) -> Result<Reply> {
     let golden = load()?;
     let pair = golden.pair(id)?;
     let asked = pair.request.as_ref().with_context(|| format!("{id} has no request"))?;
     let wanted = pair.response.as_ref().with_context(|| format!("{id} has no answer"))?;
-    let raw = numbers(&asked.target, stage.fixture(), Numbers::Users);
+    let raw = numbers(&asked.target, api.fixture(), Numbers::Users);
     let encoded = raw.replace('[', "%5B").replace(']', "%5D");
-    let reply = send(stage, asked, &raw).await?;
-    fits(stage.fixture(), wanted, &reply).with_context(|| id.to_owned())?;
+    let reply = send(api, asked, &raw).await?;
+    fits(api.fixture(), wanted, &reply).with_context(|| id.to_owned())?;
     if encoded != raw {
-        let reply = send(stage, asked, &encoded).await?;
-        fits(stage.fixture(), wanted, &reply).with_context(|| format!("{id} with encoded brackets"))?;
+        let reply = send(api, asked, &encoded).await?;
+        fits(api.fixture(), wanted, &reply).with_context(|| format!("{id} with encoded brackets"))?;
     }
     Ok(reply)
 }
 
-async fn send(stage: &Stage, asked: &Asked, target: &str) -> Result<Reply> {
+async fn send(api: &Api, asked: &Asked, target: &str) -> Result<Reply> {
     let mut request = Request::new(&asked.method, target);
     for (name, value) in &asked.headers {
         let value = match value.strip_prefix("Bearer tok-") {
-            Some(role) => format!("Bearer {}", stage.bearer(role)),
+            Some(role) => format!("Bearer {}", api.bearer(role)),
             None => value.clone(),
         };
         request = request.header(name, &value);
     }
     if let Some(body) = &asked.body {
         let kind = if body.contains("TENANT") { Numbers::Tenants } else { Numbers::Users };
-        request = request.body(numbers(body, stage.fixture(), kind));
+        request = request.body(numbers(body, api.fixture(), kind));
     }
-    stage.ask(&request).await
+    api.ask(&request).await
 }
 
 fn fits(fixture: Fixture, wanted: &Answered, reply: &Reply) -> Result<()> {
@@ -230,8 +230,8 @@ mod tests {
     use crate::cases::message_center;
 
     fn fixture() -> Fixture {
-        let staged = message_center::staged();
-        Fixture::of(staged.get(6).unwrap().name)
+        let own = message_center::with_own_fixture();
+        Fixture::of(own.get(6).unwrap().name)
     }
 
     #[test]

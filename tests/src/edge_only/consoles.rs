@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::{probe, setup::Setup};
 use crate::{
     check::{holds, same},
-    console::stage::Stage,
+    console::api::Api,
     profile::Profile,
 };
 
@@ -22,10 +22,10 @@ const PINGS: usize = 20;
 pub(super) async fn an_idle_console_wakes_nobody_and_hears_of_an_order(setup: Setup) -> Result<String> {
     let runtime = setup.start(&Profile::Console.settings()).await?;
     let world = runtime.world();
-    let stage = Stage::bare(&world)?;
-    let number = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let number = api.fixture().user(101);
     let user = number.to_string();
-    let mut socket = world.upgraded(&stage.handshake("user-101", "d")).await?;
+    let mut socket = world.upgraded(&api.handshake("user-101", "d")).await?;
     let open = || async {
         let records = probe::own_records(&world, &user).await?;
         Ok(records.iter().filter(|record| record.ended_at.is_none()).count())
@@ -55,8 +55,8 @@ pub(super) async fn an_idle_console_wakes_nobody_and_hears_of_an_order(setup: Se
     same(slept.wakes, before.wakes + 1, "the wakes after an idle time")?;
     socket.alive().await?;
     same(open().await?, 1, "open records after an idle time")?;
-    stage.take_off("admin-t1", "USER", &[number]).await?;
-    stage.forced_off(&mut socket, "USER", &[number]).await?;
+    api.take_off("admin-t1", "USER", &[number]).await?;
+    api.forced_off(&mut socket, "USER", &[number]).await?;
     world.eventually("open records after the order", open, &0).await?;
     runtime.stop().await?;
     Ok(format!("{PINGS} constant pings 0 wakes; evicted, and told of the order all the same"))

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     check::{same, text_at},
-    console::stage::{LIST, OFF},
+    console::api::{LIST, OFF},
     http::Request,
     profile::Profile,
     world::World,

@@ -7,8 +7,8 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        api::{Api, IMPORT, LIST, OFF, SEARCH, SOCKET},
         fixture::{Fixture, Row, sha256},
-        stage::{IMPORT, LIST, OFF, SEARCH, SOCKET, Stage},
     },
     http::Request,
     world::World,
@@ -44,20 +44,20 @@ fn routes() -> Vec<Request> {
 }
 
 async fn every_route_refuses_without_a_token(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for request in routes() {
-        stage.ask(&request).await?.unauthorized("unauthorized")?;
-        stage.ask(&request.header("Authorization", "")).await?.unauthorized("unauthorized")?;
+        api.ask(&request).await?.unauthorized("unauthorized")?;
+        api.ask(&request.header("Authorization", "")).await?.unauthorized("unauthorized")?;
     }
-    still_there(&stage).await
+    still_there(&api).await
 }
 
 async fn every_route_refuses_a_token_that_is_not_accepted(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let admin = stage.bearer("admin-t1");
+    let api = Api::with_fixture(&world).await?;
+    let admin = api.bearer("admin-t1");
     let tokens = [
-        stage.bearer("revoked"),
-        stage.bearer("nobody-has"),
+        api.bearer("revoked"),
+        api.bearer("nobody-has"),
         format!("{admin}x"),
         admin.to_uppercase(),
         // What the configuration knows of a token is not the token.
@@ -69,77 +69,76 @@ async fn every_route_refuses_a_token_that_is_not_accepted(world: World) -> Resul
     for token in &tokens {
         for request in routes() {
             let request = request.header("Authorization", &format!("Bearer {token}"));
-            stage.ask(&request).await?.unauthorized("invalid_token")?;
+            api.ask(&request).await?.unauthorized("invalid_token")?;
         }
     }
-    still_there(&stage).await
+    still_there(&api).await
 }
 
 /// None of the refused orders took effect.
-async fn still_there(stage: &Stage) -> Result<()> {
-    let record = stage.detail("admin-t1", 103).await?.record()?;
+async fn still_there(api: &Api) -> Result<()> {
+    let record = api.detail("admin-t1", 103).await?.record()?;
     same(record.online, true, "whether user 103 is still online")
 }
 
 async fn the_word_bearer_has_no_case(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = stage.bearer("admin-t1");
+    let api = Api::with_fixture(&world).await?;
+    let token = api.bearer("admin-t1");
     for word in ["bearer", "BEARER"] {
         let request = Request::new("GET", LIST).header("Authorization", &format!("{word} {token}"));
-        same(stage.ask(&request).await?.page()?.total, 5, word)?;
+        same(api.ask(&request).await?.page()?.total, 5, word)?;
     }
     Ok(())
 }
 
 async fn other_schemes_are_no_token(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = stage.bearer("admin-t1");
+    let api = Api::with_fixture(&world).await?;
+    let token = api.bearer("admin-t1");
     for value in [format!("Basic {token}"), token.clone(), format!("Token {token}")] {
-        let reply = stage.ask(&Request::new("GET", LIST).header("Authorization", &value)).await?;
+        let reply = api.ask(&Request::new("GET", LIST).header("Authorization", &value)).await?;
         same(reply.response.status, 401, "the status")?;
         same(reply.response.header("cache-control").as_deref(), Some("no-store"), "Cache-Control")?;
     }
     // And the header of the other interface is none of this one.
-    stage.ask(&Request::new("GET", LIST).header("token", &token)).await?.unauthorized("unauthorized")
+    api.ask(&Request::new("GET", LIST).header("token", &token)).await?.unauthorized("unauthorized")
 }
 
 async fn a_token_in_the_query_is_none_for_rest(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = stage.bearer("admin-t1");
+    let api = Api::with_fixture(&world).await?;
+    let token = api.bearer("admin-t1");
     for target in [format!("{LIST}?access_token={token}"), format!("{LIST}/101?access_token={token}")] {
-        stage.ask(&Request::new("GET", &target)).await?.unauthorized("unauthorized")?;
+        api.ask(&Request::new("GET", &target)).await?.unauthorized("unauthorized")?;
     }
     Ok(())
 }
 
 async fn a_token_in_two_places_is_refused(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = stage.bearer("admin-t1");
+    let api = Api::with_fixture(&world).await?;
+    let token = api.bearer("admin-t1");
     for path in [LIST.to_owned(), SEARCH.to_owned(), format!("{LIST}/101")] {
-        let request = stage.request("GET", &format!("{path}?access_token={token}"), &token);
-        stage.ask(&request).await?.refused(400, "protocol_error")?;
+        let request = api.request("GET", &format!("{path}?access_token={token}"), &token);
+        api.ask(&request).await?.refused(400, "protocol_error")?;
     }
-    let handshake = stage.handshake("user-101", "d").header("Authorization", &format!("Bearer {token}"));
+    let handshake = api.handshake("user-101", "d").header("Authorization", &format!("Bearer {token}"));
     match world.knock(&handshake).await? {
-        Opening::Refused(response) => stage.reply(response).refused(400, "protocol_error"),
+        Opening::Refused(response) => api.reply(response).refused(400, "protocol_error"),
         Opening::Upgraded(_) => bail!("the connection was upgraded"),
     }
 }
 
 async fn the_socket_refuses_before_the_upgrade(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    stage.shut_out(&Handshake::bare().path(SOCKET), "unauthorized").await?;
-    stage
-        .shut_out(&Handshake::bare().path(SOCKET).set("token", &stage.bearer("user-101")), "unauthorized")
+    let api = Api::with_fixture(&world).await?;
+    api.shut_out(&Handshake::bare().path(SOCKET), "unauthorized").await?;
+    api.shut_out(&Handshake::bare().path(SOCKET).set("token", &api.bearer("user-101")), "unauthorized")
         .await?;
     for role in ["revoked", "nobody-has"] {
-        stage.shut_out(&stage.handshake(role, "d"), "invalid_token").await?;
-        let bearer = format!("Bearer {}", stage.bearer(role));
+        api.shut_out(&api.handshake(role, "d"), "invalid_token").await?;
+        let bearer = format!("Bearer {}", api.bearer(role));
         let handshake = Handshake::bare().path(SOCKET).header("Authorization", &bearer);
-        stage.shut_out(&handshake, "invalid_token").await?;
+        api.shut_out(&handshake, "invalid_token").await?;
     }
     let openim = world.issue(&world.user("a"), 5).await?;
-    stage.shut_out(&Handshake::bare().path(SOCKET).set("access_token", &openim), "invalid_token").await
+    api.shut_out(&Handshake::bare().path(SOCKET).set("access_token", &openim), "invalid_token").await
 }
 
 /// A record of tenant 0, which nobody else of the suite looks at.
@@ -151,35 +150,35 @@ fn of_tenant_0() -> Result<Row> {
 }
 
 async fn an_openim_administrator_is_a_system_administrator_of_tenant_0(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let row = of_tenant_0()?;
-    stage.import(std::slice::from_ref(&row)).await?;
+    api.import(std::slice::from_ref(&row)).await?;
     let token = world.admin_token().await?;
     let get = |target: String| {
-        let request = stage.request("GET", &target, &token);
-        let stage = &stage;
-        async move { stage.ask(&request).await }
+        let request = api.request("GET", &target, &token);
+        let api = &api;
+        async move { api.ask(&request).await }
     };
     for path in [LIST, SEARCH] {
         let page = get(format!("{path}?userId={}", row.user)).await?.page()?;
-        same(page.records, vec![row.record(stage.zone())], "the records of tenant 0")?;
+        same(page.records, vec![row.record(api.zone())], "the records of tenant 0")?;
     }
     same(get(format!("{LIST}/{}", row.user)).await?.record()?.id, row.id.to_string(), "the detail")?;
     get(format!("{LIST}/101")).await?.refused(404, "resource_not_found")?;
     let order = json!({"receiveObjectType": "USER", "receiveObjectIds": [row.user]}).to_string();
-    stage.off_text(&token, &order).await?.empty()?;
+    api.off_text(&token, &order).await?.empty()?;
     same(get(format!("{LIST}/{}", row.user)).await?.record()?.online, false, "online after the order")?;
-    stage.unlock("users", row.user).await.map(drop)
+    api.unlock("users", row.user).await.map(drop)
 }
 
 async fn an_openim_user_is_nobody_here(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let token = world.issue(&world.user("a"), 5).await?;
     for request in routes() {
         let request = request.header("Authorization", &format!("Bearer {token}"));
-        stage.ask(&request).await?.unauthorized("invalid_token")?;
+        api.ask(&request).await?.unauthorized("invalid_token")?;
     }
-    still_there(&stage).await
+    still_there(&api).await
 }
 
 fn administrative() -> Vec<Request> {
@@ -195,9 +194,9 @@ fn administrative() -> Vec<Request> {
 }
 
 async fn administrative_routes_refuse_without_a_token(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let openim = world.issue(&world.user("a"), 5).await?;
-    let bad = [stage.bearer("revoked"), stage.bearer("nobody-has"), openim, world.forged("imAdmin", 10)?];
+    let bad = [api.bearer("revoked"), api.bearer("nobody-has"), openim, world.forged("imAdmin", 10)?];
     for request in administrative() {
         same(world.send(&request).await?.response.status, 401, "the status without a token")?;
         for token in &bad {
@@ -209,27 +208,27 @@ async fn administrative_routes_refuse_without_a_token(world: World) -> Result<()
             )?;
         }
     }
-    unchanged(&stage).await
+    unchanged(&api).await
 }
 
 async fn administrative_routes_take_a_system_administrator_and_no_other(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for role in ["user-101", "reader", "kicker", "operator-user"] {
         for request in administrative() {
-            let request = request.header("Authorization", &format!("Bearer {}", stage.bearer(role)));
+            let request = request.header("Authorization", &format!("Bearer {}", api.bearer(role)));
             let status = world.send(&request).await?.response.status;
             same(status, 403, &format!("the status of {} for {role}", request.target))?;
         }
     }
-    unchanged(&stage).await?;
+    unchanged(&api).await?;
     for unlock in ["/admin/v1/users/887/unlock", "/admin/v1/tenants/998/unlock"] {
-        let request = stage.request("POST", unlock, &stage.bearer("admin-t1"));
+        let request = api.request("POST", unlock, &api.bearer("admin-t1"));
         same(world.send(&request).await?.json()?, json!({"unlocked": false}), unlock)?;
     }
     Ok(())
 }
 
-async fn unchanged(stage: &Stage) -> Result<()> {
-    let record = stage.detail("admin-t1", 103).await?.record()?;
+async fn unchanged(api: &Api) -> Result<()> {
+    let record = api.detail("admin-t1", 103).await?.record()?;
     same(record.full_name.as_str(), "Wang Wu", "the name that a refused import would have changed")
 }

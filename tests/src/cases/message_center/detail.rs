@@ -6,8 +6,8 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        api::{Api, LIST},
         fixture::{Row, crowd},
-        stage::{LIST, Stage},
     },
     world::World,
 };
@@ -25,7 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The online one that opened last; else the one that ended last; among equals the highest id.
 async fn the_best_record_of_each_user_is_shown(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let crowd = crowd();
     let mut users: Vec<i64> = crowd.iter().map(|row| row.user).collect();
     users.sort_unstable();
@@ -35,35 +35,35 @@ async fn the_best_record_of_each_user_is_shown(world: World) -> Result<()> {
         let live =
             crowd.iter().filter(of).filter(|row| row.online()).max_by_key(|row| (row.online_at, row.id));
         let ended = crowd.iter().filter(of).max_by_key(|row| (row.offline_at, row.id));
-        let wanted = live.or(ended).map(|row| row.record(stage.zone()));
-        let shown = stage.detail("crowd", user).await?.record()?;
+        let wanted = live.or(ended).map(|row| row.record(api.zone()));
+        let shown = api.detail("crowd", user).await?.record()?;
         same(Some(shown), wanted, &format!("the record of user {user}"))?;
     }
-    let ended = stage.detail("admin-t1", 102).await?.record()?;
+    let ended = api.detail("admin-t1", 102).await?.record()?;
     same(ended.id.as_str(), "9003", "the record of a user who left")
 }
 
 /// The original looked it up as one.
 async fn a_record_id_is_no_user_id(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    stage.detail("admin-t1", 9001).await?.refused(404, "resource_not_found")
+    let api = Api::with_fixture(&world).await?;
+    api.detail("admin-t1", 9001).await?.refused(404, "resource_not_found")
 }
 
 async fn paths_that_are_no_number_are_refused(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for path in ["abc", "1.5", "9223372036854775808", "101x", "0x65", "%20", "Search", "1e2"] {
-        stage.refused("admin-t1", &format!("{LIST}/{path}"), 400, "param_binding_error").await?;
+        api.refused("admin-t1", &format!("{LIST}/{path}"), 400, "param_binding_error").await?;
     }
     for path in ["-1", "0", "9223372036854775807", "-9223372036854775808"] {
-        stage.refused("admin-t1", &format!("{LIST}/{path}"), 404, "resource_not_found").await?;
+        api.refused("admin-t1", &format!("{LIST}/{path}"), 404, "resource_not_found").await?;
     }
     Ok(())
 }
 
 async fn a_user_of_another_tenant_looks_like_nobody(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let foreign = stage.detail("admin-t1", 201).await?;
-    let nobody = stage.detail("admin-t1", 999).await?;
+    let api = Api::with_fixture(&world).await?;
+    let foreign = api.detail("admin-t1", 201).await?;
+    let nobody = api.detail("admin-t1", 999).await?;
     foreign.refused(404, "resource_not_found")?;
     nobody.refused(404, "resource_not_found")?;
     let text = |reply: &crate::console::reply::Reply, id: &str| -> Result<String> {
@@ -74,14 +74,14 @@ async fn a_user_of_another_tenant_looks_like_nobody(world: World) -> Result<()> 
 }
 
 async fn the_word_search_is_not_a_user(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let page = stage.get("admin-t1", &format!("{LIST}/search")).await?.page()?;
+    let api = Api::with_fixture(&world).await?;
+    let page = api.get("admin-t1", &format!("{LIST}/search")).await?.page()?;
     same(page.total, 5, "the total of a search")
 }
 
 async fn parameters_do_not_matter_for_a_detail(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let plain = stage.detail("admin-t1", 101).await?.record()?;
-    let asked = stage.get("admin-t1", &format!("{LIST}/101?online=false&pageSize=abc")).await?.record()?;
+    let api = Api::with_fixture(&world).await?;
+    let plain = api.detail("admin-t1", 101).await?.record()?;
+    let asked = api.get("admin-t1", &format!("{LIST}/101?online=false&pageSize=abc")).await?.record()?;
     same(asked, plain, "the record")
 }

@@ -6,9 +6,9 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        api::{Api, LIST, SEARCH},
         fixture::{Row, crowd},
         spelling::{item, plain},
-        stage::{LIST, SEARCH, Stage},
     },
     world::World,
     ws::escape,
@@ -34,27 +34,27 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-async fn shows(stage: &Stage, query: &str, passes: impl Fn(&Row) -> bool) -> Result<()> {
+async fn shows(api: &Api, query: &str, passes: impl Fn(&Row) -> bool) -> Result<()> {
     let mut ids: Vec<String> =
         crowd().iter().filter(|row| passes(row)).map(|row| row.id.to_string()).collect();
     ids.reverse();
     for path in [LIST, SEARCH] {
-        let page = stage.page("crowd", path, &format!("pageSize=100&{query}")).await?;
+        let page = api.page("crowd", path, &format!("pageSize=100&{query}")).await?;
         same((page.ids(), page.total), (ids.clone(), ids.len()), "ids and total")
             .with_context(|| format!("{path}?{query}"))?;
     }
     Ok(())
 }
 
-async fn refused(stage: &Stage, query: &str, key: &str) -> Result<()> {
+async fn refused(api: &Api, query: &str, key: &str) -> Result<()> {
     for path in [LIST, SEARCH] {
-        stage.refused("crowd", &format!("{path}?{query}"), 400, key).await?;
+        api.refused("crowd", &format!("{path}?{query}"), 400, key).await?;
     }
     Ok(())
 }
 
 async fn items_without_key_operator_or_value_are_dropped(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for query in [
         "filters[0].op=EQUAL&filters[0].value=301",
         "filters[0].key=&filters[0].op=EQUAL&filters[0].value=301",
@@ -66,102 +66,102 @@ async fn items_without_key_operator_or_value_are_dropped(world: World) -> Result
         // The halves of different items do not make one.
         "filters[0].key=userId&filters[0].op=EQUAL&filters[1].value=301",
     ] {
-        shows(&stage, query, |_| true).await?;
+        shows(&api, query, |_| true).await?;
     }
     // And the others stay in force.
     let query = format!("filters[0].op=EQUAL&{}", item(1, "userId", "EQUAL", &["301".to_owned()], true));
-    shows(&stage, &query, |row| row.user == 301).await
+    shows(&api, &query, |row| row.user == 301).await
 }
 
 async fn an_empty_value_is_a_value(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    shows(&stage, &plain("fullName", "EQUAL", Some("")), |_| false).await?;
-    shows(&stage, &plain("fullName", "NOT_EQUAL", Some("")), |_| true).await?;
-    shows(&stage, &plain("fullName", "MATCH", Some("")), |_| true).await?;
-    shows(&stage, &plain("fullName", "NOT_MATCH_END", Some("")), |_| false).await
+    let api = Api::with_fixture(&world).await?;
+    shows(&api, &plain("fullName", "EQUAL", Some("")), |_| false).await?;
+    shows(&api, &plain("fullName", "NOT_EQUAL", Some("")), |_| true).await?;
+    shows(&api, &plain("fullName", "MATCH", Some("")), |_| true).await?;
+    shows(&api, &plain("fullName", "NOT_MATCH_END", Some("")), |_| false).await
 }
 
 async fn an_empty_list_has_no_members(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for key in ["userId", "fullName", "online", "onlineDate"] {
         for value in ["", "[]"] {
-            shows(&stage, &plain(key, "IN", Some(value)), |_| false).await?;
-            shows(&stage, &plain(key, "NOT_IN", Some(value)), |_| true).await?;
+            shows(&api, &plain(key, "IN", Some(value)), |_| false).await?;
+            shows(&api, &plain(key, "NOT_IN", Some(value)), |_| true).await?;
         }
     }
     // What is missing is in no list, and in the complement of none.
-    shows(&stage, &plain("offlineDate", "NOT_IN", Some("[]")), |row| !row.online()).await
+    shows(&api, &plain("offlineDate", "NOT_IN", Some("[]")), |row| !row.online()).await
 }
 
 async fn of_items_with_the_same_key_and_operator_the_first_counts(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let two = |second: &str| {
         let one = item(0, "userId", "EQUAL", &["301".to_owned()], false);
         format!("{one}&{}", item(1, second, "EQUAL", &["302".to_owned()], false))
     };
-    shows(&stage, &two("userId"), |row| row.user == 301).await?;
+    shows(&api, &two("userId"), |row| row.user == 301).await?;
     // The case of the key does not tell them apart.
-    shows(&stage, &two("USERID"), |row| row.user == 301).await?;
+    shows(&api, &two("USERID"), |row| row.user == 301).await?;
     let other = item(1, "userId", "NOT_EQUAL", &["301".to_owned()], false);
-    shows(&stage, &format!("{}&{other}", plain("userId", "EQUAL", Some("301"))), |_| false).await
+    shows(&api, &format!("{}&{other}", plain("userId", "EQUAL", Some("301"))), |_| false).await
 }
 
 async fn the_first_is_the_one_with_the_smaller_index(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let late = item(5, "userId", "EQUAL", &["302".to_owned()], false);
     let early = item(4, "userId", "EQUAL", &["301".to_owned()], true);
-    shows(&stage, &format!("{late}&{early}"), |row| row.user == 301).await
+    shows(&api, &format!("{late}&{early}"), |row| row.user == 301).await
 }
 
 async fn an_item_with_equal_wins_over_the_parameter(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let filter = plain("userId", "EQUAL", Some("301"));
-    shows(&stage, &format!("userId=302&{filter}"), |row| row.user == 301).await?;
-    shows(&stage, &format!("{filter}&userId=302"), |row| row.user == 301).await?;
+    shows(&api, &format!("userId=302&{filter}"), |row| row.user == 301).await?;
+    shows(&api, &format!("{filter}&userId=302"), |row| row.user == 301).await?;
     // Another operator leaves the parameter in force.
     let filter = plain("userId", "GREATER_THAN", Some("301"));
-    shows(&stage, &format!("userId=302&{filter}"), |row| row.user == 302).await?;
-    shows(&stage, &format!("userId=301&{filter}"), |_| false).await
+    shows(&api, &format!("userId=302&{filter}"), |row| row.user == 302).await?;
+    shows(&api, &format!("userId=301&{filter}"), |_| false).await
 }
 
 async fn a_range_takes_two_operators(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let from = item(0, "userId", "GREATER_THAN_EQUAL", &["303".to_owned()], false);
     let to = item(1, "userId", "LESS_THAN_EQUAL", &["305".to_owned()], false);
-    shows(&stage, &format!("{from}&{to}"), |row| (303..=305).contains(&row.user)).await
+    shows(&api, &format!("{from}&{to}"), |row| (303..=305).contains(&row.user)).await
 }
 
 async fn one_quotation_mark_is_taken_off_each_end(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for value in ["\"301\"", "\"301", "301\""] {
-        shows(&stage, &plain("userId", "EQUAL", Some(value)), |row| row.user == 301).await?;
+        shows(&api, &plain("userId", "EQUAL", Some(value)), |row| row.user == 301).await?;
     }
-    shows(&stage, &plain("fullName", "EQUAL", Some("\"true\"")), |row| row.name == "true").await?;
-    shows(&stage, &plain("fullName", "EQUAL", Some("\"\"true\"\"")), |_| false).await?;
+    shows(&api, &plain("fullName", "EQUAL", Some("\"true\"")), |row| row.name == "true").await?;
+    shows(&api, &plain("fullName", "EQUAL", Some("\"\"true\"\"")), |_| false).await?;
     let inner = "\"Zoë \"Zo\" Ω\"";
-    shows(&stage, &plain("fullName", "EQUAL", Some(inner)), |row| row.name == "Zoë \"Zo\" Ω").await
+    shows(&api, &plain("fullName", "EQUAL", Some(inner)), |row| row.name == "Zoë \"Zo\" Ω").await
 }
 
 async fn members_may_stand_in_any_order_and_between_others(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let query = "filters[7].value=301&orderSort=DESC&filters[11].value=true&filters%5B7%5D.op=EQUAL&\
                  filters[11].key=online&pageNo=1&filters%5B7].key=userId&filters[11].op=EQUAL";
-    shows(&stage, query, |row| row.user == 301 && row.online()).await
+    shows(&api, query, |row| row.user == 301 && row.online()).await
 }
 
 async fn operators_and_keys_have_exactly_their_case(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for word in ["equal", "Equal", "LIKE", "EQUALS", " EQUAL", "GREATER_THAN_OR_EQUAL", "0"] {
-        refused(&stage, &plain("userId", word, Some("301")), "param_validation_error").await?;
+        refused(&api, &plain("userId", word, Some("301")), "param_validation_error").await?;
     }
     for word in ["userid", "UserId", "user_id", "userId "] {
-        refused(&stage, &plain(word, "EQUAL", Some("301")), "unsupported_filter_field").await?;
+        refused(&api, &plain(word, "EQUAL", Some("301")), "unsupported_filter_field").await?;
     }
     Ok(())
 }
 
 async fn keys_that_cannot_be_filtered_by_are_refused(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for key in [
         "id",
         "userAgent",
@@ -179,14 +179,14 @@ async fn keys_that_cannot_be_filtered_by_are_refused(world: World) -> Result<()>
         "createdBy",
         "nickname",
     ] {
-        refused(&stage, &plain(key, "EQUAL", Some("1")), "unsupported_filter_field").await?;
-        refused(&stage, &plain(key, "IS_NULL", None), "unsupported_filter_field").await?;
+        refused(&api, &plain(key, "EQUAL", Some("1")), "unsupported_filter_field").await?;
+        refused(&api, &plain(key, "IS_NULL", None), "unsupported_filter_field").await?;
     }
     Ok(())
 }
 
 async fn values_of_another_type_are_refused(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for (key, values) in [
         ("userId", vec!["abc", "1.5", "9223372036854775808", "0x10", "1e3", "1 2", "true"]),
         ("online", vec!["maybe", "2", "nul", "onn"]),
@@ -204,21 +204,21 @@ async fn values_of_another_type_are_refused(world: World) -> Result<()> {
     ] {
         for value in values {
             for op in ["EQUAL", "NOT_EQUAL", "IN", "NOT_IN"] {
-                refused(&stage, &plain(key, op, Some(value)), "param_format_error").await?;
+                refused(&api, &plain(key, op, Some(value)), "param_format_error").await?;
             }
             if key != "online" {
-                refused(&stage, &plain(key, "GREATER_THAN", Some(value)), "param_format_error").await?;
-                refused(&stage, &plain(key, "LESS_THAN_EQUAL", Some(value)), "param_format_error").await?;
+                refused(&api, &plain(key, "GREATER_THAN", Some(value)), "param_format_error").await?;
+                refused(&api, &plain(key, "LESS_THAN_EQUAL", Some(value)), "param_format_error").await?;
             }
         }
     }
     // One bad member spoils the list.
-    refused(&stage, &plain("userId", "IN", Some("301,abc")), "param_format_error").await
+    refused(&api, &plain("userId", "IN", Some("301,abc")), "param_format_error").await
 }
 
 /// A filter that is not applied would show more than was asked for.
 async fn filters_that_cannot_be_read_are_not_ignored(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for query in [
         "filters[a].key=userId",
         "filters[-1].key=userId",
@@ -230,28 +230,28 @@ async fn filters_that_cannot_be_read_are_not_ignored(world: World) -> Result<()>
         "filters[0].key.x=1",
         "filters[99999999999999999999999].key=userId",
     ] {
-        refused(&stage, query, "param_validation_error").await?;
+        refused(&api, query, "param_validation_error").await?;
     }
     Ok(())
 }
 
 async fn all_words_for_a_boolean_are_understood(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for (words, online) in [(["true", "ON", "Yes", "1"], true), (["FALSE", "off", "nO", "0"], false)] {
         for word in words {
-            shows(&stage, &format!("online={word}"), |row| row.online() == online).await?;
-            shows(&stage, &plain("online", "EQUAL", Some(word)), |row| row.online() == online).await?;
+            shows(&api, &format!("online={word}"), |row| row.online() == online).await?;
+            shows(&api, &plain("online", "EQUAL", Some(word)), |row| row.online() == online).await?;
         }
     }
     Ok(())
 }
 
 async fn unknown_parameters_are_ignored(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for query in
         ["fullTextSearch=true", "keyword=Ada", "tenantId=1", "createdBy=7", "id=1", "x", "=", "userAgent=y"]
     {
-        shows(&stage, query, |_| true).await?;
+        shows(&api, query, |_| true).await?;
     }
-    shows(&stage, &format!("{}=1", escape("Filters[0].key")), |_| true).await
+    shows(&api, &format!("{}=1", escape("Filters[0].key")), |_| true).await
 }

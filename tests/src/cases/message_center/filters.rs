@@ -6,10 +6,10 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        api::{Api, LIST, SEARCH},
         fixture::{CROWD_BEGAN, Row, crowd},
         naive::{Key, Op, Value, passes, refusal},
         spelling,
-        stage::{LIST, SEARCH, Stage},
     },
     world::World,
 };
@@ -56,18 +56,18 @@ async fn filters_on_offline_date_select_what_they_say(world: World) -> Result<()
 }
 
 async fn sweep(world: &World, key: Key) -> Result<()> {
-    let stage = Stage::set(world).await?;
+    let api = Api::with_fixture(world).await?;
     for op in Op::ALL {
         for values in samples(key, op) {
-            for query in spelling::all(key, op, &values, stage.zone()) {
+            for query in spelling::all(key, op, &values, api.zone()) {
                 for path in [LIST, SEARCH] {
                     match refusal(key, op) {
                         Some(refused) => {
-                            stage.refused("crowd", &format!("{path}?{query}"), 400, refused).await?;
+                            api.refused("crowd", &format!("{path}?{query}"), 400, refused).await?;
                             continue;
                         }
                         None => {
-                            selects(&stage, path, &query, |row| passes(row, key, op, &values, path == SEARCH))
+                            selects(&api, path, &query, |row| passes(row, key, op, &values, path == SEARCH))
                                 .await
                                 .with_context(|| format!("{path}?{query}"))?
                         }
@@ -81,7 +81,7 @@ async fn sweep(world: &World, key: Key) -> Result<()> {
 
 /// Each allowed operator of each key beside one of another key, so that no two share a column.
 async fn two_filters_select_what_both_select(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for (position, first) in Key::ALL.into_iter().enumerate() {
         for (index, op) in Op::ALL.into_iter().enumerate() {
             let second = Key::ALL.into_iter().cycle().nth(position + 1 + index % 5).unwrap_or(first);
@@ -95,7 +95,7 @@ async fn two_filters_select_what_both_select(world: World) -> Result<()> {
                 .unwrap_or_default();
             let two = samples(second, other).into_iter().next().unwrap_or_default();
             let spell = |key, op, values: &[Value]| -> String {
-                spelling::all(key, op, values, stage.zone()).into_iter().next().unwrap_or_default()
+                spelling::all(key, op, values, api.zone()).into_iter().next().unwrap_or_default()
             };
             let far = spell(second, other, &two)
                 .replace("filters[0]", "filters[9]")
@@ -103,7 +103,7 @@ async fn two_filters_select_what_both_select(world: World) -> Result<()> {
             let query = format!("{}&{far}", spell(first, op, &one));
             for path in [LIST, SEARCH] {
                 let search = path == SEARCH;
-                selects(&stage, path, &query, |row| {
+                selects(&api, path, &query, |row| {
                     passes(row, first, op, &one, search) && passes(row, second, other, &two, search)
                 })
                 .await
@@ -114,19 +114,14 @@ async fn two_filters_select_what_both_select(world: World) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn selects(
-    stage: &Stage,
-    path: &str,
-    query: &str,
-    passes: impl Fn(&Row) -> bool,
-) -> Result<()> {
+pub(super) async fn selects(api: &Api, path: &str, query: &str, passes: impl Fn(&Row) -> bool) -> Result<()> {
     let mut wanted: Vec<Row> = crowd().into_iter().filter(passes).collect();
     wanted.reverse();
-    let page = stage.page("crowd", path, &format!("pageSize=100&{query}")).await?;
+    let page = api.page("crowd", path, &format!("pageSize=100&{query}")).await?;
     let ids: Vec<String> = wanted.iter().map(|row| row.id.to_string()).collect();
     same(page.ids(), ids, "the ids")?;
     same(page.total, wanted.len(), "the total")?;
-    let records: Vec<_> = wanted.iter().map(|row| row.record(stage.zone())).collect();
+    let records: Vec<_> = wanted.iter().map(|row| row.record(api.zone())).collect();
     same(page.records, records, "the records")
 }
 

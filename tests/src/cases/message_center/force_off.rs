@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     cases::{Case, cases},
     check::same,
-    console::stage::{LIST, Stage},
+    console::api::{Api, LIST},
     world::World,
     ws::Handshake,
 };
@@ -31,221 +31,221 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 async fn every_socket_of_the_user_is_closed_and_no_other(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let (user, other) = (stage.fixture().user(101), stage.fixture().user(102));
-    let mut one = stage.connect("user-101", user, "one").await?;
-    let mut two = stage.connect("user-101", user, "two").await?;
-    let mut bystander = stage.connect("user-102", other, "bystander").await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
-    stage.forced_off(&mut one, "USER", &[user]).await?;
-    stage.forced_off(&mut two, "USER", &[user]).await?;
+    let api = Api::without_fixture(&world)?;
+    let (user, other) = (api.fixture().user(101), api.fixture().user(102));
+    let mut one = api.connect("user-101", user, "one").await?;
+    let mut two = api.connect("user-101", user, "two").await?;
+    let mut bystander = api.connect("user-102", other, "bystander").await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
+    api.forced_off(&mut one, "USER", &[user]).await?;
+    api.forced_off(&mut two, "USER", &[user]).await?;
     bystander.control_ping(b"still").await?;
-    same(stage.online_devices(other).await?, vec!["bystander".to_owned()], "devices of the bystander")
+    same(api.online_devices(other).await?, vec!["bystander".to_owned()], "devices of the bystander")
 }
 
 async fn right_after_the_answer_nobody_sees_the_user_online(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let user = stage.fixture().user(101);
+    let api = Api::with_fixture(&world).await?;
+    let user = api.fixture().user(101);
     let mut sockets = Vec::new();
     for device in ["one", "two", "three"] {
-        sockets.push(stage.connect("user-101", user, device).await?);
+        sockets.push(api.connect("user-101", user, device).await?);
     }
     let (_, _openim) = world.login(&user.to_string(), 5).await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
-    stage.all_gone("admin-t1", &[user]).await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
+    api.all_gone("admin-t1", &[user]).await?;
     same(world.platforms(&user.to_string()).await?, Vec::<i64>::new(), "platforms in the status")?;
     let details = world.details(&[&user.to_string()]).await?;
     same(details.len(), 0, "elements of the token detail")?;
-    let page = stage.list("admin-t1", &format!("userId={user}&pageSize=100")).await?;
+    let page = api.list("admin-t1", &format!("userId={user}&pageSize=100")).await?;
     same((page.total, page.records.iter().any(|record| record.online)), (6, false), "records, and any online")
 }
 
 async fn the_token_is_refused_until_the_user_is_unlocked(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let mut socket = stage.connect("user-101", user, "d").await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let mut socket = api.connect("user-101", user, "d").await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
     for _ in 0..3 {
-        stage.shut_out(&stage.handshake("user-101", "d"), "invalid_token").await?;
-        stage.detail("user-101", user).await?.unauthorized("invalid_token")?;
+        api.shut_out(&api.handshake("user-101", "d"), "invalid_token").await?;
+        api.detail("user-101", user).await?.unauthorized("invalid_token")?;
     }
-    stage.forced_off(&mut socket, "USER", &[user]).await?;
-    let ended = stage.records(user).await?;
-    same(stage.unlock("users", user).await?, true, "whether there was a mark")?;
-    same(stage.unlock("users", user).await?, false, "whether there was a second one")?;
-    let mut again = stage.connect("user-101", user, "d").await?;
+    api.forced_off(&mut socket, "USER", &[user]).await?;
+    let ended = api.records(user).await?;
+    same(api.unlock("users", user).await?, true, "whether there was a mark")?;
+    same(api.unlock("users", user).await?, false, "whether there was a second one")?;
+    let mut again = api.connect("user-101", user, "d").await?;
     again.control_ping(b"in").await?;
-    let records = stage.records(user).await?;
+    let records = api.records(user).await?;
     same(records.get(1..).unwrap_or_default(), ended.as_slice(), "what was ended")?;
-    stage.detail("user-101", user).await?.record().map(drop)
+    api.detail("user-101", user).await?.record().map(drop)
 }
 
 /// There is another way back for those: a new one.
 async fn an_openim_token_stays_dead_when_the_user_is_unlocked(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     let (token, mut socket) = world.login(&user.to_string(), 5).await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
     socket.kicked().await?;
-    stage.unlock("users", user).await?;
+    api.unlock("users", user).await?;
     world.expect_verdict(&token, 1506, "the token that was taken back").await?;
     world.login(&user.to_string(), 5).await.map(drop)
 }
 
 async fn an_openim_socket_of_the_same_user_is_kicked_too(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     let (token, mut openim) = world.login(&user.to_string(), 5).await?;
-    let (idle, other) = (world.issue(&user.to_string(), 2).await?, stage.fixture().user(102).to_string());
+    let (idle, other) = (world.issue(&user.to_string(), 2).await?, api.fixture().user(102).to_string());
     let (other_token, mut bystander) = world.login(&other, 5).await?;
-    let mut ours = stage.connect("user-101", user, "d").await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
+    let mut ours = api.connect("user-101", user, "d").await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
     for (token, what) in [(&token, "the token of the socket"), (&idle, "a token without a socket")] {
         world.expect_verdict(token, 1506, what).await?;
     }
     world.refused_both_ways(&Handshake::new(&user.to_string(), 5, &token), 1506, "").await?;
     openim.kicked().await?;
-    stage.forced_off(&mut ours, "USER", &[user]).await?;
+    api.forced_off(&mut ours, "USER", &[user]).await?;
     bystander.alive().await?;
     world.expect_verdict(&other_token, 0, "the token of another user").await
 }
 
 async fn an_openim_token_issued_afterwards_works(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     let (_, mut openim) = world.login(&user.to_string(), 5).await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
     openim.kicked().await?;
     let (token, mut again) = world.login(&user.to_string(), 5).await?;
     again.alive().await?;
     world.expect_verdict(&token, 0, "a token issued afterwards").await?;
-    stage.until_online(user, &["unknown"]).await?;
+    api.until_online(user, &["unknown"]).await?;
     // And the static token stays refused.
-    stage.shut_out(&stage.handshake("user-101", "d"), "invalid_token").await
+    api.shut_out(&api.handshake("user-101", "d"), "invalid_token").await
 }
 
 async fn records_of_imported_users_end(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let fixture = stage.fixture();
-    stage.take_off("admin-t1", "USER", &[fixture.user(103)]).await?;
-    stage.all_gone("admin-t1", &[fixture.user(103)]).await?;
-    let online = stage.list("admin-t1", "online=true").await?.ids();
+    let api = Api::with_fixture(&world).await?;
+    let fixture = api.fixture();
+    api.take_off("admin-t1", "USER", &[fixture.user(103)]).await?;
+    api.all_gone("admin-t1", &[fixture.user(103)]).await?;
+    let online = api.list("admin-t1", "online=true").await?.ids();
     let wanted = [9002, 9001].map(|id| fixture.record(id).to_string()).to_vec();
     same(online, wanted, "who is still online")
 }
 
 async fn a_user_who_is_offline_loses_the_token_all_the_same(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    stage.detail("user-101", user).await?.refused(404, "resource_not_found")?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
-    stage.detail("user-101", user).await?.unauthorized("invalid_token")?;
-    stage.shut_out(&stage.handshake("user-101", "d"), "invalid_token").await
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    api.detail("user-101", user).await?.refused(404, "resource_not_found")?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
+    api.detail("user-101", user).await?.unauthorized("invalid_token")?;
+    api.shut_out(&api.handshake("user-101", "d"), "invalid_token").await
 }
 
 async fn the_order_may_be_repeated(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let user = stage.fixture().user(101);
-    let mut socket = stage.connect("user-101", user, "d").await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
-    stage.forced_off(&mut socket, "USER", &[user]).await?;
-    let first = stage.records(user).await?;
+    let api = Api::with_fixture(&world).await?;
+    let user = api.fixture().user(101);
+    let mut socket = api.connect("user-101", user, "d").await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
+    api.forced_off(&mut socket, "USER", &[user]).await?;
+    let first = api.records(user).await?;
     for _ in 0..3 {
-        stage.take_off("admin-t1", "USER", &[user]).await?;
+        api.take_off("admin-t1", "USER", &[user]).await?;
     }
-    same(stage.records(user).await?, first, "the records after more of the same")
+    same(api.records(user).await?, first, "the records after more of the same")
 }
 
 async fn a_user_may_take_himself_off(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let user = stage.fixture().user(101);
-    let mut socket = stage.connect("user-101", user, "d").await?;
-    stage.take_off("user-101", "USER", &[user]).await?;
-    stage.forced_off(&mut socket, "USER", &[user]).await?;
-    stage.detail("user-101", user).await?.unauthorized("invalid_token")?;
-    stage.all_gone("admin-t1", &[user]).await
+    let api = Api::with_fixture(&world).await?;
+    let user = api.fixture().user(101);
+    let mut socket = api.connect("user-101", user, "d").await?;
+    api.take_off("user-101", "USER", &[user]).await?;
+    api.forced_off(&mut socket, "USER", &[user]).await?;
+    api.detail("user-101", user).await?.unauthorized("invalid_token")?;
+    api.all_gone("admin-t1", &[user]).await
 }
 
 async fn ids_of_another_tenant_are_ignored(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let (own, foreign) = (stage.fixture().user(101), stage.fixture().user(201));
-    let mut socket = stage.connect("user-101", own, "d").await?;
-    stage.take_off("admin-t2", "USER", &[own]).await?;
-    stage.take_off("admin-t2", "USER", &[stage.fixture().user(103)]).await?;
+    let api = Api::with_fixture(&world).await?;
+    let (own, foreign) = (api.fixture().user(101), api.fixture().user(201));
+    let mut socket = api.connect("user-101", own, "d").await?;
+    api.take_off("admin-t2", "USER", &[own]).await?;
+    api.take_off("admin-t2", "USER", &[api.fixture().user(103)]).await?;
     socket.control_ping(b"still").await?;
-    let mut devices = stage.online_devices(own).await?;
+    let mut devices = api.online_devices(own).await?;
     devices.sort();
     same(devices, ["d", "dev-a1", "dev-a2"].map(str::to_owned).to_vec(), "devices online")?;
-    stage.detail("user-101", own).await?.record()?;
+    api.detail("user-101", own).await?.record()?;
     // Those of the own tenant beside them are not.
-    stage.take_off("admin-t2", "USER", &[own, foreign, 998]).await?;
+    api.take_off("admin-t2", "USER", &[own, foreign, 998]).await?;
     socket.control_ping(b"still").await?;
-    stage.all_gone("admin-t2", &[foreign]).await?;
-    same(stage.online_devices(stage.fixture().user(103)).await?.len(), 1, "devices of user 103")
+    api.all_gone("admin-t2", &[foreign]).await?;
+    same(api.online_devices(api.fixture().user(103)).await?.len(), 1, "devices of user 103")
 }
 
 async fn several_users_are_taken_off_at_once(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let users = [101, 102, 103].map(|user| stage.fixture().user(user));
+    let api = Api::with_fixture(&world).await?;
+    let users = [101, 102, 103].map(|user| api.fixture().user(user));
     let mut sockets = Vec::new();
     for (role, user) in ["user-101", "user-102", "user-103"].into_iter().zip(users) {
-        sockets.push(stage.connect(role, user, role).await?);
+        sockets.push(api.connect(role, user, role).await?);
     }
     let ids = json!([users[0].to_string(), users[1], null, users[2], users[2]]);
     let body = json!({"receiveObjectType": "user", "receiveObjectIds": ids}).to_string();
-    stage.off_text(&stage.bearer("admin-t1"), &body).await?.empty()?;
-    stage.all_gone("admin-t1", &users).await?;
+    api.off_text(&api.bearer("admin-t1"), &body).await?.empty()?;
+    api.all_gone("admin-t1", &users).await?;
     for (socket, user) in sockets.iter_mut().zip(users) {
         // Nobody learns who else was meant.
-        stage.forced_off(socket, "USER", &[user]).await?;
+        api.forced_off(socket, "USER", &[user]).await?;
     }
-    same(stage.list("admin-t1", "online=true").await?.total, 0, "records online")
+    same(api.list("admin-t1", "online=true").await?.total, 0, "records online")
 }
 
 /// An empty selector is not everybody.
 async fn without_ids_nobody_is_taken_off(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let user = stage.fixture().user(101);
-    let mut socket = stage.connect("user-101", user, "d").await?;
-    let token = stage.bearer("admin-t1");
+    let api = Api::with_fixture(&world).await?;
+    let user = api.fixture().user(101);
+    let mut socket = api.connect("user-101", user, "d").await?;
+    let token = api.bearer("admin-t1");
     for kind in ["USER", "TENANT", "DEPT", "GROUP"] {
         let refused = json!({"receiveObjectType": kind, "receiveObjectIds": []}).to_string();
-        stage.off_text(&token, &refused).await?.refused(400, "protocol_error")?;
+        api.off_text(&token, &refused).await?.refused(400, "protocol_error")?;
         let taken =
             json!({"receiveObjectType": kind, "receiveObjectIds": [], "broadcast": false}).to_string();
-        stage.off_text(&token, &taken).await?.empty()?;
+        api.off_text(&token, &taken).await?.empty()?;
     }
     socket.control_ping(b"still").await?;
-    same(stage.list("admin-t1", "online=true").await?.total, 4, "records online")?;
-    let me = stage.get("user-101", &format!("{LIST}/{user}")).await?;
+    same(api.list("admin-t1", "online=true").await?.total, 4, "records online")?;
+    let me = api.get("user-101", &format!("{LIST}/{user}")).await?;
     me.record().map(drop)
 }
 
 /// Some of these handshakes are before the order, some in the middle of it; none is in afterwards.
 async fn a_reconnect_during_the_order_does_not_survive(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?.unrecorded();
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?.unrecorded();
+    let user = api.fixture().user(101);
     let knocking = {
-        let stage = stage.clone();
+        let api = api.clone();
         tokio::spawn(async move {
             let mut open = Vec::new();
             for number in 0..40 {
-                let handshake = stage.handshake("user-101", &format!("d{number}"));
-                if let crate::ws::Opening::Upgraded(socket) = stage.world().knock(&handshake).await? {
+                let handshake = api.handshake("user-101", &format!("d{number}"));
+                if let crate::ws::Opening::Upgraded(socket) = api.world().knock(&handshake).await? {
                     open.push(*socket);
                 }
             }
             Ok::<_, anyhow::Error>(open)
         })
     };
-    let some_are_in = || async { Ok(stage.online_devices(user).await?.len() >= 3) };
-    stage.world().eventually("some are in", some_are_in, &true).await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
-    same(stage.online_devices(user).await?.len(), 0, "devices right after the answer")?;
+    let some_are_in = || async { Ok(api.online_devices(user).await?.len() >= 3) };
+    api.world().eventually("some are in", some_are_in, &true).await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
+    same(api.online_devices(user).await?.len(), 0, "devices right after the answer")?;
     let mut open = knocking.await??;
-    same(stage.online_devices(user).await?.len(), 0, "devices in the end")?;
+    same(api.online_devices(user).await?.len(), 0, "devices in the end")?;
     for socket in &mut open {
-        stage.forced_off(socket, "USER", &[user]).await?;
+        api.forced_off(socket, "USER", &[user]).await?;
     }
     Ok(())
 }

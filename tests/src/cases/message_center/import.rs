@@ -10,8 +10,8 @@ use crate::{
     cases::{Case, cases},
     check::{at, same},
     console::{
+        api::{Api, IMPORT},
         fixture::Row,
-        stage::{IMPORT, Stage},
     },
     world::{World, unix_time},
 };
@@ -33,11 +33,11 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-fn row(stage: &Stage, record: i64) -> Result<Row> {
-    let rows = stage.fixture().rows()?;
+fn row(api: &Api, record: i64) -> Result<Row> {
+    let rows = api.fixture().rows()?;
     let template =
-        rows.into_iter().find(|row| row.id == stage.fixture().record(9004)).context("no record 9004")?;
-    Ok(Row { id: stage.fixture().record(record), ..template })
+        rows.into_iter().find(|row| row.id == api.fixture().record(9004)).context("no record 9004")?;
+    Ok(Row { id: api.fixture().record(record), ..template })
 }
 
 fn counts(answer: &Value) -> Result<(u64, u64, usize)> {
@@ -47,36 +47,36 @@ fn counts(answer: &Value) -> Result<(u64, u64, usize)> {
 }
 
 async fn an_import_is_counted_and_may_be_repeated(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let rows = [row(&stage, 9001)?, row(&stage, 9002)?];
+    let api = Api::without_fixture(&world)?;
+    let rows = [row(&api, 9001)?, row(&api, 9002)?];
     let lines = rows.each_ref().map(|row| row.line().to_string()).join("\n");
-    same(counts(&stage.import_text(&lines).await?)?, (2, 0, 0), "imported, updated, rejected")?;
-    let records = stage.list("admin-t1", "").await?.records;
+    same(counts(&api.import_text(&lines).await?)?, (2, 0, 0), "imported, updated, rejected")?;
+    let records = api.list("admin-t1", "").await?.records;
     for text in [lines.clone(), format!("{lines}\n")] {
-        same(counts(&stage.import_text(&text).await?)?, (0, 2, 0), "imported, updated, rejected again")?;
-        same(&stage.list("admin-t1", "").await?.records, &records, "the records")?;
+        same(counts(&api.import_text(&text).await?)?, (0, 2, 0), "imported, updated, rejected again")?;
+        same(&api.list("admin-t1", "").await?.records, &records, "the records")?;
     }
-    let wanted: Vec<_> = rows.iter().rev().map(|row| row.record(stage.zone())).collect();
+    let wanted: Vec<_> = rows.iter().rev().map(|row| row.record(api.zone())).collect();
     same(records, wanted, "the records")?;
-    same(counts(&stage.import_text("").await?)?, (0, 0, 0), "an empty import")
+    same(counts(&api.import_text("").await?)?, (0, 0, 0), "an empty import")
 }
 
 async fn of_two_lines_with_one_id_the_last_wins(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let first = row(&stage, 9001)?;
+    let api = Api::without_fixture(&world)?;
+    let first = row(&api, 9001)?;
     let last = Row { name: "Renamed".to_owned(), offline_at: Some(first.online_at + 60), ..first.clone() };
     let lines = [&first, &last].map(|row| row.line().to_string()).join("\n");
-    let (imported, updated, rejected) = counts(&stage.import_text(&lines).await?)?;
+    let (imported, updated, rejected) = counts(&api.import_text(&lines).await?)?;
     same((imported + updated, rejected), (2, 0), "taken and rejected")?;
-    same(stage.list("admin-t1", "").await?.records, vec![last.record(stage.zone())], "the records")?;
+    same(api.list("admin-t1", "").await?.records, vec![last.record(api.zone())], "the records")?;
     // And it may come back to life.
-    stage.import(std::slice::from_ref(&first)).await?;
-    same(stage.list("admin-t1", "").await?.records, vec![first.record(stage.zone())], "the records")
+    api.import(std::slice::from_ref(&first)).await?;
+    same(api.list("admin-t1", "").await?.records, vec![first.record(api.zone())], "the records")
 }
 
 async fn bad_lines_are_named_and_good_ones_are_taken(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let (one, two) = (row(&stage, 9001)?, row(&stage, 9002)?);
+    let api = Api::without_fixture(&world)?;
+    let (one, two) = (row(&api, 9001)?, row(&api, 9002)?);
     let with = |name: &str, value: Value| {
         let mut line = two.line();
         line.as_object_mut().and_then(|fields| fields.insert(name.to_owned(), value));
@@ -107,7 +107,7 @@ async fn bad_lines_are_named_and_good_ones_are_taken(world: World) -> Result<()>
     let mut lines = vec![one.line().to_string()];
     lines.extend(bad.iter().cloned());
     lines.push(two.line().to_string());
-    let answer = stage.import_text(&lines.join("\n")).await?;
+    let answer = api.import_text(&lines.join("\n")).await?;
     same(counts(&answer)?, (2, 0, bad.len()), "imported, updated, rejected")?;
     let rejected = at(&answer, "/rejected")?.as_array().cloned().unwrap_or_default();
     for (index, rejection) in rejected.iter().enumerate() {
@@ -116,41 +116,41 @@ async fn bad_lines_are_named_and_good_ones_are_taken(world: World) -> Result<()>
         same(why.is_empty(), false, &format!("whether line {} has no error", index + 2))?;
     }
     same(at(&answer, "/rejectedTotal")?, &json!(bad.len()), "rejectedTotal")?;
-    let ids = [9002, 9001].map(|id| stage.fixture().record(id).to_string()).to_vec();
-    same(stage.list("admin-t1", "").await?.ids(), ids, "the records")
+    let ids = [9002, 9001].map(|id| api.fixture().record(id).to_string()).to_vec();
+    same(api.list("admin-t1", "").await?.ids(), ids, "the records")
 }
 
 async fn empty_lines_are_skipped_and_counted(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let text = format!("\n{}\r\n\r\n\nx\n", row(&stage, 9001)?.line());
-    let answer = stage.import_text(&text).await?;
+    let api = Api::without_fixture(&world)?;
+    let text = format!("\n{}\r\n\r\n\nx\n", row(&api, 9001)?.line());
+    let answer = api.import_text(&text).await?;
     same(counts(&answer)?, (1, 0, 1), "imported, updated, rejected")?;
     same(at(&answer, "/rejected/0/line")?, &json!(5), "line")
 }
 
 async fn a_line_above_16_kib_is_refused(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let (long, short) = (Row { name: "x".repeat(17 << 10), ..row(&stage, 9001)? }, row(&stage, 9002)?);
-    let answer = stage.import_text(&format!("{}\n{}", long.line(), short.line())).await?;
+    let api = Api::without_fixture(&world)?;
+    let (long, short) = (Row { name: "x".repeat(17 << 10), ..row(&api, 9001)? }, row(&api, 9002)?);
+    let answer = api.import_text(&format!("{}\n{}", long.line(), short.line())).await?;
     same(counts(&answer)?, (1, 0, 1), "imported, updated, rejected")?;
     same(at(&answer, "/rejected/0/line")?, &json!(1), "line")?;
-    same(stage.list("admin-t1", "").await?.ids(), vec![short.id.to_string()], "the records")
+    same(api.list("admin-t1", "").await?.ids(), vec![short.id.to_string()], "the records")
 }
 
 async fn many_bad_lines_are_counted_and_a_thousand_are_named(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let text = format!("{}{}", "x\n".repeat(1_500), row(&stage, 9001)?.line());
-    let answer = stage.import_text(&text).await?;
+    let api = Api::without_fixture(&world)?;
+    let text = format!("{}{}", "x\n".repeat(1_500), row(&api, 9001)?.line());
+    let answer = api.import_text(&text).await?;
     same(counts(&answer)?, (1, 0, 1_000), "imported, updated, named as rejected")?;
     same(at(&answer, "/rejectedTotal")?, &json!(1_500), "rejectedTotal")?;
     same(at(&answer, "/rejected/999/line")?, &json!(1_000), "the last line that is named")
 }
 
 async fn an_import_never_changes_a_live_record(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let mut socket = stage.connect("user-101", user, "d").await?;
-    let live = stage.records(user).await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let mut socket = api.connect("user-101", user, "d").await?;
+    let live = api.records(user).await?;
     let id = live.first().context("no record")?.id.parse()?;
     let forged = Row {
         id,
@@ -158,62 +158,62 @@ async fn an_import_never_changes_a_live_record(world: World) -> Result<()> {
         name: "Somebody Else".to_owned(),
         online_at: unix_time() - 60,
         offline_at: Some(unix_time() - 30),
-        ..row(&stage, 9001)?
+        ..row(&api, 9001)?
     };
-    let (imported, _, _) = counts(&stage.import_text(&forged.line().to_string()).await?)?;
+    let (imported, _, _) = counts(&api.import_text(&forged.line().to_string()).await?)?;
     same(imported, 0, "imported")?;
-    same(stage.records(user).await?, live, "the live record")?;
+    same(api.records(user).await?, live, "the live record")?;
     socket.control_ping(b"still").await?;
     // Nor once it has ended.
     socket.close().await?;
-    stage.until_online(user, &[] as &[&str]).await?;
-    let ended = stage.records(user).await?;
-    stage.import_text(&forged.line().to_string()).await?;
-    same(stage.records(user).await?, ended, "the ended record")
+    api.until_online(user, &[] as &[&str]).await?;
+    let ended = api.records(user).await?;
+    api.import_text(&forged.line().to_string()).await?;
+    same(api.records(user).await?, ended, "the ended record")
 }
 
 async fn a_record_whose_lease_ran_out_reads_as_ended_then(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let row = row(&stage, 9001)?;
+    let api = Api::without_fixture(&world)?;
+    let row = row(&api, 9001)?;
     let (over, soon) = (unix_time() - 3600, unix_time() + 5);
     let mut line = row.line();
     for (until, online) in [(over, false), (soon, true)] {
         let date = crate::console::date::Zone::named("UTC").map(|zone| zone.rfc3339(until));
         line.as_object_mut().and_then(|fields| fields.insert("leaseUntil".into(), json!(date)));
-        stage.import_text(&line.to_string()).await?;
-        same(stage.detail("admin-t1", row.user).await?.record()?.online, online, "online")?;
+        api.import_text(&line.to_string()).await?;
+        same(api.detail("admin-t1", row.user).await?.record()?.online, online, "online")?;
     }
     // Nothing tells that a lease ends but the clock.
     let after = UNIX_EPOCH + Duration::from_secs((soon + 1).try_into()?);
     sleep(after.duration_since(SystemTime::now()).unwrap_or_default()).await;
-    let record = stage.detail("admin-t1", row.user).await?.record()?;
+    let record = api.detail("admin-t1", row.user).await?.record()?;
     same(
         (record.online, record.offline_date),
-        (false, Some(stage.zone().print(soon))),
+        (false, Some(api.zone().print(soon))),
         "online and offlineDate",
     )?;
-    same(stage.list("admin-t1", "online=true").await?.total, 0, "records online")
+    same(api.list("admin-t1", "online=true").await?.total, 0, "records online")
 }
 
 async fn ids_may_be_numbers_or_texts_of_the_whole_range(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let greatest = i64::MAX - stage.fixture().record(0);
-    let mut line = Row { id: greatest, ..row(&stage, 9001)? }.line();
-    same(counts(&stage.import_text(&line.to_string()).await?)?, (1, 0, 0), "imported, updated, rejected")?;
+    let api = Api::without_fixture(&world)?;
+    let greatest = i64::MAX - api.fixture().record(0);
+    let mut line = Row { id: greatest, ..row(&api, 9001)? }.line();
+    same(counts(&api.import_text(&line.to_string()).await?)?, (1, 0, 0), "imported, updated, rejected")?;
     line.as_object_mut().and_then(|fields| fields.insert("id".into(), json!(greatest)));
-    same(counts(&stage.import_text(&line.to_string()).await?)?, (0, 1, 0), "imported, updated, rejected")?;
-    same(stage.list("admin-t1", "").await?.ids(), vec![greatest.to_string()], "the records")
+    same(counts(&api.import_text(&line.to_string()).await?)?, (0, 1, 0), "imported, updated, rejected")?;
+    same(api.list("admin-t1", "").await?.ids(), vec![greatest.to_string()], "the records")
 }
 
 async fn what_a_line_leaves_out_is_unknown(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let row = row(&stage, 9001)?;
+    let api = Api::without_fixture(&world)?;
+    let row = row(&api, 9001)?;
     let mut line = row.line();
     for name in ["avatar", "userAgent", "deviceId", "remoteAddress"] {
         line.as_object_mut().and_then(|fields| fields.remove(name));
     }
-    stage.import_text(&line.to_string()).await?;
-    let record = stage.detail("admin-t1", row.user).await?.record()?;
+    api.import_text(&line.to_string()).await?;
+    let record = api.detail("admin-t1", row.user).await?.record()?;
     for found in [&record.user_agent, &record.device_id, &record.remote_address] {
         same(found.as_str(), "unknown", "what was left out")?;
     }
@@ -221,30 +221,30 @@ async fn what_a_line_leaves_out_is_unknown(world: World) -> Result<()> {
 }
 
 async fn a_system_administrator_may_import(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let row = row(&stage, 9001)?;
-    let request = stage
-        .request("POST", IMPORT, &stage.bearer("admin-t1"))
+    let api = Api::without_fixture(&world)?;
+    let row = row(&api, 9001)?;
+    let request = api
+        .request("POST", IMPORT, &api.bearer("admin-t1"))
         .header("Content-Type", "application/x-ndjson")
         .body(row.line().to_string());
     same(counts(&world.send(&request).await?.json()?)?, (1, 0, 0), "imported, updated, rejected")?;
-    same(stage.list("admin-t1", "").await?.records, vec![row.record(stage.zone())], "the records")
+    same(api.list("admin-t1", "").await?.records, vec![row.record(api.zone())], "the records")
 }
 
 async fn ten_thousand_lines_are_taken_in_one_request(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let template = row(&stage, 9001)?;
+    let api = Api::without_fixture(&world)?;
+    let template = row(&api, 9001)?;
     // Beyond every number of the fixtures.
-    let first = 1_000_000_000_000 + stage.fixture().record(0) * 100_000;
+    let first = 1_000_000_000_000 + api.fixture().record(0) * 100_000;
     let text: String = (0..10_000)
         .map(|number| {
             let row = Row { id: first + number, user: first + number % 700, ..template.clone() };
             format!("{}\n", row.line())
         })
         .collect();
-    same(counts(&stage.import_text(&text).await?)?, (10_000, 0, 0), "imported, updated, rejected")?;
-    same(stage.list("admin-t1", "pageSize=1").await?.total, 10_000, "the total")?;
-    let last = stage.list("admin-t1", "pageNo=5&pageSize=2000&orderSort=DESC").await?;
+    same(counts(&api.import_text(&text).await?)?, (10_000, 0, 0), "imported, updated, rejected")?;
+    same(api.list("admin-t1", "pageSize=1").await?.total, 10_000, "the total")?;
+    let last = api.list("admin-t1", "pageNo=5&pageSize=2000&orderSort=DESC").await?;
     same(last.ids().last().cloned(), Some(first.to_string()), "the last of the last page")?;
     same(last.records.len(), 2_000, "records on the last page")
 }

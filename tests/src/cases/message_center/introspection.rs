@@ -10,9 +10,9 @@ use crate::{
     cases::{Case, cases},
     check::{holds, same},
     console::{
+        api::{AGENT, Api, LIST, SOCKET},
         issuer::{Issuer, Mood, basic, user_claims},
         reply::Reply,
-        stage::{AGENT, LIST, SOCKET, Stage},
     },
     world::{World, unix_time},
     ws::{Handshake, Opening},
@@ -50,7 +50,7 @@ const CLOCKS: Duration = Duration::from_secs(1);
 
 /// A token of the case that the issuer knows.
 struct Token {
-    stage: Stage,
+    api: Api,
     text: String,
     user: i64,
     tenant: i64,
@@ -58,17 +58,17 @@ struct Token {
 
 impl Token {
     /// A token with these claims beside the usual ones; `user` is one that no static token has.
-    fn of(stage: &Stage, user: i64, extra: &Value) -> Result<Self> {
-        let text = format!("opaque-{}-{}", stage.fixture().token("x"), stage.world().next_number());
-        stage.world().forbid(&text);
-        let (user, tenant) = (stage.fixture().user(user), stage.fixture().tenant(1));
-        let token = Self { stage: stage.clone(), text, user, tenant };
+    fn of(api: &Api, user: i64, extra: &Value) -> Result<Self> {
+        let text = format!("opaque-{}-{}", api.fixture().token("x"), api.world().next_number());
+        api.world().forbid(&text);
+        let (user, tenant) = (api.fixture().user(user), api.fixture().tenant(1));
+        let token = Self { api: api.clone(), text, user, tenant };
         token.knows(extra)?;
         Ok(token)
     }
 
     fn issuer(&self) -> Result<&Issuer> {
-        self.stage.world().issuer()
+        self.api.world().issuer()
     }
 
     fn knows(&self, extra: &Value) -> Result<()> {
@@ -86,7 +86,7 @@ impl Token {
     }
 
     async fn get(&self, target: &str) -> Result<Reply> {
-        self.stage.ask(&self.stage.request("GET", target, &self.text)).await
+        self.api.ask(&self.api.request("GET", target, &self.text)).await
     }
 
     fn handshake(&self) -> Handshake {
@@ -95,7 +95,7 @@ impl Token {
 
     /// The same, without a record: how often it is asked depends on the clock.
     fn unrecorded(&self) -> Self {
-        Self { stage: self.stage.unrecorded(), text: self.text.clone(), ..*self }
+        Self { api: self.api.unrecorded(), text: self.text.clone(), ..*self }
     }
 
     /// Asks for the list until the answer has this status, which every question has that is sent after `latest`.
@@ -120,10 +120,10 @@ fn administrator() -> Value {
 }
 
 async fn the_issuer_is_asked_as_documented(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = Token::of(&stage, 501, &administrator())?;
-    let request = stage.request("GET", LIST, &token.text).header("XC-Request-Id", "asked-by-the-console");
-    same(stage.ask(&request).await?.page()?.total, 5, "records")?;
+    let api = Api::with_fixture(&world).await?;
+    let token = Token::of(&api, 501, &administrator())?;
+    let request = api.request("GET", LIST, &token.text).header("XC-Request-Id", "asked-by-the-console");
+    same(api.ask(&request).await?.page()?.total, 5, "records")?;
     let questions = token.issuer()?.asked(&token.text);
     same(questions.len(), 1, "questions")?;
     let question = questions.first().context("no question")?;
@@ -142,7 +142,7 @@ async fn the_issuer_is_asked_as_documented(world: World) -> Result<()> {
 }
 
 async fn claims_decide_what_a_token_may_do(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for (extra, reads) in [
         (administrator(), true),
         (json!({"permissions": ["OnlineUser"]}), true),
@@ -152,30 +152,29 @@ async fn claims_decide_what_a_token_may_do(world: World) -> Result<()> {
         (json!({"scope": "OnlineUser"}), false),
         (json!({"principal": {"permissions": ["OnlineUser"]}}), false),
     ] {
-        let token = Token::of(&stage, 502, &extra)?;
+        let token = Token::of(&api, 502, &extra)?;
         let reply = token.get(LIST).await?;
         if reads { same(reply.page()?.total, 5, "records")? } else { reply.refused(403, "forbidden")? }
     }
     // The tenant is the token's.
-    let mut token = Token::of(&stage, 503, &administrator())?;
-    token.tenant = stage.fixture().tenant(2);
+    let mut token = Token::of(&api, 503, &administrator())?;
+    token.tenant = api.fixture().tenant(2);
     token.knows(&administrator())?;
     same(
         token.get(LIST).await?.page()?.ids(),
-        vec![stage.fixture().record(9006).to_string()],
+        vec![api.fixture().record(9006).to_string()],
         "records of tenant 2",
     )?;
     // And the operator's client may name another.
-    let operator =
-        Token::of(&stage, 504, &json!({"client_id": "xcan_op", "principal": {"sys_admin": true}}))?;
-    let request = stage.request("GET", LIST, &operator.text);
-    let request = request.header("XC-Opt-Tenant-Id", &stage.fixture().tenant(2).to_string());
-    same(stage.ask(&request).await?.page()?.total, 1, "records of tenant 2")
+    let operator = Token::of(&api, 504, &json!({"client_id": "xcan_op", "principal": {"sys_admin": true}}))?;
+    let request = api.request("GET", LIST, &operator.text);
+    let request = request.header("XC-Opt-Tenant-Id", &api.fixture().tenant(2).to_string());
+    same(api.ask(&request).await?.page()?.total, 1, "records of tenant 2")
 }
 
 async fn an_active_answer_is_kept_for_a_while_and_no_longer(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = Token::of(&stage, 501, &administrator())?;
+    let api = Api::with_fixture(&world).await?;
+    let token = Token::of(&api, 501, &administrator())?;
     for _ in 0..5 {
         token.get(LIST).await?.page()?;
     }
@@ -188,8 +187,8 @@ async fn an_active_answer_is_kept_for_a_while_and_no_longer(world: World) -> Res
 }
 
 async fn an_inactive_answer_is_kept_for_five_seconds(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = Token::of(&stage, 501, &administrator())?;
+    let api = Api::with_fixture(&world).await?;
+    let token = Token::of(&api, 501, &administrator())?;
     token.issuer()?.forgets(&token.text);
     for _ in 0..3 {
         token.get(LIST).await?.unauthorized("invalid_token")?;
@@ -201,34 +200,34 @@ async fn an_inactive_answer_is_kept_for_five_seconds(world: World) -> Result<()>
 }
 
 async fn an_answer_is_not_kept_beyond_its_end(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     // The answer is asked for again at 4 s, and what is then kept for 4 s would be kept beyond this end.
     let extra = json!({"exp": unix_time() + 5, "principal": {"sys_admin": true}});
-    let token = Token::of(&stage, 501, &extra)?;
+    let token = Token::of(&api, 501, &extra)?;
     let end = Instant::now() + Duration::from_secs(5);
     token.get(LIST).await?.page()?;
     token.until(401, end + CLOCKS / 2).await
 }
 
 async fn a_token_that_has_ended_is_refused(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let extra = json!({"exp": unix_time() - 1, "principal": {"sys_admin": true}});
-    let token = Token::of(&stage, 501, &extra)?;
+    let token = Token::of(&api, 501, &extra)?;
     token.get(LIST).await?.unauthorized("invalid_token")?;
-    stage.shut_out(&token.handshake(), "invalid_token").await
+    api.shut_out(&token.handshake(), "invalid_token").await
 }
 
 /// Never 401: the console would log out.
 async fn an_issuer_that_cannot_be_asked_is_our_trouble(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for mood in [Mood::Down, Mood::Broken, Mood::Estranged, Mood::Babbling] {
-        let token = Token::of(&stage, 501, &administrator())?;
+        let token = Token::of(&api, 501, &administrator())?;
         token.feels(mood)?;
         let reply = token.get(LIST).await?;
         reply.refused(503, "introspection_unavailable").with_context(|| format!("{mood:?}"))?;
         same(reply.response.header("retry-after").as_deref(), Some("1"), "Retry-After")?;
         match world.knock(&token.handshake()).await? {
-            Opening::Refused(response) => stage.reply(response).refused(503, "introspection_unavailable")?,
+            Opening::Refused(response) => api.reply(response).refused(503, "introspection_unavailable")?,
             Opening::Upgraded(_) => anyhow::bail!("the connection was upgraded"),
         }
     }
@@ -236,8 +235,8 @@ async fn an_issuer_that_cannot_be_asked_is_our_trouble(world: World) -> Result<(
 }
 
 async fn an_issuer_that_is_back_is_believed_at_once(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = Token::of(&stage, 501, &administrator())?;
+    let api = Api::with_fixture(&world).await?;
+    let token = Token::of(&api, 501, &administrator())?;
     token.feels(Mood::Broken)?;
     token.get(LIST).await?.refused(503, "introspection_unavailable")?;
     token.feels(Mood::Well)?;
@@ -248,47 +247,47 @@ async fn an_issuer_that_is_back_is_believed_at_once(world: World) -> Result<()> 
 }
 
 async fn an_issuer_that_takes_its_time_is_waited_for(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = Token::of(&stage, 501, &administrator())?;
+    let api = Api::with_fixture(&world).await?;
+    let token = Token::of(&api, 501, &administrator())?;
     token.feels(Mood::Slow(700))?;
     same(token.get(LIST).await?.page()?.total, 5, "records")
 }
 
 async fn an_issuer_that_never_answers_is_given_up(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = Token::of(&stage, 501, &administrator())?;
+    let api = Api::with_fixture(&world).await?;
+    let token = Token::of(&api, 501, &administrator())?;
     token.feels(Mood::Slow(600_000))?;
     let reply = token.get(LIST).await?;
     reply.refused(503, "introspection_unavailable")?;
     // Nobody else has to wait meanwhile.
-    stage.list("admin-t1", "").await.map(drop)
+    api.list("admin-t1", "").await.map(drop)
 }
 
 async fn an_order_covers_a_token_that_is_in_the_cache(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let extra = json!({"iat": unix_time() - 60, "exp": unix_time() + 3600, "permissions": ["OnlineUser"]});
-    let token = Token::of(&stage, 501, &extra)?;
-    let timeless = Token::of(&stage, 501, &json!({"permissions": ["OnlineUser"]}))?;
+    let token = Token::of(&api, 501, &extra)?;
+    let timeless = Token::of(&api, 501, &json!({"permissions": ["OnlineUser"]}))?;
     let mut socket = world.upgraded(&token.handshake()).await?;
-    stage.until_online(token.user, &["unknown"]).await?;
+    api.until_online(token.user, &["unknown"]).await?;
     timeless.get(LIST).await?.page()?;
-    stage.take_off("admin-t1", "USER", &[token.user]).await?;
+    api.take_off("admin-t1", "USER", &[token.user]).await?;
     for token in [&token, &timeless] {
         token.get(LIST).await?.unauthorized("invalid_token")?;
-        stage.shut_out(&token.handshake(), "invalid_token").await?;
+        api.shut_out(&token.handshake(), "invalid_token").await?;
     }
-    stage.forced_off(&mut socket, "USER", &[token.user]).await
+    api.forced_off(&mut socket, "USER", &[token.user]).await
 }
 
 async fn a_token_issued_after_the_order_is_accepted(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let old = Token::of(&stage, 501, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}))?;
+    let api = Api::with_fixture(&world).await?;
+    let old = Token::of(&api, 501, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}))?;
     // The order reaches a user whom the server has seen: his tenant is what the issuer last said.
     let socket = world.upgraded(&old.handshake()).await?;
-    stage.until_online(old.user, &["unknown"]).await?;
-    stage.take_off("admin-t1", "USER", &[old.user]).await?;
+    api.until_online(old.user, &["unknown"]).await?;
+    api.take_off("admin-t1", "USER", &[old.user]).await?;
     drop(socket);
-    let new = Token::of(&stage, 501, &json!({"iat": unix_time() + 1, "permissions": ["OnlineUser"]}))?;
+    let new = Token::of(&api, 501, &json!({"iat": unix_time() + 1, "permissions": ["OnlineUser"]}))?;
     new.get(LIST).await?.page()?;
     let mut socket = world.upgraded(&new.handshake()).await?;
     socket.control_ping(b"in").await?;
@@ -297,85 +296,85 @@ async fn a_token_issued_after_the_order_is_accepted(world: World) -> Result<()> 
 
 /// A tenant has one mark, and the later one exempts its caller: from itself, not from the earlier one.
 async fn a_token_that_an_order_took_stays_dead_when_a_later_one_spares_its_user(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let ids = [stage.fixture().tenant(1)];
-    let old = Token::of(&stage, 501, &json!({"iat": unix_time() - 60, "principal": {"sys_admin": true}}))?;
+    let api = Api::with_fixture(&world).await?;
+    let ids = [api.fixture().tenant(1)];
+    let old = Token::of(&api, 501, &json!({"iat": unix_time() - 60, "principal": {"sys_admin": true}}))?;
     old.get(LIST).await?.page()?;
-    stage.take_off("admin-t1", "TENANT", &ids).await?;
+    api.take_off("admin-t1", "TENANT", &ids).await?;
     old.get(LIST).await?.unauthorized("invalid_token")?;
-    let new = Token::of(&stage, 501, &json!({"iat": unix_time() + 2, "principal": {"sys_admin": true}}))?;
+    let new = Token::of(&api, 501, &json!({"iat": unix_time() + 2, "principal": {"sys_admin": true}}))?;
     new.get(LIST).await?.page()?;
     let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": ids}).to_string();
-    stage.off_text(&new.text, &order).await?.empty()?;
+    api.off_text(&new.text, &order).await?.empty()?;
     new.get(LIST).await?.page()?;
     old.get(LIST).await?.unauthorized("invalid_token")?;
-    stage.shut_out(&old.handshake(), "invalid_token").await
+    api.shut_out(&old.handshake(), "invalid_token").await
 }
 
 async fn a_personal_access_token_does_not_inherit_the_right(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let personal = json!({"principal": {"sys_admin": true, "user_token": true}});
-    Token::of(&stage, 501, &personal)?.get(LIST).await?.refused(403, "forbidden")?;
+    Token::of(&api, 501, &personal)?.get(LIST).await?.refused(403, "forbidden")?;
     let listed = json!({"permissions": ["OnlineUser"], "principal": {"user_token": true}});
-    same(Token::of(&stage, 501, &listed)?.get(LIST).await?.page()?.total, 5, "records")
+    same(Token::of(&api, 501, &listed)?.get(LIST).await?.page()?.total, 5, "records")
 }
 
 async fn a_personal_access_token_is_spared(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let listed =
         json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"], "principal": {"user_token": true}});
-    let personal = Token::of(&stage, 501, &listed)?;
-    let usual = Token::of(&stage, 501, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}))?;
+    let personal = Token::of(&api, 501, &listed)?;
+    let usual = Token::of(&api, 501, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}))?;
     let mut socket = world.upgraded(&usual.handshake()).await?;
-    stage.until_online(usual.user, &["unknown"]).await?;
+    api.until_online(usual.user, &["unknown"]).await?;
     personal.get(LIST).await?.page()?;
-    stage.take_off("admin-t1", "USER", &[usual.user]).await?;
-    stage.forced_off(&mut socket, "USER", &[usual.user]).await?;
+    api.take_off("admin-t1", "USER", &[usual.user]).await?;
+    api.forced_off(&mut socket, "USER", &[usual.user]).await?;
     usual.get(LIST).await?.unauthorized("invalid_token")?;
     personal.get(LIST).await?.page().map(drop)
 }
 
 async fn static_tokens_do_not_ask_the_issuer(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    stage.list("admin-t1", "").await?;
-    let token = stage.bearer("admin-t1");
+    let api = Api::with_fixture(&world).await?;
+    api.list("admin-t1", "").await?;
+    let token = api.bearer("admin-t1");
     same(world.issuer()?.asked(&token).len(), 0, "questions about a static token")?;
     let admin = world.admin_token().await?;
-    stage.ask(&stage.request("GET", LIST, &admin)).await?.page()?;
+    api.ask(&api.request("GET", LIST, &admin)).await?.page()?;
     same(world.issuer()?.asked(&admin).len(), 0, "questions about an administrator's token")?;
     // Without a token there is nothing to ask.
-    stage.ask(&crate::http::Request::new("GET", LIST)).await?.unauthorized("unauthorized")
+    api.ask(&crate::http::Request::new("GET", LIST)).await?.unauthorized("unauthorized")
 }
 
 async fn a_socket_takes_its_name_from_the_claims(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = Token::of(&stage, 501, &json!({}))?;
+    let api = Api::with_fixture(&world).await?;
+    let token = Token::of(&api, 501, &json!({}))?;
     let mut socket = world.upgraded(&token.handshake().set("deviceId", "claimed")).await?;
-    stage.until_online(token.user, &["claimed"]).await?;
+    api.until_online(token.user, &["claimed"]).await?;
     socket.control_ping(b"in").await?;
-    let record = stage.detail("admin-t1", token.user).await?.record()?;
+    let record = api.detail("admin-t1", token.user).await?.record()?;
     same(record.full_name, format!("Introspected {}", token.user), "fullName")?;
     same((record.user_agent.as_str(), record.avatar), (AGENT, None), "userAgent and avatar")
 }
 
 async fn a_socket_ends_with_its_token(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = Token::of(&stage, 501, &json!({"exp": unix_time() + 6}))?;
-    let other = Token::of(&stage, 501, &json!({"exp": unix_time() + 3600}))?;
+    let api = Api::with_fixture(&world).await?;
+    let token = Token::of(&api, 501, &json!({"exp": unix_time() + 6}))?;
+    let other = Token::of(&api, 501, &json!({"exp": unix_time() + 3600}))?;
     let mut socket = world.upgraded(&token.handshake().set("deviceId", "short")).await?;
     let mut long = world.upgraded(&other.handshake().set("deviceId", "long")).await?;
-    stage.until_online(token.user, &["short", "long"]).await?;
+    api.until_online(token.user, &["short", "long"]).await?;
     same(socket.closed(4001).await?.as_str(), "token_expired", "the reason of the Close frame")?;
-    stage.until_online(token.user, &["long"]).await?;
+    api.until_online(token.user, &["long"]).await?;
     long.control_ping(b"still").await
 }
 
 async fn a_token_of_nobody_cannot_connect(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let client = json!({"grant_type": "client_credentials", "principal": {"id": null, "username": null}});
     let homeless = json!({"principal": {"tenant_id": null}});
     for extra in [client, homeless] {
-        let token = Token::of(&stage, 501, &extra)?;
+        let token = Token::of(&api, 501, &extra)?;
         match world.knock(&token.handshake()).await? {
             Opening::Refused(response) => {
                 same(matches!(response.status, 401 | 403), true, &format!("{} refuses", response.status))?;
@@ -387,39 +386,38 @@ async fn a_token_of_nobody_cannot_connect(world: World) -> Result<()> {
 }
 
 async fn claims_tell_who_is_in_a_department(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let department = stage.fixture().circle(77);
+    let api = Api::with_fixture(&world).await?;
+    let department = api.fixture().circle(77);
     let claims =
         json!({"principal": {"dept_ids": [department.to_string()]}, "dept_ids": [department.to_string()]});
-    let (inside, outside) = (Token::of(&stage, 501, &claims)?, Token::of(&stage, 502, &json!({}))?);
+    let (inside, outside) = (Token::of(&api, 501, &claims)?, Token::of(&api, 502, &json!({}))?);
     let mut member = world.upgraded(&inside.handshake()).await?;
     let mut other = world.upgraded(&outside.handshake()).await?;
-    stage.until_online(inside.user, &["unknown"]).await?;
-    stage.until_online(outside.user, &["unknown"]).await?;
-    stage.take_off("admin-t1", "DEPT", &[department]).await?;
-    stage.all_gone("admin-t1", &[inside.user]).await?;
-    stage.forced_off(&mut member, "DEPT", &[department]).await?;
+    api.until_online(inside.user, &["unknown"]).await?;
+    api.until_online(outside.user, &["unknown"]).await?;
+    api.take_off("admin-t1", "DEPT", &[department]).await?;
+    api.all_gone("admin-t1", &[inside.user]).await?;
+    api.forced_off(&mut member, "DEPT", &[department]).await?;
     inside.get(LIST).await?.unauthorized("invalid_token")?;
     other.control_ping(b"still").await
 }
 
 /// The order comes first, and tells the server nothing of the user's tenant; the token was issued before it.
 async fn an_order_reaches_a_user_whom_nobody_has_seen(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let token = |iat: i64| Token::of(&stage, 503, &json!({"iat": iat, "permissions": ["OnlineUser"]}));
+    let api = Api::with_fixture(&world).await?;
+    let token = |iat: i64| Token::of(&api, 503, &json!({"iat": iat, "permissions": ["OnlineUser"]}));
     let (old, new) = (token(unix_time() - 60)?, token(unix_time() + 2)?);
-    stage.take_off("admin-t1", "USER", &[old.user]).await?;
+    api.take_off("admin-t1", "USER", &[old.user]).await?;
     old.get(LIST).await?.unauthorized("invalid_token")?;
-    stage.shut_out(&old.handshake(), "invalid_token").await?;
+    api.shut_out(&old.handshake(), "invalid_token").await?;
     new.get(LIST).await?.page().map(drop)
 }
 
 async fn an_order_to_a_tenant_reaches_a_user_whom_nobody_has_seen(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let old =
-        |user| Token::of(&stage, user, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}));
+    let api = Api::with_fixture(&world).await?;
+    let old = |user| Token::of(&api, user, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}));
     let (asking, connecting) = (old(504)?, old(505)?);
-    stage.take_off("admin-t1", "TENANT", &[stage.fixture().tenant(1)]).await?;
+    api.take_off("admin-t1", "TENANT", &[api.fixture().tenant(1)]).await?;
     asking.get(LIST).await?.unauthorized("invalid_token")?;
-    stage.shut_out(&connecting.handshake(), "invalid_token").await
+    api.shut_out(&connecting.handshake(), "invalid_token").await
 }

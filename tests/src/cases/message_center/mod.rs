@@ -1,6 +1,6 @@
 //! The message-center online API.
 //!
-//! A case that leaves traces (a force-off marks users for good) is listed in [`staged`] and has a fixture of its own;
+//! A case that leaves traces (a force-off marks users for good) is listed in [`with_own_fixture`] and has a fixture of its own;
 //! all others read the shared fixture and must leave it as it is.
 
 use super::Case;
@@ -51,11 +51,11 @@ pub(super) fn cases() -> Vec<Case> {
         force_off_body::cases,
         crowd::cases,
     ];
-    files.iter().flat_map(|file| file()).chain(staged()).collect()
+    files.iter().flat_map(|file| file()).chain(with_own_fixture()).collect()
 }
 
 /// The cases that have a fixture of their own.
-pub(crate) fn staged() -> Vec<Case> {
+pub(crate) fn with_own_fixture() -> Vec<Case> {
     let files: [fn() -> Vec<Case>; 11] = [
         vectors_off::cases,
         socket::cases,

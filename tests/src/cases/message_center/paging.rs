@@ -8,8 +8,8 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        api::{Api, LIST, SEARCH},
         fixture::{Row, crowd},
-        stage::{LIST, SEARCH, Stage},
     },
     world::World,
 };
@@ -52,7 +52,7 @@ async fn walks_by_offline_date_repeat_and_skip_nothing(world: World) -> Result<(
 }
 
 async fn walks(world: &World, by: &str, compare: fn(&Row, &Row) -> Ordering) -> Result<()> {
-    let stage = Stage::set(world).await?;
+    let api = Api::with_fixture(world).await?;
     for (word, ascending) in [("ASC", true), ("DESC", false)] {
         let mut wanted = crowd();
         wanted.sort_by(|a, b| {
@@ -66,7 +66,7 @@ async fn walks(world: &World, by: &str, compare: fn(&Row, &Row) -> Ordering) -> 
         for size in [1, 7, 13, 40] {
             for path in [LIST, SEARCH] {
                 let query = format!("orderBy={by}&orderSort={word}&pageSize={size}");
-                let walked = walk(&stage, path, &query, wanted.len()).await?;
+                let walked = walk(&api, path, &query, wanted.len()).await?;
                 same(&walked, &wanted, &format!("the walk {path}?{query}"))?;
             }
         }
@@ -75,10 +75,10 @@ async fn walks(world: &World, by: &str, compare: fn(&Row, &Row) -> Ordering) -> 
 }
 
 /// The ids of all pages up to the first empty one.
-async fn walk(stage: &Stage, path: &str, query: &str, total: usize) -> Result<Vec<String>> {
+async fn walk(api: &Api, path: &str, query: &str, total: usize) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     for number in 1.. {
-        let page = stage.page("crowd", path, &format!("{query}&pageNo={number}")).await?;
+        let page = api.page("crowd", path, &format!("{query}&pageNo={number}")).await?;
         same(page.total, total, &format!("the total of page {number} of {query}"))?;
         if page.records.is_empty() {
             break;
@@ -90,19 +90,19 @@ async fn walk(stage: &Stage, path: &str, query: &str, total: usize) -> Result<Ve
 }
 
 async fn a_filtered_walk_has_the_filtered_total(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let wanted: Vec<String> =
         crowd().iter().rev().filter(|row| row.online()).map(|row| row.id.to_string()).collect();
-    let walked = walk(&stage, LIST, "online=true&pageSize=3", wanted.len()).await?;
+    let walked = walk(&api, LIST, "online=true&pageSize=3", wanted.len()).await?;
     same(walked, wanted, "the walk")
 }
 
 /// The original's search told 0.
 async fn a_page_past_the_end_is_empty_and_tells_the_total(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for path in [LIST, SEARCH] {
         for query in ["pageNo=5&pageSize=10", "pageNo=2&pageSize=2000", "pageNo=99999"] {
-            let page = stage.page("crowd", path, query).await?;
+            let page = api.page("crowd", path, query).await?;
             same((page.total, page.records.len()), (40, 0), query)?;
         }
     }
@@ -110,28 +110,27 @@ async fn a_page_past_the_end_is_empty_and_tells_the_total(world: World) -> Resul
 }
 
 async fn a_page_has_ten_records_by_default(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for path in [LIST, SEARCH] {
         let newest: Vec<String> = crowd().iter().rev().take(10).map(|row| row.id.to_string()).collect();
-        same(stage.page("crowd", path, "").await?.ids(), newest, "ids")?;
+        same(api.page("crowd", path, "").await?.ids(), newest, "ids")?;
     }
     Ok(())
 }
 
 async fn an_empty_result_has_a_total_of_zero(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for path in [LIST, SEARCH] {
-        let data = stage.get("crowd", &format!("{path}?userId=1")).await?.data()?;
+        let data = api.get("crowd", &format!("{path}?userId=1")).await?.data()?;
         same(data, serde_json::json!({"total": "0", "list": []}), "data")?;
     }
     Ok(())
 }
 
 async fn the_fields_of_a_record_stand_in_the_documented_order(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for (query, left_out) in [("userId=101", "offlineDate"), ("userId=102", "avatar")] {
-        let order =
-            stage.get("admin-t1", &format!("{LIST}?{query}")).await?.field_order().context("fields")?;
+        let order = api.get("admin-t1", &format!("{LIST}?{query}")).await?.field_order().context("fields")?;
         let wanted: Vec<&str> =
             crate::console::reply::FIELDS.into_iter().filter(|name| *name != left_out).collect();
         same(order, wanted, query)?;

@@ -8,10 +8,10 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        api::{Api, LIST, SEARCH},
         fixture::{CROWD_BEGAN, Row, crowd},
         naive::{Key, Op, passes, refusal},
         spelling::{date, item},
-        stage::{LIST, SEARCH, Stage},
     },
     world::World,
     ws::escape,
@@ -28,10 +28,10 @@ macro_rules! published {
         }
 
         $(async fn $parameter(world: World) -> Result<()> {
-            let stage = Stage::set(&world).await?;
-            let query: fn(&Stage) -> String = $query;
+            let api = Api::with_fixture(&world).await?;
+            let query: fn(&Api) -> String = $query;
             for path in [LIST, SEARCH] {
-                selects(&stage, path, &query(&stage), $passes).await.context(path)?;
+                selects(&api, path, &query(&api), $passes).await.context(path)?;
             }
             Ok(())
         })+
@@ -54,10 +54,10 @@ published! {
         parameter_remote_address |_| "remoteAddress=10.0.1.7".to_owned(), |row| row.address == "10.0.1.7";
         parameter_online |_| "online=true".to_owned(), Row::online;
         parameter_online_date
-            |stage| format!("onlineDate={}", escape(&date(CROWD_BEGAN + 60, stage.zone(), 3))),
+            |api| format!("onlineDate={}", escape(&date(CROWD_BEGAN + 60, api.zone(), 3))),
             |row| row.online_at == CROWD_BEGAN + 60;
         parameter_offline_date
-            |stage| format!("offlineDate={}", escape(&date(CROWD_BEGAN + 450, stage.zone(), 3))),
+            |api| format!("offlineDate={}", escape(&date(CROWD_BEGAN + 450, api.zone(), 3))),
             |row| row.offline_at == Some(CROWD_BEGAN + 450);
         info_scope_basic |_| "infoScope=BASIC".to_owned(), |_| true;
         info_scope_detail |_| "infoScope=DETAIL".to_owned(), |_| true;
@@ -94,14 +94,14 @@ published! {
 }
 
 async fn ordered(world: &World, word: &str) -> Result<()> {
-    let stage = Stage::set(world).await?;
+    let api = Api::with_fixture(world).await?;
     let mut wanted: Vec<String> = crowd().iter().map(|row| row.id.to_string()).collect();
     if word == "DESC" {
         wanted.reverse();
     }
     for path in [LIST, SEARCH] {
         same(
-            stage.page("crowd", path, &format!("orderSort={word}&pageSize=100")).await?.ids(),
+            api.page("crowd", path, &format!("orderSort={word}&pageSize=100")).await?.ids(),
             wanted.clone(),
             path,
         )?;
@@ -111,16 +111,16 @@ async fn ordered(world: &World, word: &str) -> Result<()> {
 
 /// In each of the three places that the page shows, with every key that takes the operator.
 async fn three_filters(world: &World, op: Op) -> Result<()> {
-    let stage = Stage::set(world).await?;
+    let api = Api::with_fixture(world).await?;
     for key in Key::ALL.into_iter().filter(|key| refusal(*key, op).is_none()) {
         // The last sample of a list has one member, which needs no form of a list.
         let values = samples(key, op).pop().unwrap_or_default();
         let text: Vec<String> =
-            values.iter().map(|value| crate::console::spelling::text(value, stage.zone(), 0)).collect();
+            values.iter().map(|value| crate::console::spelling::text(value, api.zone(), 0)).collect();
         for index in 0..3 {
             let query = item(index, key.name(), op.name(), &text, false);
             for path in [LIST, SEARCH] {
-                selects(&stage, path, &query, |row| passes(row, key, op, &values, path == SEARCH))
+                selects(&api, path, &query, |row| passes(row, key, op, &values, path == SEARCH))
                     .await
                     .with_context(|| format!("{path}?{query}"))?;
             }
@@ -130,29 +130,29 @@ async fn three_filters(world: &World, op: Op) -> Result<()> {
 }
 
 async fn parameter_page_no(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for path in [LIST, SEARCH] {
         let wanted: Vec<String> =
             crowd().iter().rev().skip(20).take(10).map(|row| row.id.to_string()).collect();
-        same(stage.page("crowd", path, "pageNo=3").await?.ids(), wanted, path)?;
+        same(api.page("crowd", path, "pageNo=3").await?.ids(), wanted, path)?;
     }
     Ok(())
 }
 
 async fn parameter_page_size(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for path in [LIST, SEARCH] {
         let wanted: Vec<String> = crowd().iter().rev().take(3).map(|row| row.id.to_string()).collect();
-        same(stage.page("crowd", path, "pageSize=3").await?.ids(), wanted, path)?;
+        same(api.page("crowd", path, "pageSize=3").await?.ids(), wanted, path)?;
     }
     Ok(())
 }
 
 async fn parameter_order_by(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for path in [LIST, SEARCH] {
         for by in ["id", "userId", "fullName", "onlineDate", "offlineDate"] {
-            let page = stage.page("crowd", path, &format!("orderBy={by}&pageSize=100")).await?;
+            let page = api.page("crowd", path, &format!("orderBy={by}&pageSize=100")).await?;
             same(page.records.len(), crowd().len(), by)?;
         }
     }
@@ -160,34 +160,34 @@ async fn parameter_order_by(world: World) -> Result<()> {
 }
 
 async fn path_user_id(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    same(stage.detail("admin-t1", 103).await?.record()?.id.as_str(), "9004", "the record of user 103")
+    let api = Api::with_fixture(&world).await?;
+    same(api.detail("admin-t1", 103).await?.record()?.id.as_str(), "9004", "the record of user 103")
 }
 
 /// Nobody is user 998.
 async fn body_broadcast(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for broadcast in [json!(true), json!(false), json!(null)] {
         let body = json!({"broadcast": broadcast, "receiveObjectType": "USER", "receiveObjectIds": [998]});
-        stage.off_text(&stage.bearer("admin-t1"), &body.to_string()).await?.empty()?;
+        api.off_text(&api.bearer("admin-t1"), &body.to_string()).await?.empty()?;
     }
     Ok(())
 }
 
 async fn body_receive_object_type(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for kind in ["USER", "TENANT", "DEPT", "GROUP"] {
         let body = json!({"broadcast": true, "receiveObjectType": kind, "receiveObjectIds": [998]});
-        stage.off_text(&stage.bearer("admin-t1"), &body.to_string()).await?.empty().context(kind)?;
+        api.off_text(&api.bearer("admin-t1"), &body.to_string()).await?.empty().context(kind)?;
     }
     Ok(())
 }
 
 async fn body_receive_object_ids(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for ids in [json!([0]), json!([998, 999]), json!(["998"]), json!([-1])] {
         let body = json!({"broadcast": true, "receiveObjectType": "USER", "receiveObjectIds": ids});
-        stage.off_text(&stage.bearer("admin-t1"), &body.to_string()).await?.empty()?;
+        api.off_text(&api.bearer("admin-t1"), &body.to_string()).await?.empty()?;
     }
     Ok(())
 }

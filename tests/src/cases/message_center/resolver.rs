@@ -7,9 +7,9 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        api::{Api, LIST},
         fixture::{DEPARTMENT, GROUP, OTHER_DEPARTMENT},
         issuer::Mood,
-        stage::{LIST, Stage},
     },
     world::World,
 };
@@ -33,11 +33,11 @@ fn number(value: &Value) -> Option<i64> {
 }
 
 async fn the_resolver_is_asked_as_documented(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let ids = [GROUP, DEPARTMENT].map(|circle| stage.fixture().circle(circle));
+    let api = Api::without_fixture(&world)?;
+    let ids = [GROUP, DEPARTMENT].map(|circle| api.fixture().circle(circle));
     let mut wanted = ids.to_vec();
     wanted.sort_unstable();
-    stage.take_off("admin-t1", "GROUP", &ids).await?;
+    api.take_off("admin-t1", "GROUP", &ids).await?;
     let of = |id: i64| world.issuer().map(|issuer| issuer.asked(&format!("GROUP {id}")));
     let questions = [of(ids[0])?, of(ids[1])?].concat();
     same(questions.len(), 1, "questions")?;
@@ -47,7 +47,7 @@ async fn the_resolver_is_asked_as_documented(world: World) -> Result<()> {
     same(kind.split(';').next(), Some("application/json"), "Content-Type")?;
     let body: Value = serde_json::from_slice(&question.body)?;
     same(body.pointer("/type"), Some(&json!("GROUP")), "type")?;
-    same(body.pointer("/tenantId").and_then(number), Some(stage.fixture().tenant(1)), "tenantId")?;
+    same(body.pointer("/tenantId").and_then(number), Some(api.fixture().tenant(1)), "tenantId")?;
     let mut asked: Vec<i64> =
         body.pointer("/ids").and_then(Value::as_array).into_iter().flatten().filter_map(number).collect();
     asked.sort_unstable();
@@ -55,70 +55,66 @@ async fn the_resolver_is_asked_as_documented(world: World) -> Result<()> {
 }
 
 async fn its_answer_decides_and_no_claim_does(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let fixture = stage.fixture();
+    let api = Api::with_fixture(&world).await?;
+    let fixture = api.fixture();
     let id = fixture.circle(DEPARTMENT);
     // The claims say 101 and 103. One of these is online by an import alone, one not at all.
     let members = json!({"userIds": [fixture.user(102), fixture.user(101).to_string(), fixture.user(104)]});
     world.issuer()?.gathers(&format!("DEPT {id}"), members);
-    let mut member = stage.connect("user-102", fixture.user(102), "d").await?;
-    let mut other = stage.connect("user-103", fixture.user(103), "d").await?;
-    stage.take_off("admin-t1", "DEPT", &[id]).await?;
-    stage.all_gone("admin-t1", &[fixture.user(101), fixture.user(102)]).await?;
-    stage.forced_off(&mut member, "DEPT", &[id]).await?;
+    let mut member = api.connect("user-102", fixture.user(102), "d").await?;
+    let mut other = api.connect("user-103", fixture.user(103), "d").await?;
+    api.take_off("admin-t1", "DEPT", &[id]).await?;
+    api.all_gone("admin-t1", &[fixture.user(101), fixture.user(102)]).await?;
+    api.forced_off(&mut member, "DEPT", &[id]).await?;
     for role in ["user-101", "user-102", "user-104"] {
-        stage.shut_out(&stage.handshake(role, "d"), "invalid_token").await?;
+        api.shut_out(&api.handshake(role, "d"), "invalid_token").await?;
     }
     other.control_ping(b"still").await?;
-    same(
-        stage.online_devices(fixture.user(103)).await?.len(),
-        2,
-        "devices of the user whom only a claim names",
-    )
+    same(api.online_devices(fixture.user(103)).await?.len(), 2, "devices of the user whom only a claim names")
 }
 
 async fn members_of_another_tenant_are_ignored(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let fixture = stage.fixture();
+    let api = Api::with_fixture(&world).await?;
+    let fixture = api.fixture();
     let id = fixture.circle(OTHER_DEPARTMENT);
     world
         .issuer()?
         .gathers(&format!("DEPT {id}"), json!({"userIds": [fixture.user(201), fixture.user(103), 998]}));
-    stage.take_off("admin-t1", "DEPT", &[id]).await?;
-    stage.all_gone("admin-t1", &[fixture.user(103)]).await?;
-    same(stage.list("admin-t2", "online=true").await?.total, 1, "records online in tenant 2")?;
-    stage.detail("user-201", fixture.user(201)).await?.record().map(drop)
+    api.take_off("admin-t1", "DEPT", &[id]).await?;
+    api.all_gone("admin-t1", &[fixture.user(103)]).await?;
+    same(api.list("admin-t2", "online=true").await?.total, 1, "records online in tenant 2")?;
+    api.detail("user-201", fixture.user(201)).await?.record().map(drop)
 }
 
 async fn an_answer_without_members_is_nobody(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    stage.take_off("admin-t1", "DEPT", &[stage.fixture().circle(DEPARTMENT)]).await?;
-    same(stage.list("admin-t1", "online=true").await?.total, 3, "records online")
+    let api = Api::with_fixture(&world).await?;
+    api.take_off("admin-t1", "DEPT", &[api.fixture().circle(DEPARTMENT)]).await?;
+    same(api.list("admin-t1", "online=true").await?.total, 3, "records online")
 }
 
 async fn the_caller_among_the_members_is_spared(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let fixture = stage.fixture();
+    let api = Api::with_fixture(&world).await?;
+    let fixture = api.fixture();
     let id = fixture.circle(GROUP);
     world
         .issuer()?
         .gathers(&format!("GROUP {id}"), json!({"userIds": [fixture.user(100), fixture.user(101)]}));
-    let mut caller = stage.connect("admin-t1", fixture.user(100), "console").await?;
-    stage.take_off("admin-t1", "GROUP", &[id]).await?;
-    stage.all_gone("admin-t1", &[fixture.user(101)]).await?;
+    let mut caller = api.connect("admin-t1", fixture.user(100), "console").await?;
+    api.take_off("admin-t1", "GROUP", &[id]).await?;
+    api.all_gone("admin-t1", &[fixture.user(101)]).await?;
     caller.control_ping(b"still").await?;
-    same(stage.online_devices(fixture.user(100)).await?, vec!["console".to_owned()], "devices of the caller")
+    same(api.online_devices(fixture.user(100)).await?, vec!["console".to_owned()], "devices of the caller")
 }
 
 /// Half an answer must not be half an order.
 async fn a_resolver_that_fails_fails_the_order_and_hurts_nobody(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let fixture = stage.fixture();
+    let api = Api::with_fixture(&world).await?;
+    let fixture = api.fixture();
     let id = fixture.circle(DEPARTMENT);
     let circle = format!("DEPT {id}");
     for mood in [Mood::Down, Mood::Broken, Mood::Estranged, Mood::Babbling] {
         world.issuer()?.feels(&circle, mood);
-        let reply = stage.off("admin-t1", "DEPT", &[id]).await?;
+        let reply = api.off("admin-t1", "DEPT", &[id]).await?;
         reply.refused(500, "unknown_error").with_context(|| format!("{mood:?}"))?;
     }
     world.issuer()?.feels(&circle, Mood::Well);
@@ -126,28 +122,28 @@ async fn a_resolver_that_fails_fails_the_order_and_hurts_nobody(world: World) ->
         [json!({}), json!([]), json!({"userIds": "101"}), json!({"userIds": [fixture.user(101), "x"]})]
     {
         world.issuer()?.gathers(&circle, answer.clone());
-        let reply = stage.off("admin-t1", "DEPT", &[id]).await?;
+        let reply = api.off("admin-t1", "DEPT", &[id]).await?;
         reply.refused(500, "unknown_error").with_context(|| answer.to_string())?;
     }
-    same(stage.list("admin-t1", "online=true").await?.total, 3, "records online")?;
-    stage.get("user-101", &format!("{LIST}/{}", fixture.user(101))).await?.record().map(drop)
+    same(api.list("admin-t1", "online=true").await?.total, 3, "records online")?;
+    api.get("user-101", &format!("{LIST}/{}", fixture.user(101))).await?.record().map(drop)
 }
 
 async fn an_order_that_is_refused_does_not_ask(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let id = stage.fixture().circle(DEPARTMENT);
-    stage.off("user-101", "DEPT", &[id]).await?.refused(403, "forbidden")?;
-    stage.off("nobody-has", "DEPT", &[id]).await?.unauthorized("invalid_token")?;
+    let api = Api::without_fixture(&world)?;
+    let id = api.fixture().circle(DEPARTMENT);
+    api.off("user-101", "DEPT", &[id]).await?.refused(403, "forbidden")?;
+    api.off("nobody-has", "DEPT", &[id]).await?.unauthorized("invalid_token")?;
     same(world.issuer()?.asked(&format!("DEPT {id}")).len(), 0, "questions")
 }
 
 async fn other_orders_do_not_ask(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let user = stage.fixture().user(101);
-    stage.take_off("admin-t1", "USER", &[user]).await?;
-    stage.take_off("admin-t1", "TENANT", &[stage.fixture().tenant(1)]).await?;
-    for question in [format!("USER {user}"), format!("TENANT {}", stage.fixture().tenant(1))] {
+    let api = Api::with_fixture(&world).await?;
+    let user = api.fixture().user(101);
+    api.take_off("admin-t1", "USER", &[user]).await?;
+    api.take_off("admin-t1", "TENANT", &[api.fixture().tenant(1)]).await?;
+    for question in [format!("USER {user}"), format!("TENANT {}", api.fixture().tenant(1))] {
         same(world.issuer()?.asked(&question).len(), 0, &question)?;
     }
-    stage.all_gone("admin-t1", &[user, stage.fixture().user(103)]).await
+    api.all_gone("admin-t1", &[user, api.fixture().user(103)]).await
 }

@@ -6,10 +6,10 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        api::{Api, LIST, SEARCH},
         fixture::{Row, crowd},
         naive::{Key, Op, Value, passes},
         spelling::{item, plain},
-        stage::{LIST, SEARCH, Stage},
     },
     world::World,
 };
@@ -23,8 +23,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-async fn found(stage: &Stage, path: &str, query: &str) -> Result<Vec<String>> {
-    Ok(stage.page("crowd", path, &format!("pageSize=100&{query}")).await?.ids())
+async fn found(api: &Api, path: &str, query: &str) -> Result<Vec<String>> {
+    Ok(api.page("crowd", path, &format!("pageSize=100&{query}")).await?.ids())
 }
 
 fn ids(passes: impl Fn(&Row) -> bool) -> Vec<String> {
@@ -33,7 +33,7 @@ fn ids(passes: impl Fn(&Row) -> bool) -> Vec<String> {
 
 /// The original used one match filter and dropped the others.
 async fn each_of_several_matches_counts(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let text = |text: &str| vec![Value::Text(text.to_owned())];
     let query = format!(
         "{}&{}&{}",
@@ -47,28 +47,28 @@ async fn each_of_several_matches_counts(world: World) -> Result<()> {
             && passes(row, Key::FullName, Op::NotMatch, &text("%"), true)
     });
     same(wanted.is_empty(), false, "whether nobody is looked for")?;
-    same(found(&stage, SEARCH, &query).await?, wanted, "what the search finds")
+    same(found(&api, SEARCH, &query).await?, wanted, "what the search finds")
 }
 
 async fn a_search_by_device_looks_at_the_device_alone(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let query = plain("deviceId", "NOT_MATCH", Some("10."));
-    same(found(&stage, SEARCH, &query).await?, ids(|_| true), "what the search finds")
+    same(found(&api, SEARCH, &query).await?, ids(|_| true), "what the search finds")
 }
 
 async fn a_search_for_equality_looks_at_one_field(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     let by_name = plain("fullName", "EQUAL", Some("10.0.0.7"));
-    same(found(&stage, SEARCH, &by_name).await?, ids(|row| row.name == "10.0.0.7"), "by name")?;
+    same(found(&api, SEARCH, &by_name).await?, ids(|row| row.name == "10.0.0.7"), "by name")?;
     let by_address = plain("remoteAddress", "IN", Some("10.0.0.7"));
-    same(found(&stage, SEARCH, &by_address).await?, ids(|row| row.address == "10.0.0.7"), "by address")
+    same(found(&api, SEARCH, &by_address).await?, ids(|row| row.address == "10.0.0.7"), "by address")
 }
 
 async fn a_search_without_matches_is_the_list(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
+    let api = Api::with_fixture(&world).await?;
     for query in ["", "online=true", "pageNo=2&pageSize=7&orderBy=userId&orderSort=ASC", "userId=1"] {
-        let list = stage.page("crowd", LIST, query).await?;
-        same(stage.page("crowd", SEARCH, query).await?, list, query)?;
+        let list = api.page("crowd", LIST, query).await?;
+        same(api.page("crowd", SEARCH, query).await?, list, query)?;
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use crate::{
     cases::{Case, cases},
     check::{holds, same},
     console::{
+        api::{AGENT, Api, SOCKET},
         reply::Record,
-        stage::{AGENT, SOCKET, Stage},
     },
     subject::Kind,
     world::World,
@@ -34,20 +34,20 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// The record of a user's only connection.
-async fn only(stage: &Stage, user: i64) -> Result<Record> {
+async fn only(api: &Api, user: i64) -> Result<Record> {
     let mut online: Vec<Record> =
-        stage.records(user).await?.into_iter().filter(|record| record.online).collect();
+        api.records(user).await?.into_iter().filter(|record| record.online).collect();
     same(online.len(), 1, "records online")?;
     online.pop().context("no record")
 }
 
 async fn a_socket_with_the_token_in_the_query_has_a_record(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let _socket = stage.connect("user-101", user, "my device").await?;
-    let record = only(&stage, user).await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let _socket = api.connect("user-101", user, "my device").await?;
+    let record = only(&api, user).await?;
     holds(record.id.parse::<i64>()? > 1 << 60, || format!("an id of our time: {}", record.id))?;
-    stage.recent(&record.online_date, "onlineDate")?;
+    api.recent(&record.online_date, "onlineDate")?;
     holds(!record.remote_address.is_empty() && record.remote_address != "unknown", || {
         format!("remoteAddress {}", record.remote_address)
     })?;
@@ -68,22 +68,22 @@ async fn a_socket_with_the_token_in_the_query_has_a_record(world: World) -> Resu
 }
 
 async fn a_socket_with_the_token_in_the_header_has_a_record(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(102);
-    let bearer = format!("Bearer {}", stage.bearer("user-102"));
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(102);
+    let bearer = format!("Bearer {}", api.bearer("user-102"));
     let handshake =
         Handshake::bare().path(SOCKET).header("Authorization", &bearer).header("User-Agent", AGENT);
     let mut socket = world.upgraded(&handshake).await?;
-    stage.until_online(user, &["unknown"]).await?;
+    api.until_online(user, &["unknown"]).await?;
     socket.control_ping(b"still").await?;
-    let record = only(&stage, user).await?;
+    let record = only(&api, user).await?;
     same((record.full_name.as_str(), record.avatar), ("Li Si", None), "name and avatar")
 }
 
 async fn the_device_is_taken_from_header_query_or_token(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(104);
-    let plain = Handshake::bare().path(SOCKET).set("access_token", &stage.bearer("user-104"));
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(104);
+    let plain = Handshake::bare().path(SOCKET).set("access_token", &api.bearer("user-104"));
     let query = plain.clone().set("deviceId", "asked");
     for (handshake, device) in [
         (plain.clone(), "claimed-device"),
@@ -92,77 +92,77 @@ async fn the_device_is_taken_from_header_query_or_token(world: World) -> Result<
         (query.header("XC-Auth-Device-Id", "told"), "told"),
     ] {
         let socket = world.upgraded(&handshake).await?;
-        stage.until_online(user, &[device]).await?;
+        api.until_online(user, &[device]).await?;
         socket.close().await?;
-        stage.until_online(user, &[] as &[&str]).await?;
+        api.until_online(user, &[] as &[&str]).await?;
     }
     Ok(())
 }
 
 async fn a_long_user_agent_is_cut_between_characters(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(102);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(102);
     let long = "a".repeat(600);
     let handshake = Handshake::bare()
         .path(SOCKET)
-        .set("access_token", &stage.bearer("user-102"))
+        .set("access_token", &api.bearer("user-102"))
         .header("User-Agent", &long);
     let _socket = world.upgraded(&handshake).await?;
-    stage.until_online(user, &["unknown"]).await?;
-    same(only(&stage, user).await?.user_agent, "a".repeat(512), "userAgent")
+    api.until_online(user, &["unknown"]).await?;
+    same(only(&api, user).await?.user_agent, "a".repeat(512), "userAgent")
 }
 
 async fn a_clean_close_ends_the_record_and_keeps_its_dates(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let socket = stage.connect("user-101", user, "d").await?;
-    let before = only(&stage, user).await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let socket = api.connect("user-101", user, "d").await?;
+    let before = only(&api, user).await?;
     socket.close().await?;
-    stage.until_online(user, &[] as &[&str]).await?;
-    let after = stage.records(user).await?.pop().context("the record is gone")?;
-    stage.recent(after.offline_date.as_deref().unwrap_or_default(), "offlineDate")?;
+    api.until_online(user, &[] as &[&str]).await?;
+    let after = api.records(user).await?.pop().context("the record is gone")?;
+    api.recent(after.offline_date.as_deref().unwrap_or_default(), "offlineDate")?;
     let wanted = Record { online: false, offline_date: after.offline_date.clone(), ..before };
     same(&after, &wanted, "the record")?;
-    same(stage.detail("admin-t1", user).await?.record()?, after, "the detail")
+    same(api.detail("admin-t1", user).await?.record()?, after, "the detail")
 }
 
 async fn a_reset_ends_the_record(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let socket = stage.connect("user-101", user, "d").await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let socket = api.connect("user-101", user, "d").await?;
     socket.reset()?;
-    stage.until_online(user, &[] as &[&str]).await
+    api.until_online(user, &[] as &[&str]).await
 }
 
 /// In the original one session's end marks the user offline.
 async fn the_end_of_one_socket_leaves_the_other(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let one = stage.connect("user-101", user, "one").await?;
-    let mut two = stage.connect("user-101", user, "two").await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let one = api.connect("user-101", user, "one").await?;
+    let mut two = api.connect("user-101", user, "two").await?;
     one.close().await?;
-    stage.until_online(user, &["two"]).await?;
+    api.until_online(user, &["two"]).await?;
     two.control_ping(b"still").await?;
     same(
-        stage.detail("admin-t1", user).await?.record()?.device_id.as_str(),
+        api.detail("admin-t1", user).await?.record()?.device_id.as_str(),
         "two",
         "the device in the detail",
     )?;
     let ended: Vec<String> =
-        stage.records(user).await?.into_iter().filter(|record| !record.online).map(|r| r.device_id).collect();
+        api.records(user).await?.into_iter().filter(|record| !record.online).map(|r| r.device_id).collect();
     same(ended, vec!["one".to_owned()], "the devices of ended records")
 }
 
 async fn each_connection_has_a_record_of_its_own(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     for _ in 0..3 {
-        let socket = stage.connect("user-101", user, "again").await?;
+        let socket = api.connect("user-101", user, "again").await?;
         socket.close().await?;
-        stage.until_online(user, &[] as &[&str]).await?;
+        api.until_online(user, &[] as &[&str]).await?;
     }
     let mut ids: Vec<i64> =
-        stage.records(user).await?.iter().map(|record| record.id.parse()).collect::<Result<_, _>>()?;
+        api.records(user).await?.iter().map(|record| record.id.parse()).collect::<Result<_, _>>()?;
     same(ids.len(), 3, "records")?;
     same(ids.is_sorted_by(|a, b| a > b), true, "the newest first")?;
     ids.dedup();
@@ -170,83 +170,83 @@ async fn each_connection_has_a_record_of_its_own(world: World) -> Result<()> {
 }
 
 async fn the_detail_shows_the_socket_that_opened_last(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let user = stage.fixture().user(103);
-    let socket = stage.connect("user-103", user, "now").await?;
+    let api = Api::with_fixture(&world).await?;
+    let user = api.fixture().user(103);
+    let socket = api.connect("user-103", user, "now").await?;
     same(
-        stage.detail("admin-t1", user).await?.record()?.device_id.as_str(),
+        api.detail("admin-t1", user).await?.record()?.device_id.as_str(),
         "now",
         "the device in the detail",
     )?;
     socket.close().await?;
-    stage.until_online(user, &["dev-c1"]).await?;
-    let shown = stage.detail("admin-t1", user).await?.record()?;
-    same(shown.id, stage.fixture().record(9004).to_string(), "the record that is still online")
+    api.until_online(user, &["dev-c1"]).await?;
+    let shown = api.detail("admin-t1", user).await?.record()?;
+    same(shown.id, api.fixture().record(9004).to_string(), "the record that is still online")
 }
 
 async fn an_openim_socket_of_a_number_has_a_record_too(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     let (_, socket) = world.login(&user.to_string(), 5).await?;
-    stage.until_online(user, &["unknown"]).await?;
-    let record = only(&stage, user).await?;
+    api.until_online(user, &["unknown"]).await?;
+    let record = only(&api, user).await?;
     // Not the name that a static token of the same user carries.
     same(record.full_name, user.to_string(), "fullName")?;
-    stage.recent(&record.online_date, "onlineDate")?;
-    let mut beside = stage.connect("user-101", user, "beside").await?;
+    api.recent(&record.online_date, "onlineDate")?;
+    let mut beside = api.connect("user-101", user, "beside").await?;
     socket.close().await?;
-    stage.until_online(user, &["beside"]).await?;
+    api.until_online(user, &["beside"]).await?;
     beside.control_ping(b"still").await
 }
 
 async fn an_openim_socket_of_a_name_has_none(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
+    let api = Api::without_fixture(&world)?;
     let token = world.admin_token().await?;
     let total = || async {
-        let request = stage.request("GET", crate::console::stage::LIST, &token);
-        Ok::<_, anyhow::Error>(stage.unrecorded().ask(&request).await?.page()?.total)
+        let request = api.request("GET", crate::console::api::LIST, &token);
+        Ok::<_, anyhow::Error>(api.unrecorded().ask(&request).await?.page()?.total)
     };
     let before = total().await?;
     // Leading zeros and a plus make other users, not numbers.
     let mut sockets = Vec::new();
-    for user in [world.user("a"), format!("00{}", stage.fixture().user(103)), "+7".to_owned()] {
+    for user in [world.user("a"), format!("00{}", api.fixture().user(103)), "+7".to_owned()] {
         sockets.push(world.login(&user, 5).await?);
     }
     same(total().await?, before, "records of tenant 0")?;
-    same(stage.records(stage.fixture().user(103)).await?.len(), 0, "records of the number without its zeros")
+    same(api.records(api.fixture().user(103)).await?.len(), 0, "records of the number without its zeros")
 }
 
 async fn records_of_other_users_are_not_touched(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let before = stage.list("admin-t1", "").await?.records;
-    let user = stage.fixture().user(102);
-    let socket = stage.connect("user-102", user, "d").await?;
-    let during = stage.list("admin-t1", "").await?.records;
+    let api = Api::with_fixture(&world).await?;
+    let before = api.list("admin-t1", "").await?.records;
+    let user = api.fixture().user(102);
+    let socket = api.connect("user-102", user, "d").await?;
+    let during = api.list("admin-t1", "").await?.records;
     same(during.get(1..).unwrap_or_default(), before.as_slice(), "the records beside the new one")?;
     socket.close().await?;
-    stage.until_online(user, &[] as &[&str]).await?;
-    let after = stage.list("admin-t1", "").await?.records;
+    api.until_online(user, &[] as &[&str]).await?;
+    let after = api.list("admin-t1", "").await?.records;
     same(after.get(1..).unwrap_or_default(), before.as_slice(), "the records beside the ended one")
 }
 
 async fn a_ping_is_answered_and_other_texts_are_ignored(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let mut socket = stage.connect("user-101", user, "d").await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let mut socket = api.connect("user-101", user, "d").await?;
     socket.alive().await?;
     for text in ["", "{}", "hello", r#"{"type":"CHAT","content":"x"}"#, r#"{"type":"CLOSE"}"#, "[1"] {
         socket.send_text(text).await?;
     }
     // What comes next is the answer to this one: the others have none.
     socket.alive().await?;
-    same(stage.online_devices(user).await?, vec!["d".to_owned()], "devices")
+    same(api.online_devices(user).await?, vec!["d".to_owned()], "devices")
 }
 
 async fn a_binary_message_is_not_understood(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let mut socket = stage.connect("user-101", user, "d").await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let mut socket = api.connect("user-101", user, "d").await?;
     socket.send_binary(b"\x00\x01".to_vec()).await?;
     socket.closed(1002).await?;
-    stage.until_online(user, &[] as &[&str]).await
+    api.until_online(user, &[] as &[&str]).await
 }

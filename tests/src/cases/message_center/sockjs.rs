@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     cases::{Case, cases},
     check::same,
-    console::stage::{SOCKET, Stage},
+    console::api::{Api, SOCKET},
     http::{Request, Response},
     stomp::{Client, Framing, OWN},
     world::World,
@@ -97,7 +97,7 @@ async fn transports_that_are_not_offered_are_not_found_and_readable(world: World
 }
 
 async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
+    let api = Api::without_fixture(&world)?;
     for rest in ["000/abcd1234/websocket", "websocket"] {
         let path = format!("{SOCKET}/{rest}");
         let handshake = Handshake::bare().path(&path).header("Origin", ORIGIN);
@@ -107,7 +107,7 @@ async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> 
         ] {
             let Opening::Refused(response) = world.knock(&handshake).await? else { bail!("upgraded") };
             readable(&response, rest)?;
-            stage.reply(response).unauthorized(key)?;
+            api.reply(response).unauthorized(key)?;
         }
         let plain = Request::new("GET", &path).header("Origin", ORIGIN);
         let answer = world.send(&plain).await?;
@@ -118,29 +118,28 @@ async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> 
 }
 
 async fn a_token_in_connect_alone_comes_too_late(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     for rest in ["", "/websocket", "/000/abcd1234/websocket"] {
         let handshake =
             Handshake::bare().path(&format!("{SOCKET}{rest}")).header("Sec-WebSocket-Protocol", "v12.stomp");
-        stage.shut_out(&handshake, "unauthorized").await?;
+        api.shut_out(&handshake, "unauthorized").await?;
     }
     // And one that is there as well is not looked at.
-    let socket =
-        world.upgraded(&stage.handshake("user-101", "d").path(&format!("{SOCKET}/websocket"))).await?;
+    let socket = world.upgraded(&api.handshake("user-101", "d").path(&format!("{SOCKET}/websocket"))).await?;
     let mut client = Client::on(socket, Framing::Bare).await?;
-    let other = format!("Bearer {}", stage.bearer("user-102"));
+    let other = format!("Bearer {}", api.bearer("user-102"));
     let headers =
         [("accept-version", "1.2"), ("Authorization", other.as_str()), ("login", "x"), ("passcode", "y")];
     client.say("CONNECT", &headers, "").await?;
     same(client.frame().await?.command.as_str(), "CONNECTED", "the answer")?;
-    stage.until_online(user, &["d"]).await?;
-    same(stage.online_devices(stage.fixture().user(102)).await?.len(), 0, "devices of the other")
+    api.until_online(user, &["d"]).await?;
+    same(api.online_devices(api.fixture().user(102)).await?.len(), 0, "devices of the other")
 }
 
 async fn sockjs_carries_several_frames_in_one_message(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let handshake = stage.handshake("user-101", "d").path(&format!("{SOCKET}/000/abcd1234/websocket"));
+    let api = Api::without_fixture(&world)?;
+    let handshake = api.handshake("user-101", "d").path(&format!("{SOCKET}/000/abcd1234/websocket"));
     let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
     client.connect("1.1").await?;
     let ack = |receipt: &str| format!("ACK\nreceipt:{receipt}\n\n\0");
@@ -159,9 +158,9 @@ async fn sockjs_carries_several_frames_in_one_message(world: World) -> Result<()
 }
 
 async fn what_is_no_sockjs_message_is_closed(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let handshake = stage.handshake("user-101", "d").path(&format!("{SOCKET}/000/abcd1234/websocket"));
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let handshake = api.handshake("user-101", "d").path(&format!("{SOCKET}/000/abcd1234/websocket"));
     for text in ["hello", "[\"a\"", "{}", "[1]", "[null]", "7", "CONNECT\n\n\0"] {
         let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
         client.socket().send_text(text).await?;
@@ -174,5 +173,5 @@ async fn what_is_no_sockjs_message_is_closed(world: World) -> Result<()> {
     let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
     client.socket().alive().await?;
     drop(client);
-    stage.until_online(user, &[] as &[&str]).await
+    api.until_online(user, &[] as &[&str]).await
 }

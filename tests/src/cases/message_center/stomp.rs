@@ -8,8 +8,8 @@ use crate::{
     cases::{Case, cases},
     check::{holds, same},
     console::{
+        api::{AGENT, Api, SOCKET},
         reply::Record,
-        stage::{AGENT, SOCKET, Stage},
     },
     size::size,
     stomp::{Client, Frame, Framing, OWN, TOPIC},
@@ -43,8 +43,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-fn handshake(stage: &Stage, role: &str, device: &str, path: &str, offered: Option<&str>) -> Handshake {
-    let handshake = stage.handshake(role, device).path(&format!("{SOCKET}{path}"));
+fn handshake(api: &Api, role: &str, device: &str, path: &str, offered: Option<&str>) -> Handshake {
+    let handshake = api.handshake(role, device).path(&format!("{SOCKET}{path}"));
     match offered {
         Some(offered) => handshake.header("Sec-WebSocket-Protocol", offered),
         None => handshake,
@@ -52,19 +52,19 @@ fn handshake(stage: &Stage, role: &str, device: &str, path: &str, offered: Optio
 }
 
 /// A client of the bare kind that is connected in this version, once its record is in the list.
-async fn connected(stage: &Stage, role: &str, user: i64, version: &str) -> Result<Client> {
-    let before = stage.unrecorded().online_devices(user).await?;
-    let socket = stage.world().upgraded(&handshake(stage, role, "stomp", "/websocket", None)).await?;
+async fn connected(api: &Api, role: &str, user: i64, version: &str) -> Result<Client> {
+    let before = api.unrecorded().online_devices(user).await?;
+    let socket = api.world().upgraded(&handshake(api, role, "stomp", "/websocket", None)).await?;
     let mut client = Client::on(socket, Framing::Bare).await?;
     let frame = client.connect(version).await?;
     same(frame.header("version"), Some(version), "the version")?;
     let wanted: Vec<String> = before.into_iter().chain(["stomp".to_owned()]).collect();
-    stage.until_online(user, &wanted).await?;
+    api.until_online(user, &wanted).await?;
     Ok(client)
 }
 
 /// A MESSAGE with the CLOSE message of an order to this user.
-fn close_message(stage: &Stage, frame: &Frame, id: Option<&str>, destination: &str, user: i64) -> Result<()> {
+fn close_message(api: &Api, frame: &Frame, id: Option<&str>, destination: &str, user: i64) -> Result<()> {
     same(frame.command.as_str(), "MESSAGE", "the command")?;
     same(frame.header("subscription"), id, "the subscription")?;
     same(frame.header("destination"), Some(destination), "the destination")?;
@@ -77,18 +77,18 @@ fn close_message(stage: &Stage, frame: &Frame, id: Option<&str>, destination: &s
         Some(user.to_string().as_str()),
         "the receiver",
     )?;
-    stage.sent_just_now(&body)
+    api.sent_just_now(&body)
 }
 
 async fn each_version_is_spoken_and_the_best_subprotocol_chosen(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
+    let api = Api::without_fixture(&world)?;
     for (offered, chosen, accepted, version) in [
         ("v10.stomp", "v10.stomp", "1.0", "1.0"),
         ("v10.stomp,v11.stomp", "v11.stomp", "1.1,1.0", "1.1"),
         ("v10.stomp, v12.stomp, v11.stomp", "v12.stomp", "1.2, 1.1, 1.0", "1.2"),
         ("mqtt, v12.stomp", "v12.stomp", "1.1,2.0", "1.1"),
     ] {
-        let socket = world.upgraded(&handshake(&stage, "user-101", "d", "", Some(offered))).await?;
+        let socket = world.upgraded(&handshake(&api, "user-101", "d", "", Some(offered))).await?;
         same(socket.protocol(), Some(chosen), "the subprotocol")?;
         let mut client = Client::on(socket, Framing::Bare).await?;
         let frame = client.connect(accepted).await?;
@@ -98,59 +98,59 @@ async fn each_version_is_spoken_and_the_best_subprotocol_chosen(world: World) ->
         client.subscribe("s:1", OWN).await?;
     }
     // Without one of these the socket speaks plain texts, as it does without any.
-    let mut socket = world.upgraded(&handshake(&stage, "user-101", "d", "", Some("mqtt"))).await?;
+    let mut socket = world.upgraded(&handshake(&api, "user-101", "d", "", Some("mqtt"))).await?;
     same(socket.protocol(), None, "the subprotocol")?;
     socket.send_text("CONNECT\naccept-version:1.2\n\n\0").await?;
     socket.alive().await
 }
 
 async fn an_order_reaches_a_subscriber_in_every_way_before_the_close(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     let mut clients = Vec::new();
     for (path, offered, framing) in WAYS {
-        let socket = world.upgraded(&handshake(&stage, "user-101", "d", path, offered)).await?;
+        let socket = world.upgraded(&handshake(&api, "user-101", "d", path, offered)).await?;
         let mut client = Client::on(socket, framing).await?;
         client.connect("1.2").await?;
         client.subscribe("sub:0", OWN).await?;
         clients.push(client);
     }
-    stage.until_online(user, &["d"; WAYS.len()]).await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
-    stage.all_gone("admin-t1", &[user]).await?;
+    api.until_online(user, &["d"; WAYS.len()]).await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
+    api.all_gone("admin-t1", &[user]).await?;
     for client in &mut clients {
         let message = client.frame().await?;
-        close_message(&stage, &message, Some("sub:0"), OWN, user)?;
+        close_message(&api, &message, Some("sub:0"), OWN, user)?;
         client.closed(4001, "forced_offline").await?;
     }
-    stage.shut_out(&handshake(&stage, "user-101", "d", "/websocket", None), "invalid_token").await
+    api.shut_out(&handshake(&api, "user-101", "d", "/websocket", None), "invalid_token").await
 }
 
 async fn a_message_goes_to_the_users_queue_else_to_the_topic_else_nowhere(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let mut both = connected(&stage, "user-101", user, "1.1").await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let mut both = connected(&api, "user-101", user, "1.1").await?;
     both.subscribe("t", TOPIC).await?;
     both.subscribe("own", OWN).await?;
     both.subscribe("own-too", OWN).await?;
-    let mut topic = connected(&stage, "user-101", user, "1.2").await?;
+    let mut topic = connected(&api, "user-101", user, "1.2").await?;
     topic.subscribe("own", OWN).await?;
     topic.done("SUBSCRIBE", &[("id", "t"), ("destination", TOPIC), ("ack", "client")]).await?;
     topic.done("UNSUBSCRIBE", &[("id", "own")]).await?;
-    let mut none = connected(&stage, "user-101", user, "1.0").await?;
+    let mut none = connected(&api, "user-101", user, "1.0").await?;
     none.done("SUBSCRIBE", &[("destination", OWN)]).await?;
     none.done("UNSUBSCRIBE", &[("destination", OWN)]).await?;
-    let mut nameless = connected(&stage, "user-101", user, "1.0").await?;
+    let mut nameless = connected(&api, "user-101", user, "1.0").await?;
     nameless.done("SUBSCRIBE", &[("destination", OWN)]).await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
     let (first, second) = (both.frame().await?, both.frame().await?);
-    close_message(&stage, &first, Some("own"), OWN, user)?;
-    close_message(&stage, &second, Some("own-too"), OWN, user)?;
+    close_message(&api, &first, Some("own"), OWN, user)?;
+    close_message(&api, &second, Some("own-too"), OWN, user)?;
     holds(first.header("message-id") != second.header("message-id"), || "one message-id for two".to_owned())?;
     let message = topic.frame().await?;
-    close_message(&stage, &message, Some("t"), TOPIC, user)?;
+    close_message(&api, &message, Some("t"), TOPIC, user)?;
     same(message.header("ack").is_some(), true, "whether it can be acknowledged")?;
-    close_message(&stage, &nameless.frame().await?, None, OWN, user)?;
+    close_message(&api, &nameless.frame().await?, None, OWN, user)?;
     for mut client in [both, topic, none, nameless] {
         client.closed(4001, "forced_offline").await?;
     }
@@ -158,15 +158,15 @@ async fn a_message_goes_to_the_users_queue_else_to_the_topic_else_nowhere(world:
 }
 
 async fn a_console_that_never_connects_is_online_and_is_told_nothing(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     let mut clients = Vec::new();
     for (path, offered, framing) in WAYS {
-        let socket = world.upgraded(&handshake(&stage, "user-101", "d", path, offered)).await?;
+        let socket = world.upgraded(&handshake(&api, "user-101", "d", path, offered)).await?;
         clients.push(Client::on(socket, framing).await?);
     }
-    stage.until_online(user, &["d"; WAYS.len()]).await?;
-    stage.take_off("admin-t1", "USER", &[user]).await?;
+    api.until_online(user, &["d"; WAYS.len()]).await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
     for client in &mut clients {
         client.closed(4001, "forced_offline").await?;
     }
@@ -174,18 +174,18 @@ async fn a_console_that_never_connects_is_online_and_is_told_nothing(world: Worl
 }
 
 async fn a_stomp_socket_has_a_record_from_its_upgrade_to_its_end(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     for (round, (path, offered, framing)) in WAYS.into_iter().enumerate() {
         let device = format!("device {round}");
-        let socket = world.upgraded(&handshake(&stage, "user-101", &device, path, offered)).await?;
-        stage.until_online(user, &[device.as_str()]).await?;
+        let socket = world.upgraded(&handshake(&api, "user-101", &device, path, offered)).await?;
+        api.until_online(user, &[device.as_str()]).await?;
         let mut client = Client::on(socket, framing).await?;
         client.connect("1.2").await?;
-        let records = stage.records(user).await?;
+        let records = api.records(user).await?;
         same(records.len(), round + 1, "records")?;
         let record = records.into_iter().next().unwrap_or_else(|| unreachable!());
-        stage.recent(&record.online_date, "onlineDate")?;
+        api.recent(&record.online_date, "onlineDate")?;
         let wanted = Record {
             user_id: user.to_string(),
             full_name: "Zhang San".to_owned(),
@@ -199,35 +199,35 @@ async fn a_stomp_socket_has_a_record_from_its_upgrade_to_its_end(world: World) -
         same(record, wanted, "the record")?;
         client.done("DISCONNECT", &[]).await?;
         client.closed(1000, "").await?;
-        stage.until_online(user, &[] as &[&str]).await?;
+        api.until_online(user, &[] as &[&str]).await?;
     }
     Ok(())
 }
 
 async fn every_end_of_a_session_ends_its_record(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     let nobody: &[&str] = &[];
-    let mut client = connected(&stage, "user-101", user, "1.2").await?;
+    let mut client = connected(&api, "user-101", user, "1.2").await?;
     client.say("DISCONNECT", &[], "").await?;
     client.closed(1000, "").await?;
-    stage.until_online(user, nobody).await?;
-    let mut client = connected(&stage, "user-101", user, "1.2").await?;
+    api.until_online(user, nobody).await?;
+    let mut client = connected(&api, "user-101", user, "1.2").await?;
     client.say("NONSENSE", &[], "").await?;
     client.refused("there is no such command", 1002, "undecodable").await?;
-    stage.until_online(user, nobody).await?;
-    connected(&stage, "user-101", user, "1.1").await?.into_socket().reset()?;
-    stage.until_online(user, nobody).await?;
-    connected(&stage, "user-101", user, "1.0").await?.into_socket().close().await?;
-    stage.until_online(user, nobody).await?;
-    same(stage.records(user).await?.len(), 4, "records")
+    api.until_online(user, nobody).await?;
+    connected(&api, "user-101", user, "1.1").await?.into_socket().reset()?;
+    api.until_online(user, nobody).await?;
+    connected(&api, "user-101", user, "1.0").await?.into_socket().close().await?;
+    api.until_online(user, nobody).await?;
+    same(api.records(user).await?.len(), 4, "records")
 }
 
 async fn every_frame_gets_the_receipt_that_it_asks_for(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     for version in ["1.0", "1.1", "1.2"] {
-        let mut client = connected(&stage, "user-101", user, version).await?;
+        let mut client = connected(&api, "user-101", user, version).await?;
         client.done("SUBSCRIBE", &[("id", "0"), ("destination", OWN), ("ack", "client-individual")]).await?;
         client.done("BEGIN", &[("transaction", "t")]).await?;
         client.done("ACK", &[("id", "1"), ("message-id", "1"), ("subscription", "0")]).await?;
@@ -240,15 +240,15 @@ async fn every_frame_gets_the_receipt_that_it_asks_for(world: World) -> Result<(
         client.done("DISCONNECT", &[]).await?;
         client.closed(1000, "").await?;
     }
-    stage.until_online(user, &[] as &[&str]).await
+    api.until_online(user, &[] as &[&str]).await
 }
 
 async fn what_goes_wrong_is_told_and_closed(world: World) -> Result<()> {
     const HEADER: &str = "a required header is missing or does not read";
     const MALFORMED: &str = "the frame does not read";
     const WHERE: &str = "the destinations are /user/queue/messages and /topic/messages";
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     for (said, message, code, reason) in [
         ("CONNECT\naccept-version:1.2\n\n\0", "the session is connected already", 1002, "undecodable"),
         ("SUBSCRIBE\nid:1\ndestination:/topic/else\nreceipt:r\n\n\0", WHERE, 1008, "refused"),
@@ -270,7 +270,7 @@ async fn what_goes_wrong_is_told_and_closed(world: World) -> Result<()> {
         ("ACK\nid:1\n\nbody\0", MALFORMED, 1002, "undecodable"),
         ("SEND\ncontent-length:x\n\n\0", HEADER, 1002, "undecodable"),
     ] {
-        let mut client = connected(&stage, "user-101", user, "1.2").await?;
+        let mut client = connected(&api, "user-101", user, "1.2").await?;
         client.say_text(said).await?;
         let error = client.refused(message, code, reason).await?;
         let whole = said.contains("\nreceipt:r\n") && message != "there is no such command";
@@ -280,7 +280,7 @@ async fn what_goes_wrong_is_told_and_closed(world: World) -> Result<()> {
             &format!("receipt-id of the ERROR to {said:?}"),
         )?;
     }
-    stage.until_online(user, &[] as &[&str]).await?;
+    api.until_online(user, &[] as &[&str]).await?;
     for (said, message, code, reason) in [
         (
             "SUBSCRIBE\nid:1\ndestination:/topic/messages\n\n\0",
@@ -291,25 +291,25 @@ async fn what_goes_wrong_is_told_and_closed(world: World) -> Result<()> {
         ("CONNECT\naccept-version:3.0\n\n\0", "the versions are 1.0, 1.1 and 1.2", 1008, "refused"),
         ("CONNECT\naccept-version:1.1\nheart-beat:often\n\n\0", HEADER, 1002, "undecodable"),
     ] {
-        let socket = world.upgraded(&handshake(&stage, "user-101", "d", "/websocket", None)).await?;
+        let socket = world.upgraded(&handshake(&api, "user-101", "d", "/websocket", None)).await?;
         let mut client = Client::on(socket, Framing::Bare).await?;
         client.say_text(said).await?;
         let error = client.refused(message, code, reason).await?;
         same(error.header("version").is_some(), said.contains("3.0"), "whether the versions are named")?;
     }
     // A binary message that is no text at all.
-    let mut client = connected(&stage, "user-101", user, "1.2").await?;
+    let mut client = connected(&api, "user-101", user, "1.2").await?;
     client.socket().send_binary(b"ACK\nid:\xff\n\n\0".to_vec()).await?;
     client.refused(MALFORMED, 1002, "undecodable").await?;
-    stage.until_online(user, &[] as &[&str]).await
+    api.until_online(user, &[] as &[&str]).await
 }
 
 async fn frames_may_be_cut_and_joined_anywhere(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     // Of this size; the last is one message for all.
     for size in [1, 7, 64, usize::MAX] {
-        let mut client = connected(&stage, "user-101", user, "1.2").await?;
+        let mut client = connected(&api, "user-101", user, "1.2").await?;
         let script = "\n\r\nSUBSCRIBE\r\nid:ü\r\ndestination:/user/queue/messages\r\nreceipt:1\r\n\r\n\0\
                       \n\nSEND\ndestination:/app/chat\ncontent-length:4\nreceipt:2\n\n\0\0\n\0\0\
                       SEND\ndestination:/app/chat\nreceipt:3\n\nACK\n\nü\0\
@@ -323,26 +323,26 @@ async fn frames_may_be_cut_and_joined_anywhere(world: World) -> Result<()> {
         client.closed(1000, "").await?;
     }
     // Frames of WebSocket are yet another cut.
-    let mut client = connected(&stage, "user-101", user, "1.1").await?;
+    let mut client = connected(&api, "user-101", user, "1.1").await?;
     client.socket().send_fragments(true, &[b"ACK\nrec", b"eipt:7\n", b"\n\0"]).await?;
     same(client.frame().await?.header("receipt-id"), Some("7"), "receipt-id")
 }
 
 async fn a_session_has_bounds(world: World) -> Result<()> {
     const SUBSCRIPTIONS: &str = "too many subscriptions, or too long an id";
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let mut client = connected(&stage, "user-101", user, "1.2").await?;
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let mut client = connected(&api, "user-101", user, "1.2").await?;
     for id in 0..8 {
         client.subscribe(&format!("{id:064}"), OWN).await?;
     }
     client.say("SUBSCRIBE", &[("id", "9"), ("destination", OWN)], "").await?;
     client.refused(SUBSCRIPTIONS, 1008, "refused").await?;
     let long = "x".repeat(65);
-    let mut client = connected(&stage, "user-101", user, "1.2").await?;
+    let mut client = connected(&api, "user-101", user, "1.2").await?;
     client.say("SUBSCRIBE", &[("id", &long), ("destination", OWN)], "").await?;
     client.refused(SUBSCRIPTIONS, 1008, "refused").await?;
-    let mut client = connected(&stage, "user-101", user, "1.2").await?;
+    let mut client = connected(&api, "user-101", user, "1.2").await?;
     client.subscribe("1", OWN).await?;
     client.say("SUBSCRIBE", &[("id", "1"), ("destination", TOPIC)], "").await?;
     client.refused("the subscription's id is taken", 1002, "undecodable").await?;
@@ -356,7 +356,7 @@ async fn a_session_has_bounds(world: World) -> Result<()> {
         (vec!["SEND\ndestination:/app/chat\n\n".to_owned(), "x".repeat(40_000), "x".repeat(40_000)], 0),
         (vec![receipts.repeat(101)], 100),
     ] {
-        let mut client = connected(&stage, "user-101", user, "1.1").await?;
+        let mut client = connected(&api, "user-101", user, "1.1").await?;
         for text in texts {
             client.say_text(&text).await?;
         }
@@ -365,7 +365,7 @@ async fn a_session_has_bounds(world: World) -> Result<()> {
         }
         client.refused("the frame is too big", 1009, "too big").await?;
     }
-    let mut client = connected(&stage, "user-101", user, "1.2").await?;
+    let mut client = connected(&api, "user-101", user, "1.2").await?;
     client.say_text(&format!("ACK\n{}receipt:1\n\n\0", "a:b\n".repeat(63))).await?;
     client.say_text(&send(50_000)).await?;
     client.say_text(&receipts.repeat(99)).await?;
@@ -374,13 +374,13 @@ async fn a_session_has_bounds(world: World) -> Result<()> {
     }
     client.done("DISCONNECT", &[]).await?;
     client.closed(1000, "").await?;
-    stage.until_online(user, &[] as &[&str]).await
+    api.until_online(user, &[] as &[&str]).await
 }
 
 async fn a_flood_of_rubbish_harms_nobody_else(world: World) -> Result<()> {
-    let stage = Stage::bare(&world)?;
-    let user = stage.fixture().user(101);
-    let quiet = stage.unrecorded();
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let quiet = api.unrecorded();
     let mut bystander = connected(&quiet, "user-101", user, "1.2").await?;
     let rounds = size(20, 100);
     for round in 0..rounds {
@@ -404,10 +404,10 @@ async fn a_flood_of_rubbish_harms_nobody_else(world: World) -> Result<()> {
 async fn beats_are_what_the_server_said(world: World) -> Result<()> {
     const OWN_PACE: &str = "10000,10000";
     const WITHIN: Duration = Duration::from_secs(90);
-    let stage = Stage::bare(&world)?.unrecorded();
-    let world = stage.world();
+    let api = Api::without_fixture(&world)?.unrecorded();
+    let world = api.world();
     let open = async |path: &str, framing| {
-        let socket = world.upgraded(&handshake(&stage, "user-101", "d", path, None)).await?;
+        let socket = world.upgraded(&handshake(&api, "user-101", "d", path, None)).await?;
         Client::on(socket, framing).await
     };
     let mut bare = open("/websocket", Framing::Bare).await?;

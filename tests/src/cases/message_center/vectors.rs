@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::{
     cases::{Case, cases},
-    console::{golden::play, stage::Stage},
+    console::{api::Api, golden::play},
     world::World,
 };
 
@@ -16,7 +16,7 @@ macro_rules! played {
         }
 
         $(async fn $name(world: World) -> Result<()> {
-            play(&Stage::set(&world).await?, $id).await.map(drop)
+            play(&Api::with_fixture(&world).await?, $id).await.map(drop)
         })+
     };
 }

@@ -7,9 +7,9 @@ use crate::{
     cases::{Case, cases},
     check::same,
     console::{
+        api::Api,
         golden::{self, play},
         reply::Record,
-        stage::Stage,
     },
     world::World,
     ws::Event,
@@ -33,29 +33,29 @@ async fn g40_a_force_off_as_the_console_sends_it_does_the_same(world: World) -> 
 }
 
 async fn ends_the_records_of_101(vector: &str, world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let fixture = stage.fixture();
-    play(&stage, vector).await?;
-    let records = stage.records(fixture.user(101)).await?;
+    let api = Api::with_fixture(&world).await?;
+    let fixture = api.fixture();
+    play(&api, vector).await?;
+    let records = api.records(fixture.user(101)).await?;
     let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
     same(ids, [9002, 9001].map(|id| fixture.record(id).to_string()).to_vec(), "the records of user 101")?;
     for record in &records {
-        ended_just_now(&stage, record)?;
+        ended_just_now(&api, record)?;
     }
-    let other = stage.records(fixture.user(103)).await?;
+    let other = api.records(fixture.user(103)).await?;
     same(other.iter().map(|record| record.online).collect::<Vec<_>>(), vec![true], "user 103 online")?;
-    stage.get("user-101", golden_detail(&stage, 101).as_str()).await?.unauthorized("invalid_token")
+    api.get("user-101", golden_detail(&api, 101).as_str()).await?.unauthorized("invalid_token")
 }
 
 async fn g41_a_force_off_of_a_tenant_ends_its_records_and_no_other(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let before = stage.list("admin-t1", "").await?.records;
-    play(&stage, "G41").await?;
-    let after = stage.list("admin-t1", "").await?.records;
+    let api = Api::with_fixture(&world).await?;
+    let before = api.list("admin-t1", "").await?.records;
+    play(&api, "G41").await?;
+    let after = api.list("admin-t1", "").await?.records;
     same(after.len(), before.len(), "records")?;
     for (was, is) in before.iter().zip(&after) {
         if was.online {
-            ended_just_now(&stage, is)?;
+            ended_just_now(&api, is)?;
             same(
                 &Record { offline_date: None, online: true, ..is.clone() },
                 was,
@@ -65,16 +65,16 @@ async fn g41_a_force_off_of_a_tenant_ends_its_records_and_no_other(world: World)
             same(is, was, "a record that had ended before")?;
         }
     }
-    let foreign = stage.list("admin-t2", "online=true").await?;
-    same(foreign.ids(), vec![stage.fixture().record(9006).to_string()], "who is online in tenant 2")
+    let foreign = api.list("admin-t2", "online=true").await?;
+    same(foreign.ids(), vec![api.fixture().record(9006).to_string()], "who is online in tenant 2")
 }
 
 async fn g49_each_socket_hears_the_close_message(world: World) -> Result<()> {
-    let stage = Stage::set(&world).await?;
-    let user = stage.fixture().user(101);
-    let mut one = stage.connect("user-101", user, "one").await?;
-    let mut two = stage.connect("user-101", user, "two").await?;
-    play(&stage, "G38").await?;
+    let api = Api::with_fixture(&world).await?;
+    let user = api.fixture().user(101);
+    let mut one = api.connect("user-101", user, "one").await?;
+    let mut two = api.connect("user-101", user, "two").await?;
+    play(&api, "G38").await?;
     let golden = golden::load()?;
     let frame = golden.pair("G49")?.frame.as_ref().context("G49 has no frame")?;
     for socket in [&mut one, &mut two] {
@@ -83,24 +83,24 @@ async fn g49_each_socket_hears_the_close_message(world: World) -> Result<()> {
             other => anyhow::bail!("expected the CLOSE message, got {other:?}"),
         };
         let mut message: Value = serde_json::from_str(&text)?;
-        stage.sent_just_now(&message)?;
+        api.sent_just_now(&message)?;
         for name in ["id", "sendDate"] {
             let given = frame.get(name).cloned().unwrap_or_default();
             message.as_object_mut().and_then(|fields| fields.insert(name.to_owned(), given));
         }
-        let mut wanted = golden::in_fixture(frame, stage.fixture());
+        let mut wanted = golden::in_fixture(frame, api.fixture());
         wanted.as_object_mut().and_then(|fields| fields.insert("id".into(), json!("<uuid>")));
         same(&message, &wanted, "the CLOSE message")?;
         same(socket.closed(4001).await?.as_str(), "forced_offline", "the reason of the Close frame")?;
     }
-    stage.all_gone("admin-t1", &[user]).await
+    api.all_gone("admin-t1", &[user]).await
 }
 
-fn golden_detail(stage: &Stage, user: i64) -> String {
-    format!("{}/{}", crate::console::stage::LIST, stage.fixture().user(user))
+fn golden_detail(api: &Api, user: i64) -> String {
+    format!("{}/{}", crate::console::api::LIST, api.fixture().user(user))
 }
 
-fn ended_just_now(stage: &Stage, record: &Record) -> Result<()> {
+fn ended_just_now(api: &Api, record: &Record) -> Result<()> {
     same(record.online, false, "online")?;
-    stage.recent(record.offline_date.as_deref().unwrap_or_default(), "offlineDate")
+    api.recent(record.offline_date.as_deref().unwrap_or_default(), "offlineDate")
 }

@@ -32,30 +32,30 @@ pub const AGENT: &str = "conformance/1.0";
 
 /// A fixture on a subject.
 #[derive(Clone, Debug)]
-pub struct Stage {
+pub struct Api {
     world: World,
     fixture: Fixture,
     zone: Zone,
 }
 
-impl Stage {
+impl Api {
     /// The fixture of a case, with the records of the vectors.
-    pub async fn set(world: &World) -> Result<Self> {
-        let stage = Self::bare(world)?;
-        let quiet = stage.unrecorded();
-        if stage.fixture.is_shared() {
+    pub async fn with_fixture(world: &World) -> Result<Self> {
+        let api = Self::without_fixture(world)?;
+        let quiet = api.unrecorded();
+        if api.fixture.is_shared() {
             world.once(quiet.furnish()).await?;
         } else {
             if world.kind() == Kind::Running {
                 quiet.pardon().await?;
             }
-            quiet.import(&stage.fixture.rows()?).await?;
+            quiet.import(&api.fixture.rows()?).await?;
         }
-        Ok(stage)
+        Ok(api)
     }
 
     /// The fixture of a case, without any record.
-    pub fn bare(world: &World) -> Result<Self> {
+    pub fn without_fixture(world: &World) -> Result<Self> {
         let zone = &world.settings().message_center.time_zone;
         let zone = Zone::named(zone).with_context(|| format!("the suite does not know the zone {zone}"))?;
         Ok(Self { world: world.clone(), fixture: Fixture::of(world.case()), zone })
