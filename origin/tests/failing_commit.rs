@@ -81,7 +81,7 @@ async fn nothing_happens_while_it_fails(
     assert_eq!(health(&world).await, (DEGRADED.0, DEGRADED.1.to_owned()));
     // A login that would be recorded is refused too, and replaces nobody.
     let refused =
-        world.knock(&rollcall_conformance::ws::Handshake::new("7", 5, &token).silent()).await.unwrap();
+        world.try_upgrade(&rollcall_conformance::ws::Handshake::new("7", 5, &token).silent()).await.unwrap();
     assert!(matches!(refused, rollcall_conformance::ws::Opening::Refused(_)));
     assert_eq!(world.status("7").await.unwrap(), before);
     assert_eq!(world.verdict(&token).await.unwrap(), 0);

@@ -365,18 +365,18 @@ impl World {
     }
 
     /// Sends an upgrade request.
-    pub async fn knock(&self, handshake: &Handshake) -> Result<Opening> {
-        self.knock_with(&handshake.request()).await
+    pub async fn try_upgrade(&self, handshake: &Handshake) -> Result<Opening> {
+        self.try_upgrade_with(&handshake.request()).await
     }
 
     /// Sends an upgrade request that is made by hand.
-    pub async fn knock_with(&self, request: &Request) -> Result<Opening> {
+    pub async fn try_upgrade_with(&self, request: &Request) -> Result<Opening> {
         self.watch(&request.target);
         ws::open(self.address(), request, &self.recorder, self.kind()).await
     }
 
     /// The same over a connection that the case prepared.
-    pub async fn knock_over(&self, connection: Connection, handshake: &Handshake) -> Result<Opening> {
+    pub async fn try_upgrade_over(&self, connection: Connection, handshake: &Handshake) -> Result<Opening> {
         let request = handshake.request();
         self.watch(&request.target);
         ws::open_over(connection, &request, &self.recorder, self.kind()).await
@@ -396,7 +396,7 @@ impl World {
 
     /// Connects with any handshake; no frame is read.
     pub async fn upgraded(&self, handshake: &Handshake) -> Result<Socket> {
-        match self.knock(handshake).await? {
+        match self.try_upgrade(handshake).await? {
             Opening::Upgraded(socket) => Ok(*socket),
             Opening::Refused(response) => {
                 bail!("refused: {} {}", response.status, String::from_utf8_lossy(&response.body))
@@ -414,7 +414,7 @@ impl World {
     /// The envelope with which an upgrade is refused, in whichever way it is delivered: as the body of an
     /// HTTP 200 of fewer than 1,024 bytes, or as the only text frame before Close 1008.
     pub async fn refusal(&self, handshake: &Handshake) -> Result<(Delivery, Envelope)> {
-        match self.knock(handshake).await? {
+        match self.try_upgrade(handshake).await? {
             Opening::Refused(response) => {
                 // A published client keeps only this much of the body and has to parse it.
                 same(response.body.len() < 1024, true, "a body under 1,024 bytes")?;

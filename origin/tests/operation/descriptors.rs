@@ -33,7 +33,7 @@ async fn after_a_churn_the_descriptors_are_those_of_the_live_sockets() {
             // Gone without a goodbye.
             1 => drop(world.open("7", 5, &token).await.unwrap()),
             // Refused.
-            2 => drop(world.knock(&Handshake::new("7", 5, "no token")).await.unwrap()),
+            2 => drop(world.try_upgrade(&Handshake::new("7", 5, "no token")).await.unwrap()),
             // Never asked anything.
             _ => drop(Connection::open(server.address).await.unwrap()),
         }

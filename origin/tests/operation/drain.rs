@@ -62,7 +62,7 @@ async fn sockets_are_closed_evenly_and_meanwhile_newcomers_are_sent_elsewhere() 
     for request in
         [Handshake::new("late", 5, &token).request(), Handshake::new("late", 5, &token).silent().request()]
     {
-        match world.knock_with(&request).await.unwrap() {
+        match world.try_upgrade_with(&request).await.unwrap() {
             Opening::Refused(refusal) => {
                 assert_eq!(refusal.status, 503);
                 assert!(refusal.header("retry-after").is_some());

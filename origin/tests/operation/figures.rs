@@ -63,7 +63,9 @@ async fn connections_kicks_closes_and_refusals_are_counted_as_they_happened() {
     let native = world.upgraded(&handshake).await.unwrap();
     let native_too = world.login("7", 1).await.unwrap().1;
     let console = upgrade("/ws/messageCenter?access_token=password", &[]);
-    let Opening::Upgraded(console) = world.knock_with(&console).await.unwrap() else { panic!("refused") };
+    let Opening::Upgraded(console) = world.try_upgrade_with(&console).await.unwrap() else {
+        panic!("refused")
+    };
     let everybody = [
         ("rollcall_connections{platform=\"IOS\",protocol=\"gob\"}", 1.0),
         ("rollcall_connections{platform=\"IOS\",protocol=\"json\"}", 1.0),
@@ -79,7 +81,7 @@ async fn connections_kicks_closes_and_refusals_are_counted_as_they_happened() {
     }
     world.refusal(&Handshake::new("7", 5, &token).without("sendID")).await.unwrap();
     assert!(matches!(
-        world.knock_with(&upgrade("/ws/messageCenter", &[])).await.unwrap(),
+        world.try_upgrade_with(&upgrade("/ws/messageCenter", &[])).await.unwrap(),
         Opening::Refused(response) if response.status == 401
     ));
 

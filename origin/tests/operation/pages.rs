@@ -19,7 +19,7 @@ const PATHS: [&str; 6] = [
 
 async fn status(world: &World, path: &str, origins: &[&str]) -> u16 {
     let headers: Vec<_> = origins.iter().map(|origin| ("origin".to_owned(), (*origin).to_owned())).collect();
-    match world.knock_with(&upgrade(path, &headers)).await.unwrap() {
+    match world.try_upgrade_with(&upgrade(path, &headers)).await.unwrap() {
         Opening::Refused(response) => response.status,
         Opening::Upgraded(_) => panic!("without a token"),
     }
@@ -48,7 +48,8 @@ async fn a_page_that_is_not_listed_is_refused_at_every_path_before_its_token_is_
     }
     let token = world.issue("7", 5).await.unwrap();
     let handshake = Handshake::new("7", 5, &token);
-    let strange = world.knock(&handshake.clone().header("origin", "https://evil.example")).await.unwrap();
+    let strange =
+        world.try_upgrade(&handshake.clone().header("origin", "https://evil.example")).await.unwrap();
     assert!(matches!(strange, Opening::Refused(response) if response.status == 403));
     assert_eq!(world.platforms("7").await.unwrap(), [0i64; 0], "a refused page's user is not online");
     let mut socket = world.enter(&handshake.header("origin", "https://chat.example")).await.unwrap();

@@ -13,9 +13,9 @@ fn json(response: &Response) -> Value {
     serde_json::from_slice(&response.body).unwrap()
 }
 
-async fn knock(world: &World, path: &str, from: &str) -> Response {
+async fn attempt(world: &World, path: &str, from: &str) -> Response {
     let forwarded = [("x-forwarded-for".to_owned(), from.to_owned())];
-    match world.knock_with(&upgrade(path, &forwarded)).await.unwrap() {
+    match world.try_upgrade_with(&upgrade(path, &forwarded)).await.unwrap() {
         Opening::Refused(response) => response,
         Opening::Upgraded(_) => panic!("without a token"),
     }
@@ -36,17 +36,17 @@ async fn upgrades_of_one_address_are_bounded_in_the_words_of_the_path() {
     let server = Server::start_with(&home.path().join("data"), &limited);
     let world = server.world();
     for _ in 0..2 {
-        assert_ne!(knock(&world, "/", "192.0.2.1").await.status, 429);
+        assert_ne!(attempt(&world, "/", "192.0.2.1").await.status, 429);
     }
-    let refused = knock(&world, "/msg_gateway", "6.6.6.6, 192.0.2.1").await;
+    let refused = attempt(&world, "/msg_gateway", "6.6.6.6, 192.0.2.1").await;
     assert_eq!(refused.status, 429);
     assert!((1..=30).contains(&wait(&refused)), "{}", wait(&refused));
     assert_eq!(json(&refused)["errCode"], 429);
-    let refused = knock(&world, "/ws/messageCenter/1/a/websocket", "192.0.2.1").await;
+    let refused = attempt(&world, "/ws/messageCenter/1/a/websocket", "192.0.2.1").await;
     assert_eq!(refused.status, 429);
     assert_eq!(json(&refused)["code"], "E0");
     assert_eq!(json(&refused)["ext"]["eKey"], "too_many_requests");
-    assert_ne!(knock(&world, "/", "192.0.2.2").await.status, 429, "another client of the same proxy");
+    assert_ne!(attempt(&world, "/", "192.0.2.2").await.status, 429, "another client of the same proxy");
     world.issue("7", 5).await.expect("tokens have no limit here");
     assert_eq!(scrape(&server).await["rollcall_handshake_failures_total{code=\"429\"}"], 2.0);
 }
@@ -65,7 +65,7 @@ async fn requests_for_tokens_of_one_address_are_bounded_and_nothing_else_is() {
     assert_eq!(refused.status, 429);
     assert!((1..=20).contains(&wait(&refused)), "{}", wait(&refused));
     assert_eq!(json(&refused)["errCode"], 429);
-    assert_ne!(knock(&world, "/", "").await.status, 429);
+    assert_ne!(attempt(&world, "/", "").await.status, 429);
     assert_eq!(world.send(&Request::new("GET", "/health")).await.unwrap().response.status, 200);
 }
 
@@ -89,7 +89,7 @@ async fn a_guess_that_calls_itself_a_handshake_is_a_guess_all_the_same() {
             assert_eq!(world.send(&guess).await.unwrap().envelope().unwrap().code(), 1001, "{limited:?}");
         }
         assert_eq!(world.send(&guess).await.unwrap().response.status, 429, "{limited:?}");
-        assert_ne!(knock(&world, "/", "").await.status, 429, "{limited:?}");
+        assert_ne!(attempt(&world, "/", "").await.status, 429, "{limited:?}");
     }
 }
 

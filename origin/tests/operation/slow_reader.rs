@@ -38,7 +38,7 @@ async fn narrow(server: &Server, world: &World, user: &str) -> Socket {
     socket.set_recv_buffer_size(1).unwrap();
     socket2::SockRef::from(&socket).set_tcp_mss(536).unwrap();
     let connection = Connection::over(socket.connect(server.address).await.unwrap(), server.address);
-    match world.knock_over(connection, &Handshake::new(user, 5, &token)).await.unwrap() {
+    match world.try_upgrade_over(connection, &Handshake::new(user, 5, &token)).await.unwrap() {
         Opening::Upgraded(mut socket) => {
             socket.text().await.unwrap();
             *socket

@@ -217,7 +217,7 @@ async fn a_token_of_another_platform_is_invalid_here(world: World) -> Result<()>
 
 async fn a_refusal_by_http_is_plain_json(world: World) -> Result<()> {
     let handshake = whole(&world).await?.silent().without("platformID");
-    let Opening::Refused(response) = world.knock(&handshake).await? else {
+    let Opening::Refused(response) = world.try_upgrade(&handshake).await? else {
         anyhow::bail!("the connection was upgraded");
     };
     same(response.header("upgrade"), None, "the header upgrade")?;

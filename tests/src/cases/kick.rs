@@ -122,7 +122,8 @@ async fn a_kick_against_logins_leaves_nobody_online(world: World) -> Result<()> 
     for round in 0..rounds {
         let user = world.user(&format!("u{}", round % 7));
         let token = quiet.issue(&user, 5).await?;
-        let logins = join_all((0..3).map(|_| async { quiet.knock(&Handshake::new(&user, 5, &token)).await }));
+        let logins =
+            join_all((0..3).map(|_| async { quiet.try_upgrade(&Handshake::new(&user, 5, &token)).await }));
         let (ordered, logins) = join(quiet.force_logout(&user, 5), logins).await;
         ordered?;
         same(quiet.status(&user).await?.status, 0, "status after both")?;
@@ -191,7 +192,7 @@ async fn a_client_that_stopped_reading_holds_up_nobody(world: World) -> Result<(
     let local = stream.local_addr()?;
     let connection = Connection::over(stream, world.address());
     let handshake = Handshake::new(&user, 5, &token).silent();
-    let Opening::Upgraded(mut stuffed) = quiet.knock_over(connection, &handshake).await? else {
+    let Opening::Upgraded(mut stuffed) = quiet.try_upgrade_over(connection, &handshake).await? else {
         bail!("refused");
     };
     let ping = format!(r#"{{"type":"ping","body":"{}"}}"#, "x".repeat(40_000));

@@ -101,7 +101,7 @@ async fn a_broken_upgrade_is_a_client_error(world: World) -> Result<()> {
     for missing in ["sec-websocket-key", "sec-websocket-version", "upgrade"] {
         let mut request = whole.clone();
         request.headers.retain(|(name, _)| name != missing);
-        match world.unrecorded().knock_with(&request).await {
+        match world.unrecorded().try_upgrade_with(&request).await {
             Ok(Opening::Refused(response)) => {
                 let status = response.status;
                 holds((400..500).contains(&status), || format!("status {status} without {missing}"))?;

@@ -209,7 +209,7 @@ impl StartState {
         let asked = vector.request.as_ref().with_context(|| format!("{id} has no request"))?;
         let answer = if asked.headers.contains_key("Upgrade") {
             let request = ws::upgrade(&self.put(&asked.path), &[]);
-            match self.world.knock_with(&request).await? {
+            match self.world.try_upgrade_with(&request).await? {
                 Opening::Refused(response) => Answer::new(response, self.world.settings().style),
                 Opening::Upgraded(_) => bail!("{id}: the connection was upgraded"),
             }

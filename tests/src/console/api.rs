@@ -250,7 +250,7 @@ impl Api {
 
     /// A handshake that is refused with 401 before the upgrade.
     pub async fn shut_out(&self, handshake: &Handshake, key: &str) -> Result<()> {
-        match self.world.knock(handshake).await? {
+        match self.world.try_upgrade(handshake).await? {
             Opening::Refused(response) => self.reply(response).unauthorized(key),
             Opening::Upgraded(_) => bail!("the connection was upgraded"),
         }

@@ -63,8 +63,8 @@ pub(super) async fn upgrades_racing_under_policy_1_leave_one_connection(setup: S
 /// All with the same token: it is the same device, so nobody is kicked.
 async fn one_token(world: &World, user: &str, clients: usize, tally: &mut Tally) -> Result<()> {
     let token = world.issue(user, 5).await?;
-    let knocks = (0..clients).map(|_| knock(world, user, token.clone()));
-    let raced = try_join_all(knocks).await?;
+    let upgrades = (0..clients).map(|_| upgrade(world, user, token.clone()));
+    let raced = try_join_all(upgrades).await?;
     let replaced = REPLACEMENTS.min(clients - 1);
     let fates = settle(world, user, raced, clients - replaced, tally).await?;
     let found = fates.iter().filter(|fate| **fate == Fate::Replaced).count();
@@ -76,7 +76,7 @@ async fn one_token(world: &World, user: &str, clients: usize, tally: &mut Tally)
 async fn a_token_each(world: &World, user: &str, clients: usize, tally: &mut Tally) -> Result<()> {
     let logins = (0..clients).map(|_| async {
         let token = world.issue(user, 5).await?;
-        knock(world, user, token).await
+        upgrade(world, user, token).await
     });
     let raced = try_join_all(logins).await?;
     let tokens: Vec<String> = raced.iter().map(|(token, _)| token.clone()).collect();
@@ -97,7 +97,7 @@ async fn a_new_login(world: &World, user: &str, clients: usize, tally: &mut Tall
     connected.alive().await?;
     let new = world.issue(user, 5).await?;
     let tokens = (1..clients).map(|_| old.clone()).chain([new.clone()]);
-    let mut raced = try_join_all(tokens.map(|token| knock(world, user, token))).await?;
+    let mut raced = try_join_all(tokens.map(|token| upgrade(world, user, token))).await?;
     // It has read its success frame already.
     let first = fate_of_connected(&mut connected).await?;
     same(first, Fate::Kicked, "the fate of the first device")?;
@@ -108,7 +108,7 @@ async fn a_new_login(world: &World, user: &str, clients: usize, tally: &mut Tall
     world.expect_verdict(&old, 1506, "the token of the first device").await
 }
 
-async fn knock(world: &World, user: &str, token: String) -> Result<(String, Socket)> {
+async fn upgrade(world: &World, user: &str, token: String) -> Result<(String, Socket)> {
     let socket = world.upgraded(&Handshake::new(user, 5, &token)).await?;
     Ok((token, socket))
 }

@@ -120,7 +120,7 @@ async fn a_token_in_two_places_is_refused(world: World) -> Result<()> {
         api.ask(&request).await?.refused(400, "protocol_error")?;
     }
     let handshake = api.handshake("user-101", "d").header("Authorization", &format!("Bearer {token}"));
-    match world.knock(&handshake).await? {
+    match world.try_upgrade(&handshake).await? {
         Opening::Refused(response) => api.reply(response).refused(400, "protocol_error"),
         Opening::Upgraded(_) => bail!("the connection was upgraded"),
     }

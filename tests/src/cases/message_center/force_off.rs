@@ -225,13 +225,13 @@ async fn without_ids_nobody_is_taken_off(world: World) -> Result<()> {
 async fn a_reconnect_during_the_order_does_not_survive(world: World) -> Result<()> {
     let api = Api::without_fixture(&world)?.unrecorded();
     let user = api.fixture().user(101);
-    let knocking = {
+    let connecting = {
         let api = api.clone();
         tokio::spawn(async move {
             let mut open = Vec::new();
             for number in 0..40 {
                 let handshake = api.handshake("user-101", &format!("d{number}"));
-                if let crate::ws::Opening::Upgraded(socket) = api.world().knock(&handshake).await? {
+                if let crate::ws::Opening::Upgraded(socket) = api.world().try_upgrade(&handshake).await? {
                     open.push(*socket);
                 }
             }
@@ -242,7 +242,7 @@ async fn a_reconnect_during_the_order_does_not_survive(world: World) -> Result<(
     api.world().eventually("some are in", some_are_in, &true).await?;
     api.take_off("admin-t1", "USER", &[user]).await?;
     same(api.online_devices(user).await?.len(), 0, "devices right after the answer")?;
-    let mut open = knocking.await??;
+    let mut open = connecting.await??;
     same(api.online_devices(user).await?.len(), 0, "devices in the end")?;
     for socket in &mut open {
         api.forced_off(socket, "USER", &[user]).await?;

@@ -226,7 +226,7 @@ async fn an_issuer_that_cannot_be_asked_is_our_trouble(world: World) -> Result<(
         let reply = token.get(LIST).await?;
         reply.refused(503, "introspection_unavailable").with_context(|| format!("{mood:?}"))?;
         same(reply.response.header("retry-after").as_deref(), Some("1"), "Retry-After")?;
-        match world.knock(&token.handshake()).await? {
+        match world.try_upgrade(&token.handshake()).await? {
             Opening::Refused(response) => api.reply(response).refused(503, "introspection_unavailable")?,
             Opening::Upgraded(_) => anyhow::bail!("the connection was upgraded"),
         }
@@ -375,7 +375,7 @@ async fn a_token_of_nobody_cannot_connect(world: World) -> Result<()> {
     let homeless = json!({"principal": {"tenant_id": null}});
     for extra in [client, homeless] {
         let token = Token::of(&api, 501, &extra)?;
-        match world.knock(&token.handshake()).await? {
+        match world.try_upgrade(&token.handshake()).await? {
             Opening::Refused(response) => {
                 same(matches!(response.status, 401 | 403), true, &format!("{} refuses", response.status))?;
             }

@@ -105,7 +105,7 @@ async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> 
             (handshake.clone(), "unauthorized"),
             (handshake.clone().set("access_token", "bad"), "invalid_token"),
         ] {
-            let Opening::Refused(response) = world.knock(&handshake).await? else { bail!("upgraded") };
+            let Opening::Refused(response) = world.try_upgrade(&handshake).await? else { bail!("upgraded") };
             readable(&response, rest)?;
             api.reply(response).unauthorized(key)?;
         }
