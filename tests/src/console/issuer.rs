@@ -32,17 +32,17 @@ pub const RESOLVER_ANYWHERE: &str = "http://127.0.0.1:0/members";
 
 /// How the issuer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub enum Behavior {
     /// As it should.
-    Well,
+    Healthy,
     /// It ends the connection without an answer.
-    Down,
+    Disconnecting,
     /// It has an error of its own.
-    Broken,
+    Failing,
     /// It refuses the asking server's credentials.
-    Estranged,
+    Unauthorized,
     /// It answers what is no JSON.
-    Babbling,
+    Malformed,
     /// It answers as it should, after this many milliseconds.
     Slow(u64),
 }
@@ -58,7 +58,7 @@ pub struct Issuer {
 struct State {
     known: HashMap<String, Value>,
     members: HashMap<String, Value>,
-    moods: HashMap<String, Mood>,
+    behaviors: HashMap<String, Behavior>,
     asked: Vec<Request>,
 }
 
@@ -110,23 +110,23 @@ impl Issuer {
     }
 
     /// From now on a token has these claims; it is active unless they say otherwise.
-    pub fn knows(&self, token: &str, claims: Value) {
+    pub fn activates(&self, token: &str, claims: Value) {
         self.state().known.insert(token.to_owned(), claims);
     }
 
     /// From now on a token is inactive.
-    pub fn forgets(&self, token: &str) {
+    pub fn deactivates(&self, token: &str) {
         self.state().known.remove(token);
     }
 
     /// From now on this is the answer about a department or a group, such as `DEPT 11`.
-    pub fn gathers(&self, circle: &str, answer: Value) {
+    pub fn sets_members(&self, circle: &str, answer: Value) {
         self.state().members.insert(circle.to_owned(), answer);
     }
 
-    /// From now on questions about a token, or about a department or group, are met like this. Cases do not disturb each other: a mood is about one.
-    pub fn feels(&self, token: &str, mood: Mood) {
-        self.state().moods.insert(token.to_owned(), mood);
+    /// From now on questions about a token, or about a department or group, are met like this. Cases do not disturb each other: a behavior is about one.
+    pub fn behaves(&self, token: &str, behavior: Behavior) {
+        self.state().behaviors.insert(token.to_owned(), behavior);
     }
 
     /// Everything that was asked about a token, or about a department or group, in order.
@@ -184,20 +184,20 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Result<()> {
     let mut unread = Vec::new();
     while let Some(request) = http::read_request(&mut stream, &mut unread).await? {
         let subject = subject(&request).unwrap_or_default();
-        let (mood, known) = {
+        let (behavior, known) = {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             state.asked.push(request);
             let known = state.known.get(&subject).or(state.members.get(&subject)).cloned();
-            (state.moods.get(&subject).copied().unwrap_or(Mood::Well), known)
+            (state.behaviors.get(&subject).copied().unwrap_or(Behavior::Healthy), known)
         };
         let answer = known.unwrap_or_else(|| json!({"active": false, "userIds": []})).to_string();
-        let (status, body) = match mood {
-            Mood::Well => ("200 OK", answer),
-            Mood::Down => return Ok(()),
-            Mood::Broken => ("500 Internal Server Error", "{}".to_owned()),
-            Mood::Estranged => ("401 Unauthorized", r#"{"error":"invalid_client"}"#.to_owned()),
-            Mood::Babbling => ("200 OK", "<html>hello</html>".to_owned()),
-            Mood::Slow(millis) => {
+        let (status, body) = match behavior {
+            Behavior::Healthy => ("200 OK", answer),
+            Behavior::Disconnecting => return Ok(()),
+            Behavior::Failing => ("500 Internal Server Error", "{}".to_owned()),
+            Behavior::Unauthorized => ("401 Unauthorized", r#"{"error":"invalid_client"}"#.to_owned()),
+            Behavior::Malformed => ("200 OK", "<html>hello</html>".to_owned()),
+            Behavior::Slow(millis) => {
                 sleep(Duration::from_millis(millis)).await;
                 ("200 OK", answer)
             }
@@ -236,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn it_answers_what_it_knows_and_remembers_what_it_was_asked() {
         let issuer = Issuer::start().await.unwrap();
-        issuer.knows("a", user_claims(7, 1, &json!({"principal": {"sys_admin": true}})));
+        issuer.activates("a", user_claims(7, 1, &json!({"principal": {"sys_admin": true}})));
         let mut connection = Connection::open(issuer.address).await.unwrap();
         let answer = connection.send(&question("a")).await.unwrap();
         let claims: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -244,15 +244,15 @@ mod tests {
         assert_eq!(claims["principal"]["id"], "7");
         let answer = connection.send(&question("b")).await.unwrap();
         assert_eq!(answer.body, br#"{"active":false,"userIds":[]}"#);
-        issuer.gathers("DEPT 11", json!({"userIds": [1]}));
+        issuer.sets_members("DEPT 11", json!({"userIds": [1]}));
         let about_members = Request::post("/members").body(r#"{"type":"DEPT","tenantId":"1","ids":["11"]}"#);
         assert_eq!(connection.send(&about_members).await.unwrap().body, br#"{"userIds":[1]}"#);
         assert_eq!(issuer.asked("DEPT 11").len(), 1);
         assert_eq!((issuer.asked("a").len(), issuer.asked("b").len()), (1, 1));
-        issuer.feels("a", Mood::Down);
+        issuer.behaves("a", Behavior::Disconnecting);
         assert!(connection.send(&question("a")).await.is_err());
-        issuer.forgets("a");
-        issuer.feels("a", Mood::Broken);
+        issuer.deactivates("a");
+        issuer.behaves("a", Behavior::Failing);
         let mut connection = Connection::open(issuer.address).await.unwrap();
         assert_eq!(connection.send(&question("a")).await.unwrap().status, 500);
     }

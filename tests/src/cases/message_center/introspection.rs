@@ -11,7 +11,7 @@ use crate::{
     check::{holds, same},
     console::{
         api::{AGENT, Api, LIST, SOCKET},
-        issuer::{Issuer, Mood, basic, user_claims},
+        issuer::{Behavior, Issuer, basic, user_claims},
         reply::Reply,
     },
     world::{World, unix_time},
@@ -63,7 +63,7 @@ impl Token {
         api.world().forbid(&text);
         let (user, tenant) = (api.fixture().user(user), api.fixture().tenant(1));
         let token = Self { api: api.clone(), text, user, tenant };
-        token.knows(extra)?;
+        token.activates(extra)?;
         Ok(token)
     }
 
@@ -71,13 +71,13 @@ impl Token {
         self.api.world().issuer()
     }
 
-    fn knows(&self, extra: &Value) -> Result<()> {
-        self.issuer()?.knows(&self.text, user_claims(self.user, self.tenant, extra));
+    fn activates(&self, extra: &Value) -> Result<()> {
+        self.issuer()?.activates(&self.text, user_claims(self.user, self.tenant, extra));
         Ok(())
     }
 
-    fn feels(&self, mood: Mood) -> Result<()> {
-        self.issuer()?.feels(&self.text, mood);
+    fn behaves(&self, behavior: Behavior) -> Result<()> {
+        self.issuer()?.behaves(&self.text, behavior);
         Ok(())
     }
 
@@ -159,7 +159,7 @@ async fn claims_decide_what_a_token_may_do(world: World) -> Result<()> {
     // The tenant is the token's.
     let mut token = Token::of(&api, 503, &administrator())?;
     token.tenant = api.fixture().tenant(2);
-    token.knows(&administrator())?;
+    token.activates(&administrator())?;
     same(
         token.get(LIST).await?.page()?.ids(),
         vec![api.fixture().record(9006).to_string()],
@@ -179,7 +179,7 @@ async fn an_active_answer_is_kept_for_a_while_and_no_longer(world: World) -> Res
         token.get(LIST).await?.page()?;
     }
     same(token.asked()?, 1, "questions about five requests")?;
-    token.issuer()?.forgets(&token.text);
+    token.issuer()?.deactivates(&token.text);
     let seconds = world.settings().introspection.as_ref().context("no introspection")?.cache_seconds;
     let kept = Duration::from_secs(seconds.try_into()?);
     token.until(401, Instant::now() + kept + CLOCKS).await?;
@@ -189,12 +189,12 @@ async fn an_active_answer_is_kept_for_a_while_and_no_longer(world: World) -> Res
 async fn an_inactive_answer_is_kept_for_five_seconds(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     let token = Token::of(&api, 501, &administrator())?;
-    token.issuer()?.forgets(&token.text);
+    token.issuer()?.deactivates(&token.text);
     for _ in 0..3 {
         token.get(LIST).await?.unauthorized("invalid_token")?;
     }
     same(token.asked()?, 1, "questions about three requests")?;
-    token.knows(&administrator())?;
+    token.activates(&administrator())?;
     token.get(LIST).await?.unauthorized("invalid_token")?;
     token.until(200, Instant::now() + Duration::from_secs(5) + CLOCKS).await
 }
@@ -220,11 +220,12 @@ async fn a_token_that_has_ended_is_refused(world: World) -> Result<()> {
 /// Never 401: the console would log out.
 async fn an_issuer_that_cannot_be_asked_is_our_trouble(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
-    for mood in [Mood::Down, Mood::Broken, Mood::Estranged, Mood::Babbling] {
+    for behavior in [Behavior::Disconnecting, Behavior::Failing, Behavior::Unauthorized, Behavior::Malformed]
+    {
         let token = Token::of(&api, 501, &administrator())?;
-        token.feels(mood)?;
+        token.behaves(behavior)?;
         let reply = token.get(LIST).await?;
-        reply.refused(503, "introspection_unavailable").with_context(|| format!("{mood:?}"))?;
+        reply.refused(503, "introspection_unavailable").with_context(|| format!("{behavior:?}"))?;
         same(reply.response.header("retry-after").as_deref(), Some("1"), "Retry-After")?;
         match world.try_upgrade(&token.handshake()).await? {
             Opening::Refused(response) => api.reply(response).refused(503, "introspection_unavailable")?,
@@ -237,26 +238,26 @@ async fn an_issuer_that_cannot_be_asked_is_our_trouble(world: World) -> Result<(
 async fn an_issuer_that_is_back_is_believed_at_once(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     let token = Token::of(&api, 501, &administrator())?;
-    token.feels(Mood::Broken)?;
+    token.behaves(Behavior::Failing)?;
     token.get(LIST).await?.refused(503, "introspection_unavailable")?;
-    token.feels(Mood::Well)?;
+    token.behaves(Behavior::Healthy)?;
     same(token.get(LIST).await?.page()?.total, 5, "records")?;
     // What is in the cache does not need the issuer.
-    token.feels(Mood::Down)?;
+    token.behaves(Behavior::Disconnecting)?;
     same(token.get(LIST).await?.page()?.total, 5, "records")
 }
 
 async fn an_issuer_that_takes_its_time_is_waited_for(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     let token = Token::of(&api, 501, &administrator())?;
-    token.feels(Mood::Slow(700))?;
+    token.behaves(Behavior::Slow(700))?;
     same(token.get(LIST).await?.page()?.total, 5, "records")
 }
 
 async fn an_issuer_that_never_answers_is_given_up(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     let token = Token::of(&api, 501, &administrator())?;
-    token.feels(Mood::Slow(600_000))?;
+    token.behaves(Behavior::Slow(600_000))?;
     let reply = token.get(LIST).await?;
     reply.refused(503, "introspection_unavailable")?;
     // Nobody else has to wait meanwhile.

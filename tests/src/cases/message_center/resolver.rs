@@ -9,7 +9,7 @@ use crate::{
     console::{
         api::{Api, LIST},
         fixture::{DEPARTMENT, GROUP, OTHER_DEPARTMENT},
-        issuer::Mood,
+        issuer::Behavior,
     },
     world::World,
 };
@@ -60,7 +60,7 @@ async fn its_answer_decides_and_no_claim_does(world: World) -> Result<()> {
     let id = fixture.circle(DEPARTMENT);
     // The claims say 101 and 103. One of these is online by an import alone, one not at all.
     let members = json!({"userIds": [fixture.user(102), fixture.user(101).to_string(), fixture.user(104)]});
-    world.issuer()?.gathers(&format!("DEPT {id}"), members);
+    world.issuer()?.sets_members(&format!("DEPT {id}"), members);
     let mut member = api.connect("user-102", fixture.user(102), "d").await?;
     let mut other = api.connect("user-103", fixture.user(103), "d").await?;
     api.take_off("admin-t1", "DEPT", &[id]).await?;
@@ -79,7 +79,7 @@ async fn members_of_another_tenant_are_ignored(world: World) -> Result<()> {
     let id = fixture.circle(OTHER_DEPARTMENT);
     world
         .issuer()?
-        .gathers(&format!("DEPT {id}"), json!({"userIds": [fixture.user(201), fixture.user(103), 998]}));
+        .sets_members(&format!("DEPT {id}"), json!({"userIds": [fixture.user(201), fixture.user(103), 998]}));
     api.take_off("admin-t1", "DEPT", &[id]).await?;
     api.all_gone("admin-t1", &[fixture.user(103)]).await?;
     same(api.list("admin-t2", "online=true").await?.total, 1, "records online in tenant 2")?;
@@ -98,7 +98,7 @@ async fn the_caller_among_the_members_is_spared(world: World) -> Result<()> {
     let id = fixture.circle(GROUP);
     world
         .issuer()?
-        .gathers(&format!("GROUP {id}"), json!({"userIds": [fixture.user(100), fixture.user(101)]}));
+        .sets_members(&format!("GROUP {id}"), json!({"userIds": [fixture.user(100), fixture.user(101)]}));
     let mut caller = api.connect("admin-t1", fixture.user(100), "console").await?;
     api.take_off("admin-t1", "GROUP", &[id]).await?;
     api.all_gone("admin-t1", &[fixture.user(101)]).await?;
@@ -112,16 +112,17 @@ async fn a_resolver_that_fails_fails_the_order_and_hurts_nobody(world: World) ->
     let fixture = api.fixture();
     let id = fixture.circle(DEPARTMENT);
     let circle = format!("DEPT {id}");
-    for mood in [Mood::Down, Mood::Broken, Mood::Estranged, Mood::Babbling] {
-        world.issuer()?.feels(&circle, mood);
+    for behavior in [Behavior::Disconnecting, Behavior::Failing, Behavior::Unauthorized, Behavior::Malformed]
+    {
+        world.issuer()?.behaves(&circle, behavior);
         let reply = api.off("admin-t1", "DEPT", &[id]).await?;
-        reply.refused(500, "unknown_error").with_context(|| format!("{mood:?}"))?;
+        reply.refused(500, "unknown_error").with_context(|| format!("{behavior:?}"))?;
     }
-    world.issuer()?.feels(&circle, Mood::Well);
+    world.issuer()?.behaves(&circle, Behavior::Healthy);
     for answer in
         [json!({}), json!([]), json!({"userIds": "101"}), json!({"userIds": [fixture.user(101), "x"]})]
     {
-        world.issuer()?.gathers(&circle, answer.clone());
+        world.issuer()?.sets_members(&circle, answer.clone());
         let reply = api.off("admin-t1", "DEPT", &[id]).await?;
         reply.refused(500, "unknown_error").with_context(|| answer.to_string())?;
     }
