@@ -1,4 +1,4 @@
-//! Consoles that speak STOMP, bare or inside SockJS: the suite's own idea of both.
+//! Consoles that speak STOMP, plain or inside SockJS: the suite's own idea of both.
 
 use std::{collections::VecDeque, fmt::Write as _};
 
@@ -19,7 +19,7 @@ pub const TOPIC: &str = "/topic/messages";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Nothing.
-    Bare,
+    Plain,
     /// SockJS.
     SockJs,
 }
@@ -116,7 +116,7 @@ impl Client {
     /// Sends any text inside the framing.
     pub async fn say_text(&mut self, text: &str) -> Result<()> {
         match self.framing {
-            Framing::Bare => self.socket.send_text(text).await,
+            Framing::Plain => self.socket.send_text(text).await,
             Framing::SockJs => self.socket.send_text(&json!([text]).to_string()).await,
         }
     }
@@ -139,7 +139,7 @@ impl Client {
                 Event::Text(text) => text,
                 other => bail!("expected a text, got {}", describe(&other)),
             };
-            if self.framing == Framing::Bare || text == "h" {
+            if self.framing == Framing::Plain || text == "h" {
                 return Ok(Some(text));
             }
             let list =

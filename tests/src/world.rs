@@ -128,7 +128,7 @@ pub struct Shared {
     /// The issuer that the subject asks about opaque tokens, if the suite plays it.
     pub issuer: Option<Issuer>,
     admin: OnceCell<String>,
-    furnished: OnceCell<()>,
+    prepared: OnceCell<()>,
 }
 
 impl Shared {
@@ -148,7 +148,7 @@ impl Shared {
             forbidden: Mutex::new(forbidden),
             issuer: None,
             admin: OnceCell::new(),
-            furnished: OnceCell::new(),
+            prepared: OnceCell::new(),
         }
     }
 
@@ -203,7 +203,7 @@ impl World {
 
     /// Prepares what the cases of a subject share, unless one of them has already.
     pub async fn once(&self, preparation: impl Future<Output = Result<()>>) -> Result<()> {
-        self.shared.furnished.get_or_try_init(|| preparation).await.copied()
+        self.shared.prepared.get_or_try_init(|| preparation).await.copied()
     }
 
     /// The subject's configuration.
@@ -276,7 +276,7 @@ impl World {
     }
 
     /// Sends raw bytes over a fresh connection while it already waits for the answer.
-    pub async fn pour(&self, bytes: &[u8]) -> Result<Response> {
+    pub async fn answer_while_sending(&self, bytes: &[u8]) -> Result<Response> {
         Connection::open(self.address()).await?.answer_while_sending(bytes, "POST").await
     }
 

@@ -50,7 +50,7 @@ pub struct Handshake {
 impl Handshake {
     /// What the published JavaScript client sends.
     pub fn new(user: &str, platform: i64, token: &str) -> Self {
-        Self::bare()
+        Self::empty()
             .set("sendID", user)
             .set("token", token)
             .set("platformID", &platform.to_string())
@@ -61,7 +61,7 @@ impl Handshake {
     }
 
     /// No parameter at all.
-    pub fn bare() -> Self {
+    pub fn empty() -> Self {
         Self { path: "/".to_owned(), query: Vec::new(), headers: Vec::new() }
     }
 
@@ -428,7 +428,7 @@ mod tests {
             target,
             "/?sendID=a%20b%2F%C3%BC&token=t.t&platformID=5&operationID=op-connect&isBackground=true&sdkType=js"
         );
-        assert_eq!(Handshake::bare().path("/ws").request().target, "/ws");
+        assert_eq!(Handshake::empty().path("/ws").request().target, "/ws");
     }
 
     #[test]

@@ -116,7 +116,7 @@ async fn a_background_flag_that_is_no_flag_is_refused(world: World) -> Result<()
 
 async fn a_packed_parameter_that_is_no_base64_is_told(world: World) -> Result<()> {
     for v in ["!!!", "a b", "ä"] {
-        let (delivery, envelope) = world.refusal(&Handshake::bare().set("v", v)).await?;
+        let (delivery, envelope) = world.refusal(&Handshake::empty().set("v", v)).await?;
         same(delivery, Delivery::Http, "the delivery")?;
         envelope.refused(1602, "data is not base64").context(v)?;
     }
@@ -125,7 +125,7 @@ async fn a_packed_parameter_that_is_no_base64_is_told(world: World) -> Result<()
 
 async fn a_packed_parameter_that_is_no_json_is_told(world: World) -> Result<()> {
     for text in ["no json", r#"{"token":"#, r#"{"platformID":"5"}"#] {
-        let handshake = Handshake::bare().set("v", &jwt::base64url(text));
+        let handshake = Handshake::empty().set("v", &jwt::base64url(text));
         let (delivery, envelope) = world.refusal(&handshake).await?;
         same(delivery, Delivery::Http, "the delivery")?;
         let detail = envelope.refusal(1602).context(text)?;
@@ -161,7 +161,7 @@ async fn a_packed_parameter_is_judged_like_the_others(world: World) -> Result<()
             if name != "token" {
                 world.forbid(&v);
             }
-            let (came, envelope) = world.refusal(&Handshake::bare().set("v", &v)).await?;
+            let (came, envelope) = world.refusal(&Handshake::empty().set("v", &v)).await?;
             same(came, delivery, &format!("the delivery for {name}"))?;
             envelope.refused(1602, detail)?;
         }

@@ -46,7 +46,7 @@ async fn a_body_over_the_limit_is_refused_on_every_route(world: World) -> Result
         request.body = padded(MEBIBYTE + 1).into_bytes();
         let mut bytes = request.head(&world.address().to_string());
         bytes.extend_from_slice(&request.body);
-        let response = world.pour(&bytes).await?;
+        let response = world.answer_while_sending(&bytes).await?;
         too_large(&world.noted(&request, response))?;
     }
     Ok(())
@@ -95,7 +95,7 @@ async fn an_endless_chunked_body_is_refused_at_the_limit(world: World) -> Result
     for piece in body.as_bytes().chunks(60_000) {
         bytes.extend(chunk(piece));
     }
-    let response = world.pour(&bytes).await?;
+    let response = world.answer_while_sending(&bytes).await?;
     if response.status == 200 {
         bail!("accepted {} bytes", body.len());
     }

@@ -82,7 +82,7 @@ async fn w9_an_unused_request_succeeds_empty(world: World) -> Result<()> {
 async fn vparameter_replaces_all_others(world: World) -> Result<()> {
     let packed = vectors::load()?.packed;
     // The literal one: its token "T" is malformed, and since it asks for the result it gets a frame.
-    let (delivery, envelope) = world.refusal(&Handshake::bare().set("v", &packed.v)).await?;
+    let (delivery, envelope) = world.refusal(&Handshake::empty().set("v", &packed.v)).await?;
     same(delivery, Delivery::Frame, "the delivery")?;
     envelope.refused(1503, "")?;
     // The same fields with a token that is valid, among parameters that are not.
@@ -100,7 +100,7 @@ async fn vparameter_replaces_all_others(world: World) -> Result<()> {
     fields.as_object_mut().context("fields")?.insert("background".into(), json!(true));
     let v = jwt::base64url(fields.to_string());
     world.forbid(&v);
-    let _second = world.enter(&Handshake::bare().set("v", &v)).await?;
+    let _second = world.enter(&Handshake::empty().set("v", &v)).await?;
     same(background(&world, "u1").await?, vec![false, true], "the flags of both connections")
 }
 

@@ -44,10 +44,10 @@ impl Api {
         let api = Self::without_fixture(world)?;
         let quiet = api.unrecorded();
         if api.fixture.is_shared() {
-            world.once(quiet.furnish()).await?;
+            world.once(quiet.import_shared()).await?;
         } else {
             if world.kind() == Kind::Running {
-                quiet.pardon().await?;
+                quiet.unlock_all().await?;
             }
             quiet.import(&api.fixture.rows()?).await?;
         }
@@ -62,13 +62,13 @@ impl Api {
     }
 
     /// What all cases share that only read.
-    async fn furnish(&self) -> Result<()> {
+    async fn import_shared(&self) -> Result<()> {
         self.import(&Fixture::SHARED.rows()?).await?;
         self.import(&crowd()).await
     }
 
     /// Lifts what an earlier run against the same server left.
-    async fn pardon(&self) -> Result<()> {
+    async fn unlock_all(&self) -> Result<()> {
         for tenant in [1, 2] {
             self.unlock("tenants", self.fixture.tenant(tenant)).await?;
         }
@@ -210,7 +210,7 @@ impl Api {
 
     /// The handshake of a message-center socket with the token in the query.
     pub fn handshake(&self, role: &str, device: &str) -> Handshake {
-        Handshake::bare()
+        Handshake::empty()
             .path(SOCKET)
             .set("access_token", &self.bearer(role))
             .set("deviceId", device)

@@ -73,7 +73,7 @@ async fn traffic(runtime: &Runtime) -> Result<(Vec<String>, Vec<Socket>)> {
             "sdkType": "js",
         });
         let packed = URL_SAFE_NO_PAD.encode(bundle.to_string());
-        let mut replacing = world.enter(&Handshake::bare().set("v", &packed)).await?;
+        let mut replacing = world.enter(&Handshake::empty().set("v", &packed)).await?;
         second.ended_silently().await?;
         world.status(&user).await?;
         world.details(&[user.as_str()]).await?;

@@ -128,17 +128,17 @@ async fn a_token_in_two_places_is_refused(world: World) -> Result<()> {
 
 async fn the_socket_refuses_before_the_upgrade(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
-    api.shut_out(&Handshake::bare().path(SOCKET), "unauthorized").await?;
-    api.shut_out(&Handshake::bare().path(SOCKET).set("token", &api.bearer("user-101")), "unauthorized")
+    api.shut_out(&Handshake::empty().path(SOCKET), "unauthorized").await?;
+    api.shut_out(&Handshake::empty().path(SOCKET).set("token", &api.bearer("user-101")), "unauthorized")
         .await?;
     for role in ["revoked", "nobody-has"] {
         api.shut_out(&api.handshake(role, "d"), "invalid_token").await?;
         let bearer = format!("Bearer {}", api.bearer(role));
-        let handshake = Handshake::bare().path(SOCKET).header("Authorization", &bearer);
+        let handshake = Handshake::empty().path(SOCKET).header("Authorization", &bearer);
         api.shut_out(&handshake, "invalid_token").await?;
     }
     let openim = world.issue(&world.user("a"), 5).await?;
-    api.shut_out(&Handshake::bare().path(SOCKET).set("access_token", &openim), "invalid_token").await
+    api.shut_out(&Handshake::empty().path(SOCKET).set("access_token", &openim), "invalid_token").await
 }
 
 /// A record of tenant 0, which nobody else of the suite looks at.

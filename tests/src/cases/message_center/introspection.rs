@@ -90,7 +90,7 @@ impl Token {
     }
 
     fn handshake(&self) -> Handshake {
-        Handshake::bare().path(SOCKET).set("access_token", &self.text).header("User-Agent", AGENT)
+        Handshake::empty().path(SOCKET).set("access_token", &self.text).header("User-Agent", AGENT)
     }
 
     /// The same, without a record: how often it is asked depends on the clock.

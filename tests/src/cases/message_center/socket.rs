@@ -72,7 +72,7 @@ async fn a_socket_with_the_token_in_the_header_has_a_record(world: World) -> Res
     let user = api.fixture().user(102);
     let bearer = format!("Bearer {}", api.bearer("user-102"));
     let handshake =
-        Handshake::bare().path(SOCKET).header("Authorization", &bearer).header("User-Agent", AGENT);
+        Handshake::empty().path(SOCKET).header("Authorization", &bearer).header("User-Agent", AGENT);
     let mut socket = world.upgraded(&handshake).await?;
     api.until_online(user, &["unknown"]).await?;
     socket.control_ping(b"still").await?;
@@ -83,7 +83,7 @@ async fn a_socket_with_the_token_in_the_header_has_a_record(world: World) -> Res
 async fn the_device_is_taken_from_header_query_or_token(world: World) -> Result<()> {
     let api = Api::without_fixture(&world)?;
     let user = api.fixture().user(104);
-    let plain = Handshake::bare().path(SOCKET).set("access_token", &api.bearer("user-104"));
+    let plain = Handshake::empty().path(SOCKET).set("access_token", &api.bearer("user-104"));
     let query = plain.clone().set("deviceId", "asked");
     for (handshake, device) in [
         (plain.clone(), "claimed-device"),
@@ -103,7 +103,7 @@ async fn a_long_user_agent_is_cut_between_characters(world: World) -> Result<()>
     let api = Api::without_fixture(&world)?;
     let user = api.fixture().user(102);
     let long = "a".repeat(600);
-    let handshake = Handshake::bare()
+    let handshake = Handshake::empty()
         .path(SOCKET)
         .set("access_token", &api.bearer("user-102"))
         .header("User-Agent", &long);

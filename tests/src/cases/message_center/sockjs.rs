@@ -100,7 +100,7 @@ async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> 
     let api = Api::without_fixture(&world)?;
     for rest in ["000/abcd1234/websocket", "websocket"] {
         let path = format!("{SOCKET}/{rest}");
-        let handshake = Handshake::bare().path(&path).header("Origin", ORIGIN);
+        let handshake = Handshake::empty().path(&path).header("Origin", ORIGIN);
         for (handshake, key) in [
             (handshake.clone(), "unauthorized"),
             (handshake.clone().set("access_token", "bad"), "invalid_token"),
@@ -122,12 +122,12 @@ async fn a_token_in_connect_alone_comes_too_late(world: World) -> Result<()> {
     let user = api.fixture().user(101);
     for rest in ["", "/websocket", "/000/abcd1234/websocket"] {
         let handshake =
-            Handshake::bare().path(&format!("{SOCKET}{rest}")).header("Sec-WebSocket-Protocol", "v12.stomp");
+            Handshake::empty().path(&format!("{SOCKET}{rest}")).header("Sec-WebSocket-Protocol", "v12.stomp");
         api.shut_out(&handshake, "unauthorized").await?;
     }
     // And one that is there as well is not looked at.
     let socket = world.upgraded(&api.handshake("user-101", "d").path(&format!("{SOCKET}/websocket"))).await?;
-    let mut client = Client::on(socket, Framing::Bare).await?;
+    let mut client = Client::on(socket, Framing::Plain).await?;
     let other = format!("Bearer {}", api.bearer("user-102"));
     let headers =
         [("accept-version", "1.2"), ("Authorization", other.as_str()), ("login", "x"), ("passcode", "y")];

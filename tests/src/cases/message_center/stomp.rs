@@ -20,8 +20,8 @@ use crate::{
 
 /// Every way in: its path behind the socket's own, the subprotocols that the client offers, and what it gets.
 const WAYS: [(&str, Option<&str>, Framing); 4] = [
-    ("", Some("v10.stomp, v11.stomp, v12.stomp"), Framing::Bare),
-    ("/websocket", None, Framing::Bare),
+    ("", Some("v10.stomp, v11.stomp, v12.stomp"), Framing::Plain),
+    ("/websocket", None, Framing::Plain),
     ("/000/abcd1234/websocket", None, Framing::SockJs),
     ("/server-7/0/websocket", Some("v11.stomp"), Framing::SockJs),
 ];
@@ -51,11 +51,11 @@ fn handshake(api: &Api, role: &str, device: &str, path: &str, offered: Option<&s
     }
 }
 
-/// A client of the bare kind that is connected in this version, once its record is in the list.
+/// A client of the plain kind that is connected in this version, once its record is in the list.
 async fn connected(api: &Api, role: &str, user: i64, version: &str) -> Result<Client> {
     let before = api.unrecorded().online_devices(user).await?;
     let socket = api.world().upgraded(&handshake(api, role, "stomp", "/websocket", None)).await?;
-    let mut client = Client::on(socket, Framing::Bare).await?;
+    let mut client = Client::on(socket, Framing::Plain).await?;
     let frame = client.connect(version).await?;
     same(frame.header("version"), Some(version), "the version")?;
     let wanted: Vec<String> = before.into_iter().chain(["stomp".to_owned()]).collect();
@@ -90,7 +90,7 @@ async fn each_version_is_spoken_and_the_best_subprotocol_chosen(world: World) ->
     ] {
         let socket = world.upgraded(&handshake(&api, "user-101", "d", "", Some(offered))).await?;
         same(socket.protocol(), Some(chosen), "the subprotocol")?;
-        let mut client = Client::on(socket, Framing::Bare).await?;
+        let mut client = Client::on(socket, Framing::Plain).await?;
         let frame = client.connect(accepted).await?;
         same(frame.header("version"), Some(version), "the version")?;
         same(frame.header("heart-beat").is_some(), version != "1.0", "whether there is a heart-beat header")?;
@@ -292,7 +292,7 @@ async fn what_goes_wrong_is_told_and_closed(world: World) -> Result<()> {
         ("CONNECT\naccept-version:1.1\nheart-beat:often\n\n\0", HEADER, 1002, "undecodable"),
     ] {
         let socket = world.upgraded(&handshake(&api, "user-101", "d", "/websocket", None)).await?;
-        let mut client = Client::on(socket, Framing::Bare).await?;
+        let mut client = Client::on(socket, Framing::Plain).await?;
         client.say_text(said).await?;
         let error = client.refused(message, code, reason).await?;
         same(error.header("version").is_some(), said.contains("3.0"), "whether the versions are named")?;
@@ -386,7 +386,7 @@ async fn a_flood_of_rubbish_harms_nobody_else(world: World) -> Result<()> {
     for round in 0..rounds {
         let socket =
             quiet.world().upgraded(&handshake(&quiet, "user-101", "flood", "/websocket", None)).await?;
-        let mut client = Client::on(socket, Framing::Bare).await?;
+        let mut client = Client::on(socket, Framing::Plain).await?;
         // Anything that is never a whole frame, until it is too much.
         let rubbish: String = (0..200).map(|n| char::from(b'!' + ((n * 7 + round) % 90) as u8)).collect();
         for _ in 0..50 {
@@ -410,8 +410,8 @@ async fn beats_are_what_the_server_said(world: World) -> Result<()> {
         let socket = world.upgraded(&handshake(&api, "user-101", "d", path, None)).await?;
         Client::on(socket, framing).await
     };
-    let mut bare = open("/websocket", Framing::Bare).await?;
-    let said = bare.connect_with("1.2", "0,1000").await?;
+    let mut plain = open("/websocket", Framing::Plain).await?;
+    let said = plain.connect_with("1.2", "0,1000").await?;
     let pace = said.header("heart-beat").unwrap_or_default().to_owned();
     match world.kind() {
         Kind::Origin => same(pace.as_str(), OWN_PACE, "the origin's heart-beat")?,
@@ -421,12 +421,12 @@ async fn beats_are_what_the_server_said(world: World) -> Result<()> {
         }
     }
     if pace == "0,0" {
-        return bare.done("ACK", &[("id", "1")]).await;
+        return plain.done("ACK", &[("id", "1")]).await;
     }
     let mut sockjs = open("/0/0/websocket", Framing::SockJs).await?;
     sockjs.connect_with("1.1", "0,10000").await?;
     let mut silent = open("/0/1/websocket", Framing::SockJs).await?;
-    let beats = async { tokio::try_join!(bare.beat(), sockjs.beat(), silent.beat()) };
-    let (bare_beat, sockjs_beat, silent_beat) = timeout(WITHIN, beats).await??;
-    same((bare_beat.as_str(), sockjs_beat.as_str(), silent_beat.as_str()), ("\n", "\n", "h"), "the beats")
+    let beats = async { tokio::try_join!(plain.beat(), sockjs.beat(), silent.beat()) };
+    let (plain_beat, sockjs_beat, silent_beat) = timeout(WITHIN, beats).await??;
+    same((plain_beat.as_str(), sockjs_beat.as_str(), silent_beat.as_str()), ("\n", "\n", "h"), "the beats")
 }

@@ -84,7 +84,7 @@ async fn a_body_above_a_mebibyte_is_refused(world: World) -> Result<()> {
         let request = api.request("POST", OFF, &token).header("Content-Type", "application/json").body(body);
         let mut bytes = request.head(&world.address().to_string());
         bytes.extend_from_slice(&request.body);
-        let reply = api.reply(world.pour(&bytes).await?);
+        let reply = api.reply(world.answer_while_sending(&bytes).await?);
         if fits { reply.empty()? } else { reply.refused(413, "param_parsing_error")? }
     }
     Ok(())
