@@ -7,7 +7,10 @@
 //!
 //! No code path may panic: a panic throws away the memory of every object in the isolate.
 
+mod attachment;
 mod cache;
+#[cfg(test)]
+mod golden;
 mod wire;
 
 #[cfg(target_arch = "wasm32")]

@@ -39,8 +39,9 @@ impl Membership {
 
     /// The text of the column.
     pub(super) fn to_column(&self) -> String {
-        // Lists of numbers always have a JSON form.
-        serde_json::to_string(self).unwrap_or_default()
+        let lists = [("departments", &self.departments), ("groups", &self.groups)];
+        let member = |(name, ids): (&str, &Vec<i64>)| (name.to_owned(), ids.clone().into());
+        serde_json::Value::Object(lists.into_iter().map(member).collect()).to_string()
     }
 
     pub(super) fn from_column(text: &str) -> Option<Self> {

@@ -25,11 +25,7 @@ pub fn set(tenant: TenantId, cutoff: &Cutoff) -> Statement {
          ON CONFLICT (tenant) DO UPDATE SET at = max(at, excluded.at), sequence = sequence + 1, \
          lifted = 0, \
          exempt = CASE WHEN excluded.at >= at THEN excluded.exempt ELSE exempt END",
-        [
-            Value::wide(tenant.0),
-            Value::wide(cutoff.at.millis()),
-            serde_json::to_string(&cutoff.exempt).unwrap_or_default().into(),
-        ],
+        [Value::wide(tenant.0), Value::wide(cutoff.at.millis()), Value::json(&cutoff.exempt)],
     )
 }
 

@@ -114,7 +114,7 @@ fn identity(delivery: &Delivery) -> [Value; 2] {
 }
 
 fn exempt(delivery: &Delivery) -> Value {
-    serde_json::to_string(&delivery.cutoff.exempt).unwrap_or_default().into()
+    Value::json(&delivery.cutoff.exempt)
 }
 
 /// The delivery under way; no row without one.

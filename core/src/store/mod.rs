@@ -6,6 +6,9 @@
 
 pub mod migrations;
 
+#[cfg(test)]
+mod golden;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +37,12 @@ impl Value {
     /// A 64-bit number as text, for `CAST(? AS INTEGER)`.
     pub fn wide(number: i64) -> Self {
         Self::Text(number.to_string())
+    }
+
+    /// A value as JSON text. One that cannot be written is NULL, which the columns of JSON refuse: the transaction fails, and no
+    /// column is left empty as if there were nothing.
+    pub(crate) fn json<T: Serialize>(value: &T) -> Self {
+        serde_json::to_string(value).map_or(Self::Null, Self::Text)
     }
 }
 

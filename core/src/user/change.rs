@@ -123,7 +123,7 @@ impl Change {
                     id(),
                     profile.tenant.map(|tenant| Value::wide(tenant.0)).into(),
                     profile.last_order.into(),
-                    serde_json::to_string(&profile.issue_clock).unwrap_or_default().into(),
+                    Value::json(&profile.issue_clock),
                 ],
             )],
             Self::Tenant(tenant) => vec![Statement::new(
@@ -140,7 +140,7 @@ impl Change {
             Self::RevokedIn(orders) => vec![Statement::new(
                 "INSERT INTO user (id, revoked_in) VALUES (?1, ?2) \
                  ON CONFLICT (id) DO UPDATE SET revoked_in = excluded.revoked_in",
-                [id(), serde_json::to_string(orders).unwrap_or_default().into()],
+                [id(), Value::json(orders)],
             )],
             Self::Unlocked { at } => vec![Statement::new(
                 "INSERT INTO user (id, unlocked_at) VALUES (?1, ?2) ON CONFLICT (id) \

@@ -6,10 +6,11 @@ use rollcall_core::user::{Action, Command};
 
 use super::{
     Object,
-    attachment::{AttachError, Attachment},
+    attachment::AttachError,
     run::{RunError, Sockets},
     sockets::{self, Arriving},
 };
+use crate::attachment::Attachment;
 
 impl Object {
     /// Carries the actions out one by one. Waits only for a directory that has to be told before the rest.

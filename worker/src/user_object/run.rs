@@ -13,10 +13,11 @@ use worker::WebSocket;
 
 use super::{
     Object,
-    attachment::{AttachError, Attachment},
+    attachment::AttachError,
     sockets::{Arriving, Held},
 };
 use crate::{
+    attachment::{Attachment, PackError},
     cache::CACHE_SPAN,
     clock::{self, EntropyError},
     config::ConfigurationError,
@@ -54,9 +55,12 @@ pub(super) enum RunError {
     /// Nothing happened.
     #[error("the cutoff of the user's tenant is not known")]
     CutoffUnknown(#[source] CallError),
-    /// The connection cannot be kept on its socket. Nothing happened if that was seen before the commit.
+    /// The connection cannot be kept on its socket; nothing happened.
     #[error(transparent)]
-    Attach(#[from] AttachError),
+    Pack(#[from] PackError),
+    /// It was done, but the runtime did not take the socket of the connection.
+    #[error("done, but the connection could not be admitted")]
+    NotAdmitted(#[from] AttachError),
     /// It was done, but the directory could not be told in time. Repeating it is safe.
     #[error("done, but the directory could not be told")]
     Untold(#[source] Box<RunError>),
@@ -169,7 +173,7 @@ fn moment_under(cached: Option<&CachedCutoff>) -> Result<Moment, EntropyError> {
 }
 
 /// A connection that does not fit on its socket is refused before anything is durable.
-fn check_sizes(actions: &[Action]) -> Result<(), AttachError> {
+fn check_sizes(actions: &[Action]) -> Result<(), PackError> {
     actions.iter().try_for_each(|action| match action {
         Action::Admit(connection) => Attachment::live(connection).pack().map(drop),
         Action::AdmitConsole(console) | Action::KeepConsole(console) => {

@@ -11,11 +11,8 @@ use rollcall_core::{
 use wasm_bindgen::JsCast as _;
 use worker::{WebSocket, WebSocketRequestResponsePair, web_sys};
 
-use super::{
-    Object,
-    attachment::{AttachError, Attachment},
-};
-use crate::{clock, error::Chain, raw::RawState};
+use super::{Object, attachment::AttachError};
+use crate::{attachment::Attachment, clock, error::Chain, raw::RawState};
 
 /// A client whose pings the runtime answered is gone when it has sent none for this long
 /// (`docs/rules/openim.md#liveness`). Of the others nothing can be known: the pings of native clients stay with the

@@ -73,10 +73,7 @@ pub(in crate::user) fn set_state(user: &UserId, state: &SubscriptionState) -> St
             state.notified.map(|set| i64::from(set.bits())).into(),
             Value::Int(state.due.into()),
             fan_out.and_then(|fan_out| fan_out.after.as_ref()).map_or("", UserId::as_str).into(),
-            fan_out
-                .map(|fan_out| serde_json::to_string(fan_out).unwrap_or_default())
-                .unwrap_or_default()
-                .into(),
+            fan_out.map_or_else(|| "".into(), Value::json),
             state.release_at.map(Timestamp::millis).into(),
         ],
     )

@@ -1,0 +1,63 @@
+//! The forms that cross from one version of the code to another, as files: bodies between the worker and its objects, and what is
+//! kept on sockets.
+//!
+//! A file holds one form of one version, a body a line, every variant of it. A line that code of that version wrote is read, and
+//! written as it was. A form that is to change gets a new version and a new file; the old one stays for as long as it may be met.
+
+use std::path::Path;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    attachment::Attachment,
+    wire::{self, ConsoleUpgrade, DirectoryAnswer, DirectoryCall, Upgrade, UserAnswer, UserAsk},
+};
+
+fn lines(file: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(!text.is_empty(), "{file}");
+    text.lines().map(str::to_owned).collect()
+}
+
+fn keeps<T: Serialize + DeserializeOwned>(file: &str) {
+    for line in lines(file) {
+        let body: T = wire::read(&line).unwrap_or_else(|error| panic!("{file}: {error}: {line}"));
+        assert_eq!(wire::write(&body).unwrap(), line, "{file}");
+    }
+}
+
+#[test]
+fn questions_to_a_user_keep_their_form() {
+    keeps::<UserAsk>("user_ask.v1.jsonl");
+}
+
+#[test]
+fn answers_of_a_user_keep_their_form() {
+    keeps::<UserAnswer>("user_answer.v1.jsonl");
+}
+
+#[test]
+fn questions_to_a_shard_keep_their_form() {
+    keeps::<DirectoryCall>("directory_call.v1.jsonl");
+}
+
+#[test]
+fn answers_of_a_shard_keep_their_form() {
+    keeps::<DirectoryAnswer>("directory_answer.v1.jsonl");
+}
+
+#[test]
+fn upgrades_keep_their_form() {
+    keeps::<Upgrade>("upgrade.v1.jsonl");
+    keeps::<ConsoleUpgrade>("console_upgrade.v1.jsonl");
+}
+
+/// Sockets outlive deploys, so the next code finds what this one has kept on them.
+#[test]
+fn attachments_keep_their_form() {
+    for line in lines("attachment.v1.jsonl") {
+        let attachment = Attachment::unpack(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(attachment.pack().unwrap().bytes(), line.as_bytes());
+    }
+}
