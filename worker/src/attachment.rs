@@ -25,14 +25,16 @@ pub(crate) enum Attachment {
         /// All that is known of it.
         connection: Box<Connection>,
         /// When a message of it last reached the object.
-        heard: Timestamp,
+        #[serde(rename = "heard")]
+        last_message: Timestamp,
     },
     /// A console of the live set.
     Console {
         /// All that is known of it.
         console: Box<Console>,
         /// When a message of it last reached the object.
-        heard: Timestamp,
+        #[serde(rename = "heard")]
+        last_message: Timestamp,
     },
     /// It left the live set. The runtime goes on listing the socket until its client answers the close.
     Ended {
@@ -58,12 +60,12 @@ pub(crate) enum PackError {
 impl Attachment {
     /// That of a new connection.
     pub(crate) fn live(connection: &Connection) -> Self {
-        Self::Live { connection: Box::new(connection.clone()), heard: connection.opened_at }
+        Self::Live { connection: Box::new(connection.clone()), last_message: connection.opened_at }
     }
 
     /// That of a new console.
     pub(crate) fn console(console: &Console) -> Self {
-        Self::Console { console: Box::new(console.clone()), heard: console.opened_at }
+        Self::Console { console: Box::new(console.clone()), last_message: console.opened_at }
     }
 
     /// The name of what is or was connected.
@@ -76,9 +78,9 @@ impl Attachment {
     }
 
     /// When a message of it last reached the object, while it is in the live set.
-    pub(crate) fn heard(&mut self) -> Option<&mut Timestamp> {
+    pub(crate) fn last_message(&mut self) -> Option<&mut Timestamp> {
         match self {
-            Self::Live { heard, .. } | Self::Console { heard, .. } => Some(heard),
+            Self::Live { last_message, .. } | Self::Console { last_message, .. } => Some(last_message),
             Self::Ended { .. } => None,
         }
     }

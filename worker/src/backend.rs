@@ -239,11 +239,14 @@ pub(crate) async fn run(env: &Env, user: &UserId, command: Command) -> Result<Re
             UnderCutoff::OtherTenant(_) => Err(CallError::AnotherQuestion),
         };
     }
-    let told = match &command {
+    let issuer_tenant = match &command {
         Command::VerifyBearer(bearer) => Some(bearer.tenant),
         _ => None,
     };
-    cutoffs::under(env, user, told, async |cached| run_under(env, user, command.clone(), cached).await).await
+    cutoffs::under(env, user, issuer_tenant, async |cached| {
+        run_under(env, user, command.clone(), cached).await
+    })
+    .await
 }
 
 /// Gives a command to a user's object, to be held against this cutoff. Without a reply nothing happened, and the user is

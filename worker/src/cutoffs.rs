@@ -53,16 +53,17 @@ pub(crate) enum UnderCutoff<T> {
 }
 
 /// Asks a user's object under the cutoff of its tenant. Which tenant that is, only the object knows: the first guess is
-/// what the configuration says, else `told`, else 0; an object that is at home elsewhere says so, and is asked again.
+/// what the configuration says, else `issuer_tenant`, else 0; an object that is at home elsewhere says so, and is asked again.
 pub(crate) async fn under<T>(
     env: &Env,
     user: &UserId,
-    told: Option<TenantId>,
+    issuer_tenant: Option<TenantId>,
     ask: impl AsyncFn(CachedCutoff) -> Result<UnderCutoff<T>, CallError>,
 ) -> Result<T, CallError> {
     let configuration = config::load(env)?;
     let shards = configuration.settings.presence.directory_shards;
-    let mut tenant = configuration.rules.tenant(user, &Profile { tenant: told, ..Profile::default() });
+    let mut tenant =
+        configuration.rules.tenant(user, &Profile { tenant: issuer_tenant, ..Profile::default() });
     for _ in 0..TRIES {
         match ask(cached(env, tenant, shards).await?).await? {
             UnderCutoff::Done(answer) => return Ok(answer),

@@ -93,7 +93,7 @@ pub(crate) async fn upgrade(env: &Env, name: &str, kind: &str, header: &str) -> 
     Ok(fetch(env, USERS, name, &init).await?)
 }
 
-/// The runtime wants one; nobody looks at it.
+/// The runtime wants one, and objects ignore it.
 const ADDRESS: &str = "https://object/";
 
 async fn once(env: &Env, binding: &str, name: &str, body: &str) -> worker::Result<Response> {

@@ -91,12 +91,12 @@ pub(crate) enum Upgraded {
     Refused(Reply),
 }
 
-/// Has a connection opened by its user's object. `told` is the tenant that the user's issuer says, `header`
+/// Has a connection opened by its user's object. `issuer_tenant` is what the user's issuer says, `header`
 /// writes the upgrade of that kind.
 pub(crate) async fn open(
     edge: &Edge,
     user: &UserId,
-    told: Option<TenantId>,
+    issuer_tenant: Option<TenantId>,
     kind: &str,
     header: impl Fn(CachedCutoff) -> Result<String, WireError>,
 ) -> Result<Upgraded, CallError> {
@@ -112,7 +112,7 @@ pub(crate) async fn open(
             UnderCutoff::OtherTenant(home) => UnderCutoff::OtherTenant(home),
         })
     };
-    cutoffs::under(env, user, told, ask).await
+    cutoffs::under(env, user, issuer_tenant, ask).await
 }
 
 /// 101, with this socket.

@@ -153,14 +153,14 @@ pub(crate) enum DirectoryAsk {
     SetCutoff {
         /// Users that the order does not cover.
         exempt: Vec<i64>,
-        /// What sockets of the message center are told.
+        /// The message that consoles get before they are closed.
         notice: String,
     },
     /// Bring this order to your users. Said by shard 0.
     Deliver {
         /// The order.
         cutoff: Cutoff,
-        /// What sockets of the message center are told.
+        /// The message that consoles get before they are closed.
         notice: String,
     },
     /// Lift the order. Asked of shard 0, answered with [`DirectoryAnswer::Lifted`].

@@ -14,7 +14,7 @@ use worker::Env;
 use super::{query, reconcile};
 use crate::stub::{AT_ONCE, CallError};
 
-/// The page, after its live rows that nobody looked at lately were held against their users' objects.
+/// The page, after its live rows that were not confirmed lately were compared with their users' objects.
 pub(crate) async fn list(
     env: &Env,
     tenant: TenantId,

@@ -36,7 +36,7 @@ pub(crate) async fn known(env: &Env, user: i64, ids: Vec<RecordId>) -> Result<Ve
     }
 }
 
-/// Whether somebody else than the directory knows if the record is online.
+/// Whether the user's object knows better than the directory if the record is online.
 pub(super) fn is_live(record: &Record, view: &View) -> bool {
     record.source == Source::Live && view.is_online(record)
 }

@@ -17,7 +17,7 @@ impl Shard {
         shards: u32,
     ) -> Result<DirectoryAnswer, ShardError> {
         let mut statements = self.first_with_layout(shards).await?;
-        statements.extend(self.begin_chores()?);
+        statements.extend(self.begin_upkeep()?);
         let before = statements.len();
         statements.extend(upsert::import(records));
         let answers = self.sql().write(&statements)?;

@@ -4,11 +4,11 @@
 //! asks the user of every live record in turn.
 
 mod audit;
-mod chores;
 mod deliver;
 mod import;
 mod order;
 mod publish;
+mod upkeep;
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 

@@ -26,14 +26,14 @@ impl Shard {
     }
 
     /// Puts an order in force, with the beginning of its delivery in one transaction, and tells the other shards. When one of
-    /// them cannot be told now, the alarm goes on with it.
+    /// them cannot be reached now, the alarm goes on with it.
     pub(super) async fn set_cutoff(
         &self,
         exempt: Vec<i64>,
         notice: String,
         shards: u32,
     ) -> Result<DirectoryAnswer, ShardError> {
-        // For so long may an isolate go on without having heard of it. What it lets in meanwhile is covered.
+        // An isolate may go on with an older cached cutoff for so long. What it admits meanwhile is covered.
         let ahead = clock::now() + CACHE_SPAN;
         let before = self.stored_cutoff()?.map_or(ahead, |stored| stored.cutoff.at);
         let cutoff = Cutoff { at: ahead.max(before), exempt, lifted: false };

@@ -17,12 +17,12 @@ impl Shard {
         shards: u32,
     ) -> Result<DirectoryAnswer, ShardError> {
         let mut statements = self.first_with_layout(shards).await?;
-        statements.extend(self.begin_chores()?);
+        statements.extend(self.begin_upkeep()?);
         let clashes = self.take_in(records, statements)?;
         Ok(DirectoryAnswer::Published { clashes })
     }
 
-    /// Upserts, and tells which ids are somebody else's; `first` goes into the same transaction.
+    /// Upserts records, and returns the ids that other records have; `first` goes into the same transaction.
     pub(super) fn take_in(
         &self,
         records: &[Record],
@@ -38,8 +38,8 @@ impl Shard {
         Ok(upsert::clashing_ids(&rows)?)
     }
 
-    /// Rows were held against their users' objects: what these have is taken over, what they have no more ended, and only
-    /// now do we learn of it.
+    /// Rows were compared with their users' objects: what these have is taken over. What they no longer have ended at an unknown
+    /// moment, and ends now.
     pub(super) fn repair(
         &self,
         known: &[Record],
@@ -56,8 +56,8 @@ impl Shard {
         self.take_in(known, ends).map(drop)
     }
 
-    /// From the first record on there are chores, and an alarm for them.
-    pub(super) fn begin_chores(&self) -> Result<Option<Statement>, ShardError> {
+    /// From the first record on a shard has upkeep, and an alarm for it.
+    pub(super) fn begin_upkeep(&self) -> Result<Option<Statement>, ShardError> {
         if self.progress()?.is_some() {
             return Ok(None);
         }

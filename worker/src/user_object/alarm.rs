@@ -49,7 +49,7 @@ impl Object {
         }
     }
 
-    /// When to tell the directory again what it has not heard.
+    /// When to publish again what the directory has not acknowledged.
     pub(super) fn retry(&self) -> Option<Timestamp> {
         let records = self.unpublished().ok()?;
         Some(outbox::retry_at(records.first()?, clock::now()))

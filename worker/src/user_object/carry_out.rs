@@ -1,4 +1,4 @@
-//! What follows a commit, in its order: out of the live set, directory told, frame, close.
+//! What follows a commit, in its order: out of the live set, published, frame, close.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::attachment::Attachment;
 
 impl Object {
-    /// Carries the actions out one by one. Waits only for a directory that has to be told before the rest.
+    /// Carries the actions out one by one. Waits for the directory only, and only where the rest has to follow its acknowledgement.
     ///
     /// Everything is committed by now. So an action that fails does not keep the others from being carried out: a retired socket
     /// gets its frame and its close. The first failure is returned behind the last action.
@@ -25,7 +25,7 @@ impl Object {
         mut arriving: Option<Arriving>,
     ) -> Result<(), RunError> {
         let mut admitted = Ok(());
-        let mut told = Ok(());
+        let mut published = Ok(());
         let mut has_news = false;
         for action in actions {
             match action {
@@ -52,7 +52,7 @@ impl Object {
                         sockets::set_background(socket, background);
                     }
                 }
-                Action::Publish { awaited: true } => told = self.publish_in_time().await,
+                Action::Publish { awaited: true } => published = self.publish_in_time().await,
                 Action::Publish { awaited: false } => has_news = true,
                 Action::Send { connection, payload } => {
                     if let Some(socket) = sockets.get(&connection) {
@@ -76,7 +76,7 @@ impl Object {
             self.publish_soon();
         }
         admitted?;
-        told.map_err(|error| RunError::Untold(Box::new(error)))
+        published.map_err(|error| RunError::Unpublished(Box::new(error)))
     }
 
     fn take_in(

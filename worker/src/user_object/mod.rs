@@ -113,7 +113,7 @@ impl DurableObject for UserObject {
         crate::probe::woken(&self.object.state);
         self.object.clone().left(&ws).await;
         // The runtime has answered the client's Close frame by now, but keeps the TCP connection until the object
-        // hibernates unless it is told once more. Three codes stand for frames that never were.
+        // hibernates unless it is closed once more. Three codes stand for frames that never were.
         let code = u16::try_from(code).ok().filter(|code| !matches!(code, 1005 | 1006 | 1015));
         let _ = ws.close(code, Some(""));
         Ok(())
@@ -205,7 +205,7 @@ impl Object {
             self.hang_up(connection, ws, Some(Close::TooBig)).await;
             return;
         }
-        sockets::heard(ws, crate::clock::now());
+        sockets::last_message(ws, crate::clock::now());
         let command = Command::Receive { connection, message };
         let received = self.clone().run(&command, With { on: Some(ws), ..With::default() }).await;
         if let Err(error) = received {
@@ -235,7 +235,7 @@ impl Object {
         let command = Command::Close { connection };
         if let Err(error) = self.clone().run(&command, With { on: ws, ..With::default() }).await {
             tracing::error!(error = %Chain(&error), "the end of a connection is not durable yet");
-            // Nobody sees it any more; what the store does not know, the next reconciliation finds.
+            // No reader shows it any more, and the next reconciliation ends its record.
             if let Some(ws) = ws {
                 sockets::mark_ended(ws, connection);
             }

@@ -1,4 +1,4 @@
-//! Telling the directory what became of the user's records.
+//! The publication of the user's records to the directory.
 
 use std::{rc::Rc, time::Duration};
 
@@ -40,7 +40,7 @@ impl Object {
             Either::Right(_) => Err(CallError::Timeout(span).into()),
         };
         if let Err(error) = &published {
-            tracing::warn!(error = %Chain(error), "the directory could not be told; it is tried again");
+            tracing::warn!(error = %Chain(error), "records could not be published; it is tried again");
             self.arm(None, self.retry());
         }
         published
@@ -62,7 +62,7 @@ impl Object {
         Err(RunError::AlwaysMore)
     }
 
-    /// What the directory has not heard.
+    /// The records that the directory has not acknowledged as they are.
     pub(super) fn unpublished(&self) -> Result<Vec<Record>, RunError> {
         self.read_records(&outbox::unpublished())
     }

@@ -47,7 +47,7 @@ impl Object {
         Ok(())
     }
 
-    /// Sockets that died with the runtime told nobody of their end, and left what they followed.
+    /// Sockets that died with the runtime sent no notice of their end, and left subscriptions.
     fn resume_subscriptions(&self, user: &UserId, on: Option<&WebSocket>) -> Result<(), RunError> {
         let live = self.held(on).iter().filter_map(Held::connection).cloned().collect();
         let (user, now) = (User::new(user.clone(), live), clock::now());

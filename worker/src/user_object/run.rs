@@ -28,7 +28,7 @@ use crate::{
     wire::CachedCutoff,
 };
 
-/// A command was not carried out, or the directory has not heard of it.
+/// A command was not carried out, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RunError {
     /// The store could not be read or written; nothing happened.
@@ -61,9 +61,9 @@ pub(super) enum RunError {
     /// It was done, but the runtime did not take the socket of the connection.
     #[error("done, but the connection could not be admitted")]
     NotAdmitted(#[from] AttachError),
-    /// It was done, but the directory could not be told in time. Repeating it is safe.
-    #[error("done, but the directory could not be told")]
-    Untold(#[source] Box<RunError>),
+    /// It was done, but the directory did not acknowledge it in time. Repeating it is safe.
+    #[error("done, but not published to the directory")]
+    Unpublished(#[source] Box<RunError>),
     /// Another object could not be asked.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -100,7 +100,7 @@ impl Object {
             Command::Close { connection } => Some(*connection),
             _ => None,
         };
-        // A socket that is closing is nobody's connection, but that its end is still to be written down.
+        // A closing socket is no longer a connection. The exception is the one of this command, whose end is not stored yet.
         let live = || held.iter().filter(|held| held.is_open() || Some(held.id()) == ending);
         let user = User::new(id.clone(), live().filter_map(Held::connection).cloned().collect())
             .with_consoles(live().filter_map(Held::console).cloned().collect());
@@ -133,7 +133,7 @@ impl Object {
     /// Has the sockets closed that the tenant's cutoff covers, after this event's answer. Orders reach users by their
     /// records; one whose name is no number has none, and obeys when it learns of the cutoff.
     fn close_cut_off_sockets(self: Rc<Self>) {
-        // Only consoles are told the notice, and only users with numbers have those.
+        // Only consoles get the notice, and only users with numbers have consoles.
         let order = ForceOff::CutOff { within: None, notice: String::new(), settle: false };
         self.run_later(Command::ForceOff(order));
     }
@@ -154,7 +154,7 @@ impl Object {
         });
     }
 
-    /// The cutoff of the user's tenant, where nobody brought it along.
+    /// The cutoff of the user's tenant, for a command that came without one.
     async fn own_cutoff(&self) -> Result<CachedCutoff, RunError> {
         let configuration = self.configuration()?;
         let home = self.home(&self.user()?, &configuration.rules, clock::now())?;

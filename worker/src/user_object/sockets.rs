@@ -107,7 +107,7 @@ impl Object {
         Ok(())
     }
 
-    /// Ends the connections of clients that fell silent. Looked at lazily, when somebody wants to know.
+    /// Ends the connections of clients that fell silent. A reader of the live set triggers it, no timer.
     pub(super) async fn drop_silent(self: Rc<Self>) {
         let now = clock::now();
         let silent: Vec<Held> =
@@ -118,7 +118,9 @@ impl Object {
     }
 
     fn is_silent(&self, held: &Held, now: Timestamp) -> bool {
-        let (Attachment::Live { heard, .. } | Attachment::Console { heard, .. }) = &held.attachment else {
+        let (Attachment::Live { last_message, .. } | Attachment::Console { last_message, .. }) =
+            &held.attachment
+        else {
             return false;
         };
         let state: &RawState = self.state.as_raw().unchecked_ref();
@@ -126,7 +128,7 @@ impl Object {
         // Milliseconds of this century fit a double exactly.
         #[allow(clippy::cast_possible_truncation, reason = "whole milliseconds")]
         let answered = Timestamp::from_millis(answered.get_time() as i64);
-        now.since(answered.max(*heard)) > SILENCE
+        now.since(answered.max(*last_message)) > SILENCE
     }
 }
 
@@ -141,27 +143,27 @@ pub(super) fn connection(ws: &WebSocket) -> Option<ConnId> {
 }
 
 /// A message came on this socket.
-pub(super) fn heard(ws: &WebSocket, at: Timestamp) {
+pub(super) fn last_message(ws: &WebSocket, at: Timestamp) {
     if let Some(mut attachment) = Attachment::of(ws)
-        && let Some(heard) = attachment.heard()
+        && let Some(last_message) = attachment.last_message()
     {
-        *heard = at;
+        *last_message = at;
         attach(ws, &attachment);
     }
 }
 
 /// Keeps a connection's background flag.
 pub(super) fn set_background(ws: &WebSocket, background: bool) {
-    if let Some(Attachment::Live { mut connection, heard }) = Attachment::of(ws) {
+    if let Some(Attachment::Live { mut connection, last_message }) = Attachment::of(ws) {
         connection.background = background;
-        attach(ws, &Attachment::Live { connection, heard });
+        attach(ws, &Attachment::Live { connection, last_message });
     }
 }
 
 /// Keeps what a console's conversation has come to.
 pub(super) fn keep_console(ws: &WebSocket, console: Box<Console>) {
-    if let Some(Attachment::Console { heard, .. }) = Attachment::of(ws) {
-        attach(ws, &Attachment::Console { console, heard });
+    if let Some(Attachment::Console { last_message, .. }) = Attachment::of(ws) {
+        attach(ws, &Attachment::Console { console, last_message });
     }
 }
 

@@ -28,8 +28,8 @@ impl Shard {
         let delivered = self.continue_delivery().await.inspect_err(|error| {
             tracing::error!(error = %Chain(error), "a step of a delivery could not be done");
         });
-        let done = self.do_chores().await.inspect_err(|error| {
-            tracing::error!(error = %Chain(error), "a shard's chores could not be done");
+        let done = self.do_upkeep().await.inspect_err(|error| {
+            tracing::error!(error = %Chain(error), "a shard's upkeep could not be done");
         });
         self.arm(delivered.is_err() || done.is_err());
     }
@@ -44,13 +44,13 @@ impl Shard {
     }
 
     fn next(&self) -> Result<Option<Timestamp>, ShardError> {
-        let chores = self.progress()?.map(|progress| progress.next());
+        let upkeep = self.progress()?.map(|progress| progress.next());
         let delivery = self.delivery()?.map(|delivery| delivery.next_at);
-        Ok(chores.into_iter().chain(delivery).min())
+        Ok(upkeep.into_iter().chain(delivery).min())
     }
 
     /// Does what is due, until no record is left.
-    async fn do_chores(&self) -> Result<(), ShardError> {
+    async fn do_upkeep(&self) -> Result<(), ShardError> {
         let Some(mut progress) = self.progress()? else { return Ok(()) };
         let now = clock::now();
         if progress.audit_at <= now {
