@@ -1,5 +1,4 @@
-//! What an isolate remembers for a moment: that an administrator's token was good, the cutoffs of tenants, and which rows
-//! were checked.
+//! The caches of an isolate: administrators' verified tokens, the cutoffs of tenants, and the confirmed rows of the directory.
 #![cfg_attr(
     not(target_arch = "wasm32"),
     allow(dead_code, reason = "used on the Workers runtime, tested on any")
@@ -9,13 +8,13 @@ use std::{collections::HashMap, hash::Hash, time::Duration};
 
 use rollcall_core::{id::RecordId, time::Timestamp};
 
-/// How long a cached answer is used, counted from before it was asked for. Orders that it could outlive answer no
-/// earlier than this after they are durable.
+/// How long a cached answer is used, counted from before the question. Orders that a cache could outlive answer no earlier than
+/// this after they are durable.
 pub(crate) const CACHE_SPAN: Duration = Duration::from_secs(1);
-/// Answers that are remembered at once.
+/// The largest number of cached answers.
 const MOST: usize = 1_000;
 
-/// Answers, each with when it was asked for.
+/// Answers, each with the instant of its question.
 pub(crate) struct Recent<K, V> {
     answers: HashMap<K, (Timestamp, V)>,
 }
@@ -27,14 +26,14 @@ impl<K, V> Default for Recent<K, V> {
 }
 
 impl<K: Eq + Hash, V> Recent<K, V> {
-    /// The answer about `key` that was asked for within the last second, and when.
+    /// The answer about `key`, with the instant of its question, if that was within the last second.
     pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<(Timestamp, &V)> {
         let (asked, answer) = self.answers.get(key)?;
         // A clock that went back proves nothing.
         (*asked <= now && now.since(*asked) < CACHE_SPAN).then_some((*asked, answer))
     }
 
-    /// Remembers an answer that was asked for at `asked`.
+    /// Keeps the answer to a question of the instant `asked`.
     pub(crate) fn remember(&mut self, key: K, answer: V, asked: Timestamp) {
         if self.answers.len() >= MOST && !self.answers.contains_key(&key) {
             self.answers.retain(|_, (other, _)| asked.since(*other) < CACHE_SPAN);
@@ -45,12 +44,12 @@ impl<K: Eq + Hash, V> Recent<K, V> {
     }
 }
 
-/// For how long a row of the directory that its user's object has confirmed is not held against it again.
+/// How long a row that its user's object has confirmed is not compared with it again.
 const CONFIRMED: Duration = Duration::from_secs(60);
-/// Rows that are remembered at once.
+/// The largest number of cached rows.
 const MOST_ROWS: usize = 10_000;
 
-/// Rows of the directory that were held against their users' objects, and when.
+/// Rows of the directory that were compared with their users' objects, with the instant.
 #[derive(Default)]
 pub(crate) struct Checked {
     rows: HashMap<(i64, RecordId), Timestamp>,
@@ -63,7 +62,7 @@ impl Checked {
         checked.is_some_and(|checked| *checked <= now && now.since(*checked) < CONFIRMED)
     }
 
-    /// Remembers that the row was checked at `now`.
+    /// Keeps that the row was checked at `now`.
     pub(crate) fn remember(&mut self, user: i64, row: RecordId, now: Timestamp) {
         if self.rows.len() >= MOST_ROWS {
             self.rows.retain(|_, checked| now.since(*checked) < CONFIRMED);

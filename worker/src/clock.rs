@@ -20,7 +20,7 @@ use crate::raw;
 #[error("the runtime gives no random bits")]
 pub(crate) struct EntropyError;
 
-/// Now. Within one event the clock stands still but for waiting.
+/// Now. Within one event the clock advances at awaits only.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX))
 }
@@ -42,9 +42,9 @@ pub(crate) fn random() -> Result<u128, EntropyError> {
     Ok(u128::from_ne_bytes(bytes))
 }
 
-/// A span of time to wait for. A pending one keeps an object from hibernating, so it is taken back when it is dropped.
+/// A timer. A pending one keeps an object from hibernating, so dropping it cancels it.
 ///
-/// `worker::Delay` does not do: it reads the timer's handle as a number and so cannot take it back.
+/// `worker::Delay` reads the timer's handle as a number, so it cannot cancel it.
 pub(crate) struct Pause {
     over: JsFuture,
     timer: JsValue,

@@ -19,24 +19,24 @@ use crate::{log, zone::zone};
 /// The variable with the text of a `rollcall.toml`.
 const TOML: &str = "ROLLCALL_CONFIG";
 
-/// What the worker was configured with.
+/// The checked configuration.
 #[derive(Debug)]
 pub(crate) struct Configuration {
     /// All of it.
     pub(crate) settings: Settings,
-    /// What the user's aggregate looks at.
+    /// The part that the user's aggregate reads.
     pub(crate) rules: Rules,
     /// `message_center.time_zone`.
     pub(crate) zone: Zone,
 }
 
-/// What the worker was configured with is no good configuration. Says what to do, and never quotes a secret.
+/// The configuration is wrong. The text says what to do, and never quotes a secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigurationError {
     /// A key is wrong.
     #[error("Rollcall does not serve: {0}")]
     Settings(ConfigError),
-    /// There is nothing to sign tokens with.
+    /// There is no key for tokens.
     #[error(
         "Rollcall does not serve: auth.secret is not set\n  \
          deployed: npx wrangler secret put ROLLCALL__AUTH__SECRET\n  \
@@ -53,7 +53,7 @@ static LOADED: OnceLock<Result<Arc<Configuration>, ConfigurationError>> = OnceLo
 /// The configuration of this isolate.
 ///
 /// # Errors
-/// What is wrong with it, each time.
+/// When it is wrong; every call says so.
 pub(crate) fn load(env: &Env) -> Result<Arc<Configuration>, &'static ConfigurationError> {
     let loaded = LOADED.get_or_init(|| {
         let configuration = read(env);

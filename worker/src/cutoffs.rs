@@ -17,8 +17,8 @@ use crate::{
     wire::{CachedCutoff, DirectoryAnswer, DirectoryAsk},
 };
 
-/// How often a user's object is asked until its tenant is the one that was guessed: the first guess, the tenant that it
-/// tells, and that to which another request may have moved it meanwhile.
+/// Questions to a user's object until its tenant is the guessed one: under the first guess, under the tenant that it answers, and
+/// under the one to which another request may have moved it meanwhile.
 const TRIES: usize = 3;
 
 /// What this isolate remembers.

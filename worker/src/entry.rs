@@ -49,7 +49,7 @@ async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<we
     http_types::response(response).await
 }
 
-/// What is logged while a request is carried out says which one that is.
+/// Log lines of a request carry its names.
 async fn name_lines(request: Request<Body>, next: Next) -> Response<Body> {
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let span = rollcall_api::request_span(&request, matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str));

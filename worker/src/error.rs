@@ -1,4 +1,4 @@
-//! How errors are said: with everything that led to them.
+//! Errors in log lines and messages, with their causes.
 
 use std::{error::Error, fmt};
 

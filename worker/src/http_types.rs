@@ -1,6 +1,6 @@
 //! Requests and responses between the runtime's types and the router's.
 //!
-//! The `worker` crate has conversions of its own; these differ in what they refuse: a header that is not ASCII must
+//! The `worker` crate has conversions of its own. These differ in what they refuse: a header that is not ASCII must
 //! reach the router as it does on the origin, and a body that is whole already goes out with its length.
 
 use axum::body::Body;
@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
 use worker::{Headers, ResponseBuilder, WebSocket, js_sys::Array, web_sys};
 
-/// The request as the router takes it; `None` when it cannot be said in its types.
+/// The request as the router takes it; `None` when its types cannot hold it.
 pub(crate) fn request(raw: &web_sys::Request) -> Option<Request<Body>> {
     let mut builder = Request::builder().method(raw.method().as_str()).uri(raw.url());
     let headers = builder.headers_mut()?;

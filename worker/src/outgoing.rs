@@ -21,7 +21,7 @@ pub(crate) async fn post(request: Post) -> Result<(u16, Vec<u8>), CallError> {
         Either::Left((answer, _)) => answer,
         Either::Right(_) => Err(CallError::Timeout(ANSWER_WITHIN)),
     };
-    // What is left of it, the rest of a body that is too long among it, is not waited for.
+    // Nothing waits for the rest, such as that of a body that is too long.
     controller.abort();
     answer
 }

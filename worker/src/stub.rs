@@ -35,13 +35,13 @@ pub(crate) enum CallError {
     /// The runtime did not bring the call to the object, or the object died in it.
     #[error("an object could not be asked")]
     Runtime(#[from] worker::Error),
-    /// The call or the answer to it is no message.
+    /// The question or the answer is no message.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// The object said why it did not do it.
+    /// The object's own reason.
     #[error("{0}")]
     Failed(String),
-    /// The answer is none to the question.
+    /// The answer belongs to another question.
     #[error("the answer is to another question")]
     AnotherQuestion,
     /// There was no answer in time.
@@ -50,7 +50,7 @@ pub(crate) enum CallError {
     /// An accepted upgrade came without its socket.
     #[error("an accepted upgrade has no socket")]
     NoSocket,
-    /// Whatever tenant a user was asked under, it was at home in another one.
+    /// The user was of another tenant at every try.
     #[error("a user's tenant changes all the time")]
     TenantChanges,
     /// Rows of a shard do not read.
@@ -64,8 +64,8 @@ pub(crate) enum CallError {
     Configuration(#[from] &'static ConfigurationError),
 }
 
-/// Asks the object of that name. What the runtime calls worth a second try gets one, through a new stub; what it calls
-/// overloaded gets none.
+/// Asks the object of that name. A failure that the runtime calls retryable gets a second try through a new stub, unless the
+/// object is overloaded.
 pub(crate) async fn call<A: Serialize, B: DeserializeOwned>(
     env: &Env,
     binding: &str,

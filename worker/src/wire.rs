@@ -1,4 +1,4 @@
-//! What the entry, the users' objects and the directory's shards say to each other.
+//! Messages between the entry, the users' objects and the directory's shards.
 //!
 //! Every body carries a version: for minutes after a deploy new entry code may call an old object. Within a version
 //! members are only added, with a default; anything else is a new version, which older code refuses by number.
@@ -72,37 +72,37 @@ pub(crate) fn read_header<T: DeserializeOwned>(value: &str) -> Result<T, WireErr
     read(std::str::from_utf8(&bytes).map_err(|_| WireError::Form)?)
 }
 
-/// Asked of a user's object.
+/// A question to a user's object.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum UserAsk {
     /// Carry this out. Answered with [`UserAnswer::Reply`].
     Run(Command),
-    /// Carry this out, held against a tenant's cutoff. Answered with [`UserAnswer::Reply`] or
+    /// Carry this out under a tenant's cutoff. Answered with [`UserAnswer::Reply`] or
     /// [`UserAnswer::OtherTenant`].
     RunUnder(Command, CachedCutoff),
     /// What became of these records? Answered with [`UserAnswer::Records`].
     Records(Vec<RecordId>),
 }
 
-/// What a caller knows of the order in force for a user.
+/// A caller's knowledge of the cutoff of a user's tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CachedCutoff {
-    /// Where the caller takes the user to be at home.
+    /// The tenant that the caller takes for the user's.
     pub(crate) tenant: TenantId,
     /// The tenant's cutoff.
     pub(crate) cutoff: Option<Cutoff>,
-    /// When the cutoff was asked for.
+    /// The instant of the question for the cutoff.
     pub(crate) asked: Timestamp,
 }
 
 /// The header that a gateway's upgrade carries to its user's object.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Upgrade {
-    /// Who wants in.
+    /// The connection to open.
     pub(crate) opening: Opening,
     /// The first message after the upgrade, if the client waits for one.
     pub(crate) greeting: Option<String>,
-    /// The order that it is held against.
+    /// The cutoff that applies to it.
     #[serde(default)]
     pub(crate) cached: Option<CachedCutoff>,
 }
@@ -110,53 +110,53 @@ pub(crate) struct Upgrade {
 /// The header that a console's upgrade carries to its user's object.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ConsoleUpgrade {
-    /// Who wants in.
+    /// The connection to open.
     pub(crate) opening: ConsoleOpening,
-    /// The order that it is held against.
+    /// The cutoff that applies to it.
     pub(crate) cached: CachedCutoff,
 }
 
-/// Said by a user's object.
+/// An answer of a user's object.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum UserAnswer {
     /// The reply to a command.
     Reply(Reply),
-    /// Nothing was done: the user is at home in this tenant, and has to be asked under its cutoff.
+    /// Nothing was done: the user is of this tenant, and has to be asked under its cutoff.
     OtherTenant(TenantId),
-    /// The records that the object still has, as they are. The others ended, and were forgotten.
+    /// The records that the object still has, as they are. The others ended and were deleted.
     Records(Vec<Record>),
     /// It was not done, or not all of it.
     Failed(String),
 }
 
-/// Asked of a shard.
+/// A question to a shard.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DirectoryCall {
     /// `presence.directory_shards` as the caller has it.
     pub(crate) shards: u32,
-    /// What for.
+    /// The question itself.
     pub(crate) ask: DirectoryAsk,
 }
 
-/// What a shard is asked for.
+/// Questions to a shard.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum DirectoryAsk {
     /// Take these records in. Answered with [`DirectoryAnswer::Published`].
     Publish(Vec<Record>),
-    /// Is this number of shards the one that was laid out? Written down if none was. Asked of shard 0.
+    /// Is this the number of shards of the layout? Shard 0 answers, and stores it if there is none.
     Layout,
     /// Run these reading statements. Answered with [`DirectoryAnswer::Rows`].
     Query(Vec<Sql>),
     /// The tenant's cutoff. Asked of shard 0, answered with [`DirectoryAnswer::Cutoff`].
     Cutoff,
-    /// Put an order in force. Asked of shard 0, which tells the others; answered with [`DirectoryAnswer::CutoffSet`].
+    /// Put an order in force. Shard 0 passes it to the others; answered with [`DirectoryAnswer::CutoffSet`].
     SetCutoff {
         /// Users that the order does not cover.
         exempt: Vec<i64>,
         /// The message that consoles get before they are closed.
         notice: String,
     },
-    /// Bring this order to your users. Said by shard 0.
+    /// Deliver this order to the shard's users. Sent by shard 0.
     Deliver {
         /// The order.
         cutoff: Cutoff,
@@ -169,45 +169,45 @@ pub(crate) enum DirectoryAsk {
     Import(Vec<Record>),
     /// End the imported records of these users.
     EndImports {
-        /// Whose.
+        /// The users.
         users: Vec<i64>,
-        /// When they ended.
+        /// The instant of the end.
         at: Timestamp,
     },
-    /// Live records were held against their users' objects.
+    /// Live records were compared with their users' objects.
     Repair {
-        /// What the objects have.
+        /// The records that the objects have.
         known: Vec<Record>,
-        /// What they have no more.
+        /// The records that they no longer have.
         gone: Vec<RecordId>,
     },
 }
 
-/// Said by a shard.
+/// An answer of a shard.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum DirectoryAnswer {
     /// Done.
     Done,
-    /// Taken in, but for these ids, which are other records'.
+    /// Done, except for records whose ids other records have.
     Published {
-        /// Draw others.
+        /// The taken ids; the publisher draws others.
         clashes: Vec<RecordId>,
     },
     /// One element a statement; `None` where nothing was written yet.
     Rows(Vec<Option<Vec<Row>>>),
     /// The cutoff in force.
     Cutoff(Option<Stored>),
-    /// The order is in force for what began by this instant.
+    /// The order covers everything that began by this instant.
     CutoffSet(Timestamp),
     /// Whether there was an order to lift.
     Lifted(bool),
-    /// What was written; other ids are live records'.
+    /// The written records; live records have the ids that are missing here.
     Imported(Vec<Imported>),
     /// It was not done.
     Failed(String),
 }
 
-/// A statement on its way.
+/// A statement in a message.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Sql {
     sql: String,

@@ -1,5 +1,5 @@
-//! The audit: every live record is held against its user's object in time, so that what a crash left behind is bounded
-//! (`presence.audit_seconds`).
+//! The audit: every live record is compared with its user's object within `presence.audit_seconds`. That bounds how long a record
+//! that a crash left open is shown.
 
 use std::time::Duration;
 

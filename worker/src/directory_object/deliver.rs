@@ -1,4 +1,4 @@
-//! The deliveries of a tenant's order: by alarm, from a durable place, until everybody was reached.
+//! The delivery of a tenant order: by alarm, from a stored cursor, until every user was reached.
 
 use futures_util::{StreamExt as _, stream};
 use rollcall_core::{

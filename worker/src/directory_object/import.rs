@@ -1,4 +1,4 @@
-//! Imported records, whose only home this is.
+//! Imported records. The directory is their only store.
 
 use rollcall_core::{
     directory::{record::Record, upsert},

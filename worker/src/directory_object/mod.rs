@@ -1,4 +1,4 @@
-//! One shard of a tenant's directory: a projection of what the users' objects know.
+//! One shard of a tenant's directory: a projection of the users' objects.
 //!
 //! Users publish into it, queries read it. It can be wrong for a while after a crash, and repairs itself: the audit
 //! asks the user of every live record in turn.
@@ -120,14 +120,13 @@ impl Shard {
         Ok(DirectoryAnswer::Rows(rows))
     }
 
-    /// Asked of shard 0: is this the number that the tenant's directory was laid out with? It is from now on, if there
-    /// was none.
+    /// Compares a number of shards with the layout of the tenant's directory. Shard 0 stores it if there is none.
     fn layout(&self, shards: u32) -> Result<DirectoryAnswer, ShardError> {
         let first = self.first(shards)?;
         self.change(&first)
     }
 
-    /// What a first write begins with, nothing later on: the layout and the shard's own name.
+    /// The statements that precede a shard's first write: the layout and the shard's own name. None later on.
     fn first(&self, shards: u32) -> Result<Vec<Statement>, ShardError> {
         let stored = self.laid_out()?;
         layout::check(stored, shards)?;
@@ -142,7 +141,7 @@ impl Shard {
         Ok(vec![layout::keep(shards), name])
     }
 
-    /// The same, after shard 0, which keeps the number for all, was asked; each other one asks it once.
+    /// The same, after a question to shard 0, which keeps the number for all. Every other shard asks once.
     async fn first_with_layout(&self, shards: u32) -> Result<Vec<Statement>, ShardError> {
         let (tenant, index) = self.place()?;
         let stored = self.laid_out()?;
@@ -166,7 +165,7 @@ impl Shard {
         self.place().map(|(tenant, _)| tenant)
     }
 
-    /// Which shard of which tenant this is.
+    /// The tenant and the number of this shard.
     fn place(&self) -> Result<(TenantId, u32), ShardError> {
         let name = match self.state.id().name() {
             Some(name) => name,

@@ -57,7 +57,7 @@ impl Shard {
         Ok(DirectoryAnswer::Lifted(in_force))
     }
 
-    /// Shard 0 has an order for the users of this shard. Said any number of times, begun once.
+    /// Begins the delivery of an order of shard 0 to the users of this shard. Repeating the call changes nothing.
     pub(super) fn begin_delivery(
         &self,
         cutoff: Cutoff,
@@ -76,14 +76,14 @@ impl Shard {
         Ok(DirectoryAnswer::Done)
     }
 
-    /// Imported records have no user who would end them: they end with the order itself.
+    /// No user's object ends imported records, so they end with the order itself.
     fn beginning(&self, delivery: &Delivery) -> Result<[Statement; 2], ShardError> {
         let imports =
             upsert::end_imports_of_tenant(self.tenant()?, &delivery.cutoff.exempt, delivery.cutoff.at);
         Ok([imports, delivery::keep(delivery)])
     }
 
-    /// Tells every other shard.
+    /// Passes the order to every other shard.
     pub(super) async fn distribute(&self, delivery: &Delivery, shards: u32) -> Result<(), ShardError> {
         let tenant = self.tenant()?;
         let told = (1..shards).map(|index| {

@@ -1,4 +1,4 @@
-//! Records coming in. Any order, any number of times: only what is newer changes a row.
+//! Incoming records, in any order and any number of times: only a newer generation changes a row.
 
 use rollcall_core::{
     directory::{record::Record, upsert},
@@ -67,7 +67,7 @@ impl Shard {
         Ok(Some(progress::keep(&progress)))
     }
 
-    /// The rows that this shard has of a tenant without an end.
+    /// The number of the tenant's rows without an end in this shard.
     pub(super) fn count_live(&self, tenant: TenantId) -> Result<u64, ShardError> {
         let rows = self.sql().read(&progress::count_live(tenant))?.unwrap_or_default();
         Ok(match rows.first().map(Vec::as_slice) {

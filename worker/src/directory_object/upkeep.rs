@@ -1,5 +1,4 @@
-//! What a shard does by itself, all by the one alarm: the audit of live records, the sweep of old ones, and the deliveries of an
-//! order.
+//! The work of a shard's one alarm: the audit of live records, the sweep of old ones, and the delivery of an order.
 
 use std::time::Duration;
 
@@ -19,11 +18,11 @@ use rollcall_core::time::Timestamp;
 const SWEEP_ROWS: u32 = 1_000;
 /// How often a sweep repeats a statement, so that a shard with a backlog goes on answering.
 const SWEEP_STEPS: usize = 10;
-/// When to try again what did not work.
+/// The pause before another try.
 const LATER: Duration = Duration::from_secs(60);
 
 impl Shard {
-    /// The alarm's moment. Never fails towards the runtime, whose own retries end after six.
+    /// The alarm. It never fails towards the runtime, whose retries end after six.
     pub(super) async fn ring(&self) {
         let delivered = self.continue_delivery().await.inspect_err(|error| {
             tracing::error!(error = %Chain(error), "a step of a delivery could not be done");
@@ -34,7 +33,7 @@ impl Shard {
         self.arm(delivered.is_err() || done.is_err());
     }
 
-    /// Sets the alarm for what is next. Without anything there is none; after a failure it comes later.
+    /// Sets the alarm for the next work, if there is any; later after a failure.
     pub(super) fn arm(&self, failed: bool) {
         let later = clock::now() + LATER;
         let next = self.next().unwrap_or(Some(later));
@@ -70,7 +69,7 @@ impl Shard {
         Ok(())
     }
 
-    /// Settles leases, deletes what ended long ago, and what a user has too much of.
+    /// Settles leases, and deletes records that ended long ago or exceed the number that a user may keep.
     fn sweep(&self, now: Timestamp) -> Result<(), ShardError> {
         let configuration = self.configuration()?;
         let days = configuration.settings.message_center.retention_days;

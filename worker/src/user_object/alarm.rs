@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{clock, error::Chain, raw::RawStorage};
 
-/// When to try again what the store refused.
+/// The pause before another try after the store refused one.
 const LATER: Duration = Duration::from_secs(5);
 
 impl Object {
-    /// The moment has come. Never fails towards the runtime, whose own retries end after six.
+    /// The alarm. It never fails towards the runtime, whose retries end after six.
     pub(super) async fn ring(self: Rc<Self>) {
         let done = match self.clone().run(&Command::Tick, With::default()).await {
             Ok(Reply::PendingWork(work)) => self.clone().do_pending_work(work).await,
@@ -37,8 +37,8 @@ impl Object {
         }
     }
 
-    /// Sets the alarm for the first of: `wish`, the outbox's `retry`, and what the user waits for as it is now. Without
-    /// any, an alarm that is set already stays: it finds nothing to do.
+    /// Sets the alarm for the earliest of `wish`, the outbox's `retry` and the user's own wish as of now. Without any of them an
+    /// alarm that is set already stays: it will find no work.
     pub(super) fn arm(&self, wish: Option<Timestamp>, retry: Option<Timestamp>) {
         let own = self.own_wish().unwrap_or_else(|error| {
             tracing::error!(error = %Chain(&error), "what the user waits for is not known");
@@ -59,7 +59,7 @@ impl Object {
         self.set_alarm(clock::now() + LATER);
     }
 
-    /// When the user wants its next [`Command::Tick`]: what a tick would say now, without anything being done.
+    /// When the user wants its next [`Command::Tick`]: the wish of a tick that is applied now and not carried out.
     fn own_wish(&self) -> Result<Option<Timestamp>, RunError> {
         let (id, at) = (self.user()?, clock::moment()?);
         let configuration = self.configuration()?;

@@ -97,7 +97,7 @@ impl Object {
         page.report(stream::iter(notified).buffered(AT_ONCE).collect::<Vec<_>>().await)
     }
 
-    /// Gives another user a command, or this one.
+    /// Gives a command to another user, or to this one.
     async fn call(self: Rc<Self>, user: &UserId, command: Command) -> Result<Reply, RunError> {
         match self.user() {
             Ok(own) if own == *user => self.run(&command, With::default()).await,

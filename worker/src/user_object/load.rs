@@ -1,4 +1,4 @@
-//! What a command needs from the object's store.
+//! The load of a command's state from the object's store.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use super::{Object, run::RunError};
 use crate::wire::CachedCutoff;
 
 impl Object {
-    /// What the command looks at. Nothing may be done under the cutoff of a tenant that is not the user's.
+    /// Loads the state that the command needs. A command under another tenant's cutoff than the user's is refused.
     pub(super) fn load(
         &self,
         user: &User,
@@ -36,7 +36,7 @@ impl Object {
         Ok(loaded)
     }
 
-    /// Where the user is at home.
+    /// The user's tenant.
     pub(super) fn home(&self, user: &UserId, rules: &Rules, now: Timestamp) -> Result<TenantId, RunError> {
         let needs = Needs { profile: may_move(user, rules), ..Needs::default() };
         let profile = self.read(&needs, &User::new(user.clone(), Vec::new()), now)?.profile;
@@ -53,7 +53,7 @@ impl Object {
         Ok(loaded)
     }
 
-    /// Of these records, those that the object has.
+    /// Those of these records that the object has.
     pub(super) fn records(self: &Rc<Self>, ids: Vec<RecordId>) -> Result<Vec<Record>, RunError> {
         self.reconcile(&self.user()?, None)?;
         self.read_records(&query::by_ids(ids))
@@ -73,7 +73,7 @@ impl Object {
     }
 }
 
-/// Whether an issuer may tell the user's tenant, and the store has to be asked for it.
+/// Whether the user's tenant is what an issuer said, so that the store has it.
 fn may_move(user: &UserId, rules: &Rules) -> bool {
     rules.configured_tenant(user).is_none()
 }

@@ -1,8 +1,8 @@
 //! One user: its tokens in SQL, its connections as hibernating sockets.
 //!
-//! Nothing of a user is kept in memory between two events, so hibernation is nothing special: each event reads the
-//! live connections from the sockets' attachments and from SQL what its command needs, and applies it. Everything
-//! between reading and the end of the commit happens without waiting, so no other event comes in between.
+//! An object keeps no state of its user in memory between two events, so hibernation needs no care. Each event reads the
+//! live connections from the sockets' attachments, loads from SQL what its command needs, and applies it. There is no await
+//! between the load and the end of the commit, so no other event comes in between.
 
 mod alarm;
 mod attachment;
@@ -47,11 +47,11 @@ pub struct UserObject {
     object: Rc<Object>,
 }
 
-/// What the object's events share. Small: the runtime gives the memory of an evicted object back late.
+/// What the events of an instance share. It is small: the runtime frees the memory of an evicted object late.
 struct Object {
     state: State,
     env: Env,
-    /// Whether this instance has looked for what a crash left behind.
+    /// Whether this instance has ended what a crash left open.
     has_reconciled: Cell<bool>,
     /// What this instance knows of its tables.
     tables: Cell<Tables>,
@@ -113,7 +113,7 @@ impl DurableObject for UserObject {
         crate::probe::woken(&self.object.state);
         self.object.clone().left(&ws).await;
         // The runtime has answered the client's Close frame by now, but keeps the TCP connection until the object
-        // hibernates unless it is closed once more. Three codes stand for frames that never were.
+        // hibernates unless it is closed once more. Three codes stand for the absence of a frame and may not be sent.
         let code = u16::try_from(code).ok().filter(|code| !matches!(code, 1005 | 1006 | 1015));
         let _ = ws.close(code, Some(""));
         Ok(())
@@ -133,7 +133,7 @@ impl DurableObject for UserObject {
 }
 
 impl Object {
-    /// A client wants in. 101 with its socket, or 200 with the reply that refuses it.
+    /// The upgrade of a client: 101 with its socket, or 200 with the reply that refuses it.
     async fn upgrade(self: Rc<Self>, header: &str) -> worker::Result<Response> {
         let Upgrade { opening, greeting, cached } = match wire::read_header(header) {
             Ok(upgrade) => upgrade,
@@ -142,7 +142,7 @@ impl Object {
         self.open(&Command::Open(Box::new(opening)), greeting, cached).await
     }
 
-    /// A console wants in.
+    /// The upgrade of a console, likewise.
     async fn upgrade_console(self: Rc<Self>, header: &str) -> worker::Result<Response> {
         let ConsoleUpgrade { opening, cached } = match wire::read_header(header) {
             Ok(upgrade) => upgrade,
@@ -190,10 +190,10 @@ impl Object {
         self.run(command, With { cached, ..With::default() }).await.map(UserAnswer::Reply)
     }
 
-    /// A message came.
+    /// A message of a client.
     async fn receive(self: Rc<Self>, ws: &WebSocket, message: Incoming) {
         let Some(connection) = sockets::connection(ws) else {
-            // Not one of ours, or of code that is gone: its client comes back and gets a good one.
+            // Its attachment does not read: it is of other code. The client reconnects and gets one that does.
             let _ = ws.close(Some(Close::Draining.code()), Some(Close::Draining.reason()));
             return;
         };
@@ -210,14 +210,14 @@ impl Object {
         let received = self.clone().run(&command, With { on: Some(ws), ..With::default() }).await;
         if let Err(error) = received {
             tracing::error!(error = %Chain(&error), "a message could not be carried out");
-            // The client comes back and asks again.
+            // The client reconnects and repeats its request.
             self.hang_up(connection, ws, None).await;
             return;
         }
         self.look_for_cutoff();
     }
 
-    /// A socket is gone.
+    /// The end of a socket.
     async fn left(self: Rc<Self>, ws: &WebSocket) {
         if let Some(connection) = sockets::connection(ws) {
             self.end(connection, Some(ws)).await;
@@ -227,7 +227,7 @@ impl Object {
     /// Takes a connection out of the live set and closes its socket.
     async fn hang_up(self: Rc<Self>, connection: ConnId, ws: &WebSocket, close: Option<Close>) {
         self.end(connection, Some(ws)).await;
-        // A socket that is closing already needs no second close.
+        // A closing socket needs no second close.
         let _ = ws.close(close.map(Close::code), close.map(Close::reason));
     }
 
@@ -248,8 +248,8 @@ impl Object {
         Ok(config::load(&self.env)?)
     }
 
-    /// Whose object this is. The name is there whenever the object was asked for by it; an alarm after a restart
-    /// may have to look it up.
+    /// The user of this object. The runtime knows the name of an object that was called by it; an alarm after a restart
+    /// reads it from the store.
     fn user(&self) -> Result<UserId, RunError> {
         match self.state.id().name() {
             Some(name) => UserId::new(name).map_err(|_| RunError::Nameless),

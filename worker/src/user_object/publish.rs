@@ -16,7 +16,7 @@ use rollcall_core::{directory::record::Record, id::RecordId, store::Statement, u
 const AWAITED: Duration = Duration::from_secs(2);
 /// How long an open or a natural end is tried before the alarm takes over.
 const TRIED: Duration = Duration::from_secs(10);
-/// Rounds of one publication: there is a second one when ids clashed or changes came in meanwhile.
+/// Rounds of one publication. A second one follows when ids clashed or records changed meanwhile.
 const ROUNDS: usize = 8;
 
 impl Object {

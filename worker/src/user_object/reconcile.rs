@@ -13,8 +13,8 @@ use super::{Object, run::RunError, sockets::Held};
 use crate::clock;
 
 impl Object {
-    /// Reconciles once in the life of an instance: ends records without a connection, and takes up what the
-    /// directory was not told. Nothing else could: no alarm is set while all goes well, since each is billed.
+    /// Reconciles once in the life of an instance: ends records without a connection, and resumes publications. No alarm would do
+    /// it, since none is set while everything is well: each alarm is billed.
     pub(super) fn reconcile(self: &Rc<Self>, user: &UserId, on: Option<&WebSocket>) -> Result<(), RunError> {
         if self.has_reconciled.get() {
             return Ok(());
@@ -28,7 +28,7 @@ impl Object {
         let open = outbox::read_ids(&open);
         if !open.is_empty() {
             let held = self.held(on);
-            // Whatever state a socket is in: as long as its end was not reported, that event will end its record.
+            // A socket in any state counts as long as the runtime has not reported its end: that event ends its record.
             let connected: Vec<RecordId> = held.iter().filter_map(Held::record).collect();
             let lost: Vec<Statement> = open
                 .into_iter()

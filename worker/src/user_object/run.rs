@@ -49,7 +49,7 @@ pub(super) enum RunError {
     /// The object has no user's name; nothing happened.
     #[error("the object does not know whose it is")]
     Nameless,
-    /// The command was to be held against another tenant's cutoff; nothing happened.
+    /// The cutoff is another tenant's; nothing happened.
     #[error("the user is at home in tenant {0}")]
     OtherTenant(TenantId),
     /// Nothing happened.
@@ -72,14 +72,14 @@ pub(super) enum RunError {
     AlwaysMore,
 }
 
-/// What may come with a command.
+/// The circumstances of a command.
 #[derive(Default)]
 pub(super) struct With<'a> {
     /// The socket of an opening.
     pub(super) arriving: Option<Arriving>,
     /// The socket that the command is about.
     pub(super) on: Option<&'a WebSocket>,
-    /// The cutoff that the command is held against, as its giver knows it.
+    /// The cutoff that applies to the command, as its sender knows it.
     pub(super) cached: Option<CachedCutoff>,
 }
 
@@ -91,7 +91,9 @@ impl Object {
             None if command.needs().cutoff => Some(self.own_cutoff().await?),
             other => other,
         };
-        // From here to the end of the commit there is no waiting.
+        // No await from here to the end of the commit: another event would read the state before this commit, and both would apply
+        // to it. Only committed changes are carried out, in the order of the outcome: a reader that asks after the reply must
+        // not see a connection that the reply says is gone.
         let id = self.user()?;
         let configuration = self.configuration()?;
         self.reconcile(&id, on)?;
@@ -112,7 +114,7 @@ impl Object {
         let Outcome { reply, changes, actions, wake_at } =
             user.apply(command, &loaded, &configuration.rules, at);
         check_sizes(&actions)?;
-        // What this outcome adds to the outbox is published right behind it, and is late only if that fails.
+        // The outbox is read before the commit: new records are published below, and need an alarm only if that fails.
         let retry = wake_at.and_then(|_| self.retry());
         if !changes.is_empty() {
             let statements: Vec<Statement> =
@@ -130,15 +132,15 @@ impl Object {
         Ok(reply)
     }
 
-    /// Has the sockets closed that the tenant's cutoff covers, after this event's answer. Orders reach users by their
-    /// records; one whose name is no number has none, and obeys when it learns of the cutoff.
+    /// Closes the sockets that the tenant's cutoff covers, after this event's answer. Deliveries reach users by their records;
+    /// a user whose name is no number has none, and closes its sockets when it learns of the cutoff.
     fn close_cut_off_sockets(self: Rc<Self>) {
         // Only consoles get the notice, and only users with numbers have consoles.
         let order = ForceOff::CutOff { within: None, notice: String::new(), settle: false };
         self.run_later(Command::ForceOff(order));
     }
 
-    /// Looks for a cutoff to obey, after this event.
+    /// Looks for a cutoff of the tenant, after this event.
     pub(super) fn look_for_cutoff(self: Rc<Self>) {
         if self.user().is_ok_and(|user| user.number().is_none()) {
             self.run_later(Command::Status);
@@ -163,9 +165,8 @@ impl Object {
     }
 }
 
-/// Now; but no later than the cached cutoff reaches. A cutoff that was put in force since lies beyond that moment, so what
-/// begins without having heard of it is covered by it, however long the way here was
-/// (`docs/rules/edge.md#cutoffs`).
+/// Now, but no later than the cached cutoff may be used. A newer cutoff lies beyond that moment, so it covers everything that
+/// begins without knowing it, however long the call took (`docs/rules/edge.md#cutoffs`).
 fn moment_under(cached: Option<&CachedCutoff>) -> Result<Moment, EntropyError> {
     let at = clock::moment()?;
     let reach = cached.map(|cached| cached.asked + CACHE_SPAN);
@@ -192,7 +193,7 @@ impl Sockets {
         self.0.iter().find(|(other, _)| other == id).map(|(_, socket)| socket)
     }
 
-    /// Adds that of a new connection.
+    /// Adds the socket of a new connection.
     pub(super) fn insert(&mut self, id: ConnId, socket: WebSocket) {
         self.0.push((id, socket));
     }

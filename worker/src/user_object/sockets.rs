@@ -1,4 +1,4 @@
-//! The user's sockets: who is live, who is silent, and what is changed on them.
+//! The user's sockets: the live ones, the silent ones, and changes of their attachments.
 
 use std::{rc::Rc, time::Duration};
 
@@ -15,13 +15,13 @@ use super::{Object, attachment::AttachError};
 use crate::{attachment::Attachment, clock, error::Chain, raw::RawState};
 
 /// A client whose pings the runtime answered is gone when it has sent none for this long
-/// (`docs/rules/openim.md#liveness`). Of the others nothing can be known: the pings of native clients stay with the
-/// runtime.
+/// (`docs/rules/openim.md#liveness`). Other sockets give no sign of life: the runtime keeps the pings of native
+/// clients to itself.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// A socket that is about to be a connection.
 pub(super) struct Arriving {
-    /// Our end of it.
+    /// The server's end.
     pub(super) socket: WebSocket,
     /// The first message, for clients that wait for one.
     pub(super) greeting: Option<String>,
@@ -55,7 +55,7 @@ impl Held {
         }
     }
 
-    /// The record of what is connected.
+    /// The record of its connection or console.
     pub(super) fn record(&self) -> Option<RecordId> {
         match &self.attachment {
             Attachment::Live { connection, .. } => connection.record,
@@ -72,8 +72,8 @@ impl Held {
 }
 
 impl Object {
-    /// Every socket that was a connection here, `extra` among them: the runtime does not list a socket any more
-    /// whose close it reports.
+    /// Every socket that was a connection here, `extra` among them: the runtime no longer lists a socket whose close it
+    /// reports.
     pub(super) fn held(&self, extra: Option<&WebSocket>) -> Vec<Held> {
         let listed = self.state.as_raw().get_websockets().unwrap_or_else(|_| {
             tracing::error!("the runtime does not list the sockets");
@@ -142,7 +142,7 @@ pub(super) fn connection(ws: &WebSocket) -> Option<ConnId> {
     held(ws.clone()).map(|held| held.id())
 }
 
-/// A message came on this socket.
+/// Keeps the instant of the socket's last message.
 pub(super) fn last_message(ws: &WebSocket, at: Timestamp) {
     if let Some(mut attachment) = Attachment::of(ws)
         && let Some(last_message) = attachment.last_message()
@@ -160,7 +160,7 @@ pub(super) fn set_background(ws: &WebSocket, background: bool) {
     }
 }
 
-/// Keeps what a console's conversation has come to.
+/// Keeps the session of a console.
 pub(super) fn keep_console(ws: &WebSocket, console: Box<Console>) {
     if let Some(Attachment::Console { last_message, .. }) = Attachment::of(ws) {
         attach(ws, &Attachment::Console { console, last_message });
@@ -172,7 +172,7 @@ pub(super) fn mark_ended(ws: &WebSocket, connection: ConnId) {
     attach(ws, &Attachment::Ended { connection });
 }
 
-/// Gives the record of what is connected another id.
+/// Keeps another record id.
 pub(super) fn set_record(held: &Held, record: RecordId) {
     let Some(mut attachment) = Attachment::of(&held.ws) else { return };
     match &mut attachment {
