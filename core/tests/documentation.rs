@@ -1,4 +1,4 @@
-//! The documents say what the code does: the table of keys, and every rule that code cites.
+//! Every rule that code cites stands in the documents.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use std::{
@@ -7,26 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rollcall_core::config::REFERENCE;
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-#[test]
-fn the_table_of_keys_is_the_codes() {
-    let rows: Vec<String> = REFERENCE
-        .iter()
-        .map(|key| format!("| `{}` | {} | {} |", key.path, quoted(key.default), key.meaning))
-        .collect();
-    let table = rows.join("\n");
-    let document = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
-    assert!(document.contains(&table), "docs/configuration.md must hold this table:\n{table}");
-}
-
-/// Defaults are code, unless they are words.
-fn quoted(default: &str) -> String {
-    if default.contains("origin") || default == "none" { default.to_owned() } else { format!("`{default}`") }
 }
 
 #[test]

@@ -25,3 +25,16 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<Settings> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Ok(Settings::load(Runtime::Origin, &path.display().to_string(), &text, variables)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_changes_nothing() {
+        let set = env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("ROLLCALL__"));
+        assert!(!set, "this test needs an environment without ROLLCALL__ variables");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rollcall.default.toml");
+        assert_eq!(load(Some(&file)).unwrap(), Settings::default());
+    }
+}

@@ -1,12 +1,12 @@
-//! The tree itself. Meanings stand in [`super::REFERENCE`].
-#![allow(missing_docs, reason = "config/keys.rs says what each key does")]
+//! The sections and their keys, with what each means. The defaults stand below, and again in `rollcall.default.toml`.
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     id::{TenantId, UserId},
+    json::{self, Integer, Keyed},
     openim::DetailStyle,
     policy::LoginPolicy,
     secret::Secret,
@@ -25,128 +25,247 @@ pub enum Runtime {
 }
 
 /// The whole configuration.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// The process: where it listens, where it stores.
+    #[serde(deserialize_with = "json::keyed")]
     pub server: Server,
+    /// Who may do what.
+    #[serde(deserialize_with = "json::keyed")]
     pub auth: Auth,
+    /// Logins, connections and records.
+    #[serde(deserialize_with = "json::keyed")]
     pub presence: Presence,
+    /// Rates of one client address.
+    #[serde(deserialize_with = "json::keyed")]
     pub limits: Limits,
+    /// The OpenIM endpoints.
+    #[serde(deserialize_with = "json::keyed")]
     pub openim: OpenIm,
+    /// The message center's endpoints.
+    #[serde(deserialize_with = "json::keyed")]
     pub message_center: MessageCenter,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The process. All of it is the origin's, but for `trusted_proxies`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Server {
+    /// `ADDRESS:PORT` that serves REST and WebSocket.
     pub listen: String,
+    /// Folder of the database and the generated secret.
     pub data_dir: String,
+    /// IP addresses whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// Seconds within which the head of a request must arrive.
     pub header_timeout_seconds: u32,
+    /// Seconds over which the process closes its sockets when it stops.
     pub drain_seconds: u32,
+    /// Connections at a time; further ones get 503.
     pub max_connections: u32,
+    /// The same of one address, or of one IPv6 network. `None` has no bound; trusted proxies never have one.
     pub max_connections_per_address: Option<u32>,
-    /// `None` allows any.
+    /// Pages that may open sockets; `None` allows any.
     pub allowed_origins: Option<Vec<String>>,
+    /// `ADDRESS:PORT` that serves Prometheus metrics, to any client that can connect.
     pub metrics_listen: Option<String>,
+    /// The certificate; without one the process serves plain HTTP.
+    #[serde(deserialize_with = "json::keyed")]
     pub tls: Tls,
 }
 
-/// The files of a certificate.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// The files of a certificate, both or neither. They are read again on SIGHUP.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Tls {
+    /// File with the certificate chain in PEM.
     pub certificate: Option<String>,
+    /// File with its private key in PEM.
     pub key: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Tokens and who administers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Auth {
+    /// HS256 key of the tokens, at least 8 bytes. `None`: the origin generates one, the edge does not serve.
     pub secret: Option<Secret<String>>,
+    /// Keys that still verify, and never sign.
     pub previous_secrets: Vec<Secret<String>>,
+    /// Users who administer the OpenIM endpoints.
     pub admin_user_ids: Vec<String>,
+    /// Lifetime of an issued token, in days.
     pub token_ttl_days: u32,
+    /// Static bearer tokens of the message center.
+    #[serde(deserialize_with = "tables")]
     pub tokens: Vec<StaticToken>,
+    /// The issuer of the message center's other tokens.
+    #[serde(deserialize_with = "json::keyed")]
     pub introspection: Introspection,
 }
 
 /// An opaque bearer token that the configuration knows, by the SHA-256 of its text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StaticToken {
+    /// SHA-256 of the token's text, in lower-case hexadecimal.
     pub sha256: TokenHash,
+    /// Its holder.
+    #[serde(deserialize_with = "json::integer")]
     pub user_id: i64,
+    /// The holder's tenant.
+    #[serde(deserialize_with = "json::integer")]
     pub tenant_id: i64,
+    /// The holder's login name.
+    #[serde(default)]
     pub username: Option<String>,
+    /// The holder's name in records.
+    #[serde(default)]
     pub full_name: Option<String>,
+    /// The client that the token was issued to.
+    #[serde(default)]
     pub client_id: Option<String>,
+    /// Whether the holder administers its tenant.
+    #[serde(default)]
     pub sys_admin: bool,
+    /// What the holder may do, such as `OnlineUser`.
+    #[serde(default)]
     pub permissions: Vec<String>,
+    /// URL of the holder's picture.
+    #[serde(default)]
     pub avatar: Option<String>,
+    /// The device that the token was issued to.
+    #[serde(default)]
     pub device_id: Option<String>,
+    /// Departments of the holder.
+    #[serde(default, deserialize_with = "integers")]
     pub dept_ids: Vec<i64>,
+    /// Groups of the holder.
+    #[serde(default, deserialize_with = "integers")]
     pub group_ids: Vec<i64>,
+    /// Whether the token is good at all.
+    #[serde(default = "yes")]
     pub active: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// An RFC 7662 endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Introspection {
+    /// Its URL; `None`: only static tokens are good.
     pub url: Option<String>,
+    /// Our client id there.
     pub client_id: Option<String>,
+    /// Our client secret there.
     pub client_secret: Option<Secret<String>>,
+    /// Seconds for which an active answer is used again.
     pub cache_seconds: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Logins, connections and records.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Presence {
+    /// Which logins exclude each other: 0, 1, 4 or 5 ([`LoginPolicy`]).
     pub multi_login_policy: i64,
+    /// Policy 0: valid tokens of a user on one platform.
     pub max_tokens_per_platform: u32,
+    /// Connections of a user; above it 1601.
     pub max_connections_per_user: u32,
-    /// `None` takes the runtime's default, see [`Settings::grace`].
+    /// Seconds for which lists still show a user after its last socket has closed. `None` takes the runtime's default,
+    /// see [`Settings::grace`].
     pub grace_seconds: Option<u32>,
+    /// Seconds after which a record that nobody renews reads as offline.
     pub lease_seconds: u32,
+    /// Edge: directory objects of a tenant.
     pub directory_shards: u32,
+    /// Edge: seconds within which each live record is compared with its user.
     pub audit_seconds: u32,
+    /// Ended records that are kept of a user.
     pub max_records_per_user: u32,
 }
 
-/// Of one client address; `None` has no bound.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// Rates of one client address, on the origin; `None` has no bound.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// WebSocket upgrades in a minute.
     pub handshakes_per_minute: Option<u32>,
+    /// Requests to `/auth/` in a minute.
     pub token_requests_per_minute: Option<u32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The OpenIM endpoints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct OpenIm {
+    /// How `errDlt` is written.
     pub errdlt_style: DetailStyle,
+    /// UserIDs in one query; above it 1001.
     pub max_user_ids: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The message center's endpoints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MessageCenter {
+    /// Whether permissions are asked for.
     pub profile: Profile,
+    /// What a force-off may name.
     pub receive_types: ReceiveTypes,
+    /// Status of the answer to a force-off: 200 or 204.
     pub off_status: u16,
+    /// IANA name of the zone in which dates are printed.
     pub time_zone: String,
+    /// Days for which an ended record is kept.
     pub retention_days: u32,
+    /// Service that names the members of departments and groups.
     pub resolver_url: Option<String>,
+    /// Permission that the secure profile asks of readers.
     pub permission_read: String,
+    /// Permission that the secure profile asks for a force-off.
     pub permission_off: String,
+    /// The client that may name another tenant.
     pub operator_client_id: String,
+    /// Whether a force-off covers personal access tokens.
     pub revoke_pat: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Whether permissions are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
+    /// They are.
     #[default]
     Secure,
+    /// They are not.
     Open,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// What a force-off may name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiveTypes {
+    /// Users, tenants, departments, groups, and everybody of a tenant.
     #[default]
     Extended,
+    /// Users and tenants, as the published interface has it.
     Strict,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn tables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<StaticToken>, D::Error> {
+    let all = Vec::<Keyed<StaticToken>>::deserialize(deserializer)?;
+    Ok(all.into_iter().map(|Keyed(token)| token).collect())
+}
+
+fn integers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+    let all = Vec::<Integer>::deserialize(deserializer)?;
+    Ok(all.into_iter().map(|Integer(number)| number).collect())
 }
 
 impl Default for Server {
@@ -175,27 +294,6 @@ impl Default for Auth {
             token_ttl_days: 90,
             tokens: Vec::new(),
             introspection: Introspection::default(),
-        }
-    }
-}
-
-impl StaticToken {
-    /// A token that only says whose it is.
-    pub fn new(sha256: TokenHash, user_id: i64, tenant_id: i64) -> Self {
-        Self {
-            sha256,
-            user_id,
-            tenant_id,
-            username: None,
-            full_name: None,
-            client_id: None,
-            sys_admin: false,
-            permissions: Vec::new(),
-            avatar: None,
-            device_id: None,
-            dept_ids: Vec::new(),
-            group_ids: Vec::new(),
-            active: true,
         }
     }
 }

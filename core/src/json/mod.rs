@@ -5,12 +5,14 @@
 //! its limit.
 
 mod error;
+mod keyed;
 mod list;
 mod number;
 
 use serde::de::DeserializeOwned;
 
 pub use error::JsonError;
+pub use keyed::{Keyed, keyed};
 pub use list::{List, list};
 pub use number::{Integer, Number, integer};
 

@@ -12,6 +12,8 @@ struct Point {
     more: Vec<Point>,
     #[serde(default)]
     shape: Option<Shape>,
+    #[serde(default)]
+    inner: Option<Keyed<Box<Point>>>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -31,6 +33,14 @@ fn an_array_is_no_object() {
     assert_eq!(object::<Vec<u8>>(b"[1]"), Err(JsonError::NoObject));
     assert_eq!(JsonError::NoObject.to_string(), "expected an object");
     assert_eq!(object(b" \n{\"x\":1}"), Ok(Point { x: 1, ..Point::default() }));
+    for text in [r#"{"x":1,"inner":[2]}"#, r#"{"x":1,"inner":2}"#] {
+        assert_eq!(point(text).unwrap_err().to_string(), "inner: another value was expected", "{text}");
+    }
+    assert_eq!(point(r#"{"x":1,"inner":{"x":2}}"#).unwrap().inner.unwrap().0.x, 2);
+    assert_eq!(
+        point(r#"{"x":1,"inner":{"x":"secret"}}"#).unwrap_err().to_string(),
+        "inner.x: another value was expected"
+    );
 }
 
 #[test]

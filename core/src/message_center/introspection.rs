@@ -1,16 +1,13 @@
 //! Introspection answers of token issuers: RFC 7662 (`docs/rules/message-center.md#authentication`).
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::{Deserialize, Deserializer};
 
 use super::Principal;
 use crate::{
     id::{TenantId, UserId},
-    json::{self, JsonError, Number},
+    json::{self, JsonError, Keyed, Number},
     time::Timestamp,
 };
 
@@ -50,8 +47,8 @@ struct Answer {
     exp: Option<i64>,
     #[serde(default)]
     permissions: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "holder")]
-    principal: Option<Holder>,
+    #[serde(default)]
+    principal: Option<Keyed<Holder>>,
 }
 
 #[derive(Deserialize)]
@@ -80,29 +77,6 @@ struct Holder {
     group_ids: Vec<i64>,
 }
 
-/// A derived reader would take an array for a holder.
-fn holder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Holder>, D::Error> {
-    deserializer.deserialize_any(HolderVisitor)
-}
-
-struct HolderVisitor;
-
-impl<'de> Visitor<'de> for HolderVisitor {
-    type Value = Option<Holder>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or null")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-        Holder::deserialize(MapAccessDeserializer::new(members)).map(Some)
-    }
-}
-
 /// Parses the body of an issuer's answer.
 ///
 /// # Errors
@@ -113,7 +87,7 @@ pub fn read(body: &[u8], now: Timestamp) -> Result<Introspected, JsonError> {
     if !answer.active || expires.is_some_and(|expires| expires <= now) {
         return Ok(Introspected::Inactive);
     }
-    let Some(holder) = answer.principal else { return Ok(Introspected::Inactive) };
+    let Some(Keyed(holder)) = answer.principal else { return Ok(Introspected::Inactive) };
     let (Some(user), Some(tenant)) = (holder.id, holder.tenant_id) else {
         return Ok(Introspected::Inactive);
     };

@@ -1,0 +1,88 @@
+//! One value that no key takes: which one, and why, in words that quote nothing of it.
+
+use std::fmt;
+
+use serde_path_to_error::Segment;
+
+/// A value at fault. It displays as the key and what is wrong.
+#[derive(Debug)]
+pub(super) struct Fault {
+    path: Vec<Step>,
+    problem: String,
+}
+
+#[derive(Debug)]
+enum Step {
+    Key(String),
+    Item(usize),
+}
+
+impl Fault {
+    pub(super) fn new(error: &serde_path_to_error::Error<toml::de::Error>) -> Self {
+        let step = |segment: &Segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Seq { index } => Some(Step::Item(*index)),
+            // The variant of an enumeration is a value.
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+        Self {
+            path: error.path().iter().filter_map(step).collect(),
+            problem: problem(error.inner().message()),
+        }
+    }
+
+    /// How many tables and lists lead to it.
+    pub(super) fn depth(&self) -> usize {
+        self.path.len()
+    }
+
+    /// The names that lead to it, up to the first list.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.path.iter().map_while(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Item(_) => None,
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for step in &self.path {
+            match step {
+                Step::Key(key) => write!(f, "{separator}{key}")?,
+                Step::Item(index) => write!(f, "[{index}]")?,
+            }
+            separator = ".";
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+/// What is wrong, from `serde`'s words for it: those that quote the value are cut down to what was expected.
+fn problem(words: &str) -> String {
+    let wanted = words.rsplit_once(", expected ").map(|(_, wanted)| wanted);
+    if words.starts_with("unknown field ") {
+        let known = wanted.unwrap_or_default().trim_start_matches("one of ").replace('`', "");
+        format!("there is no such key; known here: {}", known.replace(" or ", ", "))
+    } else if words.starts_with("unknown ") || words.starts_with("invalid ") {
+        format!("expected {}", expected(wanted.unwrap_or("another value")))
+    } else {
+        words.to_owned()
+    }
+}
+
+/// A type in the words of a person who writes TOML.
+fn expected(of: &str) -> &str {
+    match of {
+        "a string" | "string or table" => "text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "i64" => "a whole number",
+        "any valid TOML value" => "a number of 64 bits",
+        "an object" => "a table",
+        other => other,
+    }
+}

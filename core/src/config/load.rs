@@ -1,0 +1,154 @@
+//! Reading the sources, in their order.
+
+use serde::Deserialize as _;
+use toml::{
+    Table, Value,
+    de::{Deserializer, Error, ValueDeserializer},
+};
+
+use super::{ConfigError, Runtime, Settings, fault::Fault};
+
+/// Variables of the environment (or of the Worker) that hold a key begin with this.
+pub const VARIABLE_PREFIX: &str = "ROLLCALL__";
+
+impl Settings {
+    /// Merges the TOML text and the variables into the defaults, and checks the result.
+    ///
+    /// `source` names the text in errors. Variables that do not begin with [`VARIABLE_PREFIX`] are passed over.
+    ///
+    /// # Errors
+    /// Names every key that is unknown, of the wrong type or impossible.
+    pub fn load(
+        runtime: Runtime,
+        source: &str,
+        toml: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let mut tree = read_text(source, toml)?;
+        for (name, text) in variables {
+            let Some(path) = name.strip_prefix(VARIABLE_PREFIX) else { continue };
+            match read_variable(&path.to_ascii_lowercase(), &text) {
+                Ok(variable) => lay_over(&mut tree, variable),
+                Err(fault) => problems.push(format!("{fault} (variable {name})")),
+            }
+        }
+        let settings = loop {
+            let fault = match deserialize(tree.clone()) {
+                Ok(settings) => break settings,
+                Err(fault) => fault,
+            };
+            problems.push(format!("{fault} ({source})"));
+            // Without the value at fault, the next one comes to light.
+            if remove(&mut tree, &fault).is_none() {
+                return Err(ConfigError::new(problems));
+            }
+        };
+        if !problems.is_empty() {
+            return Err(ConfigError::new(problems));
+        }
+        settings.check(runtime)?;
+        Ok(settings)
+    }
+}
+
+fn deserialize(tree: Table) -> Result<Settings, Fault> {
+    serde_path_to_error::deserialize(Value::Table(tree)).map_err(|error| Fault::new(&error))
+}
+
+/// The text as a table. Errors never quote it: it holds secrets.
+fn read_text(source: &str, text: &str) -> Result<Table, ConfigError> {
+    let document = Deserializer::parse(text).map_err(|error| syntax(source, text, &error))?;
+    let table: Table = serde_path_to_error::deserialize(document)
+        .map_err(|error| ConfigError::new(vec![format!("{} ({source})", Fault::new(&error))]))?;
+    let mut dates = Vec::new();
+    table.iter().for_each(|(name, value)| find_dates(name, value, &mut dates));
+    let problem = |path| format!("{path}: expected no date; text stands between quotes ({source})");
+    if dates.is_empty() { Ok(table) } else { Err(ConfigError::new(dates.into_iter().map(problem).collect())) }
+}
+
+/// The paths of dates, which would be taken for text.
+fn find_dates(path: &str, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Datetime(_) => found.push(path.to_owned()),
+        Value::Table(table) => {
+            table.iter().for_each(|(name, value)| find_dates(&format!("{path}.{name}"), value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| find_dates(path, item, found)),
+        _ => {}
+    }
+}
+
+fn syntax(source: &str, text: &str, error: &Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    ConfigError::at(&format!("{source}, line {line}"), error.message())
+}
+
+/// One variable as a table with that one value, read by the type of the key: of the forms that its text can have, the
+/// first that the key takes.
+fn read_variable(path: &str, text: &str) -> Result<Table, Fault> {
+    let mut closest: Option<Fault> = None;
+    for value in forms(text) {
+        let table = nested(path, value);
+        match deserialize(table.clone()) {
+            Ok(_) => return Ok(table),
+            // The form that came furthest is the one that was meant.
+            Err(fault) if closest.as_ref().is_none_or(|other| fault.depth() > other.depth()) => {
+                closest = Some(fault);
+            }
+            Err(_) => {}
+        }
+    }
+    // There is always a fault here, since a text always is a text.
+    closest.map_or_else(|| Ok(Table::new()), Err)
+}
+
+/// What a variable's text can mean. Text comes first: a secret of digits stays text.
+fn forms(text: &str) -> impl Iterator<Item = Value> {
+    let word = text.trim();
+    let between_commas = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let toml = || Value::deserialize(ValueDeserializer::parse(word).ok()?).ok().filter(Value::is_array);
+    [
+        Some(Value::from(text)),
+        word.parse::<i64>().ok().map(Value::from),
+        word.parse::<bool>().ok().map(Value::from),
+        Some(Value::Array(between_commas.map(Value::from).collect())),
+        toml(),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// A table with one value at a path of names between two underscores each.
+fn nested(path: &str, value: Value) -> Table {
+    match path.split_once("__") {
+        Some((section, rest)) => Table::from_iter([(section.to_owned(), Value::Table(nested(rest, value)))]),
+        None => Table::from_iter([(path.to_owned(), value)]),
+    }
+}
+
+/// Lays one tree over another: its values win, and tables are merged.
+fn lay_over(below: &mut Table, above: Table) {
+    for (name, value) in above {
+        match (below.get_mut(&name), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => lay_over(below, above),
+            (_, value) => {
+                below.insert(name, value);
+            }
+        }
+    }
+}
+
+/// Takes out the value at fault, or the list that holds it; `None` when there is none such.
+fn remove(tree: &mut Table, fault: &Fault) -> Option<Value> {
+    let mut keys = fault.keys().peekable();
+    let mut table = tree;
+    while let Some(key) = keys.next() {
+        if keys.peek().is_none() {
+            return table.remove(key);
+        }
+        table = table.get_mut(key)?.as_table_mut()?;
+    }
+    None
+}
