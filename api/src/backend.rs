@@ -19,7 +19,7 @@ use rollcall_core::{
     secret::Secret,
     time::Timestamp,
     token::{Keys, TokenError, Verified},
-    user::{Command, Reply},
+    user::{Command, Reply, ReplyError, Request, request::VerifyToken},
 };
 
 use crate::message_center::IntrospectionCache;
@@ -91,19 +91,39 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// The state for health checks.
     fn health(&self) -> Health;
 
-    /// Gives a command to a user and waits for its reply: durable, carried out, answered.
-    fn run(
+    /// Gives a command to a user and waits for its reply: durable, carried out, answered. Routes call [`Backend::run`].
+    fn execute(
         &self,
         user: &UserId,
         command: Command,
     ) -> impl Future<Output = Result<Reply, BackendError>> + Send;
 
     /// Gives commands to many users, a bounded number at a time. The replies are in the order of the commands. One failed
-    /// command fails the whole call, after all others were given.
-    fn run_many(
+    /// command fails the whole call, after all others were given. Routes call [`Backend::run_many`].
+    fn execute_many(
         &self,
         commands: Vec<(UserId, Command)>,
     ) -> impl Future<Output = Result<Vec<Reply>, BackendError>> + Send;
+
+    /// [`Backend::execute`] with the reply that belongs to the request.
+    fn run<R: Request>(
+        &self,
+        user: &UserId,
+        request: R,
+    ) -> impl Future<Output = Result<R::Reply, BackendError>> + Send {
+        let reply = self.execute(user, request.into());
+        async move { Ok(R::read(reply.await?)?) }
+    }
+
+    /// [`Backend::execute_many`] with the replies that belong to the requests.
+    fn run_many<R: Request>(
+        &self,
+        requests: impl IntoIterator<Item = (UserId, R)>,
+    ) -> impl Future<Output = Result<Vec<R::Reply>, BackendError>> + Send {
+        let commands = requests.into_iter().map(|(user, request)| (user, request.into())).collect();
+        let replies = self.execute_many(commands);
+        async move { Ok(replies.await?.into_iter().map(R::read).collect::<Result<_, _>>()?) }
+    }
 
     /// The status of a token in its user's token store. A runtime may cache the status of an administrator's token for as
     /// long as [`Backend::outlive_caches`] waits.
@@ -111,12 +131,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         &self,
         token: &Verified,
     ) -> impl Future<Output = Result<Result<(), TokenError>, BackendError>> + Send {
-        async move {
-            match self.run(&token.user, Command::VerifyToken { token: token.hash }).await? {
-                Reply::TokenStatus(status) => Ok(status),
-                other => Err(BackendError::unexpected(&other)),
-            }
-        }
+        self.run(&token.user, VerifyToken { token: token.hash })
     }
 
     /// The moment and the cutoff under which a tenant's records are read.
@@ -181,12 +196,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     }
 }
 
-impl BackendError {
-    /// A reply that does not belong to the command.
-    pub fn unexpected(reply: &Reply) -> Self {
-        match reply {
-            Reply::Broken => Self("the command could not be carried out".to_owned()),
-            _ => Self("the reply is to another command".to_owned()),
-        }
+impl From<ReplyError> for BackendError {
+    fn from(error: ReplyError) -> Self {
+        Self(error.to_string())
     }
 }

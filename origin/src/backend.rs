@@ -123,12 +123,12 @@ impl Backend for Origin {
         &self.shared.introspections
     }
 
-    async fn run(&self, user: &UserId, command: Command) -> Result<Reply, BackendError> {
-        self.users.run(user, command).await.map_err(unavailable)
+    async fn execute(&self, user: &UserId, command: Command) -> Result<Reply, BackendError> {
+        self.users.execute(user, command).await.map_err(unavailable)
     }
 
-    async fn run_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, BackendError> {
-        self.users.run_many(commands).await.map_err(unavailable)
+    async fn execute_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, BackendError> {
+        self.users.execute_many(commands).await.map_err(unavailable)
     }
 
     async fn view(&self, tenant: TenantId) -> Result<View, BackendError> {

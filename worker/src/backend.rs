@@ -20,7 +20,7 @@ use rollcall_core::{
     id::{TenantId, UserId},
     time::Timestamp,
     token::{Keys, TokenError, TokenHash, Verified},
-    user::{Command, Reply},
+    user::{Command, Reply, Request, request::VerifyToken},
 };
 use worker::{Env, send::SendFuture};
 
@@ -97,22 +97,22 @@ impl Backend for Edge {
         Health::Serving
     }
 
-    fn run(
+    fn execute(
         &self,
         user: &UserId,
         command: Command,
     ) -> impl Future<Output = Result<Reply, BackendError>> + Send {
         let (env, user) = (self.env.clone(), user.clone());
-        SendFuture::new(async move { run(&env, &user, command).await.map_err(unavailable) })
+        SendFuture::new(async move { execute(&env, &user, command).await.map_err(unavailable) })
     }
 
-    fn run_many(
+    fn execute_many(
         &self,
         commands: Vec<(UserId, Command)>,
     ) -> impl Future<Output = Result<Vec<Reply>, BackendError>> + Send {
         let env = self.env.clone();
         SendFuture::new(async move {
-            let give = async |(user, command): (UserId, Command)| run(&env, &user, command).await;
+            let give = async |(user, command): (UserId, Command)| execute(&env, &user, command).await;
             let replies: Vec<_> =
                 stream::iter(commands.into_iter().map(give)).buffered(AT_ONCE).collect().await;
             replies.into_iter().collect::<Result<_, _>>().map_err(unavailable)
@@ -214,15 +214,11 @@ impl Backend for Edge {
         if remembers && remembered(&token.hash, asked) {
             return Ok(Ok(()));
         }
-        match self.run(&token.user, Command::VerifyToken { token: token.hash }).await? {
-            Reply::TokenStatus(status) => {
-                if remembers && status.is_ok() {
-                    remember(token.hash, asked);
-                }
-                Ok(status)
-            }
-            other => Err(BackendError::unexpected(&other)),
+        let status = self.run(&token.user, VerifyToken { token: token.hash }).await?;
+        if remembers && status.is_ok() {
+            remember(token.hash, asked);
         }
+        Ok(status)
     }
 
     fn outlive_caches(&self) -> impl Future<Output = ()> + Send {
@@ -230,8 +226,14 @@ impl Backend for Edge {
     }
 }
 
+/// Gives a request to a user's object.
+pub(crate) async fn run<R: Request>(env: &Env, user: &UserId, request: R) -> Result<R::Reply, CallError> {
+    let reply = execute(env, user, request.into());
+    Ok(R::read(reply.await?)?)
+}
+
 /// Gives a command to a user's object; under its tenant's cutoff, where that counts.
-pub(crate) async fn run(env: &Env, user: &UserId, command: Command) -> Result<Reply, CallError> {
+async fn execute(env: &Env, user: &UserId, command: Command) -> Result<Reply, CallError> {
     if !command.needs().cutoff {
         let answer = stub::call(env, USERS, user.as_str(), &UserAsk::Run(command)).await?;
         return match reply(answer)? {

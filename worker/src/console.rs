@@ -13,7 +13,7 @@ use rollcall_api::{
     message_center::socket::{self as console, ConnectError},
     openim::gateway,
 };
-use rollcall_core::{stomp::HeartbeatMode, user::Reply};
+use rollcall_core::stomp::HeartbeatMode;
 use worker::{WebSocket, send::SendFuture};
 
 use crate::{
@@ -56,8 +56,7 @@ async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, ConnectError>
     let header = |cached| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), cached });
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {
         Ok(Upgraded::Socket(socket)) => Ok(socket),
-        Ok(Upgraded::Refused(Reply::Opened(Err(error)))) => Err(error.into()),
-        Ok(Upgraded::Refused(other)) => Err(BackendError::unexpected(&other).into()),
+        Ok(Upgraded::Refused(error)) => Err(error.into()),
         Err(error) => Err(BackendError(Chain(&error).to_string()).into()),
     }
 }

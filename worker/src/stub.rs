@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use rollcall_core::directory::{page::MergeError, row::RowError};
+use rollcall_core::{
+    directory::{page::MergeError, row::RowError},
+    user::ReplyError,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::JsValue;
 use worker::{
@@ -41,6 +44,9 @@ pub(crate) enum CallError {
     /// The object's own reason.
     #[error("{0}")]
     Failed(String),
+    /// A user gave no answer to its command.
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
     /// The answer belongs to another question.
     #[error("the answer is to another question")]
     AnotherQuestion,

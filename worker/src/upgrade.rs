@@ -23,7 +23,7 @@ use rollcall_core::{
     gateway::{Close, HandshakeError},
     id::{TenantId, UserId},
     openim::{Code, OpenImError},
-    user::Reply,
+    user::{OpenError, Opening, Request as _},
 };
 use worker::{WebSocket, WebSocketPair, send::SendFuture};
 
@@ -70,10 +70,7 @@ async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, HandshakeError> 
     };
     match SendFuture::new(open(edge, &user, None, UPGRADE_HEADER, header)).await {
         Ok(Upgraded::Socket(socket)) => Ok(socket),
-        Ok(Upgraded::Refused(Reply::Opened(Err(error)))) => {
-            Err(HandshakeError { error: error.into(), in_band })
-        }
-        Ok(Upgraded::Refused(_)) => Err(internal(in_band, &CallError::AnotherQuestion)),
+        Ok(Upgraded::Refused(error)) => Err(HandshakeError { error: error.into(), in_band }),
         Err(error) => Err(internal(in_band, &error)),
     }
 }
@@ -87,8 +84,8 @@ pub(crate) fn peer(parts: &Parts) -> String {
 pub(crate) enum Upgraded {
     /// The connection is open; this is the client's end of its socket.
     Socket(WebSocket),
-    /// There is none.
-    Refused(Reply),
+    /// The connection may not open.
+    Refused(OpenError),
 }
 
 /// Has a connection opened by its user's object. `issuer_tenant` is what the user's issuer says, `header`
@@ -108,7 +105,11 @@ pub(crate) async fn open(
             return Ok(UnderCutoff::Done(Upgraded::Socket(socket)));
         }
         Ok(match backend::reply(wire::read(&response.text().await?)?)? {
-            UnderCutoff::Done(reply) => UnderCutoff::Done(Upgraded::Refused(reply)),
+            // Both kinds of opening get the same reply.
+            UnderCutoff::Done(reply) => match Opening::read(reply)? {
+                Ok(()) => return Err(CallError::NoSocket),
+                Err(refusal) => UnderCutoff::Done(Upgraded::Refused(refusal)),
+            },
             UnderCutoff::OtherTenant(home) => UnderCutoff::OtherTenant(home),
         })
     };

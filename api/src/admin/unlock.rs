@@ -5,12 +5,12 @@ use http::Uri;
 use rollcall_core::{
     id::{TenantId, UserId},
     message_center::{CallerAction, MessageCenterError},
-    user::{Command, Reply},
+    user::request::Unlock,
 };
 use serde::Serialize;
 
 use crate::{
-    Backend, BackendError, answer,
+    Backend, answer,
     message_center::{Caller, Empty, Envelope, Refusals, RouteError},
 };
 
@@ -43,10 +43,8 @@ pub(crate) async fn user<B: Backend>(
 ) -> Result<Response, RouteError> {
     caller.require(&backend, CallerAction::Administer, false)?;
     let user = UserId::from(number(&uri, "userId")?);
-    match backend.run(&user, Command::Unlock).await? {
-        Reply::Unlocked(unlocked) => Ok(answer::json(&Unlocked { unlocked })),
-        other => Err(BackendError::unexpected(&other).into()),
-    }
+    let unlocked = backend.run(&user, Unlock).await?;
+    Ok(answer::json(&Unlocked { unlocked }))
 }
 
 /// Unlock a tenant

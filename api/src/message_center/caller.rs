@@ -7,11 +7,11 @@ use rollcall_core::{
     id::TenantId,
     message_center::{CallerAction, MessageCenterError, Principal, authorize, static_token, token_of},
     secret::Secret,
-    user::{Command, Reply},
+    user::request::VerifyBearer,
 };
 
 use super::{RouteError, envelope::RequestId, issuer};
-use crate::{Backend, BackendError, openim::joined_header};
+use crate::{Backend, openim::joined_header};
 
 /// The holder of a good token, and the tenant of the request.
 pub(crate) struct Caller {
@@ -74,11 +74,8 @@ pub(super) enum Issuer {
 
 /// Orders are checked on every request, also when the introspection answer came from the cache.
 async fn not_revoked<B: Backend>(backend: &B, principal: &Principal) -> Result<(), RouteError> {
-    match backend.run(&principal.user, Command::VerifyBearer(principal.bearer())).await? {
-        Reply::TokenStatus(Ok(())) => Ok(()),
-        Reply::TokenStatus(Err(_)) => Err(MessageCenterError::InvalidToken.into()),
-        other => Err(BackendError::unexpected(&other).into()),
-    }
+    let status = backend.run(&principal.user, VerifyBearer(principal.bearer())).await?;
+    status.map_err(|_| MessageCenterError::InvalidToken.into())
 }
 
 /// The holder of a token of the configuration, of an OpenIM administrator, or of an issuer. Tried in this order.

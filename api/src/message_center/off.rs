@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use rollcall_core::{
     id::UserId,
     message_center::{CallerAction, MessageCenterError, Order, Receivers, close_notice},
-    user::{Command, ForceOff, Reply},
+    user::ForceOff,
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     envelope::{Empty, Envelope, Refusals, success},
     members,
 };
-use crate::{Backend, BackendError, body, openim::joined_header};
+use crate::{Backend, body, openim::joined_header};
 
 /// An order.
 #[derive(utoipa::ToSchema)]
@@ -112,17 +112,12 @@ async fn users<B: Backend>(
     }
     // The instant lies before the end of any connection, so that a user's detail shows a connection and not an import.
     let at = backend.now();
-    let command = |user: &i64| {
+    let order = |user: &i64| {
         let ids = if receivers == Receivers::User { vec![*user] } else { named.to_vec() };
         let notice = Some(notice(backend, caller, receivers, ids));
-        (UserId::from(*user), Command::ForceOff(ForceOff::Everything { within: Some(caller.tenant), notice }))
+        (UserId::from(*user), ForceOff::Everything { within: Some(caller.tenant), notice })
     };
-    let commands = users.iter().map(command).collect();
-    for reply in backend.run_many(commands).await? {
-        if reply != Reply::Done {
-            return Err(BackendError::unexpected(&reply).into());
-        }
-    }
+    backend.run_many(users.iter().map(order)).await?;
     Ok(backend.end_imports(caller.tenant, users, at).await?)
 }
 

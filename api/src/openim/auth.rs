@@ -5,7 +5,7 @@ use rollcall_core::{
     id::UserId,
     openim::{Code, OpenImError},
     platform::Platform,
-    user::{Command, ForceOff, Issued, Reply},
+    user::{ForceOff, Issued, request::IssueToken},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ use super::{
     envelope::{Done, Failures, Success},
     input::{Body, OperationId},
 };
-use crate::{Backend, BackendError};
+use crate::Backend;
 
 /// A back end that proves itself by the shared secret.
 #[derive(Deserialize, ToSchema)]
@@ -189,10 +189,7 @@ pub(crate) async fn force_logout<B: Backend>(
     let platform = Platform::from_number(asked.platform)
         .ok_or_else(|| OpenImError::new(Code::Args, "platformID is invalidate"))?;
     caller.must_be_admin(not_admin)?;
-    match backend.run(&user, Command::ForceOff(ForceOff::Platform(platform))).await? {
-        Reply::Done => {}
-        other => return Err(BackendError::unexpected(&other).into()),
-    }
+    backend.run(&user, ForceOff::Platform(platform)).await?;
     if platform == Platform::Admin {
         backend.outlive_caches().await;
     }
@@ -212,10 +209,6 @@ async fn issue<B: Backend>(
     user: &UserId,
     platform: Platform,
 ) -> Result<Success<NewToken>, RouteError> {
-    match backend.run(user, Command::IssueToken { platform }).await? {
-        Reply::Issued(Issued { token, lifetime_secs }) => {
-            Ok(Success::of(NewToken { token: token.expose().clone(), lifetime: lifetime_secs }))
-        }
-        other => Err(BackendError::unexpected(&other).into()),
-    }
+    let Issued { token, lifetime_secs } = backend.run(user, IssueToken { platform }).await?;
+    Ok(Success::of(NewToken { token: token.expose().clone(), lifetime: lifetime_secs }))
 }

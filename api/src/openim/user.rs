@@ -11,7 +11,7 @@ use rollcall_core::{
     json,
     openim::{Code, OpenImError},
     platform::Platform,
-    user::{Command, Presence, Reply},
+    user::{Presence, request::Status},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -23,7 +23,7 @@ use super::{
     envelope::{Failures, Success},
     input::{Body, OperationId, unreadable},
 };
-use crate::{Backend, BackendError};
+use crate::Backend;
 
 /// Whose status is asked for.
 #[derive(Deserialize, ToSchema)]
@@ -236,16 +236,8 @@ type Present = Vec<(UserId, Vec<Presence>)>;
 /// The presence of the users among `ids`. A text that cannot be a userID has none, and a repeated id is asked for once.
 async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, RouteError> {
     let users: BTreeSet<UserId> = ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect();
-    let replies =
-        backend.run_many(users.iter().map(|user| (user.clone(), Command::Status)).collect()).await?;
-    let mut present = Vec::with_capacity(users.len());
-    for (user, reply) in users.into_iter().zip(replies) {
-        match reply {
-            Reply::Presence(connections) => present.push((user, connections)),
-            other => return Err(BackendError::unexpected(&other).into()),
-        }
-    }
-    Ok(present)
+    let connections = backend.run_many(users.iter().map(|user| (user.clone(), Status))).await?;
+    Ok(users.into_iter().zip(connections).collect())
 }
 
 fn of<'a>(present: &'a Present, id: &str) -> &'a [Presence] {

@@ -23,6 +23,7 @@ pub mod outbox;
 mod outcome;
 mod receive;
 mod record;
+pub mod request;
 mod revocation;
 mod rules;
 mod subscription;
@@ -34,6 +35,7 @@ pub use connection::{Connection, Presence};
 pub use console::{Console, ConsoleOpening};
 pub use loaded::{HeldEnd, LoadError, Loaded, Needs, Part, Profile};
 pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
+pub use request::{ReplyError, Request};
 pub use revocation::Bearer;
 pub use rules::Rules;
 pub use subscription::{

@@ -5,11 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use rollcall_core::{
-    config::Settings,
-    id::UserId,
-    platform::Platform,
-    secret::Secret,
-    user::{Command, Reply},
+    config::Settings, id::UserId, platform::Platform, secret::Secret, user::request::IssueToken,
 };
 use rollcall_origin::{
     data_dir::{DataDir, InUse, read_secret, secret_path},
@@ -103,12 +99,9 @@ fn in_store(
     let users = server::open(settings, data_dir.path())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let reply = users.run(user, Command::IssueToken { platform }).await?;
+        let issued = users.run(user, IssueToken { platform }).await?;
         users.store().close().await;
-        match reply {
-            Reply::Issued(issued) => Ok(issued.token),
-            _ => bail!("no token was made"),
-        }
+        Ok(issued.token)
     })
 }
 

@@ -12,12 +12,7 @@ use rollcall_api::{
     message_center::socket::{self as console, ConnectError},
     openim::gateway,
 };
-use rollcall_core::{
-    gateway::Payload,
-    id::ConnId,
-    stomp::HeartbeatMode,
-    user::{Command, Reply},
-};
+use rollcall_core::{gateway::Payload, id::ConnId, stomp::HeartbeatMode};
 
 use super::{
     task::Session,
@@ -66,14 +61,12 @@ async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Pay
     let connection = ConnId::from_bytes(rand::random());
     let opening =
         console::parse_upgrade(origin, parts, &peer(parts), connection, HeartbeatMode::Enabled).await?;
-    let greeting = opening.session.as_ref().and_then(|session| session.greeting());
+    let greeting = opening.session.as_ref().and_then(|session| session.greeting()).map(str::to_owned);
     let session = Session::new(origin, opening.principal.user.clone(), connection, true);
-    let command = Command::OpenConsole(Box::new(opening));
-    match origin.users.open(&session.user, command, session.newcomer()).await {
-        Ok(Reply::Opened(Ok(()))) => {}
-        Ok(Reply::Opened(Err(error))) => return Err(error.into()),
-        Ok(other) => return Err(BackendError::unexpected(&other).into()),
+    match origin.users.open(&session.user, opening, session.newcomer()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(error.into()),
         Err(error) => return Err(BackendError(error.to_string()).into()),
     }
-    Ok((session, greeting.map(|text| Payload::Text(text.to_owned()))))
+    Ok((session, greeting.map(Payload::Text)))
 }

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use rollcall_core::{
     gateway::{Close, Incoming, Payload},
     id::{ConnId, UserId},
-    user::Command,
+    user::request::Receive,
 };
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -184,9 +184,9 @@ impl Session {
 
     /// Hands a message to the user. When the user could not be asked, the client comes back and asks again.
     async fn receive(&self, message: Incoming) -> Result<(), End> {
-        let command = Command::Receive { connection: self.connection, message };
-        match self.users.run(&self.user, command).await {
-            Ok(_) => Ok(()),
+        let received = Receive { connection: self.connection, message };
+        match self.users.run(&self.user, received).await {
+            Ok(()) => Ok(()),
             Err(error) => {
                 tracing::error!(%error, "a message could not be carried out");
                 Err(End::Gone(CloseReason::Failed))

@@ -22,7 +22,7 @@ use rollcall_core::{
     id::ConnId,
     openim::{Code, OpenImError},
     platform::Platform,
-    user::{Command, OpenError, Opening, Reply},
+    user::{OpenError, Opening},
 };
 
 use super::{
@@ -98,11 +98,9 @@ async fn judge(
     let (connection, user, platform) =
         (opening.connection, opening.token.user.clone(), opening.token.platform);
     let session = Session::new(origin, user, connection, platform == Platform::Web);
-    let command = Command::Open(Box::new(opening));
-    match origin.users.open(&session.user, command, session.newcomer()).await {
-        Ok(Reply::Opened(Ok(()))) => {}
-        Ok(Reply::Opened(Err(error))) => return Err((refuse(error.into()), Ok(upgrade))),
-        Ok(_) => return Err((refuse(Code::Internal.into()), Ok(upgrade))),
+    match origin.users.open(&session.user, opening, session.newcomer()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err((refuse(error.into()), Ok(upgrade))),
         Err(error) => {
             tracing::error!(%error, "a connection could not be opened");
             return Err((refuse(Code::Internal.into()), Ok(upgrade)));

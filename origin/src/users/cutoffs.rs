@@ -8,7 +8,7 @@ use rollcall_core::{
     id::{TenantId, UserId},
     shard::cutoff,
     time::Timestamp,
-    user::{Command, ForceOff},
+    user::ForceOff,
 };
 use tokio::time::timeout;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -190,7 +190,7 @@ impl Users {
         }
         for user in newly_exempt {
             let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: true };
-            self.run(&UserId::from(user), Command::ForceOff(order)).await?;
+            self.run(&UserId::from(user), order).await?;
         }
         Ok(())
     }

@@ -8,8 +8,9 @@ use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     id::UserId,
     user::{
-        Change, Command, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion, Reply,
-        WatcherPage, WatcherReport,
+        Change, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion, Request, WatcherPage,
+        WatcherReport,
+        request::{Answered, FanOut, Unwatch, Watch},
     },
 };
 
@@ -29,7 +30,7 @@ impl Users {
         let presences = self.register(id, watches).await.inspect_err(|error| {
             tracing::error!(%error, "users could not be watched");
         });
-        if let Err(error) = self.run(id, Command::Answered { pending, presences: presences.ok() }).await {
+        if let Err(error) = self.run(id, Answered { pending, presences: presences.ok() }).await {
             tracing::error!(%error, "an answer was lost");
         }
     }
@@ -48,10 +49,8 @@ impl Users {
             self.shared.store.commit(rows.collect()).await?;
         }
         let ask = |(user, registration): (UserId, RegistrationVersion)| async move {
-            match self.call(&user, Command::Watch { watcher: id.clone(), registration }).await? {
-                Reply::Watching(presence) => Ok((user, registration, presence)),
-                _ => Err(Failure::Unreadable("the reply is to another command".to_owned())),
-            }
+            let presence = self.call(&user, Watch { watcher: id.clone(), registration }).await?;
+            Ok((user, registration, presence))
         };
         let asked: Vec<_> = stream::iter(watches.into_iter().map(ask)).buffered(CALLS).collect().await;
         asked.into_iter().collect()
@@ -61,7 +60,7 @@ impl Users {
     pub(super) async fn do_pending_work(&self, id: &UserId, work: PendingWork) {
         if let Some((users, by)) = work.release {
             let tell = |user: UserId| async move {
-                if let Err(error) = self.call(&user, Command::Unwatch { watcher: id.clone(), by }).await {
+                if let Err(error) = self.call(&user, Unwatch { watcher: id.clone(), by }).await {
                     tracing::warn!(%error, "a user could not be told of an ended watcher; its next notice will show it");
                 }
             };
@@ -86,23 +85,17 @@ impl Users {
     }
 
     async fn notify_page(&self, id: &UserId) -> Result<(), Failure> {
-        let Reply::FanOut(Some(page)) = self.run(id, Command::FanOut).await? else { return Ok(()) };
+        let Some(page) = self.run(id, FanOut).await? else { return Ok(()) };
         let report = self.notify(&page).await;
-        self.run(id, Command::WatchersNotified(report)).await.map(drop)
+        self.run(id, report).await
     }
 
     async fn notify(&self, page: &WatcherPage) -> WatcherReport {
         let notify = |(watcher, _): &(UserId, RegistrationVersion)| {
-            let (watcher, command) = (watcher.clone(), Command::Notified(page.notice.clone()));
+            let (watcher, notice) = (watcher.clone(), page.notice.clone());
             async move {
-                match self.call(&watcher, command).await {
-                    Ok(Reply::Follows(follows)) => Some(follows),
-                    Ok(_) => None,
-                    Err(error) => {
-                        tracing::warn!(%error, "a watcher could not be notified");
-                        None
-                    }
-                }
+                let follows = self.call(&watcher, notice).await;
+                follows.inspect_err(|error| tracing::warn!(%error, "a watcher could not be notified")).ok()
             }
         };
         let notified: Vec<_> = stream::iter(page.watchers.iter().map(notify)).buffered(CALLS).collect().await;
@@ -110,8 +103,8 @@ impl Users {
     }
 
     /// Gives another user a command, when there is a place.
-    async fn call(&self, user: &UserId, command: Command) -> Result<Reply, Failure> {
+    async fn call<R: Request>(&self, user: &UserId, request: R) -> Result<R::Reply, Failure> {
         let _place = self.shared.calls.acquire().await;
-        self.run(user, command).await
+        self.run(user, request).await
     }
 }

@@ -10,7 +10,10 @@ use rollcall_core::{
     store::Statement,
     time::{Moment, Timestamp},
     token::store::TokenRow,
-    user::{Action, Change, Command, Loaded, Needs, Outcome, Reply},
+    user::{
+        Action, Change, Command, Loaded, Needs, OpenError, Outcome, Reply, ReplyError, Request,
+        request::{Close as End, Tick},
+    },
 };
 
 use tokio::sync::oneshot;
@@ -51,6 +54,9 @@ pub enum Failure {
     /// A stored row does not read.
     #[error("{0}")]
     Unreadable(String),
+    /// The user gave no answer.
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
     /// Rows of an earlier order are not written yet.
     #[error("what an earlier order to the tenant ended is not written down yet")]
     Unwritten,
@@ -61,7 +67,16 @@ impl Users {
     ///
     /// # Errors
     /// When the state could not be loaded or the changes not be committed. Then nothing happened.
-    pub async fn run(&self, id: &UserId, command: Command) -> Result<Reply, Failure> {
+    pub async fn run<R: Request>(&self, id: &UserId, request: R) -> Result<R::Reply, Failure> {
+        let reply = self.execute(id, request.into());
+        Ok(R::read(reply.await?)?)
+    }
+
+    /// [`Users::run`] in the form of the wire.
+    ///
+    /// # Errors
+    /// As [`Users::run`].
+    pub async fn execute(&self, id: &UserId, command: Command) -> Result<Reply, Failure> {
         self.give(id, command, None).await
     }
 
@@ -69,12 +84,12 @@ impl Users {
     ///
     /// # Errors
     /// The first, after all were given.
-    pub async fn run_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, Failure> {
+    pub async fn execute_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, Failure> {
         let in_memory = commands.iter().map(|(user, command)| self.at_once(user, command));
         if let Some(replies) = in_memory.collect() {
             return Ok(replies);
         }
-        let give = |(user, command): (UserId, Command)| async move { self.run(&user, command).await };
+        let give = |(user, command): (UserId, Command)| async move { self.execute(&user, command).await };
         let replies: Vec<_> = stream::iter(commands.into_iter().map(give)).buffered(AT_ONCE).collect().await;
         replies.into_iter().collect()
     }
@@ -83,8 +98,17 @@ impl Users {
     ///
     /// # Errors
     /// As [`Users::run`].
-    pub async fn open(&self, id: &UserId, command: Command, newcomer: Newcomer) -> Result<Reply, Failure> {
-        self.give(id, command, Some(newcomer)).await
+    pub async fn open<R>(
+        &self,
+        id: &UserId,
+        opening: R,
+        newcomer: Newcomer,
+    ) -> Result<Result<(), OpenError>, Failure>
+    where
+        R: Request<Reply = Result<(), OpenError>>,
+    {
+        let reply = self.give(id, opening.into(), Some(newcomer));
+        Ok(R::read(reply.await?)?)
     }
 
     /// Tells a user that a socket is gone, for as long as it takes: a store that cannot write now must not leave a
@@ -95,8 +119,8 @@ impl Users {
                 // Whoever took it out of the live set sees to its end.
                 return Ok(());
             }
-            let closed = self.run(id, Command::Close { connection }).await;
-            closed.map(drop).inspect_err(|_| self.forget_socket(id, connection))
+            let closed = self.run(id, End { connection }).await;
+            closed.inspect_err(|_| self.forget_socket(id, connection))
         };
         until_durable("the end of a connection", close).await;
         self.forget_socket(id, connection);
@@ -290,8 +314,8 @@ impl Users {
                 () = tokio::time::sleep(span) => {}
                 _ = dropped => return,
             }
-            let tick = || all.run(&id, Command::Tick);
-            if let Some(Reply::PendingWork(work)) = until_durable("what the user waits for", tick).await {
+            let tick = || all.run(&id, Tick);
+            if let Some(work) = until_durable("what the user waits for", tick).await {
                 all.do_pending_work(&id, work).await;
             }
         });

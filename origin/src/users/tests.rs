@@ -11,7 +11,10 @@ use rollcall_core::{
     platform::Platform,
     secret::Secret,
     token::TokenText,
-    user::{Change, Claimed, Client, Command, ForceOff, Opening, Reply},
+    user::{
+        Change, Claimed, Client, Command, ForceOff, Opening, Reply,
+        request::{IssueToken, Status},
+    },
 };
 use rusqlite::Connection;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
@@ -47,40 +50,33 @@ impl Stage {
     }
 
     async fn token(&self) -> TokenText {
-        let command = Command::IssueToken { platform: PLATFORM };
-        match self.users.run(&self.user, command).await.unwrap() {
-            Reply::Issued(issued) => issued.token,
-            other => panic!("{other:?}"),
-        }
+        self.users.run(&self.user, IssueToken { platform: PLATFORM }).await.unwrap().token
     }
 
-    async fn opening(&self) -> Command {
+    async fn opening(&self) -> Opening {
         let token = self.users.rules().keys.verify(self.token().await.expose(), now()).unwrap();
-        Command::Open(Box::new(Opening {
+        Opening {
             connection: ConnId::from_bytes([7; 16]),
             claimed: Claimed { user: self.user.to_string(), platform: PLATFORM },
             token,
             background: false,
             wire: Wire { encoding: Encoding::Json, gzip: false },
             client: Client::default(),
-        }))
+        }
     }
 
     /// A connection that is live.
     async fn connected(&self) -> Outbox {
-        let (outbox, command) = (Outbox::default(), self.opening().await);
+        let (outbox, opening) = (Outbox::default(), self.opening().await);
         let never_came = Box::new(|| panic!("it came"));
         let newcomer = Newcomer { outbox: outbox.clone(), never_came };
-        let reply = self.users.open(&self.user, command, newcomer).await.unwrap();
-        assert_eq!(reply, Reply::Opened(Ok(())));
+        let reply = self.users.open(&self.user, opening, newcomer).await.unwrap();
+        assert_eq!(reply, Ok(()));
         outbox
     }
 
     async fn is_online(&self) -> bool {
-        match self.users.run(&self.user, Command::Status).await.unwrap() {
-            Reply::Presence(all) => !all.is_empty(),
-            other => panic!("{other:?}"),
-        }
+        !self.users.run(&self.user, Status).await.unwrap().is_empty()
     }
 
     /// Returns when no command is changing the user.
@@ -116,8 +112,8 @@ impl HeldUp<'_> {
     }
 }
 
-fn order() -> Command {
-    Command::ForceOff(ForceOff::Platform(PLATFORM))
+fn order() -> ForceOff {
+    ForceOff::Platform(PLATFORM)
 }
 
 #[tokio::test]
@@ -191,7 +187,7 @@ async fn an_order_to_a_tenant_reaches_who_is_about_to_be_connected() {
     stage.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
     let delivery = stage.users.deliver(TenantId(0), String::new());
     let ((), login, ()) = tokio::join!(held.end(), login, delivery);
-    assert_eq!(login.unwrap(), Reply::Opened(Ok(())));
+    assert_eq!(login.unwrap(), Ok(()));
     assert_eq!(outbox.wish(), Some(Close::Kicked));
 }
 

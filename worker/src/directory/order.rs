@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     id::{TenantId, UserId},
-    user::{Command, ForceOff},
+    user::ForceOff,
 };
 use worker::Env;
 
@@ -52,7 +52,7 @@ async fn settle(
     let settled = exempt.iter().map(|user| {
         let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: true };
         let user = UserId::from(*user);
-        async move { backend::run(env, &user, Command::ForceOff(order)).await.map(drop) }
+        async move { backend::run(env, &user, order).await }
     });
     stream::iter(settled).buffered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
 }

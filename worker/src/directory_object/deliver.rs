@@ -5,7 +5,7 @@ use rollcall_core::{
     directory::query,
     id::{TenantId, UserId},
     shard::delivery::{self, Delivery, STEP},
-    user::{Command, ForceOff},
+    user::ForceOff,
 };
 
 use super::{Shard, ShardError};
@@ -59,7 +59,7 @@ impl Shard {
     /// Whether the user's object has carried the order out.
     async fn take_off(&self, tenant: TenantId, user: i64, notice: &str) -> bool {
         let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: false };
-        let told = backend::run(&self.env, &UserId::from(user), Command::ForceOff(order)).await;
+        let told = backend::run(&self.env, &UserId::from(user), order).await;
         if let Err(error) = &told {
             tracing::warn!(user, error = %Chain(error), "an order to a tenant has not reached a user");
         }

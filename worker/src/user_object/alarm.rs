@@ -4,16 +4,12 @@ use std::{rc::Rc, time::Duration};
 
 use rollcall_core::{
     time::Timestamp,
-    user::{Command, Reply, User, outbox},
+    user::{Command, Request as _, User, outbox, request::Tick},
 };
 use wasm_bindgen::JsCast as _;
 use worker::wasm_bindgen_futures::JsFuture;
 
-use super::{
-    Object,
-    run::{RunError, With},
-    sockets::Held,
-};
+use super::{Object, run::RunError, sockets::Held};
 use crate::{clock, error::Chain, raw::RawStorage};
 
 /// The pause before another try after the store refused one.
@@ -22,9 +18,8 @@ const LATER: Duration = Duration::from_secs(5);
 impl Object {
     /// The alarm. It never fails towards the runtime, whose retries end after six.
     pub(super) async fn ring(self: Rc<Self>) {
-        let done = match self.clone().run(&Command::Tick, With::default()).await {
-            Ok(Reply::PendingWork(work)) => self.clone().do_pending_work(work).await,
-            Ok(_) => Ok(()),
+        let done = match self.clone().ask(Tick).await {
+            Ok(work) => self.clone().do_pending_work(work).await,
             Err(error) => Err(error),
         };
         if let Err(error) = done {
@@ -69,7 +64,7 @@ impl Object {
             .with_consoles(open().filter_map(Held::console).cloned().collect());
         let loaded = self.load(&user, &Command::Tick, None, &configuration.rules, at.now)?;
         let outcome = user.apply(&Command::Tick, &loaded, &configuration.rules, at);
-        let has_pending_work = matches!(&outcome.reply, Reply::PendingWork(work) if !work.is_empty());
+        let has_pending_work = !Tick::read(outcome.reply)?.is_empty();
         let has_work = has_pending_work || !outcome.changes.is_empty() || !outcome.actions.is_empty();
         let due = has_work.then_some(at.now);
         Ok(outcome.wake_at.or(due))

@@ -7,20 +7,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     id::UserId,
     user::{
-        Command, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion, Reply, WatcherPage,
+        PendingRequest, PendingWork, PresenceVersion, RegistrationVersion, Request, WatcherPage,
         WatcherReport,
+        request::{Answered, FanOut, Unwatch, Watch},
     },
 };
 
-use super::{
-    Object,
-    run::{RunError, With},
-};
-use crate::{
-    backend,
-    error::Chain,
-    stub::{AT_ONCE, CallError},
-};
+use super::{Object, run::RunError};
+use crate::{backend, error::Chain, stub::AT_ONCE};
 
 impl Object {
     /// Registers this user as a watcher of these users, and gives it their presence.
@@ -39,7 +33,7 @@ impl Object {
                 |error: &RunError| tracing::error!(error = %Chain(error), "users could not be watched"),
             )
             .ok();
-        if let Err(error) = self.run(&Command::Answered { pending, presences }, With::default()).await {
+        if let Err(error) = self.ask(Answered { pending, presences }).await {
             tracing::error!(error = %Chain(&error), "an answer was lost");
         }
     }
@@ -50,10 +44,8 @@ impl Object {
         registration: RegistrationVersion,
     ) -> Result<(UserId, RegistrationVersion, PresenceVersion), RunError> {
         let watcher = self.user()?;
-        match self.call(&user, Command::Watch { watcher, registration }).await? {
-            Reply::Watching(presence) => Ok((user, registration, presence)),
-            _ => Err(CallError::AnotherQuestion.into()),
-        }
+        let presence = self.call(&user, Watch { watcher, registration }).await?;
+        Ok((user, registration, presence))
     }
 
     /// Does the work that a tick left. Within the alarm's own event, which the runtime repeats if it dies meanwhile.
@@ -63,7 +55,7 @@ impl Object {
             let tell = |user: UserId| {
                 let (object, watcher) = (self.clone(), watcher.clone());
                 async move {
-                    if let Err(error) = object.call(&user, Command::Unwatch { watcher, by }).await {
+                    if let Err(error) = object.call(&user, Unwatch { watcher, by }).await {
                         tracing::warn!(error = %Chain(&error), "a user could not be told of an ended watcher; its next notice will show it");
                     }
                 }
@@ -71,26 +63,24 @@ impl Object {
             stream::iter(users.into_iter().map(tell)).buffered(AT_ONCE).collect::<Vec<_>>().await;
         }
         if work.fan_out
-            && let Reply::FanOut(Some(page)) = self.clone().run(&Command::FanOut, With::default()).await?
+            && let Some(page) = self.clone().ask(FanOut).await?
         {
             let report = self.notify(&page).await;
-            self.run(&Command::WatchersNotified(report), With::default()).await?;
+            self.ask(report).await?;
         }
         Ok(())
     }
 
     async fn notify(self: &Rc<Self>, page: &WatcherPage) -> WatcherReport {
         let notify = |watcher: UserId| {
-            let (object, command) = (self.clone(), Command::Notified(page.notice.clone()));
+            let (object, notice) = (self.clone(), page.notice.clone());
             async move {
-                match object.call(&watcher, command).await {
-                    Ok(Reply::Follows(follows)) => Some(follows),
-                    Ok(_) => None,
-                    Err(error) => {
-                        tracing::warn!(error = %Chain(&error), "a watcher could not be notified");
-                        None
-                    }
-                }
+                let follows = object.call(&watcher, notice).await;
+                follows
+                    .inspect_err(|error| {
+                        tracing::warn!(error = %Chain(error), "a watcher could not be notified");
+                    })
+                    .ok()
             }
         };
         let notified = page.watchers.iter().map(|(watcher, _)| notify(watcher.clone()));
@@ -98,10 +88,10 @@ impl Object {
     }
 
     /// Gives a command to another user, or to this one.
-    async fn call(self: Rc<Self>, user: &UserId, command: Command) -> Result<Reply, RunError> {
+    async fn call<R: Request>(self: Rc<Self>, user: &UserId, request: R) -> Result<R::Reply, RunError> {
         match self.user() {
-            Ok(own) if own == *user => self.run(&command, With::default()).await,
-            _ => Ok(backend::run(&self.env, user, command).await?),
+            Ok(own) if own == *user => self.ask(request).await,
+            _ => Ok(backend::run(&self.env, user, request).await?),
         }
     }
 }

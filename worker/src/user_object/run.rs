@@ -7,7 +7,7 @@ use rollcall_core::{
     id::{ConnId, TenantId},
     store::Statement,
     time::Moment,
-    user::{Action, Command, ForceOff, LoadError, Outcome, Reply, User},
+    user::{Action, Command, ForceOff, LoadError, Outcome, Reply, ReplyError, Request, User},
 };
 use worker::WebSocket;
 
@@ -43,6 +43,9 @@ pub(super) enum RunError {
     /// There is no good configuration; nothing happened.
     #[error(transparent)]
     Configuration(#[from] &'static ConfigurationError),
+    /// The user gave no answer.
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
     /// Nothing happened.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -84,6 +87,12 @@ pub(super) struct With<'a> {
 }
 
 impl Object {
+    /// Gives the user a request that nothing comes with.
+    pub(super) async fn ask<R: Request>(self: Rc<Self>, request: R) -> Result<R::Reply, RunError> {
+        let command = request.into();
+        Ok(R::read(self.run(&command, With::default()).await?)?)
+    }
+
     /// Gives the user a command and waits until all of its outcome has happened.
     pub(super) async fn run(self: Rc<Self>, command: &Command, with: With<'_>) -> Result<Reply, RunError> {
         let With { arriving, on, cached } = with;

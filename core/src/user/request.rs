@@ -1,0 +1,222 @@
+//! Commands with the type of their reply.
+//!
+//! A [`Command`] and a [`Reply`] are the form that crosses the wire and that [`super::User::apply`] takes: one type each,
+//! whatever is asked. A caller gives a [`Request`] instead, and gets the reply that belongs to it. Both forms meet in this
+//! file only.
+
+use super::{
+    Bearer, Command, ConsoleOpening, ForceOff, Issued, OpenError, Opening, PendingRequest, PendingWork,
+    Presence, PresenceNotice, PresenceVersion, RegistrationVersion, Reply, WatcherPage, WatcherReport,
+};
+use crate::{
+    gateway::Incoming,
+    id::{ConnId, UserId},
+    platform::Platform,
+    token::{TokenError, TokenHash},
+};
+
+/// A command whose reply has a type of its own.
+pub trait Request: Into<Command> {
+    /// What the user answers.
+    type Reply;
+
+    /// Takes the answer out of its wire form.
+    ///
+    /// # Errors
+    /// When the user could not carry the command out, or when the answer is to another command.
+    fn read(reply: Reply) -> Result<Self::Reply, ReplyError>;
+}
+
+/// A reply that holds no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyError {
+    /// The user could not carry the command out, and changed nothing.
+    #[error("the command could not be carried out")]
+    Broken,
+    /// The answer is to another command: its writer is of another version, or broken.
+    #[error("the reply is to another command")]
+    Mismatch,
+}
+
+/// Makes a token for a platform.
+#[derive(Clone, Copy, Debug)]
+pub struct IssueToken {
+    /// For which platform.
+    pub platform: Platform,
+}
+
+/// Asks what became of a token whose signature and times hold.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifyToken {
+    /// Which token.
+    pub token: TokenHash,
+}
+
+/// Asks whether an order took an opaque token back.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifyBearer(pub Bearer);
+
+/// Lifts what an order left on opaque tokens; answered with whether there was anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Unlock;
+
+/// Asks for the live connections, in the order in which they opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Status;
+
+/// Ends one connection whose socket is gone. Repeating it changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Close {
+    /// Which connection.
+    pub connection: ConnId,
+}
+
+/// Brings a message of a client.
+#[derive(Clone, Debug)]
+pub struct Receive {
+    /// The connection or console that it came on.
+    pub connection: ConnId,
+    /// What was sent.
+    pub message: Incoming,
+}
+
+/// Does what is due; answered with what is left for calls to other users.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick;
+
+/// Registers a watcher; answered with where the user is.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Who watches.
+    pub watcher: UserId,
+    /// The version of the registration; a later one takes its place.
+    pub registration: RegistrationVersion,
+}
+
+/// Removes a watcher, unless it registered again after `by`.
+#[derive(Clone, Debug)]
+pub struct Unwatch {
+    /// Who watched.
+    pub watcher: UserId,
+    /// The last version that is removed.
+    pub by: RegistrationVersion,
+}
+
+/// Brings a connection the answers that its request waits for.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The request.
+    pub pending: PendingRequest,
+    /// One element for each user that was asked; `None` when one of them could not be asked, since *unknown* must not look
+    /// like *offline*.
+    pub presences: Option<Vec<(UserId, RegistrationVersion, PresenceVersion)>>,
+}
+
+/// Asks for the next page of watchers, if they have to be told anything.
+#[derive(Clone, Copy, Debug)]
+pub struct FanOut;
+
+/// Pairs each request with the variant of [`Reply`] that answers it.
+macro_rules! answers {
+    ($($request:ty => $variant:ident($reply:ty);)*) => {$(
+        impl Request for $request {
+            type Reply = $reply;
+
+            fn read(reply: Reply) -> Result<$reply, ReplyError> {
+                match reply {
+                    Reply::$variant(reply) => Ok(reply),
+                    other => Err(ReplyError::of(&other)),
+                }
+            }
+        }
+    )*};
+    ($($request:ty => $variant:ident;)*) => {$(
+        impl Request for $request {
+            type Reply = ();
+
+            fn read(reply: Reply) -> Result<(), ReplyError> {
+                match reply {
+                    Reply::$variant => Ok(()),
+                    other => Err(ReplyError::of(&other)),
+                }
+            }
+        }
+    )*};
+}
+
+answers! {
+    IssueToken => Issued(Issued);
+    VerifyToken => TokenStatus(Result<(), TokenError>);
+    VerifyBearer => TokenStatus(Result<(), TokenError>);
+    Opening => Opened(Result<(), OpenError>);
+    ConsoleOpening => Opened(Result<(), OpenError>);
+    Unlock => Unlocked(bool);
+    Status => Presence(Vec<Presence>);
+    Tick => PendingWork(PendingWork);
+    Watch => Watching(PresenceVersion);
+    PresenceNotice => Follows(bool);
+    FanOut => FanOut(Option<WatcherPage>);
+}
+
+answers! {
+    Close => Done;
+    Receive => Done;
+    ForceOff => Done;
+    Unwatch => Done;
+    Answered => Done;
+    WatcherReport => Done;
+}
+
+/// Writes each request as a command.
+macro_rules! commands {
+    ($($request:ty as $given:pat => $command:expr;)*) => {$(
+        impl From<$request> for Command {
+            fn from($given: $request) -> Self {
+                $command
+            }
+        }
+    )*};
+}
+
+commands! {
+    IssueToken as IssueToken { platform } => Self::IssueToken { platform };
+    VerifyToken as VerifyToken { token } => Self::VerifyToken { token };
+    VerifyBearer as VerifyBearer(bearer) => Self::VerifyBearer(bearer);
+    Opening as opening => Self::Open(Box::new(opening));
+    ConsoleOpening as opening => Self::OpenConsole(Box::new(opening));
+    Unlock as Unlock => Self::Unlock;
+    Status as Status => Self::Status;
+    Close as Close { connection } => Self::Close { connection };
+    Receive as Receive { connection, message } => Self::Receive { connection, message };
+    ForceOff as order => Self::ForceOff(order);
+    Tick as Tick => Self::Tick;
+    Watch as Watch { watcher, registration } => Self::Watch { watcher, registration };
+    Unwatch as Unwatch { watcher, by } => Self::Unwatch { watcher, by };
+    Answered as Answered { pending, presences } => Self::Answered { pending, presences };
+    PresenceNotice as notice => Self::Notified(notice);
+    FanOut as FanOut => Self::FanOut;
+    WatcherReport as report => Self::WatchersNotified(report);
+}
+
+impl ReplyError {
+    const fn of(reply: &Reply) -> Self {
+        match reply {
+            Reply::Broken => Self::Broken,
+            _ => Self::Mismatch,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_to_another_command_is_an_error_and_no_answer() {
+        assert_eq!(Status::read(Reply::Presence(Vec::new())), Ok(Vec::new()));
+        assert_eq!(Status::read(Reply::Done), Err(ReplyError::Mismatch));
+        assert_eq!(Status::read(Reply::Broken), Err(ReplyError::Broken));
+        assert_eq!(ForceOff::read(Reply::Done), Ok(()));
+        assert_eq!(ForceOff::read(Reply::Presence(Vec::new())), Err(ReplyError::Mismatch));
+    }
+}
