@@ -13,7 +13,7 @@ const AT_ONCE: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Default for Client {
@@ -23,21 +23,21 @@ impl Default for Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .build();
-        Self { agent: config.into(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { agent: config.into(), permits: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
 impl Client {
     pub(crate) async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), BackendError> {
-        // Waiting for a place counts: a service that hangs must not make a queue of callers.
-        let place = tokio::time::timeout(ANSWER_WITHIN, self.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
+        // The wait for a permit counts as well: behind a service that hangs, callers must not queue up.
+        let permit = tokio::time::timeout(ANSWER_WITHIN, self.permits.clone().acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
             return Err(BackendError("too many requests are waiting".to_owned()));
         };
         let agent = self.agent.clone();
         let ask = move || {
             let answer = send(&agent, &request);
-            drop(place);
+            drop(permit);
             answer.map_err(|error| BackendError(error.to_string()))
         };
         tokio::task::spawn_blocking(ask).await.map_err(|error| BackendError(error.to_string()))?

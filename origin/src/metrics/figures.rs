@@ -9,7 +9,7 @@ use prometheus_client::{
 use rollcall_core::gateway::Close;
 
 use super::{
-    Bound, CloseReason, Kick, live,
+    CloseReason, ConnectionLimit, Kick, live,
     table::{
         CLOSES, COMMIT_DURATION, CONNECTS, DROPPED_MESSAGES, HANDSHAKE_FAILURES, KICKS, Metric, PANICS,
         REQUEST_DURATION, TCP_ACCEPTED, TCP_REJECTED,
@@ -63,8 +63,8 @@ impl Default for Figures {
         for kick in [Kick::Login, Kick::Order] {
             drop(figures.kicks.get_or_create(&cause(kick)));
         }
-        for bound in [Bound::Altogether, Bound::Address] {
-            drop(figures.rejected.get_or_create(&above(bound)));
+        for limit in [ConnectionLimit::Total, ConnectionLimit::PerAddress] {
+            drop(figures.rejected.get_or_create(&bound(limit)));
         }
         figures
     }
@@ -126,8 +126,8 @@ impl Figures {
         self.accepted.inc();
     }
 
-    pub(super) fn rejected(&self, bound: Bound) {
-        self.rejected.get_or_create(&above(bound)).inc();
+    pub(super) fn rejected(&self, limit: ConnectionLimit) {
+        self.rejected.get_or_create(&bound(limit)).inc();
     }
 
     pub(super) fn panicked(&self) {
@@ -186,9 +186,9 @@ const fn cause(kick: Kick) -> OneOf {
     }
 }
 
-const fn above(bound: Bound) -> OneOf {
-    match bound {
-        Bound::Altogether => [("bound", "all")],
-        Bound::Address => [("bound", "address")],
+const fn bound(limit: ConnectionLimit) -> OneOf {
+    match limit {
+        ConnectionLimit::Total => [("bound", "all")],
+        ConnectionLimit::PerAddress => [("bound", "address")],
     }
 }

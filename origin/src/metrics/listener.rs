@@ -57,16 +57,16 @@ impl Drop for Listener {
 }
 
 async fn accept(socket: TcpListener, live: Live) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     // Connections end with the listener.
     let mut connections = JoinSet::new();
-    while let Ok(place) = places.clone().acquire_owned().await {
+    while let Ok(permit) = permits.clone().acquire_owned().await {
         while connections.try_join_next().is_some() {}
         match socket.accept().await {
             Ok((stream, _)) => {
                 let live = live.clone();
                 connections.spawn(async move {
-                    let _place = place;
+                    let _permit = permit;
                     if timeout(WHOLE, serve(stream, live)).await.is_err() {
                         tracing::debug!("a scrape took too long");
                     }
@@ -89,7 +89,7 @@ async fn serve(stream: TcpStream, live: Live) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_BYTES)
-        // A place is for who asks, not for who rests.
+        // An idle connection would keep others from asking.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), answer)
         .await;

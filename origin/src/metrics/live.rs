@@ -140,7 +140,7 @@ mod tests {
     use rollcall_core::{config::Settings, secret::Secret};
 
     use super::{
-        super::{Bound, CloseReason, Kick, METRICS},
+        super::{CloseReason, ConnectionLimit, Kick, METRICS},
         *,
     };
     use crate::server;
@@ -160,7 +160,7 @@ mod tests {
         metrics.committed(Duration::from_millis(1));
         metrics.dropped(1);
         metrics.accepted();
-        metrics.rejected(Bound::Address);
+        metrics.rejected(ConnectionLimit::PerAddress);
         metrics.panicked();
         Live::new(users, || 1)
     }

@@ -53,13 +53,13 @@ pub(crate) enum Kick {
     Order,
 }
 
-/// Which bound a TCP connection was above.
+/// The limit that a rejected TCP connection was above: the label `bound` of `rollcall_tcp_rejected_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bound {
+pub(crate) enum ConnectionLimit {
     /// `server.max_connections`
-    Altogether,
+    Total,
     /// `server.max_connections_per_address`
-    Address,
+    PerAddress,
 }
 
 impl Metrics {
@@ -117,8 +117,8 @@ impl Metrics {
     }
 
     /// A TCP connection was rejected.
-    pub(crate) fn rejected(&self, bound: Bound) {
-        self.count(|figures| figures.rejected(bound));
+    pub(crate) fn rejected(&self, limit: ConnectionLimit) {
+        self.count(|figures| figures.rejected(limit));
     }
 
     /// A handler broke.

@@ -11,10 +11,10 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
-    admission::{Admission, Full, Place},
+    admission::{Admission, AdmissionError, ConnectionPermit},
     connection::Entrance,
 };
-use crate::metrics::Bound;
+use crate::metrics::ConnectionLimit;
 
 /// Without a descriptor nothing can be accepted until one is closed. One of ours is heard of; for one of the store's, or
 /// of another process, it is tried again after this.
@@ -47,8 +47,8 @@ pub(super) async fn accept(
                     short = false;
                 }
                 match admission.enter(peer.ip()) {
-                    Ok(place) => admit(&entrance, &connections, (stream, peer, place), &stopping),
-                    Err(full) => reject(&entrance, &stream, full),
+                    Ok(permit) => admit(&entrance, &connections, (stream, peer, permit), &stopping),
+                    Err(error) => reject(&entrance, &stream, error),
                 }
             }
             Err(error) if is_of_the_client(&error) => {
@@ -63,7 +63,7 @@ pub(super) async fn accept(
                 }
                 // The listener stays: who waits in its backlog is served once there is room.
                 tokio::select! {
-                    () = admission.left() => {}
+                    () = admission.returned() => {}
                     () = sleep(pause) => {}
                     () = stopped(&mut stopping) => return,
                 }
@@ -75,7 +75,7 @@ pub(super) async fn accept(
 fn admit(
     entrance: &Arc<Entrance>,
     connections: &TaskTracker,
-    (stream, peer, place): (TcpStream, SocketAddr, Place),
+    (stream, peer, permit): (TcpStream, SocketAddr, ConnectionPermit),
     stopping: &watch::Receiver<bool>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -84,16 +84,16 @@ fn admit(
     }
     entrance.metrics.accepted();
     let (entrance, stopping) = (entrance.clone(), stopping.clone());
-    connections.spawn(async move { entrance.serve(stream, peer, place, stopping).await });
+    connections.spawn(async move { entrance.serve(stream, peer, permit, stopping).await });
 }
 
 /// Runs without a task, since a rejected connection must cost next to nothing.
-fn reject(entrance: &Entrance, stream: &TcpStream, full: Full) {
-    entrance.metrics.rejected(match full {
-        Full::Altogether => Bound::Altogether,
-        Full::Address => Bound::Address,
+fn reject(entrance: &Entrance, stream: &TcpStream, error: AdmissionError) {
+    entrance.metrics.rejected(match error {
+        AdmissionError::Full => ConnectionLimit::Total,
+        AdmissionError::AddressFull => ConnectionLimit::PerAddress,
     });
-    tracing::debug!(?full, "a connection was rejected");
+    tracing::debug!(%error, "a connection was rejected");
     if !entrance.is_encrypted() {
         // It is gone, or its buffer has room: nothing was sent before.
         let _ = stream.try_write(FULL);

@@ -1,4 +1,4 @@
-//! How many connections there may be: altogether, and from one address.
+//! Limits on open connections: in total, and of one address.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use rollcall_core::config::Settings;
 use tokio::sync::Notify;
 
-/// Lets connections in as long as there are places. Clones share them.
+/// Hands out a permit for each connection up to the configured limits. Clones share the count.
 #[derive(Clone)]
 pub(super) struct Admission {
     shared: Arc<Shared>,
@@ -22,27 +22,29 @@ pub(super) struct Admission {
 struct Shared {
     most: usize,
     most_per_address: Option<usize>,
-    /// Addresses that stand for many clients.
+    /// Addresses that carry many clients, and therefore have no limit of their own.
     proxies: Vec<IpAddr>,
     open: AtomicUsize,
     by_address: Mutex<HashMap<IpAddr, usize>>,
-    left: Notify,
+    returned: Notify,
 }
 
-/// A connection's place, for as long as its socket is open: it moves with it from the HTTP connection to the WebSocket.
-pub(super) struct Place {
+/// Held while a connection's socket is open; it moves with the socket from the HTTP connection to the WebSocket.
+pub(super) struct ConnectionPermit {
     shared: Arc<Shared>,
-    /// Where it counts, if it does.
+    /// The address that the connection counts for, if addresses are limited.
     address: Option<IpAddr>,
 }
 
-/// Why there is no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
-    /// `server.max_connections`.
-    Altogether,
-    /// `server.max_connections_per_address`.
-    Address,
+/// Why a connection gets no permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum AdmissionError {
+    /// All connections together are at their limit.
+    #[error("server.max_connections is reached")]
+    Full,
+    /// The connections of one address are at their limit.
+    #[error("server.max_connections_per_address is reached")]
+    AddressFull,
 }
 
 impl Admission {
@@ -56,16 +58,20 @@ impl Admission {
             proxies: server.trusted_proxies.iter().filter_map(|proxy| proxy.parse().ok()).collect(),
             open: AtomicUsize::new(0),
             by_address: Mutex::default(),
-            left: Notify::new(),
+            returned: Notify::new(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// A place for a connection from `peer`. Only the accept loop asks.
-    pub(super) fn enter(&self, peer: IpAddr) -> Result<Place, Full> {
+    /// A permit for a connection from `peer`. Only the accept loop calls this, so that the check and the count cannot be
+    /// interleaved with another one's.
+    ///
+    /// # Errors
+    /// When a limit is reached.
+    pub(super) fn enter(&self, peer: IpAddr) -> Result<ConnectionPermit, AdmissionError> {
         let shared = &self.shared;
         if shared.open.load(Relaxed) >= shared.most {
-            return Err(Full::Altogether);
+            return Err(AdmissionError::Full);
         }
         let counted = shared.most_per_address.filter(|_| !shared.proxies.contains(&peer.to_canonical()));
         let address = counted.map(|most| (network(peer), most));
@@ -73,26 +79,26 @@ impl Admission {
             let mut all = shared.by_address.lock();
             let here = all.entry(address).or_default();
             if *here >= most {
-                return Err(Full::Address);
+                return Err(AdmissionError::AddressFull);
             }
             *here += 1;
         }
         shared.open.fetch_add(1, Relaxed);
-        Ok(Place { shared: shared.clone(), address: address.map(|(address, _)| address) })
+        Ok(ConnectionPermit { shared: shared.clone(), address: address.map(|(address, _)| address) })
     }
 
-    /// How many places are taken.
+    /// How many permits are held.
     pub(super) fn open(&self) -> usize {
         self.shared.open.load(Relaxed)
     }
 
-    /// Waits until a connection leaves.
-    pub(super) async fn left(&self) {
-        self.shared.left.notified().await;
+    /// Waits until a permit is returned.
+    pub(super) async fn returned(&self) {
+        self.shared.returned.notified().await;
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.shared.open.fetch_sub(1, Relaxed);
         if let Some(address) = self.address {
@@ -104,11 +110,11 @@ impl Drop for Place {
                 }
             }
         }
-        self.shared.left.notify_one();
+        self.shared.returned.notify_one();
     }
 }
 
-/// What counts as one address: of IPv6 the network, because everybody has 2^64 of them.
+/// The address that counts: of IPv6 the /64 network, because each of its users has 2^64 addresses.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -133,13 +139,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_are_as_many_places_as_configured_and_a_leaver_makes_room() {
+    async fn there_are_as_many_permits_as_configured_and_a_closed_connection_returns_its_own() {
         let admission = admission(2, None, &[]);
         let first = admission.enter(ip("192.0.2.1")).unwrap();
         let _second = admission.enter(ip("192.0.2.1")).unwrap();
-        assert_eq!(admission.enter(ip("192.0.2.2")).err(), Some(Full::Altogether));
+        assert_eq!(admission.enter(ip("192.0.2.2")).err(), Some(AdmissionError::Full));
         drop(first);
-        admission.left().await;
+        admission.returned().await;
         assert!(admission.enter(ip("192.0.2.2")).is_ok());
     }
 
@@ -147,10 +153,14 @@ mod tests {
     fn an_address_has_its_own_bound_and_a_trusted_proxy_none() {
         let admission = admission(100, Some(1), &["10.0.0.1"]);
         let one = admission.enter(ip("192.0.2.1")).unwrap();
-        assert_eq!(admission.enter(ip("::ffff:192.0.2.1")).err(), Some(Full::Address));
+        assert_eq!(admission.enter(ip("::ffff:192.0.2.1")).err(), Some(AdmissionError::AddressFull));
         let _other = admission.enter(ip("192.0.2.2")).unwrap();
         let _six = admission.enter(ip("2001:db8::1")).unwrap();
-        assert_eq!(admission.enter(ip("2001:db8::2")).err(), Some(Full::Address), "one network");
+        assert_eq!(
+            admission.enter(ip("2001:db8::2")).err(),
+            Some(AdmissionError::AddressFull),
+            "one network"
+        );
         let _elsewhere = admission.enter(ip("2001:db8:0:1::1")).unwrap();
         let _proxied: Vec<_> = (0..9).map(|_| admission.enter(ip("10.0.0.1")).unwrap()).collect();
         drop(one);
@@ -159,10 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_remembered_of_who_left() {
+    fn nothing_is_kept_of_an_address_without_connections() {
         let admission = admission(100, Some(5), &[]);
-        let places: Vec<_> = (0..5).map(|n| admission.enter(ip(&format!("192.0.2.{n}"))).unwrap()).collect();
-        drop(places);
+        let permits: Vec<_> = (0..5).map(|n| admission.enter(ip(&format!("192.0.2.{n}"))).unwrap()).collect();
+        drop(permits);
         assert_eq!(admission.open(), 0);
         assert!(admission.shared.by_address.lock().is_empty());
     }

@@ -18,7 +18,7 @@ use tower_service::Service as _;
 
 use super::{
     accept::stopped,
-    admission::Place,
+    admission::ConnectionPermit,
     timeouts::{TimedStream, Timeouts},
     tls::Tls,
 };
@@ -75,12 +75,12 @@ impl Entrance {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        place: Place,
+        permit: ConnectionPermit,
         mut stopping: watch::Receiver<bool>,
     ) {
         let timeouts = Timeouts::new(&self.wheel, self.header_timeout);
         let Some(tls) = &self.tls else {
-            return self.speak(TimedStream { stream, timeouts, _place: place }, peer, stopping).await;
+            return self.speak(TimedStream { stream, timeouts, _permit: permit }, peer, stopping).await;
         };
         let shaken = tokio::select! {
             shaken = tls.acceptor().accept(stream) => shaken,
@@ -88,7 +88,7 @@ impl Entrance {
             () = stopped(&mut stopping) => return,
         };
         match shaken {
-            Ok(stream) => self.speak(TimedStream { stream, timeouts, _place: place }, peer, stopping).await,
+            Ok(stream) => self.speak(TimedStream { stream, timeouts, _permit: permit }, peer, stopping).await,
             Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
         }
     }

@@ -48,11 +48,11 @@ impl Running {
     async fn close_evenly(&self, sockets: Vec<crate::socket::Outbox>, span: Duration) {
         let begun = Instant::now();
         let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
-        for (socket, place) in sockets.into_iter().zip(0..count) {
+        for (socket, index) in sockets.into_iter().zip(0..count) {
             tokio::select! {
                 biased;
                 () = self.origin.sessions().wait() => return,
-                () = sleep_until(begun + span.mul_f64(f64::from(place) / f64::from(count))) => {}
+                () = sleep_until(begun + span.mul_f64(f64::from(index) / f64::from(count))) => {}
             }
             let _ = socket.close(Close::Draining);
         }

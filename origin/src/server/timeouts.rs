@@ -18,7 +18,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::admission::Place;
+use super::admission::ConnectionPermit;
 use crate::wheel::{Alarm, Wheel};
 
 /// Between two requests.
@@ -129,11 +129,11 @@ impl Timeouts {
     }
 }
 
-/// A connection's bytes, seen by its timeouts. It holds the connection's place.
+/// A connection's bytes, seen by its timeouts. It holds the connection's permit.
 pub(super) struct TimedStream<T> {
     pub(super) stream: T,
     pub(super) timeouts: Arc<Timeouts>,
-    pub(super) _place: Place,
+    pub(super) _permit: ConnectionPermit,
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for TimedStream<T> {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Job, Rows, StoreError, convert};
 
-/// Loads waiting for the loader; above it callers wait for a place.
+/// Loads waiting for the loader; above it callers wait.
 const QUEUE: usize = 4096;
 /// Loads that share one snapshot at the most.
 const GROUP: usize = 128;

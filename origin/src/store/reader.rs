@@ -15,23 +15,23 @@ const READERS: usize = 4;
 #[derive(Clone)]
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
         let idle = (0..READERS).map(|_| reading(path)).collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(Self { idle: Arc::new(Mutex::new(idle)), places: Arc::new(Semaphore::new(READERS)) })
+        Ok(Self { idle: Arc::new(Mutex::new(idle)), permits: Arc::new(Semaphore::new(READERS)) })
     }
 
     pub(super) async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
-        let place = self.places.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let idle = self.idle.clone();
         let run = move || {
             let mut connection = idle.lock().pop().ok_or(StoreError::Closed)?;
             let result = read(&mut connection, &statements);
             idle.lock().push(connection);
-            drop(place);
+            drop(permit);
             Ok(result?)
         };
         tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?

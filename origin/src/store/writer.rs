@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Condition, Job, Rows, StoreError, convert};
 
-/// Commits waiting for the writer; above it callers wait for a place.
+/// Commits waiting for the writer; above it callers wait.
 const QUEUE: usize = 4096;
 /// Commits that share one transaction at the most.
 const GROUP: usize = 512;

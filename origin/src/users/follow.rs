@@ -1,6 +1,6 @@
 //! Calls from one user to another: registrations of watchers, and notices to them.
 //!
-//! None of them holds up a command of anybody: each runs in a task of its own, and they share few places.
+//! None of them holds up a command of anybody: each runs in a task of its own, and they share a few permits.
 
 use std::sync::atomic::Ordering;
 
@@ -102,9 +102,9 @@ impl Users {
         page.report(notified)
     }
 
-    /// Gives another user a command, when there is a place.
+    /// Sends a command to another user once a permit is free.
     async fn call<R: Request>(&self, user: &UserId, request: R) -> Result<R::Reply, Failure> {
-        let _place = self.shared.calls.acquire().await;
+        let _permit = self.shared.calls.acquire().await;
         self.run(user, request).await
     }
 }

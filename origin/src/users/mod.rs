@@ -44,8 +44,8 @@ struct Shared {
     rules: Rules,
     metrics: Metrics,
     cutoffs: Cutoffs,
-    /// Places for calls from one user to another. However many there are to make, they leave the store, and the users
-    /// whom they are about, to others as well.
+    /// Permits for calls from one user to another. They bound the share of the store, and of the called users' locks, that
+    /// one user's many calls can take.
     calls: Semaphore,
 }
 
