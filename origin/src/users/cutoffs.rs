@@ -13,7 +13,7 @@ use rollcall_core::{
 use tokio::time::timeout;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{Failure, Users, finish::Finish};
+use super::{Failure, Users, detached::DetachedCompletion};
 use crate::backend::now;
 
 /// How far ahead of its order a cutoff lies. A command that does not know the cutoff by then began before it, and is covered.
@@ -152,7 +152,7 @@ impl Users {
             drop(lock);
             done
         };
-        Finish::new(work, drop).await
+        DetachedCompletion::new(work, drop).await
     }
 
     async fn put_in_force(&self, tenant: TenantId, exempt: Vec<i64>, notice: &str) -> Result<(), Failure> {

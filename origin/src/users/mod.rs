@@ -6,9 +6,9 @@
 
 mod cutoffs;
 mod delivery;
+mod detached;
 mod entry;
 mod entry_guard;
-mod finish;
 mod follow;
 mod run;
 mod table;

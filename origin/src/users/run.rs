@@ -20,9 +20,9 @@ use tokio::sync::oneshot;
 
 use super::{
     Users,
+    detached::DetachedCompletion,
     entry::{Entry, Live},
     entry_guard::EntryGuard,
-    finish::Finish,
 };
 use crate::{
     backend::{moment, now},
@@ -189,12 +189,12 @@ impl Users {
             drop(lock);
             done
         };
-        let left = |done: Result<(Reply, Vec<Closed>), Failure>| match (done, never_came) {
+        let on_detached = |done: Result<(Reply, Vec<Closed>), Failure>| match (done, never_came) {
             (Ok((Reply::Opened(Ok(())), _)), Some(never_came)) => never_came(),
             (Ok(_), _) => {}
             (Err(error), _) => tracing::warn!(%error, "a command was not carried out whose client had left"),
         };
-        let (reply, closing) = Finish::new(work, left).await?;
+        let (reply, closing) = DetachedCompletion::new(work, on_detached).await?;
         if is_order {
             // The answer to a forced logout means that the sockets are closed. Each is cut within its bound.
             for closed in closing {
