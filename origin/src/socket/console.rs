@@ -40,9 +40,9 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
     };
     match register(&origin, &parts).await {
         Ok((session, greeting)) => {
-            let never_came = session.never_came();
+            let on_abandoned = session.on_abandoned();
             let mut response = upgrade
-                .on_failed_upgrade(|_| never_came())
+                .on_failed_upgrade(|_| on_abandoned())
                 .on_upgrade(move |socket| session.serve(socket, greeting));
             if let Some(chosen) = console::subprotocol(&parts.headers) {
                 response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, chosen);
@@ -63,7 +63,7 @@ async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Pay
         console::parse_upgrade(origin, parts, &peer(parts), connection, HeartbeatMode::Enabled).await?;
     let greeting = opening.session.as_ref().and_then(|session| session.greeting()).map(str::to_owned);
     let session = Session::new(origin, opening.principal.user.clone(), connection, true);
-    match origin.users.open(&session.user, opening, session.newcomer()).await {
+    match origin.users.open(&session.user, opening, session.pending()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(error.into()),
         Err(error) => return Err(BackendError(error.to_string()).into()),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     backend::Origin,
     metrics::CloseReason,
-    users::{Newcomer, Users},
+    users::{PendingSocket, Users},
     wheel::Alarm,
 };
 
@@ -56,17 +56,17 @@ impl Session {
         Self { users, user, connection, must_be_asked, outbox, alarm, session }
     }
 
-    /// For [`Users::open`].
-    pub(super) fn newcomer(&self) -> Newcomer {
-        Newcomer { outbox: self.outbox.clone(), never_came: Box::new(self.never_came()) }
+    /// The argument of [`Users::open`].
+    pub(super) fn pending(&self) -> PendingSocket {
+        PendingSocket { outbox: self.outbox.clone(), on_abandoned: Box::new(self.on_abandoned()) }
     }
 
-    /// For a client that was accepted and is gone before its upgrade.
-    pub(super) fn never_came(&self) -> impl FnOnce() + Send + 'static {
+    /// Ends a connection whose client left between the acceptance and the upgrade.
+    pub(super) fn on_abandoned(&self) -> impl FnOnce() + Send + 'static {
         let (users, user, outbox) = (self.users.clone(), self.user.clone(), self.outbox.clone());
         let (connection, session) = (self.connection, self.session.clone());
         move || {
-            tracing::debug!("an accepted client was gone before its upgrade");
+            tracing::debug!("an accepted client left before its upgrade");
             outbox.closed();
             users.metrics().closed(CloseReason::Abandoned);
             tokio::spawn(async move {

@@ -98,7 +98,7 @@ async fn judge(
     let (connection, user, platform) =
         (opening.connection, opening.token.user.clone(), opening.token.platform);
     let session = Session::new(origin, user, connection, platform == Platform::Web);
-    match origin.users.open(&session.user, opening, session.newcomer()).await {
+    match origin.users.open(&session.user, opening, session.pending()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err((refuse(error.into()), Ok(upgrade))),
         Err(error) => {
@@ -107,8 +107,10 @@ async fn judge(
         }
     }
     let greeting = in_band.then(|| Payload::Text(OpenImError::none_as_json()));
-    let never_came = session.never_came();
-    Ok(upgrade.on_failed_upgrade(|_| never_came()).on_upgrade(move |socket| session.serve(socket, greeting)))
+    let on_abandoned = session.on_abandoned();
+    Ok(upgrade
+        .on_failed_upgrade(|_| on_abandoned())
+        .on_upgrade(move |socket| session.serve(socket, greeting)))
 }
 
 async fn token_status(origin: &Origin, opening: &Opening) -> Result<(), OpenImError> {

@@ -26,7 +26,7 @@ use crate::{
     store::Store,
 };
 
-pub use self::run::{Failure, Newcomer};
+pub use self::run::{Failure, PendingSocket};
 
 /// Calls from users to each other at a time: enough to share an fsync.
 const CALLS: usize = 64;

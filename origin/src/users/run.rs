@@ -37,12 +37,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Users that are given a command at a time: enough to share an fsync, too few to starve the others.
 pub(super) const AT_ONCE: usize = 256;
 
-/// Who opens a connection.
-pub struct Newcomer {
-    /// What its socket will read from.
+/// The socket of a connection that is being opened.
+pub struct PendingSocket {
+    /// The queue that the socket will send from.
     pub outbox: Outbox,
-    /// What to do when it has become live, and whoever asked for it is gone.
-    pub never_came: Box<dyn FnOnce() + Send>,
+    /// Called when the connection has become live although its client has left.
+    pub on_abandoned: Box<dyn FnOnce() + Send>,
 }
 
 /// A command was not carried out; nothing changed.
@@ -102,12 +102,12 @@ impl Users {
         &self,
         id: &UserId,
         opening: R,
-        newcomer: Newcomer,
+        pending: PendingSocket,
     ) -> Result<Result<(), OpenError>, Failure>
     where
         R: Request<Reply = Result<(), OpenError>>,
     {
-        let reply = self.give(id, opening.into(), Some(newcomer));
+        let reply = self.give(id, opening.into(), Some(pending));
         Ok(R::read(reply.await?)?)
     }
 
@@ -134,7 +134,7 @@ impl Users {
         &self,
         id: &UserId,
         command: Command,
-        newcomer: Option<Newcomer>,
+        pending: Option<PendingSocket>,
     ) -> Result<Reply, Failure> {
         if let Some(reply) = self.at_once(id, &command) {
             return Ok(reply);
@@ -146,7 +146,7 @@ impl Users {
                 Ok(with_socket(entry.as_ref().map(|entry| entry.live.lock()).as_deref(), reply))
             }
             Command::VerifyToken { .. } => self.look(id, &command).await,
-            command => self.change(id, command, newcomer).await,
+            command => self.change(id, command, pending).await,
         }
     }
 
@@ -178,10 +178,10 @@ impl Users {
         &self,
         id: &UserId,
         command: Command,
-        newcomer: Option<Newcomer>,
+        pending: Option<PendingSocket>,
     ) -> Result<Reply, Failure> {
         let is_order = matches!(command, Command::ForceOff(_));
-        let (outbox, never_came) = newcomer.map(|new| (new.outbox, new.never_came)).unzip();
+        let (outbox, on_abandoned) = pending.map(|pending| (pending.outbox, pending.on_abandoned)).unzip();
         let (all, user) = (self.clone(), self.entry(id));
         let lock = user.lock().await;
         let work = async move {
@@ -189,8 +189,8 @@ impl Users {
             drop(lock);
             done
         };
-        let on_detached = |done: Result<(Reply, Vec<Closed>), Failure>| match (done, never_came) {
-            (Ok((Reply::Opened(Ok(())), _)), Some(never_came)) => never_came(),
+        let on_detached = |done: Result<(Reply, Vec<Closed>), Failure>| match (done, on_abandoned) {
+            (Ok((Reply::Opened(Ok(())), _)), Some(on_abandoned)) => on_abandoned(),
             (Ok(_), _) => {}
             (Err(error), _) => tracing::warn!(%error, "a command was not carried out whose client had left"),
         };

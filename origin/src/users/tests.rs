@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use super::{Failure, Newcomer, Users};
+use super::{Failure, PendingSocket, Users};
 use crate::{backend::now, server::open, socket::Outbox};
 
 const PLATFORM: Platform = Platform::Web;
@@ -68,9 +68,9 @@ impl Stage {
     /// A connection that is live.
     async fn connected(&self) -> Outbox {
         let (outbox, opening) = (Outbox::default(), self.opening().await);
-        let never_came = Box::new(|| panic!("it came"));
-        let newcomer = Newcomer { outbox: outbox.clone(), never_came };
-        let reply = self.users.open(&self.user, opening, newcomer).await.unwrap();
+        let on_abandoned = Box::new(|| panic!("it came"));
+        let pending = PendingSocket { outbox: outbox.clone(), on_abandoned };
+        let reply = self.users.open(&self.user, opening, pending).await.unwrap();
         assert_eq!(reply, Ok(()));
         outbox
     }
@@ -134,10 +134,10 @@ async fn a_forced_logout_whose_caller_left_is_carried_out_to_its_end() {
 async fn a_login_whose_client_left_does_not_stay() {
     let stage = Stage::new();
     let (opening, (tell, told)) = (stage.opening().await, oneshot::channel());
-    let newcomer =
-        Newcomer { outbox: Outbox::default(), never_came: Box::new(move || tell.send(()).unwrap()) };
+    let pending =
+        PendingSocket { outbox: Outbox::default(), on_abandoned: Box::new(move || tell.send(()).unwrap()) };
     let held = stage.hold_up().await;
-    let mut login = Box::pin(stage.users.open(&stage.user, opening, newcomer));
+    let mut login = Box::pin(stage.users.open(&stage.user, opening, pending));
     held.until_it_commits(login.as_mut()).await;
     drop(login);
     held.end().await;
@@ -180,9 +180,9 @@ async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
 async fn an_order_to_a_tenant_reaches_who_is_about_to_be_connected() {
     let stage = Stage::new();
     let (outbox, opening) = (Outbox::default(), stage.opening().await);
-    let newcomer = Newcomer { outbox: outbox.clone(), never_came: Box::new(|| panic!("it came")) };
+    let pending = PendingSocket { outbox: outbox.clone(), on_abandoned: Box::new(|| panic!("it came")) };
     let held = stage.hold_up().await;
-    let mut login = Box::pin(stage.users.open(&stage.user, opening, newcomer));
+    let mut login = Box::pin(stage.users.open(&stage.user, opening, pending));
     held.until_it_commits(login.as_mut()).await;
     stage.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
     let delivery = stage.users.deliver(TenantId(0), String::new());
