@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    figures::{FIGURES, Stand},
+    figures::{FIGURES, Setup},
     machine, report,
 };
 
@@ -59,8 +59,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let origin = std::path::absolute(&args.origin)?;
     let profile = profile(&origin)?;
-    let stand = Stand::new(origin, args.quick, args.connections)?;
-    let machine = machine::describe(stand.folder())?;
+    let setup = Setup::new(origin, args.quick, args.connections)?;
+    let machine = machine::describe(setup.folder())?;
     let machine = format!("{machine}; both programs built with the profile `{profile}`");
     println!("{machine}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -70,13 +70,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             continue;
         }
         println!("\n{}: {}", figure.name, figure.what);
-        let found = runtime.block_on((figure.measure)(&stand)).with_context(|| figure.name.to_owned())?;
+        let found = runtime.block_on((figure.measure)(&setup)).with_context(|| figure.name.to_owned())?;
         print!("{}", report::table(&found));
         figures.extend(found);
     }
     println!("\n{}", report::table(&figures));
     if let Some(file) = &args.section {
-        std::fs::write(file, report::section(&machine, &stand.describe(), &figures))?;
+        std::fs::write(file, report::section(&machine, &setup.describe(), &figures))?;
     }
     let missed = figures.iter().filter(|figure| !figure.reached).count();
     println!("{} of {} figures reached", figures.len() - missed, figures.len());

@@ -1,19 +1,19 @@
-//! Connects a second, with everything that stands behind one.
+//! Connects a second, from the handshake to the durable record.
 
 use anyhow::{Result, ensure};
 
-use super::stand::{AT_ONCE, Stand};
+use super::setup::{AT_ONCE, Setup};
 use crate::{
     bare::Stage,
     report::Figure,
     stats::{median, percentile},
 };
 
-pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
-    let mut crowd = stand.crowd(stand.size).await?;
-    let (server, mut fleet) = stand.bare(Stage::Ws, stand.size).await?;
+pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
+    let mut crowd = setup.crowd(setup.size).await?;
+    let (server, mut fleet) = setup.bare(Stage::Ws, setup.size).await?;
     let (mut bare, mut ours, mut p99) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..stand.pick(5, 2) {
+    for round in 0..setup.pick(5, 2) {
         let opened = fleet.open_all(fleet.all(), AT_ONCE).await?;
         bare.push(opened.rate());
         fleet.reset(fleet.all()).await?;

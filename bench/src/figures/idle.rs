@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::stand::{BEAT_SECONDS, Stand, settle};
+use super::setup::{BEAT_SECONDS, Setup, settle};
 use crate::{
     bare::Stage,
     fleet::{Beat, Fleet},
@@ -30,14 +30,14 @@ struct Cost {
     control: f64,
 }
 
-pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
+pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
-    for round in 0..stand.pick(2, 1) {
-        let (server, mut fleet) = stand.bare(Stage::Ws, stand.size).await?;
-        bare.push(cost(stand, &server, &mut fleet).await?);
+    for round in 0..setup.pick(2, 1) {
+        let (server, mut fleet) = setup.bare(Stage::Ws, setup.size).await?;
+        bare.push(cost(setup, &server, &mut fleet).await?);
         drop((server, fleet));
-        let mut crowd = stand.fresh_crowd(stand.size).await?;
-        ours.push(cost(stand, &crowd.server, &mut crowd.fleet).await?);
+        let mut crowd = setup.fresh_crowd(setup.size).await?;
+        ours.push(cost(setup, &crowd.server, &mut crowd.fleet).await?);
         println!(
             "  round {}: bare {:.0} bytes, ours {:.0} bytes",
             round + 1,
@@ -47,7 +47,7 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
     }
     let mut layers = Vec::new();
     for stage in [Stage::Tcp, Stage::Upgrade] {
-        let (server, mut fleet) = stand.bare(stage, stand.size).await?;
+        let (server, mut fleet) = setup.bare(stage, setup.size).await?;
         layers.push(grown(&server, &mut fleet).await?.pss);
     }
     let of = |costs: &[Cost], what: fn(&Cost) -> f64| median(&costs.iter().map(what).collect::<Vec<_>>());
@@ -88,13 +88,13 @@ async fn grown(server: &Server, fleet: &mut Fleet) -> Result<Memory> {
     Ok(Memory { pss: each(before.pss, after.pss), anonymous: each(before.anonymous, after.anonymous) })
 }
 
-async fn cost(stand: &Stand, server: &Server, fleet: &mut Fleet) -> Result<Cost> {
+async fn cost(setup: &Setup, server: &Server, fleet: &mut Fleet) -> Result<Cost> {
     let grown = grown(server, fleet).await?;
     let size = count(fleet.all().len());
     let mut processor = [0.0; 2];
     for (how, found) in [Beat::Text, Beat::Control].into_iter().zip(&mut processor) {
         fleet.beat(BEAT_SECONDS, how).await?;
-        let window = Duration::from_secs(BEAT_SECONDS * stand.pick(2, 1));
+        let window = Duration::from_secs(BEAT_SECONDS * setup.pick(2, 1));
         let before = server.process.processor()?;
         tokio::time::sleep(window).await;
         let used = server.process.processor()?.saturating_sub(before);

@@ -3,8 +3,8 @@
 mod connects;
 mod idle;
 mod off;
+mod setup;
 mod soak;
-mod stand;
 mod status;
 mod storm;
 
@@ -12,7 +12,7 @@ use std::{future::Future, pin::Pin};
 
 use anyhow::Result;
 
-pub(crate) use stand::Stand;
+pub(crate) use setup::Setup;
 
 use crate::report::Figure;
 
@@ -26,7 +26,7 @@ pub(crate) struct Measured {
     /// In a few words.
     pub(crate) what: &'static str,
     /// Measures it.
-    pub(crate) measure: for<'a> fn(&'a Stand) -> Measuring<'a>,
+    pub(crate) measure: for<'a> fn(&'a Setup) -> Measuring<'a>,
 }
 
 /// All of it, in the order of the table.
@@ -34,24 +34,24 @@ pub(crate) const FIGURES: &[Measured] = &[
     Measured {
         name: "idle",
         what: "memory and processor time of an idle connection",
-        measure: |stand| Box::pin(idle::measure(stand)),
+        measure: |setup| Box::pin(idle::measure(setup)),
     },
     Measured {
         name: "connects",
         what: "connects a second",
-        measure: |stand| Box::pin(connects::measure(stand)),
+        measure: |setup| Box::pin(connects::measure(setup)),
     },
     Measured {
         name: "status",
         what: "status queries of one user, and of 1,000",
-        measure: |stand| Box::pin(status::measure(stand)),
+        measure: |setup| Box::pin(status::measure(setup)),
     },
-    Measured { name: "off", what: "one user's force off", measure: |stand| Box::pin(off::one(stand)) },
-    Measured { name: "tenant", what: "a tenant's force off", measure: |stand| Box::pin(off::tenant(stand)) },
+    Measured { name: "off", what: "one user's force off", measure: |setup| Box::pin(off::one(setup)) },
+    Measured { name: "tenant", what: "a tenant's force off", measure: |setup| Box::pin(off::tenant(setup)) },
     Measured {
         name: "storm",
         what: "all connections lost at once, and back",
-        measure: |stand| Box::pin(storm::measure(stand)),
+        measure: |setup| Box::pin(storm::measure(setup)),
     },
-    Measured { name: "soak", what: "churn for a long time", measure: |stand| Box::pin(soak::measure(stand)) },
+    Measured { name: "soak", what: "churn for a long time", measure: |setup| Box::pin(soak::measure(setup)) },
 ];

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::stand::{AT_ONCE, BEAT_SECONDS, Crowd, Stand};
+use super::setup::{AT_ONCE, BEAT_SECONDS, Crowd, Setup};
 use crate::{
     clock::Instant,
     fleet::Beat,
@@ -15,8 +15,8 @@ use crate::{
 /// A Close frame that does not come within this never comes.
 const PATIENCE_SECONDS: u64 = 30;
 
-async fn connected(stand: &Stand, size: usize) -> Result<Crowd> {
-    let mut crowd = stand.crowd(size).await?;
+async fn connected(setup: &Setup, size: usize) -> Result<Crowd> {
+    let mut crowd = setup.crowd(size).await?;
     crowd.fleet.beat(BEAT_SECONDS, Beat::Control).await?;
     crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
     crowd.server.quiet_with(size + 8).await?;
@@ -24,15 +24,15 @@ async fn connected(stand: &Stand, size: usize) -> Result<Crowd> {
 }
 
 /// One user is taken off again and again, each time another one, while the others stay.
-pub(super) async fn one(stand: &Stand) -> Result<Vec<Figure>> {
-    let victims = stand.pick(500, 150);
-    let mut crowd = connected(stand, stand.size + 2 * victims).await?;
+pub(super) async fn one(setup: &Setup) -> Result<Vec<Figure>> {
+    let victims = setup.pick(500, 150);
+    let mut crowd = connected(setup, setup.size + 2 * victims).await?;
     let mut connection = Connection::open(crowd.server.address).await?;
     let mut figures = Vec::new();
     let ways: [(&str, usize); 2] = [("the message center's order", 0), ("OpenIM's forced logout", victims)];
     for (way, offset) in ways {
         let (mut closed, mut answered) = (Vec::new(), Vec::new());
-        for victim in stand.size + offset..stand.size + offset + victims {
+        for victim in setup.size + offset..setup.size + offset + victims {
             let request = match offset {
                 0 => crowd.admin.off_user(victim),
                 _ => crowd.admin.force_logout(victim),
@@ -56,7 +56,7 @@ pub(super) async fn one(stand: &Stand) -> Result<Vec<Figure>> {
             notes: vec![format!(
                 "{victims} users one after the other, {} others connected. Median {:.2} ms; the answer came after \
                  {:.2} ms (median), {:.2} ms (p99).",
-                stand.size,
+                setup.size,
                 1e3 * median(&closed),
                 1e3 * median(&answered),
                 1e3 * percentile(&answered, 99.0)
@@ -64,15 +64,15 @@ pub(super) async fn one(stand: &Stand) -> Result<Vec<Figure>> {
             otherwise: "The order is answered after its commit, and the disk's own slowest commits are in it.",
         });
     }
-    ensure!(crowd.fleet.live().await? == stand.size, "somebody else was closed too");
+    ensure!(crowd.fleet.live().await? == setup.size, "somebody else was closed too");
     Ok(figures)
 }
 
 /// Everybody is taken off by one order.
-pub(super) async fn tenant(stand: &Stand) -> Result<Vec<Figure>> {
+pub(super) async fn tenant(setup: &Setup) -> Result<Vec<Figure>> {
     let (mut last, mut answered) = (Vec::new(), Vec::new());
-    for round in 0..stand.pick(3, 1) {
-        let mut crowd = connected(stand, stand.size).await?;
+    for round in 0..setup.pick(3, 1) {
+        let mut crowd = connected(setup, setup.size).await?;
         let mut connection = Connection::open(crowd.server.address).await?;
         let begin = Instant::now();
         success(&connection.ask(&crowd.admin.off_tenant()).await?)?;
@@ -90,7 +90,7 @@ pub(super) async fn tenant(stand: &Stand) -> Result<Vec<Figure>> {
     }
     let seconds = median(&last);
     Ok(vec![Figure {
-        what: format!("a tenant's force off, {} connections, request to last Close frame", stand.size),
+        what: format!("a tenant's force off, {} connections, request to last Close frame", setup.size),
         target: "<= 1 s".into(),
         bare: "-".into(),
         ours: format!("{seconds:.2} s"),
@@ -100,7 +100,7 @@ pub(super) async fn tenant(stand: &Stand) -> Result<Vec<Figure>> {
             "The answer came after {:.0} ms, and with it nobody was online any more in any status: {:.0} closes a \
              second. Records and tokens are written down behind them, which is not in this time.",
             1e3 * median(&answered),
-            count(stand.size) / seconds
+            count(setup.size) / seconds
         )],
         otherwise: "The cutoff lies 0.1 s ahead of the order, and each connection costs a look at its user's rows, two writes to its \
                     socket, and the client's reading of them on the same two processors. Reading many users' rows by one \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::stand::{AT_ONCE, BEAT_SECONDS, Stand};
+use super::setup::{AT_ONCE, BEAT_SECONDS, Setup};
 use crate::{
     clock::Instant,
     fleet::Beat,
@@ -18,13 +18,13 @@ const CONNECTIONS: usize = 5_000;
 /// One in so many is replaced every second.
 const CHURN: usize = 100;
 
-pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
-    let size = CONNECTIONS.min(stand.size);
-    let mut crowd = stand.crowd(size).await?;
+pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
+    let size = CONNECTIONS.min(setup.size);
+    let mut crowd = setup.crowd(size).await?;
     crowd.fleet.beat(BEAT_SECONDS, Beat::Text).await?;
     crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
     crowd.server.quiet_with(size + 8).await?;
-    let seconds = stand.pick(600, 60);
+    let seconds = setup.pick(600, 60);
     let warm_up = seconds / 4;
     let begin = Instant::now();
     let mut points = Vec::new();

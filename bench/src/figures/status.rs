@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::stand::{AT_ONCE, Stand};
+use super::setup::{AT_ONCE, Setup};
 use crate::{
     bare::Stage,
     http,
@@ -35,18 +35,18 @@ impl Side {
     }
 }
 
-pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
-    let mut crowd = stand.crowd(stand.size).await?;
+pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
+    let mut crowd = setup.crowd(setup.size).await?;
     crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
-    crowd.fleet.beat(super::stand::BEAT_SECONDS, crate::fleet::Beat::Control).await?;
-    crowd.server.quiet_with(stand.size + 8).await?;
-    let (server, _) = stand.bare(Stage::Ws, 0).await?;
-    let one = crowd.admin.status_request(std::iter::once(stand.size / 2));
-    let many = crowd.admin.status_request(0..MANY.min(stand.size));
+    crowd.fleet.beat(super::setup::BEAT_SECONDS, crate::fleet::Beat::Control).await?;
+    crowd.server.quiet_with(setup.size + 8).await?;
+    let (server, _) = setup.bare(Stage::Ws, 0).await?;
+    let one = crowd.admin.status_request(std::iter::once(setup.size / 2));
+    let many = crowd.admin.status_request(0..MANY.min(setup.size));
     let (mut bare, mut ours) = (Side::default(), Side::default());
-    for round in 0..stand.pick(9, 3) {
+    for round in 0..setup.pick(9, 3) {
         for (side, address) in [(&mut bare, server.address), (&mut ours, crowd.server.address)] {
-            let time = Duration::from_millis(stand.pick(3000, 1000));
+            let time = Duration::from_millis(setup.pick(3000, 1000));
             let load = http::load(address, CONNECTIONS, time, &one, r#""status":1"#).await?;
             side.rate.push(load.rate);
             side.p99.push(percentile(&load.took, 99.0));
@@ -69,7 +69,7 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
                 .into(),
         ],
         otherwise: "What is left is two layers around every route, the headers that let browsers read, the administrator's \
-                    token and its status in the token store, and the locks of two users. Answering without asking who asks \
+                    token and its status in the store, and the locks of two users. Answering without asking who asks \
                     would reach it.",
     };
     let p99 = Figure {
@@ -83,7 +83,7 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
         otherwise: "It follows the rate: with two processors for server and client, whoever works longer waits longer.",
     };
     let long = Figure {
-        what: format!("status of {} online users in one call, p99", MANY.min(stand.size)),
+        what: format!("status of {} online users in one call, p99", MANY.min(setup.size)),
         target: "<= 10 ms".into(),
         bare: format!("{:.2} ms", bare.many()),
         ours: format!("{:.2} ms", ours.many()),

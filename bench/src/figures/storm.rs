@@ -5,7 +5,7 @@ use std::iter;
 use anyhow::{Error, Result, anyhow, ensure};
 use tokio::time::{Duration, sleep};
 
-use super::stand::{AT_ONCE, BEAT_SECONDS, Stand};
+use super::setup::{AT_ONCE, BEAT_SECONDS, Setup};
 use crate::{
     bare::Stage,
     clock::Instant,
@@ -15,28 +15,28 @@ use crate::{
     stats::{median, percentile},
 };
 
-pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
+pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     // The last one stays connected all the time, and must never be seen as anything else.
-    let mut crowd = stand.crowd(stand.size + 1).await?;
-    let (server, mut fleet) = stand.bare(Stage::Ws, stand.size).await?;
+    let mut crowd = setup.crowd(setup.size + 1).await?;
+    let (server, mut fleet) = setup.bare(Stage::Ws, setup.size).await?;
     crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
     crowd.fleet.beat(BEAT_SECONDS, Beat::Control).await?;
-    crowd.server.quiet_with(stand.size + 9).await?;
+    crowd.server.quiet_with(setup.size + 9).await?;
     fleet.open_all(fleet.all(), AT_ONCE).await?;
     let (mut bare, mut ours, mut failed, mut wrong, mut p99) = (vec![], vec![], 0, 0, vec![]);
     let mut reasons = None;
-    for round in 0..stand.pick(3, 1) {
-        let (seconds, opened) = storm(&mut fleet, stand.size).await?;
+    for round in 0..setup.pick(3, 1) {
+        let (seconds, opened) = storm(&mut fleet, setup.size).await?;
         bare.push(seconds);
         ensure!(
             opened.failures() == 0,
             "clients could not come back to the bare server: {:?}",
             opened.failed
         );
-        server.quiet_with(stand.size).await?;
+        server.quiet_with(setup.size).await?;
         let (seconds, opened) = tokio::select! {
-            outcome = storm(&mut crowd.fleet, stand.size) => outcome?,
-            wrong = steady(&crowd.admin, stand.size) => return Err(wrong),
+            outcome = storm(&mut crowd.fleet, setup.size) => outcome?,
+            wrong = steady(&crowd.admin, setup.size) => return Err(wrong),
         };
         ours.push(seconds);
         failed += opened.failures();
@@ -51,11 +51,11 @@ pub(super) async fn measure(stand: &Stand) -> Result<Vec<Figure>> {
             round + 1,
             bare.last().unwrap_or(&f64::NAN)
         );
-        crowd.server.quiet_with(stand.size + 9).await?;
+        crowd.server.quiet_with(setup.size + 9).await?;
     }
     let (bare, ours) = (median(&bare), median(&ours));
     Ok(vec![Figure {
-        what: format!("{} connections dropped at once and reconnecting", stand.size),
+        what: format!("{} connections dropped at once and reconnecting", setup.size),
         target: "<= 10 s, none failed, no wrong status".into(),
         bare: format!("{bare:.2} s"),
         ours: format!("{ours:.2} s, {failed} failed, {wrong} wrong"),

@@ -59,7 +59,7 @@ pub(super) enum Report {
 /// How connecting went.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Opened {
-    /// When each one stood, and how long it took from the first SYN, in seconds.
+    /// Seconds from the SYN to the connection, of each client that connected.
     pub(crate) took: Vec<f64>,
     /// The first and the last moment.
     pub(crate) span: Option<(Instant, Instant)>,
@@ -91,7 +91,7 @@ impl Opened {
         self
     }
 
-    /// How many did not come to stand.
+    /// How many clients could not connect.
     pub(crate) fn failures(&self) -> usize {
         self.failed.values().sum()
     }

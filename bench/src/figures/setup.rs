@@ -1,4 +1,4 @@
-//! What every figure starts from: an origin on fresh data, and clients with tokens.
+//! The setup that every figure starts from: an origin on fresh data, and clients with tokens.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,8 +24,8 @@ pub(super) const BEAT_SECONDS: u64 = 24;
 /// How many clients connect at the same time when they are not in a storm.
 pub(super) const AT_ONCE: usize = 256;
 
-/// The parameters of a run.
-pub(crate) struct Stand {
+/// The parameters of a run, and the folder of its data.
+pub(crate) struct Setup {
     origin: PathBuf,
     folder: TempDir,
     /// Whether to be quick rather than exact.
@@ -43,7 +43,7 @@ pub(super) struct Crowd {
     _home: TempDir,
 }
 
-impl Stand {
+impl Setup {
     pub(crate) fn new(origin: PathBuf, quick: bool, connections: Option<usize>) -> Result<Self> {
         let size = connections.unwrap_or(if quick { QUICK } else { CONNECTIONS });
         // Not in /tmp, which may be memory: a commit has to reach a disk.
