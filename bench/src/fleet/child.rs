@@ -8,19 +8,19 @@ use tokio::{
     task::LocalSet,
 };
 
-use super::{crew::Crew, order::Order};
+use super::{order::Order, pool::ClientPool};
 
-/// Carries out orders until there are no more.
+/// Executes commands until stdin ends.
 pub(crate) fn run() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let mut lines = BufReader::new(stdin()).lines();
         let number = lines.next_line().await?.unwrap_or_default().parse()?;
-        let crew = Rc::new(Crew::new(number));
+        let pool = Rc::new(ClientPool::new(number));
         let mut out = stdout();
         while let Some(line) = lines.next_line().await? {
             let order: Order = serde_json::from_str(&line)?;
-            let mut report = serde_json::to_vec(&crew.carry_out(order).await)?;
+            let mut report = serde_json::to_vec(&pool.execute(order).await)?;
             report.push(b'\n');
             out.write_all(&report).await?;
             out.flush().await?;

@@ -4,9 +4,9 @@
 pub(crate) mod child;
 mod client;
 pub(crate) mod codec;
-mod crew;
 mod order;
 mod parent;
+mod pool;
 
 pub(crate) use order::{Beat, Door, Opened};
 pub(crate) use parent::Fleet;

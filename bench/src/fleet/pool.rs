@@ -1,4 +1,4 @@
-//! All clients of one process, and what they do together.
+//! The clients of one process.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,32 +18,32 @@ use super::{
 };
 use crate::{clock::Instant, stats::count};
 
-/// From how many addresses the clients of one process come, so that none runs out of ports.
+/// Source addresses of one process's clients: each address has its own ports.
 const SOURCES: usize = 8;
 
-pub(super) struct Crew {
+pub(super) struct ClientPool {
     clients: RefCell<Vec<Rc<Client>>>,
     shared: Rc<Shared>,
-    /// Counts the orders to beat; an older one ends.
+    /// Counts the heartbeat commands; a newer one ends the loop of an older one.
     beats: Cell<usize>,
-    /// Which process of clients this is.
+    /// The number of this process, from 1.
     number: u8,
 }
 
-impl Crew {
-    /// Nobody yet, in process number `number`, which is part of their addresses.
+impl ClientPool {
+    /// An empty pool of the process `number`, which is part of its clients' addresses.
     pub(super) fn new(number: u8) -> Self {
         Self { clients: RefCell::default(), shared: Rc::default(), beats: Cell::default(), number }
     }
 
-    /// Carries out one order, and returns when it is done.
-    pub(super) async fn carry_out(self: &Rc<Self>, order: Order) -> Report {
+    /// Executes one command, and returns when it is done.
+    pub(super) async fn execute(self: &Rc<Self>, order: Order) -> Report {
         match order {
             Order::Add(doors) => self.add(doors),
             Order::Open { range, at_once } => Report::Opened(self.open(range, at_once).await),
-            Order::Drop { range, reset } => self.leave(range, reset).await,
+            Order::Drop { range, reset } => self.disconnect(range, reset).await,
             Order::AwaitCloses { range, seconds } => {
-                // What is still open when the time is over is in the report.
+                // Connections that are still open after the timeout are in the reply.
                 timeout(Duration::from_secs(seconds), self.all_ended(&range)).await.ok();
                 Report::Closes(self.closes(&range))
             }
@@ -92,10 +92,10 @@ impl Crew {
         opened.into_inner()
     }
 
-    async fn leave(&self, range: Range<usize>, reset: bool) -> Report {
+    async fn disconnect(&self, range: Range<usize>, reset: bool) -> Report {
         if reset {
             let ending: Vec<_> = self.range(&range).iter().map(|client| client.reset()).collect();
-            // Whoever comes back at once needs the descriptors that are still held there.
+            // A client that reconnects at once needs the descriptors that these tasks still hold.
             for listening in ending.into_iter().flatten() {
                 listening.await.ok();
             }
@@ -112,7 +112,7 @@ impl Crew {
             if open == 0 {
                 return;
             }
-            // No sooner than after so many more ends can it be all of them.
+            // All of them cannot have ended before this many more ends.
             let enough = self.shared.ended.get() + open;
             while self.shared.ended.get() < enough {
                 self.shared.changed.notified().await;
@@ -137,7 +137,7 @@ impl Crew {
         closes
     }
 
-    /// Goes round all clients once in `every_seconds`, and sends a sign of life on those that are connected.
+    /// Sends a heartbeat on every connected client once in `every_seconds`, spread evenly over that time.
     async fn beat(self: Rc<Self>, number: usize, every_seconds: u64, how: Beat) {
         const STEPS_A_SECOND: u64 = 50;
         let frame = match how {
@@ -156,8 +156,8 @@ impl Crew {
             let all = clients.len();
             let share =
                 |step: u64| all * usize::try_from(step).unwrap_or(0) / usize::try_from(round).unwrap_or(1);
-            let turn = clients.get(share(step)..share(step + 1)).unwrap_or_default();
-            turn.iter().for_each(|client| client.send(&frame));
+            let due = clients.get(share(step)..share(step + 1)).unwrap_or_default();
+            due.iter().for_each(|client| client.send(&frame));
         }
     }
 }
