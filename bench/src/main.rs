@@ -6,9 +6,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks to its user")]
 
 mod bare;
+mod clients;
 mod clock;
 mod figures;
-mod fleet;
 mod http;
 mod machine;
 mod openim;
@@ -36,16 +36,16 @@ enum Command {
     /// Serve as the bare reference: accept and upgrade, and a JSON handler, without any logic
     #[command(hide = true)]
     Bare(bare::Args),
-    /// Be a process of clients: orders as JSON lines on stdin, reports on stdout
+    /// Be a process of clients: commands as JSON lines on stdin, replies on stdout
     #[command(hide = true)]
-    Fleet,
+    Clients,
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Bare(args) => bare::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Fleet => fleet::child::run().map(|()| ExitCode::SUCCESS),
+        Command::Clients => clients::child::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
 use crate::{
-    fleet::Door,
+    clients::Endpoint,
     http::{Connection, post},
     server::SECRET,
 };
@@ -48,34 +48,34 @@ impl Admin {
         post(path, &[("operationID", "bench"), ("token", &self.token)], &body.to_string())
     }
 
-    /// A token for each of these clients, and the door that it opens.
-    pub(crate) async fn doors(&self, clients: std::ops::Range<usize>) -> Result<Vec<Door>> {
+    /// A token for each of these clients, and the endpoint that it opens.
+    pub(crate) async fn endpoints(&self, clients: std::ops::Range<usize>) -> Result<Vec<Endpoint>> {
         let lanes = clients.len().clamp(1, ASKING);
         let asked = stream::iter(0..lanes).map(|lane| {
             let numbers: Vec<usize> = clients.clone().skip(lane).step_by(lanes).collect();
             async move {
                 let mut connection = Connection::open(self.address).await?;
-                let mut doors = Vec::with_capacity(numbers.len());
+                let mut endpoints = Vec::with_capacity(numbers.len());
                 for number in numbers {
                     let body = json!({"userID": user(number), "platformID": PLATFORM});
                     let answer = connection.ask(&self.request("/auth/get_user_token", &body)).await?;
-                    doors.push((number, self.door(number, &token(&answer)?)));
+                    endpoints.push((number, self.endpoint(number, &token(&answer)?)));
                 }
-                anyhow::Ok(doors)
+                anyhow::Ok(endpoints)
             }
         });
-        let mut doors: Vec<_> = asked.buffer_unordered(lanes).try_collect::<Vec<_>>().await?.concat();
-        doors.sort_by_key(|(number, _)| *number);
-        Ok(doors.into_iter().map(|(_, door)| door).collect())
+        let mut endpoints: Vec<_> = asked.buffer_unordered(lanes).try_collect::<Vec<_>>().await?.concat();
+        endpoints.sort_by_key(|(number, _)| *number);
+        Ok(endpoints.into_iter().map(|(_, endpoint)| endpoint).collect())
     }
 
-    fn door(&self, number: usize, token: &str) -> Door {
+    fn endpoint(&self, number: usize, token: &str) -> Endpoint {
         let user = user(number);
         let target = format!(
             "/?sendID={user}&token={token}&platformID={PLATFORM}&operationID=bench&isBackground=false\
              &isMsgResp=true&sdkType=js"
         );
-        Door { address: self.address, target, greets: true }
+        Endpoint { address: self.address, target, greets: true }
     }
 
     /// The bytes of a question about the status of some clients.

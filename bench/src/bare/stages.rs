@@ -15,7 +15,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::fleet::codec::{ACCEPT, CLOSE_BEGINS, KEY};
+use crate::clients::codec::{ACCEPT, CLOSE_BEGINS, KEY};
 
 /// Reads the head of one request, switches the protocol without looking at it, and holds the stream.
 pub(super) async fn by_hand(mut stream: TcpStream) {

@@ -11,19 +11,19 @@ use crate::{
 
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     let mut crowd = setup.crowd(setup.size).await?;
-    let (server, mut fleet) = setup.bare(Stage::Ws, setup.size).await?;
+    let (server, mut clients) = setup.bare(Stage::Ws, setup.size).await?;
     let (mut bare, mut ours, mut p99) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..setup.pick(5, 2) {
-        let opened = fleet.open_all(fleet.all(), AT_ONCE).await?;
+        let opened = clients.open_all(clients.all(), AT_ONCE).await?;
         bare.push(opened.rate());
-        fleet.reset(fleet.all()).await?;
+        clients.reset(clients.all()).await?;
         server.quiet().await?;
-        let opened = crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
+        let opened = crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
         ours.push(opened.rate());
         p99.push(percentile(&opened.took, 99.0));
-        let counts = crowd.admin.connections(crowd.fleet.all()).await?;
+        let counts = crowd.admin.connections(crowd.clients.all()).await?;
         ensure!(counts.iter().all(|count| *count == 1), "a connected user is not online");
-        crowd.fleet.reset(crowd.fleet.all()).await?;
+        crowd.clients.reset(crowd.clients.all()).await?;
         crowd.server.quiet().await?;
         println!(
             "  round {}: bare {:.0}/s, ours {:.0}/s",

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::setup::{BEAT_SECONDS, Setup, settle};
 use crate::{
     bare::Stage,
-    fleet::{Beat, Fleet},
+    clients::{Heartbeat, LoadClients},
     process::Memory,
     report::Figure,
     server::Server,
@@ -33,11 +33,11 @@ struct Cost {
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for round in 0..setup.pick(2, 1) {
-        let (server, mut fleet) = setup.bare(Stage::Ws, setup.size).await?;
-        bare.push(cost(setup, &server, &mut fleet).await?);
-        drop((server, fleet));
+        let (server, mut clients) = setup.bare(Stage::Ws, setup.size).await?;
+        bare.push(cost(setup, &server, &mut clients).await?);
+        drop((server, clients));
         let mut crowd = setup.fresh_crowd(setup.size).await?;
-        ours.push(cost(setup, &crowd.server, &mut crowd.fleet).await?);
+        ours.push(cost(setup, &crowd.server, &mut crowd.clients).await?);
         println!(
             "  round {}: bare {:.0} bytes, ours {:.0} bytes",
             round + 1,
@@ -47,8 +47,8 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     }
     let mut layers = Vec::new();
     for stage in [Stage::Tcp, Stage::Upgrade] {
-        let (server, mut fleet) = setup.bare(stage, setup.size).await?;
-        layers.push(grown(&server, &mut fleet).await?.pss);
+        let (server, mut clients) = setup.bare(stage, setup.size).await?;
+        layers.push(grown(&server, &mut clients).await?.pss);
     }
     let of = |costs: &[Cost], what: fn(&Cost) -> f64| median(&costs.iter().map(what).collect::<Vec<_>>());
     let both = |what: fn(&Cost) -> f64| (of(&bare, what), of(&ours, what));
@@ -75,32 +75,32 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
 }
 
 /// Memory that came with the connections, a connection.
-async fn grown(server: &Server, fleet: &mut Fleet) -> Result<Memory> {
-    let size = fleet.all().len();
-    fleet.open_all(0..WARM_UP.min(size), WARM_UP).await?;
-    fleet.close(fleet.all()).await?;
+async fn grown(server: &Server, clients: &mut LoadClients) -> Result<Memory> {
+    let size = clients.all().len();
+    clients.open_all(0..WARM_UP.min(size), WARM_UP).await?;
+    clients.close(clients.all()).await?;
     server.quiet_with(8).await?;
     let before = server.process.memory()?;
-    settle(server, fleet).await?;
+    settle(server, clients).await?;
     let after = server.process.memory()?;
-    ensure!(fleet.live().await? == size, "an idle connection was lost");
+    ensure!(clients.live().await? == size, "an idle connection was lost");
     let each = |before: f64, after: f64| (after - before) / count(size);
     Ok(Memory { pss: each(before.pss, after.pss), anonymous: each(before.anonymous, after.anonymous) })
 }
 
-async fn cost(setup: &Setup, server: &Server, fleet: &mut Fleet) -> Result<Cost> {
-    let grown = grown(server, fleet).await?;
-    let size = count(fleet.all().len());
+async fn cost(setup: &Setup, server: &Server, clients: &mut LoadClients) -> Result<Cost> {
+    let grown = grown(server, clients).await?;
+    let size = count(clients.all().len());
     let mut processor = [0.0; 2];
-    for (how, found) in [Beat::Text, Beat::Control].into_iter().zip(&mut processor) {
-        fleet.beat(BEAT_SECONDS, how).await?;
+    for (how, found) in [Heartbeat::Text, Heartbeat::Control].into_iter().zip(&mut processor) {
+        clients.set_heartbeat(BEAT_SECONDS, how).await?;
         let window = Duration::from_secs(BEAT_SECONDS * setup.pick(2, 1));
         let before = server.process.processor()?;
         tokio::time::sleep(window).await;
         let used = server.process.processor()?.saturating_sub(before);
         *found = used.as_secs_f64() * 1e6 / window.as_secs_f64() / size;
     }
-    ensure!(fleet.live().await? == fleet.all().len(), "an idle connection was lost");
+    ensure!(clients.live().await? == clients.all().len(), "an idle connection was lost");
     let [text, control] = processor;
     Ok(Cost { memory: grown.pss, anonymous: grown.anonymous, text, control })
 }

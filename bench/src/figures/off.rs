@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 
 use super::setup::{AT_ONCE, BEAT_SECONDS, Crowd, Setup};
 use crate::{
+    clients::Heartbeat,
     clock::Instant,
-    fleet::Beat,
     http::Connection,
     openim::success,
     report::Figure,
@@ -17,8 +17,8 @@ const PATIENCE_SECONDS: u64 = 30;
 
 async fn connected(setup: &Setup, size: usize) -> Result<Crowd> {
     let mut crowd = setup.crowd(size).await?;
-    crowd.fleet.beat(BEAT_SECONDS, Beat::Control).await?;
-    crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
+    crowd.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Control).await?;
+    crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
     crowd.server.quiet_with(size + 8).await?;
     Ok(crowd)
 }
@@ -40,7 +40,7 @@ pub(super) async fn one(setup: &Setup) -> Result<Vec<Figure>> {
             let begin = Instant::now();
             success(&connection.ask(&request).await?)?;
             answered.push(Instant::now().since(begin).as_secs_f64());
-            let closes = crowd.fleet.closes(victim..victim + 1, PATIENCE_SECONDS).await?;
+            let closes = crowd.clients.closes(victim..victim + 1, PATIENCE_SECONDS).await?;
             ensure!(closes.codes.keys().eq(&[4006]), "closed with {:?}", closes.codes);
             closed.extend(closes.last.map(|at| at.since(begin).as_secs_f64()));
         }
@@ -64,7 +64,7 @@ pub(super) async fn one(setup: &Setup) -> Result<Vec<Figure>> {
             otherwise: "The order is answered after its commit, and the disk's own slowest commits are in it.",
         });
     }
-    ensure!(crowd.fleet.live().await? == setup.size, "somebody else was closed too");
+    ensure!(crowd.clients.live().await? == setup.size, "somebody else was closed too");
     Ok(figures)
 }
 
@@ -77,12 +77,12 @@ pub(super) async fn tenant(setup: &Setup) -> Result<Vec<Figure>> {
         let begin = Instant::now();
         success(&connection.ask(&crowd.admin.off_tenant()).await?)?;
         answered.push(Instant::now().since(begin).as_secs_f64());
-        let counts = crowd.admin.connections(crowd.fleet.all()).await?;
+        let counts = crowd.admin.connections(crowd.clients.all()).await?;
         ensure!(
             counts.iter().all(|count| *count == 0),
             "the order was answered, and somebody is still online"
         );
-        let closes = crowd.fleet.closes(crowd.fleet.all(), PATIENCE_SECONDS).await?;
+        let closes = crowd.clients.closes(crowd.clients.all(), PATIENCE_SECONDS).await?;
         ensure!(closes.open == 0, "{} are still connected", closes.open);
         ensure!(closes.codes.keys().eq(&[4006]), "closed with {:?}", closes.codes);
         last.extend(closes.last.map(|at| at.since(begin).as_secs_f64()));

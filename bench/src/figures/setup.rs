@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::{
     bare::Stage,
-    fleet::{Beat, Door, Fleet},
+    clients::{Endpoint, Heartbeat, LoadClients},
     openim::Admin,
     server::Server,
 };
@@ -38,7 +38,7 @@ pub(crate) struct Setup {
 pub(super) struct Crowd {
     pub(super) server: Server,
     pub(super) admin: Admin,
-    pub(super) fleet: Fleet,
+    pub(super) clients: LoadClients,
     /// The data; removed with it.
     _home: TempDir,
 }
@@ -80,39 +80,39 @@ impl Setup {
         let home = tempfile::tempdir_in(self.folder())?;
         let server = Server::origin(&self.origin, home.path())?;
         let admin = Admin::of(server.address).await?;
-        let fleet = Fleet::new(admin.doors(0..size).await?).await?;
-        Ok(Crowd { server, admin, fleet, _home: home })
+        let clients = LoadClients::new(admin.endpoints(0..size).await?).await?;
+        Ok(Crowd { server, admin, clients, _home: home })
     }
 
     /// The same with a process that has not done anything yet but to start: the tokens were made by another.
     pub(super) async fn fresh_crowd(&self, size: usize) -> Result<Crowd> {
         let home = tempfile::tempdir_in(self.folder())?;
         let before = Server::origin(&self.origin, home.path())?;
-        let mut doors = Admin::of(before.address).await?.doors(0..size).await?;
+        let mut endpoints = Admin::of(before.address).await?.endpoints(0..size).await?;
         before.quiet().await?;
         drop(before);
         let server = Server::origin(&self.origin, home.path())?;
         let admin = Admin::of(server.address).await?;
-        doors.iter_mut().for_each(|door| door.address = server.address);
-        Ok(Crowd { server, admin, fleet: Fleet::new(doors).await?, _home: home })
+        endpoints.iter_mut().for_each(|endpoint| endpoint.address = server.address);
+        Ok(Crowd { server, admin, clients: LoadClients::new(endpoints).await?, _home: home })
     }
 
     /// A bare server with so many clients, whose requests are as long as those to the origin.
-    pub(super) async fn bare(&self, stage: Stage, size: usize) -> Result<(Server, Fleet)> {
+    pub(super) async fn bare(&self, stage: Stage, size: usize) -> Result<(Server, LoadClients)> {
         let server = Server::bare(stage)?;
         let target = format!("/?padding={}", "x".repeat(300));
-        let door = Door { address: server.address, target, greets: false };
-        let fleet = Fleet::new(vec![door; size]).await?;
-        Ok((server, fleet))
+        let endpoint = Endpoint { address: server.address, target, greets: false };
+        let clients = LoadClients::new(vec![endpoint; size]).await?;
+        Ok((server, clients))
     }
 }
 
 /// Connects everybody, lets them beat, and waits until every one of them has done so once.
-pub(super) async fn settle(server: &Server, fleet: &mut Fleet) -> Result<()> {
-    let everybody = fleet.all();
+pub(super) async fn settle(server: &Server, clients: &mut LoadClients) -> Result<()> {
+    let everybody = clients.all();
     let count = everybody.len();
-    fleet.beat(BEAT_SECONDS, Beat::Text).await?;
-    fleet.open_all(everybody, AT_ONCE).await?;
+    clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Text).await?;
+    clients.open_all(everybody, AT_ONCE).await?;
     server.quiet_with(count + 8).await?;
     tokio::time::sleep(Duration::from_secs(BEAT_SECONDS + 1)).await;
     Ok(())

@@ -7,8 +7,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::setup::{AT_ONCE, BEAT_SECONDS, Setup};
 use crate::{
+    clients::Heartbeat,
     clock::Instant,
-    fleet::Beat,
     report::Figure,
     stats::{count, slope},
 };
@@ -21,8 +21,8 @@ const CHURN: usize = 100;
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     let size = CONNECTIONS.min(setup.size);
     let mut crowd = setup.crowd(size).await?;
-    crowd.fleet.beat(BEAT_SECONDS, Beat::Text).await?;
-    crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
+    crowd.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Text).await?;
+    crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
     crowd.server.quiet_with(size + 8).await?;
     let seconds = setup.pick(600, 60);
     let warm_up = seconds / 4;
@@ -36,9 +36,9 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         ticks.tick().await;
         let first = second % CHURN * turn;
         // Half of them say goodbye, half of them are lost.
-        crowd.fleet.close(first..first + turn / 2).await?;
-        crowd.fleet.reset(first + turn / 2..first + turn).await?;
-        crowd.fleet.open_all(first..first + turn, turn).await?;
+        crowd.clients.close(first..first + turn / 2).await?;
+        crowd.clients.reset(first + turn / 2..first + turn).await?;
+        crowd.clients.open_all(first..first + turn, turn).await?;
         churned += turn;
         let elapsed = Instant::now().since(begin).as_secs_f64();
         if second >= warm_up {
@@ -50,9 +50,12 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     }
     // The connections to ask with are gone; what is left is the clients'.
     crowd.server.quiet_with(size).await?;
-    let (sockets, live) =
-        (crowd.server.process.sockets()?.saturating_sub(crowd.server.own_sockets), crowd.fleet.live().await?);
-    let wrong = crowd.admin.connections(crowd.fleet.all()).await?.iter().filter(|count| **count != 1).count();
+    let (sockets, live) = (
+        crowd.server.process.sockets()?.saturating_sub(crowd.server.own_sockets),
+        crowd.clients.live().await?,
+    );
+    let wrong =
+        crowd.admin.connections(crowd.clients.all()).await?.iter().filter(|count| **count != 1).count();
     ensure!(wrong == 0, "{wrong} users are seen with another number of connections than one");
     let (slope, minutes) = (slope(&points), count(seconds) / 60.0);
     let ends = |at: Option<&(f64, f64)>| at.map_or(f64::NAN, |point| point.1);

@@ -37,8 +37,8 @@ impl Side {
 
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     let mut crowd = setup.crowd(setup.size).await?;
-    crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
-    crowd.fleet.beat(super::setup::BEAT_SECONDS, crate::fleet::Beat::Control).await?;
+    crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
+    crowd.clients.set_heartbeat(super::setup::BEAT_SECONDS, crate::clients::Heartbeat::Control).await?;
     crowd.server.quiet_with(setup.size + 8).await?;
     let (server, _) = setup.bare(Stage::Ws, 0).await?;
     let one = crowd.admin.status_request(std::iter::once(setup.size / 2));

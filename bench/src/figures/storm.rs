@@ -8,8 +8,8 @@ use tokio::time::{Duration, sleep};
 use super::setup::{AT_ONCE, BEAT_SECONDS, Setup};
 use crate::{
     bare::Stage,
+    clients::{Heartbeat, LoadClients, Opened},
     clock::Instant,
-    fleet::{Beat, Fleet, Opened},
     openim::Admin,
     report::Figure,
     stats::{median, percentile},
@@ -18,15 +18,15 @@ use crate::{
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     // The last one stays connected all the time, and must never be seen as anything else.
     let mut crowd = setup.crowd(setup.size + 1).await?;
-    let (server, mut fleet) = setup.bare(Stage::Ws, setup.size).await?;
-    crowd.fleet.open_all(crowd.fleet.all(), AT_ONCE).await?;
-    crowd.fleet.beat(BEAT_SECONDS, Beat::Control).await?;
+    let (server, mut clients) = setup.bare(Stage::Ws, setup.size).await?;
+    crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
+    crowd.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Control).await?;
     crowd.server.quiet_with(setup.size + 9).await?;
-    fleet.open_all(fleet.all(), AT_ONCE).await?;
+    clients.open_all(clients.all(), AT_ONCE).await?;
     let (mut bare, mut ours, mut failed, mut wrong, mut p99) = (vec![], vec![], 0, 0, vec![]);
     let mut reasons = None;
     for round in 0..setup.pick(3, 1) {
-        let (seconds, opened) = storm(&mut fleet, setup.size).await?;
+        let (seconds, opened) = storm(&mut clients, setup.size).await?;
         bare.push(seconds);
         ensure!(
             opened.failures() == 0,
@@ -35,7 +35,7 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         );
         server.quiet_with(setup.size).await?;
         let (seconds, opened) = tokio::select! {
-            outcome = storm(&mut crowd.fleet, setup.size) => outcome?,
+            outcome = storm(&mut crowd.clients, setup.size) => outcome?,
             wrong = steady(&crowd.admin, setup.size) => return Err(wrong),
         };
         ours.push(seconds);
@@ -44,7 +44,7 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
             reasons = Some(format!("Failures: {:?}.", opened.failed));
         }
         p99.push(percentile(&opened.took, 99.0));
-        let counts = crowd.admin.connections(crowd.fleet.all()).await?;
+        let counts = crowd.admin.connections(crowd.clients.all()).await?;
         wrong += counts.iter().filter(|count| **count != 1).count();
         println!(
             "  round {}: bare {:.2} s, ours {seconds:.2} s",
@@ -74,10 +74,10 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
 }
 
 /// From the moment in which `size` clients are reset to the one in which the last of them is back.
-async fn storm(fleet: &mut Fleet, size: usize) -> Result<(f64, Opened)> {
+async fn storm(clients: &mut LoadClients, size: usize) -> Result<(f64, Opened)> {
     let begin = Instant::now();
-    fleet.reset(0..size).await?;
-    let opened = fleet.open(0..size, size).await?;
+    clients.reset(0..size).await?;
+    let opened = clients.open(0..size, size).await?;
     Ok((Instant::now().since(begin).as_secs_f64(), opened))
 }
 

@@ -8,7 +8,7 @@ use tokio::{
     task::LocalSet,
 };
 
-use super::{order::Order, pool::ClientPool};
+use super::{command::ClientCommand, pool::ClientPool};
 
 /// Executes commands until stdin ends.
 pub(crate) fn run() -> Result<()> {
@@ -19,10 +19,10 @@ pub(crate) fn run() -> Result<()> {
         let pool = Rc::new(ClientPool::new(number));
         let mut out = stdout();
         while let Some(line) = lines.next_line().await? {
-            let order: Order = serde_json::from_str(&line)?;
-            let mut report = serde_json::to_vec(&pool.execute(order).await)?;
-            report.push(b'\n');
-            out.write_all(&report).await?;
+            let command: ClientCommand = serde_json::from_str(&line)?;
+            let mut reply = serde_json::to_vec(&pool.execute(command).await)?;
+            reply.push(b'\n');
+            out.write_all(&reply).await?;
             out.flush().await?;
         }
         Ok(())

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     codec::{self, ACCEPT, Frame, KEY},
-    order::Door,
+    command::Endpoint,
 };
 use crate::clock::Instant;
 
@@ -37,7 +37,7 @@ pub(super) struct Shared {
 
 /// A client and its present connection, if it has one.
 pub(super) struct Client {
-    door: Door,
+    endpoint: Endpoint,
     source: SocketAddr,
     shared: Rc<Shared>,
     stream: RefCell<Option<Rc<TcpStream>>>,
@@ -47,9 +47,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(door: Door, source: SocketAddr, shared: Rc<Shared>) -> Self {
+    pub(super) fn new(endpoint: Endpoint, source: SocketAddr, shared: Rc<Shared>) -> Self {
         let (stream, listening) = (RefCell::default(), RefCell::default());
-        Self { door, source, shared, stream, listening, end: Cell::default() }
+        Self { endpoint, source, shared, stream, listening, end: Cell::default() }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -75,12 +75,12 @@ impl Client {
     async fn upgrade(&self) -> io::Result<(TcpStream, Vec<u8>)> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(self.source)?;
-        let stream = socket.connect(self.door.address).await?;
+        let stream = socket.connect(self.endpoint.address).await?;
         stream.set_nodelay(true)?;
         let request = format!(
             "GET {} HTTP/1.1\r\nhost: {}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-version: 13\r\nsec-websocket-key: {KEY}\r\n\r\n",
-            self.door.target, self.door.address
+            self.endpoint.target, self.endpoint.address
         );
         send(&stream, request.as_bytes()).await?;
         let mut unread = Vec::new();
@@ -97,7 +97,7 @@ impl Client {
             return Err(io::Error::other(format!("refused: {first}")));
         }
         let mut unread = rest;
-        if self.door.greets {
+        if self.endpoint.greets {
             greeting(&stream, &mut unread).await?;
         }
         Ok((stream, unread))

@@ -1,4 +1,4 @@
-//! What the parent says to a process of clients, and what it hears. One JSON line each.
+//! The commands from the parent to a process of clients, and the replies: one JSON line each.
 
 use std::{collections::BTreeMap, net::SocketAddr, ops::Range};
 
@@ -6,53 +6,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Instant;
 
-/// Where a client connects.
+/// The address and the request of a client's upgrade.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Door {
+pub(crate) struct Endpoint {
     /// The server.
     pub(crate) address: SocketAddr,
     /// Path and query of the upgrade.
     pub(crate) target: String,
-    /// Whether the server sends a message first, without which the connection does not count.
+    /// Whether the server greets: a connection counts only once its greeting has arrived.
     pub(crate) greets: bool,
 }
 
-/// How a client shows that it lives.
+/// The form of a client's heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Beat {
+pub(crate) enum Heartbeat {
     /// Control pings, as native clients send them.
     Control,
     /// A text message, as the published JavaScript client sends it.
     Text,
 }
 
-/// An order to a process of clients. Ranges are of its own clients, from 0.
+/// A command to a process of clients. Ranges count its own clients, from 0.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Order {
-    /// Know these clients too. They are not connected yet.
-    Add(Vec<Door>),
-    /// Connect those of a range that are not connected, so many at a time.
+pub(super) enum ClientCommand {
+    /// Add these clients, unconnected.
+    Add(Vec<Endpoint>),
+    /// Connect the unconnected clients of a range, `at_once` at a time.
     Open { range: Range<usize>, at_once: usize },
-    /// Disconnect: with a Close frame and the wait for the server's, or with a reset.
+    /// Disconnect, by a reset or by a Close frame; the latter waits for the server's own.
     Drop { range: Range<usize>, reset: bool },
-    /// Wait until the server has closed every connection of a range.
+    /// Wait until the server has closed every connection of a range, at most `seconds`.
     AwaitCloses { range: Range<usize>, seconds: u64 },
-    /// Send a sign of life on every connection once in so many seconds, spread over them.
-    Beat { every_seconds: u64, how: Beat },
-    /// How many are connected?
+    /// Send a heartbeat on every connection once in `every_seconds`, spread evenly over that time.
+    Heartbeat { every_seconds: u64, how: Heartbeat },
+    /// Count the connected clients.
     Live,
 }
 
-/// The report on an order.
+/// The reply to a command.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Report {
-    /// Done, and there is nothing to tell.
+pub(super) enum ClientReply {
+    /// Done.
     Done,
-    /// On [`Order::Open`].
+    /// On [`ClientCommand::Open`].
     Opened(Opened),
-    /// On [`Order::AwaitCloses`].
+    /// On [`ClientCommand::AwaitCloses`].
     Closes(Closes),
-    /// On [`Order::Live`].
+    /// On [`ClientCommand::Live`].
     Live(usize),
 }
 
@@ -61,9 +61,9 @@ pub(super) enum Report {
 pub(crate) struct Opened {
     /// Seconds from the SYN to the connection, of each client that connected.
     pub(crate) took: Vec<f64>,
-    /// The first and the last moment.
+    /// When the first attempt began, and when the last client connected.
     pub(crate) span: Option<(Instant, Instant)>,
-    /// Who could not connect, by reason.
+    /// Failed attempts by reason.
     pub(crate) failed: BTreeMap<String, usize>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Closes {
     pub(crate) codes: BTreeMap<u16, usize>,
     /// When the last Close frame came.
     pub(crate) last: Option<Instant>,
-    /// Who is still open though the time is over.
+    /// Connections that were still open after the timeout.
     pub(crate) open: usize,
 }
 

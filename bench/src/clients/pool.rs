@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::{
     client::{Client, Shared},
     codec,
-    order::{Beat, Closes, Door, Opened, Order, Report},
+    command::{ClientCommand, ClientReply, Closes, Endpoint, Heartbeat, Opened},
 };
 use crate::{clock::Instant, stats::count};
 
@@ -37,22 +37,22 @@ impl ClientPool {
     }
 
     /// Executes one command, and returns when it is done.
-    pub(super) async fn execute(self: &Rc<Self>, order: Order) -> Report {
-        match order {
-            Order::Add(doors) => self.add(doors),
-            Order::Open { range, at_once } => Report::Opened(self.open(range, at_once).await),
-            Order::Drop { range, reset } => self.disconnect(range, reset).await,
-            Order::AwaitCloses { range, seconds } => {
+    pub(super) async fn execute(self: &Rc<Self>, command: ClientCommand) -> ClientReply {
+        match command {
+            ClientCommand::Add(endpoints) => self.add(endpoints),
+            ClientCommand::Open { range, at_once } => ClientReply::Opened(self.open(range, at_once).await),
+            ClientCommand::Drop { range, reset } => self.disconnect(range, reset).await,
+            ClientCommand::AwaitCloses { range, seconds } => {
                 // Connections that are still open after the timeout are in the reply.
                 timeout(Duration::from_secs(seconds), self.all_ended(&range)).await.ok();
-                Report::Closes(self.closes(&range))
+                ClientReply::Closes(self.closes(&range))
             }
-            Order::Beat { every_seconds, how } => {
+            ClientCommand::Heartbeat { every_seconds, how } => {
                 self.beats.set(self.beats.get() + 1);
                 tokio::task::spawn_local(self.clone().beat(self.beats.get(), every_seconds, how));
-                Report::Done
+                ClientReply::Done
             }
-            Order::Live => Report::Live(self.shared.live.get()),
+            ClientCommand::Live => ClientReply::Live(self.shared.live.get()),
         }
     }
 
@@ -60,14 +60,14 @@ impl ClientPool {
         self.clients.borrow().get(range.clone()).unwrap_or_default().to_vec()
     }
 
-    fn add(&self, doors: Vec<Door>) -> Report {
+    fn add(&self, endpoints: Vec<Endpoint>) -> ClientReply {
         let mut clients = self.clients.borrow_mut();
-        for door in doors {
+        for endpoint in endpoints {
             let host = u8::try_from(clients.len() % SOURCES).unwrap_or_default() + 1;
             let source = SocketAddr::from(([127, 0, self.number, host], 0));
-            clients.push(Rc::new(Client::new(door, source, self.shared.clone())));
+            clients.push(Rc::new(Client::new(endpoint, source, self.shared.clone())));
         }
-        Report::Done
+        ClientReply::Done
     }
 
     async fn open(&self, range: Range<usize>, at_once: usize) -> Opened {
@@ -92,7 +92,7 @@ impl ClientPool {
         opened.into_inner()
     }
 
-    async fn disconnect(&self, range: Range<usize>, reset: bool) -> Report {
+    async fn disconnect(&self, range: Range<usize>, reset: bool) -> ClientReply {
         if reset {
             let ending: Vec<_> = self.range(&range).iter().map(|client| client.reset()).collect();
             // A client that reconnects at once needs the descriptors that these tasks still hold.
@@ -103,7 +103,7 @@ impl ClientPool {
             self.range(&range).iter().for_each(|client| client.send(&codec::close(1000)));
             self.all_ended(&range).await;
         }
-        Report::Done
+        ClientReply::Done
     }
 
     async fn all_ended(&self, range: &Range<usize>) {
@@ -138,11 +138,11 @@ impl ClientPool {
     }
 
     /// Sends a heartbeat on every connected client once in `every_seconds`, spread evenly over that time.
-    async fn beat(self: Rc<Self>, number: usize, every_seconds: u64, how: Beat) {
+    async fn beat(self: Rc<Self>, number: usize, every_seconds: u64, how: Heartbeat) {
         const STEPS_A_SECOND: u64 = 50;
         let frame = match how {
-            Beat::Control => codec::CONTROL_PING.to_vec(),
-            Beat::Text => codec::text_ping(),
+            Heartbeat::Control => codec::CONTROL_PING.to_vec(),
+            Heartbeat::Text => codec::text_ping(),
         };
         let mut steps = interval(Duration::from_millis(1000 / STEPS_A_SECOND));
         steps.set_missed_tick_behavior(MissedTickBehavior::Burst);
