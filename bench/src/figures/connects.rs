@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
-    let mut crowd = setup.crowd(setup.size).await?;
+    let mut fixture = setup.fixture(setup.size).await?;
     let (server, mut clients) = setup.bare(Stage::Ws, setup.size).await?;
     let (mut bare, mut ours, mut p99) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..setup.pick(5, 2) {
@@ -18,13 +18,13 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         bare.push(opened.rate());
         clients.reset(clients.all()).await?;
         server.quiet().await?;
-        let opened = crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
+        let opened = fixture.clients.open_all(fixture.clients.all(), AT_ONCE).await?;
         ours.push(opened.rate());
         p99.push(percentile(&opened.took, 99.0));
-        let counts = crowd.admin.connections(crowd.clients.all()).await?;
+        let counts = fixture.admin.connections(fixture.clients.all()).await?;
         ensure!(counts.iter().all(|count| *count == 1), "a connected user is not online");
-        crowd.clients.reset(crowd.clients.all()).await?;
-        crowd.server.quiet().await?;
+        fixture.clients.reset(fixture.clients.all()).await?;
+        fixture.server.quiet().await?;
         println!(
             "  round {}: bare {:.0}/s, ours {:.0}/s",
             round + 1,

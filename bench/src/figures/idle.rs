@@ -36,8 +36,8 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         let (server, mut clients) = setup.bare(Stage::Ws, setup.size).await?;
         bare.push(cost(setup, &server, &mut clients).await?);
         drop((server, clients));
-        let mut crowd = setup.fresh_crowd(setup.size).await?;
-        ours.push(cost(setup, &crowd.server, &mut crowd.clients).await?);
+        let mut fixture = setup.fresh_fixture(setup.size).await?;
+        ours.push(cost(setup, &fixture.server, &mut fixture.clients).await?);
         println!(
             "  round {}: bare {:.0} bytes, ours {:.0} bytes",
             round + 1,

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::setup::{AT_ONCE, BEAT_SECONDS, Crowd, Setup};
+use super::setup::{AT_ONCE, BEAT_SECONDS, Fixture, Setup};
 use crate::{
     clients::Heartbeat,
     clock::Instant,
@@ -15,32 +15,32 @@ use crate::{
 /// A Close frame that does not come within this never comes.
 const PATIENCE_SECONDS: u64 = 30;
 
-async fn connected(setup: &Setup, size: usize) -> Result<Crowd> {
-    let mut crowd = setup.crowd(size).await?;
-    crowd.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Control).await?;
-    crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
-    crowd.server.quiet_with(size + 8).await?;
-    Ok(crowd)
+async fn connected(setup: &Setup, size: usize) -> Result<Fixture> {
+    let mut fixture = setup.fixture(size).await?;
+    fixture.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Control).await?;
+    fixture.clients.open_all(fixture.clients.all(), AT_ONCE).await?;
+    fixture.server.quiet_with(size + 8).await?;
+    Ok(fixture)
 }
 
 /// One user is taken off again and again, each time another one, while the others stay.
 pub(super) async fn one(setup: &Setup) -> Result<Vec<Figure>> {
     let victims = setup.pick(500, 150);
-    let mut crowd = connected(setup, setup.size + 2 * victims).await?;
-    let mut connection = Connection::open(crowd.server.address).await?;
+    let mut fixture = connected(setup, setup.size + 2 * victims).await?;
+    let mut connection = Connection::open(fixture.server.address).await?;
     let mut figures = Vec::new();
     let ways: [(&str, usize); 2] = [("the message center's order", 0), ("OpenIM's forced logout", victims)];
     for (way, offset) in ways {
         let (mut closed, mut answered) = (Vec::new(), Vec::new());
         for victim in setup.size + offset..setup.size + offset + victims {
             let request = match offset {
-                0 => crowd.admin.off_user(victim),
-                _ => crowd.admin.force_logout(victim),
+                0 => fixture.admin.off_user(victim),
+                _ => fixture.admin.force_logout(victim),
             };
             let begin = Instant::now();
             success(&connection.ask(&request).await?)?;
             answered.push(Instant::now().since(begin).as_secs_f64());
-            let closes = crowd.clients.closes(victim..victim + 1, PATIENCE_SECONDS).await?;
+            let closes = fixture.clients.closes(victim..victim + 1, PATIENCE_SECONDS).await?;
             ensure!(closes.codes.keys().eq(&[4006]), "closed with {:?}", closes.codes);
             closed.extend(closes.last.map(|at| at.since(begin).as_secs_f64()));
         }
@@ -64,7 +64,7 @@ pub(super) async fn one(setup: &Setup) -> Result<Vec<Figure>> {
             otherwise: "The order is answered after its commit, and the disk's own slowest commits are in it.",
         });
     }
-    ensure!(crowd.clients.live().await? == setup.size, "somebody else was closed too");
+    ensure!(fixture.clients.live().await? == setup.size, "somebody else was closed too");
     Ok(figures)
 }
 
@@ -72,17 +72,17 @@ pub(super) async fn one(setup: &Setup) -> Result<Vec<Figure>> {
 pub(super) async fn tenant(setup: &Setup) -> Result<Vec<Figure>> {
     let (mut last, mut answered) = (Vec::new(), Vec::new());
     for round in 0..setup.pick(3, 1) {
-        let mut crowd = connected(setup, setup.size).await?;
-        let mut connection = Connection::open(crowd.server.address).await?;
+        let mut fixture = connected(setup, setup.size).await?;
+        let mut connection = Connection::open(fixture.server.address).await?;
         let begin = Instant::now();
-        success(&connection.ask(&crowd.admin.off_tenant()).await?)?;
+        success(&connection.ask(&fixture.admin.off_tenant()).await?)?;
         answered.push(Instant::now().since(begin).as_secs_f64());
-        let counts = crowd.admin.connections(crowd.clients.all()).await?;
+        let counts = fixture.admin.connections(fixture.clients.all()).await?;
         ensure!(
             counts.iter().all(|count| *count == 0),
             "the order was answered, and somebody is still online"
         );
-        let closes = crowd.clients.closes(crowd.clients.all(), PATIENCE_SECONDS).await?;
+        let closes = fixture.clients.closes(fixture.clients.all(), PATIENCE_SECONDS).await?;
         ensure!(closes.open == 0, "{} are still connected", closes.open);
         ensure!(closes.codes.keys().eq(&[4006]), "closed with {:?}", closes.codes);
         last.extend(closes.last.map(|at| at.since(begin).as_secs_f64()));

@@ -17,29 +17,29 @@ use crate::{
 
 /// Connections of a whole run: with them a server stays below 20,000 descriptors.
 const CONNECTIONS: usize = 18_000;
-/// Of a quick one.
+/// Connections of a quick run.
 const QUICK: usize = 3_000;
-/// How often a client shows that it lives.
+/// Seconds between two heartbeats of a client.
 pub(super) const BEAT_SECONDS: u64 = 24;
-/// How many clients connect at the same time when they are not in a storm.
+/// Clients that connect concurrently, except in a reconnect storm.
 pub(super) const AT_ONCE: usize = 256;
 
 /// The parameters of a run, and the folder of its data.
 pub(crate) struct Setup {
     origin: PathBuf,
     folder: TempDir,
-    /// Whether to be quick rather than exact.
+    /// Whether speed matters more than exactness.
     pub(super) quick: bool,
-    /// How many connections.
+    /// The number of connections.
     pub(super) size: usize,
 }
 
-/// A running origin, and clients that are not connected yet.
-pub(super) struct Crowd {
+/// A running origin, and its clients, unconnected at first.
+pub(super) struct Fixture {
     pub(super) server: Server,
     pub(super) admin: Admin,
     pub(super) clients: LoadClients,
-    /// The data; removed with it.
+    /// The data folder, removed with the fixture.
     _home: TempDir,
 }
 
@@ -53,12 +53,12 @@ impl Setup {
         Ok(Self { origin, folder, quick, size })
     }
 
-    /// Where data is kept during the run.
+    /// The folder of the run's data.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// How the run was made, for the report.
+    /// The description of the run, for the report.
     pub(crate) fn describe(&self) -> String {
         let kind = if self.quick { "A quick run, for finding out whether something is wrong. " } else { "" };
         format!(
@@ -70,22 +70,22 @@ impl Setup {
         )
     }
 
-    /// The one or the other, by whether the run is to be quick.
+    /// `quick` in a quick run, else `whole`.
     pub(super) fn pick<T>(&self, whole: T, quick: T) -> T {
         if self.quick { quick } else { whole }
     }
 
-    /// A fresh origin with so many clients.
-    pub(super) async fn crowd(&self, size: usize) -> Result<Crowd> {
+    /// An origin on fresh data, with `size` clients that have tokens.
+    pub(super) async fn fixture(&self, size: usize) -> Result<Fixture> {
         let home = tempfile::tempdir_in(self.folder())?;
         let server = Server::origin(&self.origin, home.path())?;
         let admin = Admin::of(server.address).await?;
         let clients = LoadClients::new(admin.endpoints(0..size).await?).await?;
-        Ok(Crowd { server, admin, clients, _home: home })
+        Ok(Fixture { server, admin, clients, _home: home })
     }
 
-    /// The same with a process that has not done anything yet but to start: the tokens were made by another.
-    pub(super) async fn fresh_crowd(&self, size: usize) -> Result<Crowd> {
+    /// The same with a process that has only started: another process issued the tokens.
+    pub(super) async fn fresh_fixture(&self, size: usize) -> Result<Fixture> {
         let home = tempfile::tempdir_in(self.folder())?;
         let before = Server::origin(&self.origin, home.path())?;
         let mut endpoints = Admin::of(before.address).await?.endpoints(0..size).await?;
@@ -94,7 +94,7 @@ impl Setup {
         let server = Server::origin(&self.origin, home.path())?;
         let admin = Admin::of(server.address).await?;
         endpoints.iter_mut().for_each(|endpoint| endpoint.address = server.address);
-        Ok(Crowd { server, admin, clients: LoadClients::new(endpoints).await?, _home: home })
+        Ok(Fixture { server, admin, clients: LoadClients::new(endpoints).await?, _home: home })
     }
 
     /// A bare server with so many clients, whose requests are as long as those to the origin.
@@ -107,12 +107,11 @@ impl Setup {
     }
 }
 
-/// Connects everybody, lets them beat, and waits until every one of them has done so once.
+/// Connects every client, starts the heartbeats, and waits until each client has sent one.
 pub(super) async fn settle(server: &Server, clients: &mut LoadClients) -> Result<()> {
-    let everybody = clients.all();
-    let count = everybody.len();
+    let count = clients.all().len();
     clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Text).await?;
-    clients.open_all(everybody, AT_ONCE).await?;
+    clients.open_all(clients.all(), AT_ONCE).await?;
     server.quiet_with(count + 8).await?;
     tokio::time::sleep(Duration::from_secs(BEAT_SECONDS + 1)).await;
     Ok(())

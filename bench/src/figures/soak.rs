@@ -20,10 +20,10 @@ const CHURN: usize = 100;
 
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     let size = CONNECTIONS.min(setup.size);
-    let mut crowd = setup.crowd(size).await?;
-    crowd.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Text).await?;
-    crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
-    crowd.server.quiet_with(size + 8).await?;
+    let mut fixture = setup.fixture(size).await?;
+    fixture.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Text).await?;
+    fixture.clients.open_all(fixture.clients.all(), AT_ONCE).await?;
+    fixture.server.quiet_with(size + 8).await?;
     let seconds = setup.pick(600, 60);
     let warm_up = seconds / 4;
     let begin = Instant::now();
@@ -36,26 +36,26 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         ticks.tick().await;
         let first = second % CHURN * turn;
         // Half of them say goodbye, half of them are lost.
-        crowd.clients.close(first..first + turn / 2).await?;
-        crowd.clients.reset(first + turn / 2..first + turn).await?;
-        crowd.clients.open_all(first..first + turn, turn).await?;
+        fixture.clients.close(first..first + turn / 2).await?;
+        fixture.clients.reset(first + turn / 2..first + turn).await?;
+        fixture.clients.open_all(first..first + turn, turn).await?;
         churned += turn;
         let elapsed = Instant::now().since(begin).as_secs_f64();
         if second >= warm_up {
-            points.push((elapsed / 60.0, crowd.server.process.resident()? / 1e6));
+            points.push((elapsed / 60.0, fixture.server.process.resident()? / 1e6));
         }
         if second % 30 == 29 {
             println!("  {elapsed:.0} s: {:.1} MB", points.last().map_or(f64::NAN, |point| point.1));
         }
     }
     // The connections to ask with are gone; what is left is the clients'.
-    crowd.server.quiet_with(size).await?;
+    fixture.server.quiet_with(size).await?;
     let (sockets, live) = (
-        crowd.server.process.sockets()?.saturating_sub(crowd.server.own_sockets),
-        crowd.clients.live().await?,
+        fixture.server.process.sockets()?.saturating_sub(fixture.server.own_sockets),
+        fixture.clients.live().await?,
     );
     let wrong =
-        crowd.admin.connections(crowd.clients.all()).await?.iter().filter(|count| **count != 1).count();
+        fixture.admin.connections(fixture.clients.all()).await?.iter().filter(|count| **count != 1).count();
     ensure!(wrong == 0, "{wrong} users are seen with another number of connections than one");
     let (slope, minutes) = (slope(&points), count(seconds) / 60.0);
     let ends = |at: Option<&(f64, f64)>| at.map_or(f64::NAN, |point| point.1);

@@ -36,16 +36,16 @@ impl Side {
 }
 
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
-    let mut crowd = setup.crowd(setup.size).await?;
-    crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
-    crowd.clients.set_heartbeat(super::setup::BEAT_SECONDS, crate::clients::Heartbeat::Control).await?;
-    crowd.server.quiet_with(setup.size + 8).await?;
+    let mut fixture = setup.fixture(setup.size).await?;
+    fixture.clients.open_all(fixture.clients.all(), AT_ONCE).await?;
+    fixture.clients.set_heartbeat(super::setup::BEAT_SECONDS, crate::clients::Heartbeat::Control).await?;
+    fixture.server.quiet_with(setup.size + 8).await?;
     let (server, _) = setup.bare(Stage::Ws, 0).await?;
-    let one = crowd.admin.status_request(std::iter::once(setup.size / 2));
-    let many = crowd.admin.status_request(0..MANY.min(setup.size));
+    let one = fixture.admin.status_request(std::iter::once(setup.size / 2));
+    let many = fixture.admin.status_request(0..MANY.min(setup.size));
     let (mut bare, mut ours) = (Side::default(), Side::default());
     for round in 0..setup.pick(9, 3) {
-        for (side, address) in [(&mut bare, server.address), (&mut ours, crowd.server.address)] {
+        for (side, address) in [(&mut bare, server.address), (&mut ours, fixture.server.address)] {
             let time = Duration::from_millis(setup.pick(3000, 1000));
             let load = http::load(address, CONNECTIONS, time, &one, r#""status":1"#).await?;
             side.rate.push(load.rate);

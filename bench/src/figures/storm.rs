@@ -17,11 +17,11 @@ use crate::{
 
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     // The last one stays connected all the time, and must never be seen as anything else.
-    let mut crowd = setup.crowd(setup.size + 1).await?;
+    let mut fixture = setup.fixture(setup.size + 1).await?;
     let (server, mut clients) = setup.bare(Stage::Ws, setup.size).await?;
-    crowd.clients.open_all(crowd.clients.all(), AT_ONCE).await?;
-    crowd.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Control).await?;
-    crowd.server.quiet_with(setup.size + 9).await?;
+    fixture.clients.open_all(fixture.clients.all(), AT_ONCE).await?;
+    fixture.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Control).await?;
+    fixture.server.quiet_with(setup.size + 9).await?;
     clients.open_all(clients.all(), AT_ONCE).await?;
     let (mut bare, mut ours, mut failed, mut wrong, mut p99) = (vec![], vec![], 0, 0, vec![]);
     let mut reasons = None;
@@ -35,8 +35,8 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         );
         server.quiet_with(setup.size).await?;
         let (seconds, opened) = tokio::select! {
-            outcome = storm(&mut crowd.clients, setup.size) => outcome?,
-            wrong = steady(&crowd.admin, setup.size) => return Err(wrong),
+            outcome = storm(&mut fixture.clients, setup.size) => outcome?,
+            wrong = steady(&fixture.admin, setup.size) => return Err(wrong),
         };
         ours.push(seconds);
         failed += opened.failures();
@@ -44,14 +44,14 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
             reasons = Some(format!("Failures: {:?}.", opened.failed));
         }
         p99.push(percentile(&opened.took, 99.0));
-        let counts = crowd.admin.connections(crowd.clients.all()).await?;
+        let counts = fixture.admin.connections(fixture.clients.all()).await?;
         wrong += counts.iter().filter(|count| **count != 1).count();
         println!(
             "  round {}: bare {:.2} s, ours {seconds:.2} s",
             round + 1,
             bare.last().unwrap_or(&f64::NAN)
         );
-        crowd.server.quiet_with(setup.size + 9).await?;
+        fixture.server.quiet_with(setup.size + 9).await?;
     }
     let (bare, ours) = (median(&bare), median(&ours));
     Ok(vec![Figure {
