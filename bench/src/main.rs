@@ -1,11 +1,11 @@
-//! The load tool. It knows the wire and nothing of the product's crates.
+//! The load tool. It knows the wire, and none of the product's crates.
 //!
-//! Every figure is taken from a running server from outside, and beside it from a bare one in the same run: what the
-//! machine does that day is in both, and their ratio tells what the product costs.
+//! Every figure is taken from a running server from outside, and in the same run from a baseline server: the state of the
+//! machine affects both, and their ratio is the cost of the product.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks to its user")]
 
-mod bare;
+mod baseline;
 mod clients;
 mod clock;
 mod figures;
@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measures a Rollcall origin under load, and bare servers beside it.
+/// Measures a Rollcall origin under load, and baseline servers beside it.
 #[derive(Parser)]
 #[command(name = "rollcall-bench", max_term_width = 100)]
 struct Cli {
@@ -33,10 +33,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
-    /// Serve as the bare reference: accept and upgrade, and a JSON handler, without any logic
+    /// Serve as the baseline: accept and upgrade, and a JSON handler, without any logic
     #[command(hide = true)]
-    Bare(bare::Args),
-    /// Be a process of clients: commands as JSON lines on stdin, replies on stdout
+    Baseline(baseline::Args),
+    /// Run a process of clients: commands as JSON lines on stdin, replies on stdout
     #[command(hide = true)]
     Clients,
 }
@@ -44,7 +44,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
-        Command::Bare(args) => bare::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Baseline(args) => baseline::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Clients => clients::child::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -9,11 +9,11 @@ pub(crate) struct Figure {
     pub(crate) what: String,
     /// What is to be reached.
     pub(crate) target: String,
-    /// The bare server's side; a dash where there can be none.
-    pub(crate) bare: String,
-    /// The origin's side.
-    pub(crate) ours: String,
-    /// The origin's divided by the bare one's.
+    /// The baseline server's value; a dash where there is none.
+    pub(crate) baseline: String,
+    /// The origin's value.
+    pub(crate) origin: String,
+    /// The origin's value divided by the baseline's.
     pub(crate) ratio: Option<f64>,
     /// Whether the target was reached.
     pub(crate) reached: bool,
@@ -23,13 +23,13 @@ pub(crate) struct Figure {
     pub(crate) otherwise: &'static str,
 }
 
-const HEAD: [&str; 6] = ["what", "target", "bare", "ours", "ratio", "reached"];
+const HEAD: [&str; 6] = ["what", "target", "baseline", "origin", "ratio", "reached"];
 
 fn cells(figure: &Figure) -> [String; 6] {
     let ratio = figure.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
     let reached = if figure.reached { "yes" } else { "**no**" };
-    let Figure { what, target, bare, ours, .. } = figure;
-    [what.clone(), target.clone(), bare.clone(), ours.clone(), ratio, reached.to_owned()]
+    let Figure { what, target, baseline, origin, .. } = figure;
+    [what.clone(), target.clone(), baseline.clone(), origin.clone(), ratio, reached.to_owned()]
 }
 
 /// The section in Markdown: how it was measured, the table, and the notes.
@@ -102,9 +102,9 @@ mod tests {
     fn figure(reached: bool) -> Figure {
         Figure {
             what: "connects".into(),
-            target: ">= 0.5 of bare".into(),
-            bare: "100/s".into(),
-            ours: "75/s".into(),
+            target: ">= 0.5 of the baseline".into(),
+            baseline: "100/s".into(),
+            origin: "75/s".into(),
             ratio: Some(0.75),
             reached,
             notes: vec!["One note.".into()],
@@ -115,7 +115,10 @@ mod tests {
     #[test]
     fn what_is_not_reached_says_why() {
         let shown = section("m", "r", &[figure(false)]);
-        assert!(shown.contains("| connects | >= 0.5 of bare | 100/s | 75/s | 0.75 | **no** |"), "{shown}");
+        assert!(
+            shown.contains("| connects | >= 0.5 of the baseline | 100/s | 75/s | 0.75 | **no** |"),
+            "{shown}"
+        );
         assert!(shown.contains("**Connects.** One note. The disk is slow."), "{shown}");
         assert!(!section("m", "r", &[figure(true)]).contains("slow"));
     }

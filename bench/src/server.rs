@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{bare::Stage, process::Process};
+use crate::{baseline::Layer, process::Process};
 
 /// The secret of every origin that this tool starts.
 pub(crate) const SECRET: &str = "of-the-load-tool-and-of-nobody-else";
@@ -39,11 +39,11 @@ impl Server {
         Self::start(command, "the origin")
     }
 
-    /// A bare server.
-    pub(crate) fn bare(stage: Stage) -> Result<Self> {
+    /// A baseline server that stops at `layer`.
+    pub(crate) fn baseline(layer: Layer) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("bare").arg("--stage").arg(stage.name());
-        Self::start(command, "the bare server")
+        command.arg("baseline").arg("--layer").arg(layer.name());
+        Self::start(command, "the baseline server")
     }
 
     fn start(mut command: Command, what: &str) -> Result<Self> {

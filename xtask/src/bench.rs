@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const BEGIN: &str = "<!-- bench: written by `cargo xtask bench` -->\n";
 const END: &str = "<!-- /bench -->\n";
 
-/// Measure the origin under load beside bare servers, print the table of figures, and write it to
+/// Measure the origin under load beside baseline servers, print the table of figures, and write it to
 /// docs/performance.md.
 ///
 /// Takes about half an hour, and a machine on which nothing else runs. With --quick or --only nothing is written,

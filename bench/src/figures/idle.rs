@@ -1,4 +1,4 @@
-//! What an idle connection costs: memory, and processor time.
+//! The cost of an idle connection: memory and processor time.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::setup::{BEAT_SECONDS, Setup, settle};
 use crate::{
-    bare::Stage,
+    baseline::Layer,
     clients::{Heartbeat, LoadClients},
     process::Memory,
     report::Figure,
@@ -14,15 +14,15 @@ use crate::{
     stats::{count, median},
 };
 
-/// Clients that come and go before memory is looked at the first time, so that what is there once is not counted.
+/// Clients that come and go before the first look at memory, so that allocations made once are not counted.
 const WARM_UP: usize = 64;
 
-/// What was found of one server.
+/// The cost of an idle connection at one server.
 #[derive(Clone, Copy)]
 struct Cost {
     /// Bytes a connection.
     memory: f64,
-    /// Of these, not backed by a file.
+    /// Of these, anonymous ones: not backed by a file.
     anonymous: f64,
     /// Microseconds of processor time a second and connection, with the text heartbeat.
     text: f64,
@@ -31,41 +31,41 @@ struct Cost {
 }
 
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
-    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    let (mut baseline, mut origin) = (Vec::new(), Vec::new());
     for round in 0..setup.pick(2, 1) {
-        let (server, mut clients) = setup.bare(Stage::Ws, setup.size).await?;
-        bare.push(cost(setup, &server, &mut clients).await?);
+        let (server, mut clients) = setup.baseline(Layer::Ws, setup.size).await?;
+        baseline.push(cost(setup, &server, &mut clients).await?);
         drop((server, clients));
         let mut fixture = setup.fresh_fixture(setup.size).await?;
-        ours.push(cost(setup, &fixture.server, &mut fixture.clients).await?);
+        origin.push(cost(setup, &fixture.server, &mut fixture.clients).await?);
         println!(
-            "  round {}: bare {:.0} bytes, ours {:.0} bytes",
+            "  round {}: baseline {:.0} bytes, origin {:.0} bytes",
             round + 1,
-            bare.last().map_or(f64::NAN, |cost| cost.memory),
-            ours.last().map_or(f64::NAN, |cost| cost.memory)
+            baseline.last().map_or(f64::NAN, |cost| cost.memory),
+            origin.last().map_or(f64::NAN, |cost| cost.memory)
         );
     }
     let mut layers = Vec::new();
-    for stage in [Stage::Tcp, Stage::Upgrade] {
-        let (server, mut clients) = setup.bare(stage, setup.size).await?;
+    for layer in [Layer::Tcp, Layer::Upgrade] {
+        let (server, mut clients) = setup.baseline(layer, setup.size).await?;
         layers.push(grown(&server, &mut clients).await?.pss);
     }
     let of = |costs: &[Cost], what: fn(&Cost) -> f64| median(&costs.iter().map(what).collect::<Vec<_>>());
-    let both = |what: fn(&Cost) -> f64| (of(&bare, what), of(&ours, what));
-    Ok(vec![memory(both(|cost| cost.memory), of(&ours, |cost| cost.anonymous), &layers), {
-        let (bare, ours) = both(|cost| cost.text);
+    let both = |what: fn(&Cost) -> f64| (of(&baseline, what), of(&origin, what));
+    Ok(vec![memory(both(|cost| cost.memory), of(&origin, |cost| cost.anonymous), &layers), {
+        let (baseline, origin) = both(|cost| cost.text);
         let control = both(|cost| cost.control);
         Figure {
             what: format!("processor time of an idle connection, one heartbeat in {BEAT_SECONDS} s"),
             target: "<= 3 µs/s".into(),
-            bare: format!("{bare:.2} µs/s"),
-            ours: format!("{ours:.2} µs/s"),
-            ratio: Some(ours / bare),
-            reached: ours <= 3.0,
+            baseline: format!("{baseline:.2} µs/s"),
+            origin: format!("{origin:.2} µs/s"),
+            ratio: Some(origin / baseline),
+            reached: origin <= 3.0,
             notes: vec![format!(
-                "The heartbeat is the published JavaScript client's text message, which the origin answers; the bare \
-                 server only reads it. With control pings, as native clients send them: bare {:.2}, ours {:.2}. At \
-                 one heartbeat in {BEAT_SECONDS} s, 3 µs/s are 72 µs a heartbeat, of the kernel's work and ours.",
+                "The heartbeat is the published JavaScript client's text message, which the origin answers; the baseline \
+                 server only reads it. With control pings, as native clients send them: baseline {:.2}, origin {:.2}. At \
+                 one heartbeat in {BEAT_SECONDS} s, 3 µs/s are 72 µs a heartbeat, of the kernel's work and the origin's.",
                 control.0, control.1
             )],
             otherwise: "Most of it is the kernel's: one wake-up, one read and one write for each heartbeat. Fewer of them are the \
@@ -74,7 +74,7 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     }])
 }
 
-/// Memory that came with the connections, a connection.
+/// Growth of memory, a connection.
 async fn grown(server: &Server, clients: &mut LoadClients) -> Result<Memory> {
     let size = clients.all().len();
     clients.open_all(0..WARM_UP.min(size), WARM_UP).await?;
@@ -105,17 +105,17 @@ async fn cost(setup: &Setup, server: &Server, clients: &mut LoadClients) -> Resu
     Ok(Cost { memory: grown.pss, anonymous: grown.anonymous, text, control })
 }
 
-fn memory((bare, ours): (f64, f64), anonymous: f64, layers: &[f64]) -> Figure {
+fn memory((baseline, origin): (f64, f64), anonymous: f64, layers: &[f64]) -> Figure {
     let kib = |bytes: f64| format!("{:.2} KiB", bytes / 1024.0);
     let layer = |index: usize| layers.get(index).copied().unwrap_or(f64::NAN);
     let (tcp, upgrade) = (layer(0), layer(1));
     Figure {
         what: "memory of an idle authenticated connection".into(),
         target: "<= 5 KiB".into(),
-        bare: kib(bare),
-        ours: kib(ours),
-        ratio: Some(ours / bare),
-        reached: ours <= 5.0 * 1024.0,
+        baseline: kib(baseline),
+        origin: kib(origin),
+        ratio: Some(origin / baseline),
+        reached: origin <= 5.0 * 1024.0,
         notes: vec![
             format!(
                 "Growth of PSS over the number of connections, in a process that has just started and made none of \
@@ -123,13 +123,13 @@ fn memory((bare, ours): (f64, f64), anonymous: f64, layers: &[f64]) -> Figure {
                 kib(anonymous)
             ),
             format!(
-                "By layers, each a bare server that stops there: a task that holds the TCP connection {}; hyper's \
+                "By layers, each a baseline server that stops there: a task that holds the TCP connection {}; hyper's \
                  upgraded stream, which keeps its boxed I/O and a rewind buffer, {} more; axum's WebSocket with \
                  tungstenite's read buffer of 256 bytes {} more; Rollcall {} more.",
                 kib(tcp),
                 kib(upgrade - tcp),
-                kib(bare - upgrade),
-                kib(ours - bare)
+                kib(baseline - upgrade),
+                kib(origin - baseline)
             ),
         ],
         otherwise: "The largest pieces are the socket's task, the user's entry with its token's row, tokio's registration, and what \

@@ -1,4 +1,4 @@
-//! What is measured, one file a figure.
+//! The measurements, one file a figure.
 
 mod connects;
 mod idle;
@@ -16,20 +16,20 @@ pub(crate) use setup::Setup;
 
 use crate::report::Figure;
 
-/// What comes of it, some day.
+/// A running measurement.
 pub(crate) type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Vec<Figure>>> + 'a>>;
 
-/// Something to be measured.
+/// A measurement by name.
 pub(crate) struct Measured {
-    /// What `--only` calls it.
+    /// Its name for `--only`.
     pub(crate) name: &'static str,
-    /// In a few words.
+    /// Its subject in a few words.
     pub(crate) what: &'static str,
-    /// Measures it.
+    /// Takes the figures.
     pub(crate) measure: for<'a> fn(&'a Setup) -> Measuring<'a>,
 }
 
-/// All of it, in the order of the table.
+/// All measurements, in the order of the table.
 pub(crate) const FIGURES: &[Measured] = &[
     Measured {
         name: "idle",

@@ -49,8 +49,8 @@ pub(super) async fn one(setup: &Setup) -> Result<Vec<Figure>> {
         figures.push(Figure {
             what: format!("one user's force off by {way}, request to Close frame, p99"),
             target: "<= 10 ms".into(),
-            bare: "-".into(),
-            ours: format!("{p99:.2} ms"),
+            baseline: "-".into(),
+            origin: format!("{p99:.2} ms"),
             ratio: None,
             reached: p99 <= 10.0,
             notes: vec![format!(
@@ -92,8 +92,8 @@ pub(super) async fn tenant(setup: &Setup) -> Result<Vec<Figure>> {
     Ok(vec![Figure {
         what: format!("a tenant's force off, {} connections, request to last Close frame", setup.size),
         target: "<= 1 s".into(),
-        bare: "-".into(),
-        ours: format!("{seconds:.2} s"),
+        baseline: "-".into(),
+        origin: format!("{seconds:.2} s"),
         ratio: None,
         reached: seconds <= 1.0,
         notes: vec![format!(

@@ -9,7 +9,7 @@ use anyhow::Result;
 use tempfile::TempDir;
 
 use crate::{
-    bare::Stage,
+    baseline::Layer,
     clients::{Endpoint, Heartbeat, LoadClients},
     openim::Admin,
     server::Server,
@@ -63,7 +63,7 @@ impl Setup {
         let kind = if self.quick { "A quick run, for finding out whether something is wrong. " } else { "" };
         format!(
             "{kind}{} connections, one a user, each with a heartbeat every {BEAT_SECONDS} s. Both servers and their \
-             clients run on this machine, rounds take turns (bare, ours, bare, ours, …), medians are shown. The bare \
+             clients run on this machine, rounds alternate (baseline, origin, baseline, origin, …), medians are shown. The baseline \
              server accepts and upgrades with the same libraries and buffers, its JSON handler reads and writes the \
              published forms; neither looks anything up.",
             self.size
@@ -97,9 +97,9 @@ impl Setup {
         Ok(Fixture { server, admin, clients: LoadClients::new(endpoints).await?, _home: home })
     }
 
-    /// A bare server with so many clients, whose requests are as long as those to the origin.
-    pub(super) async fn bare(&self, stage: Stage, size: usize) -> Result<(Server, LoadClients)> {
-        let server = Server::bare(stage)?;
+    /// A baseline server with `size` clients, whose requests are as long as those to the origin.
+    pub(super) async fn baseline(&self, layer: Layer, size: usize) -> Result<(Server, LoadClients)> {
+        let server = Server::baseline(layer)?;
         let target = format!("/?padding={}", "x".repeat(300));
         let endpoint = Endpoint { address: server.address, target, greets: false };
         let clients = LoadClients::new(vec![endpoint; size]).await?;

@@ -62,8 +62,8 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     Ok(vec![Figure {
         what: format!("soak: {size} connections, 1 % churn a second, {minutes:.0} min"),
         target: "< 1 MB/min, descriptors = live sockets".into(),
-        bare: "-".into(),
-        ours: format!("{slope:+.2} MB/min, {sockets} descriptors, {live} live"),
+        baseline: "-".into(),
+        origin: format!("{slope:+.2} MB/min, {sockets} descriptors, {live} live"),
         ratio: None,
         reached: slope < 1.0 && sockets == live,
         notes: vec![format!(

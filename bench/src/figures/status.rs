@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::setup::{AT_ONCE, Setup};
 use crate::{
-    bare::Stage,
+    baseline::Layer,
     http,
     report::Figure,
     stats::{median, percentile},
@@ -40,12 +40,12 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     fixture.clients.open_all(fixture.clients.all(), AT_ONCE).await?;
     fixture.clients.set_heartbeat(super::setup::BEAT_SECONDS, crate::clients::Heartbeat::Control).await?;
     fixture.server.quiet_with(setup.size + 8).await?;
-    let (server, _) = setup.bare(Stage::Ws, 0).await?;
+    let (server, _) = setup.baseline(Layer::Ws, 0).await?;
     let one = fixture.admin.status_request(std::iter::once(setup.size / 2));
     let many = fixture.admin.status_request(0..MANY.min(setup.size));
-    let (mut bare, mut ours) = (Side::default(), Side::default());
+    let (mut baseline, mut origin) = (Side::default(), Side::default());
     for round in 0..setup.pick(9, 3) {
-        for (side, address) in [(&mut bare, server.address), (&mut ours, fixture.server.address)] {
+        for (side, address) in [(&mut baseline, server.address), (&mut origin, fixture.server.address)] {
             let time = Duration::from_millis(setup.pick(3000, 1000));
             let load = http::load(address, CONNECTIONS, time, &one, r#""status":1"#).await?;
             side.rate.push(load.rate);
@@ -55,16 +55,16 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
             println!("  round {}: {:.0}/s", round + 1, side.rate.last().unwrap_or(&f64::NAN));
         }
     }
-    let ((bare_rate, bare_p99), (our_rate, our_p99)) = (bare.medians(), ours.medians());
+    let ((baseline_rate, baseline_p99), (origin_rate, origin_p99)) = (baseline.medians(), origin.medians());
     let rate = Figure {
         what: format!("status of one online user, {CONNECTIONS} kept connections"),
-        target: ">= 0.7 of bare".into(),
-        bare: format!("{bare_rate:.0}/s"),
-        ours: format!("{our_rate:.0}/s"),
-        ratio: Some(our_rate / bare_rate),
-        reached: our_rate >= 0.7 * bare_rate,
+        target: ">= 0.7 of the baseline".into(),
+        baseline: format!("{baseline_rate:.0}/s"),
+        origin: format!("{origin_rate:.0}/s"),
+        ratio: Some(origin_rate / baseline_rate),
+        reached: origin_rate >= 0.7 * baseline_rate,
         notes: vec![
-            "The bare handler parses the same question and prints the same answer. Ours also verifies the \
+            "The baseline handler parses the same question and prints the same answer. The origin also verifies the \
              administrator's token and asks the user. The client is one thread beside it."
                 .into(),
         ],
@@ -74,22 +74,22 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     };
     let p99 = Figure {
         what: "the same, p99".into(),
-        target: "<= 2x bare".into(),
-        bare: format!("{:.2} ms", 1e3 * bare_p99),
-        ours: format!("{:.2} ms", 1e3 * our_p99),
-        ratio: Some(our_p99 / bare_p99),
-        reached: our_p99 <= 2.0 * bare_p99,
+        target: "<= 2x the baseline".into(),
+        baseline: format!("{:.2} ms", 1e3 * baseline_p99),
+        origin: format!("{:.2} ms", 1e3 * origin_p99),
+        ratio: Some(origin_p99 / baseline_p99),
+        reached: origin_p99 <= 2.0 * baseline_p99,
         notes: vec![],
         otherwise: "It follows the rate: with two processors for server and client, whoever works longer waits longer.",
     };
     let long = Figure {
         what: format!("status of {} online users in one call, p99", MANY.min(setup.size)),
         target: "<= 10 ms".into(),
-        bare: format!("{:.2} ms", bare.many()),
-        ours: format!("{:.2} ms", ours.many()),
-        ratio: Some(ours.many() / bare.many()),
-        reached: ours.many() <= 10.0,
-        notes: vec![format!("{} calls, one after the other.", ours.many.len())],
+        baseline: format!("{:.2} ms", baseline.many()),
+        origin: format!("{:.2} ms", origin.many()),
+        ratio: Some(origin.many() / baseline.many()),
+        reached: origin.many() <= 10.0,
+        notes: vec![format!("{} calls, one after the other.", origin.many.len())],
         otherwise: "A thousand tokens and connection ids are most of the time: 350 KB of JSON.",
     };
     Ok(vec![rate, p99, long])

@@ -1,4 +1,4 @@
-//! Everybody loses the connection at the same moment, and comes back.
+//! A reconnect storm: all clients lose their connections at the same moment, and connect again.
 
 use std::iter;
 
@@ -7,7 +7,7 @@ use tokio::time::{Duration, sleep};
 
 use super::setup::{AT_ONCE, BEAT_SECONDS, Setup};
 use crate::{
-    bare::Stage,
+    baseline::Layer,
     clients::{Heartbeat, LoadClients, Opened},
     clock::Instant,
     openim::Admin,
@@ -18,19 +18,19 @@ use crate::{
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     // The last one stays connected all the time, and must never be seen as anything else.
     let mut fixture = setup.fixture(setup.size + 1).await?;
-    let (server, mut clients) = setup.bare(Stage::Ws, setup.size).await?;
+    let (server, mut clients) = setup.baseline(Layer::Ws, setup.size).await?;
     fixture.clients.open_all(fixture.clients.all(), AT_ONCE).await?;
     fixture.clients.set_heartbeat(BEAT_SECONDS, Heartbeat::Control).await?;
     fixture.server.quiet_with(setup.size + 9).await?;
     clients.open_all(clients.all(), AT_ONCE).await?;
-    let (mut bare, mut ours, mut failed, mut wrong, mut p99) = (vec![], vec![], 0, 0, vec![]);
+    let (mut baseline, mut origin, mut failed, mut wrong, mut p99) = (vec![], vec![], 0, 0, vec![]);
     let mut reasons = None;
     for round in 0..setup.pick(3, 1) {
         let (seconds, opened) = storm(&mut clients, setup.size).await?;
-        bare.push(seconds);
+        baseline.push(seconds);
         ensure!(
             opened.failures() == 0,
-            "clients could not come back to the bare server: {:?}",
+            "clients could not reconnect to the baseline server: {:?}",
             opened.failed
         );
         server.quiet_with(setup.size).await?;
@@ -38,7 +38,7 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
             outcome = storm(&mut fixture.clients, setup.size) => outcome?,
             wrong = steady(&fixture.admin, setup.size) => return Err(wrong),
         };
-        ours.push(seconds);
+        origin.push(seconds);
         failed += opened.failures();
         if opened.failures() > 0 {
             reasons = Some(format!("Failures: {:?}.", opened.failed));
@@ -47,20 +47,20 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         let counts = fixture.admin.connections(fixture.clients.all()).await?;
         wrong += counts.iter().filter(|count| **count != 1).count();
         println!(
-            "  round {}: bare {:.2} s, ours {seconds:.2} s",
+            "  round {}: baseline {:.2} s, origin {seconds:.2} s",
             round + 1,
-            bare.last().unwrap_or(&f64::NAN)
+            baseline.last().unwrap_or(&f64::NAN)
         );
         fixture.server.quiet_with(setup.size + 9).await?;
     }
-    let (bare, ours) = (median(&bare), median(&ours));
+    let (baseline, origin) = (median(&baseline), median(&origin));
     Ok(vec![Figure {
         what: format!("{} connections dropped at once and reconnecting", setup.size),
         target: "<= 10 s, none failed, no wrong status".into(),
-        bare: format!("{bare:.2} s"),
-        ours: format!("{ours:.2} s, {failed} failed, {wrong} wrong"),
-        ratio: Some(ours / bare),
-        reached: ours <= 10.0 && failed == 0 && wrong == 0,
+        baseline: format!("{baseline:.2} s"),
+        origin: format!("{origin:.2} s, {failed} failed, {wrong} wrong"),
+        ratio: Some(origin / baseline),
+        reached: origin <= 10.0 && failed == 0 && wrong == 0,
         notes: iter::once(format!(
             "All are reset and connect again in the same moment, without retrying; p99 of a client {:.1} s. A user who \
              stays connected is asked about all the while, everybody else afterwards: each must have exactly one \

@@ -1,4 +1,4 @@
-//! The bare JSON handler: the request and the answer of a status query in their published forms, and nothing
+//! The baseline JSON handler: the request and the answer of a status query in their published forms, and nothing
 //! looked up.
 
 use axum::{Json, Router, routing::post};

@@ -1,4 +1,4 @@
-//! One socket at each stage. None of them does anything but hold it and answer control frames.
+//! One socket at each layer; it holds the connection and answers control frames.
 
 use axum::{
     Router,

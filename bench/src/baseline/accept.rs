@@ -1,4 +1,4 @@
-//! The accept loop, as bare as it gets.
+//! The accept loop, without any limits.
 
 use std::{convert::Infallible, io, time::Duration};
 
@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower_service::Service as _;
 
-use super::{Stage, json, stages};
+use super::{json, layer::Layer, sockets};
 
 /// The same as the origin's, so that a storm meets the same queue.
 const BACKLOG: u32 = 4096;
@@ -21,21 +21,21 @@ pub(super) fn bind() -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-pub(super) async fn accept(listener: TcpListener, stage: Stage) {
-    let router = stages::websocket().merge(json::routes());
+pub(super) async fn accept(listener: TcpListener, layer: Layer) {
+    let router = sockets::websocket().merge(json::routes());
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 // A stream that is gone already fails where it is read.
                 stream.set_nodelay(true).ok();
-                match stage {
-                    Stage::Tcp => drop(tokio::spawn(stages::by_hand(stream))),
-                    Stage::Upgrade => drop(tokio::spawn(upgrade(stream))),
-                    Stage::Ws => drop(tokio::spawn(serve(stream, router.clone()))),
+                match layer {
+                    Layer::Tcp => drop(tokio::spawn(sockets::by_hand(stream))),
+                    Layer::Upgrade => drop(tokio::spawn(upgrade(stream))),
+                    Layer::Ws => drop(tokio::spawn(serve(stream, router.clone()))),
                 }
             }
             Err(error) => {
-                eprintln!("bare: {error}");
+                eprintln!("baseline: {error}");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -50,7 +50,7 @@ fn http() -> http1::Builder {
 
 async fn upgrade(stream: TcpStream) {
     let service =
-        service_fn(|request: Request<Incoming>| async { Ok::<_, Infallible>(stages::held(request)) });
+        service_fn(|request: Request<Incoming>| async { Ok::<_, Infallible>(sockets::held(request)) });
     // How it ends is of no interest.
     http().serve_connection(TokioIo::new(stream), service).with_upgrades().await.ok();
 }
