@@ -1,11 +1,8 @@
 //! The ports of `rollcall-api`, on this machine.
 
-use std::{
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicU8, AtomicU64, Ordering},
-    },
-    time::{SystemTime, UNIX_EPOCH},
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
 };
 
 use rollcall_api::{Backend, BackendError, Health, Post, message_center::IntrospectionCache};
@@ -21,14 +18,15 @@ use rollcall_core::{
     },
     id::{TenantId, UserId},
     store::Statement,
-    time::{Moment, Timestamp},
+    time::Timestamp,
     token::{Keys, TokenError, Verified},
     user::{Command, Reply},
 };
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    outgoing::Client, store::Rows, users::Users, verification_cache::VerificationCache, wheel::Wheel,
+    clock::now, outgoing::Client, store::Rows, users::Users, verification_cache::VerificationCache,
+    wheel::Wheel,
 };
 
 /// The origin behind its routes.
@@ -190,34 +188,4 @@ impl Origin {
 
 fn unavailable(failure: impl std::fmt::Display) -> BackendError {
     BackendError(failure.to_string())
-}
-
-/// The clock. Before 1970 it stands still.
-#[allow(clippy::disallowed_methods, reason = "this is the adapter's clock")]
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// The clock, and bits that no other moment of this process has: of random ones, the 22 of a record's id are now and then the
-/// same twice in a millisecond when very many connect.
-pub fn moment() -> Moment {
-    static DRAWN: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(rand::random()));
-    Moment { now: now(), entropy: DRAWN.fetch_add(1, Ordering::Relaxed) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use rollcall_core::id::RecordId;
-
-    use super::*;
-
-    #[test]
-    fn records_of_one_millisecond_have_ids_of_their_own() {
-        let one = Timestamp::from_millis(1_795_000_000_000);
-        let ids: HashSet<RecordId> = (0..100_000).map(|_| RecordId::draw(one, moment().entropy)).collect();
-        assert_eq!(ids.len(), 100_000);
-    }
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod clock;
 pub mod configuration;
 pub mod data_dir;
 pub mod metrics;

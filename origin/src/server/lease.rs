@@ -10,7 +10,7 @@ use rollcall_core::{
     user::{forget_all_subscriptions, release_all_held},
 };
 
-use crate::{backend::now, store::Store};
+use crate::{clock::now, store::Store};
 
 /// How often the lease is renewed; the error of an end that a crash left open is at most this.
 const RENEWAL: Duration = Duration::from_secs(30);

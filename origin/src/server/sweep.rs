@@ -9,7 +9,7 @@ use rollcall_core::{
 };
 
 use crate::{
-    backend::now,
+    clock::now,
     store::{Store, StoreError},
     users::Users,
 };

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Failure, Users, detached::DetachedCompletion};
-use crate::backend::now;
+use crate::clock::now;
 
 /// How far ahead of its order a cutoff lies. A command that does not know the cutoff by then began before it, and is covered.
 const AHEAD: Duration = Duration::from_millis(100);

@@ -25,7 +25,7 @@ use super::{
     entry_guard::EntryGuard,
 };
 use crate::{
-    backend::{moment, now},
+    clock::{moment, now},
     metrics::{Kick, console_protocol, protocol},
     socket::{Closed, Outbox},
     store::StoreError,

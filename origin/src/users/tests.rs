@@ -21,7 +21,7 @@ use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{Failure, PendingSocket, Users};
-use crate::{backend::now, server::open, socket::Outbox};
+use crate::{clock::now, server::open, socket::Outbox};
 
 const PLATFORM: Platform = Platform::Web;
 
