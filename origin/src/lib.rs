@@ -7,6 +7,7 @@ pub mod clock;
 pub mod configuration;
 pub mod data_dir;
 pub mod metrics;
+pub mod outbox;
 mod outgoing;
 pub mod server;
 pub mod socket;

@@ -8,6 +8,7 @@ use rollcall_core::gateway::Close;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Running;
+use crate::outbox::Outbox;
 
 /// How long the last goodbyes may take; each socket has its own bound within it.
 const GOODBYES: Duration = Duration::from_secs(5);
@@ -45,7 +46,7 @@ impl Running {
     }
 
     /// So that those who come back to other machines do not come all at once.
-    async fn close_evenly(&self, sockets: Vec<crate::socket::Outbox>, span: Duration) {
+    async fn close_evenly(&self, sockets: Vec<Outbox>, span: Duration) {
         let begun = Instant::now();
         let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
         for (socket, index) in sockets.into_iter().zip(0..count) {

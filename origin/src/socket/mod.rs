@@ -1,13 +1,10 @@
-//! Sockets: the upgrade, the task that owns each one, and the queue that others reach it through.
+//! Sockets: the upgrade, and the task that owns each one. Others reach it through its [outbox](crate::outbox).
 
 mod console;
-mod outbox;
 mod task;
 mod timers;
 mod upgrade;
 mod upgrade_guard;
-
-pub use outbox::{Closed, Outbox};
 
 use axum::{Router, middleware};
 use rollcall_core::net::AllowedOrigins;

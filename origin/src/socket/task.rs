@@ -11,13 +11,11 @@ use rollcall_core::{
 };
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{
-    outbox::{Next, Outbox},
-    timers::{Due, Timers},
-};
+use super::timers::{Due, Timers};
 use crate::{
     backend::Origin,
     metrics::CloseReason,
+    outbox::{Outbox, SocketAction},
     users::{PendingSocket, Users},
     wheel::Alarm,
 };
@@ -67,7 +65,7 @@ impl Session {
         let (connection, session) = (self.connection, self.session.clone());
         move || {
             tracing::debug!("an accepted client left before its upgrade");
-            outbox.closed();
+            outbox.set_closed();
             users.metrics().closed(CloseReason::Abandoned);
             tokio::spawn(async move {
                 users.end(&user, connection).await;
@@ -104,7 +102,7 @@ impl Session {
                 finish(&mut socket, &self.outbox, close).await;
             }
             drop(socket);
-            self.outbox.closed();
+            self.outbox.set_closed();
         };
         // Together: nobody sees the connection while its client takes its time, and nobody who waits for the close
         // waits for the store.
@@ -124,9 +122,9 @@ impl Session {
             tokio::select! {
                 biased;
                 next = self.outbox.next() => match next {
-                    Next::Close(close) => return Err(End::Goodbye(close)),
-                    Next::Keep(heartbeat) => timers.keep(heartbeat),
-                    Next::Send(payload) => {
+                    SocketAction::Close(close) => return Err(End::Goodbye(close)),
+                    SocketAction::Keep(heartbeat) => timers.keep(heartbeat),
+                    SocketAction::Send(payload) => {
                         Box::pin(self.send(socket, message(payload), &mut timers)).await?;
                     }
                 },
@@ -170,8 +168,8 @@ impl Session {
             tokio::select! {
                 biased;
                 sent = &mut sending => return sent.map_err(|_| End::Gone(CloseReason::ConnectionLost)),
-                () = self.outbox.cut() => {
-                    let wish = self.outbox.wish().map_or(CloseReason::ConnectionLost, CloseReason::Closed);
+                () = self.outbox.close_timed_out() => {
+                    let wish = self.outbox.requested_close().map_or(CloseReason::ConnectionLost, CloseReason::Closed);
                     return Err(End::Gone(wish));
                 }
                 // While it waits, it is neither asked for anything more nor given a sign of life.
@@ -195,20 +193,20 @@ impl Session {
     }
 }
 
-/// Sends the Close frame and waits for the client's, both within what is left of the cut.
+/// Sends the Close frame and waits for the client's, within what is left of the close timeout.
 pub(super) async fn finish(socket: &mut WebSocket, outbox: &Outbox, close: Close) {
     // A close that nobody asked for through the outbox has its bound from now.
     let _ = outbox.close(close);
     let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
     let goodbye = async {
         if socket.send(Message::Close(Some(frame))).await.is_ok() {
-            outbox.closed();
+            outbox.set_closed();
             while let Some(Ok(_)) = socket.recv().await {}
         }
     };
     tokio::select! {
         () = goodbye => {}
-        () = outbox.cut() => {}
+        () = outbox.close_timed_out() => {}
     }
 }
 

@@ -25,11 +25,8 @@ use rollcall_core::{
     user::{OpenError, Opening},
 };
 
-use super::{
-    Outbox,
-    task::{Session, finish, message},
-};
-use crate::{backend::Origin, server::Peer};
+use super::task::{Session, finish, message};
+use crate::{backend::Origin, outbox::Outbox, server::Peer};
 
 /// What a socket has room for at first. Nearly all messages are shorter, and there may be very many sockets. A longer one takes a
 /// call to the system for each piece of this size, and its room stays with the socket.
@@ -136,11 +133,11 @@ fn refuse(origin: &Origin, error: HandshakeError, upgrade: Upgrade) -> Response 
 
 async fn say_why(mut socket: WebSocket, text: String) {
     let outbox = Outbox::default();
-    // Bounded like every goodbye: a client that does not read is cut.
+    // The close timeout bounds this too: a client that does not read is disconnected.
     let _ = outbox.close(Close::Policy);
     let sent = tokio::select! {
         sent = socket.send(message(Payload::Text(text))) => sent.is_ok(),
-        () = outbox.cut() => false,
+        () = outbox.close_timed_out() => false,
     };
     if sent {
         finish(&mut socket, &outbox, Close::Policy).await;

@@ -14,8 +14,7 @@ use rollcall_core::{
 };
 use tokio::sync::oneshot;
 
-use super::Sockets;
-use crate::socket::Outbox;
+use crate::outbox::Outbox;
 
 /// Token rows remembered of one user; beyond it the memory starts anew.
 const TOKENS: usize = 64;
@@ -34,6 +33,9 @@ pub(super) struct Entry {
     /// Whether a call waits for that.
     pub(super) fan_out_waits: AtomicBool,
 }
+
+/// Sockets of one user by connection.
+pub(super) type Sockets = HashMap<ConnId, Outbox>;
 
 pub(super) struct Live {
     pub(super) user: User,

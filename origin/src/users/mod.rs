@@ -15,7 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use rollcall_core::{config::Settings, user::Rules};
 use tokio::sync::Semaphore;
@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use self::{cutoffs::Cutoffs, table::Table};
 use crate::{
     metrics::{Census, Metrics},
+    outbox::Outbox,
     store::Store,
 };
 
@@ -101,12 +102,9 @@ impl Users {
     }
 
     /// Every open socket, for the end of the process.
-    pub fn sockets(&self) -> Vec<crate::socket::Outbox> {
+    pub fn sockets(&self) -> Vec<Outbox> {
         let mut all = Vec::new();
         self.shared.table.each(|entry| all.extend(entry.live.lock().sockets.values().cloned()));
         all
     }
 }
-
-/// Sockets of one user by connection.
-type Sockets = HashMap<rollcall_core::id::ConnId, crate::socket::Outbox>;

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::{moment, now},
     metrics::{Kick, console_protocol, protocol},
-    socket::{Closed, Outbox},
+    outbox::{Closing, Outbox},
     store::StoreError,
 };
 
@@ -189,14 +189,14 @@ impl Users {
             drop(lock);
             done
         };
-        let on_detached = |done: Result<(Reply, Vec<Closed>), Failure>| match (done, on_abandoned) {
+        let on_detached = |done: Result<(Reply, Vec<Closing>), Failure>| match (done, on_abandoned) {
             (Ok((Reply::Opened(Ok(())), _)), Some(on_abandoned)) => on_abandoned(),
             (Ok(_), _) => {}
             (Err(error), _) => tracing::warn!(%error, "a command was not carried out whose client had left"),
         };
         let (reply, closing) = DetachedCompletion::new(work, on_detached).await?;
         if is_order {
-            // The answer to a forced logout means that the sockets are closed. Each is cut within its bound.
+            // The answer to a forced logout means that the sockets are closed. The close timeout bounds the wait.
             for closed in closing {
                 closed.wait().await;
             }
@@ -210,7 +210,7 @@ impl Users {
         user: &EntryGuard,
         command: &Command,
         outbox: Option<Outbox>,
-    ) -> Result<(Reply, Vec<Closed>), Failure> {
+    ) -> Result<(Reply, Vec<Closing>), Failure> {
         let Outcome { reply, changes, actions, wake_at } = self.decide(user, command).await?;
         self.commit(user, &changes).await?;
         let kick = match command {
@@ -251,7 +251,7 @@ impl Users {
         actions: Vec<Action>,
         mut outbox: Option<Outbox>,
         kick: Kick,
-    ) -> Vec<Closed> {
+    ) -> Vec<Closing> {
         let metrics = &self.shared.metrics;
         let mut closing = Vec::new();
         let mut live = user.live.lock();
@@ -265,13 +265,13 @@ impl Users {
                 Action::AdmitConsole(console) => {
                     metrics.connected(console_protocol(&console));
                     if let Some(new) = outbox.take() {
-                        new.keep_heartbeat(console.heartbeat());
+                        new.set_heartbeat(console.heartbeat());
                         live.sockets.insert(console.id, new);
                     }
                 }
                 Action::KeepConsole(console) => {
                     if let Some(socket) = live.socket(console.id) {
-                        socket.keep_heartbeat(console.heartbeat());
+                        socket.set_heartbeat(console.heartbeat());
                     }
                 }
                 Action::Send { connection, payload } => {

@@ -21,7 +21,7 @@ use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{Failure, PendingSocket, Users};
-use crate::{clock::now, server::open, socket::Outbox};
+use crate::{clock::now, outbox::Outbox, server::open};
 
 const PLATFORM: Platform = Platform::Web;
 
@@ -126,7 +126,7 @@ async fn a_forced_logout_whose_caller_left_is_carried_out_to_its_end() {
     drop(order);
     held.end().await;
     stage.unlocked().await;
-    assert_eq!(outbox.wish(), Some(Close::Kicked));
+    assert_eq!(outbox.requested_close(), Some(Close::Kicked));
     assert!(!stage.is_online().await);
 }
 
@@ -154,7 +154,7 @@ async fn a_caller_who_leaves_before_the_lock_is_free_has_changed_nothing() {
     drop(order);
     drop(lock);
     stage.unlocked().await;
-    assert_eq!(outbox.wish(), None);
+    assert_eq!(outbox.requested_close(), None);
     assert!(stage.is_online().await);
 }
 
@@ -172,7 +172,7 @@ async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
     drop(order);
     under_way.close();
     under_way.wait().await;
-    assert_eq!(outbox.wish(), Some(Close::Kicked));
+    assert_eq!(outbox.requested_close(), Some(Close::Kicked));
     assert!(!stage.is_online().await);
 }
 
@@ -188,7 +188,7 @@ async fn an_order_to_a_tenant_reaches_who_is_about_to_be_connected() {
     let delivery = stage.users.deliver(TenantId(0), String::new());
     let ((), login, ()) = tokio::join!(held.end(), login, delivery);
     assert_eq!(login.unwrap(), Ok(()));
-    assert_eq!(outbox.wish(), Some(Close::Kicked));
+    assert_eq!(outbox.requested_close(), Some(Close::Kicked));
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn an_order_that_exempts_a_user_waits_for_the_rows_of_the_one_before() {
     cutoff(vec![7]).await.unwrap();
     let open = "SELECT count(*) FROM record WHERE offline_at IS NULL";
     let open: i64 = stage.intruder.query_row(open, [], |row| row.get(0)).unwrap();
-    assert_eq!((open, outbox.wish()), (0, Some(Close::Kicked)));
+    assert_eq!((open, outbox.requested_close()), (0, Some(Close::Kicked)));
 }
 
 #[tokio::test]
@@ -226,10 +226,10 @@ async fn an_order_to_a_tenant_is_repeated_to_whom_it_could_not_reach() {
     let mut delivery = Box::pin(stage.users.deliver(TenantId(0), String::new()));
     // There is nothing to await: it must not give up.
     assert!(timeout(Duration::from_millis(300), delivery.as_mut()).await.is_err());
-    assert_eq!(outbox.wish(), None);
+    assert_eq!(outbox.requested_close(), None);
     stage.intruder.execute_batch("ALTER TABLE elsewhere RENAME TO user").unwrap();
     delivery.await;
-    assert_eq!(outbox.wish(), Some(Close::Kicked));
+    assert_eq!(outbox.requested_close(), Some(Close::Kicked));
 }
 
 #[tokio::test]
@@ -268,12 +268,12 @@ async fn who_was_not_reached_yet_waits_for_nobody_elses_rows() {
     let mut delivery = Box::pin(stage.users.deliver(TenantId(0), String::new()));
     // There is nothing to await: it is tried again each second.
     let mut goes_on = async || assert!(timeout(Duration::from_millis(50), delivery.as_mut()).await.is_err());
-    while outbox.wish().is_none() {
+    while outbox.requested_close().is_none() {
         goes_on().await;
     }
-    assert_eq!(neighbour.wish(), None);
+    assert_eq!(neighbour.requested_close(), None);
     stage.intruder.execute_batch("DROP TRIGGER no_ties").unwrap();
-    while neighbour.wish().is_none() {
+    while neighbour.requested_close().is_none() {
         goes_on().await;
     }
     stage.intruder.execute_batch("DROP TRIGGER no_rows").unwrap();

@@ -1,4 +1,4 @@
-//! What waits to be sent on one socket. Others fill it, the socket's task empties it.
+//! The outgoing queue of one socket. Commands fill it, the socket's task empties it.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -12,11 +12,11 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// Bytes that may wait. A client that lets more gather reads too slowly to be worth waiting for.
-const BYTES: usize = 256 * 1024;
-/// From the wish to close to the end of the TCP connection, whatever the client does: less than the second that is
-/// promised, since the commit before it and a busy machine take time as well.
-pub(super) const CUT: Duration = Duration::from_millis(700);
+/// The most bytes that a queue holds. A client that lets more accumulate reads too slowly, and is closed.
+const CAPACITY: usize = 256 * 1024;
+/// The longest time from a close request to the end of the TCP connection, whatever the client does. It is shorter than the
+/// promised second, since the commit before it and a busy machine take time as well.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// A handle to a socket's queue; clones share it.
 #[derive(Clone)]
@@ -37,19 +37,19 @@ struct State {
     closing: Option<(Close, Instant)>,
     closed: bool,
     heartbeat: Heartbeat,
-    /// Whether the socket's task has not heard of the heartbeat yet.
-    pulse_changed: bool,
+    /// Whether the socket's task has not taken the latest heartbeat yet.
+    heartbeat_changed: bool,
 }
 
 /// What the socket's task has to do next.
-pub(super) enum Next {
+pub(crate) enum SocketAction {
     Send(Payload),
     Close(Close),
     Keep(Heartbeat),
 }
 
-/// The wish to close a socket, to be waited for.
-pub struct Closed {
+/// A requested close, to be awaited.
+pub struct Closing {
     shared: Arc<Shared>,
 }
 
@@ -61,8 +61,8 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// Queues a message. Beyond the bound the socket is closed instead; after a close nothing is queued. How many messages
-    /// were dropped because the client reads too slowly comes back.
+    /// Queues a message, and returns how many messages were dropped because the client reads too slowly: when the queue is
+    /// full, all of it is dropped and the socket closes. After a close request nothing is queued.
     pub fn send(&self, payload: Payload) -> usize {
         let mut dropped = 0;
         let mut state = self.shared.state.lock();
@@ -72,10 +72,10 @@ impl Outbox {
             None => {}
         }
         state.bytes += size(&payload);
-        if state.bytes > BYTES {
+        if state.bytes > CAPACITY {
             dropped = state.waiting.len() + 1;
             state.waiting.clear();
-            state.closing = Some((Close::TooSlow, Instant::now() + CUT));
+            state.closing = Some((Close::TooSlow, Instant::now() + CLOSE_TIMEOUT));
         } else {
             state.waiting.push_back(payload);
         }
@@ -84,60 +84,60 @@ impl Outbox {
         dropped
     }
 
-    /// Puts a message before everything that waits.
-    pub(super) fn send_first(&self, payload: Payload) {
+    /// Queues a message ahead of all others.
+    pub(crate) fn send_first(&self, payload: Payload) {
         let mut state = self.shared.state.lock();
         state.bytes += size(&payload);
         state.waiting.push_front(payload);
     }
 
-    /// Asks for the socket to be closed after what is queued. The first wish counts.
-    pub fn close(&self, close: Close) -> Closed {
-        self.shared.state.lock().closing.get_or_insert((close, Instant::now() + CUT));
+    /// Requests the close of the socket after what is queued. Only the first request counts.
+    pub fn close(&self, close: Close) -> Closing {
+        self.shared.state.lock().closing.get_or_insert((close, Instant::now() + CLOSE_TIMEOUT));
         self.shared.changed.notify_one();
-        Closed { shared: self.shared.clone() }
+        Closing { shared: self.shared.clone() }
     }
 
-    /// From now on the socket beats like this.
-    pub fn keep_heartbeat(&self, heartbeat: Heartbeat) {
+    /// Sets the heartbeats that the socket sends and expects.
+    pub fn set_heartbeat(&self, heartbeat: Heartbeat) {
         let mut state = self.shared.state.lock();
         if state.heartbeat == heartbeat {
             return;
         }
         state.heartbeat = heartbeat;
-        state.pulse_changed = true;
+        state.heartbeat_changed = true;
         drop(state);
         self.shared.changed.notify_one();
     }
 
-    /// Waits for something to do.
-    pub(super) async fn next(&self) -> Next {
+    /// Waits for the next action. Messages come before the close, so that a client reads why it is closed.
+    pub(crate) async fn next(&self) -> SocketAction {
         loop {
             let changed = self.shared.changed.notified();
             {
                 let mut state = self.shared.state.lock();
                 if let Some(payload) = state.waiting.pop_front() {
                     state.bytes -= size(&payload);
-                    return Next::Send(payload);
+                    return SocketAction::Send(payload);
                 }
                 if let Some((close, _)) = state.closing {
-                    return Next::Close(close);
+                    return SocketAction::Close(close);
                 }
-                if std::mem::take(&mut state.pulse_changed) {
-                    return Next::Keep(state.heartbeat);
+                if std::mem::take(&mut state.heartbeat_changed) {
+                    return SocketAction::Keep(state.heartbeat);
                 }
             }
             changed.await;
         }
     }
 
-    /// How the socket is to be closed, if anybody wishes it.
-    pub(crate) fn wish(&self) -> Option<Close> {
+    /// The requested close, if there is one.
+    pub(crate) fn requested_close(&self) -> Option<Close> {
         self.shared.state.lock().closing.map(|(close, _)| close)
     }
 
-    /// Resolves when a socket that is to be closed has had its time, and never before there is such a wish.
-    pub(super) async fn cut(&self) {
+    /// Resolves when a requested close has reached its timeout; never without a request.
+    pub(crate) async fn close_timed_out(&self) {
         loop {
             let changed = self.shared.changed.notified();
             let deadline = self.shared.state.lock().closing.map(|(_, deadline)| deadline);
@@ -148,26 +148,26 @@ impl Outbox {
         }
     }
 
-    /// Tells everybody that the socket is closed.
-    pub(super) fn closed(&self) {
+    /// Reports that the socket is closed, to everyone who awaits a [`Closing`].
+    pub(crate) fn set_closed(&self) {
         self.shared.state.lock().closed = true;
         self.shared.closed.notify_waiters();
     }
 }
 
-impl Closed {
-    /// Waits until the socket is closed, or cut.
+impl Closing {
+    /// Waits until the socket is closed.
     pub async fn wait(self) {
-        // The cut comes from the socket's own task; twice its bound is for a machine that is late with everything.
-        if timeout(2 * CUT, self.told()).await.is_err() {
+        // The socket's own task enforces the timeout. Twice that is for a machine that is late with everything.
+        if timeout(2 * CLOSE_TIMEOUT, self.notified()).await.is_err() {
             tracing::warn!("a socket was not closed in time");
         }
     }
 
-    async fn told(&self) {
+    async fn notified(&self) {
         let closed = self.shared.closed.notified();
         tokio::pin!(closed);
-        // Enrolled before looking, so that a close in between is not missed.
+        // Registered before the check, so that a close in between is not missed.
         closed.as_mut().enable();
         if !self.shared.state.lock().closed {
             closed.await;
@@ -196,32 +196,32 @@ mod tests {
         let mut seen = Vec::new();
         let close = loop {
             match outbox.next().await {
-                Next::Send(Payload::Text(text)) => seen.push(text),
-                Next::Send(Payload::Binary(_)) | Next::Keep(_) => unreachable!(),
-                Next::Close(close) => break close,
+                SocketAction::Send(Payload::Text(text)) => seen.push(text),
+                SocketAction::Send(Payload::Binary(_)) | SocketAction::Keep(_) => unreachable!(),
+                SocketAction::Close(close) => break close,
             }
         };
         assert_eq!((seen, close), (vec!["1".to_owned(), "2".to_owned()], Close::Kicked));
     }
 
     #[tokio::test]
-    async fn a_client_that_lets_too_much_gather_is_closed() {
+    async fn a_client_that_lets_too_much_accumulate_is_closed() {
         let outbox = Outbox::default();
-        let fits = BYTES / 1024;
+        let fits = CAPACITY / 1024;
         let sent = (0..fits + 2).map(|_| outbox.send(Payload::Binary(vec![0; 1024])));
         let dropped: Vec<usize> = sent.filter(|dropped| *dropped > 0).collect();
         assert_eq!(dropped, [fits + 1, 1], "all that waited, and what came after");
-        assert!(matches!(outbox.next().await, Next::Close(Close::TooSlow)));
+        assert!(matches!(outbox.next().await, SocketAction::Close(Close::TooSlow)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_close_is_waited_for_and_cut_after_its_bound() {
+    async fn a_close_is_awaited_and_ends_at_its_timeout() {
         let outbox = Outbox::default();
         let started = Instant::now();
         let closed = outbox.close(Close::Kicked);
-        outbox.cut().await;
-        assert_eq!(started.elapsed(), CUT);
-        outbox.closed();
+        outbox.close_timed_out().await;
+        assert_eq!(started.elapsed(), CLOSE_TIMEOUT);
+        outbox.set_closed();
         closed.wait().await;
         outbox.close(Close::Done).wait().await;
     }
