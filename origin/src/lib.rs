@@ -9,6 +9,7 @@ pub mod data_dir;
 pub mod metrics;
 pub mod outbox;
 mod outgoing;
+mod peer;
 pub mod server;
 pub mod socket;
 pub mod store;

@@ -22,11 +22,7 @@ use super::{
     timeouts::{TimedStream, Timeouts},
     tls::Tls,
 };
-use crate::{metrics::Metrics, wheel::Wheel};
-
-/// The other end of the TCP connection that a request came on.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+use crate::{metrics::Metrics, peer::Peer, wheel::Wheel};
 
 /// The largest request head, in bytes: a token in the query and some headers.
 const HEAD_BYTES: usize = 16 * 1024;

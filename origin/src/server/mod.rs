@@ -13,5 +13,4 @@ mod sweep;
 mod timeouts;
 mod tls;
 
-pub use connection::Peer;
 pub use serve::{Running, open, start};

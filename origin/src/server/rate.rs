@@ -30,8 +30,8 @@ use rollcall_api::{
 use rollcall_core::{config::Settings, net::remote_address};
 use serde_json::{Value, json};
 
-use super::{admission::network, connection::Peer};
-use crate::backend::Origin;
+use super::admission::network;
+use crate::{backend::Origin, peer::Peer};
 
 /// More addresses than this are not told apart.
 const ADDRESSES: usize = 100_000;

@@ -26,7 +26,7 @@ use rollcall_core::{
 };
 
 use super::task::{Session, finish, message};
-use crate::{backend::Origin, outbox::Outbox, server::Peer};
+use crate::{backend::Origin, outbox::Outbox, peer::Peer};
 
 /// What a socket has room for at first. Nearly all messages are shorter, and there may be very many sockets. A longer one takes a
 /// call to the system for each piece of this size, and its room stays with the socket.
