@@ -1,7 +1,7 @@
-//! Where the metrics are served: a port of its own, with one path.
+//! The port that serves the metrics, with one path.
 //!
-//! Whoever reaches it may read it, so it says nothing about anybody; and nothing that it is sent may cost the server
-//! more than a few connections for a few seconds.
+//! It asks for no credentials, so the metrics name no user; and no request to it may cost the server more than a few
+//! connections for a few seconds.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,15 +17,15 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::Live;
+use super::exposition::Exposition;
 
 /// The one path.
 pub(crate) const PATH: &str = "/metrics";
-/// Connections at a time; others wait in the kernel's backlog.
+/// Concurrent connections; others wait in the kernel's backlog.
 const CONNECTIONS: usize = 8;
-/// A request's head.
+/// The time limit of a request's head.
 const HEAD: Duration = Duration::from_secs(5);
-/// A connection, which serves one request.
+/// The time limit of a connection, which serves one request.
 const WHOLE: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 8 * 1024;
 /// After an error of accepting, such as a shortage of descriptors.
@@ -33,20 +33,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves metrics until it is dropped.
 pub(crate) struct Listener {
-    /// Where.
+    /// Its address.
     pub(crate) address: SocketAddr,
     accepting: JoinHandle<()>,
 }
 
 impl Listener {
-    /// Serves what `live` says at `listen`, an address with its port.
+    /// Serves `exposition` at `listen`, an address with a port.
     ///
     /// # Errors
     /// When the address is taken, or not this machine's.
-    pub(crate) async fn start(listen: &str, live: Live) -> io::Result<Self> {
+    pub(crate) async fn start(listen: &str, exposition: Exposition) -> io::Result<Self> {
         let socket = TcpListener::bind(listen).await?;
         let address = socket.local_addr()?;
-        Ok(Self { address, accepting: tokio::spawn(accept(socket, live)) })
+        Ok(Self { address, accepting: tokio::spawn(accept(socket, exposition)) })
     }
 }
 
@@ -56,7 +56,7 @@ impl Drop for Listener {
     }
 }
 
-async fn accept(socket: TcpListener, live: Live) {
+async fn accept(socket: TcpListener, exposition: Exposition) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     // Connections end with the listener.
     let mut connections = JoinSet::new();
@@ -64,10 +64,10 @@ async fn accept(socket: TcpListener, live: Live) {
         while connections.try_join_next().is_some() {}
         match socket.accept().await {
             Ok((stream, _)) => {
-                let live = live.clone();
+                let exposition = exposition.clone();
                 connections.spawn(async move {
                     let _permit = permit;
-                    if timeout(WHOLE, serve(stream, live)).await.is_err() {
+                    if timeout(WHOLE, serve(stream, exposition)).await.is_err() {
                         tracing::debug!("a scrape took too long");
                     }
                 });
@@ -80,10 +80,10 @@ async fn accept(socket: TcpListener, live: Live) {
     }
 }
 
-async fn serve(stream: TcpStream, live: Live) {
+async fn serve(stream: TcpStream, exposition: Exposition) {
     let answer = service_fn(move |request: Request<Incoming>| {
-        let live = live.clone();
-        async move { Ok::<_, Infallible>(answer(&request, live).await) }
+        let exposition = exposition.clone();
+        async move { Ok::<_, Infallible>(answer(&request, exposition).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -98,7 +98,7 @@ async fn serve(stream: TcpStream, live: Live) {
     }
 }
 
-async fn answer(request: &Request<Incoming>, live: Live) -> Response<Body> {
+async fn answer(request: &Request<Incoming>, exposition: Exposition) -> Response<Body> {
     if request.uri().path() != PATH {
         return empty(StatusCode::NOT_FOUND);
     }
@@ -107,8 +107,8 @@ async fn answer(request: &Request<Incoming>, live: Live) -> Response<Body> {
         response.headers_mut().insert(header::ALLOW, http::HeaderValue::from_static("GET"));
         return response;
     }
-    // Not on the threads that serve: every user is visited.
-    match tokio::task::spawn_blocking(move || live.text()).await {
+    // On a thread of its own, since the census visits every user.
+    match tokio::task::spawn_blocking(move || exposition.text()).await {
         Ok(Ok(text)) => {
             let mut response = Response::new(Body::from(text));
             let kind = http::HeaderValue::from_static(CONTENT_TYPE);

@@ -1,4 +1,4 @@
-//! Every metric by name. The table of `docs/operating.md#watch` is checked against this one.
+//! Every metric by name. A test compares the table of `docs/operating.md#watch` with this one.
 
 /// One metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,13 +7,13 @@ pub struct Metric {
     pub name: &'static str,
     /// `counter`, `gauge` or `histogram`.
     pub kind: &'static str,
-    /// Its labels, in the order in which they are written.
+    /// Its labels, in the order of their exposition.
     pub labels: &'static [&'static str],
-    /// What it is, with its unit.
+    /// Its meaning, with its unit.
     pub meaning: &'static str,
 }
 
-/// In front of every name.
+/// The prefix of every name.
 pub(super) const PREFIX: &str = "rollcall";
 
 const fn metric(
@@ -89,7 +89,7 @@ pub(super) const PANICS: Metric = metric(
     "Requests and sockets whose handler broke; each is a bug",
 );
 
-/// All of them, in the order in which they are documented.
+/// Every metric, in the order of the documented table.
 pub const METRICS: &[Metric] = &[
     CONNECTIONS,
     USERS_ONLINE,
@@ -109,8 +109,8 @@ pub const METRICS: &[Metric] = &[
 ];
 
 impl Metric {
-    /// The name that the registry is told, which adds what is around it.
-    pub(super) fn bare(&self) -> &'static str {
+    /// The name without what the registry adds: the prefix, and the suffix of a counter.
+    pub(super) fn bare_name(&self) -> &'static str {
         let name = self.name.strip_prefix(PREFIX).unwrap_or(self.name).trim_start_matches('_');
         name.strip_suffix("_total").unwrap_or(name)
     }
@@ -120,14 +120,14 @@ impl Metric {
 mod tests {
     use std::path::Path;
 
-    use super::*;
+    use super::{super::labels::CloseReason, *};
 
     fn row(metric: &Metric) -> String {
         let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         format!("| `{}` | {} | {} | {} |", metric.name, metric.kind, labels.join(", "), metric.meaning)
     }
 
-    /// The page's part about them.
+    /// The page's section about metrics.
     fn watch() -> String {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
         let page = std::fs::read_to_string(page).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_table_is_the_codes() {
+    fn the_documented_table_equals_this_one() {
         let table = METRICS.iter().map(row).collect::<Vec<_>>().join("\n");
         assert!(
             watch().contains(&format!("|\n{table}\n\n")),
@@ -170,6 +170,6 @@ mod tests {
             .map_while(|line| line.strip_prefix("| `")?.split_once('`'))
             .map(|(reason, _)| reason)
             .collect();
-        assert_eq!(documented, super::super::figures::reasons());
+        assert_eq!(documented, CloseReason::ALL.map(CloseReason::label));
     }
 }

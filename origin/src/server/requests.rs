@@ -62,7 +62,7 @@ mod tests {
         super::{accept::accept, admission::Admission, connection::Entrance, open},
         *,
     };
-    use crate::metrics::Live;
+    use crate::metrics::{Exposition, State};
 
     const WORDS: &str = "words of a panic";
 
@@ -129,7 +129,8 @@ mod tests {
         // The same connection and the other one are served on.
         assert_eq!(ask(&mut connection, "/fine").await.body, b"fine");
         assert_eq!(ask(&mut other, "/fine").await.body, b"fine");
-        let figures = Live::new(served.origin.users.clone(), || 2).text().unwrap();
+        let metrics = served.origin.users.metrics().clone();
+        let figures = Exposition::new(metrics, State::default).text().unwrap();
         assert!(figures.contains("\nrollcall_panics_total 2\n"), "{figures}");
         let broken = "rollcall_request_duration_seconds_count{route=\"/auth/breaks\",status=\"500\"} 1\n";
         assert!(figures.contains(broken), "{figures}");

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     backend::Origin,
     data_dir::DataDir,
-    metrics::{self, Live, Metrics},
+    metrics::{self, Exposition, Metrics, State},
     socket,
     store::Store,
     users::Users,
@@ -69,11 +69,18 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     users.read_cutoffs().await?;
     let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
     let address = listener.local_addr()?;
-    let measured = admission.clone();
-    let live = Live::new(users.clone(), move || measured.open());
+    let exposition = Exposition::new(users.metrics().clone(), {
+        let (users, admission) = (users.clone(), admission.clone());
+        move || State {
+            census: users.census(),
+            tcp_connections: admission.open(),
+            queued_commits: users.store().queued(),
+            commit_failures: users.store().condition().failures(),
+        }
+    });
     let metrics = match &users.settings().server.metrics_listen {
         Some(listen) => Some(
-            metrics::Listener::start(listen, live)
+            metrics::Listener::start(listen, exposition)
                 .await
                 .with_context(|| format!("cannot listen on server.metrics_listen {listen}"))?,
         ),

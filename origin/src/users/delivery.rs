@@ -13,7 +13,7 @@ use super::{
     Failure, Users,
     run::{AT_ONCE, statements, until_durable},
 };
-use crate::metrics::Kick;
+use crate::metrics::KickCause;
 
 /// Users of whom it is written down together what an order ended; others' commits wait for it.
 const WRITTEN_AT_ONCE: usize = 256;
@@ -95,7 +95,7 @@ impl Users {
             self.commit(&user, &changes).await?;
             changes.clear();
         }
-        self.act(&user, actions, None, Kick::Order);
+        self.act(&user, actions, None, KickCause::Order);
         if let Some(until) = wake_at {
             self.wake(&user, until);
         }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     clock::{moment, now},
-    metrics::{Kick, console_protocol, protocol},
+    metrics::{KickCause, console_protocol, protocol},
     outbox::{Closing, Outbox},
     store::StoreError,
 };
@@ -213,11 +213,11 @@ impl Users {
     ) -> Result<(Reply, Vec<Closing>), Failure> {
         let Outcome { reply, changes, actions, wake_at } = self.decide(user, command).await?;
         self.commit(user, &changes).await?;
-        let kick = match command {
-            Command::ForceOff(_) => Kick::Order,
-            _ => Kick::Login,
+        let cause = match command {
+            Command::ForceOff(_) => KickCause::Order,
+            _ => KickCause::Login,
         };
-        let closing = self.act(user, actions, outbox, kick);
+        let closing = self.act(user, actions, outbox, cause);
         if let Some(until) = wake_at {
             self.wake(user, until);
         }
@@ -243,14 +243,14 @@ impl Users {
         Ok(())
     }
 
-    /// Carries out the actions in order; the closes that were begun come back. `kick` is what a connection that is kicked
+    /// Carries out the actions in order; the closes that were begun come back. `cause` is what a connection that is kicked
     /// was kicked by.
     pub(super) fn act(
         &self,
         user: &EntryGuard,
         actions: Vec<Action>,
         mut outbox: Option<Outbox>,
-        kick: Kick,
+        cause: KickCause,
     ) -> Vec<Closing> {
         let metrics = &self.shared.metrics;
         let mut closing = Vec::new();
@@ -282,7 +282,7 @@ impl Users {
                 Action::Close { connection, close } => {
                     if let Some(socket) = live.socket(connection) {
                         if matches!(close, Close::Kicked | Close::ForcedOffline) {
-                            metrics.kicked(kick);
+                            metrics.kicked(cause);
                         }
                         closing.push(socket.close(close));
                     }

@@ -1,6 +1,6 @@
-//! What is looked up when somebody asks, and the whole text that is answered.
+//! The text of a scrape: the counters, and the state at that moment.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
@@ -8,40 +8,18 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
-use rollcall_core::{
-    gateway::{Encoding, Wire},
-    user::{Connection, Console},
-};
+use rollcall_core::user::{Connection, Console};
 
-use super::table::{
-    COMMIT_FAILURES, CONNECTIONS, Metric, PREFIX, STORE_QUEUE, TCP_CONNECTIONS, USERS_ONLINE,
+use super::{
+    counters::Metrics,
+    labels::{CONSOLE, console_protocol, protocol},
+    table::{COMMIT_FAILURES, CONNECTIONS, Metric, PREFIX, STORE_QUEUE, TCP_CONNECTIONS, USERS_ONLINE},
 };
-use crate::users::Users;
-
-/// Everything that [`protocol`] says.
-pub(super) const PROTOCOLS: [&str; 6] = ["gob", "gob_gzip", "json", "json_gzip", "stomp", "text"];
-/// A console's platform: OpenIM's platforms do not know consoles.
-const CONSOLE: &str = "console";
 
 /// Connections of one kind: platform and protocol.
 type Kind = (&'static str, &'static str);
 
-/// What a connection speaks, as a label.
-pub(crate) const fn protocol(wire: Wire) -> &'static str {
-    match (wire.encoding, wire.gzip) {
-        (Encoding::Gob, false) => "gob",
-        (Encoding::Gob, true) => "gob_gzip",
-        (Encoding::Json, false) => "json",
-        (Encoding::Json, true) => "json_gzip",
-    }
-}
-
-/// What a console speaks, as a label.
-pub(crate) const fn console_protocol(console: &Console) -> &'static str {
-    if console.session.is_some() { "stomp" } else { "text" }
-}
-
-/// Counts what is live.
+/// Counts of live connections and their users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Census {
     kinds: BTreeMap<Kind, i64>,
@@ -49,7 +27,7 @@ pub(crate) struct Census {
 }
 
 impl Census {
-    /// Takes in a user's connections.
+    /// Adds a user's connections.
     pub(crate) fn take<'a>(
         &mut self,
         connections: impl Iterator<Item = &'a Connection>,
@@ -66,47 +44,51 @@ impl Census {
     }
 }
 
-/// What is there to be looked up.
-#[derive(Clone)]
-pub(crate) struct Live {
-    users: Users,
-    tcp_connections: std::sync::Arc<dyn Fn() -> usize + Send + Sync>,
+/// What a scrape reports beside the counters.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    /// The live connections.
+    pub(crate) census: Census,
+    /// Open TCP connections.
+    pub(crate) tcp_connections: usize,
+    /// Commits that wait for the store's writer.
+    pub(crate) queued_commits: usize,
+    /// Commits that failed since the start.
+    pub(crate) commit_failures: u64,
 }
 
-impl Live {
-    /// Of these users, and of as many TCP connections as the function says.
-    pub(crate) fn new(users: Users, tcp_connections: impl Fn() -> usize + Send + Sync + 'static) -> Self {
-        Self { users, tcp_connections: std::sync::Arc::new(tcp_connections) }
+/// Writes the text of scrapes.
+#[derive(Clone)]
+pub(crate) struct Exposition {
+    metrics: Metrics,
+    /// Looks the state up. A closure, so that metrics depend on nothing that they observe.
+    state: Arc<dyn Fn() -> State + Send + Sync>,
+}
+
+impl Exposition {
+    /// An exposition of `metrics`, and of the state that `state` looks up at each scrape.
+    pub(crate) fn new(metrics: Metrics, state: impl Fn() -> State + Send + Sync + 'static) -> Self {
+        Self { metrics, state: Arc::new(state) }
     }
 
-    /// Everything as it is scraped; takes some milliseconds when very many are connected.
+    /// The text of one scrape. With very many connections this takes some milliseconds.
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let mut registry = Registry::with_prefix(PREFIX);
-        if let Some(figures) = &self.users.metrics().figures {
-            figures.register(&mut registry);
-        }
-        registry.register_collector(Box::new(self.clone()));
+        self.metrics.register(&mut registry);
+        registry.register_collector(Box::new((self.state)()));
         let mut text = String::new();
         prometheus_text::encode(&mut text, &registry)?;
         Ok(text)
     }
 }
 
-impl fmt::Debug for Live {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Live")
-    }
-}
-
-impl Collector for Live {
+impl Collector for State {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let census = self.users.census();
-        let store = self.users.store();
-        connections(&census, &mut encoder)?;
-        single(&USERS_ONLINE, &ConstGauge::new(census.users), &mut encoder)?;
-        single(&TCP_CONNECTIONS, &gauge((self.tcp_connections)()), &mut encoder)?;
-        single(&STORE_QUEUE, &gauge(store.queued()), &mut encoder)?;
-        single(&COMMIT_FAILURES, &ConstCounter::new(store.condition().failures()), &mut encoder)
+        connections(&self.census, &mut encoder)?;
+        single(&USERS_ONLINE, &ConstGauge::new(self.census.users), &mut encoder)?;
+        single(&TCP_CONNECTIONS, &gauge(self.tcp_connections), &mut encoder)?;
+        single(&STORE_QUEUE, &gauge(self.queued_commits), &mut encoder)?;
+        single(&COMMIT_FAILURES, &ConstCounter::new(self.commit_failures), &mut encoder)
     }
 }
 
@@ -115,17 +97,17 @@ fn gauge(count: usize) -> ConstGauge {
 }
 
 fn single(metric: &Metric, figure: &impl EncodeMetric, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    figure.encode(encoder.encode_descriptor(metric.bare(), &help(metric), None, figure.metric_type())?)
+    figure.encode(encoder.encode_descriptor(metric.bare_name(), &help(metric), None, figure.metric_type())?)
 }
 
-/// As a registry writes it for what it holds itself.
+/// The help text in the form of the registry, which adds a full stop.
 fn help(metric: &Metric) -> String {
     format!("{}.", metric.meaning)
 }
 
 fn connections(census: &Census, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let kind = ConstGauge::new(0).metric_type();
-    let mut family = encoder.encode_descriptor(CONNECTIONS.bare(), &help(&CONNECTIONS), None, kind)?;
+    let mut family = encoder.encode_descriptor(CONNECTIONS.bare_name(), &help(&CONNECTIONS), None, kind)?;
     for ((platform, protocol), count) in &census.kinds {
         let labels = [("platform", *platform), ("protocol", *protocol)];
         ConstGauge::new(*count).encode(family.encode_family(&labels)?)?;
@@ -137,24 +119,20 @@ fn connections(census: &Census, encoder: &mut DescriptorEncoder<'_>) -> fmt::Res
 mod tests {
     use std::{collections::BTreeSet, time::Duration};
 
-    use rollcall_core::{config::Settings, secret::Secret};
-
     use super::{
-        super::{CloseReason, ConnectionLimit, Kick, METRICS},
+        super::{
+            labels::{CloseReason, ConnectionLimit, KickCause},
+            table::METRICS,
+        },
         *,
     };
-    use crate::server;
 
-    /// Those of a server to which everything has happened that can be counted.
-    fn eventful(home: &tempfile::TempDir) -> Live {
-        let mut settings = Settings::default();
-        settings.auth.secret = Some(Secret::from("0123456789abcdef0123456789abcdef"));
-        settings.server.metrics_listen = Some("127.0.0.1:0".to_owned());
-        let users = server::open(settings, home.path()).unwrap();
-        let metrics = users.metrics();
+    /// A scrape after one event of every kind.
+    fn eventful() -> String {
+        let metrics = Metrics::new(true);
         metrics.connected("json");
         metrics.closed(CloseReason::IdleTimeout);
-        metrics.kicked(Kick::Order);
+        metrics.kicked(KickCause::Order);
         metrics.refused("1503");
         metrics.answered("/health", 200, Duration::from_millis(1));
         metrics.committed(Duration::from_millis(1));
@@ -162,13 +140,14 @@ mod tests {
         metrics.accepted();
         metrics.rejected(ConnectionLimit::PerAddress);
         metrics.panicked();
-        Live::new(users, || 1)
+        let census = Census { kinds: [(("Web", "json"), 1)].into(), users: 1 };
+        let state = move || State { census: census.clone(), tcp_connections: 1, ..State::default() };
+        Exposition::new(metrics, state).text().unwrap()
     }
 
     #[test]
     fn everything_in_the_table_is_scraped_and_nothing_else() {
-        let home = tempfile::tempdir().unwrap();
-        let text = eventful(&home).text().unwrap();
+        let text = eventful();
         let scraped: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
         let known: Vec<_> = METRICS.iter().map(|metric| format!("{} {}", metric.name, metric.kind)).collect();
         assert_eq!(scraped, known.iter().map(String::as_str).collect());
@@ -180,8 +159,7 @@ mod tests {
 
     #[test]
     fn every_series_has_the_labels_of_its_metric() {
-        let home = tempfile::tempdir().unwrap();
-        let text = eventful(&home).text().unwrap();
+        let text = eventful();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, _) = line.rsplit_once(' ').unwrap();
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
