@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            cli::complain(&error);
+            cli::report_error(&error);
             ExitCode::from(cli::status(&error))
         }
     }

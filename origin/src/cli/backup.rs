@@ -6,7 +6,7 @@ use clap::Args;
 use rollcall_core::config::Settings;
 use rollcall_origin::store;
 
-use super::say;
+use super::output::print_line;
 
 #[derive(Args)]
 #[command(after_long_help = "\
@@ -21,8 +21,8 @@ pub(crate) struct Backup {
     file: PathBuf,
 }
 
-pub(super) fn back_up(settings: &Settings, asked: &Backup) -> anyhow::Result<()> {
-    store::back_up(Path::new(&settings.server.data_dir), &asked.file)?;
-    let bytes = fs::metadata(&asked.file)?.len();
-    Ok(say(&format!("{}: {bytes} bytes", asked.file.display()))?)
+pub(super) fn back_up(settings: &Settings, args: &Backup) -> anyhow::Result<()> {
+    store::back_up(Path::new(&settings.server.data_dir), &args.file)?;
+    let bytes = fs::metadata(&args.file)?.len();
+    Ok(print_line(&format!("{}: {bytes} bytes", args.file.display()))?)
 }

@@ -12,11 +12,10 @@ use ureq::{
     tls::{PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
-use super::{
-    URL_VARIABLE,
-    exit::{Exit, plain},
-};
+use super::{exit::CliError, output::sanitize};
 
+/// Names the server for commands that talk to one.
+pub(super) const URL_VARIABLE: &str = "ROLLCALL_URL";
 const TOKEN_VARIABLE: &str = "ROLLCALL_TOKEN";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Above the server's own bound for a request, which answers or closes before.
@@ -25,13 +24,13 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 const ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// Success in the message center's envelope.
 const SUCCESS: &str = "S";
-/// What OpenIM's endpoints say of the caller's own token.
+/// The codes of OpenIM's endpoints about the caller's own token.
 const TOKEN_CODES: std::ops::RangeInclusive<i64> = 1501..=1507;
 const NO_PERMISSION: i64 = 1002;
 
-/// Which server, and as whom.
+/// The arguments that name a server.
 #[derive(Args)]
-pub(super) struct Reach {
+pub(super) struct ServerArgs {
     /// The server, origin or edge; without it the one that runs on server.data_dir
     #[arg(long, env = URL_VARIABLE, value_name = "URL", global = true, help_heading = "Server")]
     url: Option<String>,
@@ -40,46 +39,49 @@ pub(super) struct Reach {
     ca: Option<PathBuf>,
 }
 
-/// The token to show.
+/// The argument with the token.
 #[derive(Args)]
-struct Credential {
+struct TokenArgs {
     /// An administrator's token. Prefer the variable: other users of this machine can read a command line
     #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true, value_name = "TOKEN", help_heading = "Server")]
     token: Option<Secret<String>>,
 }
 
-/// What every command has that asks a server as an administrator.
+/// The arguments of every command that calls a server as an administrator.
 #[derive(Args)]
-pub(super) struct Call {
+pub(super) struct CallArgs {
     #[command(flatten)]
-    reach: Reach,
+    server: ServerArgs,
     #[command(flatten)]
-    credential: Credential,
+    token: TokenArgs,
     /// Print one JSON document
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// A server that can be asked.
+/// A server to call.
 pub(super) struct Server {
     agent: Agent,
     url: String,
     token: Option<Secret<String>>,
 }
 
-/// One answer, read whole.
+/// One answer with its whole body.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Value,
 }
 
-impl Reach {
-    /// Whether a server is named at all.
-    pub(super) const fn names_one(&self) -> bool {
+impl ServerArgs {
+    /// Whether a URL is given.
+    pub(super) const fn has_url(&self) -> bool {
         self.url.is_some()
     }
 
-    /// The server that is meant, without a token.
+    /// The named server, or the one that runs on this machine's data directory; without a token.
+    ///
+    /// # Errors
+    /// When no server is named and none runs here.
     pub(super) fn server(&self, settings: &Settings) -> anyhow::Result<Server> {
         if let Some(url) = &self.url {
             return Server::new(url, self.ca.as_deref(), Proxy::try_from_env());
@@ -87,14 +89,14 @@ impl Reach {
         let data_dir = Path::new(&settings.server.data_dir);
         match DataDir::user_of(data_dir)? {
             Some(in_use) => self.local(in_use),
-            None => bail!(Exit::Usage(format!(
+            None => bail!(CliError::Usage(format!(
                 "no server runs on {}; name one with --url or {URL_VARIABLE}",
                 data_dir.display()
             ))),
         }
     }
 
-    /// The server that has a data directory of this machine.
+    /// The server that uses a data directory of this machine.
     pub(super) fn local(&self, in_use: InUse) -> anyhow::Result<Server> {
         let url =
             in_use.url.context("the server that uses the data directory is still starting; try again")?;
@@ -102,12 +104,15 @@ impl Reach {
     }
 }
 
-impl Call {
-    /// The server that is meant, asked with the token, which there must be.
+impl CallArgs {
+    /// The named server, called with the token.
+    ///
+    /// # Errors
+    /// When no token is given, and as [`ServerArgs::server`].
     pub(super) fn server(&self, settings: &Settings) -> anyhow::Result<Server> {
-        let token = self.credential.token.clone().filter(|token| !token.expose().trim().is_empty());
-        let token = token.ok_or_else(|| Exit::Token(format!("no token is given. {TOKEN_HINT}")))?;
-        Ok(self.reach.server(settings)?.with_token(Secret::new(token.expose().trim().to_owned())))
+        let token = self.token.token.clone().filter(|token| !token.expose().trim().is_empty());
+        let token = token.ok_or_else(|| CliError::Token(format!("no token is given. {TOKEN_HINT}")))?;
+        Ok(self.server.server(settings)?.with_token(Secret::new(token.expose().trim().to_owned())))
     }
 }
 
@@ -117,7 +122,9 @@ impl Server {
     /// The server at `url`.
     pub(super) fn new(url: &str, ca: Option<&Path>, proxy: Option<Proxy>) -> anyhow::Result<Self> {
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            bail!(Exit::Usage(format!("{url:?} is no address of a server: expected http://… or https://…")));
+            bail!(CliError::Usage(format!(
+                "{url:?} is no address of a server: expected http://… or https://…"
+            )));
         }
         let mut tls = TlsConfig::builder();
         if let Some(ca) = ca {
@@ -125,7 +132,7 @@ impl Server {
         }
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            // A token must not follow where a stranger points.
+            // A redirect would carry the token to another host.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -138,18 +145,18 @@ impl Server {
         Ok(Self { agent, url: url.trim_end_matches('/').to_owned(), token: None })
     }
 
-    /// The same, asked as the holder of `token`.
+    /// The same server, called with `token`.
     pub(super) fn with_token(self, token: Secret<String>) -> Self {
         Self { token: Some(token), ..self }
     }
 
-    /// Asks without credentials, for what needs none.
-    pub(super) fn look(&self, path: &str) -> anyhow::Result<Answer> {
+    /// Calls a path that needs no credentials.
+    pub(super) fn get(&self, path: &str) -> anyhow::Result<Answer> {
         let sent = self.agent.get(format!("{}{path}", self.url)).call();
         self.read(sent)
     }
 
-    /// Asks one of OpenIM's endpoints; what comes back is `data`.
+    /// Calls one of OpenIM's endpoints, and returns `data` of its answer.
     pub(super) fn openim(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let mut request =
             self.agent.post(format!("{}{path}", self.url)).header("operationID", "rollcall-cli");
@@ -167,27 +174,27 @@ impl Server {
         self.refused(&answer, code.as_deref(), said, of_the_token)
     }
 
-    /// Asks the message center for something; what comes back is `data`.
+    /// Reads from the message center, and returns `data` of its answer.
     pub(super) fn console(&self, path: &str, tenant: Option<i64>) -> anyhow::Result<Value> {
         let request = self.agent.get(format!("{}{path}", self.url));
-        self.enveloped(self.read(self.headed(request, tenant).call())?)
+        self.unwrap_envelope(self.read(self.with_headers(request, tenant).call())?)
     }
 
-    /// Gives the message center an order.
+    /// Sends an order to the message center.
     pub(super) fn order(&self, path: &str, tenant: Option<i64>, body: &Value) -> anyhow::Result<()> {
         let request = self.agent.post(format!("{}{path}", self.url));
-        self.enveloped(self.read(self.headed(request, tenant).send_json(body))?)?;
+        self.unwrap_envelope(self.read(self.with_headers(request, tenant).send_json(body))?)?;
         Ok(())
     }
 
-    /// Sends lines to one of our own routes, which answers without an envelope.
-    pub(super) fn pour(&self, path: &str, lines: &[u8]) -> anyhow::Result<Value> {
-        let request = self.headed(self.agent.post(format!("{}{path}", self.url)), None);
+    /// Posts lines to an administrative route, which answers without an envelope.
+    pub(super) fn post_lines(&self, path: &str, lines: &[u8]) -> anyhow::Result<Value> {
+        let request = self.with_headers(self.agent.post(format!("{}{path}", self.url)), None);
         let answer = self.read(request.content_type("application/x-ndjson").send(lines))?;
-        if answer.status == 200 { Ok(answer.body) } else { self.enveloped(answer) }
+        if answer.status == 200 { Ok(answer.body) } else { self.unwrap_envelope(answer) }
     }
 
-    fn headed<B>(
+    fn with_headers<B>(
         &self,
         mut request: ureq::RequestBuilder<B>,
         tenant: Option<i64>,
@@ -196,13 +203,14 @@ impl Server {
             request = request.header("authorization", format!("Bearer {}", token.expose()));
         }
         if let Some(tenant) = tenant {
-            // Asked for explicitly even if it is the token's own: an order to another one would be ignored in silence.
+            // Named even when it is the token's own: without the header, an order for another tenant would go to the
+            // token's own one in silence.
             request = request.header("xc-opt-tenant-id", tenant.to_string());
         }
         request
     }
 
-    fn enveloped(&self, mut answer: Answer) -> anyhow::Result<Value> {
+    fn unwrap_envelope(&self, mut answer: Answer) -> anyhow::Result<Value> {
         let success = answer.status == 204 || text(&answer.body, "code") == Some(SUCCESS);
         if success {
             return Ok(answer.body.get_mut("data").map(Value::take).unwrap_or(Value::Null));
@@ -222,12 +230,12 @@ impl Server {
         let Some(code) = code else {
             bail!("{url} answered {} in a form that no rollcall has; is that its address?", answer.status);
         };
-        let said = plain(said.unwrap_or_default(), self.secret());
+        let said = sanitize(said.unwrap_or_default(), self.secret());
         if of_the_token && self.token.is_some() {
-            bail!(Exit::Token(format!("{url} refused the token: {code}, {said}. {TOKEN_HINT}")));
+            bail!(CliError::Token(format!("{url} refused the token: {code}, {said}. {TOKEN_HINT}")));
         }
         match answer.status {
-            400 => bail!(Exit::Usage(format!("{url} refused the question: {code}, {said}"))),
+            400 => bail!(CliError::Usage(format!("{url} refused the question: {code}, {said}"))),
             500.. => bail!("{url} could not do it: {code}, {said}; repeating it is safe"),
             _ => bail!("{url} refused: {code}, {said}"),
         }
@@ -246,7 +254,7 @@ impl Server {
                 response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("elsewhere");
             bail!(
                 "{url} points to {}; if that is the server, name it in {URL_VARIABLE}",
-                plain(to, self.secret())
+                sanitize(to, self.secret())
             );
         }
         let bytes = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec();
@@ -264,7 +272,7 @@ impl Server {
     }
 }
 
-/// A member that is a text and not empty.
+/// A member of an object that is a text and not empty.
 pub(super) fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
@@ -279,7 +287,7 @@ fn authorities(file: &Path) -> anyhow::Result<RootCerts> {
         }
     }
     if certificates.is_empty() {
-        bail!(Exit::Usage(format!("{} holds no certificate", file.display())));
+        bail!(CliError::Usage(format!("{} holds no certificate", file.display())));
     }
     Ok(RootCerts::new_with_certs(&certificates))
 }

@@ -1,9 +1,7 @@
 //! `rollcall completions`
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
-
-use super::Cli;
 
 #[derive(Args)]
 #[command(after_long_help = "\
@@ -17,9 +15,10 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
-pub(super) fn completions(asked: &Completions) -> anyhow::Result<()> {
+/// Prints the script that completes `command`.
+pub(super) fn completions(args: &Completions, command: &mut Command) -> anyhow::Result<()> {
     use std::io::Write as _;
     let mut script = Vec::new();
-    clap_complete::generate(asked.shell, &mut Cli::command(), "rollcall", &mut script);
+    clap_complete::generate(args.shell, command, "rollcall", &mut script);
     Ok(std::io::stdout().write_all(&script)?)
 }

@@ -9,7 +9,7 @@ use rollcall_core::gateway::{PING, PONG};
 use tokio::time::interval;
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
-use super::{URL_VARIABLE, say};
+use super::{client::URL_VARIABLE, output::print_line};
 
 /// How often the published client pings.
 const PING_EVERY: Duration = Duration::from_secs(10);
@@ -56,12 +56,14 @@ async fn converse(client: &Connect) -> anyhow::Result<()> {
         };
         match message {
             Some(Ok(Message::Text(text))) if text.as_str() == PONG => {}
-            Some(Ok(Message::Text(text))) => say(&format!("text {text}"))?,
-            Some(Ok(Message::Binary(bytes))) => say(&format!("binary {}", String::from_utf8_lossy(&bytes)))?,
-            Some(Ok(Message::Close(Some(frame)))) => {
-                return Ok(say(&format!("close {} {}", frame.code, frame.reason))?);
+            Some(Ok(Message::Text(text))) => print_line(&format!("text {text}"))?,
+            Some(Ok(Message::Binary(bytes))) => {
+                print_line(&format!("binary {}", String::from_utf8_lossy(&bytes)))?
             }
-            Some(Ok(Message::Close(None))) | None => return Ok(say("close")?),
+            Some(Ok(Message::Close(Some(frame)))) => {
+                return Ok(print_line(&format!("close {} {}", frame.code, frame.reason))?);
+            }
+            Some(Ok(Message::Close(None))) | None => return Ok(print_line("close")?),
             Some(Ok(_)) => {}
             Some(Err(error)) => return Err(error.into()),
         }

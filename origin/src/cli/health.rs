@@ -6,10 +6,9 @@ use rollcall_core::config::Settings;
 use serde_json::json;
 
 use super::{
-    client::{Reach, text},
-    exit::{self, Exit, plain},
-    say,
-    table::print_json,
+    client::{ServerArgs, text},
+    exit::{self, CliError},
+    output::{print_json, print_line, sanitize},
 };
 
 const EXAMPLES: &str = "\
@@ -23,26 +22,26 @@ Examples:
 #[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
 pub(crate) struct Health {
     #[command(flatten)]
-    reach: Reach,
+    server: ServerArgs,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn health(settings: &Settings, asked: &Health) -> anyhow::Result<()> {
-    let server = asked.reach.server(settings)?;
-    let answer = server.look("/health")?;
+pub(super) fn health(settings: &Settings, args: &Health) -> anyhow::Result<()> {
+    let server = args.server.server(settings)?;
+    let answer = server.get("/health")?;
     let Some(status) = text(&answer.body, "status") else {
         bail!("{} answered {} without a status; is a rollcall there?", server.url(), answer.status);
     };
-    let status = plain(status, None);
-    if asked.json {
+    let status = sanitize(status, None);
+    if args.json {
         print_json(&json!({"status": status}))?;
     } else {
-        say(&status)?;
+        print_line(&status)?;
     }
     if answer.status == 200 && status == "ok" {
         return Ok(());
     }
-    bail!(Exit::No(format!("{} is {status}", server.url())))
+    bail!(CliError::Negative(format!("{} is {status}", server.url())))
 }

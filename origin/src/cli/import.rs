@@ -13,10 +13,9 @@ use rollcall_core::{config::Settings, directory::import::LINE_BYTES};
 use serde_json::{Value, json};
 
 use super::{
-    client::{Call, Server},
-    exit::{self, Exit, plain},
-    say,
-    table::print_json,
+    client::{CallArgs, Server},
+    exit::{self, CliError},
+    output::{print_json, print_line, sanitize},
 };
 
 const IMPORT: &str = "/admin/v1/records:import";
@@ -51,28 +50,28 @@ pub(crate) struct Import {
     #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     from: u64,
     #[command(flatten)]
-    call: Call,
+    call: CallArgs,
 }
 
-pub(super) fn import(settings: &Settings, asked: &Import) -> anyhow::Result<()> {
-    let server = asked.call.server(settings)?;
-    let (input, size) = open(&asked.file)?;
+pub(super) fn import(settings: &Settings, args: &Import) -> anyhow::Result<()> {
+    let server = args.call.server(settings)?;
+    let (input, size) = open(&args.file)?;
     let bar = progress(size);
     let mut report =
-        Report { name: asked.file.display().to_string(), json: asked.call.json, ..Report::default() };
+        Report { name: args.file.display().to_string(), json: args.call.json, ..Report::default() };
     let mut lines = Lines { input: BufReader::new(bar.wrap_read(input)), number: 0 };
-    let sent = send_all(&server, &mut lines, asked.from, &mut report, &bar);
+    let sent = send_all(&server, &mut lines, args.from, &mut report, &bar);
     bar.finish_and_clear();
     // What was imported until then stays imported, and is told.
     report.print()?;
     sent.with_context(|| {
-        let next = report.done.max(asked.from - 1) + 1;
+        let next = report.done.max(args.from - 1) + 1;
         format!("it broke off before line {next}; repeat it, with --from {next} to go on there")
     })?;
     if report.rejected_total == 0 {
         return Ok(());
     }
-    bail!(Exit::No(format!("{} lines were rejected", report.rejected_total)))
+    bail!(CliError::Negative(format!("{} lines were rejected", report.rejected_total)))
 }
 
 /// The input, and its size where it has one.
@@ -83,7 +82,7 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn Read>, Option<u64>)> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let found = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
     if found.is_dir() {
-        bail!(Exit::Usage(format!("{} is a directory; one NDJSON file is expected", path.display())));
+        bail!(CliError::Usage(format!("{} is a directory; one NDJSON file is expected", path.display())));
     }
     let size = found.is_file().then_some(found.len());
     Ok((Box::new(file), size))
@@ -150,7 +149,7 @@ impl Batch {
     /// Sends it and starts another one.
     fn send(&mut self, server: &Server, report: &mut Report, bar: &ProgressBar) -> anyhow::Result<()> {
         let Self { first, lines, bytes, too_long } = std::mem::take(self);
-        let answer = server.pour(IMPORT, &bytes)?;
+        let answer = server.post_lines(IMPORT, &bytes)?;
         let count = |name| answer.get(name).and_then(Value::as_u64).context("the answer holds no counts");
         report.imported += count("imported")?;
         report.updated += count("updated")?;
@@ -161,7 +160,7 @@ impl Batch {
         for one in answer.get("rejected").and_then(Value::as_array).into_iter().flatten() {
             let line = one.get("line").and_then(Value::as_u64).context("a rejected line has no number")?;
             let error = one.get("error").and_then(Value::as_str).unwrap_or_default();
-            rejected.push((first + line.saturating_sub(1), plain(error, None)));
+            rejected.push((first + line.saturating_sub(1), sanitize(error, None)));
         }
         rejected.sort();
         bar.suspend(|| rejected.into_iter().try_for_each(|(line, error)| report.reject(line, error)))?;
@@ -205,7 +204,7 @@ impl Report {
                 "imported": imported, "updated": updated, "rejected": rejected, "rejectedTotal": rejected_total,
             }));
         }
-        say(&format!("{imported} imported, {updated} updated, {rejected_total} rejected"))
+        print_line(&format!("{imported} imported, {updated} updated, {rejected_total} rejected"))
     }
 }
 

@@ -8,10 +8,10 @@ use rollcall_core::{config::Settings, platform::Platform};
 use serde_json::{Value, json};
 
 use super::{
-    client::{Call, Server},
-    exit::{self, Exit},
-    say,
-    table::{Table, print_json},
+    client::{CallArgs, Server},
+    exit::{self, CliError},
+    output::{print_json, print_line, sanitize},
+    table::Table,
     who::statuses,
 };
 
@@ -53,32 +53,32 @@ pub(crate) struct Kick {
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
-    call: Call,
+    call: CallArgs,
 }
 
 fn platform(text: &str) -> Result<Platform, String> {
     text.parse().ok().and_then(Platform::from_number).ok_or_else(|| "expected 1 to 11".to_owned())
 }
 
-pub(super) fn kick(settings: &Settings, asked: &Kick) -> anyhow::Result<()> {
-    let server = asked.call.server(settings)?;
-    let whom = match asked.tenant {
+pub(super) fn kick(settings: &Settings, args: &Kick) -> anyhow::Result<()> {
+    let server = args.call.server(settings)?;
+    let whom = match args.tenant {
         Some(tenant) => Some(format!("everybody of tenant {tenant}")),
-        None if asked.users.len() > 1 => Some(format!("{} users", asked.users.len())),
+        None if args.users.len() > 1 => Some(format!("{} users", args.users.len())),
         None => None,
     };
-    if let Some(whom) = whom.filter(|_| !asked.yes) {
+    if let Some(whom) = whom.filter(|_| !args.yes) {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            bail!(Exit::Usage(format!("taking {whom} offline needs --yes where nobody can be asked")));
+            bail!(CliError::Usage(format!("taking {whom} offline needs --yes where nobody can be asked")));
         }
         let question = format!("Take {whom} offline, at {}? [y/N] ", server.url());
         if !agreed(&question, &mut std::io::stdin().lock(), &mut std::io::stderr())? {
-            bail!(Exit::No("nothing was done".to_owned()));
+            bail!(CliError::Negative("nothing was done".to_owned()));
         }
     }
-    match asked.tenant {
-        Some(tenant) => kick_tenant(&server, asked, tenant),
-        None => kick_users(&server, asked),
+    match args.tenant {
+        Some(tenant) => kick_tenant(&server, args, tenant),
+        None => kick_users(&server, args),
     }
 }
 
@@ -91,34 +91,36 @@ fn agreed(question: &str, answers: &mut impl BufRead, out: &mut impl Write) -> s
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-fn kick_tenant(server: &Server, asked: &Kick, tenant: i64) -> anyhow::Result<()> {
+fn kick_tenant(server: &Server, args: &Kick, tenant: i64) -> anyhow::Result<()> {
     let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [tenant.to_string()]});
     server.order(FORCE_OFF, Some(tenant), &order)?;
-    if asked.call.json {
+    if args.call.json {
         return Ok(print_json(&json!({"tenant": tenant.to_string()}))?);
     }
-    Ok(say(&format!("everybody of tenant {tenant} is offline, but the caller and the administrators"))?)
+    Ok(print_line(&format!(
+        "everybody of tenant {tenant} is offline, but the caller and the administrators"
+    ))?)
 }
 
-fn kick_users(server: &Server, asked: &Kick) -> anyhow::Result<()> {
+fn kick_users(server: &Server, args: &Kick) -> anyhow::Result<()> {
     // Before the first order: a token that may not ask could not be told what came of it.
-    statuses(server, &asked.users)?;
-    let by_force_off = |user: &String| asked.platform.is_none() && is_number(user);
+    statuses(server, &args.users)?;
+    let by_force_off = |user: &String| args.platform.is_none() && is_number(user);
     let (numbers, others): (Vec<&String>, Vec<&String>) =
-        asked.users.iter().partition(|user| by_force_off(user));
+        args.users.iter().partition(|user| by_force_off(user));
     for some in numbers.chunks(AT_ONCE) {
         server.order(FORCE_OFF, None, &json!({"receiveObjectType": "USER", "receiveObjectIds": some}))?;
     }
     for user in others {
-        for platform in platforms(asked.platform) {
+        for platform in platforms(args.platform) {
             server.openim(FORCE_LOGOUT, &json!({"userID": user, "platformID": platform.number()}))?;
         }
     }
-    let users = outcome(statuses(server, &asked.users)?, asked, by_force_off);
+    let users = outcome(statuses(server, &args.users)?, args, by_force_off);
     let names = |user: &Value| user.get("userID").and_then(Value::as_str).unwrap_or_default().to_owned();
     let is_online = |user: &&Value| user.get("online") == Some(&Value::Bool(true));
     let left: Vec<String> = users.iter().filter(is_online).map(names).collect();
-    if asked.call.json {
+    if args.call.json {
         print_json(&json!({"users": users}))?;
     } else {
         let mut table = Table::of(&["USER", "ORDER", "NOW"]);
@@ -132,16 +134,16 @@ fn kick_users(server: &Server, asked: &Kick) -> anyhow::Result<()> {
     if left.is_empty() {
         return Ok(());
     }
-    bail!(Exit::No(format!(
+    bail!(CliError::Negative(format!(
         "still online, or again with a new token: {}. A numeric user of another tenant than the token's is not reached by a \
          force off; use --platform, or a token of that tenant",
-        exit::plain(&left.join(", "), None)
+        sanitize(&left.join(", "), None)
     )))
 }
 
 /// What came of the orders: with `--platform` only that platform matters.
-fn outcome(statuses: Vec<Value>, asked: &Kick, by_force_off: impl Fn(&String) -> bool) -> Vec<Value> {
-    let number = asked.platform.map(Platform::number);
+fn outcome(statuses: Vec<Value>, args: &Kick, by_force_off: impl Fn(&String) -> bool) -> Vec<Value> {
+    let number = args.platform.map(Platform::number);
     let told = |(status, user): (Value, &String)| {
         let connections = status.get("connections").and_then(Value::as_array);
         let is_meant = |one: &Value| match number {
@@ -152,7 +154,7 @@ fn outcome(statuses: Vec<Value>, asked: &Kick, by_force_off: impl Fn(&String) ->
         let order = if by_force_off(user) { "force off" } else { "force logout" };
         json!({"userID": user, "order": order, "online": online})
     };
-    statuses.into_iter().zip(&asked.users).map(told).collect()
+    statuses.into_iter().zip(&args.users).map(told).collect()
 }
 
 /// The platforms of a force logout. The administrators' own is never meant by "everywhere": it would take the tokens of the
@@ -176,9 +178,13 @@ mod tests {
         for (answer, expected) in
             [("y\n", true), ("YES\n", true), ("\n", false), ("", false), ("no\n", false)]
         {
-            let mut asked = Vec::new();
-            assert_eq!(agreed("Take? ", &mut answer.as_bytes(), &mut asked).unwrap(), expected, "{answer:?}");
-            assert_eq!(asked, b"Take? ");
+            let mut question = Vec::new();
+            assert_eq!(
+                agreed("Take? ", &mut answer.as_bytes(), &mut question).unwrap(),
+                expected,
+                "{answer:?}"
+            );
+            assert_eq!(question, b"Take? ");
         }
     }
 

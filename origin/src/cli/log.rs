@@ -32,7 +32,7 @@ where
     Registry::default().with(lines.with_filter(bounds()).with_filter(wanted))
 }
 
-/// How far each crate is heard, whatever was asked for. At trace level others print what went over the wire: tungstenite the
+/// The most verbose level of each crate, whatever level was requested. At trace level others print what went over the wire: tungstenite the
 /// text of every message, and a STOMP client's CONNECT has its token in it. Some print URLs at debug level.
 fn bounds() -> Targets {
     let bounds = Targets::new().with_default(Level::DEBUG).with_target(OURS, Level::TRACE);

@@ -14,9 +14,10 @@ use rollcall_core::{
 use serde_json::{Value, json};
 
 use super::{
-    client::{Call, Server, text},
+    client::{CallArgs, Server, text},
     exit,
-    table::{Table, print_json},
+    output::print_json,
+    table::Table,
 };
 
 const LIST: &str = "/api/v1/message/center/online";
@@ -73,7 +74,7 @@ pub(crate) struct Ls {
     #[arg(long, conflicts_with_all = ["limit", "page"])]
     all: bool,
     #[command(flatten)]
-    call: Call,
+    call: CallArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -124,22 +125,22 @@ fn order_by(text: &str) -> Result<OrderBy, String> {
     OrderBy::from_name(text).ok_or_else(|| format!("expected {}", OrderBy::ALL.map(OrderBy::name).join(", ")))
 }
 
-pub(super) fn ls(settings: &Settings, asked: &Ls) -> anyhow::Result<()> {
-    if asked.filters.len() > FILTERS_LIMIT {
-        anyhow::bail!(exit::Exit::Usage(format!("at most {FILTERS_LIMIT} filters")));
+pub(super) fn ls(settings: &Settings, args: &Ls) -> anyhow::Result<()> {
+    if args.filters.len() > FILTERS_LIMIT {
+        anyhow::bail!(exit::CliError::Usage(format!("at most {FILTERS_LIMIT} filters")));
     }
-    let server = asked.call.server(settings)?;
-    let (size, first) = if asked.all { (PAGE_LIMIT, 1) } else { (asked.limit, asked.page) };
-    let page = Page::ask(&server, asked, size, first)?;
-    match (asked.all, asked.call.json) {
+    let server = args.call.server(settings)?;
+    let (size, first) = if args.all { (PAGE_LIMIT, 1) } else { (args.limit, args.page) };
+    let page = Page::ask(&server, args, size, first)?;
+    match (args.all, args.call.json) {
         (false, true) => Ok(print_json(&json!({"list": page.list, "total": page.total}))?),
         (false, false) => Ok(table(&page.list, true).print()?),
-        (true, json) => all(&server, asked, page, json),
+        (true, json) => all(&server, args, page, json),
     }
 }
 
 /// Prints page after page, so that no more than one is held.
-fn all(server: &Server, asked: &Ls, mut page: Page, json: bool) -> anyhow::Result<()> {
+fn all(server: &Server, args: &Ls, mut page: Page, json: bool) -> anyhow::Result<()> {
     let (mut number, total) = (1, page.total);
     let mut out = std::io::stdout();
     if json {
@@ -158,7 +159,7 @@ fn all(server: &Server, asked: &Ls, mut page: Page, json: bool) -> anyhow::Resul
             break;
         }
         number += 1;
-        page = Page::ask(server, asked, PAGE_LIMIT, number)?;
+        page = Page::ask(server, args, PAGE_LIMIT, number)?;
     }
     if json {
         writeln!(out, "],\"total\":{total}}}")?;
@@ -182,8 +183,8 @@ struct Page {
 }
 
 impl Page {
-    fn ask(server: &Server, asked: &Ls, size: u32, number: u32) -> anyhow::Result<Self> {
-        let mut data = server.console(&format!("{LIST}?{}", query(asked, size, number)), asked.tenant)?;
+    fn ask(server: &Server, args: &Ls, size: u32, number: u32) -> anyhow::Result<Self> {
+        let mut data = server.console(&format!("{LIST}?{}", query(args, size, number)), args.tenant)?;
         let total = text(&data, "total").and_then(|total| total.parse().ok());
         let list = data.get_mut("list").map(Value::take);
         match (total, list) {
@@ -193,15 +194,15 @@ impl Page {
     }
 }
 
-fn query(asked: &Ls, size: u32, number: u32) -> String {
+fn query(args: &Ls, size: u32, number: u32) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("pageNo", &number.to_string()).append_pair("pageSize", &size.to_string());
-    query.append_pair("orderBy", asked.order_by.name());
-    query.append_pair("orderSort", if matches!(asked.sort, Sort::Asc) { "ASC" } else { "DESC" });
-    if asked.online || asked.offline {
-        query.append_pair("online", if asked.online { "true" } else { "false" });
+    query.append_pair("orderBy", args.order_by.name());
+    query.append_pair("orderSort", if matches!(args.sort, Sort::Asc) { "ASC" } else { "DESC" });
+    if args.online || args.offline {
+        query.append_pair("online", if args.online { "true" } else { "false" });
     }
-    for (index, Filter { key, operator, value }) in asked.filters.iter().enumerate() {
+    for (index, Filter { key, operator, value }) in args.filters.iter().enumerate() {
         query.append_pair(&format!("filters[{index}].key"), key.name());
         query.append_pair(&format!("filters[{index}].op"), operator.name());
         query.append_pair(&format!("filters[{index}].value"), value);

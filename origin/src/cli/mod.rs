@@ -10,6 +10,7 @@ mod import;
 mod kick;
 mod log;
 mod ls;
+mod output;
 mod serve;
 mod show;
 mod table;
@@ -21,7 +22,7 @@ pub(crate) use exit::status;
 
 use std::{io::Write as _, path::PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Who is online, on which device, with which token - and off with them.
 ///
@@ -35,9 +36,6 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 }
-
-/// Names the server for commands that talk to one.
-const URL_VARIABLE: &str = "ROLLCALL_URL";
 
 #[derive(Subcommand)]
 enum Command {
@@ -67,7 +65,7 @@ enum Command {
     Completions(completions::Completions),
 }
 
-/// Begins to log; to be called once.
+/// Starts logging. Call it once.
 pub(crate) fn log() {
     log::begin();
 }
@@ -80,30 +78,23 @@ impl Cli {
             Command::Token(token) => token::make(&settings, &token),
             Command::Connect(client) => connect::connect(&client),
             Command::Config => show::config(&settings),
-            Command::Who(asked) => who::who(&settings, &asked),
-            Command::Ls(asked) => ls::ls(&settings, &asked),
-            Command::Kick(asked) => kick::kick(&settings, &asked),
-            Command::Import(asked) => import::import(&settings, &asked),
-            Command::Health(asked) => health::health(&settings, &asked),
-            Command::Top(asked) => top::top(&settings, &asked),
-            Command::Backup(asked) => backup::back_up(&settings, &asked),
-            Command::Completions(asked) => completions::completions(&asked),
+            Command::Who(args) => who::who(&settings, &args),
+            Command::Ls(args) => ls::ls(&settings, &args),
+            Command::Kick(args) => kick::kick(&settings, &args),
+            Command::Import(args) => import::import(&settings, &args),
+            Command::Health(args) => health::health(&settings, &args),
+            Command::Top(args) => top::top(&settings, &args),
+            Command::Backup(args) => backup::back_up(&settings, &args),
+            Command::Completions(args) => completions::completions(&args, &mut Self::command()),
         }
     }
 }
 
-/// Says what went wrong, cause by cause.
-pub(crate) fn complain(error: &anyhow::Error) {
+/// Prints an error with its causes on stderr.
+pub(crate) fn report_error(error: &anyhow::Error) {
     if exit::is_hung_up(error) {
         return;
     }
-    // Nothing is left to be done when stderr is gone too.
+    // Nothing is left to do when stderr is closed too.
     let _ = writeln!(std::io::stderr(), "rollcall: {error:#}");
-}
-
-/// Prints a line on stdout.
-fn say(line: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
 }

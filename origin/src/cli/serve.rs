@@ -6,7 +6,7 @@ use rollcall_core::config::Settings;
 use rollcall_origin::{data_dir::DataDir, server};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::say;
+use super::output::print_line;
 
 /// The exit status after a second signal: what was under way was cut.
 const AT_ONCE: i32 = 1;
@@ -31,13 +31,13 @@ pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
         let running = server::start(settings, data_dir).await?;
         if let Some(url) = running.metrics_url() {
-            say(&format!("rollcall: metrics at {url}"))?;
+            print_line(&format!("rollcall: metrics at {url}"))?;
         }
-        say(&format!("rollcall: listening on {}", running.url()))?;
+        print_line(&format!("rollcall: listening on {}", running.url()))?;
         if generated {
-            say(&format!("rollcall: the secret is kept in {place}/secret"))?;
+            print_line(&format!("rollcall: the secret is kept in {place}/secret"))?;
         }
-        say("rollcall: make an administrator's token with: rollcall token admin  (cargo run --release -- token admin)")?;
+        print_line("rollcall: make an administrator's token with: rollcall token admin  (cargo run --release -- token admin)")?;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => break,

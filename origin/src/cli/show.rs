@@ -2,8 +2,8 @@
 
 use rollcall_core::config::Settings;
 
-use super::say;
+use super::output::print_line;
 
 pub(super) fn config(settings: &Settings) -> anyhow::Result<()> {
-    Ok(say(toml::to_string_pretty(settings)?.trim_end())?)
+    Ok(print_line(toml::to_string_pretty(settings)?.trim_end())?)
 }

@@ -1,36 +1,34 @@
-//! What people and programs read: aligned tables that fit the terminal, or one JSON document.
+//! Aligned tables that fit the terminal.
 
 use std::io::IsTerminal as _;
 
+use super::output::{print_line, sanitize};
 use comfy_table::{ContentArrangement, Table as Cells, presets::NOTHING};
-use serde_json::Value;
-
-use super::{exit::plain, say};
 
 /// A table that is filled row by row.
 pub(super) struct Table(Cells);
 
 impl Table {
-    /// With a title a column.
+    /// A table with a title for each column.
     pub(super) fn of(titles: &[&str]) -> Self {
         let mut cells = Self::untitled();
         cells.0.set_header(titles);
         cells
     }
 
-    /// Without titles: what goes on below another one.
+    /// A table without titles, which continues another one.
     pub(super) fn untitled() -> Self {
         let mut cells = Cells::new();
         cells.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         Self(cells)
     }
 
-    /// Adds a row; texts may come from anybody.
+    /// Adds a row. The texts may come from any client, and are sanitized.
     pub(super) fn row<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
-        self.0.add_row(texts.into_iter().map(|text| plain(text, None)));
+        self.0.add_row(texts.into_iter().map(|text| sanitize(text, None)));
     }
 
-    /// The lines, of which none is wider than `width` where that can be.
+    /// The lines, no wider than `width` if that is possible.
     pub(super) fn lines(mut self, width: Option<u16>) -> Vec<String> {
         match width {
             Some(width) => self.0.set_width(width),
@@ -44,7 +42,7 @@ impl Table {
 
     /// Prints it, as wide as the terminal; whole where there is none.
     pub(super) fn print(self) -> std::io::Result<()> {
-        self.lines(terminal_width()).iter().try_for_each(|line| say(line))
+        self.lines(terminal_width()).iter().try_for_each(|line| print_line(line))
     }
 }
 
@@ -53,11 +51,6 @@ fn terminal_width() -> Option<u16> {
     let out = std::io::stdout();
     let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok()).flatten()?;
     Some(size.ws_col).filter(|columns| *columns > 0)
-}
-
-/// Prints a document on one line.
-pub(super) fn print_json(document: &Value) -> std::io::Result<()> {
-    say(&document.to_string())
 }
 
 #[cfg(test)]

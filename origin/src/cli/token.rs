@@ -14,14 +14,14 @@ use rollcall_origin::{
 use serde_json::{Value, json};
 
 use super::{
-    client::{Reach, Server, text},
-    say,
+    client::{Server, ServerArgs, text},
+    output::print_line,
 };
 
 #[derive(Args)]
 pub(crate) struct Token {
     #[command(flatten)]
-    reach: Reach,
+    server: ServerArgs,
     #[command(subcommand)]
     whose: Whose,
 }
@@ -48,18 +48,18 @@ enum Whose {
 pub(super) fn make(settings: &Settings, token: &Token) -> anyhow::Result<()> {
     let (user, platform) = whose(settings, &token.whose)?;
     let data_dir = Path::new(&settings.server.data_dir);
-    let made = if token.reach.names_one() {
-        through_server(settings, data_dir, token.reach.server(settings)?, &user, platform)?
+    let made = if token.server.has_url() {
+        through_server(settings, data_dir, token.server.server(settings)?, &user, platform)?
     } else {
         match DataDir::lock(data_dir) {
             Ok(data_dir) => in_store(settings.clone(), data_dir, &user, platform)?,
             Err(error) => {
-                let server = token.reach.local(error.downcast::<InUse>()?)?;
+                let server = token.server.local(error.downcast::<InUse>()?)?;
                 through_server(settings, data_dir, server, &user, platform)?
             }
         }
     };
-    Ok(say(made.expose())?)
+    Ok(print_line(made.expose())?)
 }
 
 fn whose(settings: &Settings, token: &Whose) -> anyhow::Result<(UserId, Platform)> {
@@ -86,7 +86,7 @@ fn whose(settings: &Settings, token: &Whose) -> anyhow::Result<(UserId, Platform
     }
 }
 
-/// Nobody serves: the store is ours.
+/// Issues the token in the store, which no server uses.
 fn in_store(
     mut settings: Settings,
     data_dir: DataDir,
@@ -105,7 +105,7 @@ fn in_store(
     })
 }
 
-/// A server has the store: it is asked like by anybody else.
+/// Asks the server that uses the store, over its public API.
 fn through_server(
     settings: &Settings,
     data_dir: &Path,

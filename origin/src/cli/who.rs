@@ -6,9 +6,10 @@ use rollcall_core::{config::Settings, platform::Platform};
 use serde_json::{Value, json};
 
 use super::{
-    client::{Call, Server, text},
+    client::{CallArgs, Server, text},
     exit,
-    table::{Table, print_json},
+    output::print_json,
+    table::Table,
 };
 
 const STATUS: &str = "/user/get_users_online_status";
@@ -37,13 +38,13 @@ pub(crate) struct Who {
     #[arg(required = true, value_name = "USER")]
     users: Vec<String>,
     #[command(flatten)]
-    call: Call,
+    call: CallArgs,
 }
 
-pub(super) fn who(settings: &Settings, asked: &Who) -> anyhow::Result<()> {
-    let server = asked.call.server(settings)?;
-    let users = statuses(&server, &asked.users)?;
-    if asked.call.json {
+pub(super) fn who(settings: &Settings, args: &Who) -> anyhow::Result<()> {
+    let server = args.call.server(settings)?;
+    let users = statuses(&server, &args.users)?;
+    if args.call.json {
         return Ok(print_json(&json!({"users": users}))?);
     }
     let mut table = Table::of(&["USER", "STATUS", "PLATFORM", "CONNECTION", "BACKGROUND", "TOKEN"]);

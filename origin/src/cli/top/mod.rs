@@ -20,9 +20,8 @@ use self::{
     view::View,
 };
 use super::{
-    exit::{self, Exit, plain},
-    say,
-    table::print_json,
+    exit::{self, CliError},
+    output::{print_json, print_line, sanitize},
 };
 
 const EXAMPLES: &str = "\
@@ -57,33 +56,33 @@ pub(crate) struct Top {
     json: bool,
 }
 
-pub(super) fn top(settings: &Settings, asked: &Top) -> anyhow::Result<()> {
-    let source = Source::new(&url(settings, asked.metrics.as_deref())?);
-    let every = Duration::from_secs(asked.every);
-    let live = !asked.once && !asked.json && std::io::stdout().is_terminal();
+pub(super) fn top(settings: &Settings, args: &Top) -> anyhow::Result<()> {
+    let source = Source::new(&url(settings, args.metrics.as_deref())?);
+    let every = Duration::from_secs(args.every);
+    let live = !args.once && !args.json && std::io::stdout().is_terminal();
     let mut before: Option<Scrape> = None;
     loop {
         match source.scrape() {
             Ok(now) => {
                 // Where it cannot be written over, a view without rates would be in the way.
                 if live || before.is_some() {
-                    show(asked, &source, &View::of(before.as_ref(), &now), live)?;
-                    if asked.once {
+                    show(args, &source, &View::of(before.as_ref(), &now), live)?;
+                    if args.once {
                         return Ok(());
                     }
                 }
                 before = Some(now);
             }
             // A server that is watched while it starts again is there soon.
-            Err(error) if live => draw(&[plain(&format!("{error:#}"), None)])?,
+            Err(error) if live => draw(&[sanitize(&format!("{error:#}"), None)])?,
             Err(error) => return Err(error),
         }
         sleep(every);
     }
 }
 
-fn show(asked: &Top, source: &Source, view: &View, live: bool) -> anyhow::Result<()> {
-    if asked.json {
+fn show(args: &Top, source: &Source, view: &View, live: bool) -> anyhow::Result<()> {
+    if args.json {
         return Ok(print_json(&screen::document(view))?);
     }
     let size = live.then(size).flatten();
@@ -93,9 +92,9 @@ fn show(asked: &Top, source: &Source, view: &View, live: bool) -> anyhow::Result
         let shown = lines.get(..rows.min(lines.len())).unwrap_or_default();
         return Ok(draw(shown)?);
     }
-    lines.iter().try_for_each(|line| say(line))?;
-    if !asked.once {
-        say("")?;
+    lines.iter().try_for_each(|line| print_line(line))?;
+    if !args.once {
+        print_line("")?;
     }
     Ok(())
 }
@@ -125,7 +124,7 @@ fn url(settings: &Settings, named: Option<&str>) -> anyhow::Result<String> {
     if let Some(url) = named {
         let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
         else {
-            bail!(Exit::Usage(format!("{url:?} is no address of metrics: expected http://…/metrics")));
+            bail!(CliError::Usage(format!("{url:?} is no address of metrics: expected http://…/metrics")));
         };
         let has_path = rest.split_once('/').is_some_and(|(_, path)| !path.is_empty());
         return Ok(if has_path { url.to_owned() } else { format!("{}/metrics", url.trim_end_matches('/')) });
@@ -134,7 +133,7 @@ fn url(settings: &Settings, named: Option<&str>) -> anyhow::Result<String> {
     let listen: Option<SocketAddr> = configured.and_then(|listen| listen.parse().ok());
     match listen.filter(|listen| listen.port() != 0) {
         Some(listen) => Ok(format!("http://{}/metrics", reachable(listen))),
-        None => bail!(Exit::Usage(
+        None => bail!(CliError::Usage(
             "no metrics are named: set server.metrics_listen of the server, or say --metrics URL".to_owned()
         )),
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{exit::plain, table::Table},
+    super::{output::sanitize, table::Table},
     view::{Rates, Times, View, total},
 };
 
@@ -14,7 +14,7 @@ const ROUTES: usize = 15;
 pub(super) fn lines(view: &View, url: &str, width: Option<u16>) -> Vec<String> {
     let connections = total(view.connections.iter().map(|(_, _, count)| *count));
     let mut lines = vec![
-        plain(&format!("rollcall at {url}"), None),
+        sanitize(&format!("rollcall at {url}"), None),
         String::new(),
         format!(
             "users {}   connections {connections}   tcp {}   store queue {}   commit failures {}   panics {}",
