@@ -24,9 +24,9 @@ pub(super) struct Entry {
     /// took it.
     pub(super) lock: Arc<tokio::sync::Mutex<()>>,
     pub(super) live: Mutex<Live>,
-    /// Whether anybody wanted it since the table last looked.
-    pub(super) wanted: AtomicBool,
-    /// Whether it stands among the idle ones of its shard.
+    /// Whether it was used since the table last looked for idle entries.
+    pub(super) used: AtomicBool,
+    /// Whether it is in the idle queue of its shard.
     pub(super) queued: AtomicBool,
     /// Held while a page of its watchers is notified.
     pub(super) fanning_out: tokio::sync::Mutex<()>,
@@ -60,7 +60,7 @@ impl Entry {
         Self {
             lock: Arc::default(),
             live: Mutex::new(live),
-            wanted: AtomicBool::new(false),
+            used: AtomicBool::new(false),
             queued: AtomicBool::new(false),
             fanning_out: tokio::sync::Mutex::new(()),
             fan_out_waits: AtomicBool::new(false),

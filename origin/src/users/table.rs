@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher as _, RandomState},
+    iter,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -18,65 +19,64 @@ const IDLE: usize = 160;
 #[derive(Default)]
 struct Shard {
     entries: HashMap<UserId, Arc<Entry>>,
-    /// Who became idle, the longest ago first. Some may have come back since.
+    /// Users who became idle, the longest ago first. Some may be in use again.
     idle: VecDeque<UserId>,
 }
 
+/// The entries of all users. A user has one entry, and so one lock.
 pub(super) struct Table {
-    shards: Vec<Mutex<Shard>>,
+    /// Apart from the others, so that every hash has a shard without an index that could miss.
+    first: Mutex<Shard>,
+    others: Vec<Mutex<Shard>>,
     hasher: RandomState,
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+        let others = (1..SHARDS).map(|_| Mutex::default()).collect();
+        Self { first: Mutex::default(), others, hasher: RandomState::new() }
     }
 }
 
 impl Table {
     /// The user's entry, if it is in memory.
     pub(super) fn get(&self, id: &UserId) -> Option<Arc<Entry>> {
-        self.shard(id)?.lock().entries.get(id).cloned()
+        self.shard(id).lock().entries.get(id).cloned()
     }
 
-    /// The user's entry, brought into memory if need be. Give it back with [`Table::leave`].
+    /// The user's entry, created if it is not in memory. Return it with [`Table::leave`].
     pub(super) fn enter(&self, id: &UserId) -> Arc<Entry> {
         let fresh = || Arc::new(Entry::new(id.clone()));
-        match self.shard(id) {
-            Some(shard) => shard.lock().entries.entry(id.clone()).or_insert_with(fresh).clone(),
-            None => fresh(),
-        }
+        self.shard(id).lock().entries.entry(id.clone()).or_insert_with(fresh).clone()
     }
 
-    /// Gives an entry back. Beyond the bound, the idle one that was not wanted for the longest leaves memory.
+    /// Returns an entry. Beyond the bound, the idle entry that was unused for the longest leaves memory.
     pub(super) fn leave(&self, id: &UserId, entry: &Entry) {
-        let Some(shard) = self.shard(id) else { return };
-        entry.wanted.store(true, Ordering::Relaxed);
-        let mut shard = shard.lock();
+        entry.used.store(true, Ordering::Relaxed);
+        let mut shard = self.shard(id).lock();
         if entry.live.lock().is_idle() && !entry.queued.swap(true, Ordering::Relaxed) {
             shard.idle.push_back(id.clone());
         }
-        shard.forget();
+        shard.evict();
     }
 
     /// Visits every entry.
     pub(super) fn each(&self, mut visit: impl FnMut(&Entry)) {
-        for shard in &self.shards {
+        for shard in iter::once(&self.first).chain(&self.others) {
             let entries: Vec<_> = shard.lock().entries.values().cloned().collect();
             entries.iter().for_each(|entry| visit(entry));
         }
     }
 
-    fn shard(&self, id: &UserId) -> Option<&Mutex<Shard>> {
-        // The remainder is below SHARDS, so there is always one.
+    fn shard(&self, id: &UserId) -> &Mutex<Shard> {
         let index = usize::try_from(self.hasher.hash_one(id) % (SHARDS as u64)).unwrap_or(0);
-        self.shards.get(index)
+        index.checked_sub(1).and_then(|index| self.others.get(index)).unwrap_or(&self.first)
     }
 }
 
 impl Shard {
-    fn forget(&mut self) {
-        // Twice around: the first time everybody may have been wanted lately.
+    fn evict(&mut self) {
+        // The second-chance algorithm. Twice around, since in the first round every entry may have been used lately.
         for _ in 0..2 * self.idle.len() {
             if self.idle.len() <= IDLE {
                 return;
@@ -84,11 +84,11 @@ impl Shard {
             let Some(id) = self.idle.pop_front() else { return };
             let Some(entry) = self.entries.get(&id) else { continue };
             let is_idle = entry.live.lock().is_idle();
-            // While the shard is locked, nobody begins to hold an entry that nobody but the table holds.
+            // While the shard is locked, no task can take an entry that only the table holds.
             let is_held = Arc::strong_count(entry) > 1;
             if !is_idle {
                 entry.queued.store(false, Ordering::Relaxed);
-            } else if entry.wanted.swap(false, Ordering::Relaxed) || is_held {
+            } else if entry.used.swap(false, Ordering::Relaxed) || is_held {
                 self.idle.push_back(id);
             } else {
                 self.entries.remove(&id);
@@ -112,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn idle_users_leave_memory_and_wanted_ones_stay() {
+    fn idle_users_leave_memory_and_used_ones_stay() {
         let table = Table::default();
         for n in 0..10 * SHARDS * IDLE {
             table.leave(&user(n), &table.enter(&user(n)));
             table.leave(&user(0), &table.enter(&user(0)));
         }
         assert!(in_memory(&table) <= SHARDS * (IDLE + 1), "{}", in_memory(&table));
-        assert!(table.get(&user(0)).is_some(), "who is asked about all the time must stay");
+        assert!(table.get(&user(0)).is_some(), "an entry in use must stay");
     }
 
     #[test]
@@ -139,12 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_somebody_holds_is_never_forgotten() {
+    fn an_entry_that_is_held_never_leaves_memory() {
         let table = Table::default();
         let held = table.enter(&user(0));
         for n in 1..4 * SHARDS * IDLE {
             table.leave(&user(n), &table.enter(&user(n)));
         }
-        assert!(Arc::ptr_eq(&held, &table.enter(&user(0))), "two entries of one user would be two gates");
+        assert!(Arc::ptr_eq(&held, &table.enter(&user(0))), "two entries of one user would be two locks");
     }
 }
