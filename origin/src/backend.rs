@@ -174,7 +174,7 @@ impl Backend for Origin {
     }
 
     async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), BackendError> {
-        self.shared.client.post(request).await
+        self.shared.client.post(request).await.map_err(unavailable)
     }
 }
 
@@ -186,6 +186,7 @@ impl Origin {
     }
 }
 
-fn unavailable(failure: impl std::fmt::Display) -> BackendError {
-    BackendError(failure.to_string())
+fn unavailable(error: impl Into<anyhow::Error>) -> BackendError {
+    // With its causes: the log is the last to see them.
+    BackendError(format!("{:#}", error.into()))
 }

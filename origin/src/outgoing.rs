@@ -2,14 +2,28 @@
 
 use std::{io::Read as _, sync::Arc};
 
-use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, BackendError, Post};
-use tokio::sync::Semaphore;
+use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, Post};
+use tokio::{sync::Semaphore, task::JoinError};
 use ureq::Agent;
 
-/// Requests at a time; each holds a thread while its service takes its time.
-const AT_ONCE: usize = 64;
+/// Concurrent requests; each holds a thread until its service answers.
+const CONCURRENCY: usize = 64;
 
-/// A client that keeps its connections. Redirects are not followed: they would carry a token elsewhere.
+/// Why another service has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutgoingError {
+    /// No permit became free in time.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The request failed.
+    #[error(transparent)]
+    Http(#[from] ureq::Error),
+    /// The request panicked.
+    #[error("a request to another service panicked")]
+    Panicked(#[from] JoinError),
+}
+
+/// A client that keeps its connections. It follows no redirects, which would carry a token to another host.
 #[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
@@ -23,24 +37,28 @@ impl Default for Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .build();
-        Self { agent: config.into(), permits: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { agent: config.into(), permits: Arc::new(Semaphore::new(CONCURRENCY)) }
     }
 }
 
 impl Client {
-    pub(crate) async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), BackendError> {
+    /// Posts a request and returns the answer's status and body.
+    ///
+    /// # Errors
+    /// When the service has not answered within [`ANSWER_WITHIN`].
+    pub(crate) async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), OutgoingError> {
         // The wait for a permit counts as well: behind a service that hangs, callers must not queue up.
         let permit = tokio::time::timeout(ANSWER_WITHIN, self.permits.clone().acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
-            return Err(BackendError("too many requests are waiting".to_owned()));
+            return Err(OutgoingError::Busy);
         };
         let agent = self.agent.clone();
         let ask = move || {
             let answer = send(&agent, &request);
             drop(permit);
-            answer.map_err(|error| BackendError(error.to_string()))
+            answer
         };
-        tokio::task::spawn_blocking(ask).await.map_err(|error| BackendError(error.to_string()))?
+        Ok(tokio::task::spawn_blocking(ask).await??)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Records that nobody wants any more (`docs/rules/message-center.md#retention`).
+//! The deletion of old records (`docs/rules/message-center.md#retention`).
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use crate::{
     users::Users,
 };
 
-/// Records of one commit: others' commits wait for it.
+/// Records of one commit. It is short, since other commits wait for it.
 const ROWS: u32 = 2_000;
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Sweeps now and from time to time, for ever.
+/// Sweeps now and every [`SWEEP_EVERY`], for ever.
 pub(super) async fn keep(users: Users) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
         if let Err(error) = sweep(&users).await {
-            tracing::error!(%error, "old records could not be deleted");
+            tracing::error!(error = format!("{error:#}"), "old records could not be deleted");
         }
     }
 }
 
-/// Settles leases, deletes what ended long ago, and what a user has too much of.
-async fn sweep(users: &Users) -> Result<(), StoreError> {
+/// Ends records whose lease ran out, deletes records that ended long ago, and trims each user's records to the limit.
+async fn sweep(users: &Users) -> anyhow::Result<()> {
     let (store, settings) = (users.store(), users.settings());
     let before = now() - DAY * settings.message_center.retention_days;
     let settled = repeat(store, &upsert::settle_leases(now(), ROWS)).await?;
@@ -38,14 +38,14 @@ async fn sweep(users: &Users) -> Result<(), StoreError> {
     let keep = settings.presence.max_records_per_user;
     let crowded = store.query(vec![upsert::crowded_users(keep)]).await?;
     for row in crowded.iter().flatten() {
-        let user = CrowdedUser::read(row).map_err(|error| StoreError::Refused(error.to_string()))?;
+        let user = CrowdedUser::read(row)?;
         store.commit(vec![upsert::trim_user(user.tenant, user.user, keep)]).await?;
     }
     tracing::debug!(settled, deleted, "old records were looked for");
     Ok(())
 }
 
-/// Commits a statement that changes at most [`ROWS`] records until it finds no more; how many it changed.
+/// Commits a statement that changes at most [`ROWS`] records until it changes fewer. Returns the number of changed records.
 async fn repeat(store: &Store, statement: &Statement) -> Result<i64, StoreError> {
     let mut all = 0;
     loop {

@@ -11,11 +11,11 @@ mod reader;
 mod schema;
 mod writer;
 
-use std::{path::Path, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use rollcall_core::store::{Statement, Value};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinError};
 
 use crate::metrics::Metrics;
 
@@ -26,12 +26,15 @@ pub use self::{backup::back_up, condition::Condition};
 /// The database file in the data directory.
 const FILE: &str = "rollcall.sqlite3";
 
-/// Why the store did not do what was asked. Nothing of the request was done.
+/// Why the store did not execute a request. Nothing of the request was done.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite said no: a full disk, a failed fsync, a damaged file.
-    #[error("the store refused: {0}")]
-    Refused(String),
+    /// SQLite's error: a full disk, a failed fsync, a damaged file. Shared, since every commit of a group gets it.
+    #[error(transparent)]
+    Sqlite(Arc<rusqlite::Error>),
+    /// A query panicked.
+    #[error("a query panicked")]
+    Panicked(#[source] Arc<JoinError>),
     /// The writer or the loader has stopped.
     #[error("the store is closed")]
     Closed,
@@ -140,6 +143,6 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Refused(error.to_string())
+        Self::Sqlite(Arc::new(error))
     }
 }

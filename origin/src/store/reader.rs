@@ -1,4 +1,4 @@
-//! Reading connections, lent to one query at a time.
+//! Connections for long queries. Each runs one query at a time, on a thread of the runtime's blocking pool.
 
 use std::{path::Path, sync::Arc};
 
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{Rows, StoreError, convert, reading};
 
-/// Connections; more would only wait for the same two cores.
+/// The number of connections; more would only compete for the same processors.
 const READERS: usize = 4;
 
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl Readers {
             drop(permit);
             Ok(result?)
         };
-        tokio::task::spawn_blocking(run).await.map_err(|_| StoreError::Closed)?
+        tokio::task::spawn_blocking(run).await.map_err(|error| StoreError::Panicked(Arc::new(error)))?
     }
 }
 
