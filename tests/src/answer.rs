@@ -129,10 +129,10 @@ fn text_field(fields: &Map<String, Value>, name: &str) -> Result<String> {
     fields.get(name).and_then(Value::as_str).map(str::to_owned).with_context(|| format!("{name} is not text"))
 }
 
-/// An HTTP answer of which the envelope may be asked.
+/// An HTTP answer with an envelope in its body.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// What came.
+    /// The response.
     pub response: Response,
     style: Style,
 }

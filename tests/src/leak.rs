@@ -1,4 +1,4 @@
-//! Looks for tokens and secrets where none may be.
+//! A search for tokens and secrets in logs and files.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 /// Signatures are searched for by this many characters: all of an HS256 one, the beginning of others.
 const SIGNATURE: usize = 43;
 
-/// What must not be found.
+/// Texts that must not be found.
 #[derive(Clone, Debug, Default)]
 pub struct Forbidden {
     texts: BTreeSet<String>,
@@ -37,12 +37,12 @@ impl Forbidden {
         self.texts.insert(text.to_owned());
     }
 
-    /// How many different tokens are searched for.
+    /// The number of different tokens.
     pub fn token_count(&self) -> usize {
         self.tokens
     }
 
-    /// How many texts other than tokens with a signature are searched for.
+    /// The number of other texts, unsigned tokens included.
     pub fn text_count(&self) -> usize {
         self.texts.len()
     }
@@ -131,7 +131,7 @@ impl Matcher<'_> {
     }
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub struct Hits {
     /// Lines read.

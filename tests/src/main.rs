@@ -51,7 +51,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Run {
-    /// What the suite starts, once for each profile with fresh data.
+    /// The subject that the suite starts, once for each profile with fresh data.
     #[arg(long, value_enum, default_value = "origin", conflicts_with = "base_url")]
     subject: SubjectKind,
     /// The native binary; by default the release build if there is one, else the debug build.
@@ -72,7 +72,7 @@ struct Run {
     /// Lists the cases and runs none.
     #[arg(long)]
     list: bool,
-    /// How many cases run at the same time; by default 4 at the edge and 8 elsewhere.
+    /// The number of cases that run at the same time; by default 4 at the edge and 8 elsewhere.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Seconds after which a case counts as hanging, unless it names a longer time.
@@ -94,7 +94,7 @@ struct EdgeOnly {
     /// Runs only tests whose name contains this.
     #[arg(long, value_name = "PATTERN")]
     only: Option<String>,
-    /// How many tests run at the same time.
+    /// The number of tests that run at the same time.
     #[arg(long, default_value_t = 4, value_name = "N")]
     jobs: usize,
 }

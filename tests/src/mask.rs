@@ -1,4 +1,4 @@
-//! What may differ between two subjects that answer alike, and nothing else.
+//! Masks for the parts of a transcript that may differ between two subjects that answer alike.
 //!
 //! The list is closed: tokens, packed handshake parameters, connection ids, record ids, UUIDs, dates, unix
 //! times of this era, the loopback address with its port, and whether a server beats in STOMP. The first five keep their identity: the
@@ -29,7 +29,7 @@ impl Masks {
         out
     }
 
-    /// What stands for the beginning of `from`, and how many bytes it replaces.
+    /// The replacement for the beginning of `from`, and the number of bytes that it replaces.
     fn piece(&mut self, from: &str) -> (String, usize) {
         if let Some(length) = token_length(from) {
             let token = from.get(..length).unwrap_or_default();
@@ -84,7 +84,7 @@ pub fn tokens(text: &str) -> Vec<&str> {
     text.split(|c: char| !in_token(c)).filter(|run| token_length(run).is_some()).collect()
 }
 
-/// The length of the token at the beginning: at least three parts, of which header or claims are a JSON
+/// The length of the token at the beginning: at least three parts, and header or claims are a JSON
 /// object (`{"` is `eyJ` in base64). Forged tokens count: wrong parts, no signature, a part too many.
 fn token_length(text: &str) -> Option<usize> {
     const SHORTEST: usize = 40;

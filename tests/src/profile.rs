@@ -34,7 +34,7 @@ pub enum Profile {
     Open,
     /// The message center with an issuer that the suite plays.
     Introspection,
-    /// As the first: a server for few cases of many users.
+    /// The settings of `Base`, for a few cases with many users.
     Crowd,
     /// The message center with a resolver of departments and groups that the suite plays.
     Resolver,

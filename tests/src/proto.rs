@@ -42,7 +42,7 @@ pub fn subscription(subscribe: &[&str], unsubscribe: &[&str]) -> Vec<u8> {
 /// One element of `SubUserOnlineStatusTips`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tip {
-    /// Whose platforms.
+    /// The user.
     pub user: String,
     /// The platforms on which the user is online, as sent.
     pub platforms: Vec<u64>,

@@ -27,26 +27,26 @@ use crate::{
     world::{Shared, World},
 };
 
-/// What to run.
+/// The options of a run.
 #[derive(Debug)]
 pub struct Options {
-    /// How to get a subject.
+    /// The way to a subject.
     pub launch: Launch,
     /// The configuration of a server that is already running.
     pub settings: Option<Settings>,
     /// Only cases whose full name contains this.
     pub only: Option<String>,
-    /// How many cases run at the same time.
+    /// The number of cases that run at the same time.
     pub jobs: usize,
-    /// How long a case may take before it counts as hanging; a case may name a longer time.
+    /// The time after which a case counts as hanging; a case may name a longer one.
     pub case_timeout: Duration,
-    /// Where to write the transcript.
+    /// The file that gets the transcript.
     pub transcript: Option<PathBuf>,
-    /// Where to keep the subjects' output.
+    /// The folder that keeps the subjects' output.
     pub keep_logs: Option<PathBuf>,
 }
 
-/// How many cases ended how.
+/// Cases by their outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Held.
@@ -173,7 +173,7 @@ pub async fn run(options: Options) -> Result<Counts> {
     report(&table, &failures)
 }
 
-/// What is to be done, profile by profile; cases that this server cannot exercise are named at once.
+/// The plans of all profiles; cases that this server cannot exercise are named at once.
 fn plans(options: &Options) -> Result<Vec<Plan>> {
     let mut plans = Vec::new();
     for profile in Profile::ALL {

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use toml::{Table, Value};
 
-/// How `errDlt` is written.
+/// The form of `errDlt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// `<detail>: [<code>]<name>`, the published samples.
@@ -19,7 +19,7 @@ pub enum Style {
 pub struct StaticToken {
     /// In lower-case hexadecimal digits.
     pub sha256: String,
-    /// Whose it is.
+    /// The user.
     #[serde(deserialize_with = "number")]
     pub user_id: i64,
     /// The user's tenant.
@@ -37,7 +37,7 @@ pub struct StaticToken {
     /// Whether it is a system administrator's.
     #[serde(default, skip_serializing_if = "not")]
     pub sys_admin: bool,
-    /// What it may do beyond its own affairs.
+    /// Its permissions beyond the user's own affairs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<String>,
     /// A picture's address.
@@ -63,11 +63,11 @@ pub struct StaticToken {
 pub struct Introspection {
     /// The RFC 7662 endpoint.
     pub url: String,
-    /// Who the server is there.
+    /// The server's name at the issuer.
     pub client_id: Option<String>,
-    /// And how it shows it.
+    /// Its password there.
     pub client_secret: Option<String>,
-    /// How long an active answer is kept.
+    /// The time for which an active answer is kept.
     #[serde(default = "half_a_minute")]
     pub cache_seconds: i64,
 }

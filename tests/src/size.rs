@@ -1,4 +1,4 @@
-//! How large a case is: small in the usual run, large when it is asked for.
+//! Sizes of cases: small in the usual run, large under `--full`.
 
 use std::env;
 

@@ -10,12 +10,12 @@ use crate::{
     ws::{Event, Socket, describe},
 };
 
-/// Where a user's own messages come.
+/// The destination of a user's own messages.
 pub const OWN: &str = "/user/queue/messages";
-/// Where everybody's come.
+/// The destination of messages to all users.
 pub const TOPIC: &str = "/topic/messages";
 
-/// What is around a frame.
+/// The framing around a STOMP frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Nothing.
@@ -31,7 +31,7 @@ pub struct Frame {
     pub command: String,
     /// Its headers, in order, unescaped.
     pub headers: Vec<(String, String)>,
-    /// What follows the empty line.
+    /// The text behind the empty line.
     pub body: String,
 }
 

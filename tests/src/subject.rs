@@ -1,4 +1,4 @@
-//! The server under test: started, waited for and stopped by the suite, or already running.
+//! The server under test. The suite starts and stops it, or it is already running.
 
 use std::{
     fs::{self, File},
@@ -24,11 +24,11 @@ use tokio::{
 
 use crate::settings::Settings;
 
-/// How long a subject may take to say that it listens. At the edge this includes a build.
+/// The time that a subject may take to say that it listens. At the edge this includes a build.
 const START: Duration = Duration::from_secs(300);
-/// How long a subject may take to stop after SIGTERM.
+/// The time that a subject may take to stop after SIGTERM.
 const STOP: Duration = Duration::from_secs(20);
-/// What precedes the address in the line that a subject prints once it serves.
+/// The words before the address in the line that a subject prints once it serves.
 const LISTENING: &str = "listening on http://";
 
 /// In a subject's folder: its configuration, its output, its storage, its temporary files.
@@ -40,7 +40,7 @@ pub const PERSIST: &str = "persist";
 /// See [`CONFIG`].
 pub const TEMPORARY: &str = "tmp";
 
-/// How to get a subject.
+/// The way to a subject.
 #[derive(Clone, Debug)]
 pub enum Launch {
     /// Start this binary with `serve --config FILE`.
@@ -51,7 +51,7 @@ pub enum Launch {
     Running(SocketAddr),
 }
 
-/// What kind of subject a case speaks to. Only bounds of time and what TCP shows depend on it.
+/// The kind of a subject. Only bounds of time, sizes and what TCP shows depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The native binary, started by the suite.
@@ -65,9 +65,9 @@ pub enum Kind {
 /// A server that serves.
 #[derive(Debug)]
 pub struct Subject {
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddr,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     process: Option<Process>,
 }
@@ -82,12 +82,12 @@ struct Process {
     _directory: Option<TempDir>,
 }
 
-/// How a subject that was told to stop did so.
+/// The end of a subject that was told to stop.
 #[derive(Debug)]
 pub struct Stopped {
     /// `None` when it had to be killed.
     pub status: Option<ExitStatus>,
-    /// How long it took.
+    /// The time from the signal to the end.
     pub after: Duration,
 }
 
@@ -173,7 +173,7 @@ impl Subject {
         }
     }
 
-    /// Where the subject's output goes, if the suite started it.
+    /// The file with the subject's output, if the suite started it.
     pub fn log(&self) -> Option<&Path> {
         self.process.as_ref().map(|process| process.log.as_path())
     }
@@ -294,7 +294,7 @@ pub(crate) fn edge_command(prefix: &[String], settings: &Settings, home: &Path) 
     Ok(command)
 }
 
-/// An address that nobody listened on a moment ago.
+/// An address without a listener.
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

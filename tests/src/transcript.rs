@@ -1,4 +1,4 @@
-//! What a case said and heard, in the order in which the case acted.
+//! The transcript of a case: every exchange and frame, in the order in which the case acted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,7 +22,7 @@ pub struct CaseTranscript {
     pub case: String,
     /// Whether it passed.
     pub passed: bool,
-    /// What was said, masked.
+    /// The masked entries.
     pub entries: Vec<Value>,
 }
 

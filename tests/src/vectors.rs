@@ -48,7 +48,7 @@ pub struct Exchange {
     pub id: String,
     /// `None` where only the formatter is concerned.
     pub request: Option<Asked>,
-    /// What has to come back.
+    /// The expected answer.
     pub response: Answered,
 }
 
@@ -79,13 +79,13 @@ pub struct Answered {
 pub struct Policy {
     /// Its label.
     pub id: String,
-    /// What happens, in order.
+    /// The steps, in order.
     pub steps: Vec<String>,
     /// The state of every token at the end: 0, or the code that refuses it.
     pub tokens: BTreeMap<String, i64>,
-    /// Whose sockets are open at the end, in connect order.
+    /// The names whose sockets are open at the end, in connect order.
     pub live: Vec<String>,
-    /// Whose sockets received the kick frame.
+    /// The names whose sockets received the kick frame.
     #[serde(rename = "kickFrame")]
     pub kick_frame: Vec<String>,
 }
@@ -113,7 +113,7 @@ pub struct Gob {
 pub struct Packed {
     /// Its text.
     pub v: String,
-    /// What it unpacks to.
+    /// Its fields.
     pub fields: Value,
 }
 

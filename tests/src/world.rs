@@ -1,5 +1,4 @@
-//! What a case holds in its hands: a subject, its configuration, and words for what the documents
-//! describe.
+//! The view that a case has of a subject: its configuration, and a method for each route and frame of the documents.
 
 use std::{
     net::SocketAddr,
@@ -85,7 +84,7 @@ pub struct UserTokens {
     /// The user.
     #[serde(rename = "userID")]
     pub user: String,
-    /// Always 1: users who are offline are left out.
+    /// Always 1: offline users are left out.
     pub status: i64,
     /// One element a platform.
     #[serde(rename = "singlePlatformToken")]
@@ -99,7 +98,7 @@ pub struct PlatformTokens {
     /// The platform.
     #[serde(rename = "platformID")]
     pub platform: i64,
-    /// How many connections.
+    /// The number of its connections.
     pub total: i64,
     /// Their tokens, in connect order.
     #[serde(rename = "token")]
@@ -112,12 +111,12 @@ const QUERIES: usize = 20;
 /// The longest pause between two queries.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What all cases of one subject share.
+/// State that all cases of one subject share.
 #[derive(Debug)]
 pub struct Shared {
-    /// Where the subject listens.
+    /// The subject's address.
     pub address: SocketAddr,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its configuration.
     pub settings: Settings,
@@ -168,7 +167,7 @@ pub struct World {
     recorder: Recorder,
     increments: Arc<AtomicU64>,
     figures: Arc<Mutex<Vec<String>>>,
-    /// When the case began: equal claims make equal texts, however long it takes.
+    /// The start of the case, in seconds since 1970: equal claims make equal texts, however long it takes.
     born: i64,
 }
 
@@ -211,12 +210,12 @@ impl World {
         &self.shared.settings
     }
 
-    /// What the subject is.
+    /// The subject's kind.
     pub fn kind(&self) -> Kind {
         self.shared.kind
     }
 
-    /// Where the subject listens.
+    /// The subject's address.
     pub fn address(&self) -> SocketAddr {
         self.shared.address
     }
@@ -231,7 +230,7 @@ impl World {
         self.settings().admins.first().map(String::as_str).context("no administrator is configured")
     }
 
-    /// How long a subject may take until the end of a connection shows, if that is longer than [`QUERIES`] answers
+    /// The time that a subject may take until the end of a connection shows, if that is longer than [`QUERIES`] answers
     /// take. The promise is shorter on one machine; the bound leaves room for a busy one.
     fn settling(&self) -> Duration {
         match self.kind() {
@@ -255,7 +254,7 @@ impl World {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner).push(text);
     }
 
-    /// What the case had to tell, for the line of its result.
+    /// The figures of the case, for the line of its result.
     pub fn figures(&self) -> String {
         let figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
         if figures.is_empty() { String::new() } else { format!(" ({})", figures.join("; ")) }
@@ -322,7 +321,7 @@ impl World {
         text_at(&answer.data().context(USER_TOKEN)?, "/token")
     }
 
-    /// What `parse_token` says about a token: 0, or the code that refuses it.
+    /// The answer of `parse_token`: 0, or the code that refuses the token.
     pub async fn verdict(&self, token: &str) -> Result<i64> {
         self.post(PARSE_TOKEN, None, &json!({"token": token})).await?.code()
     }
@@ -507,7 +506,7 @@ impl World {
     }
 }
 
-/// How a refused handshake is told.
+/// The delivery of a refused handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// HTTP 200 with a JSON body, no upgrade.

@@ -48,7 +48,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// What the published JavaScript client sends.
+    /// The query of the published JavaScript client.
     pub fn new(user: &str, platform: i64, token: &str) -> Self {
         Self::empty()
             .set("sendID", user)
@@ -136,7 +136,7 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// What came of an upgrade request.
+/// The outcome of an upgrade request.
 #[derive(Debug)]
 pub enum Opening {
     /// The protocol was switched.

@@ -2,7 +2,7 @@
 
 const OWN = '/user/queue/messages';
 
-/** A client of these two libraries. It comes back by itself after 5 s, as `@stomp/stompjs` does where nobody says otherwise. */
+/** A client of these two libraries. It comes back by itself after 5 s, the default of `@stomp/stompjs`. */
 export function stomp({ Client, SockJS }, { gateway, device, sockjs }, report) {
   let client;
   return {

@@ -1,4 +1,4 @@
-// A friend of the client under test, who comes and goes.
+// A friend of the client under test, which connects and leaves.
 
 import { once } from 'node:events';
 

@@ -15,6 +15,6 @@ process.on('message', async ({ id, method, args }) => {
     tell({ id, error: describe(error) });
   }
 });
-// Whoever started this is gone.
+// The process that started this one is gone.
 process.on('disconnect', () => process.exit(1));
 tell({ id: 'start' });

@@ -4,7 +4,7 @@ import { online } from './friend.mjs';
 import { eventually } from './rest.mjs';
 import { AWAY, STAYS, holds, watched } from './steps.mjs';
 
-/** Ends of a login that nobody expects while a client connects. */
+/** Events that must not come while a client connects. */
 const ENDS = ['OnConnectFailed', 'OnKickedOffline', 'OnUserTokenExpired', 'OnUserTokenInvalid'];
 
 /** The friend's platform: Android. */

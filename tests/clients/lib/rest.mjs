@@ -1,4 +1,4 @@
-// What a back end asks the subject: tokens, who is online, and taking somebody off.
+// Requests of a back end: tokens, online users, and force-offs.
 
 /** How long an answer may take. */
 const ANSWER = 30_000;

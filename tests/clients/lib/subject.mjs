@@ -37,7 +37,7 @@ export class Subject {
         '[auth.introspection]',
         `url = ${JSON.stringify(issuer)}`,
         '[presence]',
-        // Lists must not wait before they show that somebody left.
+        // Lists must show an end at once.
         'grace_seconds = 0',
         '',
       ].join('\n'),

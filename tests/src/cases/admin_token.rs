@@ -48,7 +48,7 @@ async fn an_admin_token_needs_a_user(world: World) -> Result<()> {
     world.post(ADMIN_TOKEN, None, &body).await?.refused(1001, "userID is empty")
 }
 
-/// The refusal names the asker, and must not name those who would have been accepted.
+/// The refusal names the asker and must not name the administrators.
 async fn who_is_no_administrator_gets_no_admin_token(world: World) -> Result<()> {
     let admin = world.admin()?.to_owned();
     let other = format!("{admin} ");

@@ -1,4 +1,4 @@
-//! What stock clients call around their connection: nothing is there, and that is never a reason to log out.
+//! Routes that stock clients call around their connection. They answer that there is nothing, which logs no client out.
 
 use anyhow::Result;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! How connections end, and that only they do.
+//! Ends of connections. The end of one never ends another.
 
 use anyhow::Result;
 

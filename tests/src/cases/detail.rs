@@ -1,4 +1,4 @@
-//! `get_users_online_token_detail`: grouped by platform, only who is online.
+//! `get_users_online_token_detail`: online users only, grouped by platform.
 
 use anyhow::Result;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What is said over an open connection.
+//! Frames over an open connection.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};

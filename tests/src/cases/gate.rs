@@ -89,7 +89,7 @@ async fn an_unknown_sdk_type_is_told(world: World) -> Result<()> {
     Ok(())
 }
 
-/// Whoever asks in a way that is not understood gets the answer by HTTP.
+/// A flag that does not read leaves the refusal to HTTP.
 async fn a_result_flag_that_is_no_flag_is_told(world: World) -> Result<()> {
     for flag in ["perhaps", "yes", "2", "tRUE"] {
         let handshake = whole(&world).await?.set("isMsgResp", flag);

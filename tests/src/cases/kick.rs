@@ -113,7 +113,7 @@ async fn the_token_is_dead_before_the_client_hears_of_it(world: World) -> Result
     Ok(())
 }
 
-/// Whichever comes first, after both nobody is online: a login before the kick is kicked, one after it
+/// In either order the user is offline after both: a login before the kick is kicked, one after it
 /// is refused.
 async fn a_kick_against_logins_leaves_nobody_online(world: World) -> Result<()> {
     let quiet = world.unrecorded();

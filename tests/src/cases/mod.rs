@@ -65,11 +65,11 @@ pub struct Case {
     pub profile: Profile,
     /// Whether it sends tokens of the vectors as they are, which only their own secret verifies.
     pub literal: bool,
-    /// How long it may take before it counts as hanging, if that is longer than usual.
+    /// The time after which it counts as hanging, if that is longer than usual.
     pub bound: Option<Duration>,
     /// Which cases may not run at the same time.
     pub isolation: Isolation,
-    /// What it does.
+    /// Its body.
     pub run: fn(World) -> Running,
 }
 

@@ -125,7 +125,7 @@ async fn a_login_that_kicks_is_admitted_at_the_limit(world: World) -> Result<()>
     other.alive().await
 }
 
-/// And nobody is kicked by a login that is refused.
+/// A login that is refused kicks no connection.
 async fn a_third_platform_is_refused_at_the_limit(world: World) -> Result<()> {
     let user = world.user("a");
     let (_, mut one) = world.login(&user, 5).await?;

@@ -143,7 +143,7 @@ async fn the_failure_sample_of_both_pages_has_our_fields(world: World) -> Result
     Ok(())
 }
 
-/// The samples of the status page carry signatures of the vectors' secret; nobody stores them here.
+/// The samples of the status page carry signatures of the vectors' secret, and the server has not stored them.
 async fn the_published_status_tokens_verify_as_expired(world: World) -> Result<()> {
     let secret = world.secret()?;
     for claims in [

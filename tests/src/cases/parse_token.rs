@@ -1,4 +1,4 @@
-//! `parse_token`: open to everybody, and exact about the reason.
+//! `parse_token` needs no token of its own and names the exact reason of a refusal.
 
 use anyhow::Result;
 use serde_json::json;

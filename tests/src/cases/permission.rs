@@ -1,4 +1,4 @@
-//! Who may ask what; a refused order changes nothing.
+//! Permissions of each route; a refused order changes nothing.
 
 use anyhow::{Context as _, Result};
 use serde_json::json;

@@ -32,7 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
     .concat()
 }
 
-/// What a token's owner can do, by the names of the platforms: 0 or 1506.
+/// The verdict on each token, 0 or 1506, with its platform.
 async fn verdicts(world: &World, tokens: &[(i64, String)]) -> Result<Vec<(i64, i64)>> {
     let mut found = Vec::new();
     for (platform, token) in tokens {

@@ -104,7 +104,7 @@ async fn vparameter_replaces_all_others(world: World) -> Result<()> {
     same(background(&world, "u1").await?, vec![false, true], "the flags of both connections")
 }
 
-/// A connection of the user whom the vectors name, alone on its platform.
+/// The only connection of the vectors' user on this platform.
 async fn literal_user(world: &World, platform: i64) -> Result<Socket> {
     for platform in [2, 5] {
         world.unrecorded().force_logout("u1", platform).await?;

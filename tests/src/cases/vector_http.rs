@@ -151,7 +151,7 @@ async fn v28_a_handshake_without_platform_is_refused(world: World) -> Result<()>
 struct StartState {
     world: World,
     vectors: Vectors,
-    /// What stands for a text of the vectors: tokens, connection ids.
+    /// The server's tokens and connection ids, by the texts of the vectors that they replace.
     stands_for: BTreeMap<String, String>,
     expiry: i64,
     sockets: BTreeMap<&'static str, Socket>,

@@ -1,4 +1,4 @@
-//! What a token is refused for, one code each. None of these tokens opens anything.
+//! Reasons to refuse a token, one code each. None of these tokens opens anything.
 
 use anyhow::{Context as _, Result};
 
@@ -43,7 +43,7 @@ async fn refused(world: &World, token: &str, code: i64, detail: &str) -> Result<
     Ok(())
 }
 
-/// Where documents leave the code open: refused with one of these, and the same on both ways.
+/// A refusal whose code the documents leave open: one of these, and the same on both ways.
 async fn refused_with_one_of(world: &World, token: &str, codes: &[i64]) -> Result<()> {
     let body = serde_json::json!({"token": token}).to_string();
     for request in [post(PARSE_TOKEN, None, &body), post(STATUS, Some(token), r#"{"userIDs":["x"]}"#)] {
@@ -144,7 +144,7 @@ async fn a_changed_signature_is_refused(world: World) -> Result<()> {
     let twin = alphabet.chars().nth(place ^ 1).context("its twin")?;
     let head = signature.get(..signature.len() - 1).unwrap_or_default();
     refused_with_one_of(&quiet, &format!("{signed}.{head}{twin}"), &[1503, 1505, 1507]).await?;
-    // The claims of somebody else under this signature.
+    // The claims of another user under this signature.
     let (header, _) = signed.split_once('.').context("no header")?;
     let swapped = format!("{header}.{}.{signature}", jwt::base64url(prize(&world)?));
     refused(&world, &swapped, 1505, "signature is invalid").await?;

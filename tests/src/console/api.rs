@@ -27,7 +27,7 @@ pub const SOCKET: &str = "/ws/messageCenter";
 /// Brings records in.
 pub const IMPORT: &str = "/admin/v1/records:import";
 
-/// What the sockets of the cases call themselves.
+/// The `User-Agent` of the cases' sockets.
 pub const AGENT: &str = "conformance/1.0";
 
 /// A fixture on a subject.
@@ -61,7 +61,7 @@ impl Api {
         Ok(Self { world: world.clone(), fixture: Fixture::of(world.case()), zone })
     }
 
-    /// What all cases share that only read.
+    /// Imports the records that all reading cases share.
     async fn import_shared(&self) -> Result<()> {
         self.import(&Fixture::SHARED.rows()?).await?;
         self.import(&crowd()).await
@@ -188,7 +188,7 @@ impl Api {
         same(brought("/imported") + brought("/updated"), rows.len() as u64, "imported and updated")
     }
 
-    /// What the import of any text answers with 200.
+    /// Imports any text; the answer, which has status 200.
     pub async fn import_text(&self, text: &str) -> Result<Value> {
         let token = self.world.admin_token().await?;
         let request =
@@ -294,7 +294,7 @@ impl Api {
         same(within, true, &format!("{what} {} s after the case began is within its time", date - born))
     }
 
-    /// Nobody of these users is online in list, search and detail; the records that were keep fresh ends.
+    /// None of these users is online in list, search and detail, and the ended records have fresh dates.
     pub async fn all_gone(&self, role: &str, users: &[i64]) -> Result<()> {
         for user in users {
             for path in [LIST, SEARCH] {

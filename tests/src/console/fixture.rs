@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::{date::Zone, golden, reply::Record};
 use crate::{cases::message_center, profile::Profile, settings::StaticToken};
 
-/// When the lease of an imported record that is online ends.
+/// The end of the lease of an imported record that is online.
 const LEASE: i64 = 4_070_908_800;
 
 /// The department of users 101 and 103.
@@ -161,7 +161,7 @@ pub fn tokens(profile: Profile) -> Vec<StaticToken> {
     fixtures.flat_map(Fixture::tokens).collect()
 }
 
-/// How the configuration knows a token.
+/// A token as the configuration has it.
 pub fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -171,7 +171,7 @@ pub fn sha256(text: &str) -> String {
 pub struct Row {
     /// The record.
     pub id: i64,
-    /// Whose tenant.
+    /// The tenant.
     pub tenant: i64,
     /// The user.
     pub user: i64,
@@ -220,7 +220,7 @@ impl Row {
         Value::Object(line)
     }
 
-    /// How an answer shows it.
+    /// The record as an answer shows it.
     pub fn record(&self, zone: Zone) -> Record {
         Record {
             id: self.id.to_string(),
@@ -239,7 +239,7 @@ impl Row {
 
 /// The first record of the crowd.
 const CROWD: i64 = 900_001;
-/// When the first of the crowd came: 2025-07-16 10:00:00 in Shanghai.
+/// The opening of the crowd's first record: 2025-07-16 10:00:00 in Shanghai.
 pub const CROWD_BEGAN: i64 = 1_752_631_200;
 
 /// Tenant 3 of fixture 0: enough records, and odd enough ones, that filters and pages have something to choose from.

@@ -55,11 +55,11 @@ struct FixtureRow {
 pub struct Pair {
     /// Its label.
     pub id: String,
-    /// What is sent.
+    /// The request.
     pub request: Option<Asked>,
-    /// What has to come back.
+    /// The expected answer.
     pub response: Option<Answered>,
-    /// What a socket has to hear.
+    /// The frame that a socket has to get.
     pub frame: Option<Value>,
 }
 

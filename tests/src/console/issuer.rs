@@ -24,16 +24,16 @@ use crate::{
     settings::{Introspection, Settings},
 };
 
-/// Where the issuer is in a profile; a port that nobody can have stands for the one that is found at the start.
+/// The address of the issuer in a profile; port 0 stands for the one that is found at the start.
 pub const ANYWHERE: &str = "http://127.0.0.1:0/oauth2/introspect";
 
 /// The same of the resolver of departments and groups.
 pub const RESOLVER_ANYWHERE: &str = "http://127.0.0.1:0/members";
 
-/// How the issuer answers.
+/// The issuer's behavior towards a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behavior {
-    /// As it should.
+    /// It answers as it should.
     Healthy,
     /// It ends the connection without an answer.
     Disconnecting,
@@ -140,7 +140,7 @@ impl Issuer {
     }
 }
 
-/// The header by which a server shows who it is.
+/// The header that authenticates a server.
 pub fn basic(introspection: &Introspection) -> String {
     let id = introspection.client_id.as_deref().unwrap_or_default();
     let secret = introspection.client_secret.as_deref().unwrap_or_default();
@@ -211,7 +211,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Result<()> {
     Ok(())
 }
 
-/// What a question is about: a token, or the first of the departments or groups.
+/// The subject of a question: a token, or the first of the departments or groups.
 fn subject(request: &Request) -> Option<String> {
     let body = std::str::from_utf8(&request.body).ok()?;
     match serde_json::from_str::<Value>(body) {

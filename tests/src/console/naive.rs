@@ -1,4 +1,4 @@
-//! What a filter means, said as plainly as possible: the answers of a server are held against this.
+//! A naive model of filters, which the answers of a server are compared with.
 
 use super::fixture::Row;
 
@@ -27,7 +27,7 @@ impl Key {
         Self::OfflineDate,
     ];
 
-    /// As it is written.
+    /// Its spelling.
     pub fn name(self) -> &'static str {
         match self {
             Self::UserId => "userId",
@@ -48,7 +48,7 @@ impl Key {
         matches!(self, Self::UserId | Self::OnlineDate | Self::OfflineDate)
     }
 
-    /// What a record has there; nothing where it has nothing.
+    /// The value of a record, if it has one.
     fn of(self, row: &Row) -> Option<Value> {
         Some(match self {
             Self::UserId => Value::Number(row.user),
@@ -101,7 +101,7 @@ impl Op {
         Self::IsNotNull,
     ];
 
-    /// As it is written.
+    /// Its spelling.
     pub fn name(self) -> &'static str {
         match self {
             Self::Equal => "EQUAL",

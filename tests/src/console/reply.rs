@@ -16,7 +16,7 @@ use crate::{
     world::unix_time,
 };
 
-/// How far a server's clock may seem to be from ours.
+/// The allowed distance between a server's clock and ours, in seconds.
 const TOLERANCE: i64 = 5;
 
 /// The members of an envelope, in the documented order.
@@ -48,24 +48,24 @@ pub struct Record {
     pub full_name: String,
     /// A picture's address, where one is known.
     pub avatar: Option<String>,
-    /// What the client called itself.
+    /// The client's `User-Agent`.
     pub user_agent: String,
     /// The device.
     pub device_id: String,
-    /// Where it came from.
+    /// The client's address.
     pub remote_address: String,
     /// Whether it is live.
     pub online: bool,
-    /// When it opened.
+    /// The time of its opening.
     pub online_date: String,
-    /// When it ended.
+    /// The time of its end.
     pub offline_date: Option<String>,
 }
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// How many match in all.
+    /// The number of all matching records.
     pub total: usize,
     /// Those of this page.
     pub records: Vec<Record>,
@@ -81,7 +81,7 @@ impl Page {
 /// An answer of the message center.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// What came.
+    /// The response.
     pub response: Response,
     zone: Zone,
 }
@@ -190,7 +190,7 @@ impl Reply {
         Ok(record)
     }
 
-    /// What holds for every record.
+    /// The invariants of every record.
     fn sound(&self, record: &Record) -> Result<()> {
         for id in [&record.id, &record.user_id] {
             id.parse::<i64>().with_context(|| format!("{id} is no 64-bit integer"))?;

@@ -1,4 +1,4 @@
-//! What a shard of the directory does by itself.
+//! Work of a directory shard that no request asks for.
 
 use anyhow::Result;
 
@@ -32,7 +32,7 @@ pub(super) async fn the_audit_ends_what_a_crash_left_open(setup: Setup) -> Resul
     let world = runtime.world();
     let (_, mut socket) = world.login(THERE, 5).await?;
     world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
-    // Nobody asks for the user: only its shard's records are looked at.
+    // No question is asked about the user: only its shard's records are looked at.
     world.eventually("records", || open_and_ended(&world, GHOST), &(0, 1)).await?;
     same(open_and_ended(&world, THERE).await?, (1, 0), "records, open and ended, of who is still there")?;
     socket.alive().await?;

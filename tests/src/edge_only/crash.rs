@@ -1,4 +1,4 @@
-//! What is there after `kill -9`.
+//! The state after `kill -9`.
 
 use std::{
     collections::HashMap,
@@ -60,7 +60,7 @@ pub(super) async fn after_a_crash_everything_is_there_and_nobody_is_online(setup
     }
     world.refused_both_ways(&Handshake::new(&victim, 5, &dead), KICKED, "").await?;
     world.refused_both_ways(&Handshake::new(&idle, 2, &replaced), KICKED, "").await?;
-    // The record that the crash left open ends as soon as anybody asks for its user.
+    // The record that the crash left open ends at the next question about its user.
     world.eventually("records", || open_and_ended(&world, NUMBER), &(0, 1)).await?;
     for (user, platform, token) in
         [(NUMBER, 5, &online), (&plain, 5, &held), (&idle, 5, &unused), (&idle, 2, &newer)]
@@ -73,7 +73,7 @@ pub(super) async fn after_a_crash_everything_is_there_and_nobody_is_online(setup
 
 const CLIENTS: usize = 4;
 
-/// What a client knows of one token of its own user.
+/// A client's knowledge of one token of its own user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     /// The issue was answered, no kick was asked for.

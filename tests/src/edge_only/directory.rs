@@ -29,7 +29,7 @@ pub(super) async fn a_row_that_its_user_does_not_know_ends_when_somebody_looks(
     let world = runtime.world();
     let (_, mut socket) = world.login(THERE, 5).await?;
     world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
-    // Two users who were never there.
+    // Two users that never connected.
     for (apart, ghost) in [IN_A_DETAIL, IN_A_LIST].into_iter().enumerate() {
         let rest = "full_name, user_agent, device_id, remote_address, online_at, source, generation";
         let ghost = format!(
@@ -81,7 +81,7 @@ pub(super) async fn an_order_to_a_tenant_goes_on_after_a_crash(setup: Setup) -> 
 
     let runtime = setup.start(&settings).await?;
     let world = runtime.world();
-    // Nobody asks for the users: only their shards go on.
+    // No question is asked about the users: only their shards go on.
     for user in &users {
         world.eventually("records", || open_and_ended(&world, user), &(0, 1)).await?;
     }

@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// The runtime evicts an object 10 s after its last event, what it does after an answer included, and some seconds later
-/// on a busy machine. Nothing announces it, and whoever looks prevents it, so this is a wait: the one of this module, for
-/// all of its users together.
+/// on a busy machine. No event announces it and every look prevents it, so this is a wait: one for all users of this
+/// module together.
 const PAST_EVICTION: Duration = Duration::from_secs(20);
 
 /// Plays the same scenario twice, without a break and with an idle time in its middle: every answer, frame and
@@ -76,7 +76,7 @@ const RETURNING: &str = "returning";
 const REPLACED: &str = "replaced";
 
 impl Scenario {
-    /// Everybody connects, and some say something.
+    /// Every client connects, and some send a message.
     async fn set(runtime: &Runtime) -> Result<Self> {
         let recorder = Recorder::new();
         let world = runtime.recorded_by(recorder.clone());
@@ -108,7 +108,7 @@ impl Scenario {
         Ok(found)
     }
 
-    /// Everybody does what is its own to do; what was said from the beginning, and the instances afterwards.
+    /// Every client plays its part. Returns the transcript from the beginning, and the instances afterwards.
     async fn play(mut self) -> Result<(BTreeMap<String, CaseTranscript>, BTreeMap<&'static str, u64>)> {
         let users: BTreeMap<&'static str, String> =
             self.clients.iter().map(|(role, client)| (*role, client.user.clone())).collect();
@@ -207,7 +207,7 @@ impl Scenario {
         self.clients.remove(role).context(role)
     }
 
-    /// What was said.
+    /// The transcript so far.
     fn transcript(&self) -> BTreeMap<String, CaseTranscript> {
         let case = "the_same_scenario".to_owned();
         let entries = self.recorder.masked();

@@ -1,4 +1,4 @@
-//! What only the edge can do wrong: tests on the real Workers runtime that look into its objects.
+//! Tests of the edge alone: they look into the objects of the real Workers runtime.
 //!
 //! They need a build of the worker with its probe, which tells how often an object was constructed and woken
 //! and breaks its calls at wish. What both runtimes promise alike is a case of the suite instead.
@@ -39,14 +39,14 @@ use crate::{
     subject::{LOG, tail},
 };
 
-/// What to run.
+/// The options of a run.
 #[derive(Debug)]
 pub struct Options {
     /// The command that serves the edge; `--config`, `--listen` and `--persist` are appended.
     pub command: Vec<String>,
     /// Only tests whose name contains this.
     pub only: Option<String>,
-    /// How many tests run at the same time.
+    /// The number of tests that run at the same time.
     pub jobs: usize,
 }
 

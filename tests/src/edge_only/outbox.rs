@@ -20,9 +20,9 @@ const FIRST: &str = "1000000000000011";
 const SECOND: &str = "1000000000000012";
 const THIRD: &str = "1000000000000013";
 const FOURTH: &str = "1000000000000014";
-/// Whose record has an id first.
+/// The user whose record has an id first.
 const HOLDER: &str = "1000000000000015";
-/// How long a force-off waits for the directory.
+/// The time that a force-off waits for the directory.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// With one shard, that one is the whole directory.
 const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
@@ -123,7 +123,7 @@ pub(super) async fn a_record_whose_id_is_taken_gets_another(setup: Setup) -> Res
     probe::let_directory(&world, FOURTH, Directory::Off).await?;
     let (_, socket) = world.login(FOURTH, 5).await?;
     let drawn = only(probe::own_records(&world, FOURTH).await?)?.id;
-    // Somebody else's record has the id that was drawn.
+    // Another user's record has the id that was drawn.
     probe::change(&world, &format!("UPDATE record SET id = {drawn}")).await?;
 
     probe::let_directory(&world, FOURTH, Directory::On).await?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{probe, setup::Setup};
 use crate::{check::same, profile::Profile};
 
-/// As many as a client sends in half an hour.
+/// The number that a client sends in half an hour.
 const PINGS: u64 = 60;
 
 pub(super) async fn constant_pings_wake_nobody(setup: Setup) -> Result<String> {

@@ -14,13 +14,13 @@ use crate::{
 /// `presence.directory_shards`, as the runtime's default has it.
 const SHARDS: u32 = 16;
 
-/// What an object's past looks like.
+/// The past of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Seen {
     /// Which construction of the object this is: another number each time.
     pub(super) instance: u64,
-    /// How often a socket or the alarm woke it.
+    /// The number of times that a socket or the alarm woke it.
     pub(super) wakes: u64,
 }
 
@@ -29,14 +29,14 @@ pub(super) async fn look(world: &World, user: &str) -> Result<Seen> {
     ask(world, &format!("/__probe/{user}")).await
 }
 
-/// Panics in a user's object, in the middle of our own code. Nobody is left who could answer the request.
+/// Panics in a user's object, in the middle of our own code. The request gets no answer.
 pub(super) async fn panic(world: &World, user: &str) -> Result<()> {
     let mut connection = Connection::open(world.address()).await?;
     let asked = Request::new("GET", &format!("/__probe/{user}?do=panic"));
     connection.write(&asked.head(&world.address().to_string())).await
 }
 
-/// What becomes of the calls of users' objects to the directory.
+/// The fate of calls of users' objects to the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Directory {
     /// They go through.
@@ -63,7 +63,7 @@ pub(super) async fn change(world: &World, statement: &str) -> Result<()> {
     text(world, &format!("/__probe/directory/dir:v1:0:0?do={action}")).await.map(drop)
 }
 
-/// What clocks of a zone show at these instants, in the runtime's own database.
+/// The clocks of a zone at these instants, by the runtime's own database.
 pub(super) async fn clocks(world: &World, zone: &str, instants: &[i64]) -> Result<Vec<String>> {
     let instants: Vec<String> = instants.iter().map(i64::to_string).collect();
     let action = escape(&format!("zone {zone} {}", instants.join(" ")));
@@ -82,23 +82,23 @@ pub(super) async fn is_under_way(world: &World) -> Result<bool> {
 pub(super) struct Record {
     /// Its id.
     pub(super) id: String,
-    /// When it ended, in milliseconds.
+    /// Its end, in milliseconds since 1970.
     pub(super) ended_at: Option<i64>,
 }
 
-/// What a user's own object has.
+/// The records in a user's own object.
 pub(super) async fn own_records(world: &World, user: &str) -> Result<Vec<Record>> {
     records_in(&rows(world, user).await?, user)
 }
 
-/// How many records the default tenant's directory has of a user: open and ended.
+/// The numbers of open and ended records of a user in the default tenant's directory.
 pub(super) async fn open_and_ended(world: &World, user: &str) -> Result<(usize, usize)> {
     let records = records(world, user).await?;
     let ended = records.iter().filter(|record| record.ended_at.is_some()).count();
     Ok((records.len() - ended, ended))
 }
 
-/// What the default tenant's directory has of a user.
+/// The records of a user in the default tenant's directory.
 pub(super) async fn records(world: &World, user: &str) -> Result<Vec<Record>> {
     let asked =
         (0..SHARDS).map(|shard| async move { rows(world, &format!("directory/dir:v1:0:{shard}")).await });

@@ -19,7 +19,7 @@ use crate::{
 /// (`docs/rules/openim.md#same-token`).
 const REPLACEMENTS: usize = 5;
 
-/// What became of one upgrade.
+/// The outcome of one upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// Connected still.
@@ -60,7 +60,7 @@ pub(super) async fn upgrades_racing_under_policy_1_leave_one_connection(setup: S
     Ok(format!("{races} races, {tally}"))
 }
 
-/// All with the same token: it is the same device, so nobody is kicked.
+/// All with the same token: it is the same device, so no connection is kicked.
 async fn one_token(world: &World, user: &str, clients: usize, tally: &mut Tally) -> Result<()> {
     let token = world.issue(user, 5).await?;
     let upgrades = (0..clients).map(|_| upgrade(world, user, token.clone()));

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use super::setup::Setup;
 use crate::{check::holds, profile::Profile, settings::Settings, subject::edge_command};
 
-/// What tells a reader what is missing and where to put it.
+/// Words that name the missing key and the places to put it.
 const EXPLAINED: [&str; 3] = ["auth.secret", "npx wrangler secret put ROLLCALL__AUTH__SECRET", ".dev.vars"];
 
 pub(super) async fn it_refuses_to_serve_without_a_secret(setup: Setup) -> Result<String> {
@@ -41,7 +41,7 @@ async fn refused(mut command: Command, words: &[&str]) -> Result<String> {
     for word in words {
         holds(said.contains(word), || format!("nothing is said of {word}:\n{said}"))?;
     }
-    // The worker itself refused, whoever asks it: the command only passes on what it answered.
+    // The worker itself refuses every request: the command only passes on its answer.
     holds(said.contains("answered 503"), || format!("the worker's own refusal is not told:\n{said}"))?;
     Ok(format!("{}, {} texts found", ended.status, words.len()))
 }

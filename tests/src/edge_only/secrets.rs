@@ -1,4 +1,4 @@
-//! What is left where anybody may read it.
+//! Secrets in files and output.
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ pub(super) async fn nothing_secret_is_left_on_disk_or_in_logs(setup: Setup) -> R
         ..Settings::default()
     };
     let runtime = setup.start(&settings).await?;
-    // Somebody is online at the moment of death, with a token in the attachment.
+    // A user is online at the moment of death, with a token in the attachment.
     let (tokens, _online) = traffic(&runtime).await?;
     let mut forbidden = runtime.forbidden();
     forbidden.text(WRONG);

@@ -1,4 +1,4 @@
-//! Where a test starts the runtime, kills it and starts it again.
+//! The setup of a test: it starts the runtime, kills it and starts it again.
 
 use std::{
     fs,

@@ -8,7 +8,7 @@ use crate::{check::same, profile::Profile};
 /// 1900, 1970, the seconds around a change of clocks in Europe, and a day in November.
 const INSTANTS: [i64; 5] = [-2_208_988_800_000, 0, 1_743_296_399_000, 1_743_296_400_000, 1_795_485_600_000];
 
-/// What clocks show then, from the IANA database.
+/// The clocks at these instants, from the IANA database.
 const SHOWN: [(&str, [&str; 5]); 5] = [
     (
         "UTC",

@@ -1,4 +1,4 @@
-//! One thing in one answer: what an adapter could get wrong without anybody's noticing.
+//! One change in one answer: a mistake of an adapter that no case needs to notice.
 
 /// The cases that are played, all of the profile `base`.
 pub(super) const CASES: [&str; 7] = [KICK, PING, STRAY, ROUTES, HEALTH, OFFLINE, DETAIL];
@@ -18,7 +18,7 @@ pub(super) struct Change {
     pub(super) what: &'static str,
     /// The case during which the server's bytes are changed, once.
     pub(super) case: &'static str,
-    /// What is replaced.
+    /// The bytes that are replaced.
     pub(super) find: &'static [u8],
     /// By what.
     pub(super) put: &'static [u8],

@@ -32,9 +32,9 @@ use crate::{
     world::{Shared, World},
 };
 
-/// How long a case may take that was cheated: one waits for a frame that never comes.
+/// The time after which a case with a changed answer has failed: one waits for a frame that never comes.
 const BOUND: Duration = Duration::from_secs(20);
-/// How many servers run at the same time.
+/// The number of servers that run at the same time.
 const JOBS: usize = 4;
 
 type Transcripts = BTreeMap<String, CaseTranscript>;

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::changes::Change;
 
-/// How long bytes are held back that may be the beginning of what is to be changed.
+/// The time for which bytes are held back that may begin the text to be changed.
 const HELD: Duration = Duration::from_millis(100);
 
 /// A proxy in front of a server.
@@ -50,7 +50,7 @@ impl Proxy {
         Ok(Self { address, state, accepting })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -65,7 +65,7 @@ impl Proxy {
         lock(&self.state).armed = None;
     }
 
-    /// How often something was changed.
+    /// The number of changes so far.
     pub(super) fn applied(&self) -> usize {
         lock(&self.state).applied
     }
@@ -122,7 +122,7 @@ async fn answering(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Mute
 }
 
 impl State {
-    /// What may go on to the client; the rest, which may be the beginning of what is to be changed, stays.
+    /// The bytes that go on to the client; the rest, which may begin the text to be changed, stays.
     fn pass(&mut self, held: &mut Vec<u8>) -> Vec<u8> {
         let Some(change) = self.armed else { return std::mem::take(held) };
         if let Some(at) = held.windows(change.find.len()).position(|window| window == change.find) {

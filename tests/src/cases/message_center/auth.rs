@@ -1,4 +1,4 @@
-//! Who is let in, and how the others are told.
+//! Authentication: which tokens are accepted, and the refusals of the others.
 
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -141,7 +141,7 @@ async fn the_socket_refuses_before_the_upgrade(world: World) -> Result<()> {
     api.shut_out(&Handshake::empty().path(SOCKET).set("access_token", &openim), "invalid_token").await
 }
 
-/// A record of tenant 0, which nobody else of the suite looks at.
+/// A record of tenant 0.
 fn of_tenant_0() -> Result<Row> {
     let rows = Fixture::SHARED.rows()?;
     let row = rows.into_iter().find(|row| row.id == 9004);

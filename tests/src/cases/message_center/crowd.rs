@@ -37,7 +37,7 @@ struct Member {
     socket: Option<Socket>,
 }
 
-/// Right after the answer no list, no detail and no status shows anybody online, and no token is accepted. The last Close
+/// Right after the answer no list, no detail and no status shows a user online, and no token is accepted. The last Close
 /// frame comes later, and is timed.
 async fn an_order_to_everybody_reaches_a_crowd(world: World) -> Result<()> {
     let quiet = world.unrecorded();
@@ -70,7 +70,7 @@ async fn an_order_to_everybody_reaches_a_crowd(world: World) -> Result<()> {
          every socket kicked by {:.1?}",
         begun.elapsed()
     ));
-    // Who logs in again is welcome.
+    // A new login after the order is accepted.
     let (_, mut again) = quiet.login(&crowd.first().context("nobody")?.user, 5).await?;
     again.alive().await?;
     same(total(&quiet, &admin, "online=true").await?, 1, "records online after a new login")
@@ -137,7 +137,7 @@ async fn not_shown_online(world: &World, admin: &str, member: &Member) -> Result
     let request = Request::new("GET", &format!("{LIST}/{}", member.user));
     let answer = world.send(&request.header("Authorization", &format!("Bearer {admin}"))).await?;
     if answer.response.status == 404 {
-        // Who never connected has no record.
+        // A user that never connected has no record.
         return holds(member.socket.is_none(), || format!("{} has no record", member.user));
     }
     let body: Value = serde_json::from_slice(&answer.response.body)?;

@@ -1,4 +1,4 @@
-//! What counts as a filter, and which of several counts.
+//! The forms of a filter, and precedence among several.
 
 use anyhow::{Context as _, Result};
 

@@ -196,13 +196,13 @@ async fn several_users_are_taken_off_at_once(world: World) -> Result<()> {
     api.off_text(&api.bearer("admin-t1"), &body).await?.empty()?;
     api.all_gone("admin-t1", &users).await?;
     for (socket, user) in sockets.iter_mut().zip(users) {
-        // Nobody learns who else was meant.
+        // A socket is not told which other users the order names.
         api.forced_off(socket, "USER", &[user]).await?;
     }
     same(api.list("admin-t1", "online=true").await?.total, 0, "records online")
 }
 
-/// An empty selector is not everybody.
+/// An empty selector does not mean all users.
 async fn without_ids_nobody_is_taken_off(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     let user = api.fixture().user(101);

@@ -1,4 +1,4 @@
-//! What a force-off's body may be. None of these orders reaches anybody.
+//! Bodies of a force-off. None of these orders takes a user offline.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ async fn a_type_may_have_any_case(world: World) -> Result<()> {
     for kind in ["user", "User", "uSER"] {
         taken(&api, &json!({"receiveObjectType": kind, "receiveObjectIds": [998]})).await?;
     }
-    // Nobody of this tenant is in there.
+    // This tenant has no user of that number.
     taken(&api, &json!({"receiveObjectType": "tenant", "receiveObjectIds": [998]})).await
 }
 
@@ -107,7 +107,7 @@ async fn ten_thousand_ids_are_taken_and_one_more_is_not(world: World) -> Result<
     refused(&api, &body(10_001).to_string(), "param_validation_error").await
 }
 
-/// An empty selection is never everybody.
+/// An empty selection never means all users.
 async fn a_broadcast_without_ids_is_refused(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     for kind in ["USER", "TENANT", "DEPT", "GROUP"] {

@@ -92,7 +92,7 @@ async fn an_unknown_circle_is_nobody(world: World) -> Result<()> {
     judge(&api, all, "DEPT", &[], &[]).await
 }
 
-/// And nothing happens.
+/// The order has no effect.
 async fn a_plain_member_may_not_take_the_department_off(world: World) -> Result<()> {
     let api = Api::without_fixture(&world)?;
     let all = everybody(&api).await?;

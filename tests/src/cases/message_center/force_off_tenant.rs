@@ -50,7 +50,7 @@ impl Tenant {
         Ok(Self { api, users, sockets, caller })
     }
 
-    /// Everybody has heard the order, nobody is online, no token is accepted; but for the caller.
+    /// Every socket but the caller's got the order, every other user is offline, and no other token is accepted.
     async fn dispersed(&mut self, kind: &str, ids: &[i64]) -> Result<Api> {
         let online = self.api.list("admin-t1", "online=true").await?.records;
         let left: Vec<String> = online.into_iter().map(|record| record.user_id).collect();
@@ -61,7 +61,7 @@ impl Tenant {
             self.api.shut_out(&self.api.handshake(role, "d"), "invalid_token").await?;
             self.api.detail(role, user).await?.unauthorized("invalid_token")?;
         }
-        // Also of those who were not online.
+        // Also the tokens of users that were offline.
         self.api.shut_out(&self.api.handshake("user-104", "d"), "invalid_token").await?;
         for socket in &mut self.sockets {
             self.api.forced_off(socket, kind, ids).await?;
@@ -70,7 +70,7 @@ impl Tenant {
         Ok(self.api.clone())
     }
 
-    /// Nobody has noticed anything.
+    /// The order had no effect on this tenant.
     async fn together(&mut self) -> Result<()> {
         same(self.api.list("admin-t1", "online=true").await?.total, 6, "records online")?;
         for socket in self.sockets.iter_mut().chain([&mut self.caller]) {

@@ -45,7 +45,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// How far apart the clocks of the suite and the server may be, and what the rounding of times to seconds adds.
+/// The allowed distance between the clocks of suite and server, with the rounding of times to seconds.
 const CLOCKS: Duration = Duration::from_secs(1);
 
 /// A token of the case that the issuer knows.
@@ -260,7 +260,7 @@ async fn an_issuer_that_never_answers_is_given_up(world: World) -> Result<()> {
     token.behaves(Behavior::Slow(600_000))?;
     let reply = token.get(LIST).await?;
     reply.refused(503, "introspection_unavailable")?;
-    // Nobody else has to wait meanwhile.
+    // Other requests are answered meanwhile.
     api.list("admin-t1", "").await.map(drop)
 }
 
@@ -283,7 +283,7 @@ async fn an_order_covers_a_token_that_is_in_the_cache(world: World) -> Result<()
 async fn a_token_issued_after_the_order_is_accepted(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     let old = Token::of(&api, 501, &json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"]}))?;
-    // The order reaches a user whom the server has seen: his tenant is what the issuer last said.
+    // The server knows the tenant of a user that it has seen: the one that the issuer named last.
     let socket = world.upgraded(&old.handshake()).await?;
     api.until_online(old.user, &["unknown"]).await?;
     api.take_off("admin-t1", "USER", &[old.user]).await?;

@@ -1,4 +1,4 @@
-//! How much one question may ask: exactly at each limit, and one beyond it.
+//! Limits of a query: exactly at each limit, and one beyond it.
 
 use anyhow::Result;
 

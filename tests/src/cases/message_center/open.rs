@@ -115,7 +115,7 @@ async fn a_tenant_order_spares_the_caller(world: World) -> Result<()> {
     api.list("user-101", "online=true").await.map(drop)
 }
 
-/// The second order takes the place of the first, and must not let in again whom that one shut out.
+/// The second order replaces the first. Users that the first one shut out stay shut out.
 async fn a_second_tenant_order_spares_its_own_caller_alone(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     let [first, second, third] = [101, 102, 103].map(|user| api.fixture().user(user));

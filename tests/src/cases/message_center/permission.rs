@@ -1,4 +1,4 @@
-//! Who may do what in the secure profile: route by role.
+//! Permissions in the secure profile: route by role.
 
 use anyhow::{Context as _, Result};
 
@@ -50,7 +50,7 @@ async fn each_role_may_do_what_the_table_says(world: World) -> Result<()> {
             let reply = api.get(role, &target).await?;
             allowed(&reply, reads).with_context(|| format!("{role}: {target}"))?;
         }
-        // Nobody is user 998, so that an order that is allowed hurts nobody.
+        // User 998 does not exist, so an order that is allowed takes no user offline.
         allowed(&api.off(role, "USER", &[998]).await?, kicks).with_context(|| format!("{role}: off"))?;
     }
     Ok(())
@@ -105,7 +105,7 @@ async fn a_list_that_only_seems_to_be_the_own_is_refused(world: World) -> Result
             api.refused("user-101", &format!("{path}?{query}"), 403, "forbidden").await?;
         }
     }
-    // The same number in another tenant is somebody else.
+    // The same number in another tenant is another user.
     for target in [format!("{LIST}?userId=121"), format!("{LIST}/121")] {
         let request = api.request("GET", &target, &api.bearer("operator-user"));
         api.ask(&request.header("XC-Opt-Tenant-Id", "1")).await?.refused(403, "forbidden")?;

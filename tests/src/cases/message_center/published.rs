@@ -164,7 +164,7 @@ async fn path_user_id(world: World) -> Result<()> {
     same(api.detail("admin-t1", 103).await?.record()?.id.as_str(), "9004", "the record of user 103")
 }
 
-/// Nobody is user 998.
+/// User 998 does not exist.
 async fn body_broadcast(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     for broadcast in [json!(true), json!(false), json!(null)] {

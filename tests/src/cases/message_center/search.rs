@@ -1,4 +1,4 @@
-//! Where the search differs from the list, and where it does not.
+//! Differences between search and list, and what both have in common.
 
 use anyhow::Result;
 

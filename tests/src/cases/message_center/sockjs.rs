@@ -1,4 +1,4 @@
-//! What SockJS clients ask for around their socket, and its own framing.
+//! SockJS: the requests of its clients around the socket, and its framing.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -169,7 +169,7 @@ async fn what_is_no_sockjs_message_is_closed(world: World) -> Result<()> {
     let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
     client.socket().send_binary(b"[]".to_vec()).await?;
     client.closed(1002, "undecodable").await?;
-    // The constant ping is for whoever is below.
+    // The constant ping belongs to the protocol below SockJS.
     let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
     client.socket().alive().await?;
     drop(client);

@@ -400,7 +400,7 @@ async fn a_flood_of_rubbish_harms_nobody_else(world: World) -> Result<()> {
     quiet.until_online(user, &["stomp"]).await
 }
 
-/// What is said depends on the server, so nothing of it is compared.
+/// The frames depend on the server, so none of them is recorded.
 async fn beats_are_what_the_server_said(world: World) -> Result<()> {
     const OWN_PACE: &str = "10000,10000";
     const WITHIN: Duration = Duration::from_secs(90);

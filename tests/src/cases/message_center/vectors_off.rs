@@ -1,4 +1,4 @@
-//! The vectors that take somebody off, each in a fixture of its own, with the state that they leave.
+//! The vectors that take users offline, each with a fixture of its own, and the state that they leave.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};

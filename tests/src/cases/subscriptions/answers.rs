@@ -1,4 +1,4 @@
-//! The answer to a request, and who is followed by then.
+//! The answer to a subscription request, and the users that are followed afterwards.
 
 use anyhow::Result;
 use serde_json::json;

@@ -21,7 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// The user whom the vectors name.
+/// The vectors' user.
 const USER: &str = "u1";
 const IDENTIFIER: u16 = 2005;
 
@@ -73,7 +73,7 @@ async fn connect(world: &World, user: &str, kind: &str, gzip: bool) -> Result<So
     world.enter(&handshake).await
 }
 
-/// The request of which G8 is the answer, in the name of `sender`. The type's definition is that of another vector.
+/// The request that G8 answers, in the name of `sender`. The type's definition is that of another vector.
 fn request(another: &[u8], sender: &str) -> Result<Vec<u8>> {
     let length = usize::from(*another.first().context("an empty vector")?);
     let mut bytes = another.get(..=length).context("a cut vector")?.to_vec();

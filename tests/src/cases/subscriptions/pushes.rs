@@ -1,4 +1,4 @@
-//! What is pushed: each change of a user's set of platforms, and nothing else.
+//! Pushes: one for each change of a user's set of platforms, and no other.
 
 use anyhow::Result;
 
@@ -129,7 +129,7 @@ async fn every_connection_of_every_follower_is_told(world: World) -> Result<()> 
     for watcher in [&mut first, &mut second] {
         watcher.pushed(&user, &[]).await?;
     }
-    // Whoever did not ask, or took it back, heard nothing.
+    // A connection that did not subscribe, or unsubscribed, gets no push.
     bystander.socket.alive().await?;
     other_device.socket.alive().await
 }

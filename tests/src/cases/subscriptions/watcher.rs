@@ -37,7 +37,7 @@ impl Watcher {
         tips(&answer)
     }
 
-    /// Follows one user, who is on these platforms.
+    /// Follows one user; the answer shows these platforms.
     pub(super) async fn follow(&mut self, user: &str, platforms: &[u64]) -> Result<()> {
         same(self.ask(&[user], &[]).await?, vec![(user.to_owned(), platforms.to_vec())], "the answer")
     }

@@ -1,4 +1,4 @@
-//! A user whom very many follow: nobody waits for them to be told.
+//! A user with very many watchers: no other answer waits until all of them are notified.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -34,7 +34,7 @@ const CALM: u32 = 5;
 
 /// Connections over which the suite asks at a time.
 const CLIENTS: usize = 16;
-/// How often clients that wait say something.
+/// The interval at which waiting clients send a message.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// Each watcher is a user of its own with a connection of its own. The suite and the server have 20,000 descriptors each on
@@ -109,7 +109,7 @@ async fn assemble(world: &World, star: &str, many: usize) -> Result<Vec<Watcher>
         let mut watchers: Vec<Watcher> = Vec::new();
         let mut quiet_since = Instant::now();
         for index in (client..many).step_by(CLIENTS) {
-            // Nobody reads their control pings yet, and a client that says nothing at all for 30 s is gone.
+            // Their control pings are not read yet, and the server ends a connection that is silent for 30 s.
             if quiet_since.elapsed() > SIGN_OF_LIFE {
                 for watcher in &mut watchers {
                     watcher.socket.send_text(r#"{"type":"pong"}"#).await?;
@@ -125,7 +125,7 @@ async fn assemble(world: &World, star: &str, many: usize) -> Result<Vec<Watcher>
     Ok(try_join_all(portions).await?.into_iter().flatten().collect())
 }
 
-/// How long answers took.
+/// The times of some answers.
 struct Times {
     many: usize,
     median: Duration,
@@ -146,7 +146,7 @@ impl From<Vec<Duration>> for Times {
     }
 }
 
-/// Somebody who asks for a status again and again.
+/// A client that asks for a status again and again.
 struct Ask {
     connection: Connection,
     admin: String,
