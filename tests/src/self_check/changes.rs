@@ -24,6 +24,8 @@ pub(super) struct Change {
     pub(super) put: &'static [u8],
     /// Whether the case itself does not look at it: then only the comparison can tell.
     pub(super) unnoticed: bool,
+    /// Whether the case waits for the bytes that never come.
+    pub(super) hangs: bool,
 }
 
 /// All of them.
@@ -35,6 +37,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: b"\x88\x08\x0f\xa6kicked",
         put: b"\x88\x08\x0f\xa7kicked",
         unnoticed: false,
+        hangs: false,
     },
     Change {
         what: "another close reason",
@@ -42,6 +45,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: b"\x03\xeaundecodable",
         put: b"\x03\xeaundecidable",
         unnoticed: true,
+        hangs: false,
     },
     Change {
         what: "another number in a frame",
@@ -49,6 +53,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: br#""reqIdentifier":2002"#,
         put: br#""reqIdentifier":2001"#,
         unnoticed: false,
+        hangs: false,
     },
     Change {
         what: "another type of frame",
@@ -57,6 +62,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: b"\x82\x58{\"reqIdentifier\":2002",
         put: b"\x81\x58{\"reqIdentifier\":2002",
         unnoticed: false,
+        hangs: false,
     },
     Change {
         what: "a frame that never comes",
@@ -64,6 +70,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: b"\x81\x1a{\"type\":\"pong\",\"body\":\"x\"}",
         put: b"",
         unnoticed: false,
+        hangs: true,
     },
     Change {
         what: "another body of a frame",
@@ -71,6 +78,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: br#""body":7"#,
         put: br#""body":8"#,
         unnoticed: false,
+        hangs: false,
     },
     Change {
         what: "another HTTP status",
@@ -78,6 +86,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: b"HTTP/1.1 404 Not Found",
         put: b"HTTP/1.1 410 Not Found",
         unnoticed: false,
+        hangs: false,
     },
     Change {
         what: "another value of a header",
@@ -85,6 +94,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: b"access-control-max-age: 172800",
         put: b"access-control-max-age: 172801",
         unnoticed: true,
+        hangs: false,
     },
     Change {
         what: "a missing header",
@@ -92,6 +102,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: b"access-control-allow-origin: *\r\n",
         put: b"",
         unnoticed: true,
+        hangs: false,
     },
     Change {
         what: "another value in a body",
@@ -99,6 +110,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: br#""status":0"#,
         put: br#""status":1"#,
         unnoticed: false,
+        hangs: false,
     },
     Change {
         what: "another count in a body",
@@ -106,6 +118,7 @@ pub(super) const CHANGES: &[Change] = &[
         find: br#""total":1"#,
         put: br#""total":2"#,
         unnoticed: true,
+        hangs: false,
     },
 ];
 

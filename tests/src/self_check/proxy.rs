@@ -13,6 +13,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::Notify,
     task::JoinHandle,
     time::timeout,
 };
@@ -26,6 +27,7 @@ const HELD: Duration = Duration::from_millis(100);
 pub(super) struct Proxy {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
+    changed: Arc<Notify>,
     accepting: JoinHandle<()>,
 }
 
@@ -41,13 +43,14 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
+        let changed = Arc::<Notify>::default();
+        let (shared, tell) = (Arc::clone(&state), Arc::clone(&changed));
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connection(client, server, Arc::clone(&shared)));
+                tokio::spawn(connection(client, server, Arc::clone(&shared), Arc::clone(&tell)));
             }
         });
-        Ok(Self { address, state, accepting })
+        Ok(Self { address, state, changed, accepting })
     }
 
     /// Its address.
@@ -63,6 +66,11 @@ impl Proxy {
     /// From here on nothing is changed.
     pub(super) fn disarm(&self) {
         lock(&self.state).armed = None;
+    }
+
+    /// Waits until something is changed.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// The number of changes so far.
@@ -82,7 +90,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 /// Both directions, until each has ended. An error on either side is the end of it.
-async fn connection(client: TcpStream, server: SocketAddr, state: Arc<Mutex<State>>) {
+async fn connection(client: TcpStream, server: SocketAddr, state: Arc<Mutex<State>>, changed: Arc<Notify>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (mut from_client, to_client) = client.into_split();
     let (from_server, mut to_server) = server.into_split();
@@ -90,10 +98,10 @@ async fn connection(client: TcpStream, server: SocketAddr, state: Arc<Mutex<Stat
         copy(&mut from_client, &mut to_server).await.ok();
         to_server.shutdown().await.ok();
     };
-    tokio::join!(asking, answering(from_server, to_client, &state));
+    tokio::join!(asking, answering(from_server, to_client, &state, &changed));
 }
 
-async fn answering(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Mutex<State>) {
+async fn answering(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Mutex<State>, changed: &Notify) {
     let mut held = Vec::new();
     let mut buffer = vec![0; 16 << 10];
     loop {
@@ -112,7 +120,11 @@ async fn answering(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &Mute
         };
         let Ok(count @ 1..) = read else { break };
         held.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        let before = lock(state).applied;
         let ready = lock(state).pass(&mut held);
+        if lock(state).applied > before {
+            changed.notify_one();
+        }
         if to.write_all(&ready).await.is_err() {
             return;
         }
@@ -144,7 +156,8 @@ impl State {
 mod tests {
     use super::*;
 
-    static CHANGE: Change = Change { what: "", case: "", find: b"abc", put: b"x", unnoticed: false };
+    static CHANGE: Change =
+        Change { what: "", case: "", find: b"abc", put: b"x", unnoticed: false, hangs: false };
 
     fn passed(pieces: &[&str]) -> (String, usize) {
         let mut state = State { armed: Some(&CHANGE), applied: 0 };
