@@ -18,6 +18,8 @@ pub mod platform;
 pub mod policy;
 pub mod secret;
 pub mod shard;
+#[cfg(test)]
+mod size;
 pub mod stomp;
 pub mod store;
 pub mod time;

@@ -1,15 +1,7 @@
-//! The query of an upgrade; what follows a NUL is the header `compression`.
+//! `core/tests/fuzz/handshake.rs`, with inputs of libFuzzer's making.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use rollcall_core::gateway::Handshake;
+#[path = "../../tests/fuzz/handshake.rs"]
+mod handshake;
 
-fuzz_target!(|input: &str| {
-    let (query, header) = match input.split_once('\0') {
-        Some((query, header)) => (query, Some(header)),
-        None => (input, None),
-    };
-    if let Ok(handshake) = Handshake::parse(query, header) {
-        assert!(!handshake.send_id.is_empty() && !handshake.operation_id.is_empty());
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &str| handshake::check(input));

@@ -1,4 +1,5 @@
-//! Fuzz targets: built with the coverage that libFuzzer reads, and each run for a while.
+//! Fuzz targets, built with the coverage that libFuzzer reads and each run for a while. As ordinary tests they are part of
+//! `core/tests/fuzz`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use super::tally::Tally;
 use crate::run;
 use crate::workspace::Workspace;
 
-/// How many inputs each target gets; long runs are a person's business (`core/fuzz/README.md`).
-const INPUTS: &str = "-runs=200000";
+/// How many inputs each target gets; longer runs are a person's business (`core/fuzz/README.md`).
+const INPUTS: u32 = 1_000_000;
 
 /// The compiler's flags under which libFuzzer sees what an input reached; those that cargo-fuzz gives.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -37,12 +38,12 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
             fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         }
         let mut command = Command::new(target.join(&host).join("release").join(name));
-        command.args([INPUTS, "-max_len=8192", "-verbosity=0", "-timeout=10"]);
+        command.arg(format!("-runs={INPUTS}")).args(["-max_len=8192", "-verbosity=0", "-timeout=10"]);
         command.arg(format!("-artifact_prefix={}/", findings.display()));
         command.arg(corpus).arg(folder.join("seeds").join(name));
         let advice = "the input that failed was written to the folder that -artifact_prefix names";
         match run::passed_through(&mut command, advice) {
-            Ok(()) => println!("fuzz: {name}: 200,000 inputs"),
+            Ok(()) => println!("fuzz: {name}: {INPUTS} inputs"),
             Err(error) => {
                 eprintln!("error: fuzz: {name}: {error:#}");
                 failed += 1;
