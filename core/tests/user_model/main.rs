@@ -15,3 +15,5 @@ mod harness;
 mod model;
 mod pair;
 mod properties;
+#[path = "../../src/size.rs"]
+mod size;

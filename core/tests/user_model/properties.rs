@@ -9,10 +9,11 @@ use super::{
     harness::{Adapter, Dice, Memory, Setup, Sqlite, kicked},
     model::{Model, Order},
     pair::Pair,
+    size::sized,
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(sized(64, 256)) })]
 
     /// Live set, token states, records, replies, frames, and the order of all that.
     #[test]
@@ -27,9 +28,9 @@ proptest! {
     }
 }
 
-/// How many of something a test does: what the environment says, or `usual`.
-fn times(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
+/// How many of something a test does: what the environment says, or the size of the run.
+fn times(variable: &str, small: u64, full: u64) -> u64 {
+    std::env::var(variable).map_or(sized(small, full), |text| text.parse().expect("a number"))
 }
 
 /// A whole act of somebody, as it would be done by itself.
@@ -106,7 +107,7 @@ fn permutations(many: usize) -> Vec<Vec<usize>> {
 /// covered is live after it or comes back.
 #[test]
 fn mixed_kicks_and_logins_end_as_in_some_order() {
-    let many = times("ROLLCALL_INTERLEAVINGS", 10_000);
+    let many = times("ROLLCALL_INTERLEAVINGS", 1_000, 10_000);
     let mut refusals = 0;
     for seed in 0..many {
         let dice = &mut Dice::new(seed);
@@ -186,7 +187,7 @@ fn mixed_kicks_and_logins_end_as_in_some_order() {
 /// Promise 6. One client, one token, and a network that drops it again and again.
 #[test]
 fn a_client_that_reconnects_never_kicks_itself() {
-    let many = times("ROLLCALL_RECONNECTS", 10_000);
+    let many = times("ROLLCALL_RECONNECTS", 4_000, 10_000);
     let (mut self_kicks, mut kept_both) = (0, 0);
     for policy in [0, 1, 4, 5] {
         let dice = &mut Dice::new(u64::from(policy));
@@ -224,7 +225,7 @@ fn a_client_that_reconnects_never_kicks_itself() {
 /// Promise 9.
 #[test]
 fn the_count_of_live_connections_never_drifts() {
-    let many = times("ROLLCALL_OPERATIONS", 1_000_000);
+    let many = times("ROLLCALL_OPERATIONS", 50_000, 1_000_000);
     let dice = &mut Dice::new(9);
     let setup = Setup { policy: 0, most_tokens: 8, most_connections: 24, grace: 30, numbered: true };
     let mut pair = Pair::new(Memory::default(), setup);
@@ -246,7 +247,7 @@ fn the_count_of_live_connections_never_drifts() {
         };
         pair.step(&Turn { step, commit_fails: false });
         most = most.max(pair.model.live.len());
-        if nth % 250_000 == 0 {
+        if nth % (many / 4).max(1) == 0 {
             pair.compare_all();
         }
     }
@@ -258,7 +259,7 @@ fn the_count_of_live_connections_never_drifts() {
 /// Two tokens of one user, platform and second would be the same text, if nothing kept them apart.
 #[test]
 fn no_text_is_issued_twice_however_the_clock_runs() {
-    for seed in 0..times("ROLLCALL_CLOCKS", 200) {
+    for seed in 0..times("ROLLCALL_CLOCKS", 50, 200) {
         let dice = &mut Dice::new(seed);
         let mut adapter = Adapter::over(Memory::default(), Setup { policy: 0, ..Setup::default() });
         adapter.inspecting = false;

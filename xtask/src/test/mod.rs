@@ -46,7 +46,7 @@ pub(crate) struct Args {
 
 /// Runs the steps, those of one lane one after another and lanes side by side, and reports.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    let full = args.full || std::env::var_os(FULL).is_some_and(|value| !value.is_empty());
+    let full = args.full || std::env::var_os(FULL).is_some_and(|value| value == "1");
     let all: Vec<&Step> =
         STEPS.iter().filter(|step| (workspace.has_edge || !step.edge) && (full || !step.full)).collect();
     if args.list {

@@ -166,6 +166,7 @@ mod tests {
     use crate::{
         directory::query::{Direction, OrderBy, SortValue},
         id::RecordId,
+        size::sized,
     };
 
     fn position(id: i64) -> Position {
@@ -206,9 +207,10 @@ mod tests {
 
     #[test]
     fn a_few_rounds_find_the_place_among_any_number_of_shards_of_any_size() {
-        for (shards, records, skew) in
-            [(2, 300_000, 1), (16, 300_000, 1), (16, 300_000, 40), (300, 300_000, 3), (1_024, 700_000, 2)]
+        for (shards, tens, skew) in
+            [(2, 30_000, 1), (16, 30_000, 1), (16, 30_000, 40), (300, 30_000, 3), (1_024, 70_000, 2)]
         {
+            let records = tens * sized(1, 10);
             let mut parts = vec![Vec::new(); shards];
             for id in 1..=records {
                 // A multiplier without a pattern to it; with skew, most records are in the first shards.

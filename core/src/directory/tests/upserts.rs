@@ -76,7 +76,7 @@ fn a_record_ends_once() {
 fn any_order_of_published_generations_ends_in_the_same_rows() {
     let change = (any::<bool>(), 0_i64..100, any::<bool>());
     let strategy = (vec(vec(change, 1..6), 1..5), vec((any::<Index>(), any::<Index>()), 0..30));
-    let mut runner = TestRunner::new(Config { cases: 300, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: crate::size::sized(80, 300), ..Config::default() });
     runner
         .run(&strategy, |(histories, calls)| {
             let generations: Vec<Vec<Record>> = histories
