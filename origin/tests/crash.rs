@@ -18,11 +18,10 @@ use std::{
 };
 
 use kit::Server;
-use rollcall_conformance::world::World;
+use rollcall_conformance::{size::size, world::World};
 use serde_json::json;
 use tokio::sync::Notify;
 
-const DEATHS: usize = 50;
 const CLIENTS: usize = 8;
 const KICKED: i64 = 1506;
 
@@ -91,12 +90,13 @@ fn records(data_dir: &Path) -> (u32, u32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_deaths_under_load_lose_nothing_that_was_answered() {
+async fn deaths_under_load_lose_nothing_that_was_answered() {
+    let deaths = size(8, 50);
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     let (mut issued, mut kicked, mut open) = (0, 0, 0);
     let mut server = Server::start(&data_dir, "");
-    for death in 0..DEATHS {
+    for death in 0..deaths {
         let world = server.world();
         let ledger = Arc::new(Ledger::default());
         // Somebody is online at the moment of death, and must not be afterwards.
@@ -150,10 +150,10 @@ async fn fifty_deaths_under_load_lose_nothing_that_was_answered() {
         open += in_flight;
     }
     println!(
-        "{DEATHS} deaths: {issued} issued and {kicked} kicked tokens checked, {open} requests were in flight"
+        "{deaths} deaths: {issued} issued and {kicked} kicked tokens checked, {open} requests were in flight"
     );
     assert!(
-        issued >= DEATHS && kicked >= DEATHS && open >= DEATHS,
+        issued >= deaths && kicked >= deaths && open >= deaths,
         "the load was too small to show anything"
     );
     assert!(server.terminate().success(), "SIGTERM must end it with status 0");

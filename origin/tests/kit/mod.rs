@@ -8,7 +8,8 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use rollcall_conformance::{
@@ -17,6 +18,7 @@ use rollcall_conformance::{
     transcript::Recorder,
     world::{Shared, World},
 };
+use tokio::time::Instant;
 
 pub const SECRET: &str = "openIM123-of-32-bytes-and-some-more";
 
@@ -109,19 +111,19 @@ impl Server {
 
     /// Waits until it has logged something.
     pub async fn until_logged(&self, text: &str) {
-        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !self.log().contains(text) {
-            assert!(tokio::time::Instant::now() < deadline, "{text:?} is not in the log:\n{}", self.log());
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            assert!(Instant::now() < deadline, "{text:?} is not in the log:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// The processor time that it has used.
-    pub fn processor_time(&self) -> std::time::Duration {
+    pub fn processor_time(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let ticks: u64 = fields.iter().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-        std::time::Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
     }
 
     /// Waits for its end.
@@ -155,6 +157,44 @@ impl Drop for Server {
         // Already ended in most tests.
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+/// How much later than asked for timers of this test fire: what a busy machine adds to every time that a test measures.
+pub struct Lateness {
+    worst: Arc<Mutex<Duration>>,
+    measuring: tokio::task::JoinHandle<()>,
+}
+
+impl Lateness {
+    const TICK: Duration = Duration::from_millis(20);
+
+    /// Measures from now on.
+    pub fn measure() -> Self {
+        let worst = Arc::<Mutex<Duration>>::default();
+        let measuring = tokio::spawn({
+            let worst = worst.clone();
+            async move {
+                loop {
+                    let due = Instant::now() + Self::TICK;
+                    tokio::time::sleep_until(due).await;
+                    let mut worst = worst.lock().unwrap();
+                    *worst = worst.max(due.elapsed());
+                }
+            }
+        });
+        Self { worst, measuring }
+    }
+
+    /// The worst so far.
+    pub fn worst(&self) -> Duration {
+        *self.worst.lock().unwrap()
+    }
+}
+
+impl Drop for Lateness {
+    fn drop(&mut self) {
+        self.measuring.abort();
     }
 }
 

@@ -4,17 +4,18 @@ use std::time::{Duration, Instant};
 
 use rollcall_conformance::{
     http::{Connection, Request},
+    size::size,
     ws::{Event, Handshake, Opening, Socket},
 };
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::kit::Server;
+use crate::kit::{Lateness, Server};
 
-const SOCKETS: u32 = 400;
 const DRAIN: Duration = Duration::from_secs(4);
-const SLOT: Duration = Duration::from_millis(200);
+/// How long after its turn a socket may be closed.
+const LATE: Duration = Duration::from_millis(800);
 
 async fn crowd(server: &Server, size: u32) -> Vec<Socket> {
     let world = server.world();
@@ -36,13 +37,15 @@ fn records(data_dir: &std::path::Path) -> (u32, u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_are_closed_evenly_and_meanwhile_newcomers_are_sent_elsewhere() {
+    let size = size(120, 400);
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
     let seconds = DRAIN.as_secs().to_string();
     let server = Server::start_with(&data, &[("drain_seconds", &seconds)]);
     let world = server.world();
-    let sockets = crowd(&server, SOCKETS).await;
+    let sockets = crowd(&server, size).await;
     let token = world.issue("late", 5).await.unwrap();
+    let lateness = Lateness::measure();
     let begun = Instant::now();
     let closing: Vec<_> = sockets
         .into_iter()
@@ -71,25 +74,26 @@ async fn sockets_are_closed_evenly_and_meanwhile_newcomers_are_sent_elsewhere() 
         }
     }
     // Those who are still connected are shown, and REST is served.
-    assert_eq!(world.platforms(&(SOCKETS - 1).to_string()).await.unwrap().len(), 1);
+    assert_eq!(world.platforms(&(size - 1).to_string()).await.unwrap().len(), 1);
 
-    let mut slots = vec![0_usize; usize::try_from(DRAIN.as_millis() / SLOT.as_millis()).unwrap()];
-    let mut last = Duration::ZERO;
+    let mut ends = Vec::new();
     for closed in closing {
         let (event, after) = closed.await.unwrap();
         assert!(matches!(&event, Event::Closed { code: Some(1012), .. }), "{event:?}");
-        let slot = usize::try_from(after.as_millis() / SLOT.as_millis()).unwrap().min(slots.len() - 1);
-        slots[slot] += 1;
-        last = last.max(after);
+        ends.push(after);
     }
-    let mean = usize::try_from(SOCKETS).unwrap() / slots.len();
-    println!("closes per {SLOT:?}: {slots:?}, the last after {last:?}");
-    assert!(slots.iter().all(|count| *count < 2 * mean), "not evenly: {slots:?}");
-    assert!(last > DRAIN.mul_f64(0.9), "all gone after {last:?}");
+    ends.sort_unstable();
+    let late = lateness.worst();
+    println!("closed from {:?} to {:?}, this machine {late:?} late at most", ends[0], ends[ends.len() - 1]);
+    for (end, nth) in ends.iter().zip(0..) {
+        let turn = DRAIN.mul_f64(f64::from(nth) / f64::from(size));
+        assert!(*end >= turn, "socket {nth} was closed after {end:?}, before its turn at {turn:?}");
+        assert!(*end < turn + LATE + 2 * late, "socket {nth} was closed after {end:?}, its turn is {turn:?}");
+    }
     let status = server.ended().await;
     println!("ended with {status} {:?} after SIGTERM", begun.elapsed());
     assert!(status.success());
-    assert_eq!(records(&data), (SOCKETS, 0), "records, and those without an end");
+    assert_eq!(records(&data), (size, 0), "records, and those without an end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,7 +116,7 @@ async fn a_request_that_is_under_way_is_finished() {
     assert_eq!(idle.send(&Request::new("GET", "/health")).await.unwrap().status, 200);
     server.signal(Signal::TERM);
     // Until nobody is let in any more.
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(server.address).await.is_ok() {
         assert!(Instant::now() < deadline, "the port stays open");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -136,7 +140,8 @@ async fn a_second_signal_ends_it_at_once() {
     server.signal(Signal::INT);
     let status = server.ended().await;
     assert_eq!(status.code(), Some(1));
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    // Far sooner than the drain would be over.
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     drop(sockets);
     let again = Server::start(&data, "");
     assert_eq!(records(&data), (3, 0), "the next start ends what was left open");

@@ -18,7 +18,7 @@ use crate::kit::{Server, scrape};
 const STATIC: &str = "[[auth.tokens]]\nsha256 = '5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8'\n\
                       user_id = 100\ntenant_id = 1\n";
 const LISTEN: (&str, &str) = ("metrics_listen", "127.0.0.1:0");
-const WITHIN: Duration = Duration::from_secs(10);
+const WITHIN: Duration = Duration::from_secs(60);
 
 type Figures = BTreeMap<String, f64>;
 
@@ -128,6 +128,7 @@ async fn requests_are_measured_by_the_template_of_their_route_and_commits_by_wha
     let server = Server::start_with(&home.path().join("data"), &[LISTEN]);
     let mut client = Connection::open(server.address).await.unwrap();
     let before = scrape(&server).await;
+    let begun = Instant::now();
     for (target, times) in
         [("/health", 3), ("/api/v1/message/center/online/12345?a=b", 2), ("/no/such/12345", 2)]
     {
@@ -150,7 +151,7 @@ async fn requests_are_measured_by_the_template_of_their_route_and_commits_by_wha
     assert!(after.keys().all(|series| !series.contains("12345")), "{after:#?}");
     let seconds: f64 =
         of(&after, &["rollcall_request_duration_seconds_sum"]).iter().map(|(_, sum)| sum).sum();
-    assert!(seconds > 0.0 && seconds < 7.0, "{seconds} s for 7 requests");
+    assert!(seconds > 0.0 && seconds < begun.elapsed().as_secs_f64(), "{seconds} s for 7 requests");
 
     server.world().issue("7", 5).await.unwrap();
     let commits = |figures: &Figures| figures["rollcall_store_commit_duration_seconds_count"];
@@ -208,7 +209,7 @@ async fn the_metrics_port_serves_nothing_else_and_nobody_holds_its_places() {
     }
     scrape(&server).await;
     println!("scraped {:?} after 9 clients that never asked whole", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < WITHIN, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

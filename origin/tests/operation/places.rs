@@ -37,7 +37,7 @@ async fn above_the_bound_a_connection_is_told_so_and_a_socket_keeps_its_place() 
     // A place is free as soon as a socket is gone.
     second.close().await.unwrap();
     assert_eq!(kept.send(&health()).await.unwrap().status, 200);
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         let mut next = Connection::open(server.address).await.unwrap();
         if next.send(&health()).await.is_ok_and(|response| response.status == 200) {
@@ -64,6 +64,16 @@ async fn an_address_that_has_enough_does_not_keep_others_out() {
     let stream = elsewhere.connect(server.address).await.unwrap();
     let mut other = Connection::over(stream, server.address);
     assert_eq!(other.send(&health()).await.unwrap().status, 200);
+}
+
+/// All but the last one of a crowd leave; how long it waits for its answer from then on.
+async fn served_when_there_is_room(server: &Server, crowd: &mut Vec<TcpStream>) -> Duration {
+    let Some(last) = crowd.pop() else { return Duration::MAX };
+    let mut waiting = Connection::over(last, server.address);
+    crowd.clear();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(waiting.send(&health()).await.unwrap().status, 200);
+    begun.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,12 +106,21 @@ async fn without_descriptors_it_waits_without_spinning_and_then_serves_who_waite
     assert!(used < Duration::from_millis(600), "it spins: {used:?} in 3 s");
     assert_eq!(server.log().matches("connections cannot be accepted").count(), 1, "{}", server.log());
 
-    // Room again: those who waited in the backlog are served, in their turn, without the wait being noticed first.
-    let mut waiting = Connection::over(crowd.pop().unwrap(), server.address);
-    crowd.clear();
-    let begun = tokio::time::Instant::now();
-    assert_eq!(waiting.send(&health()).await.unwrap().status, 200);
-    assert!(begun.elapsed() < Duration::from_millis(800), "{:?}", begun.elapsed());
+    // Room again: those who waited in the backlog are served in their turn, as soon as a descriptor is free. Otherwise they
+    // would wait for the next try, a second after a shortage: the fastest of some rounds tells which it was.
+    let mut fastest = Duration::MAX;
+    for shortage in 2..5 {
+        served_when_there_is_room(&server, &mut crowd).await;
+        for _ in 0..2 * LIMIT {
+            crowd.push(TcpStream::connect(server.address).await.unwrap());
+        }
+        while server.log().matches("connections cannot be accepted").count() < shortage {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        fastest = fastest.min(served_when_there_is_room(&server, &mut crowd).await);
+    }
+    println!("served {fastest:?} after there was room");
+    assert!(fastest < Duration::from_millis(500), "{fastest:?}");
     let (_, mut socket) = world.login("7", 5).await.unwrap();
     socket.alive().await.unwrap();
     assert!(server.terminate().success());
