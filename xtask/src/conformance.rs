@@ -36,7 +36,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 }
 
 /// A command that builds the suite's program when needed and runs it with these arguments.
-fn suite<'a>(workspace: &Workspace, args: impl IntoIterator<Item = &'a str>) -> std::process::Command {
+pub(crate) fn suite<'a>(
+    workspace: &Workspace,
+    args: impl IntoIterator<Item = &'a str>,
+) -> std::process::Command {
     let mut command =
         workspace.cargo(["run", "--quiet", "--locked", "--package", "rollcall-conformance", "--"]);
     command.args(args);

@@ -28,6 +28,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Install everything that the other commands need, where it is missing.
+    ///
+    /// Compilers and a browser from Debian's packages (as root), rustfmt, clippy and the wasm target by rustup, the npm
+    /// packages of both lock files, and worker-build and wasm-bindgen from crates.io in `.tools/`.
+    Setup,
     Test(test::Args),
     #[command(hide = true)]
     Step(test::StepArgs),
@@ -41,9 +46,10 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
-        // Started by `edge dev` in the runtime's process group; it must not need a workspace.
+        // Started by `edge dev`, to become the runtime; it must not need a workspace.
         Command::Edge(edge::Command::Guard(args)) => edge::guard::run(&args),
         command => Workspace::find().and_then(|workspace| match command {
+            Command::Setup => setup::everything(&workspace).map(|()| ExitCode::SUCCESS),
             Command::Test(args) => test::run(&workspace, &args),
             Command::Step(args) => test::run_step(&workspace, &args),
             Command::Edge(command) => edge::run(&workspace, command),

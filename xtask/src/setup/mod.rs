@@ -9,9 +9,10 @@ pub(crate) mod npm;
 pub(crate) mod wasm_target;
 
 use std::path::PathBuf;
+use std::thread;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
 
@@ -40,16 +41,34 @@ pub(crate) fn chromium() -> Result<PathBuf> {
 /// What a build for the edge needs on top of that.
 pub(crate) fn edge(workspace: &Workspace) -> Result<()> {
     workspace.require_edge()?;
-    edge_tools(workspace)
+    timed("C and C++ compilers", debian::c_compilers)?;
+    timed("wasm target", wasm_target::ensure)?;
+    // One waits for the network, the other for the processors.
+    thread::scope(|scope| {
+        let packages = scope.spawn(|| timed("npm packages", || npm::ensure(workspace)));
+        let tools = timed("worker-build and wasm-bindgen", || cargo_tools::ensure(workspace));
+        joined(packages)?;
+        tools
+    })
 }
 
-/// The same without asking for a worker to build.
-pub(crate) fn edge_tools(workspace: &Workspace) -> Result<()> {
-    timed("C and C++ compilers", debian::c_compilers)?;
-    timed("wasm target", || wasm_target::ensure().map(|toolchain| toolchain.describe()))?;
-    timed("npm packages", || npm::ensure(workspace))?;
-    timed("worker-build", || cargo_tools::worker_build(workspace))?;
-    timed("wasm-bindgen", || cargo_tools::wasm_bindgen(workspace))
+/// Everything that `cargo xtask test` needs.
+pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
+    native()?;
+    thread::scope(|scope| {
+        let packages = scope.spawn(|| npm_packages(workspace));
+        let browser = scope.spawn(|| chromium().map(drop));
+        let edge = edge(workspace);
+        joined(packages)?;
+        joined(browser)?;
+        timed("cargo-deny", || deny::ensure(workspace).map(|program| program.display().to_string()))?;
+        edge
+    })
+}
+
+/// What came of a part that ran beside another one.
+fn joined(part: thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    part.join().unwrap_or_else(|_| bail!("a part of the set-up broke"))
 }
 
 /// Runs one part of the set-up and says what came of it and how long it took.

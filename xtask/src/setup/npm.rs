@@ -16,6 +16,7 @@ const OLDEST_NODE: (u32, u32) = (22, 12);
 
 /// Makes sure that `node_modules` holds the versions that `package.json` names, by `npm ci`.
 pub(crate) fn ensure(workspace: &Workspace) -> Result<String> {
+    let _alone = workspace.alone("npm")?;
     install(&workspace.root, "devDependencies", &[])?;
     let (node, version) = node(workspace)?;
     let origin = if node.starts_with(workspace.node_module("")) { "its own" } else { "the machine's" };
@@ -24,6 +25,7 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<String> {
 
 /// Makes sure that `tests/clients/node_modules` holds the clients. None of their packages needs a script to be installed.
 pub(crate) fn ensure_clients(workspace: &Workspace) -> Result<String> {
+    let _alone = workspace.alone("npm-clients")?;
     install(&workspace.clients(), "dependencies", &["--ignore-scripts"])?;
     Ok("there".to_owned())
 }

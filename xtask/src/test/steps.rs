@@ -182,6 +182,15 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        name: "wrangler",
+        title: "wrangler serves and would deploy",
+        lane: Lane::Edge,
+        needs: &["build", "edge-build"],
+        edge: true,
+        run: suites::wrangler,
+        ..STEP
+    },
+    Step {
         name: "clients-edge",
         title: "stock clients against the edge",
         lane: Lane::Clients,
@@ -280,13 +289,12 @@ pub(super) fn counted(mut command: Command) -> Result<Tally> {
 }
 
 fn clippy_wasm(workspace: &Workspace) -> Result<Tally> {
-    let toolchain = wasm_target::ensure()?;
+    wasm_target::ensure()?;
     // As it is deployed, and as tests look into it.
     for features in ["", "probe"] {
         let args = ["clippy", "--package", "rollcall-worker", "--target", wasm_target::TARGET, "--locked"];
-        let mut command = toolchain.cargo(workspace.cargo(args));
+        let mut command = workspace.cargo(args);
         command.args(["--features", features, "--", "-D", "warnings"]);
-        toolchain.prepare(&mut command)?;
         run::passed_through(&mut command, "")?;
     }
     Ok(Tally::default())

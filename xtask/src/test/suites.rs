@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::programs;
 use super::steps::{counted, plain};
 use super::tally::Tally;
+use crate::edge::smoke;
 use crate::setup::{self, npm};
 use crate::workspace::Workspace;
 
@@ -24,6 +25,11 @@ pub(super) fn edge(workspace: &Workspace) -> Result<Tally> {
     command.arg(served_by(workspace, "edge dev --no-build")?);
     transcript(workspace, &mut command, "edge")?;
     counted(command)
+}
+
+/// The plain path of the ecosystem, with one case of the suite.
+pub(super) fn wrangler(workspace: &Workspace) -> Result<Tally> {
+    smoke::run(workspace, suite(workspace)).map(|()| Tally::default())
 }
 
 /// Tests that look into objects need another build of the worker than the one that is deployed.

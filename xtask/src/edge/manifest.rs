@@ -1,0 +1,219 @@
+//! What `wrangler.toml` says of the worker, and the runtime's own configuration made from it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::workspace::Workspace;
+
+/// Keys about building, deploying or production, which a local run has no use for.
+const NOT_FOR_DEV: &[&str] = &[
+    "base_dir",
+    "build",
+    "find_additional_modules",
+    "limits",
+    "main",
+    "name",
+    "no_bundle",
+    "observability",
+    "placement",
+    "routes",
+    "rules",
+    "send_metrics",
+    "workers_dev",
+];
+
+/// The keys of `wrangler.toml` that a local run follows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    compatibility_date: String,
+    #[serde(default)]
+    compatibility_flags: Vec<String>,
+    durable_objects: Objects,
+    #[serde(default)]
+    migrations: Vec<Migration>,
+    #[serde(default)]
+    vars: BTreeMap<String, toml::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Objects {
+    bindings: Vec<Binding>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Binding {
+    name: String,
+    class_name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Migration {
+    #[serde(default)]
+    new_sqlite_classes: Vec<String>,
+}
+
+impl Manifest {
+    /// Reads the workspace's `wrangler.toml`.
+    pub(crate) fn read(workspace: &Workspace) -> Result<Self> {
+        let path = workspace.root.join("wrangler.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text)
+    }
+
+    /// Fails on a key that neither this nor [`NOT_FOR_DEV`] knows: a binding would be missing without a word.
+    fn parse(text: &str) -> Result<Self> {
+        let mut table: toml::Table = text.parse().context("wrangler.toml is not TOML")?;
+        table.retain(|key, _| !NOT_FOR_DEV.contains(&key));
+        table.try_into().context("wrangler.toml says something that `edge dev` does not know")
+    }
+
+    /// `[vars]`, as the texts that the worker reads them as.
+    pub(crate) fn vars(&self) -> impl Iterator<Item = (String, String)> {
+        self.vars.iter().map(|(name, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (name.clone(), text)
+        })
+    }
+
+    /// The runtime's configuration in Cap'n Proto's text form. `modules` are files beside it, the first one the entry;
+    /// `variables` are names, whose values the runtime takes from its environment: no secret gets into a file.
+    pub(crate) fn runtime_config(
+        &self,
+        listen: SocketAddr,
+        storage: &Path,
+        modules: &[Module],
+        variables: &[&str],
+    ) -> Result<String> {
+        let Some(storage) = storage.to_str() else { bail!("{} is not text", storage.display()) };
+        let modules = list(modules.iter().map(|Module { name, file, kind }| {
+            format!("( name = {}, {kind} = embed {} )", quoted(name), quoted(file))
+        }));
+        let bindings = list(
+            self.durable_objects
+                .bindings
+                .iter()
+                .map(|binding| {
+                    let (name, class) = (quoted(&binding.name), quoted(&binding.class_name));
+                    format!("( name = {name}, durableObjectNamespace = {class} )")
+                })
+                .chain(variables.iter().map(|name| {
+                    let name = quoted(name);
+                    format!("( name = {name}, fromEnvironment = {name} )")
+                })),
+        );
+        let classes = list(self.durable_objects.bindings.iter().map(|binding| {
+            let class = &binding.class_name;
+            let sql = self.migrations.iter().any(|migration| migration.new_sqlite_classes.contains(class));
+            let key = quoted(&format!("rollcall-{class}"));
+            format!("( className = {}, uniqueKey = {key}, enableSql = {sql} )", quoted(class))
+        }));
+        let flags = list(self.compatibility_flags.iter().map(|flag| quoted(flag)));
+        let mut text = String::from("using Workerd = import \"/workerd/workerd.capnp\";\n\n");
+        // Requests to the worker's own machine are what tests do: issuers and resolvers run there.
+        write!(
+            text,
+            "const config :Workerd.Config = (\n  \
+               services = [\n    \
+                 ( name = \"worker\", worker = .worker ),\n    \
+                 ( name = \"internet\", network = ( allow = [\"public\", \"private\"], \
+                   tlsOptions = ( trustBrowserCas = true ) ) ),\n    \
+                 ( name = \"storage\", disk = ( path = {storage}, writable = true ) ),\n  \
+               ],\n  \
+               sockets = [ ( name = \"http\", address = {address}, service = \"worker\" ) ],\n\
+             );\n\n\
+             const worker :Workerd.Worker = (\n  \
+               modules = {modules},\n  \
+               compatibilityDate = {date},\n  \
+               compatibilityFlags = {flags},\n  \
+               bindings = {bindings},\n  \
+               durableObjectNamespaces = {classes},\n  \
+               durableObjectStorage = ( localDisk = \"storage\" ),\n\
+             );\n",
+            storage = quoted(storage),
+            address = quoted(&listen.to_string()),
+            date = quoted(&self.compatibility_date),
+        )?;
+        Ok(text)
+    }
+}
+
+/// A module of the worker.
+pub(crate) struct Module {
+    /// What other modules import it as.
+    pub(crate) name: &'static str,
+    /// The file beside the configuration.
+    pub(crate) file: &'static str,
+    /// The runtime's word for its kind.
+    pub(crate) kind: &'static str,
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<_> = items.collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A text in Cap'n Proto's notation.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_ascii_control() => {
+                // Writing to a String does not fail.
+                let _ = write!(quoted, "\\x{:02x}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = "name = \"rollcall\"\nmain = \"worker/build/index.js\"\ncompatibility_date = \"2026-11-01\"\n\
+                            [build]\ncommand = \"x\"\n[vars]\nA = 5\nB = \"x\"\n\
+                            [durable_objects]\nbindings = [{ name = \"USERS\", class_name = \"UserObject\" }]\n\
+                            [[migrations]]\ntag = \"v1\"\nnew_sqlite_classes = [\"UserObject\"]\n";
+
+    #[test]
+    fn objects_variables_and_dates_come_from_the_manifest() {
+        let manifest = Manifest::parse(MANIFEST).unwrap();
+        let config = manifest
+            .runtime_config("127.0.0.1:0".parse().unwrap(), Path::new("/a \"b\""), &[], &["SECRET"])
+            .unwrap();
+        for part in [
+            "( name = \"USERS\", durableObjectNamespace = \"UserObject\" )",
+            "( className = \"UserObject\", uniqueKey = \"rollcall-UserObject\", enableSql = true )",
+            "( name = \"SECRET\", fromEnvironment = \"SECRET\" )",
+            "compatibilityDate = \"2026-11-01\"",
+            "path = \"/a \\\"b\\\"\"",
+        ] {
+            assert!(config.contains(part), "{part}: {config}");
+        }
+        let vars: Vec<_> = manifest.vars().collect();
+        assert_eq!(vars, [("A".to_owned(), "5".to_owned()), ("B".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
+    fn a_binding_that_a_local_run_would_lack_is_refused() {
+        let error = Manifest::parse(&format!("queues = []\n{MANIFEST}")).unwrap_err();
+        assert!(format!("{error:#}").contains("queues"), "{error:#}");
+    }
+
+    #[test]
+    fn the_own_manifest_is_known() {
+        Manifest::parse(include_str!("../../../wrangler.toml")).unwrap();
+    }
+}
