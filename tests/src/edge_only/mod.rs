@@ -18,6 +18,7 @@ mod races;
 mod refusal;
 mod secrets;
 mod setup;
+mod tables;
 mod zones;
 
 use std::{
@@ -74,6 +75,7 @@ fn all() -> Vec<Test> {
     tests![
         refusal: it_refuses_to_serve_without_a_secret within 240,
         refusal: it_refuses_to_serve_in_a_time_zone_that_is_none within 240,
+        tables: an_object_has_a_version_and_one_of_a_newer_program_is_refused within 300,
         zones: clocks_show_what_the_iana_database_says within 240,
         pings: constant_pings_wake_nobody within 240,
         hibernation: hibernation_is_invisible within 480,

@@ -63,6 +63,22 @@ pub(super) async fn change(world: &World, statement: &str) -> Result<()> {
     text(world, &format!("/__probe/directory/dir:v1:0:0?do={action}")).await.map(drop)
 }
 
+/// Changes what a user's object holds, behind its back.
+pub(super) async fn change_user(world: &World, user: &str, statement: &str) -> Result<()> {
+    let action = escape(&format!("sql {statement}"));
+    text(world, &format!("/__probe/{user}?do={action}")).await.map(drop)
+}
+
+/// Whether a first write that fails in a user's object was refused, and what it has left behind.
+pub(super) async fn failing_write(world: &World, user: &str) -> Result<String> {
+    text(world, &format!("/__probe/{user}?do=rollback")).await
+}
+
+/// The tables of a user's object, a line each; none of an object that was never written.
+pub(super) async fn tables(world: &World, user: &str) -> Result<String> {
+    rows(world, user).await
+}
+
 /// The clocks of a zone at these instants, by the runtime's own database.
 pub(super) async fn clocks(world: &World, zone: &str, instants: &[i64]) -> Result<Vec<String>> {
     let instants: Vec<String> = instants.iter().map(i64::to_string).collect();
