@@ -37,7 +37,7 @@ pub(super) async fn a_panic_costs_its_own_request_and_nothing_else(setup: Setup)
     same(world.platforms("breaks").await?, Vec::<i64>::new(), "platforms online after a kick")?;
     world.expect_verdict(&token, KICKED, "a token that was kicked after the panic").await?;
     runtime.stop().await?;
-    let log = stand.log()?;
+    let log = setup.log()?;
     holds(log.contains("worker/src/probe.rs:") && log.contains("a test panics"), || {
         "the log lacks the panic's place and words".to_owned()
     })?;
