@@ -1,11 +1,10 @@
 //! Many queries while many sockets open and close.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Mutex};
 
 use anyhow::{Context as _, Result};
 use futures_util::future::{try_join, try_join_all};
 use serde_json::{Value, json};
-use tokio::{select, sync::Mutex, time::sleep};
 
 use super::{Case, cases};
 use crate::{
@@ -19,9 +18,6 @@ use crate::{
 pub(super) fn cases() -> Vec<Case> {
     cases![Base, "base": queries_stay_right_while_sockets_come_and_go within 300]
 }
-
-/// The interval at which sockets that stay send a message.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 struct Plan {
     users: Vec<(String, String)>,
@@ -48,11 +44,7 @@ async fn queries_stay_right_while_sockets_come_and_go(world: World) -> Result<()
     }
     let plan = Plan { users, queries, clients: 16, movers: 25 };
     let stay = Mutex::new(HashMap::new());
-    let all = try_join(ask(&quiet, &plan), move_about(&quiet, &plan, &stay));
-    select! {
-        done = all => done.map(drop)?,
-        ended = keep(&stay) => ended?,
-    }
+    try_join(ask(&quiet, &plan), move_about(&quiet, &plan, &stay)).await?;
     judge(&quiet, &plan, &stay).await?;
     let health = world.send(&crate::http::Request::new("GET", "/health")).await?;
     same(health.response.status, 200, "health")
@@ -110,7 +102,7 @@ async fn move_about(world: &World, plan: &Plan, stay: &Mutex<HashMap<String, Soc
             let mut socket = world.open(user, 5, token).await?;
             socket.alive().await?;
             if index % 2 == 0 {
-                stay.lock().await.insert(user.clone(), socket);
+                stay.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.insert(user.clone(), socket);
             } else {
                 socket.close().await?;
             }
@@ -120,20 +112,9 @@ async fn move_about(world: &World, plan: &Plan, stay: &Mutex<HashMap<String, Soc
     try_join_all(movers).await.map(drop)
 }
 
-/// Sends a sign of life on the sockets that stay: their control pings are not read yet, and the server ends a connection
-/// that is silent for 30 s.
-async fn keep(stay: &Mutex<HashMap<String, Socket>>) -> Result<()> {
-    loop {
-        sleep(SIGN_OF_LIFE).await;
-        for socket in stay.lock().await.values_mut() {
-            socket.send_text(r#"{"type":"pong"}"#).await?;
-        }
-    }
-}
-
 /// Afterwards every status is exactly what the sockets are.
 async fn judge(world: &World, plan: &Plan, stay: &Mutex<HashMap<String, Socket>>) -> Result<()> {
-    let sockets = std::mem::take(&mut *stay.lock().await);
+    let sockets = std::mem::take(&mut *stay.lock().map_err(|_| anyhow::anyhow!("poisoned"))?);
     for (user, token) in &plan.users {
         let wanted: Vec<String> = sockets.contains_key(user).then(|| token.clone()).into_iter().collect();
         let shown = || async {

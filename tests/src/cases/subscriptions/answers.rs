@@ -20,7 +20,7 @@ pub(super) fn cases() -> Vec<Case> {
         an_id_in_both_lists_is_followed,
         a_payload_that_does_not_read_is_an_error_and_no_end,
         following_again_shows_what_is_true_by_then,
-        a_connection_follows_3000_and_lets_the_oldest_go within 300 alone "it keeps the server writing",
+        a_connection_follows_3000_and_lets_the_oldest_go within 300,
     ]
 }
 
