@@ -146,7 +146,7 @@ console   text      1
 
 PER SECOND  ALL  OF THEM
 connects    0.0
-closes      2.0  kicked 1.5  client_close 0.5
+closes      2.0  client_close 0.5  kicked 1.5
 kicks       0.0
 refused     0.0
 dropped     0.0
