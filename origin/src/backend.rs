@@ -24,10 +24,7 @@ use rollcall_core::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{
-    clock::now, outgoing::Client, store::Rows, users::Users, verification_cache::VerificationCache,
-    wheel::Wheel,
-};
+use crate::{clock::now, outgoing::Client, store::Rows, users::Users, verification_cache::VerificationCache};
 
 /// The origin behind its routes.
 #[derive(Clone)]
@@ -43,7 +40,6 @@ struct Shared {
     introspections: IntrospectionCache,
     verified: VerificationCache,
     client: Client,
-    wheel: Wheel,
     sessions: TaskTracker,
 }
 
@@ -62,15 +58,9 @@ impl Origin {
             introspections: IntrospectionCache::default(),
             verified: VerificationCache::default(),
             client: Client::default(),
-            wheel: Wheel::start(),
             sessions: TaskTracker::new(),
         };
         Ok(Self { users, shared: Arc::new(shared) })
-    }
-
-    /// The timer of every connection.
-    pub fn wheel(&self) -> &Wheel {
-        &self.shared.wheel
     }
 
     /// Every open socket, and every order to a tenant, until what they end is durable.

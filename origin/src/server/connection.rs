@@ -22,7 +22,7 @@ use super::{
     timeouts::{TimedStream, Timeouts},
     tls::Tls,
 };
-use crate::{metrics::Metrics, peer::Peer, wheel::Wheel};
+use crate::{metrics::Metrics, peer::Peer};
 
 /// The largest request head, in bytes: a token in the query and some headers.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -37,7 +37,6 @@ const STREAM_BYTES: usize = 64 * 1024;
 pub(super) struct Entrance {
     http: Builder<TokioExecutor>,
     router: Router,
-    wheel: Wheel,
     header_timeout: Duration,
     tls: Option<Tls>,
     /// Where the accept loop counts.
@@ -45,13 +44,7 @@ pub(super) struct Entrance {
 }
 
 impl Entrance {
-    pub(super) fn new(
-        router: Router,
-        wheel: Wheel,
-        header_timeout: Duration,
-        tls: Option<Tls>,
-        metrics: Metrics,
-    ) -> Self {
+    pub(super) fn new(router: Router, header_timeout: Duration, tls: Option<Tls>, metrics: Metrics) -> Self {
         let mut http = Builder::new(TokioExecutor::new());
         // `Timeouts` has the time limits, for every protocol.
         http.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
@@ -60,7 +53,7 @@ impl Entrance {
             .max_header_list_size(HEADER_LIST_BYTES)
             .max_concurrent_streams(STREAMS)
             .max_send_buf_size(STREAM_BYTES);
-        Self { http, router, wheel, header_timeout, tls, metrics }
+        Self { http, router, header_timeout, tls, metrics }
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
@@ -74,11 +67,12 @@ impl Entrance {
         permit: ConnectionPermit,
         mut stopping: watch::Receiver<bool>,
     ) {
-        let timeouts = Timeouts::new(&self.wheel, self.header_timeout);
+        let timeouts = Timeouts::new(self.header_timeout);
         let Some(tls) = &self.tls else {
             return self.speak(TimedStream { stream, timeouts, _permit: permit }, peer, stopping).await;
         };
         let shaken = tokio::select! {
+            biased;
             shaken = tls.acceptor().accept(stream) => shaken,
             () = timeouts.exceeded() => return,
             () = stopped(&mut stopping) => return,
@@ -107,7 +101,9 @@ impl Entrance {
         });
         let connection = self.http.serve_connection_with_upgrades(TokioIo::new(stream), service);
         tokio::pin!(connection);
+        // The connection first: polling it moves the deadline.
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
             () = timeouts.exceeded() => {
                 tracing::debug!("a connection took too long");
@@ -116,6 +112,7 @@ impl Entrance {
             () = stopped(&mut stopping) => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
+                    biased;
                     ended = connection.as_mut() => ended,
                     () = timeouts.exceeded() => return,
                 }

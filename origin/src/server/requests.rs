@@ -90,8 +90,8 @@ mod tests {
             .route("/api/v1/message/center/breaks", get(breaks));
         let router = around(router, &origin);
         let (stop, stopping) = watch::channel(false);
-        let (wheel, metrics) = (origin.wheel().clone(), origin.users.metrics().clone());
-        let entrance = Arc::new(Entrance::new(router, wheel, Duration::from_secs(5), None, metrics));
+        let metrics = origin.users.metrics().clone();
+        let entrance = Arc::new(Entrance::new(router, Duration::from_secs(5), None, metrics));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(accept(listener, entrance, admission, TaskTracker::new(), stopping));

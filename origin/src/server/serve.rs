@@ -94,9 +94,8 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
         rates.before(rollcall_api::router(origin.clone(), socket::routes(&origin, allowed)), &origin);
     let router = requests::around(router, &origin);
     let (stop, stopping) = watch::channel(false);
-    let wheel = origin.wheel().clone();
     let counted = origin.users.metrics().clone();
-    let entrance = Arc::new(Entrance::new(router, wheel, header_timeout, tls.clone(), counted));
+    let entrance = Arc::new(Entrance::new(router, header_timeout, tls.clone(), counted));
     let connections = TaskTracker::new();
     let accepting = tokio::spawn(accept(listener, entrance, admission, connections.clone(), stopping));
     Ok(Running {

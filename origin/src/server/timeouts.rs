@@ -1,10 +1,10 @@
-//! How long a connection may take over what it is doing (`docs/operating.md#time-limits`).
+//! The time limits of a connection (`docs/operating.md#time-limits`).
 //!
 //! hyper's own header timeout also runs between two requests, so that a client could not keep a connection for longer
-//! than a head may take; and it does not cover TLS handshakes, HTTP/2 and bodies. This does, with one alarm.
+//! than a head may take; and it does not cover TLS handshakes, HTTP/2 and bodies. One deadline here covers them all.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -15,36 +15,43 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 
 use super::admission::ConnectionPermit;
-use crate::wheel::{Alarm, Wheel};
+use crate::deadline::reached;
 
-/// Between two requests.
+/// The longest pause between two requests.
 const IDLE: Duration = Duration::from_secs(75);
-/// A request from its head to its answer, besides what its bytes may take.
+/// The time of a request from its head to its answer, plus the time that its bytes earn.
 const REQUEST: Duration = Duration::from_secs(60);
-/// Bytes of a body that must come, or go, in a second.
+/// Bytes received or sent that earn a request one more second.
 const BYTES_PER_SECOND: u64 = 1024;
 
-/// A head is awaited: the first, or one whose first bytes are there. This includes the TLS handshake.
+/// A head is awaited: the first, or one whose first bytes have arrived. This includes the TLS handshake.
 const HEAD: u8 = 0;
-/// Nothing is awaited: the client may take its time.
+/// No request is under way.
 const AT_REST: u8 = 1;
-/// A request is being carried out.
+/// A request is under way.
 const BUSY: u8 = 2;
-/// The connection is a WebSocket now and has rules of its own.
+/// The connection is a WebSocket, which has time limits of its own.
 const RELEASED: u8 = 3;
 
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
 /// The time limits of one connection.
+///
+/// Atomics, because the connection's stream, its requests and its task share it. All of them run in that one task, but for
+/// the requests of HTTP/2: see [`Timeouts::answer`].
 pub(super) struct Timeouts {
-    alarm: Alarm,
+    /// The deadline in milliseconds since `begun`, or [`NEVER`].
+    deadline: AtomicU64,
     head: Duration,
     state: AtomicU8,
-    /// Requests that are being carried out: HTTP/2 has several.
+    /// Requests under way: HTTP/2 has several.
     requests: AtomicU32,
-    /// HTTP/2 has frames of its own that announce no head.
+    /// Whether the protocol is HTTP/2, some of whose frames announce no head.
     http2: AtomicBool,
     /// Bytes since the connection became busy.
     moved: AtomicU64,
@@ -55,9 +62,9 @@ pub(super) struct Timeouts {
 
 impl Timeouts {
     /// A connection that was just accepted.
-    pub(super) fn new(wheel: &Wheel, head: Duration) -> Arc<Self> {
+    pub(super) fn new(head: Duration) -> Arc<Self> {
         let timeouts = Self {
-            alarm: wheel.alarm(),
+            deadline: AtomicU64::new(NEVER),
             head,
             state: AtomicU8::new(HEAD),
             requests: AtomicU32::new(0),
@@ -66,49 +73,64 @@ impl Timeouts {
             busy_since: AtomicU64::new(0),
             begun: Instant::now(),
         };
-        timeouts.alarm.set(timeouts.begun + head);
+        timeouts.set(timeouts.begun + head);
         Arc::new(timeouts)
     }
 
-    /// Resolves when the connection has taken too long.
+    /// Resolves when the deadline is reached. Poll it after the connection, which moves the deadline.
     pub(super) async fn exceeded(&self) {
-        self.alarm.rung().await;
+        let deadline = || match self.deadline.load(Relaxed) {
+            NEVER => None,
+            millis => Some(self.begun + Duration::from_millis(millis)),
+        };
+        let sleep = pin!(sleep_until(deadline().unwrap_or(self.begun)));
+        reached(sleep, deadline).await;
     }
 
-    /// A head is there.
+    fn set(&self, at: Instant) {
+        self.deadline.store(self.millis_until(at), Relaxed);
+    }
+
+    /// Rounded up, so that a limit is never cut short.
+    fn millis_until(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.begun) + Duration::from_nanos(999_999);
+        u64::try_from(since.as_millis()).unwrap_or(NEVER)
+    }
+
+    /// A request's head has arrived.
     pub(super) fn request(&self, http2: bool) {
         self.http2.store(http2, Relaxed);
         if self.requests.fetch_add(1, Relaxed) == 0 {
             self.moved.store(0, Relaxed);
-            let since = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.busy_since.store(since, Relaxed);
+            self.busy_since.store(self.millis_until(Instant::now()), Relaxed);
             self.state.store(BUSY, Relaxed);
             self.keep_busy();
         }
     }
 
-    /// Its answer is there, to be written.
+    /// A request has its answer, or its client is gone. A request of HTTP/2 may run in a task of its own; the connection's
+    /// task is then woken to write the answer, and polls the new deadline.
     pub(super) fn answer(&self, upgraded: bool) {
         if upgraded {
             self.state.store(RELEASED, Relaxed);
-            self.alarm.clear();
+            self.deadline.store(NEVER, Relaxed);
         } else if self.requests.fetch_sub(1, Relaxed) == 1 {
             self.state.store(AT_REST, Relaxed);
-            self.alarm.set(Instant::now() + IDLE);
+            self.set(Instant::now() + IDLE);
         }
     }
 
     fn keep_busy(&self) {
         let earned = Duration::from_secs(self.moved.load(Relaxed) / BYTES_PER_SECOND);
         let since = Duration::from_millis(self.busy_since.load(Relaxed));
-        self.alarm.set(self.begun + since + REQUEST + earned);
+        self.set(self.begun + since + REQUEST + earned);
     }
 
     fn read(&self, bytes: usize) {
         match self.state.load(Relaxed) {
             AT_REST if !self.http2.load(Relaxed) => {
                 self.state.store(HEAD, Relaxed);
-                self.alarm.set(Instant::now() + self.head);
+                self.set(Instant::now() + self.head);
             }
             BUSY => self.busy(bytes),
             _ => {}
@@ -117,7 +139,7 @@ impl Timeouts {
 
     fn written(&self, bytes: usize) {
         match self.state.load(Relaxed) {
-            AT_REST => self.alarm.set(Instant::now() + IDLE),
+            AT_REST => self.set(Instant::now() + IDLE),
             BUSY => self.busy(bytes),
             _ => {}
         }
@@ -129,7 +151,7 @@ impl Timeouts {
     }
 }
 
-/// A connection's bytes, seen by its timeouts. It holds the connection's permit.
+/// A connection's stream, whose bytes move its deadline. It holds the connection's permit.
 pub(super) struct TimedStream<T> {
     pub(super) stream: T,
     pub(super) timeouts: Arc<Timeouts>,
@@ -153,7 +175,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimedStream<T> {
 }
 
 impl<T: AsyncWrite + Unpin> TimedStream<T> {
-    fn saw(&self, polled: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
+    fn observe(&self, polled: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
         if let Poll::Ready(Ok(bytes @ 1..)) = polled {
             self.timeouts.written(bytes);
         }
@@ -168,7 +190,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for TimedStream<T> {
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.saw(polled)
+        self.observe(polled)
     }
 
     fn poll_write_vectored(
@@ -177,7 +199,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for TimedStream<T> {
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.saw(polled)
+        self.observe(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -203,14 +225,13 @@ mod tests {
         let begun = Instant::now();
         timeouts.exceeded().await;
         let after = begun.elapsed();
-        // To the second: the wheel may be a tick late.
+        // To the second: a timer may be a millisecond late.
         Duration::from_secs(after.as_secs())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_has_its_time_however_many_bytes_of_it_come() {
-        let wheel = Wheel::start();
-        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        let timeouts = Timeouts::new(HEAD_TIME);
         tokio::time::sleep(HEAD_TIME / 5).await;
         timeouts.read(1);
         assert_eq!(cut_after(&timeouts).await, HEAD_TIME * 4 / 5);
@@ -218,14 +239,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_may_rest_between_requests_until_it_begins_the_next() {
-        let wheel = Wheel::start();
-        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(false);
         timeouts.answer(false);
         tokio::time::sleep(IDLE / 2).await;
         timeouts.read(1);
         assert_eq!(cut_after(&timeouts).await, HEAD_TIME);
-        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(false);
         timeouts.answer(false);
         assert_eq!(cut_after(&timeouts).await, IDLE);
@@ -233,8 +253,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_buys_time_with_bytes_and_cannot_drip_for_ever() {
-        let wheel = Wheel::start();
-        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(false);
         let begun = Instant::now();
         for _ in 0..50 {
@@ -243,7 +262,7 @@ mod tests {
         }
         timeouts.exceeded().await;
         assert_eq!(begun.elapsed().as_secs(), REQUEST.as_secs(), "16 bytes a second are not enough");
-        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(false);
         for _ in 0..600 {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -255,13 +274,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_websocket_and_frames_of_http2_are_not_mistaken_for_heads() {
-        let wheel = Wheel::start();
-        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(false);
         timeouts.answer(true);
         timeouts.read(10);
         assert!(tokio::time::timeout(10 * IDLE, timeouts.exceeded()).await.is_err());
-        let timeouts = Timeouts::new(&wheel, HEAD_TIME);
+        let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(true);
         timeouts.request(true);
         timeouts.answer(false);

@@ -1,6 +1,10 @@
 //! The task that owns one socket, from its upgrade to its end.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe};
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::FutureExt as _;
@@ -9,15 +13,16 @@ use rollcall_core::{
     id::{ConnId, UserId},
     user::request::Receive,
 };
+use tokio::time::{Sleep, sleep_until};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::timers::{Due, Timers};
+use super::timers::{TimerAction, Timers};
 use crate::{
     backend::Origin,
+    deadline::reached,
     metrics::CloseReason,
     outbox::{Outbox, SocketAction},
     users::{PendingSocket, Users},
-    wheel::Alarm,
 };
 
 /// One connection that its user knows as live, or is about to.
@@ -29,9 +34,8 @@ pub(super) struct Session {
     pub(super) user: UserId,
     pub(super) connection: ConnId,
     /// Whether the client cannot send pings by itself, as browsers cannot.
-    must_be_asked: bool,
+    needs_pings: bool,
     pub(super) outbox: Outbox,
-    alarm: Alarm,
     /// Held until the end is durable: the process waits for it.
     session: TaskTrackerToken,
 }
@@ -45,13 +49,12 @@ enum End {
 }
 
 impl Session {
-    /// A connection that is about to be opened. `must_be_asked`: whether the client cannot send pings by itself, as browsers
+    /// A connection that is about to be opened. `needs_pings`: whether the client cannot send pings by itself, as browsers
     /// cannot.
-    pub(super) fn new(origin: &Origin, user: UserId, connection: ConnId, must_be_asked: bool) -> Self {
-        let (users, alarm, session) =
-            (origin.users.clone(), origin.wheel().alarm(), origin.sessions().token());
+    pub(super) fn new(origin: &Origin, user: UserId, connection: ConnId, needs_pings: bool) -> Self {
+        let (users, session) = (origin.users.clone(), origin.sessions().token());
         let outbox = Outbox::default();
-        Self { users, user, connection, must_be_asked, outbox, alarm, session }
+        Self { users, user, connection, needs_pings, outbox, session }
     }
 
     /// The argument of [`Users::open`].
@@ -117,7 +120,9 @@ impl Session {
 
     /// Reads and writes until one side is done.
     async fn converse(&self, socket: &mut WebSocket) -> Result<Infallible, End> {
-        let mut timers = Timers::new(&self.alarm, self.must_be_asked);
+        let mut timers = Timers::new(self.needs_pings);
+        // Boxed, so that the task stays small.
+        let mut sleep = Box::pin(sleep_until(timers.next()));
         loop {
             tokio::select! {
                 biased;
@@ -125,12 +130,12 @@ impl Session {
                     SocketAction::Close(close) => return Err(End::Goodbye(close)),
                     SocketAction::Keep(heartbeat) => timers.keep(heartbeat),
                     SocketAction::Send(payload) => {
-                        Box::pin(self.send(socket, message(payload), &mut timers)).await?;
+                        Box::pin(self.send(socket, message(payload), &mut timers, sleep.as_mut())).await?;
                     }
                 },
                 received = socket.recv() => {
                     let received = received.ok_or(End::Gone(CloseReason::ConnectionLost))?;
-                    timers.heard(matches!(received, Ok(Message::Text(_) | Message::Binary(_))));
+                    timers.received(matches!(received, Ok(Message::Text(_) | Message::Binary(_))));
                     match received {
                         Ok(Message::Text(text)) => {
                             Box::pin(self.receive(Incoming::Text(text.as_str().to_owned()))).await?;
@@ -143,14 +148,14 @@ impl Session {
                         Err(error) => return Err(reason(error)),
                     }
                 }
-                () = self.alarm.rung() => {
-                    let sign = match timers.due() {
-                        Due::Gone => return Err(End::Gone(CloseReason::IdleTimeout)),
-                        Due::Nothing => continue,
-                        Due::Ping => Message::Ping(Vec::new().into()),
-                        Due::Beat(text) => Message::Text(text.into()),
+                () = reached(sleep.as_mut(), || Some(timers.next())) => {
+                    let heartbeat = match timers.due() {
+                        TimerAction::TimeOut => return Err(End::Gone(CloseReason::IdleTimeout)),
+                        TimerAction::Nothing => continue,
+                        TimerAction::Ping => Message::Ping(Vec::new().into()),
+                        TimerAction::Beat(text) => Message::Text(text.into()),
                     };
-                    Box::pin(self.send(socket, sign, &mut timers)).await?;
+                    Box::pin(self.send(socket, heartbeat, &mut timers, sleep.as_mut())).await?;
                 }
             }
         }
@@ -161,9 +166,10 @@ impl Session {
         &self,
         socket: &mut WebSocket,
         message: Message,
-        timers: &mut Timers<'_>,
+        timers: &mut Timers,
+        mut sleep: Pin<&mut Sleep>,
     ) -> Result<(), End> {
-        let mut sending = std::pin::pin!(socket.send(message));
+        let mut sending = pin!(socket.send(message));
         loop {
             tokio::select! {
                 biased;
@@ -173,7 +179,7 @@ impl Session {
                     return Err(End::Gone(wish));
                 }
                 // While it waits, it is neither asked for anything more nor given a sign of life.
-                () = self.alarm.rung() => if timers.due() == Due::Gone {
+                () = reached(sleep.as_mut(), || Some(timers.next())) => if timers.due() == TimerAction::TimeOut {
                     return Err(End::Gone(CloseReason::IdleTimeout));
                 },
             }

@@ -1,149 +1,140 @@
-//! When a socket's task has to do something by itself.
+//! The moments at which a socket's task has to act by itself.
 
 use std::time::Duration;
 
 use rollcall_core::stomp::Heartbeat;
 use tokio::time::Instant;
 
-use crate::wheel::Alarm;
-
 /// A client that sends nothing for this long is gone (`docs/rules/openim.md#liveness`).
 const READ_DEADLINE: Duration = Duration::from_secs(30);
-/// How often a client that cannot send pings is asked for a sign of life.
+/// The interval of the pings to a client that cannot send pings itself.
 const WEB_PING: Duration = Duration::from_secs(27);
 
-/// The times of one socket, behind its one alarm.
-pub(super) struct Timers<'a> {
-    alarm: &'a Alarm,
-    deadline: Instant,
+/// The deadlines of one socket. [`Timers::next`] is the earliest.
+pub(super) struct Timers {
+    /// When the client is gone if nothing arrives.
+    read_deadline: Instant,
+    /// When the next ping is due, if the client cannot send pings.
     ping: Option<Instant>,
-    /// Apart, since most sockets have none and there may be very many.
+    /// Boxed, since most sockets have none and there may be very many sockets.
     beats: Option<Box<Beats>>,
 }
 
-/// What a conversation agreed on.
+/// The heartbeats that a STOMP session agreed on.
 struct Beats {
     heartbeat: Heartbeat,
-    /// When the next beat is due.
+    /// When the next heartbeat is due.
     next: Option<Instant>,
-    /// When a client that promised beats is taken for gone.
+    /// When a client that promised heartbeats is gone if no message arrives.
     promise: Option<Instant>,
 }
 
-/// What has to be done.
+/// What is due.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    /// Give the client up.
-    Gone,
-    /// Ask it for a sign of life.
+pub(super) enum TimerAction {
+    /// End the connection: its client is gone.
+    TimeOut,
+    /// Send a ping, which the client answers.
     Ping,
-    /// Give it one.
+    /// Send a heartbeat.
     Beat(&'static str),
-    /// Nothing after all.
+    /// Nothing: the deadline has moved.
     Nothing,
 }
 
-impl<'a> Timers<'a> {
-    /// Those of a new socket. `asked` is whether its client cannot send pings.
-    pub(super) fn new(alarm: &'a Alarm, asked: bool) -> Self {
+impl Timers {
+    /// The timers of a new socket. `needs_pings` says that its client cannot send pings itself.
+    pub(super) fn new(needs_pings: bool) -> Self {
         let now = Instant::now();
-        let ping = asked.then(|| now + WEB_PING);
-        let timers = Self { alarm, deadline: now + READ_DEADLINE, ping, beats: None };
-        timers.set();
-        timers
+        let ping = needs_pings.then(|| now + WEB_PING);
+        Self { read_deadline: now + READ_DEADLINE, ping, beats: None }
     }
 
-    /// Something else was agreed on.
+    /// Sets the heartbeats that a STOMP session agreed on.
     pub(super) fn keep(&mut self, heartbeat: Heartbeat) {
         let now = Instant::now();
         let next = heartbeat.beat.map(|(every, _)| now + every);
         let promise = heartbeat.timeout.map(|timeout| now + timeout);
         self.beats = Some(Box::new(Beats { heartbeat, next, promise }));
-        self.set();
     }
 
-    /// The client sent something; `message` is whether it did so itself, and not the machine below it.
-    pub(super) fn heard(&mut self, message: bool) {
+    /// A frame arrived. `message` says that the application sent it, and not the WebSocket layer below.
+    pub(super) fn received(&mut self, message: bool) {
         let now = Instant::now();
-        self.deadline = now + READ_DEADLINE;
+        self.read_deadline = now + READ_DEADLINE;
         if let Some(beats) = self.beats.as_mut().filter(|_| message) {
             beats.promise = beats.heartbeat.timeout.map(|timeout| now + timeout);
         }
-        self.set();
     }
 
-    /// What has to be done now that the alarm rang, one thing at a time.
-    pub(super) fn due(&mut self) -> Due {
+    /// The action that is due now that [`Timers::next`] is reached, one at a time.
+    pub(super) fn due(&mut self) -> TimerAction {
         let now = Instant::now();
         let is_over = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
-        let due = if self.given_up() <= now {
-            Due::Gone
+        if self.time_out() <= now {
+            TimerAction::TimeOut
         } else if is_over(self.ping) {
             self.ping = Some(now + WEB_PING);
-            Due::Ping
+            TimerAction::Ping
         } else {
-            self.beats.as_mut().map_or(Due::Nothing, |beats| beats.due(now))
-        };
-        self.set();
-        due
+            self.beats.as_mut().map_or(TimerAction::Nothing, |beats| beats.due(now))
+        }
     }
 
-    /// When the client is given up if nothing comes.
-    fn given_up(&self) -> Instant {
+    /// When the client is gone if nothing more arrives.
+    fn time_out(&self) -> Instant {
         let promise = self.beats.as_ref().and_then(|beats| beats.promise);
-        promise.map_or(self.deadline, |promise| promise.min(self.deadline))
+        promise.map_or(self.read_deadline, |promise| promise.min(self.read_deadline))
     }
 
-    /// When something is due next.
-    fn next(&self) -> Instant {
+    /// When the next action is due.
+    pub(super) fn next(&self) -> Instant {
         let beat = self.beats.as_ref().and_then(|beats| beats.next);
-        [self.ping, beat].into_iter().flatten().fold(self.given_up(), Instant::min)
-    }
-
-    fn set(&self) {
-        self.alarm.set(self.next());
+        [self.ping, beat].into_iter().flatten().fold(self.time_out(), Instant::min)
     }
 }
 
 impl Beats {
-    fn due(&mut self, now: Instant) -> Due {
+    fn due(&mut self, now: Instant) -> TimerAction {
         match (self.heartbeat.beat, self.next) {
             (Some((every, text)), Some(next)) if next <= now => {
                 self.next = Some(now + every);
-                Due::Beat(text)
+                TimerAction::Beat(text)
             }
-            _ => Due::Nothing,
+            _ => TimerAction::Nothing,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use tokio::time::{advance, sleep_until};
 
     use super::*;
-    use crate::wheel::{TICK, Wheel};
+    use crate::deadline::reached;
 
     const fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
     }
 
-    /// What is due within a span, with the second at which it was, while the machine below the client goes on.
-    async fn play(timers: &mut Timers<'_>, span: Duration, answers: bool) -> Vec<(u64, Due)> {
+    /// The actions that are due within a span, with their seconds, while the WebSocket layer below the client goes on.
+    async fn play(timers: &mut Timers, span: Duration, answers: bool) -> Vec<(u64, TimerAction)> {
         let begun = Instant::now();
         let mut seen = Vec::new();
+        let mut sleep = std::pin::pin!(sleep_until(begun));
         while timers.next() <= begun + span {
-            timers.alarm.rung().await;
-            assert!(Instant::now() <= timers.next() + 2 * TICK, "the alarm is late");
+            let next = timers.next();
+            reached(sleep.as_mut(), || Some(next)).await;
+            assert!(Instant::now() <= next + Duration::from_millis(2), "the timer is late");
             let due = timers.due();
-            if due == Due::Ping && answers {
-                timers.heard(false);
+            if due == TimerAction::Ping && answers {
+                timers.received(false);
             }
-            let gone = due == Due::Gone;
-            if due != Due::Nothing {
+            let timed_out = due == TimerAction::TimeOut;
+            if due != TimerAction::Nothing {
                 seen.push((begun.elapsed().as_secs(), due));
             }
-            if gone {
+            if timed_out {
                 break;
             }
         }
@@ -151,56 +142,54 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_is_asked_and_answers_is_kept_and_one_that_does_not_is_given_up() {
-        let wheel = Wheel::start();
-        let [first, second] = [wheel.alarm(), wheel.alarm()];
-        let mut timers = Timers::new(&first, true);
-        assert_eq!(play(&mut timers, seconds(60), true).await, [(27, Due::Ping), (54, Due::Ping)]);
-        assert_eq!(play(&mut timers, seconds(60), false).await, [(27, Due::Ping), (30, Due::Gone)]);
-        assert_eq!(play(&mut Timers::new(&second, false), seconds(60), true).await, [(30, Due::Gone)]);
+    async fn a_client_that_answers_pings_is_kept_and_one_that_does_not_times_out() {
+        let mut timers = Timers::new(true);
+        assert_eq!(
+            play(&mut timers, seconds(60), true).await,
+            [(27, TimerAction::Ping), (54, TimerAction::Ping)]
+        );
+        assert_eq!(
+            play(&mut timers, seconds(60), false).await,
+            [(27, TimerAction::Ping), (30, TimerAction::TimeOut)]
+        );
+        assert_eq!(play(&mut Timers::new(false), seconds(60), true).await, [(30, TimerAction::TimeOut)]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn any_frame_keeps_a_client_and_a_browser_is_asked_all_the_same() {
-        let wheel = Wheel::start();
-        let [quiet, loud] = [wheel.alarm(), wheel.alarm()];
-        let (mut native, mut browser) = (Timers::new(&quiet, false), Timers::new(&loud, true));
-        let mut asked = 0;
+    async fn any_frame_keeps_a_client_and_a_browser_is_pinged_all_the_same() {
+        let (mut native, mut browser) = (Timers::new(false), Timers::new(true));
+        let mut pings = 0;
         for _ in 0..20 {
             let seen = play(&mut browser, seconds(29), false).await;
-            asked += seen.iter().filter(|(_, due)| *due == Due::Ping).count();
-            assert!(seen.iter().all(|(_, due)| *due != Due::Gone), "{seen:?}");
+            pings += seen.iter().filter(|(_, due)| *due == TimerAction::Ping).count();
+            assert!(seen.iter().all(|(_, due)| *due != TimerAction::TimeOut), "{seen:?}");
             advance(seconds(2)).await;
-            native.heard(false);
-            browser.heard(true);
+            native.received(false);
+            browser.received(true);
         }
-        assert!((19..=22).contains(&asked), "asked {asked} times");
-        assert_eq!(native.due(), Due::Nothing);
+        assert!((19..=22).contains(&pings), "{pings} pings");
+        assert_eq!(native.due(), TimerAction::Nothing);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn beats_go_out_as_often_as_was_agreed_on_last() {
-        let wheel = Wheel::start();
-        let alarm = wheel.alarm();
-        let mut timers = Timers::new(&alarm, true);
+    async fn heartbeats_go_out_as_often_as_was_agreed_on_last() {
+        let mut timers = Timers::new(true);
         timers.keep(Heartbeat { beat: Some((seconds(25), "h")), timeout: None });
-        assert_eq!(play(&mut timers, seconds(26), true).await, [(25, Due::Beat("h"))]);
+        assert_eq!(play(&mut timers, seconds(26), true).await, [(25, TimerAction::Beat("h"))]);
         timers.keep(Heartbeat { beat: Some((seconds(10), "x")), timeout: None });
         let seen = play(&mut timers, seconds(25), true).await;
-        assert_eq!(seen.iter().filter(|(_, due)| *due == Due::Beat("x")).count(), 2, "{seen:?}");
-        assert_eq!(seen.iter().filter(|(_, due)| *due == Due::Ping).count(), 1, "{seen:?}");
+        assert_eq!(seen.iter().filter(|(_, due)| *due == TimerAction::Beat("x")).count(), 2, "{seen:?}");
+        assert_eq!(seen.iter().filter(|(_, due)| *due == TimerAction::Ping).count(), 1, "{seen:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_breaks_its_promise_is_given_up_although_the_machine_below_it_answers() {
-        let wheel = Wheel::start();
-        let alarm = wheel.alarm();
-        let mut timers = Timers::new(&alarm, true);
+    async fn a_client_that_breaks_its_promise_times_out_although_the_layer_below_it_answers() {
+        let mut timers = Timers::new(true);
         timers.keep(Heartbeat { beat: None, timeout: Some(seconds(90)) });
         advance(seconds(20)).await;
-        timers.heard(true);
+        timers.received(true);
         let seen = play(&mut timers, seconds(200), true).await;
-        assert_eq!(seen.last(), Some(&(90, Due::Gone)));
+        assert_eq!(seen.last(), Some(&(90, TimerAction::TimeOut)));
         assert_eq!(seen.len(), 5, "{seen:?}");
     }
 }
