@@ -10,8 +10,10 @@ use rollcall_core::{
 use tokio::sync::mpsc;
 
 use super::{
-    Failure, Users,
-    run::{AT_ONCE, statements, until_durable},
+    error::CommandError,
+    registry::Users,
+    retry::until_durable,
+    run::{CONCURRENCY, statements},
 };
 use crate::metrics::KickCause;
 
@@ -64,13 +66,13 @@ impl Users {
             let result = self.reach(&user, order).await;
             (user, result)
         };
-        let mut reaching = stream::iter(users).map(reach).buffer_unordered(AT_ONCE);
+        let mut reaching = stream::iter(users).map(reach).buffer_unordered(CONCURRENCY);
         let mut all = Reached::default();
         while let Some((user, result)) = reaching.next().await {
             match result {
                 Ok(changes) if changes.is_empty() => {}
                 Ok(changes) => all.to_write.push((user, changes)),
-                Err(error @ Failure::Unreadable(_)) => {
+                Err(error) if error.is_permanent() => {
                     tracing::error!(%user, %error, "an order to a tenant cannot reach a user");
                 }
                 Err(failure) => {
@@ -87,7 +89,7 @@ impl Users {
     ///
     /// # Errors
     /// As [`Users::run`].
-    async fn reach(&self, id: &UserId, order: &Command) -> Result<Vec<Change>, Failure> {
+    async fn reach(&self, id: &UserId, order: &Command) -> Result<Vec<Change>, CommandError> {
         let user = self.entry(id);
         let _lock = user.lock().await;
         let Outcome { mut changes, actions, wake_at, .. } = self.decide(&user, order).await?;
@@ -106,7 +108,7 @@ impl Users {
     ///
     /// # Errors
     /// When it could not be; then none of it is.
-    async fn write_down(&self, changes: &[(UserId, Vec<Change>)]) -> Result<(), Failure> {
+    async fn write_down(&self, changes: &[(UserId, Vec<Change>)]) -> Result<(), CommandError> {
         let all = changes.iter().flat_map(|(id, changes)| statements(id, changes)).collect();
         self.shared.store.commit(all).await?;
         for (id, _) in changes {
@@ -124,5 +126,5 @@ struct Reached {
     to_write: Vec<(UserId, Vec<Change>)>,
     /// Whom it has not reached yet, and why one of them was not.
     left: Vec<UserId>,
-    failure: Option<Failure>,
+    failure: Option<CommandError>,
 }

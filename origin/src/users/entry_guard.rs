@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use rollcall_core::id::UserId;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Users, entry::Entry};
+use super::{entry::Entry, registry::Users};
 
 /// An entry that stays in memory while the guard lives, and returns to the table when the guard is dropped.
 pub(super) struct EntryGuard {

@@ -1,6 +1,6 @@
 //! Calls from one user to another: registrations of watchers, and notices to them.
 //!
-//! None of them holds up a command of anybody: each runs in a task of its own, and they share a few permits.
+//! Each runs in a task of its own, so that no command waits for it, and all of them share a bounded number of permits.
 
 use std::sync::atomic::Ordering;
 
@@ -14,9 +14,13 @@ use rollcall_core::{
     },
 };
 
-use super::{CALLS, Failure, Users, run::until_durable};
+use super::{
+    error::CommandError,
+    registry::{CALLS, Users},
+    retry::until_durable,
+};
 
-/// Registrations that become durable together; others' commits wait for it.
+/// Registrations of one commit. It is short, since other commits wait for it.
 const REGISTRATIONS: usize = 500;
 
 impl Users {
@@ -35,13 +39,13 @@ impl Users {
         }
     }
 
-    /// Many registrations are one commit, ahead of the commands that they belong to. What changes behind a command finds
-    /// its registration, and what changed before it is in its reply.
+    /// Commits many registrations at once, ahead of their commands. So a change that follows a command finds the
+    /// registration, and a change that precedes it is in the command's reply: none falls between.
     async fn register(
         &self,
         id: &UserId,
         watches: Vec<(UserId, RegistrationVersion)>,
-    ) -> Result<Vec<(UserId, RegistrationVersion, PresenceVersion)>, Failure> {
+    ) -> Result<Vec<(UserId, RegistrationVersion, PresenceVersion)>, CommandError> {
         for some in watches.chunks(REGISTRATIONS) {
             let rows = some.iter().flat_map(|(user, registration)| {
                 Change::Watched { watcher: id.clone(), registration: *registration }.statements(user)
@@ -74,7 +78,7 @@ impl Users {
     /// Notifies one page of watchers; the user's own wake-up brings the next. One page at a time: of the calls that come
     /// meanwhile one waits, and looks at what is due by then on behalf of all of them.
     async fn fan_out(&self, id: &UserId) {
-        // Held, so that it does not leave memory.
+        // Held across the wait, so that the entry and its flags do not leave memory.
         let user = self.entry(id);
         if !user.fan_out_waits.swap(true, Ordering::AcqRel) {
             let lock = user.fanning_out.lock().await;
@@ -84,7 +88,7 @@ impl Users {
         }
     }
 
-    async fn notify_page(&self, id: &UserId) -> Result<(), Failure> {
+    async fn notify_page(&self, id: &UserId) -> Result<(), CommandError> {
         let Some(page) = self.run(id, FanOut).await? else { return Ok(()) };
         let report = self.notify(&page).await;
         self.run(id, report).await
@@ -103,7 +107,7 @@ impl Users {
     }
 
     /// Sends a command to another user once a permit is free.
-    async fn call<R: Request>(&self, user: &UserId, request: R) -> Result<R::Reply, Failure> {
+    async fn call<R: Request>(&self, user: &UserId, request: R) -> Result<R::Reply, CommandError> {
         let _permit = self.shared.calls.acquire().await;
         self.run(user, request).await
     }

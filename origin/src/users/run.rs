@@ -1,7 +1,5 @@
 //! Carrying out a command: load, apply, commit, act, answer.
 
-use std::time::Duration;
-
 use futures_util::{StreamExt as _, stream};
 
 use rollcall_core::{
@@ -11,7 +9,7 @@ use rollcall_core::{
     time::{Moment, Timestamp},
     token::store::TokenRow,
     user::{
-        Action, Change, Command, Loaded, Needs, OpenError, Outcome, Reply, ReplyError, Request,
+        Action, Change, Command, Loaded, Needs, OpenError, Outcome, Reply, Request,
         request::{Close as End, Tick},
     },
 };
@@ -19,23 +17,21 @@ use rollcall_core::{
 use tokio::sync::oneshot;
 
 use super::{
-    Users,
     detached::DetachedCompletion,
     entry::{Entry, Live},
     entry_guard::EntryGuard,
+    error::CommandError,
+    registry::Users,
+    retry::until_durable,
 };
 use crate::{
     clock::{moment, now},
     metrics::{KickCause, console_protocol, protocol},
     outbox::{Closing, Outbox},
-    store::StoreError,
 };
 
-/// Between two tries to make durable what has to be.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// Users that are given a command at a time: enough to share an fsync, too few to starve the others.
-pub(super) const AT_ONCE: usize = 256;
+/// Users who execute a command of one call concurrently: enough to share an fsync, too few to starve the others.
+pub(super) const CONCURRENCY: usize = 256;
 
 /// The socket of a connection that is being opened.
 pub struct PendingSocket {
@@ -45,29 +41,12 @@ pub struct PendingSocket {
     pub on_abandoned: Box<dyn FnOnce() + Send>,
 }
 
-/// A command was not carried out; nothing changed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Failure {
-    /// The store could not be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A stored row does not read.
-    #[error("{0}")]
-    Unreadable(String),
-    /// The user gave no answer.
-    #[error(transparent)]
-    Reply(#[from] ReplyError),
-    /// Rows of an earlier order are not written yet.
-    #[error("what an earlier order to the tenant ended is not written down yet")]
-    Unwritten,
-}
-
 impl Users {
     /// Gives a command to a user and waits until all of its outcome has happened.
     ///
     /// # Errors
     /// When the state could not be loaded or the changes not be committed. Then nothing happened.
-    pub async fn run<R: Request>(&self, id: &UserId, request: R) -> Result<R::Reply, Failure> {
+    pub async fn run<R: Request>(&self, id: &UserId, request: R) -> Result<R::Reply, CommandError> {
         let reply = self.execute(id, request.into());
         Ok(R::read(reply.await?)?)
     }
@@ -76,7 +55,7 @@ impl Users {
     ///
     /// # Errors
     /// As [`Users::run`].
-    pub async fn execute(&self, id: &UserId, command: Command) -> Result<Reply, Failure> {
+    pub async fn execute(&self, id: &UserId, command: Command) -> Result<Reply, CommandError> {
         self.give(id, command, None).await
     }
 
@@ -84,13 +63,14 @@ impl Users {
     ///
     /// # Errors
     /// The first, after all were given.
-    pub async fn execute_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, Failure> {
+    pub async fn execute_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, CommandError> {
         let in_memory = commands.iter().map(|(user, command)| self.at_once(user, command));
         if let Some(replies) = in_memory.collect() {
             return Ok(replies);
         }
         let give = |(user, command): (UserId, Command)| async move { self.execute(&user, command).await };
-        let replies: Vec<_> = stream::iter(commands.into_iter().map(give)).buffered(AT_ONCE).collect().await;
+        let replies: Vec<_> =
+            stream::iter(commands.into_iter().map(give)).buffered(CONCURRENCY).collect().await;
         replies.into_iter().collect()
     }
 
@@ -103,7 +83,7 @@ impl Users {
         id: &UserId,
         opening: R,
         pending: PendingSocket,
-    ) -> Result<Result<(), OpenError>, Failure>
+    ) -> Result<Result<(), OpenError>, CommandError>
     where
         R: Request<Reply = Result<(), OpenError>>,
     {
@@ -135,7 +115,7 @@ impl Users {
         id: &UserId,
         command: Command,
         pending: Option<PendingSocket>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, CommandError> {
         if let Some(reply) = self.at_once(id, &command) {
             return Ok(reply);
         }
@@ -167,7 +147,7 @@ impl Users {
     }
 
     /// Carries out a command that changes nothing: from memory where the token is remembered, else from the store.
-    async fn look(&self, id: &UserId, command: &Command) -> Result<Reply, Failure> {
+    async fn look(&self, id: &UserId, command: &Command) -> Result<Reply, CommandError> {
         let user = self.entry(id);
         let (loaded, at) = self.load(&user, command).await?;
         Ok(user.live.lock().user.apply(command, &loaded, &self.shared.rules, at).reply)
@@ -179,7 +159,7 @@ impl Users {
         id: &UserId,
         command: Command,
         pending: Option<PendingSocket>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, CommandError> {
         let is_order = matches!(command, Command::ForceOff(_));
         let (outbox, on_abandoned) = pending.map(|pending| (pending.outbox, pending.on_abandoned)).unzip();
         let (all, user) = (self.clone(), self.entry(id));
@@ -189,7 +169,7 @@ impl Users {
             drop(lock);
             done
         };
-        let on_detached = |done: Result<(Reply, Vec<Closing>), Failure>| match (done, on_abandoned) {
+        let on_detached = |done: Result<(Reply, Vec<Closing>), CommandError>| match (done, on_abandoned) {
             (Ok((Reply::Opened(Ok(())), _)), Some(on_abandoned)) => on_abandoned(),
             (Ok(_), _) => {}
             (Err(error), _) => tracing::warn!(%error, "a command was not carried out whose client had left"),
@@ -210,7 +190,7 @@ impl Users {
         user: &EntryGuard,
         command: &Command,
         outbox: Option<Outbox>,
-    ) -> Result<(Reply, Vec<Closing>), Failure> {
+    ) -> Result<(Reply, Vec<Closing>), CommandError> {
         let Outcome { reply, changes, actions, wake_at } = self.decide(user, command).await?;
         self.commit(user, &changes).await?;
         let cause = match command {
@@ -225,14 +205,14 @@ impl Users {
     }
 
     /// Loads what the command needs and applies it. The caller holds the user's lock.
-    pub(super) async fn decide(&self, user: &EntryGuard, command: &Command) -> Result<Outcome, Failure> {
+    pub(super) async fn decide(&self, user: &EntryGuard, command: &Command) -> Result<Outcome, CommandError> {
         let command = user.live.lock().user.decode(command).into_owned();
         let (loaded, at) = self.load(user, &command).await?;
         Ok(user.live.lock().user.apply(&command, &loaded, &self.shared.rules, at))
     }
 
     /// Makes the changes of one outcome durable.
-    pub(super) async fn commit(&self, user: &EntryGuard, changes: &[Change]) -> Result<(), Failure> {
+    pub(super) async fn commit(&self, user: &EntryGuard, changes: &[Change]) -> Result<(), CommandError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -322,7 +302,7 @@ impl Users {
     }
 
     /// What the command looks at, the cutoff that it is held against, and its moment.
-    async fn load(&self, user: &EntryGuard, command: &Command) -> Result<(Loaded, Moment), Failure> {
+    async fn load(&self, user: &EntryGuard, command: &Command) -> Result<(Loaded, Moment), CommandError> {
         loop {
             // Where no tenant has a cutoff, it does not matter of which one the user is.
             let has_cutoffs = !self.shared.cutoffs.is_empty();
@@ -344,7 +324,7 @@ impl Users {
         }
     }
 
-    async fn read(&self, entry: &Entry, mut needs: Needs) -> Result<Loaded, Failure> {
+    async fn read(&self, entry: &Entry, mut needs: Needs) -> Result<Loaded, CommandError> {
         let mut loaded = Loaded::default();
         let age = entry.live.lock().token_age();
         if let Some(hash) = needs.presented
@@ -360,7 +340,7 @@ impl Users {
         let (parts, statements): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         let answers = self.shared.store.load(statements).await?;
         for (part, rows) in parts.into_iter().zip(answers) {
-            loaded.absorb(part, &rows).map_err(|error| Failure::Unreadable(error.to_string()))?;
+            loaded.absorb(part, &rows)?;
         }
         if let Needs { presented: Some(hash), .. } = needs {
             let row: Option<TokenRow> = loaded.presented.clone();
@@ -382,22 +362,6 @@ fn with_socket(live: Option<&Live>, reply: Reply) -> Reply {
     let Reply::Presence(mut all) = reply else { return reply };
     all.retain(|presence| live.is_some_and(|live| live.sockets.contains_key(&presence.connection)));
     Reply::Presence(all)
-}
-
-/// Tries until it succeeds, or until the store is closed and nothing can be written any more. A disk that has room again tells
-/// nobody, so there is nothing to await between two tries.
-pub(super) async fn until_durable<T, F>(what: &str, mut attempt: impl FnMut() -> F) -> Option<T>
-where
-    F: Future<Output = Result<T, Failure>>,
-{
-    loop {
-        match attempt().await {
-            Ok(done) => return Some(done),
-            Err(Failure::Store(StoreError::Closed)) => return None,
-            Err(error) => tracing::error!(%error, "{what} is tried again"),
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
 }
 
 pub(super) fn statements(id: &UserId, changes: &[Change]) -> Vec<Statement> {

@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use super::{Failure, PendingSocket, Users};
+use super::{CommandError, PendingSocket, Users};
 use crate::{clock::now, outbox::Outbox, server::open};
 
 const PLATFORM: Platform = Platform::Web;
@@ -212,7 +212,7 @@ async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused
     cutoff(Vec::new()).await.unwrap();
     let _unwritten = stage.users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
     cutoff(Vec::new()).await.expect("it exempts nobody");
-    assert!(matches!(cutoff(vec![7]).await, Err(Failure::Unwritten)));
+    assert!(matches!(cutoff(vec![7]).await, Err(CommandError::Unwritten)));
     let other = stage.users.cut_off(TenantId(1), vec![7], String::new(), TaskTracker::new().token());
     other.await.expect("what another tenant's orders wait for is its own");
 }

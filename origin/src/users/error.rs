@@ -1,0 +1,32 @@
+//! The errors of commands.
+
+use rollcall_core::user::{LoadError, ReplyError};
+
+use crate::store::StoreError;
+
+/// Why a command was not carried out. Nothing of it happened.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The store could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored row of the user does not read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A stored cutoff does not read, and why.
+    #[error("a tenant's cutoff does not read: {0}")]
+    Cutoff(&'static str),
+    /// The user gave no answer to this request.
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
+    /// Rows of an earlier order to the tenant are not written yet.
+    #[error("what an earlier order to the tenant ended is not written down yet")]
+    Unwritten,
+}
+
+impl CommandError {
+    /// Whether the stored data is at fault, so that a repetition fails as well.
+    pub(super) const fn is_permanent(&self) -> bool {
+        matches!(self, Self::Load(_) | Self::Cutoff(_) | Self::Reply(_))
+    }
+}

@@ -1,0 +1,156 @@
+//! Orders to a tenant: a cutoff is put in force or lifted (`docs/rules/message-center.md`).
+
+use std::{sync::Arc, time::Duration};
+
+use rollcall_core::{
+    directory::{upsert, view::Cutoff},
+    id::{TenantId, UserId},
+    shard::cutoff,
+    user::ForceOff,
+};
+use tokio::time::timeout;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::{detached::DetachedCompletion, error::CommandError, registry::Users};
+use crate::clock::now;
+
+/// The time from an order to its cutoff. A command that does not know the cutoff by then began before it, and is covered.
+const AHEAD: Duration = Duration::from_millis(100);
+
+/// The longest wait of an order for the rows of earlier ones, which may wait for the disk.
+const SETTLED: Duration = Duration::from_secs(5);
+
+impl Users {
+    /// Reads the stored cutoffs, at the start of the process.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn read_cutoffs(&self) -> Result<(), CommandError> {
+        let answers = self.shared.store.query(vec![cutoff::all()]).await?;
+        let rows = answers.first().map(Vec::as_slice).unwrap_or_default();
+        let all = cutoff::read_all(rows).map_err(CommandError::Cutoff)?;
+        all.into_iter().for_each(|(tenant, cutoff)| self.shared.cutoffs.put(tenant, cutoff));
+        Ok(())
+    }
+
+    /// The cutoff in force for a tenant.
+    pub fn cutoff_of(&self, tenant: TenantId) -> Option<Arc<Cutoff>> {
+        self.shared.cutoffs.get(tenant)
+    }
+
+    /// Puts a cutoff in force. Once this returns, the cutoff covers every connection and token of the tenant that began
+    /// before, but for those of `exempt` users. The sockets get `notice` and their closes afterwards; `under_way` is held
+    /// until their ends are durable.
+    ///
+    /// # Errors
+    /// When the cutoff could not be made durable, or not in time.
+    pub async fn cut_off(
+        &self,
+        tenant: TenantId,
+        exempt: Vec<i64>,
+        notice: String,
+        under_way: TaskTrackerToken,
+    ) -> Result<(), CommandError> {
+        let users = self.clone();
+        let order = async move {
+            let instant = || users.cutoff_of(tenant).map(|cutoff| cutoff.at);
+            let before = instant();
+            let done = users.put_in_force(tenant, exempt, &notice).await;
+            // An order may fail after its cutoff came into force. The cutoff stands all the same, and is delivered.
+            if instant() != before {
+                let rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
+                let users = users.clone();
+                tokio::spawn(async move {
+                    users.deliver(tenant, notice).await;
+                    drop((rows, under_way));
+                });
+            }
+            done
+        };
+        self.change_cutoff(tenant, order).await
+    }
+
+    /// Lifts a tenant's cutoff. Returns false if none is in force.
+    ///
+    /// # Errors
+    /// When the change could not be made durable.
+    pub async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, CommandError> {
+        if self.cutoff_of(tenant).is_none() {
+            return Ok(false);
+        }
+        let users = self.clone();
+        let lifting = async move {
+            let Some(cutoff) = users.cutoff_of(tenant).filter(|cutoff| !cutoff.lifted) else {
+                return Ok(false);
+            };
+            users.shared.store.commit(vec![cutoff::lift(tenant)]).await?;
+            users.shared.cutoffs.put(tenant, Cutoff { lifted: true, ..cutoff.as_ref().clone() });
+            Ok(true)
+        };
+        self.change_cutoff(tenant, lifting).await
+    }
+
+    /// Runs one change of a tenant's cutoff at a time, to its end even if its caller leaves: the store and the memory have
+    /// to agree.
+    async fn change_cutoff<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        work: impl Future<Output = Result<T, CommandError>> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let lock = self.shared.cutoffs.order_locks(tenant).change.lock_owned().await;
+        let work = async move {
+            let done = work.await;
+            drop(lock);
+            done
+        };
+        DetachedCompletion::new(work, drop).await
+    }
+
+    async fn put_in_force(
+        &self,
+        tenant: TenantId,
+        exempt: Vec<i64>,
+        notice: &str,
+    ) -> Result<(), CommandError> {
+        self.settle(tenant, &exempt, notice).await?;
+        let mut ahead = AHEAD;
+        let in_force = loop {
+            let cutoff = Cutoff { at: now() + ahead, exempt: exempt.clone(), lifted: false };
+            let imports = upsert::end_imports_of_tenant(tenant, &exempt, cutoff.at);
+            self.shared.store.commit(vec![cutoff::set(tenant, &cutoff), imports]).await?;
+            let at = cutoff.at;
+            self.shared.cutoffs.put(tenant, cutoff);
+            // After a slow commit the cutoff may lie in the past. Commands may have begun since then without knowing it, so
+            // the order needs a later one.
+            if now() < at {
+                break at;
+            }
+            // Further ahead each time, so that a slow store cannot keep the order out of force for ever.
+            ahead *= 2;
+        };
+        tokio::time::sleep(in_force.since(now()) + Duration::from_millis(1)).await;
+        Ok(())
+    }
+
+    /// Stores with the users what the previous cutoff revoked of users whom only the next one exempts. A tenant has one
+    /// cutoff: once it is replaced, nothing else remembers this.
+    async fn settle(&self, tenant: TenantId, exempt: &[i64], notice: &str) -> Result<(), CommandError> {
+        let Some(before) = self.cutoff_of(tenant) else { return Ok(()) };
+        let newly_exempt: Vec<_> =
+            exempt.iter().copied().filter(|user| !before.exempt.contains(user)).collect();
+        if newly_exempt.is_empty() {
+            return Ok(());
+        }
+        // The ends of earlier orders must be stored first: only the cutoff that is about to be replaced hides them from
+        // answers.
+        let rows = self.shared.cutoffs.order_locks(tenant).rows;
+        if timeout(SETTLED, rows.write()).await.is_err() {
+            return Err(CommandError::Unwritten);
+        }
+        for user in newly_exempt {
+            let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: true };
+            self.run(&UserId::from(user), order).await?;
+        }
+        Ok(())
+    }
+}
