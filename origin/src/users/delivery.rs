@@ -1,5 +1,6 @@
-//! An order to a tenant comes to its sockets: frames and closes first, since the cutoff is durable and in every answer, and
-//! then what is written down of it.
+//! The delivery of a tenant order to its sockets: frames and closes first, then the rows of what they ended.
+//!
+//! The rows may follow later, since the cutoff is durable already and every answer takes it into account.
 
 use futures_util::{StreamExt as _, stream};
 use parking_lot::Mutex;
@@ -17,50 +18,50 @@ use super::{
 };
 use crate::metrics::KickCause;
 
-/// Users of whom it is written down together what an order ended; others' commits wait for it.
-const WRITTEN_AT_ONCE: usize = 256;
+/// Users whose ended connections share a commit. It is short, since other commits wait for it.
+const USERS_A_COMMIT: usize = 256;
 
 impl Users {
-    /// Frames and closes for every socket that the tenant's cutoff covers, and then what is written down of it. Whatever is not
-    /// written yet is in no answer all the same: the cutoff says so.
+    /// Sends frames and closes to every socket that the tenant's cutoff covers, and commits the rows of what they ended. Until
+    /// then the cutoff hides those rows from answers.
     pub(super) async fn deliver(&self, tenant: TenantId, notice: String) {
         let mut connected = Vec::new();
         self.shared.table.each(|entry| {
             let live = entry.live.lock();
-            // Whose login began before the cutoff and is being written is connected as soon as it is.
+            // A user who is changing may be committing a login that began before the cutoff: it is about to be connected.
             if live.user.is_connected() || entry.is_changing() {
                 connected.push(live.user.id().clone());
             }
         });
         let users = connected.len();
-        // Not bounded but by the users: who was not reached yet waits for nobody's rows.
-        let (to_write, mut written) = mpsc::unbounded_channel::<Vec<(UserId, Vec<Change>)>>();
+        // Unbounded, as it holds no more than the users: a socket must not wait for another user's rows.
+        let (reached_users, mut to_commit) = mpsc::unbounded_channel::<Vec<(UserId, Vec<Change>)>>();
         let order = &Command::ForceOff(ForceOff::CutOff { within: Some(tenant), notice, settle: false });
         let waiting = &Mutex::new(connected);
         let reaching = async move {
             until_durable("an order to a tenant", || async {
                 let some = std::mem::take(&mut *waiting.lock());
                 let reached = self.reach_all(some, order).await;
-                *waiting.lock() = reached.left;
-                // The other side ends after this one.
-                let _ = to_write.send(reached.to_write);
-                reached.failure.map_or(Ok(()), Err)
+                *waiting.lock() = reached.remaining;
+                // The receiver ends after this sender.
+                let _ = reached_users.send(reached.to_commit);
+                reached.error.map_or(Ok(()), Err)
             })
             .await;
             tracing::info!(users, "an order to a tenant has reached its sockets");
-            drop(to_write);
+            drop(reached_users);
         };
         let writing = async {
-            while let Some(reached) = written.recv().await {
-                for some in reached.chunks(WRITTEN_AT_ONCE) {
-                    until_durable("what an order to a tenant ended", || self.write_down(some)).await;
+            while let Some(reached) = to_commit.recv().await {
+                for some in reached.chunks(USERS_A_COMMIT) {
+                    until_durable("what an order to a tenant ended", || self.commit_many(some)).await;
                 }
             }
         };
         tokio::join!(reaching, writing);
     }
 
-    /// [`Users::reach`] of many, each of whom is tried once.
+    /// Tries [`Users::reach`] once for each of many users.
     async fn reach_all(&self, users: Vec<UserId>, order: &Command) -> Reached {
         let reach = |user: UserId| async move {
             let result = self.reach(&user, order).await;
@@ -71,21 +72,21 @@ impl Users {
         while let Some((user, result)) = reaching.next().await {
             match result {
                 Ok(changes) if changes.is_empty() => {}
-                Ok(changes) => all.to_write.push((user, changes)),
+                Ok(changes) => all.to_commit.push((user, changes)),
                 Err(error) if error.is_permanent() => {
                     tracing::error!(%user, %error, "an order to a tenant cannot reach a user");
                 }
-                Err(failure) => {
-                    all.left.push(user);
-                    all.failure = Some(failure);
+                Err(error) => {
+                    all.remaining.push(user);
+                    all.error = Some(error);
                 }
             }
         }
         all
     }
 
-    /// Lets a user's sockets hear of an order that is durable already, and is in every answer: a tenant's cutoff. What may be
-    /// written down of it later comes back, for [`Users::write_down`].
+    /// Delivers an order to a user's sockets. The order is durable already, as a tenant's cutoff. Returns the changes that may
+    /// be committed later, by [`Users::commit_many`].
     ///
     /// # Errors
     /// As [`Users::run`].
@@ -93,6 +94,7 @@ impl Users {
         let user = self.entry(id);
         let _lock = user.lock().await;
         let Outcome { mut changes, actions, wake_at, .. } = self.decide(&user, order).await?;
+        // Changes that others act on, such as the notices to watchers, have to be durable before any frame goes out.
         if !changes.iter().all(Change::may_come_late) {
             self.commit(&user, &changes).await?;
             changes.clear();
@@ -104,11 +106,11 @@ impl Users {
         Ok(changes)
     }
 
-    /// Makes durable what [`Users::reach`] came to, of many users in one transaction.
+    /// Commits the changes that [`Users::reach`] returned, of many users in one transaction.
     ///
     /// # Errors
-    /// When it could not be; then none of it is.
-    async fn write_down(&self, changes: &[(UserId, Vec<Change>)]) -> Result<(), CommandError> {
+    /// When the commit fails. Then none of them is durable.
+    async fn commit_many(&self, changes: &[(UserId, Vec<Change>)]) -> Result<(), CommandError> {
         let all = changes.iter().flat_map(|(id, changes)| statements(id, changes)).collect();
         self.shared.store.commit(all).await?;
         for (id, _) in changes {
@@ -120,11 +122,12 @@ impl Users {
     }
 }
 
-/// What became of an order to many users.
+/// The outcome of a delivery to many users.
 #[derive(Default)]
 struct Reached {
-    to_write: Vec<(UserId, Vec<Change>)>,
-    /// Whom it has not reached yet, and why one of them was not.
-    left: Vec<UserId>,
-    failure: Option<CommandError>,
+    to_commit: Vec<(UserId, Vec<Change>)>,
+    /// Users whom it has not reached yet.
+    remaining: Vec<UserId>,
+    /// Why it did not reach the last of them.
+    error: Option<CommandError>,
 }

@@ -1,4 +1,4 @@
-//! What is kept in memory of one user.
+//! One user in memory.
 
 use std::{
     collections::HashMap,
@@ -16,13 +16,15 @@ use tokio::sync::oneshot;
 
 use crate::outbox::Outbox;
 
-/// Token rows remembered of one user; beyond it the memory starts anew.
+/// Cached token rows of one user; one more empties the cache.
 const TOKENS: usize = 64;
 
+/// A user in memory, with its locks.
 pub(super) struct Entry {
     /// Serializes the user's changes ([`super::entry_guard::UserLock`]). Shared, so that a guard can outlive the task that
     /// took it.
     pub(super) lock: Arc<tokio::sync::Mutex<()>>,
+    /// Held for moments only, never across an await: readers must not wait for a commit.
     pub(super) live: Mutex<Live>,
     /// Whether it was used since the table last looked for idle entries.
     pub(super) used: AtomicBool,
@@ -37,14 +39,15 @@ pub(super) struct Entry {
 /// Sockets of one user by connection.
 pub(super) type Sockets = HashMap<ConnId, Outbox>;
 
+/// The state that readers see.
 pub(super) struct Live {
     pub(super) user: User,
     pub(super) sockets: Sockets,
-    /// Held while the user waits for its tick; dropped, the wait is over.
+    /// The moment of the next tick. Dropping the sender cancels the wait.
     pub(super) alarm: Option<(Timestamp, oneshot::Sender<()>)>,
-    /// Hardly ever more than one, and there may be very many users: no table.
+    /// The cache of token rows. A vector, since most users have one token and there may be very many users.
     tokens: Vec<(TokenHash, Option<TokenRow>)>,
-    /// Counts the changes of tokens, so that a row read before one is not remembered after it.
+    /// Counts the changes of tokens, so that a row that was read before a change is not cached after it.
     token_age: u64,
 }
 
@@ -74,7 +77,7 @@ impl Entry {
 }
 
 impl Live {
-    /// Carries an action into memory. Sockets of retired connections stay reachable until they are closed.
+    /// Applies an action to the user's state. Sockets of retired connections stay reachable until they are closed.
     pub(super) fn settle(&mut self, action: &Action) {
         self.user.settle(action);
     }
@@ -83,7 +86,7 @@ impl Live {
         self.sockets.get(&connection).cloned()
     }
 
-    /// What is remembered of a token: its row, or that it has none.
+    /// The cached row of a token; the inner `None` means that the token has no row.
     pub(super) fn token(&self, hash: &TokenHash) -> Option<Option<TokenRow>> {
         self.tokens.iter().find(|(known, _)| known == hash).map(|(_, row)| row.clone())
     }
@@ -92,7 +95,7 @@ impl Live {
         self.token_age
     }
 
-    /// Remembers a row that was read when the age was `age`.
+    /// Caches a row that was read when the age was `age`, unless tokens have changed since.
     pub(super) fn remember(&mut self, age: u64, hash: TokenHash, row: Option<TokenRow>) {
         if age != self.token_age {
             return;
@@ -105,13 +108,13 @@ impl Live {
         self.tokens.push((hash, row));
     }
 
-    /// Forgets every row: some of them changed.
+    /// Empties the cache after a change of tokens.
     pub(super) fn forget_tokens(&mut self) {
         self.token_age += 1;
         self.tokens = Vec::new();
     }
 
-    /// Whether nothing but memory would be lost with this entry.
+    /// Whether the entry holds nothing that the store does not have.
     pub(super) fn is_idle(&self) -> bool {
         !self.user.is_connected()
             && self.sockets.is_empty()
