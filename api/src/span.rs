@@ -1,16 +1,16 @@
-//! What the lines that are logged while a request is carried out have in common.
+//! The span of a request in the log.
 //!
-//! Names that the caller gave the request, so that it can be found in both logs, and the template of its route. Never its
-//! query, its other headers or its body: tokens travel in all of them.
+//! It holds the caller's ids of the request, so that both logs can be compared, and the template of the route. It never holds
+//! the query, other headers or the body: all of them carry tokens.
 
 use http::{HeaderMap, HeaderName, Method, Request};
 use tracing::Span;
 
 use crate::message_center::REQUEST_ID;
 
-/// OpenIM's name of a request.
+/// OpenIM's id of a request.
 const OPERATION_ID: HeaderName = HeaderName::from_static("operationid");
-/// What is kept of a name.
+/// The longest part of an id that is logged.
 const NAME_BYTES: usize = 64;
 
 /// The span of a request, with the names that its caller gave it in `operation_id` and `request_id`.
@@ -25,7 +25,7 @@ pub fn request_span<T>(request: &Request<T>, route: &str) -> Span {
     )
 }
 
-/// A method may be anything that a client makes up.
+/// The method's name, from a fixed list: a client may invent methods.
 fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -39,7 +39,7 @@ fn method(method: &Method) -> &'static str {
     }
 }
 
-/// The beginning of the first of these headers, with nothing in it that could look like something else in a log.
+/// The beginning of the first of these headers, with every byte replaced that could forge a log line.
 fn name(headers: &HeaderMap, names: &[HeaderName]) -> Option<String> {
     let given = names.iter().find_map(|name| headers.get(name))?;
     let harmless = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' };
@@ -69,7 +69,7 @@ mod tests {
         }
     }
 
-    /// What a line that is logged while the request is carried out looks like.
+    /// A log line inside the request's span.
     fn line(request: Request<&'static str>) -> String {
         let kept = Kept::default();
         let writer = kept.clone();

@@ -12,24 +12,23 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     admission::{Admission, AdmissionError, ConnectionPermit},
-    connection::Entrance,
+    connection::ConnectionServer,
 };
 use crate::metrics::ConnectionLimit;
 
-/// Without a descriptor nothing can be accepted until one is closed. One of ours is heard of; for one of the store's, or
-/// of another process, it is tried again after this.
+/// The pause after a shortage of descriptors. A connection that closes ends the pause early; a descriptor that the store or
+/// another process closes is found after it.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
-/// After an error that nobody knows.
+/// The pause after any other error.
 const PAUSE: Duration = Duration::from_millis(50);
-/// What a client is told, if it comes without TLS, before its request was read.
+/// The answer to a rejected client without TLS, sent before its request is read.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// Accepts until `stopping` says so; returns when no more will be accepted. Connections finish what they are doing, as
-/// tasks of `connections`.
+/// Accepts connections until `stopping` is set. Connections that are open then finish as tasks of `connections`.
 pub(super) async fn accept(
     listener: TcpListener,
-    entrance: Arc<Entrance>,
+    server: Arc<ConnectionServer>,
     admission: Admission,
     connections: TaskTracker,
     mut stopping: watch::Receiver<bool>,
@@ -47,11 +46,11 @@ pub(super) async fn accept(
                     short = false;
                 }
                 match admission.enter(peer.ip()) {
-                    Ok(permit) => admit(&entrance, &connections, (stream, peer, permit), &stopping),
-                    Err(error) => reject(&entrance, &stream, error),
+                    Ok(permit) => admit(&server, &connections, (stream, peer, permit), &stopping),
+                    Err(error) => reject(&server, &stream, error),
                 }
             }
-            Err(error) if is_of_the_client(&error) => {
+            Err(error) if is_client_error(&error) => {
                 tracing::debug!(%error, "a client was gone before it was accepted");
             }
             Err(error) => {
@@ -61,7 +60,7 @@ pub(super) async fn accept(
                     tracing::error!(%error, open, "connections cannot be accepted");
                     short = true;
                 }
-                // The listener stays: who waits in its backlog is served once there is room.
+                // The listener stays open: clients in its backlog are served once there is room.
                 tokio::select! {
                     () = admission.returned() => {}
                     () = sleep(pause) => {}
@@ -73,7 +72,7 @@ pub(super) async fn accept(
 }
 
 fn admit(
-    entrance: &Arc<Entrance>,
+    server: &Arc<ConnectionServer>,
     connections: &TaskTracker,
     (stream, peer, permit): (TcpStream, SocketAddr, ConnectionPermit),
     stopping: &watch::Receiver<bool>,
@@ -82,26 +81,26 @@ fn admit(
         tracing::debug!(%error, "a connection was gone before it was served");
         return;
     }
-    entrance.metrics.accepted();
-    let (entrance, stopping) = (entrance.clone(), stopping.clone());
-    connections.spawn(async move { entrance.serve(stream, peer, permit, stopping).await });
+    server.metrics.accepted();
+    let (server, stopping) = (server.clone(), stopping.clone());
+    connections.spawn(async move { server.serve(stream, peer, permit, stopping).await });
 }
 
 /// Runs without a task, since a rejected connection must cost next to nothing.
-fn reject(entrance: &Entrance, stream: &TcpStream, error: AdmissionError) {
-    entrance.metrics.rejected(match error {
+fn reject(server: &ConnectionServer, stream: &TcpStream, error: AdmissionError) {
+    server.metrics.rejected(match error {
         AdmissionError::Full => ConnectionLimit::Total,
         AdmissionError::AddressFull => ConnectionLimit::PerAddress,
     });
     tracing::debug!(%error, "a connection was rejected");
-    if !entrance.is_encrypted() {
-        // It is gone, or its buffer has room: nothing was sent before.
+    if !server.is_encrypted() {
+        // Either the client is gone, or the buffer has room, since nothing was sent before.
         let _ = stream.try_write(FULL);
     }
 }
 
-/// The connection that was to be accepted has the fault; the next one may be good.
-fn is_of_the_client(error: &io::Error) -> bool {
+/// Whether the connection to be accepted failed, and not the listener.
+fn is_client_error(error: &io::Error) -> bool {
     use io::ErrorKind;
     matches!(
         error.kind(),
@@ -114,7 +113,7 @@ fn is_shortage(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| shortages.iter().any(|errno| errno.raw_os_error() == code))
 }
 
-/// Resolves when the process stops, and when nobody is left who could say so.
+/// Resolves when the process stops, or when its sender is gone.
 pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }

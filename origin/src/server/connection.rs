@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its end or its upgrade: TLS if configured, then HTTP/1.1 or HTTP/2.
+//! One TCP connection, from its first byte to its end or its upgrade: TLS if configured, then HTTP/1.1 or HTTP/2.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,26 +24,26 @@ use super::{
 };
 use crate::{metrics::Metrics, peer::Peer};
 
-/// The largest request head, in bytes: a token in the query and some headers.
+/// The largest request head of HTTP/1.1 in bytes: room for a token in the query and some headers.
 const HEAD_BYTES: usize = 16 * 1024;
-/// The same of HTTP/2, where names and values are counted with a surcharge.
+/// The same for HTTP/2, which counts each header with a surcharge.
 const HEADER_LIST_BYTES: u32 = 32 * 1024;
-/// Requests at a time on one HTTP/2 connection.
+/// Concurrent requests of one HTTP/2 connection.
 const STREAMS: u32 = 100;
-/// What may wait to be sent on one HTTP/2 stream.
+/// Bytes that may wait to be sent on one HTTP/2 stream.
 const STREAM_BYTES: usize = 64 * 1024;
 
-/// What connections are served with.
-pub(super) struct Entrance {
+/// Serves accepted connections.
+pub(super) struct ConnectionServer {
     http: Builder<TokioExecutor>,
     router: Router,
     header_timeout: Duration,
     tls: Option<Tls>,
-    /// Where the accept loop counts.
+    /// For the accept loop, which counts connections.
     pub(super) metrics: Metrics,
 }
 
-impl Entrance {
+impl ConnectionServer {
     pub(super) fn new(router: Router, header_timeout: Duration, tls: Option<Tls>, metrics: Metrics) -> Self {
         let mut http = Builder::new(TokioExecutor::new());
         // `Timeouts` has the time limits, for every protocol.
@@ -69,33 +69,39 @@ impl Entrance {
     ) {
         let timeouts = Timeouts::new(self.header_timeout);
         let Some(tls) = &self.tls else {
-            return self.speak(TimedStream { stream, timeouts, _permit: permit }, peer, stopping).await;
+            return self.serve_http(TimedStream { stream, timeouts, _permit: permit }, peer, stopping).await;
         };
-        let shaken = tokio::select! {
+        let handshake = tokio::select! {
             biased;
-            shaken = tls.acceptor().accept(stream) => shaken,
+            handshake = tls.acceptor().accept(stream) => handshake,
             () = timeouts.exceeded() => return,
             () = stopped(&mut stopping) => return,
         };
-        match shaken {
-            Ok(stream) => self.speak(TimedStream { stream, timeouts, _permit: permit }, peer, stopping).await,
+        match handshake {
+            Ok(stream) => {
+                self.serve_http(TimedStream { stream, timeouts, _permit: permit }, peer, stopping).await
+            }
             Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
         }
     }
 
-    async fn speak<T>(&self, stream: TimedStream<T>, peer: SocketAddr, mut stopping: watch::Receiver<bool>)
-    where
+    async fn serve_http<T>(
+        &self,
+        stream: TimedStream<T>,
+        peer: SocketAddr,
+        mut stopping: watch::Receiver<bool>,
+    ) where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let timeouts = stream.timeouts.clone();
         let shared_timeouts = timeouts.clone();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let asked = Asked::of(&request, &shared_timeouts);
+            let open = OpenRequest::of(&request, &shared_timeouts);
             request.extensions_mut().insert(Peer(peer));
             let mut router = self.router.clone();
             async move {
                 let response = answer(&mut router, request.map(Body::new)).await;
-                asked.answered(response.status());
+                open.answered(response.status());
                 Ok::<_, Infallible>(response)
             }
         });
@@ -124,13 +130,13 @@ impl Entrance {
     }
 }
 
-/// A request that is being carried out; dropped unanswered when its client went away.
-struct Asked {
+/// A request under way. hyper drops it unanswered when its client leaves.
+struct OpenRequest {
     timeouts: Arc<Timeouts>,
     upgraded: bool,
 }
 
-impl Asked {
+impl OpenRequest {
     fn of(request: &hyper::Request<Incoming>, timeouts: &Arc<Timeouts>) -> Self {
         timeouts.request(request.version() == Version::HTTP_2);
         Self { timeouts: timeouts.clone(), upgraded: false }
@@ -141,7 +147,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.timeouts.answer(self.upgraded);
     }

@@ -1,11 +1,11 @@
-//! How many files the process may have open: each connection is one.
+//! The limit of open files: each connection takes one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are not connections: the store, listeners, the runtime, requests to other services.
+/// Descriptors for everything else: the store, listeners, the runtime, requests to other services.
 const OTHERS: u64 = 160;
 
-/// Takes all that the process is allowed, and says so when that is not enough for `connections`.
+/// Raises the limit to the hard limit, and warns when that is too low for `connections`.
 pub(super) fn raise(connections: u32) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

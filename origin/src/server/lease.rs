@@ -1,4 +1,4 @@
-//! The process's own lease: what it left open when it crashed reads as ended when it was last known to live.
+//! The process's lease: records that a crash left open end at its last renewal.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use rollcall_core::{
 
 use crate::{clock::now, store::Store};
 
-/// How often the lease is renewed; the error of an end that a crash left open is at most this.
+/// The interval of renewals, and so the largest error of an end after a crash.
 const RENEWAL: Duration = Duration::from_secs(30);
 
-/// How often a store that fails is tried.
+/// The interval of attempts while the store fails.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// Ends what earlier processes left open, and takes the lease.
+/// Ends the records that earlier processes left open, and takes the lease.
 pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
     let asked = store.query(vec![Statement::new("SELECT renewed_at FROM lease", [])]).await?;
     let row = asked.first().and_then(|rows| rows.first()).and_then(|row| row.first());
@@ -28,14 +28,14 @@ pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
         Some(_) => None.context("the lease in the store does not read")?,
     };
     let mut statements = release_all_held().to_vec();
-    // Every socket of earlier processes is gone, and what it followed with it.
+    // Subscriptions end with their sockets, and all sockets of earlier processes are closed.
     statements.extend(forget_all_subscriptions());
     statements.extend([end_left_open(last_alive), renewal()]);
     store.commit(statements).await?;
     Ok(())
 }
 
-/// Renews the lease for ever. It is also how a store that failed shows that it is well again.
+/// Renews the lease for ever. A renewal also proves that a store that failed has recovered, since it surely writes.
 pub(super) async fn keep(store: Store) {
     let condition = store.condition();
     let mut ticks = tokio::time::interval(RENEWAL);
@@ -53,7 +53,7 @@ pub(super) async fn keep(store: Store) {
         match store.commit(vec![renewal()]).await {
             Ok(_) if condition.overcome(failures) => tracing::info!("commits succeed again"),
             Ok(_) => {}
-            // The writer has said why.
+            // The writer has logged the cause.
             Err(error) => tracing::debug!(%error, "the lease could not be renewed"),
         }
     }

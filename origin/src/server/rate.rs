@@ -1,4 +1,4 @@
-//! How often one client address may ask for what is expensive or can be guessed: sockets and tokens.
+//! Rate limits for each client address, on requests that are expensive or could guess secrets: sockets and tokens.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -33,24 +33,24 @@ use serde_json::{Value, json};
 use super::admission::network;
 use crate::{backend::Origin, peer::Peer};
 
-/// More addresses than this are not told apart.
+/// Addresses with a count of their own; further ones share the count of their neighbourhood.
 const ADDRESSES: usize = 100_000;
-/// Addresses are forgotten after as many requests as there are addresses, and never more often than this.
+/// Counts are swept after as many requests as there are addresses, but at least this many.
 const SWEEP: usize = 1024;
 
-/// Both limits; those that are not configured are none.
+/// Both limits; an unconfigured one is `None`.
 #[derive(Clone)]
 pub(super) struct Rates {
     handshakes: Option<Arc<Rate>>,
     tokens: Option<Arc<Rate>>,
 }
 
-/// So many a minute of each address: all of them at once, or evenly.
+/// A number of requests a minute for each address, in a burst or evenly.
 struct Rate {
     limiter: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>,
     clock: DefaultClock,
     most_addresses: usize,
-    /// Requests since addresses that have their whole quota back were last forgotten.
+    /// Requests since the last sweep of addresses that have their whole quota back.
     unswept: AtomicUsize,
 }
 
@@ -70,8 +70,8 @@ impl Rates {
         })
     }
 
-    /// Asked before everything else that `router` does; not at all if nothing is limited.
-    pub(super) fn before(self, router: Router, origin: &Origin) -> Router {
+    /// A layer in front of all of `router`; none if nothing is limited.
+    pub(super) fn layer(self, router: Router, origin: &Origin) -> Router {
         if self.handshakes.is_none() && self.tokens.is_none() {
             return router;
         }
@@ -80,7 +80,7 @@ impl Rates {
 
     /// The limit that a request counts for.
     fn of(&self, request: &Request) -> Option<&Rate> {
-        // The path first: nothing is upgraded there, so that an `Upgrade` header would only buy more guesses.
+        // The path first: no upgrade exists there, and an `Upgrade` header must not escape the limit on guesses.
         if request.method() == Method::POST && request.uri().path().starts_with("/auth/") {
             self.tokens.as_deref()
         } else if gateway::wants_upgrade(request.headers()) {
@@ -104,7 +104,7 @@ async fn limit(State((rates, origin)): State<(Rates, Origin)>, request: Request,
     }
 }
 
-/// The address that a request counts for: the client's, and the proxy's if that says nothing readable.
+/// The address that a request counts for: the client's, or the proxy's if it names no readable one.
 fn client(request: &Request, settings: &Settings) -> Option<IpAddr> {
     let peer = request.extensions().get::<Peer>()?.0.ip().to_canonical();
     let forwarded = joined_header(request.headers(), "X-Forwarded-For");
@@ -113,7 +113,7 @@ fn client(request: &Request, settings: &Settings) -> Option<IpAddr> {
     Some(address.parse().unwrap_or(peer))
 }
 
-/// In the words of the family that the path belongs to.
+/// A refusal in the envelope of the path's family.
 fn refusal(origin: &Origin, request: &Request, wait: Duration) -> Response {
     let body = if request.uri().path().starts_with("/ws/messageCenter") {
         json!({
@@ -130,7 +130,7 @@ fn refusal(origin: &Origin, request: &Request, wait: Duration) -> Response {
 }
 
 fn answer(body: &Value, wait: Duration) -> Response {
-    // A part of a second would be too early.
+    // Rounded up: a retry within the last second would come too early.
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let mut response = (StatusCode::TOO_MANY_REQUESTS, body.to_string()).into_response();
     let headers = response.headers_mut();
@@ -148,7 +148,10 @@ impl Rate {
         Self { limiter, clock, most_addresses, unswept: AtomicUsize::new(0) }
     }
 
-    /// Counts a request, or says how long to wait before the next one.
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// How long to wait, if the limit is reached.
     fn take(&self, address: IpAddr) -> Result<(), Duration> {
         let addresses = self.limiter.len();
         if self.unswept.fetch_add(1, Relaxed) >= addresses.max(SWEEP) {
@@ -162,7 +165,7 @@ impl Rate {
     }
 }
 
-/// What counts as one address when there are too many: nobody owns many of these.
+/// The network that shares a count when there are too many addresses: no client owns many of these.
 fn neighbourhood(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & !0xffff).into(),

@@ -1,5 +1,4 @@
-//! What is around every request, whatever its route: it is measured, its lines in the log say that they are its own, and a
-//! handler that breaks is answered for.
+//! The layers around every route: metrics, a span for the log, and an answer for a handler that panics.
 
 use std::{panic::AssertUnwindSafe, time::Instant};
 
@@ -18,12 +17,12 @@ use crate::backend::Origin;
 /// The route of a request that has none.
 const NO_ROUTE: &str = "none";
 
-/// Watches over everything that `router` does.
-pub(super) fn around(router: Router, origin: &Origin) -> Router {
-    router.layer(middleware::from_fn_with_state(origin.clone(), watch))
+/// Adds the layers to all of `router`.
+pub(super) fn layers(router: Router, origin: &Origin) -> Router {
+    router.layer(middleware::from_fn_with_state(origin.clone(), observe))
 }
 
-async fn watch(State(origin): State<Origin>, request: Request, next: Next) -> Response {
+async fn observe(State(origin): State<Origin>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
@@ -33,14 +32,15 @@ async fn watch(State(origin): State<Origin>, request: Request, next: Next) -> Re
     response
 }
 
-/// What a handler shares with others is behind locks that a panic releases, and is changed in one piece.
+/// Catches a panic of the handler. That is sound, since shared state is behind locks that a panic releases, and changes in
+/// one piece.
 async fn answer(origin: &Origin, request: Request, next: Next) -> Response {
     let context = PanicContext::of(&request);
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
-        // What it died of stands on stderr with its place in the code; no client is shown it.
+        // The panic's message is on stderr; no client sees it.
         Err(_) => {
-            tracing::error!("a handler broke");
+            tracing::error!("a handler panicked");
             origin.users.metrics().panicked();
             context.answer(origin)
         }
@@ -59,7 +59,7 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::{
-        super::{accept::accept, admission::Admission, connection::Entrance, open},
+        super::{accept::accept, admission::Admission, connection::ConnectionServer, open},
         *,
     };
     use crate::metrics::{Exposition, State};
@@ -73,7 +73,7 @@ mod tests {
         _home: tempfile::TempDir,
     }
 
-    /// Routes of both families, of which some break, behind the accept loop.
+    /// Routes of both families behind the accept loop; some of them panic.
     async fn served() -> Served {
         let home = tempfile::tempdir().unwrap();
         let mut settings = Settings::default();
@@ -81,20 +81,20 @@ mod tests {
         settings.server.metrics_listen = Some("127.0.0.1:0".to_owned());
         let admission = Admission::new(&settings);
         let origin = Origin::new(open(settings, home.path()).unwrap()).unwrap();
-        async fn breaks() -> &'static str {
+        async fn panics() -> &'static str {
             panic!("{WORDS}")
         }
         let router = Router::new()
             .route("/fine", get(|| async { "fine" }))
-            .route("/auth/breaks", get(breaks))
-            .route("/api/v1/message/center/breaks", get(breaks));
-        let router = around(router, &origin);
+            .route("/auth/breaks", get(panics))
+            .route("/api/v1/message/center/breaks", get(panics));
+        let router = layers(router, &origin);
         let (stop, stopping) = watch::channel(false);
         let metrics = origin.users.metrics().clone();
-        let entrance = Arc::new(Entrance::new(router, Duration::from_secs(5), None, metrics));
+        let server = Arc::new(ConnectionServer::new(router, Duration::from_secs(5), None, metrics));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(accept(listener, entrance, admission, TaskTracker::new(), stopping));
+        tokio::spawn(accept(listener, server, admission, TaskTracker::new(), stopping));
         Served { address, origin, _stop: stop, _home: home }
     }
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handler_that_breaks_is_answered_for_in_the_words_of_its_family_and_counted() {
+    async fn a_handler_that_panics_is_answered_in_the_envelope_of_its_family_and_counted() {
         let served = served().await;
         let mut other = Connection::open(served.address).await.unwrap();
         assert_eq!(ask(&mut other, "/fine").await.body, b"fine");

@@ -15,8 +15,8 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
-    accept::accept, admission::Admission, connection::Entrance, descriptors, lease, rate::Rates, requests,
-    sweep, tls::Tls,
+    accept::accept, admission::Admission, connection::ConnectionServer, descriptors, lease, rate::Rates,
+    requests, sweep, tls::Tls,
 };
 use crate::{
     backend::Origin,
@@ -27,12 +27,12 @@ use crate::{
     users::Users,
 };
 
-/// Connections that the kernel keeps for us until they are accepted.
+/// Connections that the kernel queues until they are accepted.
 const BACKLOG: u32 = 4096;
 
-/// A server that serves.
+/// A running server.
 pub struct Running {
-    /// Where.
+    /// Its address.
     pub address: SocketAddr,
     /// Its ports.
     pub origin: Origin,
@@ -43,11 +43,11 @@ pub struct Running {
     pub(super) lease: JoinHandle<()>,
     pub(super) sweep: JoinHandle<()>,
     pub(super) metrics: Option<metrics::Listener>,
-    /// Unlocked when everything else is done.
+    /// Unlocked last, when everything else has ended.
     pub(super) _data_dir: DataDir,
 }
 
-/// Opens the store in `data_dir`, ends what a crash left open, and begins to serve.
+/// Opens the store in `data_dir`, ends the records that a crash left open, and starts to serve.
 ///
 /// # Errors
 /// When a certificate, an allowed origin or a limit does not read, the store cannot be opened, or an address not be
@@ -90,14 +90,13 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let lease = tokio::spawn(lease::keep(users.store().clone()));
     let sweep = tokio::spawn(sweep::keep(users.clone()));
     let origin = Origin::new(users)?;
-    let router =
-        rates.before(rollcall_api::router(origin.clone(), socket::routes(&origin, allowed)), &origin);
-    let router = requests::around(router, &origin);
+    let router = rates.layer(rollcall_api::router(origin.clone(), socket::routes(&origin, allowed)), &origin);
+    let router = requests::layers(router, &origin);
     let (stop, stopping) = watch::channel(false);
     let counted = origin.users.metrics().clone();
-    let entrance = Arc::new(Entrance::new(router, header_timeout, tls.clone(), counted));
+    let server = Arc::new(ConnectionServer::new(router, header_timeout, tls.clone(), counted));
     let connections = TaskTracker::new();
-    let accepting = tokio::spawn(accept(listener, entrance, admission, connections.clone(), stopping));
+    let accepting = tokio::spawn(accept(listener, server, admission, connections.clone(), stopping));
     Ok(Running {
         address,
         origin,
@@ -113,18 +112,18 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
 }
 
 impl Running {
-    /// Where it can be reached.
+    /// Its URL.
     pub fn url(&self) -> String {
         url(self.tls.as_ref(), self.address)
     }
 
-    /// Where its metrics can be read, if anywhere.
+    /// The URL of its metrics, if they are served.
     pub fn metrics_url(&self) -> Option<String> {
         let listener = self.metrics.as_ref()?;
         Some(format!("http://{}{}", listener.address, metrics::PATH))
     }
 
-    /// Reads again what may change while it serves: the certificate. What does not read is logged, and the old one stays.
+    /// Reloads the certificate. An unreadable one is logged, and the old one stays in use.
     pub fn reload(&self) {
         match self.tls.as_ref().map(Tls::reload) {
             None => tracing::info!("there is nothing to read again: no TLS is configured"),

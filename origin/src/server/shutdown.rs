@@ -1,5 +1,5 @@
-//! The end of the process: new sockets go elsewhere, old ones are told one after the other, requests finish, the store
-//! is flushed (`docs/operating.md#drain`).
+//! The end of the process: new sockets are rejected, open ones are closed one after the other, requests finish, and the
+//! store is flushed (`docs/operating.md#drain`).
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::Running;
 use crate::outbox::Outbox;
 
-/// How long the last goodbyes may take; each socket has its own bound within it.
-const GOODBYES: Duration = Duration::from_secs(5);
-/// How often it is looked for sockets whose opening was under way when the drain began.
+/// The longest wait for the last sockets to close; each has its own close timeout within it.
+const CLOSES: Duration = Duration::from_secs(5);
+/// The interval of searches for sockets that were still opening when the drain began.
 const LATECOMERS: Duration = Duration::from_millis(50);
-/// How long requests may take to finish.
+/// The longest wait for requests to finish.
 const REQUESTS: Duration = Duration::from_secs(10);
 
 impl Running {
-    /// Drains: `/health` says so from now on, sockets are closed with 1012 evenly over `server.drain_seconds`, requests and
-    /// commits finish.
+    /// Drains the process: `/health` reports it, sockets are closed with 1012 evenly over `server.drain_seconds`, and requests
+    /// and commits finish.
     pub async fn stop(self) {
         self.origin.drain();
         let span = Duration::from_secs(self.origin.settings().server.drain_seconds.into());
@@ -27,10 +27,10 @@ impl Running {
         tracing::info!(sockets = sockets.len(), seconds = span.as_secs(), "draining");
         self.origin.sessions().close();
         self.close_evenly(sockets, span).await;
-        if timeout(GOODBYES, self.close_latecomers()).await.is_err() {
-            tracing::warn!("some clients did not take their goodbye");
+        if timeout(CLOSES, self.close_latecomers()).await.is_err() {
+            tracing::warn!("some sockets did not close in time");
         }
-        // Nobody listens when the accept loop has already ended.
+        // The accept loop may have ended already.
         let _ = self.stop.send(true);
         let _ = self.accepting.await;
         self.connections.close();
@@ -40,12 +40,12 @@ impl Running {
         self.lease.abort();
         self.sweep.abort();
         self.origin.users.store().close().await;
-        // The last: a drain is to be watched.
+        // Last, so that the metrics show the drain.
         drop(self.metrics);
         tracing::info!("stopped");
     }
 
-    /// So that those who come back to other machines do not come all at once.
+    /// Closes sockets at even intervals, so that their clients do not all reconnect to other machines at once.
     async fn close_evenly(&self, sockets: Vec<Outbox>, span: Duration) {
         let begun = Instant::now();
         let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
@@ -59,7 +59,7 @@ impl Running {
         }
     }
 
-    /// Until the last session has ended, and every end is durable.
+    /// Closes sockets until the last session has ended and its end is durable.
     async fn close_latecomers(&self) {
         loop {
             for socket in self.origin.users.sockets() {

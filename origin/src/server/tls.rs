@@ -1,4 +1,4 @@
-//! TLS of our own: certificate and key from files, read again on SIGHUP.
+//! TLS: certificate and key come from files, and are reloaded on SIGHUP.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -14,7 +14,7 @@ use tokio_rustls::{
     },
 };
 
-/// What clients may speak inside.
+/// The protocols that clients may negotiate.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The certificate in use. Clones share it.
@@ -30,10 +30,10 @@ struct Shared {
 }
 
 impl Tls {
-    /// The configured one; `None` where none is configured.
+    /// Loads the configured certificate; `None` if none is configured.
     ///
     /// # Errors
-    /// When a file does not read, or the key is another certificate's; the error names the file.
+    /// When a file cannot be read, or the key belongs to another certificate. The error names the file.
     pub(super) fn load(settings: &config::Tls) -> anyhow::Result<Option<Self>> {
         let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) else { return Ok(None) };
         let (certificate, key) = (PathBuf::from(certificate), PathBuf::from(key));
@@ -41,7 +41,7 @@ impl Tls {
         Ok(Some(Self { shared: Arc::new(Shared { certificate, key, acceptor }) }))
     }
 
-    /// Reads the files again. Connections that are open keep what they have.
+    /// Reads the files again. Open connections keep the old certificate.
     ///
     /// # Errors
     /// As [`Tls::load`]; then the old certificate stays in use.
@@ -50,7 +50,7 @@ impl Tls {
         Ok(())
     }
 
-    /// For the next handshake.
+    /// The acceptor for the next handshake.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         self.shared.acceptor.read().clone()
     }
