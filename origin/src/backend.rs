@@ -1,4 +1,4 @@
-//! The ports of `rollcall-api`, on this machine.
+//! The implementation of `rollcall-api`'s ports on this machine.
 
 use std::sync::{
     Arc,
@@ -26,10 +26,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::{clock::now, outgoing::Client, store::Rows, users::Users, verification_cache::VerificationCache};
 
-/// The origin behind its routes.
+/// The backend of the origin's routes.
 #[derive(Clone)]
 pub struct Origin {
-    /// Every user.
+    /// The users.
     pub users: Users,
     shared: Arc<Shared>,
 }
@@ -47,7 +47,7 @@ const SERVING: u8 = 0;
 const DRAINING: u8 = 1;
 
 impl Origin {
-    /// A serving origin. Must be made within a tokio runtime.
+    /// A serving origin.
     ///
     /// # Errors
     /// When `message_center.time_zone` is no zone.
@@ -63,12 +63,12 @@ impl Origin {
         Ok(Self { users, shared: Arc::new(shared) })
     }
 
-    /// Every open socket, and every order to a tenant, until what they end is durable.
+    /// Tracks every open socket, and every order to a tenant, until the ends of their connections are durable.
     pub fn sessions(&self) -> &TaskTracker {
         &self.shared.sessions
     }
 
-    /// From now on the process wants no more requests.
+    /// Marks the process as draining.
     pub fn drain(&self) {
         self.shared.state.store(DRAINING, Ordering::Relaxed);
     }
@@ -169,7 +169,7 @@ impl Backend for Origin {
 }
 
 impl Origin {
-    /// The rows of one question to the store.
+    /// The rows of one query.
     async fn ask(&self, statement: Statement) -> Result<Rows, BackendError> {
         let answers = self.users.store().query(vec![statement]).await.map_err(unavailable)?;
         answers.into_iter().next().ok_or_else(|| BackendError("the store has no answer".to_owned()))

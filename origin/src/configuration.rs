@@ -1,17 +1,17 @@
-//! Finding the configuration: a file, then the environment.
+//! The configuration: a file, then the environment.
 
 use std::{env, fs, path::Path};
 
 use anyhow::Context as _;
 use rollcall_core::config::{Runtime, Settings};
 
-/// Read when `--config` names no other file, if it is there.
+/// The file that is read if it exists and `--config` names no other.
 pub const DEFAULT_FILE: &str = "rollcall.toml";
 
-/// The settings from `file` (or [`DEFAULT_FILE`]) and the environment's variables.
+/// Loads the settings from `file` (or [`DEFAULT_FILE`]) and the environment.
 ///
 /// # Errors
-/// When a named file cannot be read, or a value cannot be used; the error names the key.
+/// When a named file cannot be read, or a value is invalid. The error names the key.
 pub fn load(file: Option<&Path>) -> anyhow::Result<Settings> {
     let path = file.unwrap_or_else(|| Path::new(DEFAULT_FILE));
     let text = match fs::read_to_string(path) {

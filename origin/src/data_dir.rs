@@ -1,4 +1,4 @@
-//! The data directory: locked by one process, and home of the generated secret.
+//! The data directory: one process locks it, and it holds the generated secret.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
@@ -13,21 +13,21 @@ use rustix::fs::{FlockOperation, flock};
 
 const LOCK: &str = "lock";
 const SECRET: &str = "secret";
-/// Random bytes of a generated secret; written as twice as many hexadecimal digits.
+/// Random bytes of a generated secret, written as twice as many hexadecimal digits.
 const SECRET_BYTES: usize = 32;
 
-/// A data directory that this process alone may write to, for as long as it keeps this value.
+/// A locked data directory. This process alone may write to it while this value lives.
 pub struct DataDir {
     path: PathBuf,
     lock: File,
 }
 
-/// Another process has the directory.
+/// Another process has locked the directory.
 #[derive(Debug, thiserror::Error)]
 #[error("another rollcall uses {}; stop it, or choose another server.data_dir", path.display())]
 pub struct InUse {
     path: PathBuf,
-    /// Where that process serves, if it said so.
+    /// The URL of that process, if it has announced one.
     pub url: Option<String>,
 }
 
@@ -40,10 +40,10 @@ impl InUse {
 }
 
 impl DataDir {
-    /// Creates the directory if it is not there, and locks it.
+    /// Creates the directory if it does not exist, and locks it.
     ///
     /// # Errors
-    /// [`InUse`] while another process has it, and what the file system says.
+    /// [`InUse`] while another process has the lock, and errors of the file system.
     pub fn lock(path: &Path) -> anyhow::Result<Self> {
         DirBuilder::new()
             .recursive(true)
@@ -65,10 +65,10 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), lock })
     }
 
-    /// Who has the directory, if it is there and anybody has; it is neither created nor kept.
+    /// The process that has locked the directory, if any. The directory is neither created nor locked.
     ///
     /// # Errors
-    /// What the file system says.
+    /// Errors of the file system.
     pub fn user_of(path: &Path) -> anyhow::Result<Option<InUse>> {
         let mut lock = match File::open(path.join(LOCK)) {
             Ok(lock) => lock,
@@ -78,30 +78,30 @@ impl DataDir {
             }
         };
         match flock(&lock, FlockOperation::NonBlockingLockShared) {
-            // What a process that has ended left in the file names nobody: its port may be a stranger's by now.
+            // The file may still hold the URL of an ended process, whose port may belong to another program by now.
             Ok(()) => Ok(None),
             Err(_) => Ok(Some(InUse::of(path, &mut lock)?)),
         }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Says where this process serves, for tools that find the directory locked.
+    /// Announces the URL of this process to tools that find the directory locked.
     ///
     /// # Errors
-    /// What the file system says.
+    /// Errors of the file system.
     pub fn announce(&mut self, url: &str) -> std::io::Result<()> {
         self.lock.rewind()?;
         self.lock.write_all(url.as_bytes())
     }
 
-    /// The secret that is kept here, made at the first call.
+    /// The directory's secret, generated at the first call.
     ///
     /// # Errors
-    /// What the file system says.
+    /// Errors of the file system.
     pub fn secret(&self) -> anyhow::Result<Secret<String>> {
         let path = self.path.join(SECRET);
         if let Some(found) = read_secret(&path)? {
@@ -109,22 +109,23 @@ impl DataDir {
         }
         let bytes: [u8; SECRET_BYTES] = rand::random();
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        // Written aside and renamed: a crash leaves either no secret or a whole one.
-        let aside = self.path.join("secret.new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+        // Written to another file and renamed: a crash leaves either no secret or a whole one.
+        let unnamed = self.path.join("secret.new");
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unnamed)?;
         file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&aside, &path)?;
+        fs::rename(&unnamed, &path)?;
         File::open(&self.path)?.sync_all()?;
         Ok(Secret::new(text))
     }
 }
 
-/// The secret kept in a directory that somebody else may have locked; `None` when none was made yet.
+/// The secret of a directory that another process may have locked; `None` if none was generated yet.
 ///
 /// # Errors
-/// What the file system says.
+/// Errors of the file system.
 pub fn read_secret(path: &Path) -> anyhow::Result<Option<Secret<String>>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(Secret::new(text.trim().to_owned()))),
@@ -133,7 +134,7 @@ pub fn read_secret(path: &Path) -> anyhow::Result<Option<Secret<String>>> {
     }
 }
 
-/// Where a data directory keeps its secret.
+/// The path of a data directory's secret.
 pub fn secret_path(data_dir: &Path) -> PathBuf {
     data_dir.join(SECRET)
 }
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_has_one_user_at_a_time_and_the_other_learns_where() {
+    fn a_directory_has_one_user_at_a_time_and_the_other_learns_its_url() {
         let home = tempfile::tempdir().unwrap();
         let mut first = DataDir::lock(home.path()).unwrap();
         first.announce("http://127.0.0.1:10002").unwrap();
@@ -153,7 +154,10 @@ mod tests {
         let seen = DataDir::user_of(home.path()).unwrap().unwrap();
         assert_eq!(seen.url.as_deref(), Some("http://127.0.0.1:10002"));
         drop(first);
-        assert!(DataDir::user_of(home.path()).unwrap().is_none(), "what an ended process left names nobody");
+        assert!(
+            DataDir::user_of(home.path()).unwrap().is_none(),
+            "the URL of an ended process does not count"
+        );
         assert!(DataDir::lock(home.path()).is_ok());
     }
 

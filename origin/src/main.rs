@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// A request makes some dozen small values on one thread and drops them on another, at which the system's allocator is slow.
-/// Without huge pages, which are memory from their first byte.
+/// A request allocates some dozen small values on one thread and frees them on another, at which the system's allocator is
+/// slow. Huge pages are off, since they are resident from their first byte.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

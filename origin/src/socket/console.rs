@@ -1,4 +1,4 @@
-//! The message center's upgrade: judged, registered, then accepted (`docs/rules/message-center.md#socket`).
+//! The message center's upgrade: checked, registered, then accepted (`docs/rules/message-center.md#socket`).
 
 use axum::{
     Router,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::backend::Origin;
 
-/// Where consoles connect.
+/// The routes of consoles.
 pub(super) fn routes() -> Router<Origin> {
     console::routes(get(connect))
 }
@@ -56,7 +56,7 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
     }
 }
 
-/// Everything from the token to the live set.
+/// Checks an upgrade and opens its connection.
 async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Payload>), ConnectError> {
     let connection = ConnId::from_bytes(rand::random());
     let opening =

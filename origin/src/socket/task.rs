@@ -25,31 +25,31 @@ use crate::{
     users::{PendingSocket, Users},
 };
 
-/// One connection that its user knows as live, or is about to.
+/// A connection that is live for its user, or about to be.
 ///
-/// There may be very many: what is needed for a moment only (a command, a goodbye) is boxed for that moment, so that
-/// the task of a socket that waits stays small.
+/// There may be very many. Futures that run for moments only (a command, a close) are boxed for those moments, so that the
+/// task of an idle socket stays small.
 pub(super) struct Session {
     pub(super) users: Users,
     pub(super) user: UserId,
     pub(super) connection: ConnId,
-    /// Whether the client cannot send pings by itself, as browsers cannot.
+    /// Whether the client cannot send pings itself, as browsers cannot.
     needs_pings: bool,
     pub(super) outbox: Outbox,
-    /// Held until the end is durable: the process waits for it.
+    /// Held until the connection's end is durable, which the end of the process waits for.
     session: TaskTrackerToken,
 }
 
-/// How a conversation ended.
-enum End {
-    /// It is ours to say goodbye.
-    Goodbye(Close),
-    /// There is nobody to say it to.
+/// How a session ended.
+enum SessionEnd {
+    /// The server closes the socket, with a Close frame.
+    Close(Close),
+    /// The client is gone, and gets no Close frame.
     Gone(CloseReason),
 }
 
 impl Session {
-    /// A connection that is about to be opened. `needs_pings`: whether the client cannot send pings by itself, as browsers
+    /// A connection that is about to be opened. `needs_pings` says that the client cannot send pings itself, as browsers
     /// cannot.
     pub(super) fn new(origin: &Origin, user: UserId, connection: ConnId, needs_pings: bool) -> Self {
         let (users, session) = (origin.users.clone(), origin.sessions().token());
@@ -77,49 +77,49 @@ impl Session {
         }
     }
 
-    /// Serves the socket until it ends, then tells the user. `greeting` is sent before anything else.
+    /// Serves the socket until it ends, then ends the connection. `greeting` is sent first.
     pub(super) fn serve(self, mut socket: WebSocket, greeting: Option<Payload>) -> impl Future<Output = ()> {
         if let Some(greeting) = greeting {
-            // Sent with everything else, and bounded like it.
+            // Through the outbox, so that its limits apply.
             self.outbox.send_first(greeting);
         }
-        // Not an `async fn`: that would keep room for its arguments twice.
+        // No `async fn`, which would reserve memory for its arguments twice.
         async move {
-            // A bug that ends this task must not leave its connection live for ever.
-            let end = match AssertUnwindSafe(self.converse(&mut socket)).catch_unwind().await {
+            // A panic must not leave the connection live for ever.
+            let end = match AssertUnwindSafe(self.run(&mut socket)).catch_unwind().await {
                 Ok(Err(end)) => end,
-                Err(_) => self.broke(),
+                Err(_) => self.panicked(),
             };
-            Box::pin(self.part(socket, end)).await;
+            Box::pin(self.finish(socket, end)).await;
         }
     }
 
-    /// Says goodbye and ends the connection.
-    async fn part(&self, mut socket: WebSocket, end: End) {
+    /// Closes the socket and ends the connection.
+    async fn finish(&self, mut socket: WebSocket, end: SessionEnd) {
         self.users.metrics().closed(match end {
-            End::Goodbye(close) => CloseReason::Closed(close),
-            End::Gone(reason) => reason,
+            SessionEnd::Close(close) => CloseReason::Closed(close),
+            SessionEnd::Gone(reason) => reason,
         });
-        let goodbye = async {
-            if let End::Goodbye(close) = end {
-                finish(&mut socket, &self.outbox, close).await;
+        let closing = async {
+            if let SessionEnd::Close(close) = end {
+                close_socket(&mut socket, &self.outbox, close).await;
             }
             drop(socket);
             self.outbox.set_closed();
         };
-        // Together: nobody sees the connection while its client takes its time, and nobody who waits for the close
-        // waits for the store.
-        tokio::join!(self.users.end(&self.user, self.connection), goodbye);
+        // Concurrently: the connection leaves all answers while its client still reads the close, and whoever awaits the
+        // close does not wait for the store.
+        tokio::join!(self.users.end(&self.user, self.connection), closing);
     }
 
-    fn broke(&self) -> End {
-        tracing::error!("a socket's task broke");
+    fn panicked(&self) -> SessionEnd {
+        tracing::error!("a socket's task panicked");
         self.users.metrics().panicked();
-        End::Gone(CloseReason::Failed)
+        SessionEnd::Gone(CloseReason::Failed)
     }
 
     /// Reads and writes until one side is done.
-    async fn converse(&self, socket: &mut WebSocket) -> Result<Infallible, End> {
+    async fn run(&self, socket: &mut WebSocket) -> Result<Infallible, SessionEnd> {
         let mut timers = Timers::new(self.needs_pings);
         // Boxed, so that the task stays small.
         let mut sleep = Box::pin(sleep_until(timers.next()));
@@ -127,14 +127,14 @@ impl Session {
             tokio::select! {
                 biased;
                 next = self.outbox.next() => match next {
-                    SocketAction::Close(close) => return Err(End::Goodbye(close)),
+                    SocketAction::Close(close) => return Err(SessionEnd::Close(close)),
                     SocketAction::Keep(heartbeat) => timers.keep(heartbeat),
                     SocketAction::Send(payload) => {
                         Box::pin(self.send(socket, message(payload), &mut timers, sleep.as_mut())).await?;
                     }
                 },
                 received = socket.recv() => {
-                    let received = received.ok_or(End::Gone(CloseReason::ConnectionLost))?;
+                    let received = received.ok_or(SessionEnd::Gone(CloseReason::ConnectionLost))?;
                     timers.received(matches!(received, Ok(Message::Text(_) | Message::Binary(_))));
                     match received {
                         Ok(Message::Text(text)) => {
@@ -144,13 +144,13 @@ impl Session {
                             Box::pin(self.receive(Incoming::Binary(bytes.into()))).await?;
                         }
                         Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                        Ok(Message::Close(_)) => return Err(End::Gone(CloseReason::ClientClose)),
-                        Err(error) => return Err(reason(error)),
+                        Ok(Message::Close(_)) => return Err(SessionEnd::Gone(CloseReason::ClientClose)),
+                        Err(error) => return Err(end_of(error)),
                     }
                 }
                 () = reached(sleep.as_mut(), || Some(timers.next())) => {
                     let heartbeat = match timers.due() {
-                        TimerAction::TimeOut => return Err(End::Gone(CloseReason::IdleTimeout)),
+                        TimerAction::TimeOut => return Err(SessionEnd::Gone(CloseReason::IdleTimeout)),
                         TimerAction::Nothing => continue,
                         TimerAction::Ping => Message::Ping(Vec::new().into()),
                         TimerAction::Beat(text) => Message::Text(text.into()),
@@ -161,57 +161,57 @@ impl Session {
         }
     }
 
-    /// Sends a message, unless the client is gone, or lets it wait for too long.
+    /// Sends a message. Fails when the client is gone or does not read in time.
     async fn send(
         &self,
         socket: &mut WebSocket,
         message: Message,
         timers: &mut Timers,
         mut sleep: Pin<&mut Sleep>,
-    ) -> Result<(), End> {
+    ) -> Result<(), SessionEnd> {
         let mut sending = pin!(socket.send(message));
         loop {
             tokio::select! {
                 biased;
-                sent = &mut sending => return sent.map_err(|_| End::Gone(CloseReason::ConnectionLost)),
+                sent = &mut sending => return sent.map_err(|_| SessionEnd::Gone(CloseReason::ConnectionLost)),
                 () = self.outbox.close_timed_out() => {
-                    let wish = self.outbox.requested_close().map_or(CloseReason::ConnectionLost, CloseReason::Closed);
-                    return Err(End::Gone(wish));
+                    let reason = self.outbox.requested_close().map_or(CloseReason::ConnectionLost, CloseReason::Closed);
+                    return Err(SessionEnd::Gone(reason));
                 }
-                // While it waits, it is neither asked for anything more nor given a sign of life.
+                // Only the timeout counts here: a ping could not overtake the message that waits.
                 () = reached(sleep.as_mut(), || Some(timers.next())) => if timers.due() == TimerAction::TimeOut {
-                    return Err(End::Gone(CloseReason::IdleTimeout));
+                    return Err(SessionEnd::Gone(CloseReason::IdleTimeout));
                 },
             }
         }
     }
 
-    /// Hands a message to the user. When the user could not be asked, the client comes back and asks again.
-    async fn receive(&self, message: Incoming) -> Result<(), End> {
+    /// Executes a client message. If that fails the socket ends, and the client reconnects and repeats it.
+    async fn receive(&self, message: Incoming) -> Result<(), SessionEnd> {
         let received = Receive { connection: self.connection, message };
         match self.users.run(&self.user, received).await {
             Ok(()) => Ok(()),
             Err(error) => {
-                tracing::error!(%error, "a message could not be carried out");
-                Err(End::Gone(CloseReason::Failed))
+                tracing::error!(%error, "a client message could not be executed");
+                Err(SessionEnd::Gone(CloseReason::Failed))
             }
         }
     }
 }
 
 /// Sends the Close frame and waits for the client's, within what is left of the close timeout.
-pub(super) async fn finish(socket: &mut WebSocket, outbox: &Outbox, close: Close) {
-    // A close that nobody asked for through the outbox has its bound from now.
+pub(super) async fn close_socket(socket: &mut WebSocket, outbox: &Outbox, close: Close) {
+    // The close timeout of a close that was not requested through the outbox starts here.
     let _ = outbox.close(close);
     let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
-    let goodbye = async {
+    let handshake = async {
         if socket.send(Message::Close(Some(frame))).await.is_ok() {
             outbox.set_closed();
             while let Some(Ok(_)) = socket.recv().await {}
         }
     };
     tokio::select! {
-        () = goodbye => {}
+        () = handshake => {}
         () = outbox.close_timed_out() => {}
     }
 }
@@ -223,16 +223,16 @@ pub(super) fn message(payload: Payload) -> Message {
     }
 }
 
-/// What to say to a client whose bytes made no message; nothing when the connection is gone.
-fn reason(error: axum::Error) -> End {
+/// The end that a read error means: a Close frame for bytes that are no message, none if the connection is gone.
+fn end_of(error: axum::Error) -> SessionEnd {
     use tungstenite::Error;
     match error.into_inner().downcast_ref::<Error>() {
-        Some(Error::Capacity(_)) => End::Goodbye(Close::TooBig),
+        Some(Error::Capacity(_)) => SessionEnd::Close(Close::TooBig),
         Some(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
-            End::Gone(CloseReason::ConnectionLost)
+            SessionEnd::Gone(CloseReason::ConnectionLost)
         }
-        Some(Error::Protocol(_) | Error::Utf8(_)) => End::Goodbye(Close::Undecodable),
-        _ => End::Gone(CloseReason::ConnectionLost),
+        Some(Error::Protocol(_) | Error::Utf8(_)) => SessionEnd::Close(Close::Undecodable),
+        _ => SessionEnd::Gone(CloseReason::ConnectionLost),
     }
 }
 
@@ -240,7 +240,7 @@ fn reason(error: axum::Error) -> End {
 mod tests {
     use super::*;
 
-    /// Of what a function that is given a session, a socket and a greeting returns.
+    /// The size of the future that `Session::serve` returns.
     fn size_of_task<F>(_serve: impl Fn(Session, WebSocket, Option<Payload>) -> F) -> usize {
         size_of::<F>()
     }

@@ -1,4 +1,4 @@
-//! The gateway's upgrade: judged, registered, then accepted (`docs/rules/openim.md#handshake`).
+//! The gateway's upgrade: checked, registered, then accepted (`docs/rules/openim.md#handshake`).
 
 use axum::{
     Router,
@@ -25,14 +25,14 @@ use rollcall_core::{
     user::{OpenError, Opening},
 };
 
-use super::task::{Session, finish, message};
+use super::task::{Session, close_socket, message};
 use crate::{backend::Origin, outbox::Outbox, peer::Peer};
 
-/// What a socket has room for at first. Nearly all messages are shorter, and there may be very many sockets. A longer one takes a
-/// call to the system for each piece of this size, and its room stays with the socket.
+/// Bytes of a socket's read buffer at first: small, since there may be very many sockets, and most messages are shorter. A
+/// longer message takes one system call for each piece of this size, and the buffer stays as long as it has grown.
 const READ_BUFFER: usize = 256;
 
-/// Where the gateway listens.
+/// The routes of the gateway.
 pub(super) fn routes() -> Router<Origin> {
     gateway::routes(get(connect))
 }
@@ -43,7 +43,7 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
         return gateway::upgrade_required();
     }
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &origin).await.map(bounded);
-    match judge(&origin, &parts, upgrade).await {
+    match admit(&origin, &parts, upgrade).await {
         Ok(response) => response,
         Err((error, upgrade)) => refuse(&origin, error, upgrade),
     }
@@ -59,15 +59,15 @@ pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
         .max_frame_size(MESSAGE_BYTES)
 }
 
-/// Where a request came from.
+/// The address that a request came from.
 pub(super) fn peer(parts: &Parts) -> String {
     parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default()
 }
 
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
-/// Everything from the query to the live set.
-async fn judge(
+/// Checks an upgrade and opens its connection. Returns the response that switches protocols.
+async fn admit(
     origin: &Origin,
     parts: &Parts,
     upgrade: Upgrade,
@@ -80,7 +80,7 @@ async fn judge(
     let refuse = |error: OpenImError| HandshakeError { error, in_band };
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
-        // Not to be registered, since it cannot be accepted; what is wrong with the login still goes first.
+        // The request is no valid upgrade, and must not be registered. An error of the login is still answered first.
         Err(rejection) => {
             return match token_status(origin, &opening).await {
                 Ok(()) => {
@@ -118,20 +118,21 @@ async fn token_status(origin: &Origin, opening: &Opening) -> Result<(), OpenImEr
     }
 }
 
-/// In band: accept, say why, close. Else the envelope as an HTTP answer, which native clients read.
+/// Refuses an upgrade. In band: accepts the socket, sends the reason, closes it. Else the reason is an HTTP answer, which
+/// native clients read.
 fn refuse(origin: &Origin, error: HandshakeError, upgrade: Upgrade) -> Response {
     let HandshakeError { error, in_band } = error;
     origin.users.metrics().refused(error.code.number().to_string());
     match upgrade {
         Ok(upgrade) if in_band => {
             let text = error.to_json(origin.settings().openim.errdlt_style);
-            upgrade.on_upgrade(move |socket| say_why(socket, text))
+            upgrade.on_upgrade(move |socket| send_refusal(socket, text))
         }
         _ => RouteError::from(error).into_response(),
     }
 }
 
-async fn say_why(mut socket: WebSocket, text: String) {
+async fn send_refusal(mut socket: WebSocket, text: String) {
     let outbox = Outbox::default();
     // The close timeout bounds this too: a client that does not read is disconnected.
     let _ = outbox.close(Close::Policy);
@@ -140,6 +141,6 @@ async fn say_why(mut socket: WebSocket, text: String) {
         () = outbox.close_timed_out() => false,
     };
     if sent {
-        finish(&mut socket, &outbox, Close::Policy).await;
+        close_socket(&mut socket, &outbox, Close::Policy).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A copy of the store, made while a server may be writing to it.
+//! A copy of the store, which a server may be writing to meanwhile.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,10 +11,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::FILE;
 
-/// Writes what is committed in `data_dir` at this moment to the new file `to`, which only its owner may read.
+/// Copies the committed state of `data_dir` to the new file `to`, which only its owner may read.
 ///
-/// A transaction of SQLite's own is copied, so that the copy is one state however much is written meanwhile; the writer is not
-/// held up. When it returns, the copy is complete, checked and durable; until then `to` does not exist.
+/// SQLite copies one transaction's view, so that the copy is one state however much is written meanwhile, and the writer does
+/// not wait. When this returns, the copy is complete, checked and durable; until then `to` does not exist.
 ///
 /// # Errors
 /// When there is no store, `to` exists, or the copy cannot be written.
@@ -26,17 +26,17 @@ pub fn back_up(data_dir: &Path, to: &Path) -> anyhow::Result<()> {
     if to.symlink_metadata().is_ok() {
         bail!("{} exists; a backup never overwrites one", to.display());
     }
-    let aside = aside(to);
-    let unwritten = || format!("cannot write {}", aside.display());
-    // Made before SQLite does, which would let others read it.
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside).with_context(unwritten)?;
-    let copied = copy(&store, &aside).and_then(|()| {
-        File::open(&aside)?.sync_all()?;
-        fs::rename(&aside, to).with_context(|| format!("cannot write {}", to.display()))
+    let partial = partial(to);
+    let unwritten = || format!("cannot write {}", partial.display());
+    // Created here, since SQLite would let others read it.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).with_context(unwritten)?;
+    let copied = copy(&store, &partial).and_then(|()| {
+        File::open(&partial)?.sync_all()?;
+        fs::rename(&partial, to).with_context(|| format!("cannot write {}", to.display()))
     });
     if copied.is_err() {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&aside);
+        // The first error is the one to report.
+        let _ = fs::remove_file(&partial);
     }
     copied?;
     File::open(directory_of(to))?.sync_all()?;
@@ -57,7 +57,7 @@ fn copy(store: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn aside(to: &Path) -> PathBuf {
+fn partial(to: &Path) -> PathBuf {
     let mut name = to.as_os_str().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     PathBuf::from(name)

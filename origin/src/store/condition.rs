@@ -7,10 +7,10 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-/// Counts the commits that the store could not make. Clones share the count.
+/// Counts failed commits. Clones share the count.
 ///
-/// It takes a commit that surely writes to show that the store is well again: one that changes nothing succeeds on a full
-/// disk too. So recovery is said by whoever made such a commit, see [`Condition::failures`].
+/// Only a commit that surely writes proves recovery, since a commit that changes nothing succeeds on a full disk too. So the
+/// caller of such a commit reports it: see [`Condition::failures`].
 #[derive(Clone, Default)]
 pub struct Condition {
     shared: Arc<Shared>,
@@ -19,34 +19,34 @@ pub struct Condition {
 #[derive(Default)]
 struct Shared {
     failures: AtomicU64,
-    /// As many of them as have been overcome.
+    /// The failures after which the store has recovered.
     overcome: AtomicU64,
     failed: Notify,
 }
 
 impl Condition {
-    /// Whether the last thing known of the store is that it could not commit.
+    /// Whether commits have failed since the last proof of recovery.
     pub fn is_failing(&self) -> bool {
         self.shared.failures.load(SeqCst) != self.shared.overcome.load(SeqCst)
     }
 
-    /// How many commits have failed. Ask before a commit that writes, and say [`Condition::overcome`] when it succeeded: a
-    /// failure in between is not forgotten by that.
+    /// The number of failed commits. Read it before a commit that writes, and pass it to [`Condition::overcome`] when that
+    /// succeeds: a failure in between is then kept.
     pub fn failures(&self) -> u64 {
         self.shared.failures.load(SeqCst)
     }
 
-    /// The store could commit after this many failures. True if it had been failing and is well again.
+    /// Reports a commit that succeeded after this many failures. Returns true if the store had been failing and has recovered.
     pub fn overcome(&self, failures: u64) -> bool {
         self.shared.overcome.swap(failures, SeqCst) != failures && !self.is_failing()
     }
 
-    /// Resolves when a commit fails; only one may wait.
+    /// Resolves when a commit fails. Only one task may wait.
     pub async fn failed(&self) {
         self.shared.failed.notified().await;
     }
 
-    /// A commit failed. True if the one before had not.
+    /// Reports a failed commit. Returns true for the first failure in a row.
     pub(super) fn fail(&self) -> bool {
         let was_failing = self.is_failing();
         self.shared.failures.fetch_add(1, SeqCst);

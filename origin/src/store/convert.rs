@@ -1,4 +1,4 @@
-//! Core's statements and values, as rusqlite takes them.
+//! Conversions between core's statements and values and rusqlite's.
 
 use rollcall_core::store::{Statement, Value};
 use rusqlite::{
@@ -20,7 +20,7 @@ impl ToSql for Bound<'_> {
     }
 }
 
-/// Runs a statement to its end. The rows of one that changes something are those of its RETURNING.
+/// Runs a statement to its end and returns its rows; a statement that changes data returns those of its RETURNING.
 pub(super) fn query(connection: &Connection, statement: &Statement) -> rusqlite::Result<Rows> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     let columns = prepared.column_count();

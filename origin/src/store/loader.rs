@@ -1,5 +1,5 @@
-//! The one loader of users' own rows. Loads that arrive while another is under way share the next snapshot: with each new
-//! one, SQLite forgets the pages that it has read.
+//! The loader of users' rows. Loads that arrive while another is under way share the next snapshot, since SQLite drops its
+//! cached pages with each new one.
 
 use std::thread;
 
@@ -11,7 +11,7 @@ use super::{Job, Rows, StoreError, convert};
 
 /// Loads waiting for the loader; above it callers wait.
 const QUEUE: usize = 4096;
-/// Loads that share one snapshot at the most.
+/// The most loads of one snapshot.
 const GROUP: usize = 128;
 
 #[derive(Clone)]
@@ -40,14 +40,14 @@ impl Loader {
 }
 
 fn load_group(connection: &mut Connection, group: &mut Vec<Job>) {
-    // Dropped, a transaction that only read releases its snapshot.
+    // Its drop releases the snapshot; there is nothing to commit.
     let snapshot = connection.transaction().map_err(StoreError::from);
     for job in group.drain(..) {
         let rows = snapshot.as_ref().map_err(Clone::clone).and_then(|snapshot| {
             let query = |statement| convert::query(snapshot, statement).map_err(StoreError::from);
             job.statements.iter().map(query).collect()
         });
-        // A caller that went away does not want them any more.
+        // The caller may have left.
         let _ = job.done.send(rows);
     }
 }

@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file, one writer that groups commits, a few readers.
 //!
-//! What [`Store::commit`] returned `Ok` for survives a crash of the process and of the machine
-//! (`synchronous=FULL`). Nothing here knows what the statements mean.
+//! A commit for which [`Store::commit`] returned `Ok` survives a crash of the process and of the machine
+//! (`synchronous=FULL`). The store does not know what its statements mean.
 
 mod backup;
 mod condition;
@@ -69,12 +69,12 @@ impl Store {
         Ok(Self { writer, loader, readers: Readers::open(&path)?, condition, metrics })
     }
 
-    /// Makes all of `statements` durable in one transaction, or none of them.
+    /// Makes all of `statements` durable in one transaction, or none of them, and returns the rows of each.
     ///
-    /// Commits of different callers share an fsync. What comes back are the rows that each statement returns.
+    /// Commits of different callers share an fsync.
     ///
     /// # Errors
-    /// When they could not be made durable; then nothing of them happened.
+    /// When the commit fails. Then none of them happened.
     pub async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         let begun = Instant::now();
         let answer = self.writer.commit(statements).await;
@@ -82,12 +82,12 @@ impl Store {
         answer
     }
 
-    /// How many commits wait for the writer.
+    /// The number of commits that wait for the writer.
     pub fn queued(&self) -> usize {
         self.writer.queued()
     }
 
-    /// Runs queries that take a moment only, of one user's own rows, against one committed state: that of now or a later one.
+    /// Runs short queries over one user's rows, against one committed state no older than this call.
     ///
     /// # Errors
     /// When a query fails.
@@ -95,7 +95,7 @@ impl Store {
         self.loader.load(statements).await
     }
 
-    /// Runs queries that may take long against one committed state.
+    /// Runs queries that may take long, against one committed state.
     ///
     /// # Errors
     /// When a query fails.
@@ -108,19 +108,19 @@ impl Store {
         &self.condition
     }
 
-    /// Waits until everything that was committed has been written, and stops the writer.
+    /// Waits until every accepted commit is written, and stops the writer.
     pub async fn close(&self) {
         self.writer.close().await;
     }
 }
 
-/// What a caller waits for.
+/// The request of a caller who waits.
 struct Job {
     statements: Vec<Statement>,
     done: oneshot::Sender<Result<Vec<Rows>, StoreError>>,
 }
 
-/// A connection that changes nothing.
+/// A read-only connection.
 fn reading(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path)?;
     connection.pragma_update(None, "query_only", true)?;
@@ -133,8 +133,8 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // The plan is the statement's, not that of what is bound to it: with the statistics that SQLite is built with here, it
-    // would be made anew at every use.
+    // A statement keeps its plan whatever values are bound to it. With the statistics that SQLite is built with here, it
+    // would be planned anew at every use.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(std::time::Duration::from_secs(1))?;
     connection.set_prepared_statement_cache_capacity(64);

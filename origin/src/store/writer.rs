@@ -1,4 +1,4 @@
-//! The one writer. Commits that arrive while another is being written share the next fsync.
+//! The writer. Commits that arrive while a transaction is being written share the next one, and so its fsync.
 
 use std::{sync::Arc, thread};
 
@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Condition, Job, Rows, StoreError, convert};
 
-/// Commits waiting for the writer; above it callers wait.
+/// Commits that wait for the writer; further callers wait to enter the queue.
 const QUEUE: usize = 4096;
-/// Commits that share one transaction at the most.
+/// The most commits of one transaction. It bounds the time that the first of them waits.
 const GROUP: usize = 512;
 
 #[derive(Clone)]
@@ -28,7 +28,7 @@ impl Writer {
         let (ending, ended) = oneshot::channel();
         thread::Builder::new().name("store-writer".into()).spawn(move || {
             write(connection, &condition, queue, closing);
-            // Nobody may be waiting any more.
+            // Its receiver may be gone.
             let _ = ending.send(());
         })?;
         Ok(Self { jobs, ended: Arc::new(Mutex::new(Some(ended))), close: Arc::new(Mutex::new(Some(close))) })
@@ -76,12 +76,13 @@ fn write(
 fn commit_group(connection: &mut Connection, condition: &Condition, group: &mut Vec<Job>) {
     let outcome = try_group(connection, condition, group);
     for (job, result) in group.drain(..).zip(outcome) {
-        // A caller that went away does not take its commit back.
+        // A caller who left does not undo its commit.
         let _ = job.done.send(result);
     }
 }
 
-/// One result a job: a job that fails by itself takes only itself back, a failing commit takes all.
+/// Writes a group in one transaction, with a savepoint for each job: a job that fails rolls back alone, a commit that fails
+/// rolls back all. Returns one result for each job.
 fn try_group(
     connection: &mut Connection,
     condition: &Condition,
@@ -101,11 +102,11 @@ fn try_group(
     for job in group {
         match one(&mut transaction, job) {
             Ok(rows) => results.push(Ok(rows)),
-            // SQLite takes the whole transaction back after some errors, a full disk among them. What follows would be
-            // committed by itself, and answered as failed.
+            // SQLite rolls the whole transaction back after some errors, a full disk among them. The next jobs would then
+            // commit outside of it, although they are answered as failed.
             Err(error) if transaction.is_autocommit() => return all(error),
             Err(error) => {
-                if is_of_the_store(&error) {
+                if is_disk_error(&error) {
                     failed(condition, &error);
                 } else {
                     tracing::error!(%error, "a change was refused");
@@ -120,7 +121,7 @@ fn try_group(
     }
 }
 
-/// Says so once: a full disk is often the log's disk too.
+/// Logs the first failure only: a full disk is often the log's disk too.
 fn failed(condition: &Condition, error: &rusqlite::Error) {
     if condition.fail() {
         tracing::error!(%error, "commits fail; until they succeed again the health is degraded");
@@ -129,13 +130,13 @@ fn failed(condition: &Condition, error: &rusqlite::Error) {
     }
 }
 
-/// Whether an error says something of the disk rather than of the statement.
-fn is_of_the_store(error: &rusqlite::Error) -> bool {
+/// Whether an error is the disk's and not the statement's.
+fn is_disk_error(error: &rusqlite::Error) -> bool {
     use ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory,
         PermissionDenied, ReadOnly, SystemIoFailure,
     };
-    let of_the_store = [
+    let of_the_disk = [
         CannotOpen,
         DatabaseBusy,
         DatabaseCorrupt,
@@ -147,7 +148,7 @@ fn is_of_the_store(error: &rusqlite::Error) -> bool {
         ReadOnly,
         SystemIoFailure,
     ];
-    error.sqlite_error_code().is_some_and(|code| of_the_store.contains(&code))
+    error.sqlite_error_code().is_some_and(|code| of_the_disk.contains(&code))
 }
 
 fn one(transaction: &mut rusqlite::Transaction<'_>, job: &Job) -> rusqlite::Result<Vec<Rows>> {
@@ -183,10 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn when_sqlite_takes_the_transaction_back_no_job_of_the_group_is_done() {
+    fn when_sqlite_rolls_the_transaction_back_no_job_of_the_group_is_done() {
         let home = tempfile::tempdir().unwrap();
         let (mut connection, condition) = (database(&home), Condition::default());
-        // No room for the second job: SQLite then ends the transaction by itself, and what follows would stand alone.
+        // No room for the second job: SQLite then rolls the transaction back, and the third job would commit alone.
         let pages: u32 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages).unwrap();
         let group = [job("first"), job(&"x".repeat(1 << 20)), job("third")];
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_breaks_a_rule_takes_only_itself_back() {
+    fn a_job_that_violates_a_constraint_rolls_back_alone() {
         let home = tempfile::tempdir().unwrap();
         let (mut connection, condition) = (database(&home), Condition::default());
         let results = try_group(&mut connection, &condition, &[job("first"), job(""), job("third")]);
