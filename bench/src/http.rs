@@ -1,4 +1,4 @@
-//! Requests over kept connections, with as little work on this side as can be.
+//! Requests over kept connections, with little work on the client's side.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -15,7 +15,7 @@ pub(crate) struct Connection {
     unread: Vec<u8>,
 }
 
-/// The bytes of a `POST` with a JSON body.
+/// A `POST` request with a JSON body.
 pub(crate) fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut request = format!("POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n");
     for (name, value) in headers {
@@ -32,7 +32,10 @@ impl Connection {
         Ok(Self { stream, unread: Vec::with_capacity(16 * 1024) })
     }
 
-    /// Sends a request and returns the body of its answer, which must be a success.
+    /// Sends a request and returns the answer's body.
+    ///
+    /// # Errors
+    /// When the answer is not 200.
     pub(crate) async fn send(&mut self, request: &[u8]) -> Result<Vec<u8>> {
         self.stream.write_all(request).await?;
         let (head, length) = loop {
@@ -50,7 +53,7 @@ impl Connection {
         Ok(body)
     }
 
-    /// The same, read as JSON.
+    /// Sends a request and parses the answer's JSON.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Value> {
         serde_json::from_slice(&self.send(request).await?).context("an answer is not JSON")
     }
@@ -63,7 +66,7 @@ impl Connection {
     }
 }
 
-/// Of a head that says success.
+/// The content length in a head with status 200.
 fn content_length(head: &str) -> Result<usize> {
     if !head.starts_with("HTTP/1.1 200") {
         bail!("the server answered {}", head.lines().next().unwrap_or_default());
@@ -73,18 +76,18 @@ fn content_length(head: &str) -> Result<usize> {
     Ok(length.context("an answer without a length")?.1.trim().parse()?)
 }
 
-/// What a load came to.
+/// The result of a load.
 pub(crate) struct Load {
     /// Answers a second.
     pub(crate) rate: f64,
-    /// From request to answer, in seconds.
+    /// Seconds from each request to its answer.
     pub(crate) took: Vec<f64>,
 }
 
-/// Sends the same request over so many kept connections for so long, each as soon as the answer before is there.
+/// Repeats a request over kept connections for `time`, on each as soon as the last answer has arrived.
 ///
 /// # Errors
-/// When an answer is no success or does not contain `expected`.
+/// When an answer is not 200 or does not contain `expected`.
 pub(crate) async fn load(
     address: SocketAddr,
     connections: usize,

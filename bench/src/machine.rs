@@ -1,4 +1,4 @@
-//! The machine that the figures come from, in words that tell nothing else about it.
+//! The machine of a run: processors, disk and load.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use crate::{clock::Instant, stats::percentile};
 
-/// Processors, and what its disk needs for one small durable write.
+/// Describes the processors, and the disk's time for a small durable write.
 pub(crate) fn describe(folder: &Path) -> Result<String> {
     let cores = available_parallelism()?;
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -32,7 +32,7 @@ pub(crate) fn describe(folder: &Path) -> Result<String> {
 
 fn commits(folder: &Path) -> Result<Vec<f64>> {
     let path = folder.join("commits");
-    // As in a log that is used over and over: the file keeps its size.
+    // The file keeps its size, as a log that is reused does.
     fs::write(&path, [0; 64 * 4096])?;
     let mut file = fs::OpenOptions::new().write(true).open(&path)?;
     file.sync_all()?;

@@ -1,4 +1,4 @@
-//! The calls that the load makes, in their published forms.
+//! The calls of the load tool, in their published forms.
 
 use std::net::SocketAddr;
 
@@ -16,12 +16,12 @@ use crate::{
 pub(crate) const STATUS: &str = "/user/get_users_online_status";
 /// The order to take users offline.
 const OFF: &str = "/api/v1/message/center/online/off";
-/// Android: under every policy a user has one of them.
+/// Android: every login policy allows one connection there.
 const PLATFORM: u8 = 2;
-/// The first user; all are numbers, so that the message center knows them too.
+/// The first userID. All are numbers, so that the message center knows them too.
 const FIRST: usize = 1_000_000;
-/// Requests for tokens under way at once.
-const ASKING: usize = 64;
+/// Concurrent requests for tokens.
+const TOKEN_REQUESTS: usize = 64;
 
 /// The userID of a client by its number.
 pub(crate) fn user(number: usize) -> String {
@@ -36,7 +36,7 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    /// Gets a token with the secret.
+    /// Logs in with the secret.
     pub(crate) async fn of(address: SocketAddr) -> Result<Self> {
         let body = json!({"secret": SECRET, "userID": "imAdmin"}).to_string();
         let request = post("/auth/get_admin_token", &[("operationID", "bench")], &body);
@@ -48,9 +48,9 @@ impl Admin {
         post(path, &[("operationID", "bench"), ("token", &self.token)], &body.to_string())
     }
 
-    /// A token for each of these clients, and the endpoint that it opens.
+    /// The endpoints of these clients, each with a token of its own.
     pub(crate) async fn endpoints(&self, clients: std::ops::Range<usize>) -> Result<Vec<Endpoint>> {
-        let lanes = clients.len().clamp(1, ASKING);
+        let lanes = clients.len().clamp(1, TOKEN_REQUESTS);
         let asked = stream::iter(0..lanes).map(|lane| {
             let numbers: Vec<usize> = clients.clone().skip(lane).step_by(lanes).collect();
             async move {
@@ -78,13 +78,13 @@ impl Admin {
         Endpoint { address: self.address, target, greets: true }
     }
 
-    /// The bytes of a question about the status of some clients.
+    /// The request for the status of some clients.
     pub(crate) fn status_request(&self, clients: impl Iterator<Item = usize>) -> Vec<u8> {
         let users: Vec<String> = clients.map(user).collect();
         self.request(STATUS, &json!({ "userIDs": users }))
     }
 
-    /// How many connections each of these clients has, by the server's answer.
+    /// The number of connections that the server reports for each of these clients.
     pub(crate) async fn connections(&self, clients: std::ops::Range<usize>) -> Result<Vec<usize>> {
         let mut connection = Connection::open(self.address).await?;
         let all: Vec<usize> = clients.collect();
@@ -101,12 +101,12 @@ impl Admin {
         Ok(counts)
     }
 
-    /// The bytes of an order to take one client off, at the message center.
+    /// The message center's request to force one client off.
     pub(crate) fn off_user(&self, client: usize) -> Vec<u8> {
         self.off(&json!({"receiveObjectType": "USER", "receiveObjectIds": [user(client)]}))
     }
 
-    /// The bytes of an order to take the whole tenant off.
+    /// The message center's request to force the whole tenant off.
     pub(crate) fn off_tenant(&self) -> Vec<u8> {
         self.off(&json!({"receiveObjectType": "TENANT", "receiveObjectIds": ["0"]}))
     }
@@ -116,7 +116,7 @@ impl Admin {
         post(OFF, &[("authorization", &bearer)], &body.to_string())
     }
 
-    /// The bytes of OpenIM's forced logout of one client.
+    /// OpenIM's request for a forced logout of one client.
     pub(crate) fn force_logout(&self, client: usize) -> Vec<u8> {
         self.request("/auth/force_logout", &json!({"userID": user(client), "platformID": PLATFORM}))
     }

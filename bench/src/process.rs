@@ -1,4 +1,4 @@
-//! What the kernel says of a process: memory, processor time, descriptors.
+//! The kernel's figures of a process: memory, processor time, descriptors.
 
 use std::{fs, time::Duration};
 
@@ -14,9 +14,9 @@ pub(crate) struct Process(pub(crate) u32);
 /// Bytes of memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
-    /// Its share of all resident pages.
+    /// The process's share of all resident pages.
     pub(crate) pss: f64,
-    /// Of that, what no file backs: heaps and stacks.
+    /// Of that, pages that no file backs: heaps and stacks.
     pub(crate) anonymous: f64,
 }
 
@@ -26,7 +26,7 @@ impl Process {
         fs::read_to_string(&path).with_context(|| format!("the server is gone: cannot read {path}"))
     }
 
-    /// From `smaps_rollup`.
+    /// Memory, from `smaps_rollup`.
     pub(crate) fn memory(self) -> Result<Memory> {
         let text = self.read("smaps_rollup")?;
         Ok(Memory { pss: kibibytes(&text, "Pss:")?, anonymous: kibibytes(&text, "Pss_Anon:")? })
@@ -40,7 +40,7 @@ impl Process {
     /// Processor time so far, in user and kernel mode.
     pub(crate) fn processor(self) -> Result<Duration> {
         let text = self.read("stat")?;
-        // The name before it may hold blanks; it ends with the last parenthesis.
+        // The name may contain blanks; it ends at the last parenthesis.
         let (_, rest) = text.rsplit_once(')').context("/proc/PID/stat has another form")?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         let field = |index: usize| -> Result<u64> {
@@ -50,7 +50,7 @@ impl Process {
         Ok(Duration::from_millis(ticks * 1000 / clock_ticks_per_second()))
     }
 
-    /// How many of its descriptors are sockets.
+    /// The number of descriptors that are sockets.
     pub(crate) fn sockets(self) -> Result<usize> {
         let folder = format!("/proc/{}/fd", self.0);
         let entries = fs::read_dir(&folder).with_context(|| format!("the server is gone: {folder}"))?;
@@ -60,7 +60,7 @@ impl Process {
 
     /// Waits until at most `sockets` of its descriptors are sockets and it uses under a fifth of a processor.
     ///
-    /// Another process cannot be awaited, so this looks again and again.
+    /// It polls, since the state of another process cannot be awaited.
     pub(crate) async fn quiet(self, sockets: usize) -> Result<()> {
         const LOOK: Duration = Duration::from_millis(250);
         for _ in 0..480 {
@@ -77,7 +77,7 @@ impl Process {
 fn kibibytes(text: &str, key: &str) -> Result<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key));
     let number = line.and_then(|rest| rest.split_ascii_whitespace().next());
-    let kibibytes: usize = number.with_context(|| format!("the kernel does not tell {key}"))?.parse()?;
+    let kibibytes: usize = number.with_context(|| format!("the kernel reports no {key}"))?.parse()?;
     Ok(count(kibibytes) * 1024.0)
 }
 
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_tells_of_this_process() {
+    fn the_kernel_reports_this_process() {
         let own = Process(std::process::id());
         let memory = own.memory().unwrap();
         assert!(memory.pss >= memory.anonymous && memory.anonymous > 0.0);

@@ -1,13 +1,13 @@
-//! Figures, and the table of them.
+//! Figures, and their table.
 
 use std::fmt::Write as _;
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
-    /// What was measured.
+    /// The measured quantity.
     pub(crate) what: String,
-    /// What is to be reached.
+    /// The target.
     pub(crate) target: String,
     /// The baseline server's value; a dash where there is none.
     pub(crate) baseline: String,
@@ -17,10 +17,10 @@ pub(crate) struct Figure {
     pub(crate) ratio: Option<f64>,
     /// Whether the target was reached.
     pub(crate) reached: bool,
-    /// What a reader should know besides, one sentence each.
+    /// Further facts for the reader, one sentence each.
     pub(crate) notes: Vec<String>,
-    /// What stands in the way, and what would reach it. Shown when it was not reached.
-    pub(crate) otherwise: &'static str,
+    /// What keeps the target out of reach, and what would reach it. Shown if the target was missed.
+    pub(crate) obstacle: &'static str,
 }
 
 const HEAD: [&str; 6] = ["what", "target", "baseline", "origin", "ratio", "reached"];
@@ -42,8 +42,8 @@ pub(crate) fn section(machine: &str, run: &str, figures: &[Figure]) -> String {
         text.push_str(&row(&cells(figure)));
     }
     for figure in figures {
-        let otherwise = (!figure.reached && !figure.otherwise.is_empty()).then_some(figure.otherwise);
-        let notes: Vec<&str> = figure.notes.iter().map(String::as_str).chain(otherwise).collect();
+        let obstacle = (!figure.reached && !figure.obstacle.is_empty()).then_some(figure.obstacle);
+        let notes: Vec<&str> = figure.notes.iter().map(String::as_str).chain(obstacle).collect();
         if !notes.is_empty() {
             // Writing to a String does not fail.
             let _ = write!(text, "\n**{}.** {}\n", capital(&figure.what), notes.join(" "));
@@ -108,12 +108,12 @@ mod tests {
             ratio: Some(0.75),
             reached,
             notes: vec!["One note.".into()],
-            otherwise: "The disk is slow.",
+            obstacle: "The disk is slow.",
         }
     }
 
     #[test]
-    fn what_is_not_reached_says_why() {
+    fn a_missed_target_is_explained() {
         let shown = section("m", "r", &[figure(false)]);
         assert!(
             shown.contains("| connects | >= 0.5 of the baseline | 100/s | 75/s | 0.75 | **no** |"),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_of_the_terminal_stand_below_each_other() {
+    fn columns_of_the_terminal_are_aligned() {
         let shown = table(&[figure(true)]);
         let at = |line: usize, what: &str| shown.lines().nth(line).unwrap().find(what).unwrap();
         assert_eq!(at(0, "ratio"), at(1, "0.75"));

@@ -17,16 +17,16 @@ pub(crate) const SECRET: &str = "of-the-load-tool-and-of-nobody-else";
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     child: Child,
-    /// Where it listens.
+    /// Its address.
     pub(crate) address: SocketAddr,
     /// Its process.
     pub(crate) process: Process,
-    /// Sockets that it had before anybody connected.
+    /// Its sockets before the first client connected.
     pub(crate) own_sockets: usize,
 }
 
 impl Server {
-    /// An origin with its defaults on the data in `home`.
+    /// An origin with the default configuration, and its data in `home`.
     pub(crate) fn origin(program: &Path, home: &Path) -> Result<Self> {
         let config = home.join("bench.toml");
         let text = format!(
@@ -59,19 +59,19 @@ impl Server {
             .map_while(Result::ok)
             .find_map(|line| line.split_once("listening on http://")?.1.parse().ok())
             .with_context(|| format!("{what} ended before it listened"))?;
-        // What it prints afterwards must not fill the pipe.
+        // Later output must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let process = Process(child.id());
         let own_sockets = process.sockets()?;
         Ok(Self { child, address, process, own_sockets })
     }
 
-    /// Waits until nobody is connected any more and nothing is left to do.
+    /// Waits until no client is connected and the server is idle.
     pub(crate) async fn quiet(&self) -> Result<()> {
         self.process.quiet(self.own_sockets).await
     }
 
-    /// Waits until nothing is left to do, with `sockets` connections.
+    /// Waits until at most `sockets` clients are connected and the server is idle.
     pub(crate) async fn quiet_with(&self, sockets: usize) -> Result<()> {
         self.process.quiet(self.own_sockets + sockets).await
     }
@@ -79,7 +79,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }

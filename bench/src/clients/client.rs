@@ -1,4 +1,4 @@
-//! One client: connects, listens, and remembers how it ended.
+//! One client: connects, reads, and records how its connection ended.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,28 +21,28 @@ use super::{
 };
 use crate::clock::Instant;
 
-/// A client that is not connected after this has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest time to connect.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What all clients of a process share.
+/// State that all clients of a process share.
 #[derive(Default)]
 pub(super) struct Shared {
-    /// How many are connected.
+    /// The number of connected clients.
     pub(super) live: Cell<usize>,
-    /// How many connections the server has ended so far.
+    /// The number of connections that the server has ended.
     pub(super) ended: Cell<usize>,
-    /// Told of every such end.
+    /// Notified of every such end.
     pub(super) changed: Notify,
 }
 
-/// A client and its present connection, if it has one.
+/// A client, and its connection while it has one.
 pub(super) struct Client {
     endpoint: Endpoint,
     source: SocketAddr,
     shared: Rc<Shared>,
     stream: RefCell<Option<Rc<TcpStream>>>,
     listening: RefCell<Option<JoinHandle<()>>>,
-    /// When and with which code the server ended the last connection.
+    /// When the server ended the last connection, and with which code.
     pub(super) end: Cell<Option<(Instant, Option<u16>)>>,
 }
 
@@ -56,10 +56,10 @@ impl Client {
         self.stream.borrow().is_some()
     }
 
-    /// Connects and begins to listen.
+    /// Connects and starts to read.
     pub(super) async fn open(self: Rc<Self>) -> Result<(), String> {
         self.end.set(None);
-        let (stream, unread) = timeout(PATIENCE, self.upgrade())
+        let (stream, unread) = timeout(TIMEOUT, self.upgrade())
             .await
             .map_err(|_| "no answer in time".to_owned())?
             .map_err(|error| error.to_string())?;
@@ -71,7 +71,7 @@ impl Client {
         Ok(())
     }
 
-    /// From the SYN to the greeting, if there is to be one. With what was read beyond it.
+    /// Connects, upgrades and awaits the greeting, if the server greets. Returns the bytes that were read beyond it too.
     async fn upgrade(&self) -> io::Result<(TcpStream, Vec<u8>)> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(self.source)?;
@@ -106,10 +106,10 @@ impl Client {
     /// Reads frames until the end.
     async fn listen(self: Rc<Self>, stream: Rc<TcpStream>, mut unread: Vec<u8>) {
         let code = loop {
-            match self.take_in(&stream, &mut unread) {
+            match self.handle_frames(&stream, &mut unread) {
                 Ok(None) => {}
                 Ok(Some(code)) => {
-                    // Late, lost or unwanted: the connection ends anyhow.
+                    // If this does not arrive, the connection ends all the same.
                     stream.try_write(&codec::close(code.unwrap_or(1000))).ok();
                     break code;
                 }
@@ -135,8 +135,12 @@ impl Client {
         self.shared.changed.notify_waiters();
     }
 
-    /// Goes through the frames that are complete. The code of a Close frame, when there is one.
-    fn take_in(&self, stream: &TcpStream, unread: &mut Vec<u8>) -> Result<Option<Option<u16>>, &'static str> {
+    /// Handles the complete frames. Returns the code of a Close frame, if one has arrived.
+    fn handle_frames(
+        &self,
+        stream: &TcpStream,
+        unread: &mut Vec<u8>,
+    ) -> Result<Option<Option<u16>>, &'static str> {
         while let Some((frame, length)) = codec::frame(unread)? {
             unread.drain(..length);
             match frame {
@@ -148,15 +152,14 @@ impl Client {
         Ok(None)
     }
 
-    /// Sends what fits into one small write; a client whose server does not read gets no further.
+    /// Sends a small frame. A frame that does not fit into the socket's buffer is dropped: the server does not read.
     pub(super) fn send(&self, frame: &[u8]) {
         if let Some(stream) = self.stream.borrow().as_ref() {
             stream.try_write(frame).ok();
         }
     }
 
-    /// Ends the connection with a reset, as a machine does that loses its network or its process.
-    /// With the task that comes back the socket is gone as well.
+    /// Resets the connection, as a crashed process does. The descriptor is closed once the returned task has ended.
     pub(super) fn reset(&self) -> Option<JoinHandle<()>> {
         let listening = self.listening.borrow_mut().take().inspect(JoinHandle::abort);
         if let Some(stream) = self.stream.borrow_mut().take() {
@@ -167,7 +170,7 @@ impl Client {
     }
 }
 
-/// Takes the first message, which says whether the client is welcome.
+/// Reads the first message, which must report success.
 async fn greeting(stream: &TcpStream, unread: &mut Vec<u8>) -> io::Result<()> {
     loop {
         match codec::frame(unread).map_err(io::Error::other)? {
@@ -208,7 +211,7 @@ async fn receive(stream: &TcpStream, into: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-/// Not asynchronous, so that the buffer is on the stack and not in every client.
+/// Not async, so that the buffer is on the stack and not in every client's task.
 fn read(stream: &TcpStream, into: &mut Vec<u8>) -> io::Result<usize> {
     let mut bytes = [0; 2048];
     let read = stream.try_read(&mut bytes)?;

@@ -1,8 +1,8 @@
-//! As much of WebSocket as a client needs that only listens: frames are looked at, not kept.
+//! The part of WebSocket that a passive client needs: frames are classified, and not kept.
 
-/// The key of every upgrade. Random ones would protect nobody here.
+/// The key of every upgrade. A random one would have no use here.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-/// What a server has to answer to [`KEY`].
+/// A server's answer to [`KEY`].
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// The first byte of a Close frame.
@@ -13,23 +13,23 @@ pub(super) const CONTROL_PING: &[u8] = &[0x89, 0x80, 0, 0, 0, 0];
 /// The published JavaScript client's ping.
 const TEXT_PING: &[u8] = br#"{"type":"ping"}"#;
 
-/// What a frame from the server means to a client.
+/// A frame from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     /// Text or binary.
     Message,
-    /// Wants a pong.
+    /// Expects a pong.
     Ping,
     /// Answers a ping.
     Pong,
-    /// The end, with its code if it has one.
+    /// A Close frame, with its code if it has one.
     Close(Option<u16>),
 }
 
 /// The first frame in `bytes` and its length; `None` while it is not complete.
 ///
 /// # Errors
-/// For what is no frame of a server to a client without extensions, or a longer one than any server here sends.
+/// For bytes that are no unfragmented frame of a server, and for frames above 64 KiB.
 pub(super) fn frame(bytes: &[u8]) -> Result<Option<(Frame, usize)>, &'static str> {
     let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() else { return Ok(None) };
     if first & 0xf0 != 0x80 {

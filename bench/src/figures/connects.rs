@@ -41,14 +41,13 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         ratio: Some(origin / baseline),
         reached: origin >= 0.5 * baseline,
         notes: vec![format!(
-            "{AT_ONCE} clients connect at a time; p99 from the SYN to the success frame {:.0} ms. After each round \
-             every user's status is asked and must show one connection.",
+            "{AT_ONCE} clients connect concurrently; p99 from the SYN to the success frame {:.0} ms. After each round \
+             every user's status must show one connection.",
             1e3 * median(&p99)
         )],
-        otherwise: "Both servers share the processors with the clients, which cost as much as the baseline server. Beyond the \
-                    baseline's work, a connect verifies an HMAC, puts three or four questions to SQLite and writes two rows, through three \
-                    threads; a profile takes about a third of it to SQLite and its threads, the rest to HTTP's layers and to \
-                    tasks. It would take profiles and token rows kept in memory beside the store, or more processors than \
-                    two.",
+        obstacle: "Both servers share the processors with the clients, which cost as much as the baseline server. Beyond the \
+                    baseline's work, a connect verifies an HMAC, runs three or four queries and writes two rows in SQLite, through three \
+                    threads. By a profile, SQLite and its threads take about a third of it, HTTP's layers and tasks the \
+                    rest. Profiles and token rows in memory beside the store would reach it, or more processors.",
     }])
 }

@@ -68,8 +68,8 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
                  one heartbeat in {BEAT_SECONDS} s, 3 µs/s are 72 µs a heartbeat, of the kernel's work and the origin's.",
                 control.0, control.1
             )],
-            otherwise: "Most of it is the kernel's: one wake-up, one read and one write for each heartbeat. Fewer of them are the \
-                        clients' to choose.",
+            obstacle: "Most of it is the kernel's: one wake-up, one read and one write for each heartbeat, whose interval the clients \
+                        choose.",
         }
     }])
 }
@@ -118,7 +118,7 @@ fn memory((baseline, origin): (f64, f64), anonymous: f64, layers: &[f64]) -> Fig
         reached: origin <= 5.0 * 1024.0,
         notes: vec![
             format!(
-                "Growth of PSS over the number of connections, in a process that has just started and made none of \
+                "Growth of PSS over the number of connections, in a process that has just started and issued none of \
                  the tokens; {} of it is anonymous (heap).",
                 kib(anonymous)
             ),
@@ -132,8 +132,8 @@ fn memory((baseline, origin): (f64, f64), anonymous: f64, layers: &[f64]) -> Fig
                 kib(origin - baseline)
             ),
         ],
-        otherwise: "The largest pieces are the socket's task, the user's entry with its token's row, tokio's registration, and what \
-                    the allocator adds to values that are aligned to cache lines. A smaller task would bring it down, and a \
-                    read buffer that exists only while there is something to read.",
+        obstacle: "The largest parts are the socket's task, the user's entry with its token's row, tokio's registration, and the \
+                    allocator's padding of values that are aligned to cache lines. A smaller task would bring it down, as \
+                    would a read buffer that exists only while there is something to read.",
     }
 }

@@ -1,4 +1,4 @@
-//! Force off: one user among many, and everybody.
+//! Force off: of one user among many, and of a whole tenant.
 
 use anyhow::{Result, ensure};
 
@@ -12,8 +12,8 @@ use crate::{
     stats::{count, median, percentile},
 };
 
-/// A Close frame that does not come within this never comes.
-const PATIENCE_SECONDS: u64 = 30;
+/// The longest wait for a Close frame.
+const TIMEOUT_SECONDS: u64 = 30;
 
 async fn connected(setup: &Setup, size: usize) -> Result<Fixture> {
     let mut fixture = setup.fixture(size).await?;
@@ -23,28 +23,28 @@ async fn connected(setup: &Setup, size: usize) -> Result<Fixture> {
     Ok(fixture)
 }
 
-/// One user is taken off again and again, each time another one, while the others stay.
+/// Takes one user after the other offline, while all others stay connected.
 pub(super) async fn one(setup: &Setup) -> Result<Vec<Figure>> {
-    let victims = setup.pick(500, 150);
-    let mut fixture = connected(setup, setup.size + 2 * victims).await?;
+    let targets = setup.pick(500, 150);
+    let mut fixture = connected(setup, setup.size + 2 * targets).await?;
     let mut connection = Connection::open(fixture.server.address).await?;
     let mut figures = Vec::new();
-    let ways: [(&str, usize); 2] = [("the message center's order", 0), ("OpenIM's forced logout", victims)];
+    let ways: [(&str, usize); 2] = [("the message center's order", 0), ("OpenIM's forced logout", targets)];
     for (way, offset) in ways {
         let (mut closed, mut answered) = (Vec::new(), Vec::new());
-        for victim in setup.size + offset..setup.size + offset + victims {
+        for target in setup.size + offset..setup.size + offset + targets {
             let request = match offset {
-                0 => fixture.admin.off_user(victim),
-                _ => fixture.admin.force_logout(victim),
+                0 => fixture.admin.off_user(target),
+                _ => fixture.admin.force_logout(target),
             };
             let begin = Instant::now();
             success(&connection.ask(&request).await?)?;
             answered.push(Instant::now().since(begin).as_secs_f64());
-            let closes = fixture.clients.closes(victim..victim + 1, PATIENCE_SECONDS).await?;
+            let closes = fixture.clients.closes(target..target + 1, TIMEOUT_SECONDS).await?;
             ensure!(closes.codes.keys().eq(&[4006]), "closed with {:?}", closes.codes);
             closed.extend(closes.last.map(|at| at.since(begin).as_secs_f64()));
         }
-        ensure!(closed.len() == victims, "a Close frame did not come");
+        ensure!(closed.len() == targets, "a Close frame did not come");
         let p99 = 1e3 * percentile(&closed, 99.0);
         figures.push(Figure {
             what: format!("one user's force off by {way}, request to Close frame, p99"),
@@ -54,21 +54,21 @@ pub(super) async fn one(setup: &Setup) -> Result<Vec<Figure>> {
             ratio: None,
             reached: p99 <= 10.0,
             notes: vec![format!(
-                "{victims} users one after the other, {} others connected. Median {:.2} ms; the answer came after \
+                "{targets} users one after the other, {} others connected. Median {:.2} ms; the answer came after \
                  {:.2} ms (median), {:.2} ms (p99).",
                 setup.size,
                 1e3 * median(&closed),
                 1e3 * median(&answered),
                 1e3 * percentile(&answered, 99.0)
             )],
-            otherwise: "The order is answered after its commit, and the disk's own slowest commits are in it.",
+            obstacle: "The order is answered after its commit, so that the disk's slowest commits count.",
         });
     }
-    ensure!(fixture.clients.live().await? == setup.size, "somebody else was closed too");
+    ensure!(fixture.clients.live().await? == setup.size, "another user was closed too");
     Ok(figures)
 }
 
-/// Everybody is taken off by one order.
+/// Takes a whole tenant offline by one order.
 pub(super) async fn tenant(setup: &Setup) -> Result<Vec<Figure>> {
     let (mut last, mut answered) = (Vec::new(), Vec::new());
     for round in 0..setup.pick(3, 1) {
@@ -78,11 +78,8 @@ pub(super) async fn tenant(setup: &Setup) -> Result<Vec<Figure>> {
         success(&connection.ask(&fixture.admin.off_tenant()).await?)?;
         answered.push(Instant::now().since(begin).as_secs_f64());
         let counts = fixture.admin.connections(fixture.clients.all()).await?;
-        ensure!(
-            counts.iter().all(|count| *count == 0),
-            "the order was answered, and somebody is still online"
-        );
-        let closes = fixture.clients.closes(fixture.clients.all(), PATIENCE_SECONDS).await?;
+        ensure!(counts.iter().all(|count| *count == 0), "the order was answered, and a user is still online");
+        let closes = fixture.clients.closes(fixture.clients.all(), TIMEOUT_SECONDS).await?;
         ensure!(closes.open == 0, "{} are still connected", closes.open);
         ensure!(closes.codes.keys().eq(&[4006]), "closed with {:?}", closes.codes);
         last.extend(closes.last.map(|at| at.since(begin).as_secs_f64()));
@@ -97,13 +94,13 @@ pub(super) async fn tenant(setup: &Setup) -> Result<Vec<Figure>> {
         ratio: None,
         reached: seconds <= 1.0,
         notes: vec![format!(
-            "The answer came after {:.0} ms, and with it nobody was online any more in any status: {:.0} closes a \
-             second. Records and tokens are written down behind them, which is not in this time.",
+            "The answer came after {:.0} ms; from then on no status showed a user online. {:.0} closes a second. Records \
+             and tokens are committed afterwards, which is not in this time.",
             1e3 * median(&answered),
             count(setup.size) / seconds
         )],
-        otherwise: "The cutoff lies 0.1 s ahead of the order, and each connection costs a look at its user's rows, two writes to its \
-                    socket, and the client's reading of them on the same two processors. Reading many users' rows by one \
-                    question would bring it down; so would more processors.",
+        obstacle: "The cutoff lies 0.1 s ahead of the order, and each connection costs a read of its user's rows, two writes to its \
+                    socket, and the client's reads on the same two processors. One query for many users' rows would bring \
+                    it down; so would more processors.",
     }])
 }

@@ -1,4 +1,4 @@
-//! Connections that come and go for a long time: whether anything gathers.
+//! A soak: connections come and go for a long time, and nothing may accumulate.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
 
 /// Connections of the soak.
 const CONNECTIONS: usize = 5_000;
-/// One in so many is replaced every second.
+/// One connection in this many is replaced every second.
 const CHURN: usize = 100;
 
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
@@ -30,16 +30,16 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
     let mut points = Vec::new();
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let turn = size / CHURN;
+    let share = size / CHURN;
     let mut churned = 0;
     for second in 0..seconds {
         ticks.tick().await;
-        let first = second % CHURN * turn;
-        // Half of them say goodbye, half of them are lost.
-        fixture.clients.close(first..first + turn / 2).await?;
-        fixture.clients.reset(first + turn / 2..first + turn).await?;
-        fixture.clients.open_all(first..first + turn, turn).await?;
-        churned += turn;
+        let first = second % CHURN * share;
+        // Half of them close, half of them are reset.
+        fixture.clients.close(first..first + share / 2).await?;
+        fixture.clients.reset(first + share / 2..first + share).await?;
+        fixture.clients.open_all(first..first + share, share).await?;
+        churned += share;
         let elapsed = Instant::now().since(begin).as_secs_f64();
         if second >= warm_up {
             points.push((elapsed / 60.0, fixture.server.process.resident()? / 1e6));
@@ -48,7 +48,7 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
             println!("  {elapsed:.0} s: {:.1} MB", points.last().map_or(f64::NAN, |point| point.1));
         }
     }
-    // The connections to ask with are gone; what is left is the clients'.
+    // The connections of the queries have closed; the rest are the clients'.
     fixture.server.quiet_with(size).await?;
     let (sockets, live) = (
         fixture.server.process.sockets()?.saturating_sub(fixture.server.own_sockets),
@@ -73,6 +73,6 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
             ends(points.first()),
             ends(points.last())
         )],
-        otherwise: "",
+        obstacle: "",
     }])
 }

@@ -12,12 +12,12 @@ use crate::{
     stats::{median, percentile},
 };
 
-/// Kept connections that ask.
+/// Kept connections that send queries.
 const CONNECTIONS: usize = 16;
-/// Users in the long question.
+/// Users of the long query.
 const MANY: usize = 1000;
 
-/// One side's rounds.
+/// The rounds of one server.
 #[derive(Default)]
 struct Side {
     rate: Vec<f64>,
@@ -64,13 +64,12 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         ratio: Some(origin_rate / baseline_rate),
         reached: origin_rate >= 0.7 * baseline_rate,
         notes: vec![
-            "The baseline handler parses the same question and prints the same answer. The origin also verifies the \
-             administrator's token and asks the user. The client is one thread beside it."
+            "The baseline handler parses the same query and prints the same answer. The origin also verifies the \
+             administrator's token and reads the user's state. The client is one thread beside it."
                 .into(),
         ],
-        otherwise: "What is left is two layers around every route, the headers that let browsers read, the administrator's \
-                    token and its status in the store, and the locks of two users. Answering without asking who asks \
-                    would reach it.",
+        obstacle: "The remaining cost is two layers around every route, the headers that let browsers read, the administrator's \
+                    token and its status, and the locks of two users. An answer without authentication would reach it.",
     };
     let p99 = Figure {
         what: "the same, p99".into(),
@@ -80,7 +79,7 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         ratio: Some(origin_p99 / baseline_p99),
         reached: origin_p99 <= 2.0 * baseline_p99,
         notes: vec![],
-        otherwise: "It follows the rate: with two processors for server and client, whoever works longer waits longer.",
+        obstacle: "It follows the rate: server and client share two processors, so a longer computation also waits longer.",
     };
     let long = Figure {
         what: format!("status of {} online users in one call, p99", MANY.min(setup.size)),
@@ -90,7 +89,7 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         ratio: Some(origin.many() / baseline.many()),
         reached: origin.many() <= 10.0,
         notes: vec![format!("{} calls, one after the other.", origin.many.len())],
-        otherwise: "A thousand tokens and connection ids are most of the time: 350 KB of JSON.",
+        obstacle: "A thousand tokens and connection ids take most of the time: 350 KB of JSON.",
     };
     Ok(vec![rate, p99, long])
 }

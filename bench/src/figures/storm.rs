@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
-    // The last one stays connected all the time, and must never be seen as anything else.
+    // The last client stays connected throughout, and must always be seen with one connection.
     let mut fixture = setup.fixture(setup.size + 1).await?;
     let (server, mut clients) = setup.baseline(Layer::Ws, setup.size).await?;
     fixture.clients.open_all(fixture.clients.all(), AT_ONCE).await?;
@@ -62,18 +62,18 @@ pub(super) async fn measure(setup: &Setup) -> Result<Vec<Figure>> {
         ratio: Some(origin / baseline),
         reached: origin <= 10.0 && failed == 0 && wrong == 0,
         notes: iter::once(format!(
-            "All are reset and connect again in the same moment, without retrying; p99 of a client {:.1} s. A user who \
-             stays connected is asked about all the while, everybody else afterwards: each must have exactly one \
-             connection.",
+            "All clients are reset and reconnect at the same moment, without a second attempt; p99 of a client {:.1} s. The \
+             status of a user who stays connected is queried throughout, that of all others afterwards: each must show \
+             exactly one connection.",
             median(&p99)
         ))
         .chain(reasons)
         .collect(),
-        otherwise: "It is the rate of connects: see there.",
+        obstacle: "It follows the rate of connects: see there.",
     }])
 }
 
-/// From the moment in which `size` clients are reset to the one in which the last of them is back.
+/// Resets `size` clients. Returns the seconds until the last of them has reconnected.
 async fn storm(clients: &mut LoadClients, size: usize) -> Result<(f64, Opened)> {
     let begin = Instant::now();
     clients.reset(0..size).await?;
@@ -81,13 +81,15 @@ async fn storm(clients: &mut LoadClients, size: usize) -> Result<(f64, Opened)> 
     Ok((Instant::now().since(begin).as_secs_f64(), opened))
 }
 
-/// Asks about a client who stays connected, and returns only when it is said to be anything else.
+/// Queries the status of a client that stays connected. Returns only when an answer is wrong.
 async fn steady(admin: &Admin, client: usize) -> Error {
     loop {
         match admin.connections(client..client + 1).await {
             Ok(counts) if counts == [1] => sleep(Duration::from_millis(20)).await,
             Ok(counts) => return anyhow!("a user who stayed connected was seen with {counts:?} connections"),
-            Err(error) => return error.context("a user who stayed connected could not be asked about"),
+            Err(error) => {
+                return error.context("the status of a user who stayed connected could not be queried");
+            }
         }
     }
 }
