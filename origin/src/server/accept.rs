@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     admission::{Admission, AdmissionError, ConnectionPermit},
     connection::ConnectionServer,
+    stopping::stopped,
 };
 use crate::metrics::ConnectionLimit;
 
@@ -111,9 +112,4 @@ fn is_client_error(error: &io::Error) -> bool {
 fn is_shortage(error: &io::Error) -> bool {
     let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     error.raw_os_error().is_some_and(|code| shortages.iter().any(|errno| errno.raw_os_error() == code))
-}
-
-/// Resolves when the process stops, or when its sender is gone.
-pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    let _ = stopping.wait_for(|stop| *stop).await;
 }

@@ -17,8 +17,8 @@ use tokio::{
 use tower_service::Service as _;
 
 use super::{
-    accept::stopped,
     admission::ConnectionPermit,
+    stopping::stopped,
     timeouts::{TimedStream, Timeouts},
     tls::Tls,
 };

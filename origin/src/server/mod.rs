@@ -9,6 +9,7 @@ mod rate;
 mod requests;
 mod serve;
 mod shutdown;
+mod stopping;
 mod sweep;
 mod timeouts;
 mod tls;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use rusqlite::{Connection, OpenFlags};
 
-use super::FILE;
+use super::connection::FILE;
 
 /// Copies the committed state of `data_dir` to the new file `to`, which only its owner may read.
 ///

@@ -7,7 +7,11 @@ use rollcall_core::store::Statement;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Job, Rows, StoreError, convert};
+use super::{
+    convert,
+    error::StoreError,
+    job::{Job, Rows},
+};
 
 /// Loads waiting for the loader; above it callers wait.
 const QUEUE: usize = 4096;
@@ -65,11 +69,11 @@ mod tests {
     fn a_load_that_fails_fails_alone_and_the_next_snapshot_is_a_new_one() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("test.sqlite3");
-        let writing = super::super::open(&path).unwrap();
+        let writing = super::super::connection::open(&path).unwrap();
         writing
             .execute_batch("CREATE TABLE kept (number INTEGER) STRICT; INSERT INTO kept VALUES (1)")
             .unwrap();
-        let mut reading = super::super::reading(&path).unwrap();
+        let mut reading = super::super::connection::open_read_only(&path).unwrap();
         let sum = "SELECT sum(number) FROM kept";
         for expected in [1, 3] {
             let ((first, one), (bad, none), (last, two)) = (job(sum), job("SELECT 1 FROM nowhere"), job(sum));

@@ -5,43 +5,29 @@
 
 mod backup;
 mod condition;
+mod connection;
 mod convert;
+mod error;
+mod job;
 mod loader;
 mod reader;
 mod schema;
 mod writer;
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::Path, time::Instant};
 
-use rollcall_core::store::{Statement, Value};
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
-use tokio::{sync::oneshot, task::JoinError};
+use rollcall_core::store::Statement;
 
 use crate::metrics::Metrics;
 
-use self::{loader::Loader, reader::Readers, writer::Writer};
+use self::{
+    connection::{FILE, open, open_read_only},
+    loader::Loader,
+    reader::Readers,
+    writer::Writer,
+};
 
-pub use self::{backup::back_up, condition::Condition};
-
-/// The database file in the data directory.
-const FILE: &str = "rollcall.sqlite3";
-
-/// Why the store did not execute a request. Nothing of the request was done.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum StoreError {
-    /// SQLite's error: a full disk, a failed fsync, a damaged file. Shared, since every commit of a group gets it.
-    #[error(transparent)]
-    Sqlite(Arc<rusqlite::Error>),
-    /// A query panicked.
-    #[error("a query panicked")]
-    Panicked(#[source] Arc<JoinError>),
-    /// The writer or the loader has stopped.
-    #[error("the store is closed")]
-    Closed,
-}
-
-/// Rows of one query.
-pub type Rows = Vec<Vec<Value>>;
+pub use self::{backup::back_up, condition::Condition, error::StoreError, job::Rows};
 
 /// A handle; clones share the store.
 #[derive(Clone)]
@@ -65,7 +51,7 @@ impl Store {
         schema::migrate(&mut connection)?;
         let condition = Condition::default();
         let writer = Writer::start(connection, condition.clone())?;
-        let loader = Loader::start(reading(&path)?)?;
+        let loader = Loader::start(open_read_only(&path)?)?;
         Ok(Self { writer, loader, readers: Readers::open(&path)?, condition, metrics })
     }
 
@@ -111,38 +97,5 @@ impl Store {
     /// Waits until every accepted commit is written, and stops the writer.
     pub async fn close(&self) {
         self.writer.close().await;
-    }
-}
-
-/// The request of a caller who waits.
-struct Job {
-    statements: Vec<Statement>,
-    done: oneshot::Sender<Result<Vec<Rows>, StoreError>>,
-}
-
-/// A read-only connection.
-fn reading(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = open(path)?;
-    connection.pragma_update(None, "query_only", true)?;
-    Ok(connection)
-}
-
-fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    // A statement keeps its plan whatever values are bound to it. With the statistics that SQLite is built with here, it
-    // would be planned anew at every use.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.busy_timeout(std::time::Duration::from_secs(1))?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(Arc::new(error))
     }
 }

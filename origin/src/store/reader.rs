@@ -7,7 +7,7 @@ use rollcall_core::store::Statement;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{Rows, StoreError, convert, reading};
+use super::{connection::open_read_only, convert, error::StoreError, job::Rows};
 
 /// The number of connections; more would only compete for the same processors.
 const READERS: usize = 4;
@@ -20,7 +20,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
-        let idle = (0..READERS).map(|_| reading(path)).collect::<rusqlite::Result<Vec<_>>>()?;
+        let idle = (0..READERS).map(|_| open_read_only(path)).collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(Self { idle: Arc::new(Mutex::new(idle)), permits: Arc::new(Semaphore::new(READERS)) })
     }
 

@@ -37,7 +37,7 @@ mod tests {
 
     fn file() -> (tempfile::TempDir, Connection) {
         let home = tempfile::tempdir().unwrap();
-        let connection = super::super::open(&home.path().join("test.sqlite3")).unwrap();
+        let connection = super::super::connection::open(&home.path().join("test.sqlite3")).unwrap();
         (home, connection)
     }
 

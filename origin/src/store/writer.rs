@@ -7,7 +7,12 @@ use rollcall_core::store::Statement;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Condition, Job, Rows, StoreError, convert};
+use super::{
+    condition::Condition,
+    convert,
+    error::StoreError,
+    job::{Job, Rows},
+};
 
 /// Commits that wait for the writer; further callers wait to enter the queue.
 const QUEUE: usize = 4096;
@@ -178,7 +183,7 @@ mod tests {
     }
 
     fn database(home: &tempfile::TempDir) -> Connection {
-        let connection = super::super::open(&home.path().join("test.sqlite3")).unwrap();
+        let connection = super::super::connection::open(&home.path().join("test.sqlite3")).unwrap();
         connection.execute_batch("CREATE TABLE kept (text TEXT NOT NULL CHECK (text <> '')) STRICT").unwrap();
         connection
     }
