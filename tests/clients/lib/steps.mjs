@@ -17,12 +17,12 @@ export const STEPS = [
   ['shown', 'shown online'],
   ['background', 'background flips the flag'],
   ['push', 'subscription push arrives'],
-  ['kicked', 'force off is told'],
+  ['kicked', 'force off is reported'],
   ['away', `no reconnect for ${AWAY / 1000} s`],
   ['refused', 'old token is refused'],
   ['again', 'new token connects again'],
   ['stays', `${STAYS / 1000} s later still online`],
-  ['logout', 'logout leaves nobody online'],
+  ['logout', 'logout leaves the user offline'],
 ];
 
 /** Lets a span of time pass, in which something must not happen. */
