@@ -10,7 +10,7 @@ use rollcall_core::{
     token::store::TokenRow,
     user::{
         Action, Change, Command, Loaded, Needs, OpenError, Outcome, Reply, Request,
-        request::{Close as End, Tick},
+        request::{Close as EndConnection, Tick},
     },
 };
 
@@ -42,39 +42,39 @@ pub struct PendingSocket {
 }
 
 impl Users {
-    /// Gives a command to a user and waits until all of its outcome has happened.
+    /// Executes a command of a user, and returns once its whole outcome has happened.
     ///
     /// # Errors
-    /// When the state could not be loaded or the changes not be committed. Then nothing happened.
+    /// When the state could not be loaded or the changes could not be committed. Then nothing happened.
     pub async fn run<R: Request>(&self, id: &UserId, request: R) -> Result<R::Reply, CommandError> {
         let reply = self.execute(id, request.into());
         Ok(R::read(reply.await?)?)
     }
 
-    /// [`Users::run`] in the form of the wire.
+    /// [`Users::run`] with an untyped command and reply.
     ///
     /// # Errors
     /// As [`Users::run`].
     pub async fn execute(&self, id: &UserId, command: Command) -> Result<Reply, CommandError> {
-        self.give(id, command, None).await
+        self.dispatch(id, command, None).await
     }
 
-    /// Gives commands to many users, and their replies in order.
+    /// Executes commands of many users, and returns the replies in their order.
     ///
     /// # Errors
-    /// The first, after all were given.
+    /// The first error, after all commands were executed.
     pub async fn execute_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, CommandError> {
-        let in_memory = commands.iter().map(|(user, command)| self.at_once(user, command));
+        let in_memory = commands.iter().map(|(user, command)| self.from_memory(user, command));
         if let Some(replies) = in_memory.collect() {
             return Ok(replies);
         }
-        let give = |(user, command): (UserId, Command)| async move { self.execute(&user, command).await };
+        let run = |(user, command): (UserId, Command)| async move { self.execute(&user, command).await };
         let replies: Vec<_> =
-            stream::iter(commands.into_iter().map(give)).buffered(CONCURRENCY).collect().await;
+            stream::iter(commands.into_iter().map(run)).buffered(CONCURRENCY).collect().await;
         replies.into_iter().collect()
     }
 
-    /// The same for a command that opens a connection.
+    /// Executes a command that opens a connection.
     ///
     /// # Errors
     /// As [`Users::run`].
@@ -87,19 +87,19 @@ impl Users {
     where
         R: Request<Reply = Result<(), OpenError>>,
     {
-        let reply = self.give(id, opening.into(), Some(pending));
+        let reply = self.dispatch(id, opening.into(), Some(pending));
         Ok(R::read(reply.await?)?)
     }
 
-    /// Tells a user that a socket is gone, for as long as it takes: a store that cannot write now must not leave a
-    /// ghost behind.
+    /// Ends a connection whose socket has closed. It repeats until the end is durable, so that a store that cannot write now
+    /// leaves no connection without a socket behind.
     pub async fn end(&self, id: &UserId, connection: ConnId) {
         let close = || async {
             if !self.has(id, connection) {
-                // Whoever took it out of the live set sees to its end.
+                // Another command has already ended it.
                 return Ok(());
             }
-            let closed = self.run(id, End { connection }).await;
+            let closed = self.run(id, EndConnection { connection }).await;
             closed.inspect_err(|_| self.forget_socket(id, connection))
         };
         until_durable("the end of a connection", close).await;
@@ -110,30 +110,30 @@ impl Users {
         self.shared.table.get(id).is_some_and(|entry| entry.live.lock().user.has(connection))
     }
 
-    async fn give(
+    async fn dispatch(
         &self,
         id: &UserId,
         command: Command,
         pending: Option<PendingSocket>,
     ) -> Result<Reply, CommandError> {
-        if let Some(reply) = self.at_once(id, &command) {
+        if let Some(reply) = self.from_memory(id, &command) {
             return Ok(reply);
         }
         match command {
             Command::Status => {
-                let reply = self.look(id, &command).await?;
+                let reply = self.query(id, &command).await?;
                 let entry = self.shared.table.get(id);
                 Ok(with_socket(entry.as_ref().map(|entry| entry.live.lock()).as_deref(), reply))
             }
-            Command::VerifyToken { .. } => self.look(id, &command).await,
+            Command::VerifyToken { .. } => self.query(id, &command).await,
             command => self.change(id, command, pending).await,
         }
     }
 
-    /// The reply, if memory alone has it: a user that is not there has no sockets, and a connection without a socket is not
-    /// there, even while its end waits to become durable. Whether a cutoff covers what began before it, the store has to say: it
-    /// knows of which tenant the user is.
-    pub(super) fn at_once(&self, id: &UserId, command: &Command) -> Option<Reply> {
+    /// The reply to a status query, if memory alone has it. A user without an entry has no sockets; and a connection without a
+    /// socket does not count, even while its end waits to become durable. If a connection is older than the newest cutoff,
+    /// the store is needed, since it knows the user's tenant.
+    pub(super) fn from_memory(&self, id: &UserId, command: &Command) -> Option<Reply> {
         if !matches!(command, Command::Status) {
             return None;
         }
@@ -146,14 +146,15 @@ impl Users {
         Some(with_socket(Some(&live), outcome.reply))
     }
 
-    /// Carries out a command that changes nothing: from memory where the token is remembered, else from the store.
-    async fn look(&self, id: &UserId, command: &Command) -> Result<Reply, CommandError> {
+    /// Executes a command that changes nothing, without the user's lock: its rows come from one committed state.
+    async fn query(&self, id: &UserId, command: &Command) -> Result<Reply, CommandError> {
         let user = self.entry(id);
         let (loaded, at) = self.load(&user, command).await?;
         Ok(user.live.lock().user.apply(command, &loaded, &self.shared.rules, at).reply)
     }
 
-    /// Carries out a command under the user's lock. Once the lock is held, the command runs to its end even if its caller leaves.
+    /// Executes a command under the user's lock. Once the lock is held, the command runs to its end even if its caller leaves:
+    /// a change that is committed must also reach memory and sockets.
     async fn change(
         &self,
         id: &UserId,
@@ -165,14 +166,14 @@ impl Users {
         let (all, user) = (self.clone(), self.entry(id));
         let lock = user.lock().await;
         let work = async move {
-            let done = all.carry_out(&user, &command, outbox).await;
+            let done = all.execute_locked(&user, &command, outbox).await;
             drop(lock);
             done
         };
         let on_detached = |done: Result<(Reply, Vec<Closing>), CommandError>| match (done, on_abandoned) {
             (Ok((Reply::Opened(Ok(())), _)), Some(on_abandoned)) => on_abandoned(),
             (Ok(_), _) => {}
-            (Err(error), _) => tracing::warn!(%error, "a command was not carried out whose client had left"),
+            (Err(error), _) => tracing::warn!(%error, "a command failed after its client had left"),
         };
         let (reply, closing) = DetachedCompletion::new(work, on_detached).await?;
         if is_order {
@@ -185,7 +186,10 @@ impl Users {
     }
 
     /// Loads, applies, commits and acts. The caller holds the user's lock.
-    async fn carry_out(
+    ///
+    /// The order is the product's promise: nothing is visible before it is durable, and once the reply goes out, every frame
+    /// and close is under way. A failed commit leaves memory as it was, since only actions change it.
+    async fn execute_locked(
         &self,
         user: &EntryGuard,
         command: &Command,
@@ -223,8 +227,9 @@ impl Users {
         Ok(())
     }
 
-    /// Carries out the actions in order; the closes that were begun come back. `cause` is what a connection that is kicked
-    /// was kicked by.
+    /// Executes the actions in order, and returns the closes that have begun. `cause` is that of kicked connections.
+    ///
+    /// The live lock is held throughout, so that readers see all actions of a command or none.
     pub(super) fn act(
         &self,
         user: &EntryGuard,
@@ -278,7 +283,7 @@ impl Users {
         closing
     }
 
-    /// Gives the user its `Tick` at this moment, unless it comes earlier anyway: each tick says when the next one is due.
+    /// Schedules the user's `Tick`, unless an earlier one is scheduled: each tick returns the moment of the next.
     pub(super) fn wake(&self, user: &EntryGuard, until: Timestamp) {
         let (all, id) = (self.clone(), user.id.clone());
         let (hold, dropped) = oneshot::channel::<()>();
@@ -301,29 +306,31 @@ impl Users {
         });
     }
 
-    /// What the command looks at, the cutoff that it is held against, and its moment.
+    /// Loads the rows that the command needs, its tenant's cutoff, and its moment.
     async fn load(&self, user: &EntryGuard, command: &Command) -> Result<(Loaded, Moment), CommandError> {
         loop {
-            // Where no tenant has a cutoff, it does not matter of which one the user is.
+            // While no tenant has a cutoff, the user's tenant need not be read.
             let has_cutoffs = !self.shared.cutoffs.is_empty();
             let mut needs = command.needs();
             needs.profile |= needs.cutoff && has_cutoffs;
             let needs_cutoff = needs.cutoff;
             let mut loaded = self.read(user, needs).await?;
-            // The moment comes first: a cutoff that is put in force in between lies ahead of it, and covers whatever
-            // begins now.
+            // The moment is taken before the cutoff is read: a cutoff that comes into force in between lies after this
+            // moment, and covers the command's outcome.
             let at = moment();
             if needs_cutoff && has_cutoffs {
                 let tenant = command.tenant(&user.id, &loaded.profile, &self.shared.rules);
                 loaded.cutoff = self.shared.cutoffs.get(tenant).map(|cutoff| cutoff.as_ref().clone());
             }
-            // The first cutoff of all may have come while the store was read, which was not asked for the tenant.
+            // The first cutoff may have come into force during the read, which did not ask for the tenant. Then the loop
+            // reads again.
             if !needs_cutoff || has_cutoffs || self.shared.cutoffs.is_empty() {
                 return Ok((loaded, at));
             }
         }
     }
 
+    /// Reads rows, and caches that of the presented token.
     async fn read(&self, entry: &Entry, mut needs: Needs) -> Result<Loaded, CommandError> {
         let mut loaded = Loaded::default();
         let age = entry.live.lock().token_age();
@@ -349,7 +356,7 @@ impl Users {
         Ok(loaded)
     }
 
-    /// From here on nobody sees the connection, whatever the store says.
+    /// Removes a connection's socket. No answer shows the connection afterwards, whatever the store holds.
     fn forget_socket(&self, id: &UserId, connection: ConnId) {
         if self.shared.table.get(id).is_some() {
             self.entry(id).live.lock().sockets.remove(&connection);
@@ -357,7 +364,7 @@ impl Users {
     }
 }
 
-/// A reply without the connections that have no socket any more.
+/// The reply without the connections whose socket has closed.
 fn with_socket(live: Option<&Live>, reply: Reply) -> Reply {
     let Reply::Presence(mut all) = reply else { return reply };
     all.retain(|presence| live.is_some_and(|live| live.sockets.contains_key(&presence.connection)));

@@ -1,4 +1,4 @@
-//! What is under way when somebody leaves, or when an order comes.
+//! Commands whose caller leaves, and tenant orders that meet other commands.
 
 use std::{pin::Pin, time::Duration};
 
@@ -25,28 +25,28 @@ use crate::{clock::now, outbox::Outbox, server::open};
 
 const PLATFORM: Platform = Platform::Web;
 
-/// Users over a store whose writer can be held up.
-struct Stage {
+/// Users over a store whose writer can be blocked.
+struct Fixture {
     users: Users,
     user: UserId,
-    intruder: Connection,
+    blocker: Connection,
     _home: tempfile::TempDir,
 }
 
-/// While it lives no commit ends, and less than the second after which the writer gives up may pass.
-struct HeldUp<'a> {
-    stage: &'a Stage,
+/// Blocks every commit while it lives. A test must finish within the second after which the writer gives up.
+struct BlockedWriter<'a> {
+    fixture: &'a Fixture,
     first: tokio::task::JoinHandle<()>,
 }
 
-impl Stage {
+impl Fixture {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut settings = Settings::default();
         settings.auth.secret = Some(Secret::from("0123456789abcdef0123456789abcdef"));
         let users = open(settings, home.path()).unwrap();
-        let intruder = Connection::open(home.path().join("rollcall.sqlite3")).unwrap();
-        Self { users, user: UserId::from(7), intruder, _home: home }
+        let blocker = Connection::open(home.path().join("rollcall.sqlite3")).unwrap();
+        Self { users, user: UserId::from(7), blocker, _home: home }
     }
 
     async fn token(&self) -> TokenText {
@@ -84,30 +84,30 @@ impl Stage {
         drop(self.users.entry(&self.user).lock().await);
     }
 
-    /// Commits wait from here on, the next one alone in the queue.
-    async fn hold_up(&self) -> HeldUp<'_> {
-        self.intruder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    /// Blocks commits from now on. The next one is alone in the queue.
+    async fn block_writer(&self) -> BlockedWriter<'_> {
+        self.blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
         let store = self.users.store().clone();
         let first = tokio::spawn(async move { drop(store.commit(Vec::new()).await) });
         yield_now().await;
         while self.users.store().queued() > 0 {
             yield_now().await;
         }
-        HeldUp { stage: self, first }
+        BlockedWriter { fixture: self, first }
     }
 }
 
-impl HeldUp<'_> {
-    /// Goes on with it until its commit waits.
+impl BlockedWriter<'_> {
+    /// Polls `work` until its commit waits.
     async fn until_it_commits<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) {
-        while self.stage.users.store().queued() == 0 {
+        while self.fixture.users.store().queued() == 0 {
             assert!(poll!(work.as_mut()).is_pending(), "it did not wait for its commit");
             yield_now().await;
         }
     }
 
     async fn end(self) {
-        self.stage.intruder.execute_batch("ROLLBACK").unwrap();
+        self.fixture.blocker.execute_batch("ROLLBACK").unwrap();
         self.first.await.unwrap();
     }
 }
@@ -118,54 +118,54 @@ fn order() -> ForceOff {
 
 #[tokio::test]
 async fn a_forced_logout_whose_caller_left_is_carried_out_to_its_end() {
-    let stage = Stage::new();
-    let outbox = stage.connected().await;
-    let held = stage.hold_up().await;
-    let mut order = Box::pin(stage.users.run(&stage.user, order()));
-    held.until_it_commits(order.as_mut()).await;
+    let fixture = Fixture::new();
+    let outbox = fixture.connected().await;
+    let blocked = fixture.block_writer().await;
+    let mut order = Box::pin(fixture.users.run(&fixture.user, order()));
+    blocked.until_it_commits(order.as_mut()).await;
     drop(order);
-    held.end().await;
-    stage.unlocked().await;
+    blocked.end().await;
+    fixture.unlocked().await;
     assert_eq!(outbox.requested_close(), Some(Close::Kicked));
-    assert!(!stage.is_online().await);
+    assert!(!fixture.is_online().await);
 }
 
 #[tokio::test]
 async fn a_login_whose_client_left_does_not_stay() {
-    let stage = Stage::new();
-    let (opening, (tell, told)) = (stage.opening().await, oneshot::channel());
+    let fixture = Fixture::new();
+    let (opening, (tell, told)) = (fixture.opening().await, oneshot::channel());
     let pending =
         PendingSocket { outbox: Outbox::default(), on_abandoned: Box::new(move || tell.send(()).unwrap()) };
-    let held = stage.hold_up().await;
-    let mut login = Box::pin(stage.users.open(&stage.user, opening, pending));
-    held.until_it_commits(login.as_mut()).await;
+    let blocked = fixture.block_writer().await;
+    let mut login = Box::pin(fixture.users.open(&fixture.user, opening, pending));
+    blocked.until_it_commits(login.as_mut()).await;
     drop(login);
-    held.end().await;
-    told.await.expect("it is told that nobody came");
+    blocked.end().await;
+    told.await.expect("the abandoned login is reported");
 }
 
 #[tokio::test]
 async fn a_caller_who_leaves_before_the_lock_is_free_has_changed_nothing() {
-    let stage = Stage::new();
-    let outbox = stage.connected().await;
-    let lock = stage.users.entry(&stage.user).lock().await;
-    let mut order = Box::pin(stage.users.run(&stage.user, order()));
+    let fixture = Fixture::new();
+    let outbox = fixture.connected().await;
+    let lock = fixture.users.entry(&fixture.user).lock().await;
+    let mut order = Box::pin(fixture.users.run(&fixture.user, order()));
     assert!(poll!(order.as_mut()).is_pending());
     drop(order);
     drop(lock);
-    stage.unlocked().await;
+    fixture.unlocked().await;
     assert_eq!(outbox.requested_close(), None);
-    assert!(stage.is_online().await);
+    assert!(fixture.is_online().await);
 }
 
 #[tokio::test]
 async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
-    let stage = Stage::new();
-    let outbox = stage.connected().await;
+    let fixture = Fixture::new();
+    let outbox = fixture.connected().await;
     let under_way = TaskTracker::new();
     let (tenant, session) = (TenantId(0), under_way.token());
-    let mut order = Box::pin(stage.users.cut_off(tenant, Vec::new(), String::new(), session));
-    while stage.users.cutoff_of(tenant).is_none() {
+    let mut order = Box::pin(fixture.users.cut_off(tenant, Vec::new(), String::new(), session));
+    while fixture.users.cutoff_of(tenant).is_none() {
         assert!(poll!(order.as_mut()).is_pending());
         yield_now().await;
     }
@@ -173,109 +173,112 @@ async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
     under_way.close();
     under_way.wait().await;
     assert_eq!(outbox.requested_close(), Some(Close::Kicked));
-    assert!(!stage.is_online().await);
+    assert!(!fixture.is_online().await);
 }
 
 #[tokio::test]
-async fn an_order_to_a_tenant_reaches_who_is_about_to_be_connected() {
-    let stage = Stage::new();
-    let (outbox, opening) = (Outbox::default(), stage.opening().await);
+async fn an_order_to_a_tenant_reaches_a_user_who_is_about_to_be_connected() {
+    let fixture = Fixture::new();
+    let (outbox, opening) = (Outbox::default(), fixture.opening().await);
     let pending = PendingSocket { outbox: outbox.clone(), on_abandoned: Box::new(|| panic!("it came")) };
-    let held = stage.hold_up().await;
-    let mut login = Box::pin(stage.users.open(&stage.user, opening, pending));
-    held.until_it_commits(login.as_mut()).await;
-    stage.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
-    let delivery = stage.users.deliver(TenantId(0), String::new());
-    let ((), login, ()) = tokio::join!(held.end(), login, delivery);
+    let blocked = fixture.block_writer().await;
+    let mut login = Box::pin(fixture.users.open(&fixture.user, opening, pending));
+    blocked.until_it_commits(login.as_mut()).await;
+    fixture.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    let delivery = fixture.users.deliver(TenantId(0), String::new());
+    let ((), login, ()) = tokio::join!(blocked.end(), login, delivery);
     assert_eq!(login.unwrap(), Ok(()));
     assert_eq!(outbox.requested_close(), Some(Close::Kicked));
 }
 
 #[tokio::test]
 async fn an_order_that_exempts_a_user_waits_for_the_rows_of_the_one_before() {
-    let stage = Stage::new();
-    let outbox = stage.connected().await;
+    let fixture = Fixture::new();
+    let outbox = fixture.connected().await;
     let (tenant, under_way) = (TenantId(0), TaskTracker::new());
-    let cutoff = |exempt| stage.users.cut_off(tenant, exempt, String::new(), under_way.token());
+    let cutoff = |exempt| fixture.users.cut_off(tenant, exempt, String::new(), under_way.token());
     cutoff(Vec::new()).await.unwrap();
     cutoff(vec![7]).await.unwrap();
     let open = "SELECT count(*) FROM record WHERE offline_at IS NULL";
-    let open: i64 = stage.intruder.query_row(open, [], |row| row.get(0)).unwrap();
+    let open: i64 = fixture.blocker.query_row(open, [], |row| row.get(0)).unwrap();
     assert_eq!((open, outbox.requested_close()), (0, Some(Close::Kicked)));
 }
 
 #[tokio::test]
 async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused() {
-    let stage = Stage::new();
+    let fixture = Fixture::new();
     let tenant = TenantId(0);
-    let cutoff = |exempt| stage.users.cut_off(tenant, exempt, String::new(), TaskTracker::new().token());
+    let cutoff = |exempt| fixture.users.cut_off(tenant, exempt, String::new(), TaskTracker::new().token());
     cutoff(Vec::new()).await.unwrap();
-    let _unwritten = stage.users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
+    let _unwritten = fixture.users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
     cutoff(Vec::new()).await.expect("it exempts nobody");
     assert!(matches!(cutoff(vec![7]).await, Err(CommandError::Unwritten)));
-    let other = stage.users.cut_off(TenantId(1), vec![7], String::new(), TaskTracker::new().token());
+    let other = fixture.users.cut_off(TenantId(1), vec![7], String::new(), TaskTracker::new().token());
     other.await.expect("what another tenant's orders wait for is its own");
 }
 
 #[tokio::test]
-async fn an_order_to_a_tenant_is_repeated_to_whom_it_could_not_reach() {
-    let stage = Stage::new();
-    let outbox = stage.connected().await;
-    stage.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
-    stage.intruder.execute_batch("ALTER TABLE user RENAME TO elsewhere").unwrap();
-    let mut delivery = Box::pin(stage.users.deliver(TenantId(0), String::new()));
+async fn an_order_to_a_tenant_is_repeated_to_users_whom_it_could_not_reach() {
+    let fixture = Fixture::new();
+    let outbox = fixture.connected().await;
+    fixture.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    fixture.blocker.execute_batch("ALTER TABLE user RENAME TO elsewhere").unwrap();
+    let mut delivery = Box::pin(fixture.users.deliver(TenantId(0), String::new()));
     // There is nothing to await: it must not give up.
     assert!(timeout(Duration::from_millis(300), delivery.as_mut()).await.is_err());
     assert_eq!(outbox.requested_close(), None);
-    stage.intruder.execute_batch("ALTER TABLE elsewhere RENAME TO user").unwrap();
+    fixture.blocker.execute_batch("ALTER TABLE elsewhere RENAME TO user").unwrap();
     delivery.await;
     assert_eq!(outbox.requested_close(), Some(Close::Kicked));
 }
 
 #[tokio::test]
-async fn a_status_is_answered_from_memory_unless_a_cutoff_may_cover_somebody() {
-    let stage = Stage::new();
+async fn a_status_is_answered_from_memory_unless_a_cutoff_may_cover_it() {
+    let fixture = Fixture::new();
     let tenant = TenantId(0);
-    stage.users.cut_off(tenant, Vec::new(), String::new(), TaskTracker::new().token()).await.unwrap();
-    let _later = stage.connected().await;
-    let at_once = || stage.users.at_once(&stage.user, &Command::Status);
-    assert!(matches!(at_once(), Some(Reply::Presence(all)) if all.len() == 1));
-    stage.users.shared.cutoffs.put(TenantId(1), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
-    assert_eq!(at_once(), None, "the store must be asked whether it is this user's tenant");
-    assert!(stage.is_online().await);
-    stage.users.shared.cutoffs.put(tenant, Cutoff { at: now(), exempt: Vec::new(), lifted: false });
-    assert!(!stage.is_online().await);
-    assert_eq!(stage.users.at_once(&UserId::from(8), &Command::Status), Some(Reply::Presence(Vec::new())));
+    fixture.users.cut_off(tenant, Vec::new(), String::new(), TaskTracker::new().token()).await.unwrap();
+    let _later = fixture.connected().await;
+    let from_memory = || fixture.users.from_memory(&fixture.user, &Command::Status);
+    assert!(matches!(from_memory(), Some(Reply::Presence(all)) if all.len() == 1));
+    fixture.users.shared.cutoffs.put(TenantId(1), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    assert_eq!(from_memory(), None, "the store must be asked whether it is this user's tenant");
+    assert!(fixture.is_online().await);
+    fixture.users.shared.cutoffs.put(tenant, Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    assert!(!fixture.is_online().await);
+    assert_eq!(
+        fixture.users.from_memory(&UserId::from(8), &Command::Status),
+        Some(Reply::Presence(Vec::new()))
+    );
 }
 
 #[tokio::test]
-async fn who_was_not_reached_yet_waits_for_nobody_elses_rows() {
-    let stage = Stage::new();
-    let outbox = stage.connected().await;
-    let stage = Stage { user: UserId::from(8), ..stage };
-    let neighbour = stage.connected().await;
-    // Somebody is to hear of its end, so that this has to be written before the frames go.
+async fn a_user_who_was_not_reached_yet_does_not_wait_for_the_rows_of_others() {
+    let fixture = Fixture::new();
+    let outbox = fixture.connected().await;
+    let fixture = Fixture { user: UserId::from(8), ..fixture };
+    let neighbour = fixture.connected().await;
+    // A watcher is notified of its end, so that the end has to be durable before the frames go out.
     let watched =
         Change::Watched { watcher: UserId::from(9), registration: serde_json::from_str("1").unwrap() };
-    stage.users.store().commit(watched.statements(&stage.user)).await.unwrap();
-    stage.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    fixture.users.store().commit(watched.statements(&fixture.user)).await.unwrap();
+    fixture.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
     let fail = |name: &str, what: &str| {
         let trigger = format!("CREATE TRIGGER {name} BEFORE {what} BEGIN SELECT raise(ABORT, 'no'); END");
-        stage.intruder.execute_batch(&trigger).unwrap();
+        fixture.blocker.execute_batch(&trigger).unwrap();
     };
     fail("no_rows", "UPDATE ON record WHEN NEW.user = 7");
     fail("no_ties", "INSERT ON ties");
-    let mut delivery = Box::pin(stage.users.deliver(TenantId(0), String::new()));
+    let mut delivery = Box::pin(fixture.users.deliver(TenantId(0), String::new()));
     // There is nothing to await: it is tried again each second.
     let mut goes_on = async || assert!(timeout(Duration::from_millis(50), delivery.as_mut()).await.is_err());
     while outbox.requested_close().is_none() {
         goes_on().await;
     }
     assert_eq!(neighbour.requested_close(), None);
-    stage.intruder.execute_batch("DROP TRIGGER no_ties").unwrap();
+    fixture.blocker.execute_batch("DROP TRIGGER no_ties").unwrap();
     while neighbour.requested_close().is_none() {
         goes_on().await;
     }
-    stage.intruder.execute_batch("DROP TRIGGER no_rows").unwrap();
+    fixture.blocker.execute_batch("DROP TRIGGER no_rows").unwrap();
     delivery.await;
 }
