@@ -297,15 +297,17 @@ fn the_delivery_of_an_order_ends_what_it_covers_at_its_instant_and_nothing_else(
     adapter.wait(1_000);
     let later = open(&mut adapter);
     adapter.cutoff = Some(Cutoff { at: at(START + 500), exempt: vec![], lifted: false });
-    let loaded = Loaded { cutoff: adapter.cutoff.clone(), ..Loaded::default() };
-    assert!(adapter.user.has_cut_off_sockets(&loaded, &adapter.rules));
+    assert!(adapter.user.has_cut_off_sockets(adapter.cutoff.as_ref(), &adapter.rules));
     let delivery = ForceOff::CutOff { within: None, notice: "why".into(), settle: false };
     let trace = adapter.force_off(delivery.clone());
     assert_eq!(kicked(&trace), [connection]);
     assert!(trace.contains(&Event::Send(console, Payload::Text("why".into()))));
     assert_eq!(adapter.ended_at(record), Some(START + 500));
     assert_eq!(adapter.user.consoles()[0].id, later);
-    assert!(!adapter.user.has_cut_off_sockets(&loaded, &adapter.rules), "what opened later is not covered");
+    assert!(
+        !adapter.user.has_cut_off_sockets(adapter.cutoff.as_ref(), &adapter.rules),
+        "what opened later is not covered"
+    );
     adapter.cutoff = None;
     assert_eq!(adapter.token_status(&token), 1506, "for good, whatever becomes of the cutoff");
     assert_eq!(token_status(&mut adapter, None, false), Ok(()), "which only the cutoff took back");
@@ -397,12 +399,16 @@ fn orders_about_a_user_whom_nobody_has_seen_are_bounded() {
 fn a_token_is_held_against_the_cutoff_of_the_tenant_that_its_issuer_tells() {
     let adapter = adapter();
     let bearer = Command::VerifyBearer(Bearer { tenant: TenantId(5), issued_at: None, personal: false });
-    let tenant = |command: &Command| command.tenant(adapter.user.id(), &Profile::default(), &adapter.rules);
-    assert_eq!(tenant(&bearer), TenantId(5));
-    assert_eq!(tenant(&Command::Status), TenantId(0));
+    let nothing = Loaded::default();
+    let unknown = Loaded { profile: Some(Profile::default()), ..Loaded::default() };
+    let tenant = |command: &Command, loaded| command.tenant(adapter.user.id(), loaded, &adapter.rules);
+    assert_eq!(tenant(&bearer, &nothing), Ok(TenantId(5)));
+    assert_eq!(tenant(&Command::Status, &unknown), Ok(TenantId(0)));
+    assert!(tenant(&Command::Status, &nothing).is_err(), "its tenant was not loaded");
     let mut rules = adapter.rules.clone();
     rules.tenants.push((adapter.user.id().clone(), TenantId(8)));
-    assert_eq!(bearer.tenant(adapter.user.id(), &Profile::default(), &rules), TenantId(8));
+    assert_eq!(Command::Status.tenant(adapter.user.id(), &nothing, &rules), Ok(TenantId(8)));
+    assert_eq!(bearer.tenant(adapter.user.id(), &nothing, &rules), Ok(TenantId(8)));
 }
 
 const CONNECT: &str = "CONNECT\naccept-version:1.2\n\n\0";

@@ -21,9 +21,9 @@ use rollcall_core::{
     gateway::{Close, Incoming, PING, Payload},
     id::ConnId,
     policy::LoginPolicy,
-    time::Timestamp,
+    time::{Moment, Timestamp},
     token::{TokenHash, TokenText},
-    user::{Change, Claimed, Command, Connection, ForceOff, Opening, Presence, Reply, User},
+    user::{Change, Claimed, Command, Connection, ForceOff, Loaded, Opening, Presence, Reply, User},
 };
 
 const ANDROID: u8 = 2;
@@ -126,6 +126,34 @@ fn run_vector(vector: &serde_json::Value, setup: Setup) {
     assert_eq!(told, list(&vector["kickFrame"]), "{id}");
     for (name, code) in vector["tokens"].as_object().unwrap() {
         assert_eq!(adapter.token_status(&tokens[name]), code.as_i64().unwrap(), "{id}: {name}");
+    }
+}
+
+#[test]
+fn what_was_not_loaded_is_an_error_and_never_an_empty_answer() {
+    let mut adapter = adapter(1);
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    let everything = ForceOff::Everything { within: None, notice: None };
+    let commands = [
+        Command::Status,
+        Command::Unlock,
+        Command::Tick,
+        Command::FanOut,
+        Command::IssueToken { platform: platform(WEB) },
+        Command::VerifyToken { token: hash(&token) },
+        Command::ForceOff(everything),
+        Command::ForceOff(ForceOff::Connection(connection)),
+        Command::Close { connection },
+        Command::Open(Box::new(adapter.opening(&token).unwrap())),
+    ];
+    let at = Moment { now: adapter.time(), entropy: 0 };
+    for command in commands {
+        let loaded = adapter.store.load(&adapter.user, &command, at.now);
+        let loaded = Loaded { cutoff: command.needs().cutoff.then_some(None), ..loaded };
+        adapter.user.apply(&command, &loaded, &adapter.rules, at).expect("all that it needs was loaded");
+        let nothing = adapter.user.apply(&command, &Loaded::default(), &adapter.rules, at);
+        assert!(nothing.is_err(), "{command:?} made up an answer: {nothing:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Natural ends of connections, and the tick.
 
-use super::{Action, Change, Connection, Console, Loaded, Outcome, Reply, Rules, User};
+use super::{Action, Change, Connection, Console, Loaded, NotLoaded, Outcome, Reply, Rules, User};
 use crate::{
     id::ConnId,
     time::{Moment, Timestamp},
@@ -17,30 +17,30 @@ impl User {
     }
 
     /// Ends consoles whose tokens have expired, releases ends whose grace period is over, and reports pending work.
-    pub(super) fn tick(&self, loaded: &Loaded, at: Moment) -> Outcome {
+    pub(super) fn tick(&self, loaded: &Loaded, at: Moment) -> Result<Outcome, NotLoaded> {
         let (mut changes, mut actions, expiry) = self.expire_consoles(at.now);
         // Held ends are released together: a user comes back as a whole, and the last of them decides whether it did.
-        let held = loaded.held.iter().map(|held| held.until).max().filter(|until| *until > at.now);
+        let held = loaded.held()?.iter().map(|held| held.until).max().filter(|until| *until > at.now);
         if held.is_none() {
-            changes.extend(release(loaded));
+            changes.extend(release(loaded)?);
         }
         if !changes.is_empty() {
             actions.push(Action::Publish { awaited: false });
         }
-        let (of_subscriptions, work, wish) = self.pending_subscription_work(loaded, at.now);
+        let (of_subscriptions, work, wish) = self.pending_subscription_work(loaded, at.now)?;
         changes.extend(of_subscriptions);
         let wake_at = held.into_iter().chain(expiry).chain(wish).min();
-        Outcome { changes, actions, wake_at, ..Outcome::of(Reply::PendingWork(work)) }
+        Ok(Outcome { changes, actions, wake_at, ..Outcome::of(Reply::PendingWork(work)) })
     }
 }
 
 /// Releases the held ends with their true dates.
-pub(super) fn release(loaded: &Loaded) -> Vec<Change> {
+pub(super) fn release(loaded: &Loaded) -> Result<Vec<Change>, NotLoaded> {
     let ended = |(record, at): (_, Timestamp)| Change::RecordEnded { record, at };
     let mut changes: Vec<Change> =
-        loaded.held.iter().map(|held| ended((held.record, held.ended_at))).collect();
+        loaded.held()?.iter().map(|held| ended((held.record, held.ended_at))).collect();
     if !changes.is_empty() {
         changes.push(Change::HeldReleased);
     }
-    changes
+    Ok(changes)
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bearer, ClientMessage, ConsoleOpening, Needs, OpenError, PresenceNotice, PresenceVersion, Profile,
-    RegistrationVersion, Rules, WatcherReport,
+    Bearer, ClientMessage, ConsoleOpening, Loaded, Needs, NotLoaded, OpenError, PresenceNotice,
+    PresenceVersion, RegistrationVersion, Rules, WatcherReport,
 };
 use crate::{
     gateway::{Incoming, Wire},
@@ -203,13 +203,18 @@ impl Claimed {
 impl Command {
     /// The tenant whose cutoff applies to the command: the configured one, else the one that the issuer of the presented
     /// token names, else the one that an issuer named last.
-    pub fn tenant(&self, user: &UserId, profile: &Profile, rules: &Rules) -> TenantId {
-        let told = match self {
-            Self::VerifyBearer(bearer) => Some(bearer.tenant),
-            Self::OpenConsole(opening) => Some(opening.principal.tenant),
-            _ => profile.tenant,
-        };
-        rules.tenant(user, &Profile { tenant: told, ..Profile::default() })
+    ///
+    /// # Errors
+    /// When neither the configuration nor the command names the tenant, and the profile is not loaded.
+    pub fn tenant(&self, user: &UserId, loaded: &Loaded, rules: &Rules) -> Result<TenantId, NotLoaded> {
+        if let Some(tenant) = rules.configured_tenant(user) {
+            return Ok(tenant);
+        }
+        match self {
+            Self::VerifyBearer(bearer) => Ok(bearer.tenant),
+            Self::OpenConsole(opening) => Ok(opening.principal.tenant),
+            _ => Ok(loaded.profile()?.tenant.unwrap_or_default()),
+        }
     }
 
     /// What has to be loaded from the store before the command can be applied.

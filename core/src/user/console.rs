@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Change, Client, Loaded, OpenError, Outcome, Reply, Rules, User, close::release, ending::Leaving,
-    record,
+    Action, Change, Client, Loaded, NotLoaded, OpenError, Outcome, Reply, Rules, User, close::release,
+    ending::Leaving, record,
 };
 use crate::{
     directory::membership::Membership,
@@ -55,10 +55,10 @@ impl User {
         loaded: &Loaded,
         rules: &Rules,
         at: Moment,
-    ) -> Outcome {
+    ) -> Result<Outcome, NotLoaded> {
         let who = &opening.principal;
-        let refuse = |error| Outcome::of(Reply::Opened(Err(error)));
-        if self.refuses(&who.bearer(), loaded, rules) {
+        let refuse = |error| Ok(Outcome::of(Reply::Opened(Err(error))));
+        if self.refuses(&who.bearer(), loaded, rules)? {
             return refuse(OpenError::Revoked);
         }
         if self.connections.len() + self.consoles.len() >= rules.max_connections {
@@ -80,12 +80,12 @@ impl User {
             record: record.as_ref().map(|record| record.id),
             session: opening.session.clone(),
         };
-        let mut changes = self.move_to(who.tenant, loaded, rules);
-        changes.extend(release(loaded));
+        let mut changes = self.move_to(who.tenant, loaded, rules)?;
+        changes.extend(release(loaded)?);
         changes.extend(record.map(|record| Change::RecordOpened(Box::new(record))));
         let actions = vec![Action::AdmitConsole(Box::new(console)), Action::Publish { awaited: false }];
         let wake_at = self.consoles.iter().filter_map(|other| other.expires).chain(who.expires).min();
-        Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Opened(Ok(()))) }
+        Ok(Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Opened(Ok(()))) })
     }
 
     /// Handles a message of a console: STOMP, or plain text, of which only keepalives have a meaning.

@@ -4,12 +4,13 @@
 //! an error, and its repetition has to make up for that.
 
 use super::{
-    Action, Change, Connection, Console, ForceOff, Loaded, Outcome, Reply, Rules, User,
+    Action, Change, Connection, Console, ForceOff, Loaded, NotLoaded, Outcome, Reply, Rules, User,
     close::release,
     ending::{Leaving, kick},
     revocation::is_unlocked,
 };
 use crate::{
+    directory::view::Cutoff,
     id::{ConnId, TenantId},
     time::{Moment, Timestamp},
     token::store::TokenSet,
@@ -29,10 +30,16 @@ struct Reach<'a> {
 }
 
 impl User {
-    pub(super) fn force_off(&self, what: &ForceOff, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
-        let Some(reach) = self.reach(what, loaded, rules, at.now) else {
+    pub(super) fn force_off(
+        &self,
+        what: &ForceOff,
+        loaded: &Loaded,
+        rules: &Rules,
+        at: Moment,
+    ) -> Result<Outcome, NotLoaded> {
+        let Some(reach) = self.reach(what, loaded, rules, at.now)? else {
             let actions = self.awaited_publication().into_iter().collect();
-            return Outcome { actions, ..Outcome::of(Reply::Done) };
+            return Ok(Outcome { actions, ..Outcome::of(Reply::Done) });
         };
         let connections = reach.connections.iter().map(|connection| connection.leaving());
         let consoles = reach.consoles.iter().map(|console| console.leaving());
@@ -40,13 +47,13 @@ impl User {
         let (ends, mut actions) = self.end(&leaving, reach.ended_at);
         let mut changes = reach.changes;
         // A force-off never waits for the grace period: earlier held ends are released with it.
-        changes.extend(release(loaded));
+        changes.extend(release(loaded)?);
         changes.extend(ends);
         // The directory is awaited before any frame: a client that has read its frame may ask for a list at once.
         actions.extend(self.awaited_publication());
         actions.extend(reach.connections.into_iter().flat_map(kick));
         actions.extend(reach.consoles.into_iter().flat_map(|console| console.force_offline(reach.notice)));
-        Outcome { changes, actions, ..Outcome::of(Reply::Done) }
+        Ok(Outcome { changes, actions, ..Outcome::of(Reply::Done) })
     }
 
     /// Only users with a number have records to publish.
@@ -61,30 +68,28 @@ impl User {
         loaded: &Loaded,
         rules: &Rules,
         now: Timestamp,
-    ) -> Option<Reach<'a>> {
+    ) -> Result<Option<Reach<'a>>, NotLoaded> {
+        let is_elsewhere = |within: &Option<TenantId>| -> Result<Option<TenantId>, NotLoaded> {
+            let tenant = rules.tenant(&self.id, loaded.profile()?);
+            Ok(within.filter(|within| *within != tenant))
+        };
         match what {
             ForceOff::Platform(platform) => {
-                Some(self.reach_tokens(TokenSet::Platform { platform: *platform, except: None }, now))
+                Ok(Some(self.reach_tokens(TokenSet::Platform { platform: *platform, except: None }, now)))
             }
-            ForceOff::Token(token) => Some(self.reach_tokens(TokenSet::These(vec![*token]), now)),
-            ForceOff::Connection(id) => self.reach_connection(*id, now),
-            ForceOff::Everything { within: Some(tenant), .. }
-                if rules.tenant(&self.id, &loaded.profile) != *tenant =>
-            {
-                self.reach_unseen(*tenant, loaded, rules, now)
-            }
-            ForceOff::Everything { notice, .. } => {
+            ForceOff::Token(token) => Ok(Some(self.reach_tokens(TokenSet::These(vec![*token]), now))),
+            ForceOff::Connection(id) => Ok(self.reach_connection(*id, now)),
+            ForceOff::Everything { within, notice } => {
+                if let Some(other) = is_elsewhere(within)? {
+                    return self.reach_unseen(other, loaded, rules, now);
+                }
                 let mut reach = self.reach_tokens(TokenSet::All, now);
                 reach.changes.push(Change::Revoked { at: now });
                 reach.consoles = self.consoles.iter().collect();
                 reach.notice = notice.as_deref();
-                Some(reach)
+                Ok(Some(reach))
             }
-            ForceOff::CutOff { within: Some(tenant), .. }
-                if rules.tenant(&self.id, &loaded.profile) != *tenant =>
-            {
-                None
-            }
+            ForceOff::CutOff { within, .. } if is_elsewhere(within)?.is_some() => Ok(None),
             ForceOff::CutOff { notice, settle, .. } => self.reach_cut_off(notice, *settle, loaded, rules),
         }
     }
@@ -115,21 +120,22 @@ impl User {
         loaded: &Loaded,
         rules: &Rules,
         now: Timestamp,
-    ) -> Option<Reach<'_>> {
-        if loaded.profile.tenant.is_some() || rules.configured_tenant(&self.id).is_some() {
-            return None;
+    ) -> Result<Option<Reach<'_>>, NotLoaded> {
+        let profile = loaded.profile()?;
+        if profile.tenant.is_some() || rules.configured_tenant(&self.id).is_some() {
+            return Ok(None);
         }
-        let others = loaded.profile.revoked_in.iter().filter(|(other, _)| *other != tenant).rev();
+        let others = profile.revoked_in.iter().filter(|(other, _)| *other != tenant).rev();
         let mut orders: Vec<_> = others.take(UNSEEN_ORDERS - 1).copied().collect();
         orders.reverse();
         orders.push((tenant, now));
-        Some(Reach {
+        Ok(Some(Reach {
             connections: Vec::new(),
             consoles: Vec::new(),
             notice: None,
             changes: vec![Change::RevokedIn(orders)],
             ended_at: now,
-        })
+        }))
     }
 
     /// Ends what the tenant's cutoff covers, with the cutoff's instant as the end date: every reader shows that already.
@@ -139,19 +145,20 @@ impl User {
         settle: bool,
         loaded: &Loaded,
         rules: &Rules,
-    ) -> Option<Reach<'a>> {
-        let cutoff = loaded.cutoff.as_ref().filter(|cutoff| self.is_cut_off(cutoff.at, loaded, rules))?;
+    ) -> Result<Option<Reach<'a>>, NotLoaded> {
+        let in_force = |cutoff: &&Cutoff| self.is_cut_off(cutoff.at, Some(cutoff), rules);
+        let Some(cutoff) = loaded.cutoff()?.filter(in_force) else { return Ok(None) };
         let covered = |since| since <= cutoff.at;
         let mut changes = vec![Change::TokensOutdated { by: cutoff.at }];
-        if settle && !is_unlocked(cutoff, &loaded.profile) {
+        if settle && !is_unlocked(cutoff, loaded.profile()?) {
             changes.push(Change::Revoked { at: cutoff.at });
         }
-        Some(Reach {
+        Ok(Some(Reach {
             connections: self.connections.iter().filter(|one| covered(one.opened_at)).collect(),
             consoles: self.consoles.iter().filter(|one| covered(one.opened_at)).collect(),
             notice: Some(notice),
             changes,
             ended_at: cutoff.at,
-        })
+        }))
     }
 }

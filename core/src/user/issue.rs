@@ -1,6 +1,6 @@
 //! Issuing a token (`docs/rules/openim.md#policy-at-issue`).
 
-use super::{Change, Issued, Loaded, Outcome, Reply, Rules, User};
+use super::{Change, Issued, Loaded, NotLoaded, Outcome, Reply, Rules, User};
 use crate::{
     platform::Platform,
     policy,
@@ -12,13 +12,19 @@ use crate::{
 };
 
 impl User {
-    pub(super) fn issue(&self, platform: Platform, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
-        let mut profile = loaded.profile.clone();
+    pub(super) fn issue(
+        &self,
+        platform: Platform,
+        loaded: &Loaded,
+        rules: &Rules,
+        at: Moment,
+    ) -> Result<Outcome, NotLoaded> {
+        let mut profile = loaded.profile()?.clone();
         let nth = profile.issue_clock.tick(platform, at.now);
         profile.last_order += 1;
         let claims = Claims::new(&self.id, platform, at.now, rules.token_ttl_days, nth);
         let Ok(token) = rules.keys.sign(&claims) else {
-            return Outcome::of(Reply::Broken);
+            return Ok(Outcome::of(Reply::Broken));
         };
         let row = TokenRow {
             hash: TokenHash::of(token.expose()),
@@ -29,10 +35,11 @@ impl User {
             state: TokenState::Valid,
         };
         // Tokens that the tenant's cutoff covers are dead already and do not count for the policy.
+        let cutoff = loaded.cutoff()?;
         let valid: Vec<TokenRow> = loaded
-            .valid
+            .valid()?
             .iter()
-            .filter(|row| !self.is_cut_off(row.issued_at, loaded, rules))
+            .filter(|row| !self.is_cut_off(row.issued_at, cutoff, rules))
             .cloned()
             .collect();
         let losers = policy::at_issue(rules.policy, &valid, platform);
@@ -41,6 +48,6 @@ impl User {
             changes.push(Change::TokensKicked(TokenSet::These(losers)));
         }
         let lifetime_secs = lifetime_secs(rules.token_ttl_days);
-        Outcome { changes, ..Outcome::of(Reply::Issued(Issued { token, lifetime_secs })) }
+        Ok(Outcome { changes, ..Outcome::of(Reply::Issued(Issued { token, lifetime_secs })) })
     }
 }

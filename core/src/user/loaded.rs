@@ -50,35 +50,43 @@ pub struct Needs {
     pub watchers: bool,
 }
 
-/// The loaded state. Parts that [`Needs`] did not name keep their defaults.
+/// The loaded state. A part that was not loaded is `None`, which is not the same as a part that is empty: a rule that reads it
+/// gets an error instead of an answer about a user that it knows nothing of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// The user's own row, or the default of an unknown user.
-    pub profile: Profile,
+    pub profile: Option<Profile>,
     /// Valid, unexpired tokens of platforms that a login policy counts.
-    pub valid: Vec<TokenRow>,
-    /// The presented token's row.
-    pub presented: Option<TokenRow>,
+    pub valid: Option<Vec<TokenRow>>,
+    /// The presented token's row, if there is one.
+    pub presented: Option<Option<TokenRow>>,
     /// Held ends.
-    pub held: Vec<HeldEnd>,
-    /// The cutoff of the command's tenant, see [`super::Command::tenant`].
-    pub cutoff: Option<Cutoff>,
+    pub held: Option<Vec<HeldEnd>>,
+    /// The cutoff of the command's tenant, if it has one; see [`super::Command::tenant`].
+    pub cutoff: Option<Option<Cutoff>>,
+    /// The user's subscription state.
+    pub subscription_state: Option<WatchedState>,
+    /// The subscriptions of the connection in question.
+    pub subscriptions: Option<Vec<Subscription>>,
+    /// The live connections that follow the user in question.
+    pub followers: Option<Vec<Follower>>,
+    /// Some subscriptions without a live connection.
+    pub dangling: Option<Vec<DanglingSubscription>>,
+    /// The registration of the watcher in question, if it has one.
+    pub watcher: Option<Option<RegistrationVersion>>,
+    /// The watchers that are next to be notified.
+    pub watchers: Option<Vec<(UserId, RegistrationVersion)>>,
+}
+
+/// A user's subscription state, and whether there is anybody to whom it matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchedState {
     /// Whether the user has watchers.
     pub is_watched: bool,
     /// Whether the user has subscriptions, dangling ones included.
     pub is_following: bool,
-    /// The user's subscription state.
-    pub subscription_state: SubscriptionState,
-    /// The subscriptions of the connection in question.
-    pub subscriptions: Vec<Subscription>,
-    /// The live connections that follow the user in question.
-    pub followers: Vec<Follower>,
-    /// Some subscriptions without a live connection.
-    pub dangling: Vec<DanglingSubscription>,
-    /// The registration of the watcher in question.
-    pub watcher: Option<RegistrationVersion>,
-    /// The watchers that are next to be notified.
-    pub watchers: Vec<(UserId, RegistrationVersion)>,
+    /// The stored state.
+    pub state: SubscriptionState,
 }
 
 /// A user's own row.
@@ -110,7 +118,7 @@ pub struct HeldEnd {
     pub until: Timestamp,
 }
 
-/// One of the queries that fill [`Loaded`].
+/// A part of [`Loaded`]. Each has one query, but the cutoff, which adapters keep elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// [`Loaded::profile`]
@@ -121,6 +129,8 @@ pub enum Part {
     Presented,
     /// [`Loaded::held`]
     Held,
+    /// [`Loaded::cutoff`]
+    Cutoff,
     /// [`Loaded::subscription_state`]
     SubscriptionState,
     /// [`Loaded::subscriptions`]
@@ -139,6 +149,11 @@ pub enum Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a stored {0:?} row does not read as one")]
 pub struct LoadError(Part);
+
+/// A rule read a part that was not loaded: [`super::Command::needs`] does not name it for the command. Nothing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a rule reads {0:?}, which the command does not load")]
+pub struct NotLoaded(Part);
 
 const TOKEN_COLUMNS: &str = "hash, platform, ord, issued_at, expires_at, state";
 
@@ -196,8 +211,59 @@ impl Needs {
     }
 }
 
+/// The parts as rules read them.
 impl Loaded {
-    /// Takes the rows of one query.
+    /// The user's own row.
+    ///
+    /// # Errors
+    /// When it was not loaded.
+    pub fn profile(&self) -> Result<&Profile, NotLoaded> {
+        self.profile.as_ref().ok_or(NotLoaded(Part::Profile))
+    }
+
+    pub(super) fn valid(&self) -> Result<&[TokenRow], NotLoaded> {
+        self.valid.as_deref().ok_or(NotLoaded(Part::Valid))
+    }
+
+    pub(super) fn presented(&self) -> Result<Option<&TokenRow>, NotLoaded> {
+        self.presented.as_ref().map(Option::as_ref).ok_or(NotLoaded(Part::Presented))
+    }
+
+    pub(super) fn held(&self) -> Result<&[HeldEnd], NotLoaded> {
+        self.held.as_deref().ok_or(NotLoaded(Part::Held))
+    }
+
+    pub(super) fn cutoff(&self) -> Result<Option<&Cutoff>, NotLoaded> {
+        self.cutoff.as_ref().map(Option::as_ref).ok_or(NotLoaded(Part::Cutoff))
+    }
+
+    pub(super) fn subscription_state(&self) -> Result<&WatchedState, NotLoaded> {
+        self.subscription_state.as_ref().ok_or(NotLoaded(Part::SubscriptionState))
+    }
+
+    pub(super) fn subscriptions(&self) -> Result<&[Subscription], NotLoaded> {
+        self.subscriptions.as_deref().ok_or(NotLoaded(Part::Subscriptions))
+    }
+
+    pub(super) fn followers(&self) -> Result<&[Follower], NotLoaded> {
+        self.followers.as_deref().ok_or(NotLoaded(Part::Followers))
+    }
+
+    pub(super) fn dangling(&self) -> Result<&[DanglingSubscription], NotLoaded> {
+        self.dangling.as_deref().ok_or(NotLoaded(Part::Dangling))
+    }
+
+    pub(super) fn watcher(&self) -> Result<Option<RegistrationVersion>, NotLoaded> {
+        self.watcher.ok_or(NotLoaded(Part::Watcher))
+    }
+
+    pub(super) fn watchers(&self) -> Result<&[(UserId, RegistrationVersion)], NotLoaded> {
+        self.watchers.as_deref().ok_or(NotLoaded(Part::Watchers))
+    }
+}
+
+impl Loaded {
+    /// Takes the rows of one query. Without rows the part is loaded too, and empty.
     ///
     /// # Errors
     /// When a row is not of the form that [`super::Change`] writes.
@@ -207,27 +273,28 @@ impl Loaded {
 
     fn take_in(&mut self, part: Part, rows: &[Vec<Value>]) -> Option<()> {
         match part {
-            Part::Profile => {
-                if let Some(row) = rows.first() {
-                    self.profile = read_profile(row)?;
-                }
-            }
-            Part::Valid => self.valid = all(rows, read_token)?,
-            Part::Presented => self.presented = all(rows, read_token)?.pop(),
-            Part::Held => self.held = all(rows, read_held)?,
+            Part::Profile => self.profile = Some(one(rows, read_profile)?.unwrap_or_default()),
+            Part::Valid => self.valid = Some(all(rows, read_token)?),
+            Part::Presented => self.presented = Some(one(rows, read_token)?),
+            Part::Held => self.held = Some(all(rows, read_held)?),
+            // No query brings it.
+            Part::Cutoff => return None,
             Part::SubscriptionState => {
-                if let Some(row) = rows.first() {
-                    (self.is_watched, self.is_following, self.subscription_state) = rows::read_state(row)?;
-                }
+                self.subscription_state = Some(one(rows, rows::read_state)?.unwrap_or_default());
             }
-            Part::Subscriptions => self.subscriptions = all(rows, rows::read_subscription)?,
-            Part::Followers => self.followers = all(rows, rows::read_follower)?,
-            Part::Dangling => self.dangling = all(rows, rows::read_dangling)?,
-            Part::Watcher => self.watcher = all(rows, |row| rows::read_registration(row.first()?))?.pop(),
-            Part::Watchers => self.watchers = all(rows, rows::read_watcher)?,
+            Part::Subscriptions => self.subscriptions = Some(all(rows, rows::read_subscription)?),
+            Part::Followers => self.followers = Some(all(rows, rows::read_follower)?),
+            Part::Dangling => self.dangling = Some(all(rows, rows::read_dangling)?),
+            Part::Watcher => self.watcher = Some(one(rows, |row| rows::read_registration(row.first()?))?),
+            Part::Watchers => self.watchers = Some(all(rows, rows::read_watcher)?),
         }
         Some(())
     }
+}
+
+/// The first row, if there is one; `None` when it does not read.
+fn one<T>(rows: &[Vec<Value>], read: impl Fn(&[Value]) -> Option<T>) -> Option<Option<T>> {
+    rows.first().map(|row| read(row).ok_or(())).transpose().ok()
 }
 
 /// Every row, or `None` when one does not read.

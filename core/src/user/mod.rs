@@ -33,7 +33,7 @@ pub use client_message::ClientMessage;
 pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
 pub use connection::{Connection, Presence};
 pub use console::{Console, ConsoleOpening};
-pub use loaded::{HeldEnd, LoadError, Loaded, Needs, Part, Profile};
+pub use loaded::{HeldEnd, LoadError, Loaded, Needs, NotLoaded, Part, Profile, WatchedState};
 pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
 pub use request::{ReplyError, Request};
 pub use revocation::Bearer;
@@ -101,40 +101,56 @@ impl User {
 
     /// The outcome of `command`. Pure: the same arguments give the same outcome, and nothing is changed.
     ///
-    /// `loaded` must hold what [`Command::needs`] names.
-    pub fn apply(&self, command: &Command, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
+    /// Which connections come and go shows in the actions. What follows from that for watchers and subscriptions is added
+    /// here for every command, so that no rule can forget it.
+    ///
+    /// # Errors
+    /// When a rule reads a part that `loaded` does not hold: [`Command::needs`] names too little. Nothing happened.
+    pub fn apply(
+        &self,
+        command: &Command,
+        loaded: &Loaded,
+        rules: &Rules,
+        at: Moment,
+    ) -> Result<Outcome, NotLoaded> {
+        let outcome = self.decide(command, loaded, rules, at)?;
+        self.track_subscriptions(outcome, loaded, at.now)
+    }
+
+    /// The outcome of `command` for its own sake.
+    fn decide(
+        &self,
+        command: &Command,
+        loaded: &Loaded,
+        rules: &Rules,
+        at: Moment,
+    ) -> Result<Outcome, NotLoaded> {
         match command {
             Command::IssueToken { platform } => self.issue(*platform, loaded, rules, at),
             Command::VerifyToken { .. } => {
-                Outcome::of(Reply::TokenStatus(self.token_status(loaded, rules).map(|_| ())))
+                Ok(Outcome::of(Reply::TokenStatus(self.token_status(loaded, rules)?.map(|_| ()))))
             }
-            Command::Open(opening) => {
-                self.track_subscriptions(self.open(opening, loaded, rules, at), loaded, at.now)
-            }
+            Command::Open(opening) => self.open(opening, loaded, rules, at),
             Command::OpenConsole(opening) => self.open_console(opening, loaded, rules, at),
             Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules),
             Command::Unlock => self.unlock(loaded, rules, at),
-            Command::Close { connection } => {
-                self.track_subscriptions(self.close(*connection, rules, at), loaded, at.now)
-            }
+            Command::Close { connection } => Ok(self.close(*connection, rules, at)),
             Command::SetBackground { connection, background } => {
-                self.set_background(*connection, *background)
+                Ok(self.set_background(*connection, *background))
             }
             Command::Receive { connection, message } => self.receive(*connection, message, loaded, rules, at),
             Command::Decoded { connection, message } => {
                 self.on_message(*connection, message, loaded, rules, at)
             }
-            Command::Status => Outcome::of(Reply::Presence(self.presence(loaded, rules))),
-            Command::ForceOff(what) => {
-                self.track_subscriptions(self.force_off(what, loaded, rules, at), loaded, at.now)
-            }
+            Command::Status => Ok(Outcome::of(Reply::Presence(self.presence(loaded, rules)?))),
+            Command::ForceOff(what) => self.force_off(what, loaded, rules, at),
             Command::Tick => self.tick(loaded, at),
             Command::Watch { watcher, registration } => {
                 self.watch(watcher, *registration, loaded, rules, at.now)
             }
             Command::Unwatch { watcher, by } => {
                 let changes = vec![Change::Unwatched(vec![(watcher.clone(), *by)])];
-                Outcome { changes, ..Outcome::of(Reply::Done) }
+                Ok(Outcome { changes, ..Outcome::of(Reply::Done) })
             }
             Command::Answered { pending, presences } => self.answered(pending, presences.as_deref(), loaded),
             Command::Notified(notice) => self.notified(notice, loaded),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Action, Change, Connection, Loaded, OpenError, Opening, Outcome, Reply, Rules, User,
+    Action, Change, Connection, Loaded, NotLoaded, OpenError, Opening, Outcome, Reply, Rules, User,
     close::release,
     ending::{Leaving, kick},
     record,
@@ -20,32 +20,33 @@ const REPLACEMENTS: usize = 5;
 const REPLACEMENT_SPAN: Duration = Duration::from_secs(60);
 
 impl User {
-    pub(super) fn open(&self, opening: &Opening, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
-        self.admit(opening, loaded, rules, at).unwrap_or_else(|error| Outcome::of(Reply::Opened(Err(error))))
-    }
-
-    fn admit(
+    pub(super) fn open(
         &self,
         opening: &Opening,
         loaded: &Loaded,
         rules: &Rules,
         at: Moment,
-    ) -> Result<Outcome, OpenError> {
+    ) -> Result<Outcome, NotLoaded> {
+        let refuse = |error| Ok(Outcome::of(Reply::Opened(Err(error))));
         let token = &opening.token;
-        self.token_status(loaded, rules).map_err(OpenError::Token)?;
-        opening.claimed.check(token)?;
+        if let Err(error) = self.token_status(loaded, rules)? {
+            return refuse(OpenError::Token(error));
+        }
+        if let Err(error) = opening.claimed.check(token) {
+            return refuse(error);
+        }
         let (verdict, replacements) = self.judge(opening, rules, at.now);
         let gone =
             |other: &&Connection| verdict.kicked.contains(&other.id) || verdict.replaced.contains(&other.id);
         let leaving: Vec<&Connection> = self.connections.iter().filter(gone).collect();
         if self.connections.len() + self.consoles.len() - leaving.len() >= rules.max_connections {
-            return Err(OpenError::TooMany);
+            return refuse(OpenError::TooMany);
         }
 
         let name = self.id.to_string();
         let details =
             record::Details { full_name: &name, avatar: None, client: &opening.client, member_of: None };
-        let record = record::open(&self.id, rules.tenant(&self.id, &loaded.profile), details, at);
+        let record = record::open(&self.id, rules.tenant(&self.id, loaded.profile()?), details, at);
         let connection = Connection {
             id: opening.connection,
             token: token.clone(),
@@ -62,7 +63,7 @@ impl User {
         // so that no excluded client can reconnect in between.
         let (ends, mut actions) = self.end(&ending, at.now);
         let mut changes: Vec<Change> = verdict.tokens.iter().cloned().map(Change::TokensKicked).collect();
-        changes.extend(release(loaded));
+        changes.extend(release(loaded)?);
         changes.extend(ends);
         let published = record.is_some();
         changes.extend(record.map(|record| Change::RecordOpened(Box::new(record))));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use prost::Message as _;
 
-use super::{Action, ClientMessage, Command, Connection, Loaded, Outcome, Reply, Rules, User};
+use super::{Action, ClientMessage, Command, Connection, Loaded, NotLoaded, Outcome, Reply, Rules, User};
 use crate::{
     gateway::{
         self, Close, Incoming, Payload,
@@ -39,15 +39,15 @@ impl User {
         loaded: &Loaded,
         rules: &Rules,
         at: Moment,
-    ) -> Outcome {
+    ) -> Result<Outcome, NotLoaded> {
         if let Some(console) = self.console(from) {
-            return self.on_console_message(console, message, rules, at);
+            return Ok(self.on_console_message(console, message, rules, at));
         }
         match self.connection(from) {
             Some(connection) => {
                 self.on_message(from, &ClientMessage::of(&self.id, connection, message), loaded, rules, at)
             }
-            None => Outcome::of(Reply::Done),
+            None => Ok(Outcome::of(Reply::Done)),
         }
     }
 
@@ -58,26 +58,19 @@ impl User {
         loaded: &Loaded,
         rules: &Rules,
         at: Moment,
-    ) -> Outcome {
+    ) -> Result<Outcome, NotLoaded> {
         let Some(connection) = self.connection(from) else {
-            return Outcome::of(Reply::Done);
+            return Ok(Outcome::of(Reply::Done));
         };
         let actions = match message {
             ClientMessage::Nothing => Vec::new(),
             ClientMessage::Ping(answer) => {
                 vec![Action::Send { connection: from, payload: Payload::Text(answer.clone()) }]
             }
-            ClientMessage::Invalid(close) => {
-                return self.track_subscriptions(
-                    self.end_with(connection, None, *close, rules, at),
-                    loaded,
-                    at.now,
-                );
-            }
+            ClientMessage::Invalid(close) => return Ok(self.end_with(connection, None, *close, rules, at)),
             ClientMessage::Request(Operation::Logout, request) => {
                 let answer = request.answer(Some(Vec::new()));
-                let outcome = self.end_with(connection, Some(&answer), Close::Done, rules, at);
-                return self.track_subscriptions(outcome, loaded, at.now);
+                return Ok(self.end_with(connection, Some(&answer), Close::Done, rules, at));
             }
             ClientMessage::Request(Operation::Subscribe, request) => {
                 return self.follow(connection, request, loaded, at);
@@ -90,7 +83,7 @@ impl User {
             }
             ClientMessage::Request(Operation::SetBackground, request) => background(connection, request),
         };
-        Outcome { actions, ..Outcome::of(Reply::Done) }
+        Ok(Outcome { actions, ..Outcome::of(Reply::Done) })
     }
 
     pub(super) fn set_background(&self, connection: ConnId, background: bool) -> Outcome {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Connection, Loaded, Outcome, Presence, Profile, Reply, Rules, User};
+use super::{Change, Connection, Loaded, NotLoaded, Outcome, Presence, Profile, Reply, Rules, User};
 use crate::{
     directory::view::Cutoff,
     id::TenantId,
@@ -26,15 +26,20 @@ pub struct Bearer {
 
 impl User {
     /// Answers [`super::Command::VerifyBearer`].
-    pub(super) fn verify_bearer(&self, bearer: &Bearer, loaded: &Loaded, rules: &Rules) -> Outcome {
-        let status = if self.refuses(bearer, loaded, rules) { Err(TokenError::Kicked) } else { Ok(()) };
-        let changes = if status.is_ok() { self.move_to(bearer.tenant, loaded, rules) } else { Vec::new() };
-        Outcome { changes, ..Outcome::of(Reply::TokenStatus(status)) }
+    pub(super) fn verify_bearer(
+        &self,
+        bearer: &Bearer,
+        loaded: &Loaded,
+        rules: &Rules,
+    ) -> Result<Outcome, NotLoaded> {
+        let status = if self.refuses(bearer, loaded, rules)? { Err(TokenError::Kicked) } else { Ok(()) };
+        let changes = if status.is_ok() { self.move_to(bearer.tenant, loaded, rules)? } else { Vec::new() };
+        Ok(Outcome { changes, ..Outcome::of(Reply::TokenStatus(status)) })
     }
 
     /// Whether the tenant's cutoff covers a live socket. No answer shows such a socket any more, and its delivery is pending.
-    pub fn has_cut_off_sockets(&self, loaded: &Loaded, rules: &Rules) -> bool {
-        self.opening_times().any(|opened| self.is_cut_off(opened, loaded, rules))
+    pub fn has_cut_off_sockets(&self, cutoff: Option<&Cutoff>, rules: &Rules) -> bool {
+        self.opening_times().any(|opened| self.is_cut_off(opened, cutoff, rules))
     }
 
     /// Whether a live socket was opened by `moment`: a cutoff at that moment covers no other.
@@ -52,46 +57,46 @@ impl User {
         &self,
         loaded: &'a Loaded,
         rules: &Rules,
-    ) -> Result<&'a TokenRow, TokenError> {
-        let row = store::status(loaded.presented.as_ref())?;
-        if self.is_cut_off(row.issued_at, loaded, rules) { Err(TokenError::Kicked) } else { Ok(row) }
+    ) -> Result<Result<&'a TokenRow, TokenError>, NotLoaded> {
+        let cutoff = loaded.cutoff()?;
+        let cut_off = |row: &TokenRow| self.is_cut_off(row.issued_at, cutoff, rules);
+        let status = store::status(loaded.presented()?);
+        Ok(status.and_then(|row| if cut_off(row) { Err(TokenError::Kicked) } else { Ok(row) }))
     }
 
     /// The live connections that the tenant's cutoff does not cover.
-    pub(super) fn presence(&self, loaded: &Loaded, rules: &Rules) -> Vec<Presence> {
-        let seen = |connection: &&Connection| !self.is_cut_off(connection.opened_at, loaded, rules);
-        self.connections.iter().filter(seen).map(Connection::presence).collect()
+    pub(super) fn presence(&self, loaded: &Loaded, rules: &Rules) -> Result<Vec<Presence>, NotLoaded> {
+        let cutoff = loaded.cutoff()?;
+        let seen = |connection: &&Connection| !self.is_cut_off(connection.opened_at, cutoff, rules);
+        Ok(self.connections.iter().filter(seen).map(Connection::presence).collect())
     }
 
     /// Whether a cutoff covers an opaque token: the user's own, the tenant's, or one stored while the tenant was unknown.
-    pub(super) fn refuses(&self, bearer: &Bearer, loaded: &Loaded, rules: &Rules) -> bool {
+    pub(super) fn refuses(&self, bearer: &Bearer, loaded: &Loaded, rules: &Rules) -> Result<bool, NotLoaded> {
         if bearer.personal && !rules.revoke_pat {
-            return false;
+            return Ok(false);
         }
+        let profile = loaded.profile()?;
         let older = |cutoff: Timestamp| bearer.issued_at.is_none_or(|issued| issued <= cutoff);
         let of_tenant = loaded
-            .cutoff
-            .as_ref()
-            .filter(|cutoff| !is_unlocked(cutoff, &loaded.profile) && !self.is_exempt(&cutoff.exempt, rules));
-        let unseen = loaded.profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
-        let orders = loaded.profile.revoked_at.into_iter().chain(of_tenant.map(|cutoff| cutoff.at));
-        orders.chain(unseen.map(|(_, at)| *at)).any(older)
+            .cutoff()?
+            .filter(|cutoff| !is_unlocked(cutoff, profile) && !self.is_exempt(&cutoff.exempt, rules));
+        let unseen = profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
+        let orders = profile.revoked_at.into_iter().chain(of_tenant.map(|cutoff| cutoff.at));
+        Ok(orders.chain(unseen.map(|(_, at)| *at)).any(older))
     }
 
     /// Lifts the cutoffs on opaque tokens. Kicked tokens of ours stay kicked: their user gets a new one.
-    pub(super) fn unlock(&self, loaded: &Loaded, rules: &Rules, at: Moment) -> Outcome {
+    pub(super) fn unlock(&self, loaded: &Loaded, rules: &Rules, at: Moment) -> Result<Outcome, NotLoaded> {
         let ancient = Bearer { tenant: TenantId::default(), issued_at: None, personal: false };
-        let locked = self.refuses(&ancient, loaded, rules) || !loaded.profile.revoked_in.is_empty();
+        let locked = self.refuses(&ancient, loaded, rules)? || !loaded.profile()?.revoked_in.is_empty();
         let changes = if locked { vec![Change::Unlocked { at: at.now }] } else { Vec::new() };
-        Outcome { changes, ..Outcome::of(Reply::Unlocked(locked)) }
+        Ok(Outcome { changes, ..Outcome::of(Reply::Unlocked(locked)) })
     }
 
     /// Whether the tenant's cutoff covers what began at `since`.
-    pub(super) fn is_cut_off(&self, since: Timestamp, loaded: &Loaded, rules: &Rules) -> bool {
-        loaded
-            .cutoff
-            .as_ref()
-            .is_some_and(|cutoff| since <= cutoff.at && !self.is_exempt(&cutoff.exempt, rules))
+    pub(super) fn is_cut_off(&self, since: Timestamp, cutoff: Option<&Cutoff>, rules: &Rules) -> bool {
+        cutoff.is_some_and(|cutoff| since <= cutoff.at && !self.is_exempt(&cutoff.exempt, rules))
     }
 
     fn is_exempt(&self, exempt: &[i64], rules: &Rules) -> bool {
@@ -99,11 +104,17 @@ impl User {
     }
 
     /// Stores the tenant that an issuer named, unless the configuration names one.
-    pub(super) fn move_to(&self, tenant: TenantId, loaded: &Loaded, rules: &Rules) -> Vec<Change> {
-        if rules.tenant(&self.id, &loaded.profile) == tenant || rules.configured_tenant(&self.id).is_some() {
-            return Vec::new();
+    pub(super) fn move_to(
+        &self,
+        tenant: TenantId,
+        loaded: &Loaded,
+        rules: &Rules,
+    ) -> Result<Vec<Change>, NotLoaded> {
+        let stays = rules.tenant(&self.id, loaded.profile()?) == tenant;
+        if stays || rules.configured_tenant(&self.id).is_some() {
+            return Ok(Vec::new());
         }
-        vec![Change::Tenant(tenant)]
+        Ok(vec![Change::Tenant(tenant)])
     }
 }
 

@@ -26,6 +26,7 @@ use rollcall_core::{
         Action, Change, Claimed, Client, Command, Connection, Console, DanglingSubscription, ForceOff,
         HeldEnd, Loaded, OpenError, Opening, Outcome, PendingRequest, PresenceVersion, Profile,
         RegistrationVersion, Reply, Rules, Subscription, SubscriptionState, User, WATCHERS_AT_ONCE,
+        WatchedState,
     },
 };
 
@@ -211,25 +212,27 @@ impl Store for Memory {
         let needs = command.needs();
         let mut loaded = Loaded::default();
         if needs.profile {
-            loaded.profile = self.profile.clone();
+            loaded.profile = Some(self.profile.clone());
         }
         if needs.valid_tokens {
             let counts = |row: &&TokenRow| {
                 row.state == TokenState::Valid && row.expires > now && row.platform != Platform::Admin
             };
-            loaded.valid = self.tokens.values().filter(counts).cloned().collect();
+            loaded.valid = Some(self.tokens.values().filter(counts).cloned().collect());
         }
         if let Some(hash) = needs.presented {
-            loaded.presented = self.tokens.get(&hash).cloned();
+            loaded.presented = Some(self.tokens.get(&hash).cloned());
         }
         if needs.held {
-            loaded.held = self.held.values().copied().collect();
+            loaded.held = Some(self.held.values().copied().collect());
         }
         let live: Vec<String> = user.connections().iter().map(|one| one.id.to_string()).collect();
         if needs.subscription_state {
-            loaded.is_watched = !self.watchers.is_empty();
-            loaded.is_following = !self.subscriptions.is_empty();
-            loaded.subscription_state = self.subscription_state.clone();
+            loaded.subscription_state = Some(WatchedState {
+                is_watched: !self.watchers.is_empty(),
+                is_following: !self.subscriptions.is_empty(),
+                state: self.subscription_state.clone(),
+            });
         }
         if let Some(connection) = needs.subscriptions {
             let of = connection.to_string();
@@ -242,13 +245,15 @@ impl Store for Memory {
                 registration: *registration,
                 acknowledged: *acknowledged,
             };
-            loaded.subscriptions = own.map(row).collect();
+            loaded.subscriptions = Some(own.map(row).collect());
         }
         if let Some(watched) = &needs.followers_of {
             let rows = self.subscriptions.iter();
             let follows = rows.filter(|((id, other), _)| other == watched && live.contains(id));
-            loaded.followers =
-                follows.map(|((id, _), (_, acknowledged))| (id.parse().unwrap(), *acknowledged)).collect();
+            let row = |((id, _), (_, acknowledged)): (&(String, UserId), &(_, PresenceVersion))| {
+                (id.parse().unwrap(), *acknowledged)
+            };
+            loaded.followers = Some(follows.map(row).collect());
         }
         if needs.dangling {
             let lives = |id: &String| live.contains(id);
@@ -258,17 +263,17 @@ impl Store for Memory {
                 watched: watched.clone(),
                 is_followed: self.subscriptions.keys().any(|(id, other)| other == watched && lives(id)),
             };
-            loaded.dangling = rows.take(100).map(row).collect();
+            loaded.dangling = Some(rows.take(100).map(row).collect());
         }
         if let Some(watcher) = &needs.watcher {
-            loaded.watcher = self.watchers.get(watcher).copied();
+            loaded.watcher = Some(self.watchers.get(watcher).copied());
         }
         if needs.watchers {
             let after = self.subscription_state.fan_out.as_ref().and_then(|fan_out| fan_out.after.as_ref());
             let behind = self.watchers.iter().filter(|(watcher, _)| Some(*watcher) > after);
             let page =
                 behind.take(WATCHERS_AT_ONCE).map(|(watcher, registration)| (watcher.clone(), *registration));
-            loaded.watchers = page.collect();
+            loaded.watchers = Some(page.collect());
         }
         loaded
     }
@@ -459,8 +464,8 @@ impl<S: Store> Adapter<S> {
         let decoded = self.user.decode(command);
         let command = decoded.as_ref();
         let mut loaded = self.store.load(&self.user, command, at.now);
-        loaded.cutoff = self.cutoff.clone().filter(|_| command.needs().cutoff);
-        let outcome = self.user.apply(command, &loaded, &self.rules, at);
+        loaded.cutoff = command.needs().cutoff.then(|| self.cutoff.clone());
+        let outcome = self.user.apply(command, &loaded, &self.rules, at).expect("needs names what is read");
         if self.inspecting {
             self.inspect(command, &loaded, &outcome, at);
         }
@@ -495,7 +500,7 @@ impl<S: Store> Adapter<S> {
     /// the wire between a Worker and its objects arrives as it was sent; nothing shows a token when printed.
     fn inspect(&self, command: &Command, loaded: &Loaded, outcome: &Outcome, at: Moment) {
         let arrived = arrived(command);
-        let again = self.user.apply(&arrived, loaded, &self.rules, at);
+        let again = self.user.apply(&arrived, loaded, &self.rules, at).unwrap();
         assert_eq!(&again, outcome, "{command:?} led to two outcomes");
         assert_eq!(&arrived, command);
         assert_eq!(crossed(&outcome.reply), outcome.reply);

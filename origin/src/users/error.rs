@@ -1,6 +1,6 @@
 //! The errors of commands.
 
-use rollcall_core::user::{LoadError, ReplyError};
+use rollcall_core::user::{LoadError, NotLoaded, ReplyError};
 
 use crate::store::StoreError;
 
@@ -13,6 +13,9 @@ pub enum CommandError {
     /// A stored row of the user does not read.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A rule reads more than its command loads.
+    #[error(transparent)]
+    NotLoaded(#[from] NotLoaded),
     /// A stored cutoff does not read, and why.
     #[error("a tenant's cutoff does not read: {0}")]
     Cutoff(&'static str),
@@ -27,6 +30,6 @@ pub enum CommandError {
 impl CommandError {
     /// Whether the stored data is at fault, so that a repetition fails as well.
     pub(super) const fn is_permanent(&self) -> bool {
-        matches!(self, Self::Load(_) | Self::Cutoff(_) | Self::Reply(_))
+        matches!(self, Self::Load(_) | Self::NotLoaded(_) | Self::Cutoff(_) | Self::Reply(_))
     }
 }

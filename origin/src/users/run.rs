@@ -142,7 +142,8 @@ impl Users {
         if self.shared.cutoffs.newest().is_some_and(|cutoff| live.user.began_by(cutoff)) {
             return None;
         }
-        let outcome = live.user.apply(command, &Loaded::default(), &self.shared.rules, moment());
+        let loaded = Loaded { cutoff: Some(None), ..Loaded::default() };
+        let outcome = live.user.apply(command, &loaded, &self.shared.rules, moment()).ok()?;
         Some(with_socket(Some(&live), outcome.reply))
     }
 
@@ -150,7 +151,7 @@ impl Users {
     async fn query(&self, id: &UserId, command: &Command) -> Result<Reply, CommandError> {
         let user = self.entry(id);
         let (loaded, at) = self.load(&user, command).await?;
-        Ok(user.live.lock().user.apply(command, &loaded, &self.shared.rules, at).reply)
+        Ok(user.live.lock().user.apply(command, &loaded, &self.shared.rules, at)?.reply)
     }
 
     /// Executes a command under the user's lock. Once the lock is held, the command runs to its end even if its caller leaves:
@@ -212,7 +213,7 @@ impl Users {
     pub(super) async fn decide(&self, user: &EntryGuard, command: &Command) -> Result<Outcome, CommandError> {
         let command = user.live.lock().user.decode(command).into_owned();
         let (loaded, at) = self.load(user, &command).await?;
-        Ok(user.live.lock().user.apply(&command, &loaded, &self.shared.rules, at))
+        Ok(user.live.lock().user.apply(&command, &loaded, &self.shared.rules, at)?)
     }
 
     /// Makes the changes of one outcome durable.
@@ -318,9 +319,10 @@ impl Users {
             // The moment is taken before the cutoff is read: a cutoff that comes into force in between lies after this
             // moment, and covers the command's outcome.
             let at = moment();
-            if needs_cutoff && has_cutoffs {
-                let tenant = command.tenant(&user.id, &loaded.profile, &self.shared.rules);
-                loaded.cutoff = self.shared.cutoffs.get(tenant).map(|cutoff| cutoff.as_ref().clone());
+            if needs_cutoff {
+                let of = |tenant| self.shared.cutoffs.get(tenant).map(|cutoff| cutoff.as_ref().clone());
+                let tenant = has_cutoffs.then(|| command.tenant(&user.id, &loaded, &self.shared.rules));
+                loaded.cutoff = Some(tenant.transpose()?.and_then(of));
             }
             // The first cutoff may have come into force during the read, which did not ask for the tenant. Then the loop
             // reads again.
@@ -337,7 +339,7 @@ impl Users {
         if let Some(hash) = needs.presented
             && let Some(row) = entry.live.lock().token(&hash)
         {
-            loaded.presented = row;
+            loaded.presented = Some(row);
             needs.presented = None;
         }
         let parts = needs.queries(&entry.live.lock().user, now());
@@ -350,7 +352,7 @@ impl Users {
             loaded.absorb(part, &rows)?;
         }
         if let Needs { presented: Some(hash), .. } = needs {
-            let row: Option<TokenRow> = loaded.presented.clone();
+            let row: Option<TokenRow> = loaded.presented.clone().flatten();
             entry.live.lock().remember(age, hash, row);
         }
         Ok(loaded)

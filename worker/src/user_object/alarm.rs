@@ -63,7 +63,7 @@ impl Object {
         let user = User::new(id, open().filter_map(Held::connection).cloned().collect())
             .with_consoles(open().filter_map(Held::console).cloned().collect());
         let loaded = self.load(&user, &Command::Tick, None, &configuration.rules, at.now)?;
-        let outcome = user.apply(&Command::Tick, &loaded, &configuration.rules, at);
+        let outcome = user.apply(&Command::Tick, &loaded, &configuration.rules, at)?;
         let has_pending_work = !Tick::read(outcome.reply)?.is_empty();
         let has_work = has_pending_work || !outcome.changes.is_empty() || !outcome.actions.is_empty();
         let due = has_work.then_some(at.now);

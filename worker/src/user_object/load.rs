@@ -24,31 +24,34 @@ impl Object {
         now: Timestamp,
     ) -> Result<Loaded, RunError> {
         let mut needs = command.needs();
-        needs.profile |= needs.cutoff && may_move(user.id(), rules);
+        needs.profile |= needs.cutoff && rules.configured_tenant(user.id()).is_none();
         let mut loaded = self.read(&needs, user, now)?;
         if needs.cutoff {
-            let home = command.tenant(user.id(), &loaded.profile, rules);
+            let home = command.tenant(user.id(), &loaded, rules)?;
             let Some(cached) = cached.filter(|cached| cached.tenant == home) else {
                 return Err(RunError::OtherTenant(home));
             };
-            loaded.cutoff.clone_from(&cached.cutoff);
+            loaded.cutoff = Some(cached.cutoff.clone());
         }
         Ok(loaded)
     }
 
     /// The user's tenant.
     pub(super) fn home(&self, user: &UserId, rules: &Rules, now: Timestamp) -> Result<TenantId, RunError> {
-        let needs = Needs { profile: may_move(user, rules), ..Needs::default() };
-        let profile = self.read(&needs, &User::new(user.clone(), Vec::new()), now)?.profile;
-        Ok(rules.tenant(user, &profile))
+        if let Some(tenant) = rules.configured_tenant(user) {
+            return Ok(tenant);
+        }
+        let needs = Needs { profile: true, ..Needs::default() };
+        let loaded = self.read(&needs, &User::new(user.clone(), Vec::new()), now)?;
+        Ok(rules.tenant(user, loaded.profile()?))
     }
 
     pub(super) fn read(&self, needs: &Needs, user: &User, now: Timestamp) -> Result<Loaded, RunError> {
         let mut loaded = Loaded::default();
         for (part, statement) in needs.queries(user, now) {
-            if let Some(rows) = self.sql().read(&statement)? {
-                loaded.absorb(part, &rows)?;
-            }
+            // Without tables nothing was ever written, which is an answer too.
+            let rows = self.sql().read(&statement)?.unwrap_or_default();
+            loaded.absorb(part, &rows)?;
         }
         Ok(loaded)
     }
@@ -71,9 +74,4 @@ impl Object {
             _ => Err(RunError::Nameless),
         }
     }
-}
-
-/// Whether the user's tenant is what an issuer said, so that the store has it.
-fn may_move(user: &UserId, rules: &Rules) -> bool {
-    rules.configured_tenant(user).is_none()
 }

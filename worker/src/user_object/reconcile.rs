@@ -52,7 +52,7 @@ impl Object {
         let live = self.held(on).iter().filter_map(Held::connection).cloned().collect();
         let (user, now) = (User::new(user.clone(), live), clock::now());
         let needs = Needs { subscription_state: true, dangling: true, ..Needs::default() };
-        if let Some(change) = user.resume_subscriptions(&self.read(&needs, &user, now)?, now) {
+        if let Some(change) = user.resume_subscriptions(&self.read(&needs, &user, now)?, now)? {
             self.sql().write(&change.statements(user.id()))?;
             self.arm(None, None);
         }

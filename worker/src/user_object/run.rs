@@ -7,7 +7,7 @@ use rollcall_core::{
     id::{ConnId, TenantId},
     store::Statement,
     time::Moment,
-    user::{Action, Command, ForceOff, LoadError, Outcome, Reply, ReplyError, Request, User},
+    user::{Action, Command, ForceOff, LoadError, NotLoaded, Outcome, Reply, ReplyError, Request, User},
 };
 use worker::WebSocket;
 
@@ -43,6 +43,9 @@ pub(super) enum RunError {
     /// There is no good configuration; nothing happened.
     #[error(transparent)]
     Configuration(#[from] &'static ConfigurationError),
+    /// A rule reads more than its command loads; nothing happened.
+    #[error(transparent)]
+    NotLoaded(#[from] NotLoaded),
     /// The user gave no answer.
     #[error(transparent)]
     Reply(#[from] ReplyError),
@@ -119,9 +122,11 @@ impl Object {
         let command = decoded.as_ref();
         let at = moment_under(cached.as_ref())?;
         let loaded = self.load(&user, command, cached.as_ref(), &configuration.rules, at.now)?;
-        let has_cut_off = user.has_cut_off_sockets(&loaded, &configuration.rules);
+        // A command that asks for no cutoff says nothing about the sockets that one covers.
+        let cutoff = loaded.cutoff.as_ref().and_then(Option::as_ref);
+        let has_cut_off = user.has_cut_off_sockets(cutoff, &configuration.rules);
         let Outcome { reply, changes, actions, wake_at } =
-            user.apply(command, &loaded, &configuration.rules, at);
+            user.apply(command, &loaded, &configuration.rules, at)?;
         check_sizes(&actions)?;
         // The outbox is read before the commit: new records are published below, and need an alarm only if that fails.
         let retry = wake_at.and_then(|_| self.retry());

@@ -8,7 +8,7 @@ use crate::{
     id::UserId,
     platform::PlatformSet,
     time::Timestamp,
-    user::{Change, Loaded, Outcome, Reply, Rules, User},
+    user::{Change, Loaded, NotLoaded, Outcome, Reply, Rules, User, WatchedState},
 };
 
 impl User {
@@ -20,50 +20,58 @@ impl User {
         loaded: &Loaded,
         rules: &Rules,
         now: Timestamp,
-    ) -> Outcome {
-        let platforms = self.visible(loaded, rules);
-        let mut state = loaded.subscription_state.clone();
+    ) -> Result<Outcome, NotLoaded> {
+        let platforms = self.visible(loaded, rules)?;
+        let stored = &loaded.subscription_state()?.state;
+        let mut state = stored.clone();
         // A version stands for one platform set: other watchers have another set under the current one.
         if state.notified.is_some_and(|notified| notified != platforms) {
             state.announce(platforms, now);
         }
         let mut changes = Vec::new();
-        if loaded.watcher.is_none_or(|known| known < registration) {
+        if loaded.watcher()?.is_none_or(|known| known < registration) {
             changes.push(Change::Watched { watcher: watcher.clone(), registration });
         }
         let presence = PresenceVersion { sequence: state.sequence, platforms };
-        let wake_at = state
-            .fan_out
-            .as_ref()
-            .filter(|_| state != loaded.subscription_state)
-            .map(|fan_out| fan_out.next_at);
-        changes.extend(changed(state, loaded));
-        Outcome { changes, wake_at, ..Outcome::of(Reply::Watching(presence)) }
+        let wake_at = state.fan_out.as_ref().filter(|_| state != *stored).map(|fan_out| fan_out.next_at);
+        changes.extend(changed(state, stored));
+        Ok(Outcome { changes, wake_at, ..Outcome::of(Reply::Watching(presence)) })
     }
 
     /// The next page of watchers to notify, if the presence has changed since they were notified.
-    pub(in crate::user) fn fan_out(&self, loaded: &Loaded, rules: &Rules, now: Timestamp) -> Outcome {
-        let mut state = SubscriptionState { due: false, ..loaded.subscription_state.clone() };
-        let platforms = self.visible(loaded, rules);
-        if !loaded.is_watched {
+    pub(in crate::user) fn fan_out(
+        &self,
+        loaded: &Loaded,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Result<Outcome, NotLoaded> {
+        let WatchedState { is_watched, state: stored, .. } = loaded.subscription_state()?;
+        let mut state = SubscriptionState { due: false, ..stored.clone() };
+        let platforms = self.visible(loaded, rules)?;
+        if !is_watched {
             state.fan_out = None;
         } else if state.notified != Some(platforms) {
             state.announce(platforms, now);
         }
         let presence = PresenceVersion { sequence: state.sequence, platforms };
         let wake_at = state.fan_out.as_ref().map(|fan_out| fan_out.next_at).filter(|next_at| *next_at > now);
+        let watchers = loaded.watchers()?;
         let page = state
             .fan_out
             .as_ref()
             .filter(|_| wake_at.is_none())
-            .map(|fan_out| self.page(fan_out, presence, loaded));
-        let changes = changed(state, loaded).into_iter().collect();
-        Outcome { changes, wake_at, ..Outcome::of(Reply::FanOut(page)) }
+            .map(|fan_out| self.page(fan_out, presence, watchers));
+        let changes = changed(state, stored).into_iter().collect();
+        Ok(Outcome { changes, wake_at, ..Outcome::of(Reply::FanOut(page)) })
     }
 
-    fn page(&self, fan_out: &FanOut, presence: PresenceVersion, loaded: &Loaded) -> WatcherPage {
-        let due: Vec<_> =
-            loaded.watchers.iter().filter(|(watcher, _)| fan_out.includes(watcher)).cloned().collect();
+    fn page(
+        &self,
+        fan_out: &FanOut,
+        presence: PresenceVersion,
+        watchers: &[(UserId, RegistrationVersion)],
+    ) -> WatcherPage {
+        let due: Vec<_> = watchers.iter().filter(|(watcher, _)| fan_out.includes(watcher)).cloned().collect();
         // The store returns one page after the cursor. A full page of due watchers means that more may follow; a page cut
         // by `includes` ends a wrapped round at the place where it was restarted.
         let more = due.len() >= WATCHERS_AT_ONCE;
@@ -76,27 +84,24 @@ impl User {
         report: &WatcherReport,
         loaded: &Loaded,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> Result<Outcome, NotLoaded> {
+        let stored = &loaded.subscription_state()?.state;
         let mut changes = Vec::new();
         if !report.gone.is_empty() {
             changes.push(Change::Unwatched(report.gone.clone()));
         }
         // The presence may have moved while the page was out: then its watchers are due again, in the restarted round.
-        let is_newest = report.sequence == loaded.subscription_state.sequence;
-        let fan_out = loaded
-            .subscription_state
-            .fan_out
-            .clone()
-            .and_then(|fan_out| fan_out.advanced(report, is_newest, now));
+        let is_newest = report.sequence == stored.sequence;
+        let fan_out = stored.fan_out.clone().and_then(|fan_out| fan_out.advanced(report, is_newest, now));
         let next_at = fan_out.as_ref().map(|fan_out| fan_out.next_at);
-        let wake_at = if loaded.subscription_state.due { Some(now) } else { next_at };
-        changes.extend(changed(SubscriptionState { fan_out, ..loaded.subscription_state.clone() }, loaded));
-        Outcome { changes, wake_at, ..Outcome::of(Reply::Done) }
+        let wake_at = if stored.due { Some(now) } else { next_at };
+        changes.extend(changed(SubscriptionState { fan_out, ..stored.clone() }, stored));
+        Ok(Outcome { changes, wake_at, ..Outcome::of(Reply::Done) })
     }
 
     /// The platforms that watchers may see: those of connections that the tenant's cutoff does not cover.
-    fn visible(&self, loaded: &Loaded, rules: &Rules) -> PlatformSet {
-        self.presence(loaded, rules).iter().map(|presence| presence.platform).collect()
+    fn visible(&self, loaded: &Loaded, rules: &Rules) -> Result<PlatformSet, NotLoaded> {
+        Ok(self.presence(loaded, rules)?.iter().map(|presence| presence.platform).collect())
     }
 }
 
@@ -110,6 +115,6 @@ impl SubscriptionState {
     }
 }
 
-fn changed(state: SubscriptionState, loaded: &Loaded) -> Option<Change> {
-    (state != loaded.subscription_state).then_some(Change::SubscriptionState(state))
+fn changed(state: SubscriptionState, stored: &SubscriptionState) -> Option<Change> {
+    (state != *stored).then_some(Change::SubscriptionState(state))
 }

@@ -15,7 +15,10 @@ use crate::{
     openim::Code,
     platform::{Platform, PlatformSet},
     time::Moment,
-    user::{Action, Change, Connection, Loaded, Outcome, PendingRequest, Reply, SubscriptionState, User},
+    user::{
+        Action, Change, Connection, Loaded, NotLoaded, Outcome, PendingRequest, Reply, SubscriptionState,
+        User,
+    },
 };
 
 impl User {
@@ -26,14 +29,14 @@ impl User {
         request: &Request,
         loaded: &Loaded,
         at: Moment,
-    ) -> Outcome {
+    ) -> Result<Outcome, NotLoaded> {
         let answer = |response| {
             let payload = gateway::encode(connection.wire, &response);
             let actions = vec![Action::Send { connection: connection.id, payload }];
             Outcome { actions, ..Outcome::of(Reply::Done) }
         };
         let Ok(Subscribe { mut subscribe, unsubscribe }) = Subscribe::decode(request.data.as_slice()) else {
-            return answer(request.fail(Code::Args));
+            return Ok(answer(request.fail(Code::Args)));
         };
         let asked = subscribe.split_off(subscribe.len().saturating_sub(SUBSCRIPTIONS));
         let ids =
@@ -41,7 +44,7 @@ impl User {
         let wanted: BTreeMap<UserId, RegistrationVersion> =
             ids.map(|(id, place)| (id, RegistrationVersion::new(at, place))).collect();
         // An id in both lists stays followed: `released` leaves out what is wanted.
-        let released = released(&loaded.subscriptions, &wanted, &unsubscribe);
+        let released = released(loaded.subscriptions()?, &wanted, &unsubscribe);
 
         let mut outcome = if asked.is_empty() {
             answer(request.answer(Some(Vec::new())))
@@ -57,7 +60,8 @@ impl User {
         };
         if !released.is_empty() {
             outcome.changes.push(Change::Unsubscribed { connection: connection.id, watched: released });
-            let state = SubscriptionState { release_at: Some(at.now), ..loaded.subscription_state.clone() };
+            let state =
+                SubscriptionState { release_at: Some(at.now), ..loaded.subscription_state()?.state.clone() };
             outcome.changes.push(Change::SubscriptionState(state));
             outcome.wake_at = Some(at.now);
         }
@@ -66,7 +70,7 @@ impl User {
         if !kept.is_empty() {
             outcome.changes.push(Change::Subscribed { connection: connection.id, watched: kept });
         }
-        outcome
+        Ok(outcome)
     }
 
     /// Answers the request once the followed users have been asked, if its connection is still live.
@@ -75,9 +79,9 @@ impl User {
         pending: &PendingRequest,
         presences: Option<&[(UserId, RegistrationVersion, PresenceVersion)]>,
         loaded: &Loaded,
-    ) -> Outcome {
+    ) -> Result<Outcome, NotLoaded> {
         let Some(connection) = self.connection(pending.connection) else {
-            return Outcome::of(Reply::Done);
+            return Ok(Outcome::of(Reply::Done));
         };
         let request = Request {
             identifier: IDENTIFIER,
@@ -88,7 +92,7 @@ impl User {
         let mut changes = Vec::new();
         let response = match presences {
             Some(presences) => {
-                let (shown, news) = reconciled(presences, &loaded.subscriptions);
+                let (shown, news) = reconciled(presences, loaded.subscriptions()?);
                 if !news.is_empty() {
                     changes.push(Change::Acknowledged { connection: connection.id, presences: news });
                 }
@@ -102,7 +106,7 @@ impl User {
                 let of_it = |row: &&Subscription| {
                     row.acknowledged.is_unanswered() && asked.contains(row.watched.as_str())
                 };
-                let waiting = loaded.subscriptions.iter().filter(of_it);
+                let waiting = loaded.subscriptions()?.iter().filter(of_it);
                 let presences: Vec<_> =
                     waiting.map(|row| (row.watched.clone(), PresenceVersion::default())).collect();
                 if !presences.is_empty() {
@@ -113,7 +117,7 @@ impl User {
         };
         let payload = gateway::encode(connection.wire, &response);
         let actions = vec![Action::Send { connection: connection.id, payload }];
-        Outcome { changes, actions, ..Outcome::of(Reply::Done) }
+        Ok(Outcome { changes, actions, ..Outcome::of(Reply::Done) })
     }
 }
 

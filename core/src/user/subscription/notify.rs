@@ -8,15 +8,19 @@ use super::{
 };
 use crate::{
     gateway::{self, frame::Response, payload::PresenceTips},
-    user::{Action, Change, Loaded, Outcome, Reply, User},
+    user::{Action, Change, Loaded, NotLoaded, Outcome, Reply, User},
 };
 
 impl User {
     /// Pushes a newer presence to every connection that follows the user. A connection whose request is unanswered reads it in
     /// the answer. The reply says whether any connection follows, so that the followed user can drop this watcher.
-    pub(in crate::user) fn notified(&self, notice: &PresenceNotice, loaded: &Loaded) -> Outcome {
+    pub(in crate::user) fn notified(
+        &self,
+        notice: &PresenceNotice,
+        loaded: &Loaded,
+    ) -> Result<Outcome, NotLoaded> {
         let followers = loaded
-            .followers
+            .followers()?
             .iter()
             .filter_map(|(id, acknowledged)| Some((self.connection(*id)?, acknowledged)));
         let followers: Vec<_> = followers.collect();
@@ -37,6 +41,6 @@ impl User {
             let payload = gateway::encode(connection.wire, &push);
             outcome.actions.push(Action::Send { connection: connection.id, payload });
         }
-        outcome
+        Ok(outcome)
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     platform::PlatformSet,
     store::{Statement, Value},
     time::Timestamp,
+    user::WatchedState,
 };
 
 /// Forgets all of it, for a store whose users are all gone.
@@ -36,7 +37,7 @@ pub(in crate::user) fn state(user: &UserId) -> Statement {
     Statement::new(sql, [user.as_str().into()])
 }
 
-pub(in crate::user) fn read_state(row: &[Value]) -> Option<(bool, bool, SubscriptionState)> {
+pub(in crate::user) fn read_state(row: &[Value]) -> Option<WatchedState> {
     let [watched, following, sequence, told, due, after, wave, release_at] = row else { return None };
     let mut state = SubscriptionState::default();
     if *sequence != Value::Null {
@@ -58,7 +59,7 @@ pub(in crate::user) fn read_state(row: &[Value]) -> Option<(bool, bool, Subscrip
             release_at: optional(release_at)?.map(Timestamp::from_millis),
         };
     }
-    Some((int(watched)? != 0, int(following)? != 0, state))
+    Some(WatchedState { is_watched: int(watched)? != 0, is_following: int(following)? != 0, state })
 }
 
 pub(in crate::user) fn set_state(user: &UserId, state: &SubscriptionState) -> Statement {

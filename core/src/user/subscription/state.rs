@@ -5,43 +5,59 @@ use crate::{
     id::UserId,
     platform::PlatformSet,
     time::Timestamp,
-    user::{Action, Change, Loaded, Outcome, User},
+    user::{Action, Change, Loaded, NotLoaded, Outcome, User},
 };
 
 impl User {
-    /// Adds the effects of the connections that an outcome admits and retires.
+    /// Adds the effects of the connections that an outcome admits and retires. An outcome without any, which most are, needs
+    /// no subscription state.
     pub(in crate::user) fn track_subscriptions(
         &self,
         mut outcome: Outcome,
         loaded: &Loaded,
         now: Timestamp,
-    ) -> Outcome {
-        let mut state = loaded.subscription_state.clone();
+    ) -> Result<Outcome, NotLoaded> {
         let (platforms, has_left) = self.platforms_after(&outcome.actions);
+        let has_moved = platforms != self.platforms();
+        if !has_moved && !has_left {
+            return Ok(outcome);
+        }
+        let stored = loaded.subscription_state()?;
+        // The state is written whole: what the outcome changes of it already must not be lost.
+        let changed = outcome.changes.iter().rev().find_map(|change| match change {
+            Change::SubscriptionState(state) => Some(state),
+            _ => None,
+        });
+        let before = changed.unwrap_or(&stored.state).clone();
+        let mut state = before.clone();
         let mut wishes = Vec::from_iter(outcome.wake_at);
-        if loaded.is_watched && platforms != self.platforms() {
+        if stored.is_watched && has_moved {
             state.due = true;
             wishes.push(now);
         }
-        if has_left && loaded.is_following {
+        if has_left && stored.is_following {
             wishes.push(*state.release_at.get_or_insert(now + LINGER));
         }
         outcome.wake_at = wishes.into_iter().min();
-        if state != loaded.subscription_state {
+        if state != before {
             outcome.changes.push(Change::SubscriptionState(state));
         }
-        outcome
+        Ok(outcome)
     }
 
     /// Resumes what a crash left undone: watchers that still show ended connections, and subscriptions of such
     /// connections.
-    pub fn resume_subscriptions(&self, loaded: &Loaded, now: Timestamp) -> Option<Change> {
-        let mut state = loaded.subscription_state.clone();
-        state.due |= loaded.is_watched && state.notified.is_some_and(|notified| notified != self.platforms());
-        if !loaded.dangling.is_empty() {
+    ///
+    /// # Errors
+    /// When the subscription state or the dangling subscriptions are not loaded.
+    pub fn resume_subscriptions(&self, loaded: &Loaded, now: Timestamp) -> Result<Option<Change>, NotLoaded> {
+        let stored = loaded.subscription_state()?;
+        let mut state = stored.state.clone();
+        state.due |= stored.is_watched && state.notified.is_some_and(|notified| notified != self.platforms());
+        if !loaded.dangling()?.is_empty() {
             state.release_at.get_or_insert(now + LINGER);
         }
-        (state != loaded.subscription_state).then_some(Change::SubscriptionState(state))
+        Ok((state != stored.state).then_some(Change::SubscriptionState(state)))
     }
 
     /// Releases the subscriptions of ended connections. Returns what else is to be done, and when.
@@ -49,26 +65,23 @@ impl User {
         &self,
         loaded: &Loaded,
         now: Timestamp,
-    ) -> (Vec<Change>, PendingWork, Option<Timestamp>) {
+    ) -> Result<(Vec<Change>, PendingWork, Option<Timestamp>), NotLoaded> {
+        let (stored, dangling) = (&loaded.subscription_state()?.state, loaded.dangling()?);
         let mut changes = Vec::new();
         let mut work = PendingWork::default();
         let mut wishes = Vec::new();
-        let mut state = loaded.subscription_state.clone();
+        let mut state = stored.clone();
         if state.release_at.is_some_and(|release_at| release_at <= now) {
-            let mut others: Vec<UserId> = loaded
-                .dangling
-                .iter()
-                .filter(|row| !row.is_followed)
-                .map(|row| row.watched.clone())
-                .collect();
+            let mut others: Vec<UserId> =
+                dangling.iter().filter(|row| !row.is_followed).map(|row| row.watched.clone()).collect();
             others.sort_unstable();
             others.dedup();
             if !others.is_empty() {
                 work.release = Some((others, RegistrationVersion::before(now)));
             }
-            state.release_at = (loaded.dangling.len() >= RELEASED_AT_ONCE).then_some(now);
-            if !loaded.dangling.is_empty() {
-                changes.push(Change::Released(loaded.dangling.clone()));
+            state.release_at = (dangling.len() >= RELEASED_AT_ONCE).then_some(now);
+            if !dangling.is_empty() {
+                changes.push(Change::Released(dangling.to_vec()));
             }
         }
         wishes.extend(state.release_at);
@@ -76,10 +89,10 @@ impl User {
             Some(next_at) if next_at > now => wishes.push(next_at),
             next_at => work.fan_out = state.due || next_at.is_some(),
         }
-        if state != loaded.subscription_state {
+        if state != *stored {
             changes.push(Change::SubscriptionState(state));
         }
-        (changes, work, wishes.into_iter().min())
+        Ok((changes, work, wishes.into_iter().min()))
     }
 
     fn platforms(&self) -> PlatformSet {
