@@ -1,10 +1,11 @@
 //! Durable facts and the SQL that writes them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     HeldEnd, Profile,
-    subscription::{DanglingSubscription, PresenceVersion, RegistrationVersion, SubscriptionState, rows},
+    subscription::{DanglingSubscription, PresenceVersion, RegistrationVersion, SubscriptionState},
 };
 use crate::{
     directory::record::Record,
@@ -102,6 +103,9 @@ pub fn release_all_held() -> [Statement; 2] {
     .map(|sql| Statement::new(sql, []))
 }
 
+/// Stands for the connection in the rows of subscriptions that were cancelled.
+const NO_CONNECTION: &str = "";
+
 /// Hashes in one statement; each is one bound parameter, and there are at most 100.
 const HASHES: usize = 90;
 
@@ -184,17 +188,17 @@ impl Change {
                 ],
             )],
             Self::HeldReleased => vec![Statement::new("DELETE FROM held_end WHERE user = ?1", [id()])],
-            Self::Subscribed { connection, watched } => vec![rows::subscribe(user, *connection, watched)],
-            Self::Unsubscribed { connection, watched } => vec![rows::unsubscribe(user, *connection, watched)],
-            Self::Released(dangling) => vec![rows::release(user, dangling)],
+            Self::Subscribed { connection, watched } => vec![subscribe(user, *connection, watched)],
+            Self::Unsubscribed { connection, watched } => vec![unsubscribe(user, *connection, watched)],
+            Self::Released(dangling) => vec![release(user, dangling)],
             Self::Acknowledged { connection, presences } => {
-                vec![rows::acknowledge(user, *connection, presences)]
+                vec![acknowledge(user, *connection, presences)]
             }
-            Self::Watched { watcher, registration } => vec![rows::watch(user, watcher, *registration)],
+            Self::Watched { watcher, registration } => vec![watch(user, watcher, *registration)],
             Self::Unwatched(watchers) => {
-                watchers.iter().map(|(watcher, by)| rows::unwatch(user, watcher, *by)).collect()
+                watchers.iter().map(|(watcher, by)| unwatch(user, watcher, *by)).collect()
             }
-            Self::SubscriptionState(state) => vec![rows::set_state(user, state)],
+            Self::SubscriptionState(state) => vec![set_state(user, state)],
         }
     }
 }
@@ -221,4 +225,76 @@ fn kick(id: &impl Fn() -> Value, set: &TokenSet) -> Vec<Statement> {
         )],
         TokenSet::All => vec![Statement::new("UPDATE token SET state = 1 WHERE user = ?1", [id()])],
     }
+}
+
+fn set_state(user: &UserId, state: &SubscriptionState) -> Statement {
+    let fan_out = state.fan_out.as_ref();
+    let sql = "INSERT OR REPLACE INTO ties (user, sequence, told, due, after, wave, release_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    Statement::new(
+        sql,
+        [
+            user.as_str().into(),
+            state.sequence.into(),
+            state.notified.map(|set| i64::from(set.bits())).into(),
+            Value::Int(state.due.into()),
+            fan_out.and_then(|fan_out| fan_out.after.as_ref()).map_or("", UserId::as_str).into(),
+            fan_out.map_or_else(|| "".into(), Value::json),
+            state.release_at.map(Timestamp::millis).into(),
+        ],
+    )
+}
+
+fn subscribe(user: &UserId, connection: ConnId, watched: &[(UserId, RegistrationVersion)]) -> Statement {
+    let sql = "INSERT INTO subscription (user, connection, watched, stamp, sequence) \
+         SELECT ?1, ?2, value ->> 0, value ->> 1, ?4 FROM json_each(?3) WHERE true \
+         ON CONFLICT (user, connection, watched) DO UPDATE SET stamp = excluded.stamp";
+    let list = json!(watched).to_string();
+    let unanswered = PresenceVersion::unanswered().sequence;
+    Statement::new(sql, [user.as_str().into(), connection.to_string().into(), list.into(), unanswered.into()])
+}
+
+/// The rows stay until the followed users have been told, without a connection.
+fn unsubscribe(user: &UserId, connection: ConnId, watched: &[UserId]) -> Statement {
+    let sql = "UPDATE OR REPLACE subscription SET connection = ?4 \
+         WHERE user = ?1 AND connection = ?2 AND watched IN (SELECT value FROM json_each(?3))";
+    let list = json!(watched).to_string();
+    Statement::new(
+        sql,
+        [user.as_str().into(), connection.to_string().into(), list.into(), NO_CONNECTION.into()],
+    )
+}
+
+fn release(user: &UserId, dangling: &[DanglingSubscription]) -> Statement {
+    let sql = "DELETE FROM subscription WHERE user = ?1 AND (connection, watched) IN \
+               (SELECT value ->> 0, value ->> 1 FROM json_each(?2))";
+    let list: Vec<_> = dangling.iter().map(|row| json!([row.connection, row.watched])).collect();
+    Statement::new(sql, [user.as_str().into(), json!(list).to_string().into()])
+}
+
+/// Rows that are not there any more are not made again.
+fn acknowledge(user: &UserId, connection: ConnId, presences: &[(UserId, PresenceVersion)]) -> Statement {
+    let sql = "UPDATE subscription SET sequence = known.value ->> 1, platforms = known.value ->> 2 \
+         FROM json_each(?3) AS known \
+         WHERE user = ?1 AND connection = ?2 AND watched = known.value ->> 0";
+    let known: Vec<_> = presences
+        .iter()
+        .map(|(watched, presence)| json!([watched, presence.sequence, presence.platforms]))
+        .collect();
+    Statement::new(
+        sql,
+        [user.as_str().into(), connection.to_string().into(), json!(known).to_string().into()],
+    )
+}
+
+fn watch(user: &UserId, watcher: &UserId, registration: RegistrationVersion) -> Statement {
+    let sql = "INSERT INTO watcher (user, watcher, stamp) VALUES (?1, ?2, CAST(?3 AS INTEGER)) \
+         ON CONFLICT (user, watcher) DO UPDATE SET stamp = max(stamp, excluded.stamp)";
+    Statement::new(sql, [user.as_str().into(), watcher.as_str().into(), Value::wide(registration.number())])
+}
+
+/// A watcher that registered again since stays.
+fn unwatch(user: &UserId, watcher: &UserId, by: RegistrationVersion) -> Statement {
+    let sql = "DELETE FROM watcher WHERE user = ?1 AND watcher = ?2 AND stamp <= CAST(?3 AS INTEGER)";
+    Statement::new(sql, [user.as_str().into(), watcher.as_str().into(), Value::wide(by.number())])
 }

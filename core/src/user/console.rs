@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Change, Client, Loaded, NotLoaded, OpenError, Outcome, Reply, Rules, User, close::release,
-    ending::Leaving, record,
+    Action, Change, Client, Loaded, NotLoaded, OpenError, Outcome, Reply, Rules, User,
+    end::{Leaving, release},
+    open::{Details, open_record},
 };
 use crate::{
     directory::membership::Membership,
@@ -66,13 +67,13 @@ impl User {
         }
         let mut client = opening.client.clone();
         client.device_id = client.device_id.filter(|id| !id.is_empty()).or_else(|| who.device_id.clone());
-        let details = record::Details {
+        let details = Details {
             full_name: &who.full_name,
             avatar: who.avatar.as_deref(),
             client: &client,
             member_of: Membership::new(&who.departments, &who.groups),
         };
-        let record = record::open(&self.id, who.tenant, details, at);
+        let record = open_record(&self.id, who.tenant, details, at);
         let console = Console {
             id: opening.connection,
             opened_at: at.now,

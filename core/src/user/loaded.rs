@@ -5,21 +5,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    User,
-    subscription::{
-        DanglingSubscription, Follower, RegistrationVersion, Subscription, SubscriptionState, rows,
-    },
+    rows,
+    subscription::{DanglingSubscription, Follower, RegistrationVersion, Subscription, SubscriptionState},
 };
 use crate::{
     directory::view::Cutoff,
     id::{ConnId, RecordId, TenantId, UserId},
-    json,
-    platform::Platform,
-    store::{Statement, Value},
+    store::Value,
     time::Timestamp,
     token::{
         TokenHash,
-        store::{IssueClock, TokenRow, TokenState},
+        store::{IssueClock, TokenRow},
     },
 };
 
@@ -155,62 +151,6 @@ pub struct LoadError(Part);
 #[error("a rule reads {0:?}, which the command does not load")]
 pub struct NotLoaded(Part);
 
-const TOKEN_COLUMNS: &str = "hash, platform, ord, issued_at, expires_at, state";
-
-impl Needs {
-    /// The queries to run. Feed each one's rows to [`Loaded::absorb`].
-    pub fn queries(&self, user: &User, now: Timestamp) -> Vec<(Part, Statement)> {
-        let id = || Value::from(user.id().as_str());
-        let mut queries = Vec::new();
-        if self.profile {
-            let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in FROM user \
-                       WHERE id = ?1";
-            queries.push((Part::Profile, Statement::new(sql, [id()])));
-        }
-        if self.valid_tokens {
-            let sql = format!(
-                "SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND state = 0 AND platform <> ?2 AND expires_at > ?3"
-            );
-            let admin = i64::from(Platform::Admin.number());
-            queries.push((Part::Valid, Statement::new(sql, [id(), admin.into(), now.millis().into()])));
-        }
-        if let Some(hash) = self.presented {
-            let sql = format!("SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND hash = ?2");
-            queries.push((Part::Presented, Statement::new(sql, [id(), hash.to_string().into()])));
-        }
-        if self.held {
-            let sql =
-                "SELECT CAST(record AS TEXT), ended_at, until FROM held_end WHERE user = ?1 ORDER BY record";
-            queries.push((Part::Held, Statement::new(sql, [id()])));
-        }
-        self.subscription_queries(user, &mut queries);
-        queries
-    }
-
-    fn subscription_queries(&self, user: &User, queries: &mut Vec<(Part, Statement)>) {
-        let live = || user.connections().iter().map(|connection| connection.id).collect::<Vec<_>>();
-        let id = user.id();
-        if self.subscription_state {
-            queries.push((Part::SubscriptionState, rows::state(id)));
-        }
-        if let Some(connection) = self.subscriptions {
-            queries.push((Part::Subscriptions, rows::subscriptions(id, connection)));
-        }
-        if let Some(watched) = &self.followers_of {
-            queries.push((Part::Followers, rows::followers(id, watched, &live())));
-        }
-        if self.dangling {
-            queries.push((Part::Dangling, rows::dangling(id, &live())));
-        }
-        if let Some(watcher) = &self.watcher {
-            queries.push((Part::Watcher, rows::watcher(id, watcher)));
-        }
-        if self.watchers {
-            queries.push((Part::Watchers, rows::page(id)));
-        }
-    }
-}
-
 /// The parts as rules read them.
 impl Loaded {
     /// The user's own row.
@@ -273,98 +213,23 @@ impl Loaded {
 
     fn take_in(&mut self, part: Part, rows: &[Vec<Value>]) -> Option<()> {
         match part {
-            Part::Profile => self.profile = Some(one(rows, read_profile)?.unwrap_or_default()),
-            Part::Valid => self.valid = Some(all(rows, read_token)?),
-            Part::Presented => self.presented = Some(one(rows, read_token)?),
-            Part::Held => self.held = Some(all(rows, read_held)?),
+            Part::Profile => self.profile = Some(rows::one(rows, rows::read_profile)?.unwrap_or_default()),
+            Part::Valid => self.valid = Some(rows::all(rows, rows::read_token)?),
+            Part::Presented => self.presented = Some(rows::one(rows, rows::read_token)?),
+            Part::Held => self.held = Some(rows::all(rows, rows::read_held)?),
             // No query brings it.
             Part::Cutoff => return None,
             Part::SubscriptionState => {
-                self.subscription_state = Some(one(rows, rows::read_state)?.unwrap_or_default());
+                self.subscription_state = Some(rows::one(rows, rows::read_state)?.unwrap_or_default());
             }
-            Part::Subscriptions => self.subscriptions = Some(all(rows, rows::read_subscription)?),
-            Part::Followers => self.followers = Some(all(rows, rows::read_follower)?),
-            Part::Dangling => self.dangling = Some(all(rows, rows::read_dangling)?),
-            Part::Watcher => self.watcher = Some(one(rows, |row| rows::read_registration(row.first()?))?),
-            Part::Watchers => self.watchers = Some(all(rows, rows::read_watcher)?),
+            Part::Subscriptions => self.subscriptions = Some(rows::all(rows, rows::read_subscription)?),
+            Part::Followers => self.followers = Some(rows::all(rows, rows::read_follower)?),
+            Part::Dangling => self.dangling = Some(rows::all(rows, rows::read_dangling)?),
+            Part::Watcher => {
+                self.watcher = Some(rows::one(rows, |row| rows::read_registration(row.first()?))?)
+            }
+            Part::Watchers => self.watchers = Some(rows::all(rows, rows::read_watcher)?),
         }
         Some(())
     }
-}
-
-/// The first row, if there is one; `None` when it does not read.
-fn one<T>(rows: &[Vec<Value>], read: impl Fn(&[Value]) -> Option<T>) -> Option<Option<T>> {
-    rows.first().map(|row| read(row).ok_or(())).transpose().ok()
-}
-
-/// Every row, or `None` when one does not read.
-fn all<T>(rows: &[Vec<Value>], read: impl Fn(&[Value]) -> Option<T>) -> Option<Vec<T>> {
-    rows.iter().map(|row| read(row)).collect()
-}
-
-fn read_profile(row: &[Value]) -> Option<Profile> {
-    let [tenant, last_order, clock, revoked_at, unlocked_at, revoked_in] = row else { return None };
-    Some(Profile {
-        tenant: match tenant {
-            Value::Null => None,
-            tenant => Some(TenantId(wide(tenant)?)),
-        },
-        last_order: int(last_order)?,
-        issue_clock: match text(clock)? {
-            "" => IssueClock::default(),
-            clock => json::read(clock).ok()?,
-        },
-        revoked_at: instant(revoked_at)?,
-        unlocked_at: instant(unlocked_at)?,
-        revoked_in: match text(revoked_in)? {
-            "" => Vec::new(),
-            orders => json::read(orders).ok()?,
-        },
-    })
-}
-
-fn read_token(row: &[Value]) -> Option<TokenRow> {
-    let [hash, platform, order, issued_at, expires, state] = row else { return None };
-    Some(TokenRow {
-        hash: text(hash)?.parse().ok()?,
-        platform: Platform::from_number(int(platform)?)?,
-        order: int(order)?,
-        issued_at: Timestamp::from_millis(int(issued_at)?),
-        expires: Timestamp::from_millis(int(expires)?),
-        state: if int(state)? == 0 { TokenState::Valid } else { TokenState::Kicked },
-    })
-}
-
-fn read_held(row: &[Value]) -> Option<HeldEnd> {
-    let [record, ended_at, until] = row else { return None };
-    Some(HeldEnd {
-        record: RecordId::from_number(wide(record)?)?,
-        ended_at: Timestamp::from_millis(int(ended_at)?),
-        until: Timestamp::from_millis(int(until)?),
-    })
-}
-
-fn instant(value: &Value) -> Option<Option<Timestamp>> {
-    match value {
-        Value::Null => Some(None),
-        value => int(value).map(|millis| Some(Timestamp::from_millis(millis))),
-    }
-}
-
-fn int(value: &Value) -> Option<i64> {
-    match value {
-        Value::Int(number) => Some(*number),
-        Value::Null | Value::Text(_) => None,
-    }
-}
-
-fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::Text(text) => Some(text),
-        Value::Null | Value::Int(_) => None,
-    }
-}
-
-fn wide(value: &Value) -> Option<i64> {
-    text(value)?.parse().ok()
 }

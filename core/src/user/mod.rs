@@ -9,45 +9,75 @@
 //! comes last. So after the reply to a force-off no reader shows the connection, and a crash in between loses frames only.
 
 mod change;
-mod client_message;
-mod close;
 mod command;
-mod connection;
 mod console;
-mod ending;
-mod force_off;
-mod issue;
+mod end;
 mod loaded;
+mod message;
 mod open;
 pub mod outbox;
 mod outcome;
-mod receive;
-mod record;
 pub mod request;
-mod revocation;
-mod rules;
+mod rows;
 mod subscription;
+mod tokens;
 
 pub use change::{Change, release_all_held};
-pub use client_message::ClientMessage;
 pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
-pub use connection::{Connection, Presence};
 pub use console::{Console, ConsoleOpening};
 pub use loaded::{HeldEnd, LoadError, Loaded, Needs, NotLoaded, Part, Profile, WatchedState};
+pub use message::ClientMessage;
+pub use open::{Connection, Presence};
 pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
 pub use request::{ReplyError, Request};
-pub use revocation::Bearer;
-pub use rules::Rules;
 pub use subscription::{
     DanglingSubscription, FanOut, Follower, PendingWork, PresenceNotice, PresenceVersion,
     RegistrationVersion, SUBSCRIPTIONS, Subscription, SubscriptionState, WATCHERS_AT_ONCE, WatcherPage,
     WatcherReport, forget_all_subscriptions,
 };
+pub use tokens::Bearer;
+
+use std::time::Duration;
 
 use crate::{
-    id::{ConnId, UserId},
+    id::{ConnId, TenantId, UserId},
+    policy::LoginPolicy,
     time::Moment,
+    token::Keys,
 };
+
+/// The part of the configuration that [`User::apply`] reads.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// `auth.secret` and `auth.previous_secrets`.
+    pub keys: Keys,
+    /// `auth.token_ttl_days`.
+    pub token_ttl_days: u32,
+    /// `presence.multi_login_policy`.
+    pub policy: LoginPolicy,
+    /// `presence.max_connections_per_user`.
+    pub max_connections: usize,
+    /// `presence.grace_seconds`.
+    pub grace: Duration,
+    /// The tenants of `[[auth.tokens]]`, by user.
+    pub tenants: Vec<(UserId, TenantId)>,
+    /// `auth.admin_user_ids`: exempt from every tenant order.
+    pub admins: Vec<UserId>,
+    /// `message_center.revoke_pat`.
+    pub revoke_pat: bool,
+}
+
+impl Rules {
+    /// The configured tenant of a user.
+    pub fn configured_tenant(&self, user: &UserId) -> Option<TenantId> {
+        self.tenants.iter().find(|(other, _)| other == user).map(|(_, tenant)| *tenant)
+    }
+
+    /// The tenant of a user: the configured one, else the one that its issuer named last, else 0.
+    pub fn tenant(&self, user: &UserId, profile: &Profile) -> TenantId {
+        self.configured_tenant(user).or(profile.tenant).unwrap_or_default()
+    }
+}
 
 /// The live part of a user: the state that exists only while it has sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]

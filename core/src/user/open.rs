@@ -1,17 +1,26 @@
-//! Opening a connection (`docs/rules/openim.md#handshake-order`).
+//! Connections: what is known of a live one, how it opens (`docs/rules/openim.md#handshake-order`), and the record that the
+//! directory gets of it (`docs/rules/message-center.md#records`).
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
-    Action, Change, Connection, Loaded, NotLoaded, OpenError, Opening, Outcome, Reply, Rules, User,
-    close::release,
-    ending::{Leaving, kick},
-    record,
+    Action, Change, Client, Loaded, NotLoaded, OpenError, Opening, Outcome, Reply, Rules, User,
+    end::{Leaving, kick, release},
 };
 use crate::{
-    gateway::Close,
+    directory::{
+        membership::Membership,
+        record::{Record, Source, USER_AGENT_BYTES},
+    },
+    gateway::{Close, Wire},
+    id::{ConnId, RecordId, TenantId, UserId},
+    platform::Platform,
     policy::{self, Candidate, Verdict},
+    secret,
     time::{Moment, Timestamp},
+    token::{TokenText, Verified},
 };
 
 /// More replacements of one token than this within [`REPLACEMENT_SPAN`] mean two live clients and not one that reconnects:
@@ -44,9 +53,8 @@ impl User {
         }
 
         let name = self.id.to_string();
-        let details =
-            record::Details { full_name: &name, avatar: None, client: &opening.client, member_of: None };
-        let record = record::open(&self.id, rules.tenant(&self.id, loaded.profile()?), details, at);
+        let details = Details { full_name: &name, avatar: None, client: &opening.client, member_of: None };
+        let record = open_record(&self.id, rules.tenant(&self.id, loaded.profile()?), details, at);
         let connection = Connection {
             id: opening.connection,
             token: token.clone(),
@@ -114,5 +122,105 @@ impl User {
             recent.push(now);
         }
         (verdict, recent)
+    }
+}
+
+/// What the directory shows in place of a text that the client did not send.
+const UNKNOWN: &str = "unknown";
+const NAME_BYTES: usize = 512;
+const DEVICE_ID_BYTES: usize = 160;
+const REMOTE_ADDRESS_BYTES: usize = 45;
+
+/// The details of a connection at its opening.
+pub(super) struct Details<'a> {
+    pub(super) full_name: &'a str,
+    pub(super) avatar: Option<&'a str>,
+    pub(super) client: &'a Client,
+    pub(super) member_of: Option<Membership>,
+}
+
+/// A new record, for users that have a number.
+pub(super) fn open_record(
+    user: &UserId,
+    tenant: TenantId,
+    details: Details<'_>,
+    at: Moment,
+) -> Option<Record> {
+    let or_unknown = |text: &Option<String>, most| match text.as_deref() {
+        None | Some("") => UNKNOWN.to_owned(),
+        Some(text) => cut(text, most).to_owned(),
+    };
+    Some(Record {
+        id: RecordId::draw(at.now, at.entropy),
+        tenant,
+        user: user.number()?,
+        full_name: cut(details.full_name, NAME_BYTES).to_owned(),
+        avatar: details.avatar.map(str::to_owned),
+        user_agent: or_unknown(&details.client.user_agent, USER_AGENT_BYTES),
+        device_id: or_unknown(&details.client.device_id, DEVICE_ID_BYTES),
+        remote_address: or_unknown(&details.client.remote_address, REMOTE_ADDRESS_BYTES),
+        online_at: at.now,
+        offline_at: None,
+        lease_until: None,
+        source: Source::Live,
+        member_of: details.member_of,
+        generation: 1,
+    })
+}
+
+/// The longest beginning of `text` that fits and ends between characters.
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+}
+
+/// A live connection. At the edge this is the socket's attachment, so it stays small.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// The id on the wire.
+    pub id: ConnId,
+    /// The token that the connection lives on.
+    pub token: Verified,
+    /// Whether the application is in the background. Background is not offline.
+    pub background: bool,
+    /// The order of opening among the user's connections: one more than the largest that is live. Two connections may
+    /// open within one millisecond, so [`Self::opened_at`] cannot tell.
+    pub order: u64,
+    /// The instant of the opening.
+    pub opened_at: Timestamp,
+    /// The encoding of its messages.
+    pub wire: Wire,
+    /// The record in the directory, if the user has records.
+    pub record: Option<RecordId>,
+    /// The recent instants at which a socket of this token was replaced by its own client's next one, see
+    /// `docs/rules/openim.md#same-token`.
+    pub replacements: Vec<Timestamp>,
+}
+
+/// A connection as administrators see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// The connection's id.
+    pub connection: ConnId,
+    /// The platform of its token.
+    pub platform: Platform,
+    /// Whether the application is in the background.
+    pub background: bool,
+    /// The token that it was opened with.
+    #[serde(with = "secret::exposed")]
+    pub token: TokenText,
+}
+
+impl Connection {
+    pub(super) const fn leaving(&self) -> Leaving {
+        Leaving { id: self.id, record: self.record }
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        Presence {
+            connection: self.id,
+            platform: self.token.platform,
+            background: self.background,
+            token: self.token.text.clone(),
+        }
     }
 }

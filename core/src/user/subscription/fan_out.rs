@@ -1,8 +1,12 @@
-//! The followed user's side: its watchers, and the notices that they get page by page.
+//! The followed user's side: its watchers, the notices that they get page by page, and the progress of that.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::{
-    FanOut, PresenceNotice, PresenceVersion, RegistrationVersion, SubscriptionState, WATCHERS_AT_ONCE,
-    WatcherPage, WatcherReport,
+    PresenceNotice, PresenceVersion, RegistrationVersion, SubscriptionState, WATCHERS_AT_ONCE, WatcherPage,
+    WatcherReport,
 };
 use crate::{
     id::UserId,
@@ -117,4 +121,130 @@ impl SubscriptionState {
 
 fn changed(state: SubscriptionState, stored: &SubscriptionState) -> Option<Change> {
     (state != *stored).then_some(Change::SubscriptionState(state))
+}
+
+/// Rounds that retry watchers which could not be notified, with pauses that double. A watcher that missed them all learns
+/// of the presence with the next change, or when it asks again.
+const ROUNDS: u32 = 8;
+
+/// A round over the watchers, in the order of their names. A newer presence replaces the one under way: the round
+/// continues from its cursor and wraps around once, so that no watcher waits for a full round to end first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FanOut {
+    /// The cursor: the last watcher that was notified; `None` at the beginning. Stored in a column of its own.
+    #[serde(skip)]
+    pub after: Option<UserId>,
+    /// Where a restarted round ends after it has wrapped around: its cursor at the restart.
+    pub until: Option<UserId>,
+    /// Whether the round has wrapped around.
+    #[serde(rename = "is_around")]
+    pub has_wrapped: bool,
+    /// Whether a watcher could not be notified.
+    pub missed: bool,
+    /// How many rounds have retried missed watchers.
+    pub rounds: u32,
+    /// When the next page is due.
+    pub next_at: Timestamp,
+}
+
+impl FanOut {
+    /// A round over all watchers.
+    pub(super) fn begin(now: Timestamp) -> Self {
+        Self { next_at: now, ..Self::default() }
+    }
+
+    /// A round for a newer presence, which continues from the same cursor.
+    pub(super) fn restarted(self, now: Timestamp) -> Self {
+        Self { until: self.after.clone(), after: self.after, next_at: now, ..Self::default() }
+    }
+
+    /// Whether this round still has to notify `watcher`, one of those after the cursor.
+    pub(super) fn includes(&self, watcher: &UserId) -> bool {
+        !self.has_wrapped || self.until.as_ref().is_some_and(|until| watcher <= until)
+    }
+
+    /// The fan-out after a page; `None` when every watcher knows the newest presence.
+    pub(super) fn advanced(
+        mut self,
+        report: &WatcherReport,
+        is_newest: bool,
+        now: Timestamp,
+    ) -> Option<Self> {
+        self.next_at = now;
+        if !is_newest {
+            // The watchers of the page were notified of a presence that is outdated by now.
+            self.after = report.last.clone().or(self.after);
+            return Some(self.restarted(now));
+        }
+        self.missed |= report.missed;
+        if report.more {
+            self.after.clone_from(&report.last);
+            return Some(self);
+        }
+        if !self.has_wrapped && self.until.is_some() {
+            return Some(Self { after: None, has_wrapped: true, ..self });
+        }
+        if !self.missed || self.rounds >= ROUNDS {
+            return None;
+        }
+        let pause = Duration::from_secs(1 << self.rounds);
+        Some(Self { rounds: self.rounds + 1, ..Self::begin(now + pause) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    fn user(n: usize) -> UserId {
+        UserId::new(format!("w{n:03}")).unwrap()
+    }
+
+    fn report(last: Option<usize>, more: bool, missed: bool) -> WatcherReport {
+        WatcherReport { sequence: 1, last: last.map(user), more, gone: Vec::new(), missed }
+    }
+
+    #[test]
+    fn a_round_goes_on_behind_the_last_who_was_told_and_ends_with_the_last_of_all() {
+        let first = FanOut::begin(NOW).advanced(&report(Some(9), true, false), true, NOW).unwrap();
+        assert_eq!((first.after.clone(), first.next_at), (Some(user(9)), NOW));
+        assert!(first.includes(&user(10)));
+        assert_eq!(first.advanced(&report(Some(12), false, false), true, NOW), None);
+    }
+
+    #[test]
+    fn a_newer_set_goes_on_where_the_round_is_and_comes_around_to_there() {
+        let at_nine = FanOut { after: Some(user(9)), ..FanOut::begin(NOW) };
+        let newer = at_nine.restarted(NOW);
+        assert_eq!((newer.after.clone(), newer.until.clone()), (Some(user(9)), Some(user(9))));
+        let around = newer.advanced(&report(Some(20), false, false), true, NOW).unwrap();
+        assert_eq!((around.after.clone(), around.has_wrapped), (None, true));
+        assert!(around.includes(&user(9)) && !around.includes(&user(10)));
+        assert_eq!(around.advanced(&report(Some(9), false, false), true, NOW), None);
+    }
+
+    #[test]
+    fn a_page_that_was_overtaken_by_a_newer_set_is_told_again() {
+        let at_nine = FanOut { after: Some(user(9)), until: Some(user(9)), ..FanOut::begin(NOW) };
+        let next = at_nine.advanced(&report(Some(15), true, false), false, NOW).unwrap();
+        assert_eq!(
+            (next.after.clone(), next.until.clone(), next.has_wrapped),
+            (Some(user(15)), Some(user(15)), false)
+        );
+    }
+
+    #[test]
+    fn whoever_was_missed_is_told_in_later_rounds_which_end() {
+        let mut pauses = Vec::new();
+        let mut fan_out = FanOut::begin(NOW).advanced(&report(Some(9), true, true), true, NOW).unwrap();
+        assert!(fan_out.missed, "it is kept to the end of the round");
+        while let Some(next) = fan_out.advanced(&report(Some(10), false, true), true, NOW) {
+            pauses.push(next.next_at.since(NOW).as_secs());
+            assert_eq!((next.after.clone(), next.missed), (None, false));
+            fan_out = next;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128]);
+    }
 }

@@ -1,14 +1,15 @@
-//! The client's request to follow users, and its answer with the presence of each.
+//! The follower's side: the client's request to follow users, its answer with the presence of each, and the pushes when one
+//! of them has moved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 
-use super::{PresenceVersion, RegistrationVersion, SUBSCRIPTIONS, Subscription};
+use super::{PresenceNotice, PresenceVersion, RegistrationVersion, SUBSCRIPTIONS, Subscription};
 use crate::{
     gateway::{
         self,
-        frame::Request,
+        frame::{Request, Response},
         payload::{PresenceTip, PresenceTips, Subscribe},
     },
     id::UserId,
@@ -122,10 +123,10 @@ impl User {
 }
 
 /// `reqIdentifier` of requests, answers and pushes.
-pub(super) const IDENTIFIER: i32 = 2005;
+const IDENTIFIER: i32 = 2005;
 
 /// One user in an answer or a push.
-pub(super) fn tip(user: &str, platforms: PlatformSet) -> PresenceTip {
+fn tip(user: &str, platforms: PlatformSet) -> PresenceTip {
     let platforms = platforms.iter().map(Platform::number).map(i32::from).collect();
     PresenceTip { user_id: user.to_owned(), platforms }
 }
@@ -166,4 +167,38 @@ fn reconciled<'a>(
         (user.as_str(), newest.platforms)
     });
     (shown.collect(), news)
+}
+
+impl User {
+    /// Pushes a newer presence to every connection that follows the user. A connection whose request is unanswered reads it in
+    /// the answer. The reply says whether any connection follows, so that the followed user can drop this watcher.
+    pub(in crate::user) fn notified(
+        &self,
+        notice: &PresenceNotice,
+        loaded: &Loaded,
+    ) -> Result<Outcome, NotLoaded> {
+        let followers = loaded
+            .followers()?
+            .iter()
+            .filter_map(|(id, acknowledged)| Some((self.connection(*id)?, acknowledged)));
+        let followers: Vec<_> = followers.collect();
+        let mut outcome = Outcome::of(Reply::Follows(!followers.is_empty()));
+        let PresenceNotice { watched, presence } = notice;
+        for (connection, acknowledged) in followers {
+            if acknowledged.sequence >= presence.sequence {
+                continue;
+            }
+            let presences = vec![(watched.clone(), *presence)];
+            outcome.changes.push(Change::Acknowledged { connection: connection.id, presences });
+            if acknowledged.platforms == presence.platforms || acknowledged.is_unanswered() {
+                continue;
+            }
+            let tips = PresenceTips { users: vec![tip(watched.as_str(), presence.platforms)] };
+            let push =
+                Response { identifier: IDENTIFIER, data: Some(tips.encode_to_vec()), ..Response::default() };
+            let payload = gateway::encode(connection.wire, &push);
+            outcome.actions.push(Action::Send { connection: connection.id, payload });
+        }
+        Ok(outcome)
+    }
 }

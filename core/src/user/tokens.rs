@@ -1,15 +1,18 @@
-//! Revocation cutoffs: the user's own, and that of its tenant (`docs/rules/message-center.md#cutoffs`).
+//! Tokens: issuing one (`docs/rules/openim.md#policy-at-issue`), and what a cutoff does to those that exist, the user's own
+//! or that of its tenant (`docs/rules/message-center.md#cutoffs`).
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Connection, Loaded, NotLoaded, Outcome, Presence, Profile, Reply, Rules, User};
+use super::{Change, Connection, Issued, Loaded, NotLoaded, Outcome, Presence, Profile, Reply, Rules, User};
 use crate::{
     directory::view::Cutoff,
     id::TenantId,
+    platform::Platform,
+    policy,
     time::{Moment, Timestamp},
     token::{
-        TokenError,
-        store::{self, TokenRow},
+        Claims, TokenError, TokenHash, lifetime_secs,
+        store::{self, TokenRow, TokenSet, TokenState},
     },
 };
 
@@ -121,4 +124,45 @@ impl User {
 /// Whether opaque tokens that the cutoff revoked are valid again.
 pub(super) fn is_unlocked(cutoff: &Cutoff, profile: &Profile) -> bool {
     cutoff.lifted || profile.unlocked_at.is_some_and(|at| at >= cutoff.at)
+}
+
+impl User {
+    pub(super) fn issue(
+        &self,
+        platform: Platform,
+        loaded: &Loaded,
+        rules: &Rules,
+        at: Moment,
+    ) -> Result<Outcome, NotLoaded> {
+        let mut profile = loaded.profile()?.clone();
+        let nth = profile.issue_clock.tick(platform, at.now);
+        profile.last_order += 1;
+        let claims = Claims::new(&self.id, platform, at.now, rules.token_ttl_days, nth);
+        let Ok(token) = rules.keys.sign(&claims) else {
+            return Ok(Outcome::of(Reply::Broken));
+        };
+        let row = TokenRow {
+            hash: TokenHash::of(token.expose()),
+            platform,
+            order: profile.last_order,
+            issued_at: at.now,
+            expires: Timestamp::from_secs(claims.exp),
+            state: TokenState::Valid,
+        };
+        // Tokens that the tenant's cutoff covers are dead already and do not count for the policy.
+        let cutoff = loaded.cutoff()?;
+        let valid: Vec<TokenRow> = loaded
+            .valid()?
+            .iter()
+            .filter(|row| !self.is_cut_off(row.issued_at, cutoff, rules))
+            .cloned()
+            .collect();
+        let losers = policy::at_issue(rules.policy, &valid, platform);
+        let mut changes = vec![Change::Profile(profile), Change::TokenIssued(row)];
+        if !losers.is_empty() {
+            changes.push(Change::TokensKicked(TokenSet::These(losers)));
+        }
+        let lifetime_secs = lifetime_secs(rules.token_ttl_days);
+        Ok(Outcome { changes, ..Outcome::of(Reply::Issued(Issued { token, lifetime_secs })) })
+    }
 }

@@ -1,20 +1,112 @@
-//! Revoking logins (`docs/rules/openim.md#force-logout`). The tokens are dead before any socket gets its frame.
+//! The end of connections: by themselves, in time, and by an order.
 //!
-//! Every order publishes to the directory, even if it ended nothing: an earlier order may have failed there and answered
-//! an error, and its repetition has to make up for that.
+//! A natural end may be held back from the directory for the grace period. A force-off
+//! (`docs/rules/openim.md#force-logout`) never is: its tokens are dead before any socket gets its frame. Every order
+//! publishes to the directory, even if it ended nothing: an earlier order may have failed there and answered an error, and
+//! its repetition has to make up for that.
 
 use super::{
-    Action, Change, Connection, Console, ForceOff, Loaded, NotLoaded, Outcome, Reply, Rules, User,
-    close::release,
-    ending::{Leaving, kick},
-    revocation::is_unlocked,
+    Action, Change, Connection, Console, ForceOff, HeldEnd, Loaded, NotLoaded, Outcome, Reply, Rules, User,
+    tokens::is_unlocked,
 };
 use crate::{
     directory::view::Cutoff,
-    id::{ConnId, TenantId},
+    gateway::{self, Close, frame::Response},
+    id::{ConnId, RecordId, TenantId},
     time::{Moment, Timestamp},
     token::store::TokenSet,
 };
+
+/// A connection or console that is about to end.
+#[derive(Clone, Copy)]
+pub(super) struct Leaving {
+    pub(super) id: ConnId,
+    pub(super) record: Option<RecordId>,
+}
+
+impl User {
+    /// The changes and actions that end `leaving` at once: their records end now, and they leave the live set.
+    pub(super) fn end(&self, leaving: &[Leaving], now: Timestamp) -> (Vec<Change>, Vec<Action>) {
+        let changes = leaving
+            .iter()
+            .filter_map(|connection| connection.record)
+            .map(|record| Change::RecordEnded { record, at: now })
+            .collect();
+        let ids: Vec<ConnId> = leaving.iter().map(|connection| connection.id).collect();
+        let actions = if ids.is_empty() { Vec::new() } else { vec![Action::Retire(ids)] };
+        (changes, actions)
+    }
+
+    /// The end of a connection by itself. The end of a user's last connection is held back from the directory for the
+    /// grace period (`docs/rules/users.md#grace`).
+    pub(super) fn end_naturally(&self, leaving: Leaving, rules: &Rules, now: Timestamp) -> Outcome {
+        let (mut changes, mut actions) = self.end(&[leaving], now);
+        let ids =
+            self.connections.iter().map(|other| other.id).chain(self.consoles.iter().map(|other| other.id));
+        let last = ids.into_iter().all(|other| other == leaving.id);
+        let held = leaving.record.filter(|_| last && !rules.grace.is_zero()).map(|record| HeldEnd {
+            record,
+            ended_at: now,
+            until: now + rules.grace,
+        });
+        if let Some(held) = held {
+            changes = vec![Change::EndHeld(held)];
+        } else if !changes.is_empty() {
+            actions.push(Action::Publish { awaited: false });
+        }
+        Outcome { changes, actions, wake_at: held.map(|held| held.until), ..Outcome::of(Reply::Done) }
+    }
+}
+
+/// The kick frame and the close of a connection whose login was revoked.
+pub(super) fn kick(connection: &Connection) -> [Action; 2] {
+    [
+        Action::Send {
+            connection: connection.id,
+            payload: gateway::encode(connection.wire, &Response::kick()),
+        },
+        Action::Close { connection: connection.id, close: Close::Kicked },
+    ]
+}
+
+impl User {
+    /// Ends one connection's own record and no other's. A second call does nothing.
+    pub(super) fn close(&self, connection: ConnId, rules: &Rules, at: Moment) -> Outcome {
+        let leaving = self.connection(connection).map(Connection::leaving);
+        match leaving.or_else(|| self.console(connection).map(Console::leaving)) {
+            Some(leaving) => self.end_naturally(leaving, rules, at.now),
+            None => Outcome::of(Reply::Done),
+        }
+    }
+
+    /// Ends consoles whose tokens have expired, releases ends whose grace period is over, and reports pending work.
+    pub(super) fn tick(&self, loaded: &Loaded, at: Moment) -> Result<Outcome, NotLoaded> {
+        let (mut changes, mut actions, expiry) = self.expire_consoles(at.now);
+        // Held ends are released together: a user comes back as a whole, and the last of them decides whether it did.
+        let held = loaded.held()?.iter().map(|held| held.until).max().filter(|until| *until > at.now);
+        if held.is_none() {
+            changes.extend(release(loaded)?);
+        }
+        if !changes.is_empty() {
+            actions.push(Action::Publish { awaited: false });
+        }
+        let (of_subscriptions, work, wish) = self.pending_subscription_work(loaded, at.now)?;
+        changes.extend(of_subscriptions);
+        let wake_at = held.into_iter().chain(expiry).chain(wish).min();
+        Ok(Outcome { changes, actions, wake_at, ..Outcome::of(Reply::PendingWork(work)) })
+    }
+}
+
+/// Releases the held ends with their true dates.
+pub(super) fn release(loaded: &Loaded) -> Result<Vec<Change>, NotLoaded> {
+    let ended = |(record, at): (_, Timestamp)| Change::RecordEnded { record, at };
+    let mut changes: Vec<Change> =
+        loaded.held()?.iter().map(|held| ended((held.record, held.ended_at))).collect();
+    if !changes.is_empty() {
+        changes.push(Change::HeldReleased);
+    }
+    Ok(changes)
+}
 
 /// The most tenants whose cutoffs are stored for a user of unknown tenant.
 const UNSEEN_ORDERS: usize = 8;

@@ -1,17 +1,17 @@
-//! Handling of clients' messages (`docs/rules/openim.md#messages`).
+//! Messages of gateway clients: decoding and handling (`docs/rules/openim.md#messages`).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use prost::Message as _;
 
-use super::{Action, ClientMessage, Command, Connection, Loaded, NotLoaded, Outcome, Reply, Rules, User};
+use super::{Action, Command, Connection, Loaded, Needs, NotLoaded, Outcome, Reply, Rules, User};
 use crate::{
     gateway::{
-        self, Close, Incoming, Payload,
+        self, Close, Incoming, Keepalive, Payload,
         frame::{Operation, Request, Response},
         payload::SetBackground,
     },
-    id::ConnId,
+    id::{ConnId, UserId},
     openim::Code,
     time::Moment,
 };
@@ -122,4 +122,62 @@ fn background(connection: &Connection, request: &Request) -> Vec<Action> {
 
 fn send(connection: &Connection, response: &Response) -> Action {
     Action::Send { connection: connection.id, payload: gateway::encode(connection.wire, response) }
+}
+
+/// A decoded message. Never printed whole: a client may have put a token into it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ClientMessage {
+    /// A message without an answer, such as a pong.
+    Nothing,
+    /// A ping, with the text that answers it.
+    Ping(String),
+    /// A request in the connection's own name.
+    Request(Operation, Request),
+    /// A message that ends the connection.
+    Invalid(Close),
+}
+
+impl fmt::Debug for ClientMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("Nothing"),
+            Self::Ping(_) => f.write_str("Ping([redacted])"),
+            Self::Request(operation, _) => write!(f, "Request({operation:?}, [redacted])"),
+            Self::Invalid(close) => write!(f, "Invalid({close:?})"),
+        }
+    }
+}
+
+impl ClientMessage {
+    pub(super) fn of(user: &UserId, connection: &Connection, message: &Incoming) -> Self {
+        match message {
+            Incoming::Text(text) => match Keepalive::read(text) {
+                Some(Keepalive::Ping { answer }) => Self::Ping(answer),
+                Some(Keepalive::Pong) => Self::Nothing,
+                None => Self::Invalid(Close::Undecodable),
+            },
+            Incoming::Binary(bytes) => {
+                let Ok(request) = gateway::decode(connection.wire, bytes) else {
+                    return Self::Invalid(Close::Undecodable);
+                };
+                match Operation::from_identifier(request.identifier) {
+                    Some(operation) if request.send_id == user.as_str() => Self::Request(operation, request),
+                    _ => Self::Invalid(Close::Policy),
+                }
+            }
+        }
+    }
+
+    /// What has to be loaded before the message is handled.
+    pub(super) fn needs(&self, connection: ConnId) -> Needs {
+        match self {
+            Self::Request(Operation::Subscribe, _) => {
+                Needs { subscription_state: true, subscriptions: Some(connection), ..Needs::default() }
+            }
+            Self::Request(Operation::Logout, _) | Self::Invalid(_) => {
+                Needs { subscription_state: true, ..Needs::default() }
+            }
+            Self::Nothing | Self::Ping(_) | Self::Request(..) => Needs::default(),
+        }
+    }
 }

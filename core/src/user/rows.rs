@@ -1,0 +1,270 @@
+//! The queries that load a user's state, and the reading of their rows. What writes the rows is in [`super::change`].
+
+use serde_json::json;
+
+use super::{
+    HeldEnd, Needs, Part, Profile, User, WatchedState,
+    subscription::{
+        DanglingSubscription, FanOut, Follower, PresenceVersion, RELEASED_AT_ONCE, RegistrationVersion,
+        Subscription, SubscriptionState, WATCHERS_AT_ONCE,
+    },
+};
+use crate::{
+    id::{ConnId, RecordId, TenantId, UserId},
+    json,
+    platform::{Platform, PlatformSet},
+    store::{Statement, Value},
+    time::Timestamp,
+    token::store::{IssueClock, TokenRow, TokenState},
+};
+
+const TOKEN_COLUMNS: &str = "hash, platform, ord, issued_at, expires_at, state";
+
+impl Needs {
+    /// The queries to run. Feed each one's rows to [`Loaded::absorb`].
+    pub fn queries(&self, user: &User, now: Timestamp) -> Vec<(Part, Statement)> {
+        let id = || Value::from(user.id().as_str());
+        let mut queries = Vec::new();
+        if self.profile {
+            let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in FROM user \
+                       WHERE id = ?1";
+            queries.push((Part::Profile, Statement::new(sql, [id()])));
+        }
+        if self.valid_tokens {
+            let sql = format!(
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND state = 0 AND platform <> ?2 AND expires_at > ?3"
+            );
+            let admin = i64::from(Platform::Admin.number());
+            queries.push((Part::Valid, Statement::new(sql, [id(), admin.into(), now.millis().into()])));
+        }
+        if let Some(hash) = self.presented {
+            let sql = format!("SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND hash = ?2");
+            queries.push((Part::Presented, Statement::new(sql, [id(), hash.to_string().into()])));
+        }
+        if self.held {
+            let sql =
+                "SELECT CAST(record AS TEXT), ended_at, until FROM held_end WHERE user = ?1 ORDER BY record";
+            queries.push((Part::Held, Statement::new(sql, [id()])));
+        }
+        self.subscription_queries(user, &mut queries);
+        queries
+    }
+
+    fn subscription_queries(&self, user: &User, queries: &mut Vec<(Part, Statement)>) {
+        let live = || user.connections().iter().map(|connection| connection.id).collect::<Vec<_>>();
+        let id = user.id();
+        if self.subscription_state {
+            queries.push((Part::SubscriptionState, state(id)));
+        }
+        if let Some(connection) = self.subscriptions {
+            queries.push((Part::Subscriptions, subscriptions(id, connection)));
+        }
+        if let Some(watched) = &self.followers_of {
+            queries.push((Part::Followers, followers(id, watched, &live())));
+        }
+        if self.dangling {
+            queries.push((Part::Dangling, dangling(id, &live())));
+        }
+        if let Some(watcher) = &self.watcher {
+            queries.push((Part::Watcher, registration(id, watcher)));
+        }
+        if self.watchers {
+            queries.push((Part::Watchers, page(id)));
+        }
+    }
+}
+
+/// The first row, if there is one; `None` when it does not read.
+pub(super) fn one<T>(rows: &[Vec<Value>], read: impl Fn(&[Value]) -> Option<T>) -> Option<Option<T>> {
+    rows.first().map(|row| read(row).ok_or(())).transpose().ok()
+}
+
+/// Every row, or `None` when one does not read.
+pub(super) fn all<T>(rows: &[Vec<Value>], read: impl Fn(&[Value]) -> Option<T>) -> Option<Vec<T>> {
+    rows.iter().map(|row| read(row)).collect()
+}
+
+pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
+    let [tenant, last_order, clock, revoked_at, unlocked_at, revoked_in] = row else { return None };
+    Some(Profile {
+        tenant: match tenant {
+            Value::Null => None,
+            tenant => Some(TenantId(wide(tenant)?)),
+        },
+        last_order: int(last_order)?,
+        issue_clock: match text(clock)? {
+            "" => IssueClock::default(),
+            clock => json::read(clock).ok()?,
+        },
+        revoked_at: instant(revoked_at)?,
+        unlocked_at: instant(unlocked_at)?,
+        revoked_in: match text(revoked_in)? {
+            "" => Vec::new(),
+            orders => json::read(orders).ok()?,
+        },
+    })
+}
+
+pub(super) fn read_token(row: &[Value]) -> Option<TokenRow> {
+    let [hash, platform, order, issued_at, expires, state] = row else { return None };
+    Some(TokenRow {
+        hash: text(hash)?.parse().ok()?,
+        platform: Platform::from_number(int(platform)?)?,
+        order: int(order)?,
+        issued_at: Timestamp::from_millis(int(issued_at)?),
+        expires: Timestamp::from_millis(int(expires)?),
+        state: if int(state)? == 0 { TokenState::Valid } else { TokenState::Kicked },
+    })
+}
+
+pub(super) fn read_held(row: &[Value]) -> Option<HeldEnd> {
+    let [record, ended_at, until] = row else { return None };
+    Some(HeldEnd {
+        record: RecordId::from_number(wide(record)?)?,
+        ended_at: Timestamp::from_millis(int(ended_at)?),
+        until: Timestamp::from_millis(int(until)?),
+    })
+}
+
+fn instant(value: &Value) -> Option<Option<Timestamp>> {
+    Some(optional(value)?.map(Timestamp::from_millis))
+}
+
+fn wide(value: &Value) -> Option<i64> {
+    text(value)?.parse().ok()
+}
+
+/// The names of the connections that have rows, one step each through the key, however many rows they have.
+const OWN: &str = "WITH RECURSIVE own (id) AS (\
+    SELECT min(connection) FROM subscription WHERE user = ?1 \
+    UNION ALL SELECT (SELECT min(connection) FROM subscription WHERE user = ?1 AND connection > own.id) \
+    FROM own WHERE own.id IS NOT NULL)";
+
+fn state(user: &UserId) -> Statement {
+    let sql = "SELECT EXISTS (SELECT 1 FROM watcher WHERE user = ?1), \
+         EXISTS (SELECT 1 FROM subscription WHERE user = ?1), \
+         sequence, told, due, after, wave, release_at \
+         FROM (SELECT 1) LEFT JOIN ties ON ties.user = ?1";
+    Statement::new(sql, [user.as_str().into()])
+}
+
+pub(super) fn read_state(row: &[Value]) -> Option<WatchedState> {
+    let [watched, following, sequence, told, due, after, wave, release_at] = row else { return None };
+    let mut state = SubscriptionState::default();
+    if *sequence != Value::Null {
+        state = SubscriptionState {
+            sequence: int(sequence)?,
+            notified: optional(told)?
+                .map(PlatformSet::from_bits)
+                .map(|set| set.ok_or(()))
+                .transpose()
+                .ok()?,
+            due: int(due)? != 0,
+            fan_out: match text(wave)? {
+                "" => None,
+                wave => {
+                    let fan_out: FanOut = json::read(wave).ok()?;
+                    Some(FanOut { after: UserId::new(text(after)?).ok(), ..fan_out })
+                }
+            },
+            release_at: optional(release_at)?.map(Timestamp::from_millis),
+        };
+    }
+    Some(WatchedState { is_watched: int(watched)? != 0, is_following: int(following)? != 0, state })
+}
+
+fn subscriptions(user: &UserId, connection: ConnId) -> Statement {
+    let sql = "SELECT watched, CAST(stamp AS TEXT), sequence, platforms FROM subscription \
+               WHERE user = ?1 AND connection = ?2";
+    Statement::new(sql, [user.as_str().into(), connection.to_string().into()])
+}
+
+pub(super) fn read_subscription(row: &[Value]) -> Option<Subscription> {
+    let [watched, registration, sequence, platforms] = row else { return None };
+    Some(Subscription {
+        watched: UserId::new(text(watched)?).ok()?,
+        registration: read_registration(registration)?,
+        acknowledged: read_presence(sequence, platforms)?,
+    })
+}
+
+/// The live connections that follow a user.
+fn followers(user: &UserId, watched: &UserId, live: &[ConnId]) -> Statement {
+    let sql = "SELECT connection, sequence, platforms FROM json_each(?2) AS live \
+               CROSS JOIN subscription ON user = ?1 AND connection = live.value AND watched = ?3";
+    Statement::new(sql, [user.as_str().into(), json!(live).to_string().into(), watched.as_str().into()])
+}
+
+pub(super) fn read_follower(row: &[Value]) -> Option<Follower> {
+    let [connection, sequence, platforms] = row else { return None };
+    Some((text(connection)?.parse().ok()?, read_presence(sequence, platforms)?))
+}
+
+/// Some rows of connections that are not live.
+fn dangling(user: &UserId, live: &[ConnId]) -> Statement {
+    let sql = format!(
+        "{OWN} SELECT connection, watched, EXISTS (SELECT 1 FROM json_each(?2) AS live \
+         CROSS JOIN subscription AS other ON other.user = ?1 AND other.connection = live.value \
+         AND other.watched = row.watched) \
+         FROM own CROSS JOIN subscription AS row ON row.user = ?1 AND row.connection = own.id \
+         WHERE own.id IS NOT NULL AND own.id NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3"
+    );
+    let most = i64::try_from(RELEASED_AT_ONCE).unwrap_or(i64::MAX);
+    Statement::new(sql, [user.as_str().into(), json!(live).to_string().into(), most.into()])
+}
+
+pub(super) fn read_dangling(row: &[Value]) -> Option<DanglingSubscription> {
+    let [connection, watched, is_followed] = row else { return None };
+    Some(DanglingSubscription {
+        connection: text(connection)?.to_owned(),
+        watched: UserId::new(text(watched)?).ok()?,
+        is_followed: int(is_followed)? != 0,
+    })
+}
+
+fn registration(user: &UserId, watcher: &UserId) -> Statement {
+    let sql = "SELECT CAST(stamp AS TEXT) FROM watcher WHERE user = ?1 AND watcher = ?2";
+    Statement::new(sql, [user.as_str().into(), watcher.as_str().into()])
+}
+
+pub(super) fn read_registration(value: &Value) -> Option<RegistrationVersion> {
+    text(value)?.parse().ok().map(RegistrationVersion::from_number)
+}
+
+/// The next watchers after the cursor.
+fn page(user: &UserId) -> Statement {
+    let sql = "SELECT watcher, CAST(stamp AS TEXT) FROM watcher WHERE user = ?1 \
+               AND watcher > coalesce((SELECT after FROM ties WHERE user = ?1), '') ORDER BY watcher LIMIT ?2";
+    let most = i64::try_from(WATCHERS_AT_ONCE).unwrap_or(i64::MAX);
+    Statement::new(sql, [user.as_str().into(), most.into()])
+}
+
+pub(super) fn read_watcher(row: &[Value]) -> Option<(UserId, RegistrationVersion)> {
+    let [watcher, registration] = row else { return None };
+    Some((UserId::new(text(watcher)?).ok()?, read_registration(registration)?))
+}
+
+fn read_presence(sequence: &Value, platforms: &Value) -> Option<PresenceVersion> {
+    Some(PresenceVersion { sequence: int(sequence)?, platforms: PlatformSet::from_bits(int(platforms)?)? })
+}
+
+fn optional(value: &Value) -> Option<Option<i64>> {
+    match value {
+        Value::Null => Some(None),
+        value => int(value).map(Some),
+    }
+}
+
+fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        Value::Null | Value::Text(_) => None,
+    }
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Null | Value::Int(_) => None,
+    }
+}
