@@ -1,6 +1,7 @@
 //! The ports that the routes need from a runtime.
 
 use std::{
+    error::Error,
     future::{Future, ready},
     time::Duration,
 };
@@ -25,9 +26,17 @@ use rollcall_core::{
 use crate::message_center::IntrospectionCache;
 
 /// A user or another service could not be asked, or a commit failed. Never read as *offline*; the caller gets an error.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BackendError(pub String);
+/// It carries the runtime's own error as its cause.
+#[derive(Debug, thiserror::Error)]
+#[error("the backend failed")]
+pub struct BackendError(#[source] Box<dyn Error + Send + Sync>);
+
+impl BackendError {
+    /// The failure that a runtime's error, or a text where there is none, stands for.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+}
 
 /// The longest answer of another service, in bytes; the rest is not read.
 pub const ANSWER_BYTES: usize = 256 * 1024;
@@ -198,6 +207,6 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
 impl From<ReplyError> for BackendError {
     fn from(error: ReplyError) -> Self {
-        Self(error.to_string())
+        Self::new(error)
     }
 }

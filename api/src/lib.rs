@@ -12,6 +12,7 @@ mod backend;
 mod body;
 mod catch_panic;
 mod cors;
+mod error;
 mod health;
 pub mod message_center;
 mod openapi;
@@ -30,6 +31,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Health, Post};
 pub use body::BODY_BYTES;
 pub use catch_panic::PanicContext;
+pub use error::Chain;
 pub use span::request_span;
 
 use self::health::__path_health;

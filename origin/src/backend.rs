@@ -112,11 +112,11 @@ impl Backend for Origin {
     }
 
     async fn execute(&self, user: &UserId, command: Command) -> Result<Reply, BackendError> {
-        self.users.execute(user, command).await.map_err(unavailable)
+        self.users.execute(user, command).await.map_err(BackendError::new)
     }
 
     async fn execute_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, BackendError> {
-        self.users.execute_many(commands).await.map_err(unavailable)
+        self.users.execute_many(commands).await.map_err(BackendError::new)
     }
 
     async fn view(&self, tenant: TenantId) -> Result<View, BackendError> {
@@ -124,25 +124,25 @@ impl Backend for Origin {
     }
 
     async fn list(&self, tenant: TenantId, asked: ListQuery, view: &View) -> Result<Listed, BackendError> {
-        query::read_list(&self.ask(query::list(&asked, tenant, view)).await?).map_err(unavailable)
+        query::read_list(&self.ask(query::list(&asked, tenant, view)).await?).map_err(BackendError::new)
     }
 
     async fn detail(&self, tenant: TenantId, user: i64, view: &View) -> Result<Option<Record>, BackendError> {
         let rows = self.ask(query::detail(tenant, user, view)).await?;
-        Ok(query::read_records(&rows).map_err(unavailable)?.pop())
+        Ok(query::read_records(&rows).map_err(BackendError::new)?.pop())
     }
 
     async fn import(&self, records: Vec<Record>) -> Result<Vec<Imported>, BackendError> {
-        let answers = self.users.store().commit(upsert::import(&records)).await.map_err(unavailable)?;
+        let answers = self.users.store().commit(upsert::import(&records)).await.map_err(BackendError::new)?;
         let mut all = Vec::with_capacity(records.len());
         for rows in &answers {
-            all.extend(upsert::imported(rows).map_err(unavailable)?);
+            all.extend(upsert::imported(rows).map_err(BackendError::new)?);
         }
         Ok(all)
     }
 
     async fn members(&self, tenant: TenantId, body: Body, ids: Vec<i64>) -> Result<Vec<i64>, BackendError> {
-        membership::users(&self.ask(membership::members(tenant, body, ids)).await?).map_err(unavailable)
+        membership::users(&self.ask(membership::members(tenant, body, ids)).await?).map_err(BackendError::new)
     }
 
     async fn end_imports(
@@ -152,31 +152,26 @@ impl Backend for Origin {
         at: Timestamp,
     ) -> Result<(), BackendError> {
         let ends = upsert::end_imports_of_users(tenant, &users, at);
-        self.users.store().commit(vec![ends]).await.map(drop).map_err(unavailable)
+        self.users.store().commit(vec![ends]).await.map(drop).map_err(BackendError::new)
     }
 
     async fn cut_off(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), BackendError> {
-        self.users.cut_off(tenant, exempt, notice, self.sessions().token()).await.map_err(unavailable)
+        self.users.cut_off(tenant, exempt, notice, self.sessions().token()).await.map_err(BackendError::new)
     }
 
     async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, BackendError> {
-        self.users.lift_cutoff(tenant).await.map_err(unavailable)
+        self.users.lift_cutoff(tenant).await.map_err(BackendError::new)
     }
 
     async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), BackendError> {
-        self.shared.client.post(request).await.map_err(unavailable)
+        self.shared.client.post(request).await.map_err(BackendError::new)
     }
 }
 
 impl Origin {
     /// The rows of one query.
     async fn ask(&self, statement: Statement) -> Result<Rows, BackendError> {
-        let answers = self.users.store().query(vec![statement]).await.map_err(unavailable)?;
-        answers.into_iter().next().ok_or_else(|| BackendError("the store has no answer".to_owned()))
+        let answers = self.users.store().query(vec![statement]).await.map_err(BackendError::new)?;
+        answers.into_iter().next().ok_or_else(|| BackendError::new("the store has no answer"))
     }
-}
-
-fn unavailable(error: impl Into<anyhow::Error>) -> BackendError {
-    // With its causes: the log is the last to see them.
-    BackendError(format!("{:#}", error.into()))
 }

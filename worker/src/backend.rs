@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
-use rollcall_api::{Backend, BackendError, Health, Post, message_center::IntrospectionCache};
+use rollcall_api::{Backend, BackendError, Chain, Health, Post, message_center::IntrospectionCache};
 use rollcall_core::{
     config::Settings,
     directory::{
@@ -29,9 +29,7 @@ use crate::{
     clock::{self, Pause},
     config::Configuration,
     cutoffs::{self, UnderCutoff},
-    directory,
-    error::Chain,
-    outgoing,
+    directory, outgoing,
     stub::{self, AT_ONCE, CallError, USERS},
     wire::{CachedCutoff, UserAnswer, UserAsk},
 };
@@ -273,7 +271,8 @@ pub(crate) fn reply(answer: UserAnswer) -> Result<UnderCutoff<Reply>, CallError>
 }
 
 fn unavailable(error: CallError) -> BackendError {
-    BackendError(Chain(&error).to_string())
+    // The runtime's own errors may not leave their thread, as causes must be able to.
+    BackendError::new(Chain(&error).to_string())
 }
 
 fn remembered(token: &TokenHash, now: Timestamp) -> bool {

@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{header::SEC_WEBSOCKET_PROTOCOL, request::Parts};
 use rollcall_api::{
-    BackendError,
+    BackendError, Chain,
     message_center::socket::{self as console, ConnectError},
     openim::gateway,
 };
@@ -19,7 +19,6 @@ use worker::{WebSocket, send::SendFuture};
 use crate::{
     backend::Edge,
     clock,
-    error::Chain,
     stub::CONSOLE_HEADER,
     upgrade::{Upgraded, accepted, open, peer},
     wire::{self, ConsoleUpgrade},
@@ -49,7 +48,7 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
 
 /// Everything from the token to the live set.
 async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, ConnectError> {
-    let connection = clock::connection_id().map_err(|error| BackendError(error.to_string()))?;
+    let connection = clock::connection_id().map_err(|error| BackendError::new(error))?;
     let opening =
         console::parse_upgrade(edge, parts, &peer(parts), connection, HeartbeatMode::Disabled).await?;
     let (user, tenant) = (opening.principal.user.clone(), opening.principal.tenant);
@@ -57,6 +56,6 @@ async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, ConnectError>
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {
         Ok(Upgraded::Socket(socket)) => Ok(socket),
         Ok(Upgraded::Refused(error)) => Err(error.into()),
-        Err(error) => Err(BackendError(Chain(&error).to_string()).into()),
+        Err(error) => Err(BackendError::new(Chain(&error).to_string()).into()),
     }
 }

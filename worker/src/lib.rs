@@ -30,7 +30,6 @@ mod directory_object;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 #[cfg(any(target_arch = "wasm32", test))]
-mod error;
 #[cfg(target_arch = "wasm32")]
 mod http_types;
 #[cfg(target_arch = "wasm32")]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rollcall_api::Chain;
 use rollcall_core::{
     directory::{page::MergeError, row::RowError},
     user::ReplyError,
@@ -16,7 +17,6 @@ use worker::{
 
 use crate::{
     config::ConfigurationError,
-    error::Chain,
     log,
     wire::{self, WireError},
 };

@@ -12,7 +12,7 @@ use axum::{
 };
 use http::{StatusCode, request::Parts};
 use rollcall_api::{
-    Backend as _,
+    Backend as _, Chain,
     openim::{
         RouteError,
         gateway::{self, UpgradeRequest},
@@ -31,7 +31,6 @@ use crate::{
     backend::{self, Edge},
     clock, console,
     cutoffs::{self, UnderCutoff},
-    error::Chain,
     stub::{self, CallError, UPGRADE_HEADER},
     wire::{self, CachedCutoff, Upgrade, WireError},
 };

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rollcall_core::{directory::filter::QueryError, message_center::MessageCenterError};
 use serde::Serialize;
 
-use crate::{Backend, BackendError, answer, body::BodyError, openim::joined_header};
+use crate::{Backend, BackendError, Chain, answer, body::BodyError, openim::joined_header};
 
 /// The headers of a request's id; answers carry the first.
 pub const REQUEST_ID: [HeaderName; 2] =
@@ -101,7 +101,7 @@ impl From<QueryError> for RouteError {
 
 impl From<BackendError> for RouteError {
     fn from(error: BackendError) -> Self {
-        tracing::error!(%error, "a request of the message center failed");
+        tracing::error!(error = %Chain(&error), "a request of the message center failed");
         Self(MessageCenterError::Internal)
     }
 }

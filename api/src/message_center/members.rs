@@ -60,7 +60,7 @@ pub(super) async fn of<B: Backend>(
         return Ok(configured.chain(connected).collect::<BTreeSet<_>>().into_iter().collect());
     };
     let question = Question { receivers: receivers.name(), tenant_id: tenant.to_string(), ids };
-    let body = serde_json::to_string(&question).map_err(|error| BackendError(error.to_string()))?;
+    let body = serde_json::to_string(&question).map_err(BackendError::new)?;
     let request = Post {
         url: url.clone(),
         content_type: "application/json",
@@ -71,7 +71,7 @@ pub(super) async fn of<B: Backend>(
     let (status, body) = backend.post(request).await?;
     let answer = (status == 200).then(|| json::object::<Answer>(&body).ok()).flatten();
     let answer = answer.filter(|answer| answer.user_ids.length <= MOST).ok_or_else(|| {
-        BackendError(format!(
+        BackendError::new(format!(
             "message_center.resolver_url answered {status} and no list of at most {MOST} userIds"
         ))
     })?;

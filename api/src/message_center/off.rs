@@ -16,7 +16,7 @@ use super::{
     envelope::{Empty, Envelope, Refusals, success},
     members,
 };
-use crate::{Backend, body, openim::joined_header};
+use crate::{Backend, BackendError, body, openim::joined_header};
 
 /// An order.
 #[derive(utoipa::ToSchema)]
@@ -114,16 +114,17 @@ async fn users<B: Backend>(
     let at = backend.now();
     let order = |user: &i64| {
         let ids = if receivers == Receivers::User { vec![*user] } else { named.to_vec() };
-        let notice = Some(notice(backend, caller, receivers, ids));
-        (UserId::from(*user), ForceOff::Everything { within: Some(caller.tenant), notice })
+        let notice = Some(notice(backend, caller, receivers, ids)?);
+        Ok((UserId::from(*user), ForceOff::Everything { within: Some(caller.tenant), notice }))
     };
-    backend.run_many(users.iter().map(order)).await?;
+    let orders: Vec<_> = users.iter().map(order).collect::<Result<_, BackendError>>()?;
+    backend.run_many(orders).await?;
     Ok(backend.end_imports(caller.tenant, users, at).await?)
 }
 
 /// Sets the tenant's cutoff: in force for every reader when this returns.
 async fn tenant<B: Backend>(backend: &B, caller: &Caller, receivers: Receivers) -> Result<(), RouteError> {
-    let notice = notice(backend, caller, receivers, [caller.tenant.0]);
+    let notice = notice(backend, caller, receivers, [caller.tenant.0])?;
     Ok(backend.cut_off(caller.tenant, exempt(backend, caller).collect(), notice).await?)
 }
 
@@ -143,7 +144,8 @@ fn notice<B: Backend>(
     caller: &Caller,
     receivers: Receivers,
     ids: impl IntoIterator<Item = i64>,
-) -> String {
+) -> Result<String, BackendError> {
     let id = uuid::Builder::from_random_bytes(backend.random().to_be_bytes()).into_uuid().to_string();
-    close_notice(&id, receivers, ids, &caller.principal, &backend.zone().format(backend.now()))
+    let date = backend.zone().format(backend.now());
+    close_notice(&id, receivers, ids, &caller.principal, &date).map_err(BackendError::new)
 }

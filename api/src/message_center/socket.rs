@@ -20,7 +20,7 @@ use super::{
     sockjs,
 };
 use crate::{
-    Backend, BackendError,
+    Backend, BackendError, Chain,
     openim::{gateway, joined_header},
 };
 
@@ -118,7 +118,7 @@ impl From<OpenError> for ConnectError {
 
 impl From<BackendError> for ConnectError {
     fn from(error: BackendError) -> Self {
-        tracing::error!(%error, "a console could not connect");
+        tracing::error!(error = %Chain(&error), "a console could not connect");
         Self(MessageCenterError::Internal)
     }
 }

@@ -5,7 +5,7 @@ use http::{StatusCode, header};
 use rollcall_core::openim::{Code, OpenImError};
 use serde::Serialize;
 
-use crate::{Backend, BackendError, answer, body::BodyError};
+use crate::{Backend, BackendError, Chain, answer, body::BodyError};
 
 /// Success with a payload.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -95,7 +95,7 @@ impl From<OpenImError> for RouteError {
 
 impl From<BackendError> for RouteError {
     fn from(error: BackendError) -> Self {
-        tracing::error!(%error, "a user could not be asked");
+        tracing::error!(error = %Chain(&error), "a user could not be asked");
         Self::internal()
     }
 }

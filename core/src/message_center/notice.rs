@@ -28,13 +28,16 @@ struct Message<'a> {
 
 /// The CLOSE message of an order by `caller`. `id` is a fresh UUID, `date` the formatted date, `ids` what the order named
 /// the receiver by. An order to users names the receiver alone, so that no receiver learns of the others.
+///
+/// # Errors
+/// When the message has no JSON form. An order fails then: it must not be stored with an empty notice.
 pub fn close_notice(
     id: &str,
     receivers: Receivers,
     ids: impl IntoIterator<Item = i64>,
     caller: &Principal,
     date: &str,
-) -> String {
+) -> Result<String, serde_json::Error> {
     let message = Message {
         id,
         kind: "CLOSE",
@@ -48,6 +51,5 @@ pub fn close_notice(
         send_by_name: &caller.full_name,
         send_date: date,
     };
-    // Texts and numbers always have a JSON form.
-    serde_json::to_string(&message).unwrap_or_default()
+    serde_json::to_string(&message)
 }

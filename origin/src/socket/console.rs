@@ -66,7 +66,7 @@ async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Pay
     match origin.users.open(&session.user, opening, session.pending()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(error.into()),
-        Err(error) => return Err(BackendError(error.to_string()).into()),
+        Err(error) => return Err(BackendError::new(error).into()),
     }
     Ok((session, greeting.map(Payload::Text)))
 }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt as _, stream};
+use rollcall_api::Chain;
 use rollcall_core::{
     directory::record::{Record, Source},
     directory::view::View,
@@ -15,7 +16,6 @@ use super::{groups, tell};
 use crate::{
     cache::Checked,
     clock,
-    error::Chain,
     stub::{self, AT_ONCE, CallError, USERS},
     wire::{DirectoryAsk, UserAnswer, UserAsk},
 };

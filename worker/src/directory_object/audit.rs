@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
+use rollcall_api::Chain;
 use rollcall_core::{
     directory::{query, record::Record},
     id::RecordId,
@@ -13,7 +14,6 @@ use rollcall_core::{
 use super::{Shard, ShardError};
 use crate::{
     directory::{self, reconcile},
-    error::Chain,
     stub::{AT_ONCE, CallError},
 };
 

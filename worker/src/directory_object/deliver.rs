@@ -1,6 +1,7 @@
 //! The delivery of a tenant order: by alarm, from a stored cursor, until every user was reached.
 
 use futures_util::{StreamExt as _, stream};
+use rollcall_api::Chain;
 use rollcall_core::{
     directory::query,
     id::{TenantId, UserId},
@@ -9,7 +10,7 @@ use rollcall_core::{
 };
 
 use super::{Shard, ShardError};
-use crate::{backend, clock, error::Chain, stub::AT_ONCE};
+use crate::{backend, clock, stub::AT_ONCE};
 
 impl Shard {
     pub(super) fn delivery(&self) -> Result<Option<Delivery>, ShardError> {

@@ -12,6 +12,7 @@ mod upkeep;
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
+use rollcall_api::Chain;
 use rollcall_core::{
     directory::row::RowError,
     id::TenantId,
@@ -23,9 +24,7 @@ use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use crate::{
     config::{self, Configuration, ConfigurationError},
-    directory,
-    error::Chain,
-    log,
+    directory, log,
     sql::{Sql, SqlError, Tables},
     stub::CallError,
     wire::{self, DirectoryAnswer, DirectoryAsk, DirectoryCall},

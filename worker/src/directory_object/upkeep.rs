@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rollcall_api::Chain;
 use rollcall_core::{
     directory::upsert::{self, CrowdedUser},
     shard::progress::{self, Progress},
@@ -11,7 +12,7 @@ use wasm_bindgen::JsCast as _;
 use worker::wasm_bindgen_futures::JsFuture;
 
 use super::{Shard, ShardError};
-use crate::{clock, error::Chain, raw::RawStorage};
+use crate::{clock, raw::RawStorage};
 use rollcall_core::time::Timestamp;
 
 /// Rows that one statement of a sweep may change, and users that one sweep trims.

@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
+use rollcall_api::Chain;
 use rollcall_core::{
     time::Timestamp,
     user::{Command, Request as _, User, outbox, request::Tick},
@@ -10,7 +11,7 @@ use wasm_bindgen::JsCast as _;
 use worker::wasm_bindgen_futures::JsFuture;
 
 use super::{Object, run::RunError, sockets::Held};
-use crate::{clock, error::Chain, raw::RawStorage};
+use crate::{clock, raw::RawStorage};
 
 /// The pause before another try after the store refused one.
 const LATER: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use rollcall_api::Chain;
 use rollcall_core::{
     id::UserId,
     user::{
@@ -14,7 +15,7 @@ use rollcall_core::{
 };
 
 use super::{Object, run::RunError};
-use crate::{backend, error::Chain, stub::AT_ONCE};
+use crate::{backend, stub::AT_ONCE};
 
 impl Object {
     /// Registers this user as a watcher of these users, and gives it their presence.

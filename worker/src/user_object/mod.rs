@@ -16,6 +16,7 @@ mod sockets;
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
 
+use rollcall_api::Chain;
 use rollcall_core::{
     gateway::{Close, Incoming, MESSAGE_BYTES},
     id::{ConnId, UserId},
@@ -34,7 +35,6 @@ use self::{
 };
 use crate::{
     config::{self, Configuration},
-    error::Chain,
     log,
     sql::{Sql, Tables},
     stub::{CONSOLE_HEADER, UPGRADE_HEADER},

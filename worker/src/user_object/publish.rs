@@ -6,10 +6,10 @@ use super::{Object, run::RunError, sockets};
 use crate::{
     clock::{self, Pause},
     directory,
-    error::Chain,
     stub::CallError,
 };
 use futures_util::future::{Either, select};
+use rollcall_api::Chain;
 use rollcall_core::{directory::record::Record, id::RecordId, store::Statement, user::outbox};
 
 /// How long a force-off waits for the directory.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use rollcall_api::Chain;
 use rollcall_core::{
     directory::row::RowError,
     id::{ConnId, TenantId},
@@ -22,7 +23,6 @@ use crate::{
     clock::{self, EntropyError},
     config::ConfigurationError,
     cutoffs,
-    error::Chain,
     sql::SqlError,
     stub::CallError,
     wire::CachedCutoff,

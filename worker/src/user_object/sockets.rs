@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
+use rollcall_api::Chain;
 use rollcall_core::{
     gateway::{PING, PONG, Payload},
     id::{ConnId, RecordId},
@@ -12,7 +13,7 @@ use wasm_bindgen::JsCast as _;
 use worker::{WebSocket, WebSocketRequestResponsePair, web_sys};
 
 use super::{Object, attachment::AttachError};
-use crate::{attachment::Attachment, clock, error::Chain, raw::RawState};
+use crate::{attachment::Attachment, clock, raw::RawState};
 
 /// A client whose pings the runtime answered is gone when it has sent none for this long
 /// (`docs/rules/openim.md#liveness`). Other sockets give no sign of life: the runtime keeps the pings of native
