@@ -23,7 +23,7 @@ const STOP: Duration = Duration::from_secs(20);
 /// How often it is looked at; it announces neither.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The case that is run: it issues a token and opens sockets.
+/// The case that is run: it issues a token and opens sockets. It needs the configuration of the profile `base`.
 const CASE: &str = "the_gateway_is_on_three_paths";
 
 /// Serves by `wrangler dev` with everything in `wrangler.toml`, runs a case of the suite against it, stops it, and lets
@@ -31,9 +31,10 @@ const CASE: &str = "the_gateway_is_on_three_paths";
 pub(crate) fn run(workspace: &Workspace, mut suite: Command) -> Result<()> {
     let folder = TempDir::with_prefix("rollcall-smoke-").context("cannot create a temporary folder")?;
     let config = folder.path().join("rollcall.toml");
-    fs::write(&config, "[auth]\nsecret = \"a secret for one run of a test\"\n")?;
-    let secrets = folder.path().join("secrets.env");
-    fs::write(&secrets, "ROLLCALL__AUTH__SECRET=\"a secret for one run of a test\"\n")?;
+    fs::write(&config, "[auth]\nsecret = \"openIM123\"\n[presence]\nmulti_login_policy = 0\n")?;
+    // The same for wrangler, which reads no such file.
+    let variables = folder.path().join("variables.env");
+    fs::write(&variables, "ROLLCALL__AUTH__SECRET=openIM123\nROLLCALL__PRESENCE__MULTI_LOGIN_POLICY=0\n")?;
 
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let mut dev = wrangler(workspace, folder.path())?;
@@ -41,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace, mut suite: Command) -> Result<()> {
         .arg("--persist-to")
         .arg(folder.path().join("state"))
         .arg("--env-file")
-        .arg(&secrets)
+        .arg(&variables)
         .stdin(Stdio::null())
         .process_group(0);
     let mut served = Group(dev.spawn().context("cannot start wrangler")?);
