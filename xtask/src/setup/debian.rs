@@ -3,22 +3,31 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::run;
 
-/// Makes sure that `cc` and `c++` can compile: the embedded SQLite is C, and the fuzzer that tests link is C++.
-pub(crate) fn c_compilers() -> Result<String> {
-    let version = |program: &str| {
-        run::answer(Command::new(program).arg("--version"))
-            .map(|text| text.lines().next().unwrap_or_default().to_owned())
+/// Makes sure that `cc` can compile: the embedded SQLite is C.
+pub(crate) fn c_compiler() -> Result<String> {
+    compiler("cc", &["gcc", "libc6-dev"])
+}
+
+/// Makes sure that `c++` can compile: libFuzzer is C++.
+pub(crate) fn cpp_compiler() -> Result<String> {
+    compiler("c++", &["g++", "libc6-dev"])
+}
+
+fn compiler(program: &str, packages: &[&str]) -> Result<String> {
+    let version = || {
+        let text = run::answer(Command::new(program).arg("--version"))?;
+        Some(text.lines().next().unwrap_or_default().to_owned())
     };
-    let both = || version("cc").filter(|_| version("c++").is_some());
-    if let Some(found) = both() {
+    if let Some(found) = version() {
         return Ok(found);
     }
-    install(&["gcc", "g++", "libc6-dev"])?;
-    both().ok_or_else(|| anyhow::anyhow!("there is still no `cc` or no `c++` after installing gcc and g++"))
+    install(packages)?;
+    version()
+        .with_context(|| format!("there is still no `{program}` after installing {}", packages.join(" ")))
 }
 
 /// Makes sure that Debian's Chromium is there, and says where. Other builds of it lie elsewhere and bring launchers that change

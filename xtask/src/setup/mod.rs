@@ -16,10 +16,15 @@ use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
 
-/// What every native build needs: compilers for C and C++, rustfmt and clippy.
+/// What every native build needs: a C compiler, rustfmt and clippy.
 pub(crate) fn native() -> Result<()> {
-    timed("C and C++ compilers", debian::c_compilers)?;
+    timed("C compiler", debian::c_compiler)?;
     timed("rustfmt and clippy", components::ensure)
+}
+
+/// What the build of the fuzz targets needs on top of that.
+pub(crate) fn fuzzing() -> Result<()> {
+    timed("C++ compiler", debian::cpp_compiler)
 }
 
 /// The npm packages: those of the edge, and the clients of the tests with stock clients.
@@ -41,7 +46,7 @@ pub(crate) fn chromium() -> Result<PathBuf> {
 /// What a build for the edge needs on top of that.
 pub(crate) fn edge(workspace: &Workspace) -> Result<()> {
     workspace.require_edge()?;
-    timed("C and C++ compilers", debian::c_compilers)?;
+    timed("C compiler", debian::c_compiler)?;
     timed("wasm target", wasm_target::ensure)?;
     // One waits for the network, the other for the processors.
     thread::scope(|scope| {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::tally::Tally;
 use crate::run;
+use crate::setup;
 use crate::workspace::Workspace;
 
 /// How many inputs each target gets; longer runs are a person's business (`core/fuzz/README.md`).
@@ -21,6 +22,7 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
 
 /// Builds every target and runs each; one test a target.
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
+    setup::fuzzing()?;
     let folder = workspace.root.join("core").join("fuzz");
     let names = targets(&folder)?;
     let target = workspace.target.join("fuzz");

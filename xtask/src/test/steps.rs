@@ -48,6 +48,8 @@ pub(crate) enum Lane {
     Native,
     /// The Workers runtime under the suite.
     Edge,
+    /// The development server of the platform's own tool, which takes its time to start.
+    Wrangler,
     /// The browser, which waits for its clients' timers most of the time.
     Clients,
 }
@@ -114,7 +116,7 @@ pub(crate) const STEPS: &[Step] = &[
         lane: Lane::Native,
         needs: &["build"],
         counts: true,
-        run: |workspace| programs::test(workspace, 1, processors(), |program| !program.starts_servers()),
+        run: |workspace| programs::test(workspace, 2, processors(), |program| !program.starts_servers()),
         ..STEP
     },
     Step {
@@ -184,7 +186,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "wrangler",
         title: "wrangler serves and would deploy",
-        lane: Lane::Edge,
+        lane: Lane::Wrangler,
         needs: &["build", "edge-build"],
         edge: true,
         run: suites::wrangler,
@@ -238,6 +240,13 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        name: "doc",
+        title: "documentation, its links and its examples",
+        needs: &["build"],
+        run: doc,
+        ..STEP
+    },
+    Step {
         name: "deny",
         title: "dependencies: licences, sources, versions",
         lane: Lane::Fetch,
@@ -286,6 +295,14 @@ pub(super) fn counted(mut command: Command) -> Result<Tally> {
         return Ok(tally.with_failure());
     }
     Ok(tally)
+}
+
+/// The documentation of every item, private ones too, and the tests that stand in it.
+fn doc(workspace: &Workspace) -> Result<Tally> {
+    let args = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
+    let mut build = workspace.cargo(args);
+    run::passed_through(build.env("RUSTDOCFLAGS", "-D warnings"), "")?;
+    counted(workspace.cargo(["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]))
 }
 
 fn clippy_wasm(workspace: &Workspace) -> Result<Tally> {

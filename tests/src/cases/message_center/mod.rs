@@ -1,6 +1,6 @@
 //! The message-center online API.
 //!
-//! A case that leaves traces (a force-off marks users for good) is listed in [`with_own_fixture`] and has a fixture of its own;
+//! A case that leaves traces (a force-off marks users for good) is listed in `with_own_fixture` and has a fixture of its own;
 //! all others read the shared fixture and must leave it as it is.
 
 use super::Case;
