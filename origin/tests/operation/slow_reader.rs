@@ -21,8 +21,6 @@ use crate::kit::{Server, scrape};
 const FOLLOWED: usize = 16;
 /// The most that may be sent before it is closed.
 const EVENTS: usize = 10_000;
-/// A frame within the read deadline of 30 s keeps a client, so that only what it does not read can end it.
-const FRAME_EVERY: Duration = Duration::from_secs(5);
 
 async fn follow(socket: &mut Socket, user: &str, followed: &[String]) {
     let all: Vec<&str> = followed.iter().map(String::as_str).collect();
@@ -101,7 +99,6 @@ async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
 
     let begun = Instant::now();
     let mut meanwhile = Vec::new();
-    let mut framed = begun;
     loop {
         let (online, took) = status(&world).await;
         meanwhile.push(took);
@@ -111,11 +108,6 @@ async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
             break;
         }
         assert!(sent < EVENTS, "{sent} pushes wait for a client that reads none");
-        if framed.elapsed() > FRAME_EVERY {
-            framed = Instant::now();
-            // It fails where the server has just had enough.
-            slow.control_ping(b"").await.ok();
-        }
     }
     let (calm, meanwhile) = (median(calm), median(meanwhile));
     println!("a status took {calm:?} before and {meanwhile:?} meanwhile");
