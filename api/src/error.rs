@@ -1,4 +1,4 @@
-//! Errors in log lines and messages, with their causes.
+//! The text of an error together with its causes.
 
 use std::{error::Error, fmt};
 

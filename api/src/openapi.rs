@@ -13,8 +13,8 @@ use crate::{answer, message_center, openim};
 /// Where the document is served.
 const PATH: &str = "/openapi.json";
 
-/// What no route of `OpenApiRouter` says: the head of the document, the sockets, which the adapters serve, and the
-/// document itself.
+/// The parts of the document that no `OpenApiRouter` brings: its head, the sockets, which the adapters serve, and the document
+/// itself.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -28,9 +28,9 @@ const PATH: &str = "/openapi.json";
         (name = "auth", description = "Tokens and forced logout (OpenIM)"),
         (name = "gateway", description = "The WebSocket gateway of OpenIM's clients"),
         (name = "compatibility", description = "What OpenIM's clients call around their connection"),
-        (name = "message center", description = "Who is or was online, for consoles"),
-        (name = "administration", description = "Of our own"),
-        (name = "operation", description = "For whoever runs the server"),
+        (name = "message center", description = "Live and ended connections, for consoles"),
+        (name = "administration", description = "Rollcall's own administrative routes"),
+        (name = "operation", description = "For operators of the server"),
     )
 )]
 struct Document;

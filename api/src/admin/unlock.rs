@@ -14,7 +14,7 @@ use crate::{
     message_center::{Caller, Empty, Envelope, Refusals, RouteError},
 };
 
-/// Whether there was anything to lift.
+/// Whether there was a cutoff to lift.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Unlocked {
     unlocked: bool,
@@ -22,18 +22,18 @@ pub(crate) struct Unlocked {
 
 /// Unlock a user
 ///
-/// Lifts what a force-off left on a user's opaque tokens, and exempts them from every earlier order to its tenant. Tokens of
-/// OpenIM and personal sockets that were ended stay so.
+/// Lifts the cutoff of a force-off on a user's opaque tokens, and exempts them from every earlier order to its tenant. Kicked
+/// OpenIM tokens stay kicked, and ended sockets stay ended.
 #[utoipa::path(
     post, path = "/admin/v1/users/{userId}/unlock", tag = "administration",
     params(("userId" = i64, Path, description = "The user's number")),
     security(("bearer" = [])),
     responses(
         Refusals,
-        (status = 200, description = "Whether there was anything to lift", body = Unlocked),
+        (status = 200, description = "Whether there was a cutoff to lift", body = Unlocked),
         (status = 400, description = "The path holds no number", body = Envelope<Empty>),
         (status = 403, description = "Not an administrator", body = Envelope<Empty>),
-        (status = 500, description = "The user could not be asked", body = Envelope<Empty>),
+        (status = 500, description = "The user could not be reached", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn user<B: Backend>(
@@ -49,14 +49,14 @@ pub(crate) async fn user<B: Backend>(
 
 /// Unlock a tenant
 ///
-/// Lifts the last order to a whole tenant. What it ended stays ended.
+/// Lifts the cutoff of the last order to a whole tenant. Connections that it ended stay ended.
 #[utoipa::path(
     post, path = "/admin/v1/tenants/{tenantId}/unlock", tag = "administration",
     params(("tenantId" = i64, Path, description = "The tenant's number")),
     security(("bearer" = [])),
     responses(
         Refusals,
-        (status = 200, description = "Whether there was anything to lift", body = Unlocked),
+        (status = 200, description = "Whether there was a cutoff to lift", body = Unlocked),
         (status = 400, description = "The path holds no number", body = Envelope<Empty>),
         (status = 403, description = "Not an administrator", body = Envelope<Empty>),
         (status = 500, description = "The order could not be lifted", body = Envelope<Empty>),

@@ -18,16 +18,16 @@ const ERROR_KEY: [HeaderName; 2] = [HeaderName::from_static("xc-e-key"), HeaderN
 /// The longest request id that is echoed, in bytes.
 const REQUEST_ID_BYTES: usize = 128;
 
-/// Every answer.
+/// The envelope of every answer.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Envelope<T> {
-    /// `S`; `E0` the request is at fault; `E2` the server is
+    /// `S` for success, `E0` for an error of the request, `E2` for an error of the server
     #[schema(example = "S")]
     code: &'static str,
     /// `Success`, or the error's text
     #[schema(example = "Success")]
     msg: String,
-    /// What was asked for; `{}` where there is nothing
+    /// The payload; `{}` without one
     data: T,
     /// The server's clock, `yyyy-MM-dd HH:mm:ss` in `message_center.time_zone`
     #[schema(example = "2025-07-16 12:00:00")]
@@ -36,11 +36,11 @@ pub(crate) struct Envelope<T> {
     ext: Extension,
 }
 
-/// Nothing.
+/// An empty payload.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Empty {}
 
-/// What goes with an error.
+/// The details of an error.
 #[derive(Serialize, utoipa::ToSchema)]
 struct Extension {
     /// The error's machine word
@@ -48,8 +48,7 @@ struct Extension {
     key: Option<&'static str>,
 }
 
-/// What every route of this family may refuse, for its description; a route that means something else by a status says so
-/// after this.
+/// The refusals of every route of this family, for the description. A response that a route lists behind them wins.
 #[derive(utoipa::IntoResponses)]
 #[allow(dead_code, reason = "its variants are the documentation")]
 pub(crate) enum Refusals {
@@ -59,10 +58,10 @@ pub(crate) enum Refusals {
     /// Not allowed
     #[response(status = 403)]
     Forbidden(Envelope<Empty>),
-    /// The directory could not be asked
+    /// The directory could not be reached
     #[response(status = 500)]
     Internal(Envelope<Empty>),
-    /// The issuer of tokens could not be asked
+    /// The issuer of tokens could not be reached
     #[response(status = 503)]
     IssuerDown(Envelope<Empty>),
 }

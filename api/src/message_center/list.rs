@@ -17,7 +17,7 @@ use super::{
 };
 use crate::Backend;
 
-/// What the two lists take.
+/// The parameters of both lists.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query, style = Form)]
 #[allow(dead_code, non_snake_case, reason = "its fields are the documentation of the parameters")]
@@ -25,30 +25,30 @@ pub(crate) struct ListParameters {
     /// The page, 1 to 100,000
     #[param(default = 1, minimum = 1, maximum = 100_000)]
     pageNo: Option<i32>,
-    /// Its size, 1 to 2,000
+    /// The page's size, 1 to 2,000
     #[param(default = 10, minimum = 1, maximum = 2_000)]
     pageSize: Option<i32>,
-    /// `id`, `userId`, `fullName`, `onlineDate` or `offlineDate`
+    /// The sort key: `id`, `userId`, `fullName`, `onlineDate` or `offlineDate`
     #[param(default = "id", max_length = 100)]
     orderBy: Option<String>,
-    /// `ASC` or `DESC`
+    /// The direction: `ASC` or `DESC`
     #[param(default = "DESC")]
     orderSort: Option<String>,
-    /// `BASIC` or `DETAIL`; both show the same
+    /// `BASIC` or `DETAIL`, with the same answer
     infoScope: Option<String>,
     /// The user's number
     userId: Option<i64>,
-    /// The name when the connection opened
+    /// The user's name at the opening of the connection
     fullName: Option<String>,
-    /// The device
+    /// The client's device id
     deviceId: Option<String>,
-    /// The address
+    /// The client's address
     remoteAddress: Option<String>,
     /// Whether the connection is live
     online: Option<bool>,
-    /// When it opened, to the second
+    /// The opening of the connection, to the second
     onlineDate: Option<String>,
-    /// When it ended, to the second
+    /// The end of the connection, to the second
     offlineDate: Option<String>,
     /// A filter's key: `userId`, `fullName`, `deviceId`, `remoteAddress`, `online`, `onlineDate` or `offlineDate`. Up to
     /// 20 filters, joined by AND
@@ -64,13 +64,14 @@ pub(crate) struct ListParameters {
 
 /// List connections
 ///
-/// Of the caller's tenant, newest first. Needs the permission to read, or a filter `userId` that is the caller's own.
+/// The connections of the caller's tenant, newest first. The caller needs the permission to read, or a filter on its own
+/// `userId`.
 #[utoipa::path(
     get, path = BASE, tag = "message center", params(ListParameters),
     security(("bearer" = [])),
     responses(
         Refusals,
-        (status = 200, description = "A page, and the number of all that match", body = Envelope<RecordPage>),
+        (status = 200, description = "A page, and the number of all matching records", body = Envelope<RecordPage>),
         (status = 400, description = "A parameter or filter is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
     )
 )]
@@ -84,13 +85,13 @@ pub(crate) async fn list<B: Backend>(
 
 /// Search connections
 ///
-/// The list, but match operators on `fullName` and `remoteAddress` look into both.
+/// The list, with match operators on `fullName` and `remoteAddress` that search both fields.
 #[utoipa::path(
     get, path = "/api/v1/message/center/online/search", tag = "message center", params(ListParameters),
     security(("bearer" = [])),
     responses(
         Refusals,
-        (status = 200, description = "A page, and the number of all that match", body = Envelope<RecordPage>),
+        (status = 200, description = "A page, and the number of all matching records", body = Envelope<RecordPage>),
         (status = 400, description = "A parameter or filter is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
     )
 )]
@@ -104,7 +105,7 @@ pub(crate) async fn search<B: Backend>(
 
 /// Show one user
 ///
-/// The connection that opened last of those that are live, else the one that ended last.
+/// The live connection that opened last, else the connection that ended last.
 #[utoipa::path(
     get, path = "/api/v1/message/center/online/{userId}", tag = "message center",
     params(("userId" = i64, Path, description = "The user's number")),

@@ -22,7 +22,7 @@ use crate::{Backend, BackendError, body, openim::joined_header};
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, non_snake_case, reason = "its fields are the documentation of the body")]
 pub(crate) struct OfflineRequest {
-    /// Whether ids are required; the order reaches everybody either way
+    /// Whether ids are required; the order reaches all receivers either way
     #[schema(default = true)]
     broadcast: Option<bool>,
     /// `USER`, `TENANT`, and unless `message_center.receive_types` is `strict` also `DEPT`, `GROUP` and `ALL`
@@ -35,8 +35,8 @@ pub(crate) struct OfflineRequest {
 
 /// Take users offline
 ///
-/// When the answer arrives, nobody who was meant is shown online and none of their tokens is accepted. Ids of other tenants,
-/// of users who are offline and of nobody are ignored; repeating an order changes nothing.
+/// When the answer arrives, no receiver is shown online and none of their tokens is accepted. Unknown ids, ids of other
+/// tenants and ids of offline users are ignored. A repeated order changes nothing.
 #[utoipa::path(
     post, path = "/api/v1/message/center/online/off", tag = "message center", request_body = OfflineRequest,
     security(("bearer" = [])),
@@ -47,7 +47,7 @@ pub(crate) struct OfflineRequest {
         (status = 400, description = "The body is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
         (status = 413, description = "The body is larger than 1 MiB", body = Envelope<Empty>),
         (status = 415, description = "The body is not `application/json`", body = Envelope<Empty>),
-        (status = 500, description = "Not everything could be done; repeating it is safe", body = Envelope<Empty>),
+        (status = 500, description = "The order was not carried out completely; a repetition is safe", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn off<B: Backend>(

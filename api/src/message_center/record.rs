@@ -3,33 +3,33 @@
 use rollcall_core::directory::{record::Record, view::View, zone::Zone};
 use serde::Serialize;
 
-/// One connection that is or was. Numbers are texts: they have 64 bits.
+/// A connection, live or ended. Numbers are texts: they have 64 bits.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown {
-    /// Of the record, ordered by time of birth
+    /// The record's id; ids are ordered by time of creation
     #[schema(example = "301222970049691648")]
     id: String,
     /// The user's number
     #[schema(example = "101")]
     user_id: String,
-    /// The name when the connection opened
+    /// The user's name at the opening of the connection
     full_name: String,
-    /// A picture's address; left out where none is known
+    /// The URL of a picture; left out without one
     #[serde(skip_serializing_if = "Option::is_none")]
     avatar: Option<String>,
-    /// Of the handshake; `unknown` without one
+    /// The handshake's `User-Agent`; `unknown` without one
     user_agent: String,
-    /// `unknown` where nobody told
+    /// The client's device id; `unknown` without one
     device_id: String,
-    /// Where the connection came from
+    /// The client's address
     remote_address: String,
     /// Whether the connection is live
     online: bool,
-    /// When it opened, `yyyy-MM-dd HH:mm:ss`
+    /// The opening of the connection, `yyyy-MM-dd HH:mm:ss`
     #[schema(example = "2025-07-16 09:00:00")]
     online_date: String,
-    /// When it ended; left out while it is live
+    /// The end of the connection; left out while it is live
     #[serde(skip_serializing_if = "Option::is_none")]
     offline_date: Option<String>,
 }
@@ -38,10 +38,10 @@ pub(super) struct Shown {
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Page)]
 pub(super) struct RecordPage {
-    /// Of all records that match, wherever the page lies
+    /// The number of all matching records, on every page
     #[schema(example = "1")]
     total: String,
-    /// The page
+    /// The records of the page
     list: Vec<Shown>,
 }
 

@@ -37,7 +37,7 @@ impl ConnectError {
 
 /// Where consoles connect.
 pub(super) const PATH: &str = "/ws/messageCenter";
-/// Where SockJS lets those in that do without its framing.
+/// SockJS's path for clients without its framing.
 const BARE: &str = "/ws/messageCenter/websocket";
 /// Where SockJS connects: a number for load balancers, and the client's own name for the session. Both are ignored.
 const SOCKJS: &str = "/ws/messageCenter/{server}/{session}/websocket";
@@ -127,7 +127,7 @@ impl From<BackendError> for ConnectError {
 ///
 /// A WebSocket upgrade. The socket is closed with 4001: `token_expired` when its token expires, `forced_offline` after a
 /// CLOSE message when its user is forced offline. It speaks plain JSON texts, or STOMP with one of the subprotocols
-/// `v10.stomp`, `v11.stomp`, `v12.stomp`; SockJS clients find it under this path.
+/// `v10.stomp`, `v11.stomp`, `v12.stomp`; SockJS clients connect below this path.
 #[utoipa::path(
     get, path = PATH, tag = "message center",
     params(
@@ -141,7 +141,7 @@ impl From<BackendError> for ConnectError {
         (status = 400, description = "Two tokens", body = Envelope<Empty>),
         (status = 403, description = "Too many connections, or the token is no user's", body = Envelope<Empty>),
         (status = 426, description = "The request is no WebSocket upgrade"),
-        (status = 500, description = "The user could not be asked", body = Envelope<Empty>),
+        (status = 500, description = "The user could not be reached", body = Envelope<Empty>),
     )
 )]
 #[allow(dead_code, reason = "its attribute is the documentation")]

@@ -13,14 +13,14 @@ use utoipa::ToSchema;
 use super::socket::PATH;
 use crate::{Backend, answer};
 
-/// Where a client asks before it connects.
+/// The path that a client reads before it connects.
 const INFO: &str = "/ws/messageCenter/info";
 const CACHE: &str = "no-store, no-cache, no-transform, must-revalidate, max-age=0";
 
-/// What a server can do.
+/// The server's capabilities.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Info {
-    /// Whether it takes WebSockets; nothing else is offered.
+    /// Whether it takes WebSockets, the only transport.
     websocket: bool,
     /// Whether load balancers need a cookie.
     cookie_needed: bool,
@@ -35,9 +35,9 @@ pub(super) fn routes<B: Backend>() -> Router<B> {
     Router::new().route(INFO, get(info::<B>))
 }
 
-/// What a SockJS client may use
+/// Capabilities for SockJS clients
 ///
-/// Without authentication.
+/// The route needs no authentication.
 #[utoipa::path(
     get, path = INFO, tag = "message center",
     responses((status = 200, description = "WebSocket, and nothing else", body = Info))

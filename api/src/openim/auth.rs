@@ -18,33 +18,33 @@ use super::{
 };
 use crate::Backend;
 
-/// A back end that proves itself by the shared secret.
+/// The credentials of a back end.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct AdminTokenRequest {
-    /// `auth.secret`
+    /// The value of `auth.secret`
     #[serde(default)]
     secret: String,
-    /// One of `auth.admin_user_ids`
+    /// A userID from `auth.admin_user_ids`
     #[serde(rename = "userID", default)]
     user_id: String,
 }
 
-/// A login.
+/// A user and a platform.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"platformID": 2, "userID": "2890713225"}))]
 pub(crate) struct Login {
-    /// 1 to 11
+    /// The platform, 1 to 11
     #[serde(rename = "platformID", default)]
     platform: i64,
-    /// Whose
+    /// The user
     #[serde(rename = "userID", default)]
     user_id: String,
 }
 
-/// A token to be read.
+/// A token to parse.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct TokenRequest {
-    /// Its text
+    /// The token's text
     #[serde(default)]
     token: String,
 }
@@ -52,30 +52,30 @@ pub(crate) struct TokenRequest {
 /// A new token.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NewToken {
-    /// Its text
+    /// The token's text
     token: String,
-    /// How long it lives, in seconds
+    /// The token's lifetime, in seconds
     #[serde(rename = "expireTimeSeconds")]
     lifetime: i64,
 }
 
-/// What a good token says.
+/// The claims of a good token.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ParsedToken {
-    /// Its owner
+    /// The token's user
     #[serde(rename = "userID")]
     user_id: String,
-    /// Its platform, 1 to 11
+    /// The token's platform, 1 to 11
     #[serde(rename = "platformID")]
     platform: u8,
-    /// When it expires, in seconds since 1970-01-01T00:00:00Z
+    /// The token's expiry, in seconds since 1970-01-01T00:00:00Z
     #[serde(rename = "expireTimeSeconds")]
     expires: i64,
 }
 
 /// Make an administrator's token
 ///
-/// Needs the shared secret and no token. Earlier tokens of the administrator stay good.
+/// The route takes the shared secret in place of a token. Earlier tokens of the administrator stay valid.
 #[utoipa::path(
     post, path = "/auth/get_admin_token", tag = "auth", request_body = AdminTokenRequest,
     params(("operationID" = String, Header, description = "For tracing; required")),
@@ -103,7 +103,7 @@ pub(crate) async fn admin_token<B: Backend>(
 
 /// Make a user's token
 ///
-/// The login policy takes back tokens that the new one excludes; their connections stay until it connects.
+/// The login policy kicks the tokens that the new one excludes. Their connections stay until the new token connects.
 #[utoipa::path(
     post, path = "/auth/get_user_token", tag = "auth", request_body = Login,
     params(
@@ -138,13 +138,13 @@ pub(crate) async fn user_token<B: Backend>(
 
 /// Read a token
 ///
-/// Says whose it is and until when; the error tells why it is not good.
+/// The answer holds the token's user, platform and expiry. The error of an invalid token names the reason.
 #[utoipa::path(
     post, path = "/auth/parse_token", tag = "auth", request_body = TokenRequest,
     params(("operationID" = String, Header, description = "For tracing; required")),
     responses(
         Failures,
-        (status = 200, description = "What it says, or the error in the envelope: 1001, 1501, 1503 to 1507", body = Success<ParsedToken>),
+        (status = 200, description = "The claims, or the error in the envelope: 1001, 1501, 1503 to 1507", body = Success<ParsedToken>),
     )
 )]
 pub(crate) async fn parse_token<B: Backend>(
@@ -165,8 +165,8 @@ pub(crate) async fn parse_token<B: Backend>(
 
 /// Force a user's platform off
 ///
-/// When the answer arrives, the platform's tokens are dead and its connections are gone: told 2002, then closed. An
-/// unknown or offline user is a success, and so is a repetition.
+/// When the answer arrives, the platform's tokens are kicked and its connections have ended, each with a 2002 message and a
+/// close. An unknown or offline user is a success, and so is a repetition.
 #[utoipa::path(
     post, path = "/auth/force_logout", tag = "auth", request_body = Login,
     params(

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::Backend;
 
-/// Lists of what there is none of here. All answers are equal, and the bodies, of which one is not even JSON, are not read.
+/// Routes for resources that this server does not have. All answers are equal. Bodies are not read: one of them is not JSON.
 const NOTHING: [&str; 8] = [
     FIRST,
     "/group/get_incremental_join_groups",
@@ -35,7 +35,7 @@ const NOTHING: [&str; 8] = [
     "/jssdk/get_active_conversations",
 ];
 
-/// The one of [`NOTHING`] whose description serves all of them.
+/// The route of [`NOTHING`] that carries the description of all of them.
 const FIRST: &str = "/friend/get_incremental_friends";
 
 /// The routes of this module.
@@ -63,18 +63,18 @@ pub(super) fn routes<B: Backend>() -> OpenApiRouter<B> {
 #[allow(dead_code, reason = "its attribute is the documentation")]
 pub(crate) struct Nothing {}
 
-/// What is known of some users.
+/// The profiles of users.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UsersInfo<'a> {
-    /// One element a user asked for, in order
+    /// One element for each requested user, in request order
     #[serde(rename = "usersInfo")]
     users: Vec<UserInfo<'a>>,
 }
 
-/// One user, of whom no more than its userID is known.
+/// The profile of a user, which consists of its userID.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserInfo<'a> {
-    /// As asked
+    /// The requested userID
     #[serde(rename = "userID")]
     user_id: &'a str,
     /// The userID
@@ -88,8 +88,7 @@ pub(crate) struct UserInfo<'a> {
 
 /// For clients: an empty list
 ///
-/// Stock clients ask for friends, groups and conversations when they have connected. There are none here. The body is
-/// not read.
+/// Stock clients ask for friends, groups and conversations after they connect. This server has none. The body is not read.
 #[utoipa::path(
     post, path = FIRST, tag = "compatibility",
     params(
@@ -98,7 +97,7 @@ pub(crate) struct UserInfo<'a> {
     ),
     responses(
         (status = 200, description = "Nothing, or the error in the envelope: 1001, 1501, 1503 to 1507", body = Success<Nothing>),
-        (status = 500, description = "500: the user could not be asked", body = Done),
+        (status = 500, description = "500: a user could not be reached", body = Done),
     )
 )]
 pub(crate) async fn nothing<B: Backend>(_: State<B>, _: OperationId, _: Caller) -> Response {
@@ -108,7 +107,7 @@ pub(crate) async fn nothing<B: Backend>(_: State<B>, _: OperationId, _: Caller) 
 
 /// For clients: profiles of users
 ///
-/// There are none here, so that a user's name is its userID, whether it exists or not.
+/// This server has no profiles: the name of a user is its userID, whether the user exists or not.
 #[utoipa::path(
     post, path = "/user/get_users_info", tag = "compatibility", request_body = UserIds,
     params(

@@ -10,13 +10,13 @@ use crate::{Backend, BackendError, Chain, answer, body::BodyError};
 /// Success with a payload.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Success<T> {
-    /// 0
+    /// Always 0
     #[serde(rename = "errCode")]
     code: i64,
-    /// Empty
+    /// Always empty
     #[serde(rename = "errMsg")]
     message: &'static str,
-    /// Empty
+    /// Always empty
     #[serde(rename = "errDlt")]
     detail: &'static str,
     /// The payload
@@ -37,15 +37,15 @@ pub(crate) struct Done {
     detail: &'static str,
 }
 
-/// What every route of this family that reads a body may answer beside 200, for its description; a route that means
-/// something else by a status says so after this.
+/// The answers beside 200 of every route of this family that reads a body, for the description. A response that a route
+/// lists behind them wins.
 #[derive(utoipa::IntoResponses)]
 #[allow(dead_code, reason = "its variants are the documentation")]
 pub(crate) enum Failures {
     /// 1001: the body is larger than 1 MiB
     #[response(status = 413)]
     TooLarge(Done),
-    /// 500: a user could not be asked
+    /// 500: a user could not be reached
     #[response(status = 500)]
     Internal(Done),
 }

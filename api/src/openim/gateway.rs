@@ -25,7 +25,7 @@ pub struct UpgradeRequest {
     pub in_band: bool,
 }
 
-/// The path that the gateway is described under.
+/// The path in the gateway's description.
 const PATH: &str = "/msg_gateway";
 
 /// The gateway's paths, each answered by `connect`.

@@ -25,11 +25,11 @@ use super::{
 };
 use crate::Backend;
 
-/// Whose status is asked for.
+/// The requested users.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"userIDs": ["2890713225"]}))]
 pub(crate) struct UserIds {
-    /// The users, in the order in which they are answered. At most `openim.max_user_ids` (1,000).
+    /// The users, in the order of the answer. At most `openim.max_user_ids` (1,000).
     #[serde(rename = "userIDs")]
     #[schema(required, nullable = false, value_type = Option<Vec<String>>)]
     ids: Option<Box<RawValue>>,
@@ -38,12 +38,12 @@ pub(crate) struct UserIds {
 /// One user's connections.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserStatus<'a> {
-    /// As asked
+    /// The requested userID
     #[serde(rename = "userID")]
     user_id: &'a str,
-    /// 1 online, 0 offline or unknown
+    /// 1 for online, 0 for offline or unknown
     status: u8,
-    /// One element a connection, in the order in which they opened; empty when offline
+    /// The live connections, in the order in which they opened; empty when offline
     #[serde(rename = "detailPlatformStatus")]
     connections: Vec<ConnectionStatus<'a>>,
 }
@@ -51,28 +51,28 @@ pub(crate) struct UserStatus<'a> {
 /// One connection.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ConnectionStatus<'a> {
-    /// 1 to 11
+    /// The platform, 1 to 11
     #[serde(rename = "platformID")]
     platform: u8,
-    /// 32 hexadecimal digits
+    /// The connection's id, 32 hexadecimal digits
     #[serde(rename = "connID")]
     connection: String,
     /// Whether the application is in the background
     #[serde(rename = "isBackground")]
     background: bool,
-    /// The token it was opened with
+    /// The connection's token
     token: &'a str,
 }
 
 /// One online user's tokens.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserTokens<'a> {
-    /// As asked
+    /// The requested userID
     #[serde(rename = "userID")]
     user_id: &'a str,
     /// Always 1: users who are offline are left out
     status: u8,
-    /// One element a platform, in the order of their numbers
+    /// The platforms with a connection, ascending
     #[serde(rename = "singlePlatformToken")]
     platforms: Vec<PlatformTokens<'a>>,
 }
@@ -80,10 +80,10 @@ pub(crate) struct UserTokens<'a> {
 /// The tokens in use on one platform.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PlatformTokens<'a> {
-    /// 1 to 11
+    /// The platform, 1 to 11
     #[serde(rename = "platformID")]
     platform: u8,
-    /// Connections on this platform
+    /// The number of connections on this platform
     total: usize,
     /// Their tokens, in the order in which they opened
     token: Vec<&'a str>,
@@ -92,7 +92,7 @@ pub(crate) struct PlatformTokens<'a> {
 /// The platforms of some users.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StatusList<'a> {
-    /// One element a user asked for, in order
+    /// One element for each requested user, in request order
     #[serde(rename = "statusList")]
     list: Vec<UserPlatforms<'a>>,
 }
@@ -100,10 +100,10 @@ pub(crate) struct StatusList<'a> {
 /// One user's platforms.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserPlatforms<'a> {
-    /// As asked
+    /// The requested userID
     #[serde(rename = "userID")]
     user_id: &'a str,
-    /// 1 online, 0 offline or unknown
+    /// 1 for online, 0 for offline or unknown
     status: u8,
     /// The platforms with a connection, ascending, each once
     #[serde(rename = "platformIDs")]
@@ -177,7 +177,7 @@ pub(crate) async fn online_token_detail<B: Backend>(
 
 /// Platforms of users
 ///
-/// For any good token; carries no tokens.
+/// The route takes any good token, and answers no tokens.
 #[utoipa::path(
     post, path = "/user/get_users_status", tag = "user", request_body = UserIds,
     params(

@@ -89,7 +89,7 @@ impl User {
         Ok(Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Opened(Ok(()))) })
     }
 
-    /// Handles a message of a console: STOMP, or plain text, of which only keepalives have a meaning.
+    /// Handles a message of a console: STOMP, or plain text, where only keepalives have a meaning.
     pub(super) fn on_console_message(
         &self,
         from: &Console,

@@ -47,7 +47,7 @@ pub struct Needs {
 }
 
 /// The loaded state. A part that was not loaded is `None`, which is not the same as a part that is empty: a rule that reads it
-/// gets an error instead of an answer about a user that it knows nothing of.
+/// fails, since it would decide on a state that is not the user's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// The user's own row, or the default of an unknown user.
@@ -74,7 +74,7 @@ pub struct Loaded {
     pub watchers: Option<Vec<(UserId, RegistrationVersion)>>,
 }
 
-/// A user's subscription state, and whether there is anybody to whom it matters.
+/// A user's subscription state, and whether any other user depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchedState {
     /// Whether the user has watchers.

@@ -27,7 +27,7 @@ pub trait Request: Into<Command> {
     fn read(reply: Reply) -> Result<Self::Reply, ReplyError>;
 }
 
-/// A reply that holds no answer.
+/// A reply without an answer to the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
     /// The user could not carry the command out, and changed nothing.
@@ -41,22 +41,22 @@ pub enum ReplyError {
 /// Makes a token for a platform.
 #[derive(Clone, Copy, Debug)]
 pub struct IssueToken {
-    /// For which platform.
+    /// The platform of the new token.
     pub platform: Platform,
 }
 
-/// Asks what became of a token whose signature and times hold.
+/// Asks for the status of a token whose signature and times hold.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifyToken {
-    /// Which token.
+    /// The hash of the token.
     pub token: TokenHash,
 }
 
-/// Asks whether an order took an opaque token back.
+/// Asks whether a cutoff covers an opaque token.
 #[derive(Clone, Copy, Debug)]
 pub struct VerifyBearer(pub Bearer);
 
-/// Lifts what an order left on opaque tokens; answered with whether there was anything.
+/// Lifts the cutoffs on opaque tokens; answered with whether there was one.
 #[derive(Clone, Copy, Debug)]
 pub struct Unlock;
 
@@ -67,7 +67,7 @@ pub struct Status;
 /// Ends one connection whose socket is gone. Repeating it changes nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Close {
-    /// Which connection.
+    /// The connection or console.
     pub connection: ConnId,
 }
 
@@ -76,18 +76,18 @@ pub struct Close {
 pub struct Receive {
     /// The connection or console that it came on.
     pub connection: ConnId,
-    /// What was sent.
+    /// The message.
     pub message: Incoming,
 }
 
-/// Does what is due; answered with what is left for calls to other users.
+/// Does the work that is due; answered with the work that takes calls to other users.
 #[derive(Clone, Copy, Debug)]
 pub struct Tick;
 
-/// Registers a watcher; answered with where the user is.
+/// Registers a watcher; answered with the user's presence.
 #[derive(Clone, Debug)]
 pub struct Watch {
-    /// Who watches.
+    /// The watching user.
     pub watcher: UserId,
     /// The version of the registration; a later one takes its place.
     pub registration: RegistrationVersion,
@@ -96,13 +96,13 @@ pub struct Watch {
 /// Removes a watcher, unless it registered again after `by`.
 #[derive(Clone, Debug)]
 pub struct Unwatch {
-    /// Who watched.
+    /// The user that watched.
     pub watcher: UserId,
     /// The last version that is removed.
     pub by: RegistrationVersion,
 }
 
-/// Brings a connection the answers that its request waits for.
+/// Brings a pending request the presence of the users that it follows.
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// The request.
@@ -112,7 +112,7 @@ pub struct Answered {
     pub presences: Option<Vec<(UserId, RegistrationVersion, PresenceVersion)>>,
 }
 
-/// Asks for the next page of watchers, if they have to be told anything.
+/// Asks for the next page of watchers, if their presence is outdated.
 #[derive(Clone, Copy, Debug)]
 pub struct FanOut;
 
