@@ -274,9 +274,14 @@ fn release(user: &UserId, dangling: &[DanglingSubscription]) -> Statement {
 
 /// Rows that are not there any more are not made again.
 fn acknowledge(user: &UserId, connection: ConnId, presences: &[(UserId, PresenceVersion)]) -> Statement {
-    let sql = "UPDATE subscription SET sequence = known.value ->> 1, platforms = known.value ->> 2 \
-         FROM json_each(?3) AS known \
-         WHERE user = ?1 AND connection = ?2 AND watched = known.value ->> 0";
+    // The list is the outer loop, and each of its rows one step through the key. UPDATE ... FROM leaves that order to the
+    // planner, which reads the whole list for each subscription.
+    let sql = "INSERT INTO subscription (user, connection, watched, stamp, sequence, platforms) \
+         SELECT kept.user, kept.connection, kept.watched, kept.stamp, known.value ->> 1, known.value ->> 2 \
+         FROM json_each(?3) AS known CROSS JOIN subscription AS kept \
+         ON kept.user = ?1 AND kept.connection = ?2 AND kept.watched = known.value ->> 0 WHERE true \
+         ON CONFLICT (user, connection, watched) \
+         DO UPDATE SET sequence = excluded.sequence, platforms = excluded.platforms";
     let known: Vec<_> = presences
         .iter()
         .map(|(watched, presence)| json!([watched, presence.sequence, presence.platforms]))
