@@ -6,6 +6,8 @@ use flate2::{Compression, Crc, bufread::GzDecoder, write::GzEncoder};
 
 /// The largest message that is inflated. The caller bounds what it was deflated to.
 const INFLATED_BYTES: usize = 1 << 20;
+/// DEFLATE cannot do better: 258 bytes for two bits.
+const BEST_RATIO: usize = 1032;
 /// Longer messages are compressed, shorter ones wrapped as they are.
 ///
 /// Measured with flate2 1.1 and miniz_oxide 0.9, on x86-64: the compressor allocates 344 KiB and takes 10 to 70 us
@@ -21,14 +23,20 @@ const TRAILER_BYTES: usize = 8;
 /// Unwraps exactly one gzip stream; `None` when it is damaged or cut off, followed by anything, or larger inside
 /// than [`INFLATED_BYTES`].
 ///
-/// Beside the content, the decompressor takes 43 KiB.
+/// The trailer names the length of the content, so that much is allocated and no more: a stream that holds more or
+/// less is damaged. Beside the content, the decompressor takes 43 KiB.
 pub(super) fn decode(stream: &[u8]) -> Option<Vec<u8>> {
+    let (_, length) = stream.split_last_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    if length > INFLATED_BYTES || length > stream.len().saturating_mul(BEST_RATIO) {
+        return None;
+    }
     let mut decoder = GzDecoder::new(stream);
-    let mut content = Vec::with_capacity(stream.len().min(INFLATED_BYTES));
-    // One byte more than the limit tells a message of that size, whose checksum is then verified, from a larger one.
-    let most = u64::try_from(INFLATED_BYTES + 1).ok()?;
+    let mut content = Vec::with_capacity(length);
+    // Asking for one byte more makes the decoder read on to its trailer, and verify it.
+    let most = u64::try_from(length + 1).ok()?;
     decoder.by_ref().take(most).read_to_end(&mut content).ok()?;
-    (content.len() <= INFLATED_BYTES && decoder.into_inner().is_empty()).then_some(content)
+    (content.len() == length && decoder.into_inner().is_empty()).then_some(content)
 }
 
 /// Wraps `content` as one gzip stream.
