@@ -1,10 +1,11 @@
 //! Many queries while many sockets open and close.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context as _, Result};
 use futures_util::future::{try_join, try_join_all};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::{Case, cases};
 use crate::{
@@ -44,7 +45,10 @@ async fn queries_stay_right_while_sockets_come_and_go(world: World) -> Result<()
     }
     let plan = Plan { users, queries, clients: 16, movers: 25 };
     let stay = Mutex::new(HashMap::new());
-    try_join(ask(&quiet, &plan), move_about(&quiet, &plan, &stay)).await?;
+    tokio::select! {
+        done = try_join(ask(&quiet, &plan), move_about(&quiet, &plan, &stay)) => done.map(drop)?,
+        error = keep_alive(&stay) => return Err(error),
+    }
     judge(&quiet, &plan, &stay).await?;
     let health = world.send(&crate::http::Request::new("GET", "/health")).await?;
     same(health.response.status, 200, "health")
@@ -102,7 +106,7 @@ async fn move_about(world: &World, plan: &Plan, stay: &Mutex<HashMap<String, Soc
             let mut socket = world.open(user, 5, token).await?;
             socket.alive().await?;
             if index % 2 == 0 {
-                stay.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.insert(user.clone(), socket);
+                stay.lock().await.insert(user.clone(), socket);
             } else {
                 socket.close().await?;
             }
@@ -112,9 +116,22 @@ async fn move_about(world: &World, plan: &Plan, stay: &Mutex<HashMap<String, Soc
     try_join_all(movers).await.map(drop)
 }
 
+/// Clients that stay ping, or they would be taken for lost after 30 s. Ends with the first that is not answered.
+async fn keep_alive(stay: &Mutex<HashMap<String, Socket>>) -> anyhow::Error {
+    let mut pace = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        pace.tick().await;
+        for (user, socket) in stay.lock().await.iter_mut() {
+            if let Err(error) = socket.alive().await {
+                return error.context(user.clone());
+            }
+        }
+    }
+}
+
 /// Afterwards every status is exactly what the sockets are.
 async fn judge(world: &World, plan: &Plan, stay: &Mutex<HashMap<String, Socket>>) -> Result<()> {
-    let sockets = std::mem::take(&mut *stay.lock().map_err(|_| anyhow::anyhow!("poisoned"))?);
+    let sockets = std::mem::take(&mut *stay.lock().await);
     for (user, token) in &plan.users {
         let wanted: Vec<String> = sockets.contains_key(user).then(|| token.clone()).into_iter().collect();
         let shown = || async {

@@ -79,7 +79,7 @@ pub(super) async fn a_force_off_that_the_directory_cannot_hear_of_stands_and_can
     // Not eventually: the answer says that the directory knows.
     same(open_and_ended(&world, SECOND).await?, (0, 1), "records, open and ended, right after the answer")?;
     runtime.stop().await?;
-    Ok("2 orders answered 500 and setup, the third succeeded".to_owned())
+    Ok("2 orders answered 500 and stand, the third succeeded".to_owned())
 }
 
 pub(super) async fn a_force_off_does_not_wait_long_for_a_directory_that_hangs(
