@@ -1,6 +1,7 @@
 //! What the worker's start-up costs: processor time of the runtime until it listens, beyond that with an empty worker.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -74,7 +75,11 @@ fn used(process: u32) -> Result<Duration> {
     for thread in
         fs::read_dir(format!("/proc/{process}/task")).context("the kernel does not tell of the runtime")?
     {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        // A thread may end between the two reads.
+        let text = match fs::read_to_string(thread?.path().join("schedstat")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            text => text?,
+        };
         let nanoseconds = text.split_ascii_whitespace().next().context("an empty schedstat")?;
         total += Duration::from_nanos(nanoseconds.parse()?);
     }

@@ -1,5 +1,6 @@
 //! What comes from Debian's packages: compilers for C and C++, pkg-config and the headers of OpenSSL.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -60,6 +61,10 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         bail!("missing: {list}: install them by `sudo apt-get install {list}`");
     }
+    // apt waits for another one that installs, but not for one that reads the package lists.
+    let path = std::env::temp_dir().join("rollcall-apt.lock");
+    let alone = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    alone.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     let apt = |args: &[&str]| {
         let mut command = Command::new("apt-get");
         // Whoever else installs something is waited for.

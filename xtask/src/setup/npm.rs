@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::debian;
 use crate::run;
 use crate::workspace::Workspace;
 
@@ -34,6 +35,9 @@ pub(crate) fn ensure_clients(workspace: &Workspace) -> Result<String> {
 fn install(folder: &Path, kind: &str, more: &[&str]) -> Result<()> {
     if missing(folder, kind)?.is_empty() {
         return Ok(());
+    }
+    if run::answer(Command::new("npm").arg("--version")).is_none() {
+        debian::install(&["npm"])?;
     }
     let advice = "it needs npm (Debian: `apt-get install npm`) and the npm registry";
     let mut command = Command::new("npm");

@@ -116,6 +116,10 @@ impl Program {
         stdout.lines().for_each(|line| watch.see(line));
         let tally = watch.tally();
         println!("--- {}, {}\n{}\n{}", self.name, clock(begun.elapsed()), stdout.trim(), stderr.trim());
+        if !watch.has_seen() {
+            println!("error: {} reported no result", self.name);
+            return Ok(tally.with_failure());
+        }
         // Failed tests explain a bad status; anything else is a failure of its own.
         if tally.failed == 0 && !output.status.success() {
             println!("error: {} ended with {}", self.name, output.status);

@@ -59,6 +59,11 @@ impl Watch {
         }
     }
 
+    /// Whether a line with counts was seen.
+    pub(crate) fn has_seen(&self) -> bool {
+        self.cargo.is_some() || self.suite.is_some()
+    }
+
     /// What was seen in all.
     pub(crate) fn tally(&self) -> Tally {
         self.cargo.unwrap_or_default().plus(self.suite.unwrap_or_default())
