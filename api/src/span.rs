@@ -16,7 +16,8 @@ const NAME_BYTES: usize = 64;
 /// The span of a request, with the names that its caller gave it in `operation_id` and `request_id`.
 pub fn request_span<T>(request: &Request<T>, route: &str) -> Span {
     let headers = request.headers();
-    tracing::info_span!(
+    // Of the level of errors: a quiet log needs the ids of its few lines.
+    tracing::error_span!(
         "request",
         method = method(request.method()),
         route,

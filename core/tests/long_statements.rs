@@ -72,6 +72,12 @@ fn each_row_of_a_list_is_reached_by_its_key() {
                 .iter()
                 .filter(|line| line.contains("SEARCH subscription") || line.contains("SEARCH kept"))
                 .collect();
+            assert!(
+                !plan.iter().any(|line| line.contains("SCAN subscription") || line.contains("SCAN kept")),
+                "{plan:#?}"
+            );
+            let is_insert = matches!(change, Change::Subscribed { .. });
+            assert_eq!(reached.is_empty(), is_insert, "{plan:#?}");
             assert!(reached.iter().all(|line| line.contains("watched=?")), "{}\n{plan:#?}", statement.sql);
         }
     }

@@ -29,7 +29,6 @@ mod directory;
 mod directory_object;
 #[cfg(target_arch = "wasm32")]
 mod entry;
-#[cfg(any(target_arch = "wasm32", test))]
 #[cfg(target_arch = "wasm32")]
 mod http_types;
 #[cfg(target_arch = "wasm32")]

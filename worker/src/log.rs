@@ -72,11 +72,11 @@ pub(crate) fn names() -> Option<String> {
     })
 }
 
-/// The span of an object's work for a request.
+/// The span of an object's work for a request. It is of the level of errors: a quiet log needs the ids of its few lines.
 pub(crate) fn object_span(headers: &Headers) -> Span {
     let names = headers.get(NAMES_HEADER).ok().flatten();
     let names: Names = names.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    tracing::info_span!("object", operation_id = names.operation_id, request_id = names.request_id)
+    tracing::error_span!("object", operation_id = names.operation_id, request_id = names.request_id)
 }
 
 /// A line of a level.

@@ -11,7 +11,7 @@ use rollcall_core::{
 };
 
 use super::RouteError;
-use crate::{Backend, backend::Post};
+use crate::{Backend, Chain, backend::Post};
 
 /// The holder of a token, from the cache or from the issuer.
 pub(super) async fn introspect<B: Backend>(
@@ -25,8 +25,10 @@ pub(super) async fn introspect<B: Backend>(
     let answer = match backend.introspections().get(&hash, now) {
         Some(answer) => answer,
         None => {
-            let (status, body) =
-                backend.post(request(url, configured, token, request_id)).await.map_err(issuer_down)?;
+            let (status, body) = backend
+                .post(request(url, configured, token, request_id))
+                .await
+                .map_err(|error| issuer_down(Chain(&error)))?;
             if status != 200 {
                 return Err(issuer_down(format!("it answered {status}")));
             }

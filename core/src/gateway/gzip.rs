@@ -32,7 +32,7 @@ pub(super) fn decode(stream: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let mut decoder = GzDecoder::new(stream);
-    let mut content = Vec::with_capacity(length);
+    let mut content = Vec::with_capacity(length + 1);
     // Asking for one byte more makes the decoder read on to its trailer, and verify it.
     let most = u64::try_from(length + 1).ok()?;
     decoder.by_ref().take(most).read_to_end(&mut content).ok()?;

@@ -1,4 +1,4 @@
-//! CliError statuses, for scripts.
+//! Exit statuses, for scripts.
 
 /// An error with an exit status of its own; any other error is status 1.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ impl CliError {
 
 /// The exit statuses in `--help`.
 pub(super) const HELP: &str = "\
-CliError status:
+Exit status:
   0  done
   1  failed: no server answered, or it could not do it
   2  the command line is wrong
