@@ -64,7 +64,7 @@ impl Users {
     /// # Errors
     /// The first error, after all commands were executed.
     pub async fn execute_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, CommandError> {
-        let in_memory = commands.iter().map(|(user, command)| self.from_memory(user, command));
+        let in_memory = commands.iter().map(|(user, command)| self.answer_from_memory(user, command));
         if let Some(replies) = in_memory.collect() {
             return Ok(replies);
         }
@@ -116,7 +116,7 @@ impl Users {
         command: Command,
         pending: Option<PendingSocket>,
     ) -> Result<Reply, CommandError> {
-        if let Some(reply) = self.from_memory(id, &command) {
+        if let Some(reply) = self.answer_from_memory(id, &command) {
             return Ok(reply);
         }
         match command {
@@ -133,7 +133,7 @@ impl Users {
     /// The reply to a status query, if memory alone has it. A user without an entry has no sockets; and a connection without a
     /// socket does not count, even while its end waits to become durable. If a connection is older than the newest cutoff,
     /// the store is needed, since it knows the user's tenant.
-    pub(super) fn from_memory(&self, id: &UserId, command: &Command) -> Option<Reply> {
+    pub(super) fn answer_from_memory(&self, id: &UserId, command: &Command) -> Option<Reply> {
         if !matches!(command, Command::Status) {
             return None;
         }

@@ -238,15 +238,15 @@ async fn a_status_is_answered_from_memory_unless_a_cutoff_may_cover_it() {
     let tenant = TenantId(0);
     fixture.users.cut_off(tenant, Vec::new(), String::new(), TaskTracker::new().token()).await.unwrap();
     let _later = fixture.connected().await;
-    let from_memory = || fixture.users.from_memory(&fixture.user, &Command::Status);
-    assert!(matches!(from_memory(), Some(Reply::Presence(all)) if all.len() == 1));
+    let answer_from_memory = || fixture.users.answer_from_memory(&fixture.user, &Command::Status);
+    assert!(matches!(answer_from_memory(), Some(Reply::Presence(all)) if all.len() == 1));
     fixture.users.shared.cutoffs.put(TenantId(1), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
-    assert_eq!(from_memory(), None, "the store must be asked whether it is this user's tenant");
+    assert_eq!(answer_from_memory(), None, "the store must be asked whether it is this user's tenant");
     assert!(fixture.is_online().await);
     fixture.users.shared.cutoffs.put(tenant, Cutoff { at: now(), exempt: Vec::new(), lifted: false });
     assert!(!fixture.is_online().await);
     assert_eq!(
-        fixture.users.from_memory(&UserId::from(8), &Command::Status),
+        fixture.users.answer_from_memory(&UserId::from(8), &Command::Status),
         Some(Reply::Presence(Vec::new()))
     );
 }
