@@ -48,7 +48,7 @@ async fn connect(State(edge): State<Edge>, request: Request) -> Response {
 
 /// Everything from the token to the live set.
 async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, ConnectError> {
-    let connection = clock::connection_id().map_err(|error| BackendError::new(error))?;
+    let connection = clock::connection_id().map_err(BackendError::new)?;
     let opening =
         console::parse_upgrade(edge, parts, &peer(parts), connection, HeartbeatMode::Disabled).await?;
     let (user, tenant) = (opening.principal.user.clone(), opening.principal.tenant);

@@ -117,27 +117,27 @@ pub struct HeldEnd {
 /// A part of [`Loaded`]. Each has one query, but the cutoff, which adapters keep elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// [`Loaded::profile`]
+    /// The user's own row.
     Profile,
-    /// [`Loaded::valid`]
+    /// Valid tokens of platforms that a login policy counts.
     Valid,
-    /// [`Loaded::presented`]
+    /// The presented token's row.
     Presented,
-    /// [`Loaded::held`]
+    /// Held ends.
     Held,
-    /// [`Loaded::cutoff`]
+    /// The cutoff of the command's tenant.
     Cutoff,
-    /// [`Loaded::subscription_state`]
+    /// The user's subscription state.
     SubscriptionState,
-    /// [`Loaded::subscriptions`]
+    /// The subscriptions of a connection.
     Subscriptions,
-    /// [`Loaded::followers`]
+    /// The live connections that follow a user.
     Followers,
-    /// [`Loaded::dangling`]
+    /// Subscriptions without a live connection.
     Dangling,
-    /// [`Loaded::watcher`]
+    /// The registration of a watcher.
     Watcher,
-    /// [`Loaded::watchers`]
+    /// The watchers that are next to be notified.
     Watchers,
 }
 

@@ -21,7 +21,7 @@ use crate::{
 const TOKEN_COLUMNS: &str = "hash, platform, ord, issued_at, expires_at, state";
 
 impl Needs {
-    /// The queries to run. Feed each one's rows to [`Loaded::absorb`].
+    /// The queries to run. Feed each one's rows to [`super::Loaded::absorb`].
     pub fn queries(&self, user: &User, now: Timestamp) -> Vec<(Part, Statement)> {
         let id = || Value::from(user.id().as_str());
         let mut queries = Vec::new();
