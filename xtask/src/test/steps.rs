@@ -48,8 +48,6 @@ pub(crate) enum Lane {
     Native,
     /// The Workers runtime under the suite.
     Edge,
-    /// The development server of the platform's own tool, which takes its time to start.
-    Wrangler,
     /// The browser, which waits for its clients' timers most of the time.
     Clients,
 }
@@ -184,9 +182,9 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        // Its custom build is cargo's: between the two variants of the worker there is nothing to compile.
         name: "wrangler",
         title: "wrangler serves and would deploy",
-        lane: Lane::Wrangler,
         needs: &["build", "edge-build"],
         edge: true,
         run: suites::wrangler,
