@@ -4,7 +4,7 @@ use std::{env, io};
 
 use tracing::{Level, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry,
+    Layer as _, Registry,
     filter::Targets,
     fmt::{self, MakeWriter},
     layer::SubscriberExt as _,
@@ -18,12 +18,24 @@ const TALKATIVE: [&str; 5] = ["h2", "tokio_tungstenite", "tungstenite", "ureq", 
 
 /// `ROLLCALL_LOG` says how much (`info`, `debug`, `rollcall_origin=trace`, …), and `ROLLCALL_LOG_FORMAT=json` how.
 pub(super) fn begin() {
-    let wanted = EnvFilter::try_from_env("ROLLCALL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let levels = env::var("ROLLCALL_LOG").unwrap_or_default();
+    let parsed = if levels.is_empty() { Ok(default_levels()) } else { levels.parse() };
     let json = env::var("ROLLCALL_LOG_FORMAT").as_deref() == Ok("json");
+    let (wanted, error) = match parsed {
+        Ok(wanted) => (wanted, None),
+        Err(error) => (default_levels(), Some(error)),
+    };
     log_to(io::stderr, wanted, json).init();
+    if let Some(error) = error {
+        tracing::warn!(%levels, %error, "ROLLCALL_LOG is not understood and counts as `info`: write a level, or target=level,...");
+    }
 }
 
-fn log_to<W>(writer: W, wanted: EnvFilter, json: bool) -> impl Subscriber + Send + Sync
+fn default_levels() -> Targets {
+    Targets::new().with_default(Level::INFO)
+}
+
+fn log_to<W>(writer: W, wanted: Targets, json: bool) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -63,7 +75,7 @@ mod tests {
     fn said(json: bool) -> String {
         let kept = Kept::default();
         let writer = kept.clone();
-        let log = log_to(move || writer.clone(), EnvFilter::new("trace"), json);
+        let log = log_to(move || writer.clone(), Targets::new().with_default(Level::TRACE), json);
         tracing::subscriber::with_default(log, || {
             tracing::trace!(target: "tungstenite::protocol", "Received message CONNECT Authorization:Bearer t0k3n");
             tracing::trace!(target: "somebody", "GET /?token=t0k3n");
