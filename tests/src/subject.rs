@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::Write as _,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -45,7 +45,7 @@ pub const TEMPORARY: &str = "tmp";
 pub enum Launch {
     /// Start this binary with `serve --config FILE`.
     Origin(PathBuf),
-    /// Start this command line with `--config FILE --listen ADDR --persist DIR` appended.
+    /// Start this command line with `--config FILE --listen 127.0.0.1:0 --persist DIR` appended.
     Edge(Vec<String>),
     /// Use the server at this address.
     Running(SocketAddr),
@@ -289,14 +289,9 @@ pub(crate) fn edge_command(prefix: &[String], settings: &Settings, home: &Path) 
     let (program, arguments) = prefix.split_first().context("the edge command is empty")?;
     let mut command = Command::new(program);
     command.args(arguments).arg("--config").arg(config);
-    command.arg("--listen").arg(free_address()?.to_string());
-    command.arg("--persist").arg(home.join(PERSIST));
+    // The address is read from what it prints.
+    command.args(["--listen", "127.0.0.1:0", "--persist"]).arg(home.join(PERSIST));
     Ok(command)
-}
-
-/// An address without a listener.
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// The address in a base URL: plain HTTP on the loopback interface.
@@ -323,6 +318,14 @@ mod tests {
         assert_eq!(listening("INFO listening on http://127.0.0.1:4711/ (ctrl-c)\nmore"), Some(wanted));
         assert_eq!(listening("listening on http://127.0.0.1:4711"), None);
         assert_eq!(listening("nothing\n"), None);
+    }
+
+    #[test]
+    fn the_edge_takes_a_free_port_by_itself() {
+        let home = TempDir::new().unwrap();
+        let command = edge_command(&["edge".to_owned()], &Settings::default(), home.path()).unwrap();
+        let arguments: Vec<_> = command.as_std().get_args().collect();
+        assert!(arguments.windows(2).any(|pair| pair == ["--listen", "127.0.0.1:0"]), "{arguments:?}");
     }
 
     #[test]
