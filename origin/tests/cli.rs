@@ -12,21 +12,17 @@
 mod kit;
 
 use std::{
+    os::unix::process::ExitStatusExt as _,
     path::Path,
     process::{Command, Output},
+    time::Duration,
 };
 
 use kit::{SECRET, Server};
 
 fn rollcall(config: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
-    command
-        .arg("--config")
-        .arg(config)
-        .args(arguments)
-        .current_dir(config.parent().unwrap())
-        .output()
-        .unwrap()
+    kit::output(command.arg("--config").arg(config).args(arguments).current_dir(config.parent().unwrap()))
 }
 
 fn printed(output: &Output) -> String {
@@ -92,4 +88,10 @@ fn the_first_start_says_where_the_secret_is_and_makes_it_private() {
     printed(&rollcall(&config, &["token", "admin"]));
     let mode = std::fs::metadata(home.path().join("data/secret")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_process_that_hangs_is_killed_and_the_wait_for_it_ends() {
+    let output = kit::output_within(Command::new("sleep").arg("1000"), Duration::from_millis(50));
+    assert_eq!(output.status.signal(), Some(9));
 }

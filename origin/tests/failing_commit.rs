@@ -142,8 +142,8 @@ async fn a_failing_fsync_changes_nothing_and_tells_nobody() {
     let data_dir = home.path().join("data");
     let (shim, switch) = (home.path().join("sync_fails.so"), home.path().join("fail"));
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kit/sync_fails.c");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(source).status().unwrap();
-    assert!(built.success());
+    let built = kit::output(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(source));
+    assert!(built.status.success(), "{built:?}");
     let variables = [("LD_PRELOAD", shim.to_str().unwrap()), ("FAIL_SYNC", switch.to_str().unwrap())];
     let server = Server::start_with(&data_dir, &variables);
     let fail = |_: &Server| std::fs::write(&switch, "").unwrap();

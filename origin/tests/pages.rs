@@ -13,11 +13,12 @@ mod kit;
 
 use std::{
     io::Write as _,
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
 };
 
-use kit::Server;
+use kit::{Server, Watchdog};
 
 /// Ends the output of one command.
 const END: &str = "---8<---";
@@ -112,11 +113,13 @@ fn prints_what_the_page_says(page: &str) {
         script.push_str(&format!("echo '{END}'\n"));
     }
     let mut shell = Command::new("bash")
+        .process_group(0)
         .env_remove("ROLLCALL_URL")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    let _watchdog = Watchdog::over(&shell);
     shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = shell.wait_with_output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();

@@ -6,12 +6,15 @@
 
 mod bench;
 mod conformance;
+mod descendants;
 mod edge;
 mod run;
 mod setup;
+mod supervise;
 mod test;
 mod workspace;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +39,8 @@ enum Command {
     Test(test::Args),
     #[command(hide = true)]
     Step(test::StepArgs),
+    #[command(hide = true)]
+    Supervise(supervise::Args),
     /// Build and run the worker under the real Workers runtime.
     #[command(subcommand)]
     Edge(edge::Command),
@@ -46,12 +51,14 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
-        // Started by `edge dev`, to become the runtime; it must not need a workspace.
+        // These stand between other processes and must not need a workspace.
         Command::Edge(edge::Command::Guard(args)) => edge::guard::run(&args),
+        Command::Supervise(args) => supervise::run(&args),
         command => Workspace::find().and_then(|workspace| match command {
             Command::Setup => setup::everything(&workspace).map(|()| ExitCode::SUCCESS),
             Command::Test(args) => test::run(&workspace, &args),
             Command::Step(args) => test::run_step(&workspace, &args),
+            Command::Supervise(args) => supervise::run(&args),
             Command::Edge(command) => edge::run(&workspace, command),
             Command::Conformance(args) => conformance::run(&workspace, &args),
             Command::Bench(args) => bench::run(&workspace, &args),
@@ -60,7 +67,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Standard error may be closed.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -2,6 +2,8 @@
 //! the same data, a store that cannot write, a death at a bad moment.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+mod watchdog;
+
 use std::{
     fs::File,
     io::{BufRead as _, BufReader},
@@ -20,6 +22,9 @@ use rollcall_conformance::{
 };
 use tokio::time::Instant;
 
+#[allow(unused_imports, reason = "each test uses a part of it")]
+pub use watchdog::{Watchdog, output, output_within};
+
 pub const SECRET: &str = "openIM123-of-32-bytes-and-some-more";
 
 /// A running `rollcall`. Killed when dropped.
@@ -29,6 +34,7 @@ pub struct Server {
     /// Where it serves metrics, if it was told to.
     pub metrics: Option<SocketAddr>,
     log: PathBuf,
+    _watchdog: Watchdog,
 }
 
 const LOG_LEVEL: &str = "error,rollcall_origin=info";
@@ -75,6 +81,7 @@ impl Server {
             .stderr(File::create(log_of(data_dir)).unwrap())
             .spawn()
             .unwrap();
+        let watchdog = Watchdog::over(&child);
         let mut metrics = None;
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = lines
@@ -91,7 +98,7 @@ impl Server {
             .expect("the server ended before it listened");
         // What it prints afterwards must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, metrics, log: log_of(data_dir) }
+        Self { child, address, metrics, log: log_of(data_dir), _watchdog: watchdog }
     }
 
     /// The process.

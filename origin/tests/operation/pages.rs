@@ -71,13 +71,13 @@ async fn without_a_list_every_page_may_connect_and_the_log_warns() {
 #[test]
 fn an_entry_that_is_no_origin_stops_the_start_and_is_named() {
     let home = tempfile::tempdir().unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rollcall"))
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    command
         .arg("serve")
         .current_dir(home.path())
         .env("ROLLCALL__SERVER__LISTEN", "127.0.0.1:0")
-        .env("ROLLCALL__SERVER__ALLOWED_ORIGINS", "https://chat.example/app")
-        .output()
-        .unwrap();
+        .env("ROLLCALL__SERVER__ALLOWED_ORIGINS", "https://chat.example/app");
+    let output = crate::kit::output(&mut command);
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success(), "{complaint}");
     assert!(complaint.contains("server.allowed_origins"), "{complaint}");

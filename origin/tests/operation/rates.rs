@@ -96,13 +96,13 @@ async fn a_guess_that_calls_itself_a_handshake_is_a_guess_all_the_same() {
 #[test]
 fn a_limit_of_none_at_all_stops_the_start_and_is_named() {
     let home = tempfile::tempdir().unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rollcall"))
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    command
         .arg("serve")
         .current_dir(home.path())
         .env("ROLLCALL__SERVER__LISTEN", "127.0.0.1:0")
-        .env("ROLLCALL__LIMITS__HANDSHAKES_PER_MINUTE", "0")
-        .output()
-        .unwrap();
+        .env("ROLLCALL__LIMITS__HANDSHAKES_PER_MINUTE", "0");
+    let output = crate::kit::output(&mut command);
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && complaint.contains("limits.handshakes_per_minute"), "{complaint}");
 }

@@ -122,12 +122,15 @@ fn a_reader_that_has_enough_is_nothing_to_complain_of() {
     let home = tempfile::tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_rollcall"))
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_rollcall"))
         .args(["completions", "bash"])
         .current_dir(home.path())
         .stdout(writer)
-        .output()
+        .stderr(std::process::Stdio::piped())
+        .spawn()
         .unwrap();
+    let _watchdog = crate::kit::Watchdog::over(&child);
+    let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(err(&output), "");
 }

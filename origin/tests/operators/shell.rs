@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::kit::Server;
+use crate::kit::{Server, Watchdog};
 
 /// Runs `rollcall` on a server's data directory, as `token`'s holder.
 pub fn run(data_dir: &Path, token: &str, arguments: &[&str]) -> Output {
@@ -30,6 +30,7 @@ pub fn run_with(data_dir: &Path, variables: &[(&str, &str)], arguments: &[&str],
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let _watchdog = Watchdog::over(&child);
     // A command that needs nothing from there may have ended by now.
     child.stdin.take().unwrap().write_all(stdin.as_bytes()).ok();
     let output = child.wait_with_output().unwrap();

@@ -1,27 +1,27 @@
 //! `cargo xtask edge smoke`: the commands that a newcomer from the ecosystem types.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
-use std::os::unix::process::CommandExt as _;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::health::{self, Health};
 use crate::run;
 use crate::setup::npm;
+use crate::supervise::{explained, supervised};
 use crate::workspace::Workspace;
 
 /// How long wrangler may take to serve; its build command runs first.
 const START: Duration = Duration::from_secs(600);
-/// How long it may take to end in order.
-const STOP: Duration = Duration::from_secs(20);
-/// How often it is looked at; it announces neither.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long all of it may take, the case included.
+const LIMIT: Duration = Duration::from_secs(1_200);
 
 /// The case that is run: it issues a token and opens sockets. It needs the configuration of the profile `base`.
 const CASE: &str = "the_gateway_is_on_three_paths";
@@ -36,17 +36,14 @@ pub(crate) fn run(workspace: &Workspace, mut suite: Command) -> Result<()> {
     let variables = folder.path().join("variables.env");
     fs::write(&variables, "ROLLCALL__AUTH__SECRET=openIM123\nROLLCALL__PRESENCE__MULTI_LOGIN_POLICY=0\n")?;
 
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let mut dev = wrangler(workspace, folder.path())?;
-    dev.args(["dev", "--ip", "127.0.0.1", "--port", &address.port().to_string(), "--inspector-port", "0"])
+    dev.args(["dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"])
         .arg("--persist-to")
         .arg(folder.path().join("state"))
         .arg("--env-file")
-        .arg(&variables)
-        .stdin(Stdio::null())
-        .process_group(0);
-    let mut served = Group(dev.spawn().context("cannot start wrangler")?);
-    served.until_serving(address)?;
+        .arg(&variables);
+    let mut served = Served::start(workspace, &dev)?;
+    let address = served.until_serving()?;
     suite.args(["run", "--only", CASE, "--base-url", &format!("http://{address}"), "--config"]).arg(&config);
     run::passed_through(&mut suite, "")?;
     served.stop()?;
@@ -86,43 +83,86 @@ fn wrangler(workspace: &Workspace, folder: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// wrangler with all that it starts. The whole group is killed when this is dropped.
-struct Group(Child);
+/// wrangler with all that it starts, under supervision: it ends when this is dropped, and with this process.
+struct Served {
+    supervisor: Child,
+    lines: Receiver<String>,
+}
 
-impl Group {
-    fn until_serving(&mut self, address: SocketAddr) -> Result<()> {
-        let deadline = Instant::now() + START;
-        while Instant::now() < deadline {
-            if let Some(status) = self.0.try_wait()? {
-                bail!("`wrangler dev` ended with {status}; its messages are above");
+impl Served {
+    fn start(workspace: &Workspace, command: &Command) -> Result<Self> {
+        let mut command = supervised(&workspace.exe, LIMIT, command);
+        let mut supervisor = command.stdout(Stdio::piped()).spawn().context("cannot start wrangler")?;
+        let output = supervisor.stdout.take().context("no pipe from wrangler")?;
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                println!("{line}");
+                // Only the first lines are looked for.
+                let _ = sender.send(line);
             }
-            match health::ask(address) {
-                Ok(Health::Serving) => return Ok(()),
-                Ok(Health::Refusing { status, body }) => bail!("GET /health answered {status}: {body}"),
-                Err(_) => std::thread::sleep(LOOK),
-            }
-        }
-        bail!("`wrangler dev` did not serve within {} s", START.as_secs())
+        });
+        Ok(Self { supervisor, lines })
     }
 
-    /// Asks for the end as Ctrl-C does, and fails when it does not come.
-    fn stop(&mut self) -> Result<()> {
-        kill_process_group(Pid::from_child(&self.0), Signal::INT).context("cannot stop wrangler")?;
-        let deadline = Instant::now() + STOP;
-        while Instant::now() < deadline {
-            if self.0.try_wait()?.is_some() {
-                return Ok(());
+    /// Waits until it says where it serves, and does.
+    fn until_serving(&mut self) -> Result<SocketAddr> {
+        let deadline = Instant::now() + START;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    let Some(address) = ready(&line) else { continue };
+                    return match health::ask(address)? {
+                        Health::Serving => Ok(address),
+                        Health::Refusing { status, body } => bail!("GET /health answered {status}: {body}"),
+                    };
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.supervisor.wait()?;
+                    bail!("`wrangler dev`: {}; its messages are above", explained(status, LIMIT));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!("`wrangler dev` did not serve within {} s", START.as_secs())
+                }
             }
-            std::thread::sleep(LOOK);
         }
-        bail!("`wrangler dev` did not stop within {} s", STOP.as_secs())
+    }
+
+    /// Asks for the end as Ctrl-C does, and fails when it has to be killed.
+    fn stop(&mut self) -> Result<()> {
+        kill_process(Pid::from_child(&self.supervisor), Signal::INT).context("cannot stop wrangler")?;
+        let status = self.supervisor.wait()?;
+        if status.code() != Some(128 + Signal::INT.as_raw()) {
+            bail!("`wrangler dev` did not stop when it was asked to: {}", explained(status, LIMIT));
+        }
+        Ok(())
     }
 }
 
-impl Drop for Group {
+impl Drop for Served {
     fn drop(&mut self) {
-        // What it started may outlive it.
-        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
-        let _ = self.0.wait();
+        // The end of this pipe asks the supervisor to end.
+        drop(self.supervisor.stdin.take());
+        let _ = self.supervisor.wait();
+    }
+}
+
+/// The address in wrangler's line `Ready on http://ADDR:PORT`.
+fn ready(line: &str) -> Option<SocketAddr> {
+    let (_, address) = line.split_once("Ready on http://")?;
+    let end = address.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
+    address.get(..end.unwrap_or(address.len()))?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_in_the_line_that_says_ready() {
+        let wanted: SocketAddr = "127.0.0.1:4711".parse().unwrap();
+        assert_eq!(ready("[wrangler:info] Ready on http://127.0.0.1:4711"), Some(wanted));
+        assert_eq!(ready("\u{1b}[32mReady on http://127.0.0.1:4711\u{1b}[0m"), Some(wanted));
+        assert_eq!(ready("Starting local server..."), None);
     }
 }

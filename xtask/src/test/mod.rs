@@ -2,6 +2,7 @@
 
 mod child;
 mod fuzz;
+mod output;
 mod programs;
 mod report;
 mod schedule;
@@ -10,15 +11,21 @@ mod suites;
 mod tally;
 
 use std::collections::BTreeSet;
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::workspace::Workspace;
 pub(crate) use child::{Args as StepArgs, run as run_step};
-use report::{Outcome, Report, clock};
+use child::{Children, Ran};
+use output::Output;
+pub(crate) use report::clock;
+use report::{Outcome, Report};
 use schedule::{Next, Schedule};
 use steps::{STEPS, Step};
 
@@ -30,7 +37,8 @@ pub(crate) const FULL: &str = "ROLLCALL_TEST_FULL";
 /// Formatting, lints, documentation, dependencies, the unit and property tests, and the conformance suite and stock
 /// clients against the origin and the edge. Steps that wait run beside steps that compile; each line of output starts
 /// with its step, and target/test-logs/ has one file a step. Ends with a table and a line `total: N passed, N failed,
-/// N skipped`. The exit code is 0 only when everything ran, passed, and nothing was skipped.
+/// N skipped`. The exit code is 0 only when everything ran, passed, and nothing was skipped. A step that hangs is ended after
+/// its limit, which --list shows, and fails.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Run only these steps, after the set-up and the builds that they need.
@@ -49,66 +57,99 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let full = args.full || std::env::var_os(FULL).is_some_and(|value| value == "1");
     let all: Vec<&Step> =
         STEPS.iter().filter(|step| (workspace.has_edge || !step.edge) && (full || !step.full)).collect();
+    let mut out = stdout().lock();
     if args.list {
         for step in &all {
-            println!("{:<12} {}", step.name, step.title);
+            writeln!(out, "{:<12} {} (at most {})", step.name, step.title, clock(step.limit(full)))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
     if !workspace.has_edge {
-        println!("worker/ is not a member of this workspace: the edge is not part of it yet");
+        writeln!(out, "worker/ is not a member of this workspace: the edge is not part of it yet")?;
     }
+    // The steps write to it, too.
+    drop(out);
     let chosen = choose(&all, &args.only)?;
     let report = run_lanes(workspace, &chosen, full)?;
-    println!("\n{report}");
+    let mut out = stdout().lock();
+    writeln!(out, "\n{report}")?;
     if !args.only.is_empty() {
-        println!("only {} of {} steps were asked for", chosen.len(), all.len());
+        writeln!(out, "only {} of {} steps were asked for", chosen.len(), all.len())?;
     }
-    println!("{}", report.closing_line());
+    writeln!(out, "{}", report.closing_line())?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What happens during a run.
+enum Event {
+    /// The step at this place of the table has ended.
+    Ended(usize, Ran),
+    /// The run is to stop, for this reason.
+    Stop(String),
+}
+
 fn run_lanes(workspace: &Workspace, chosen: &[&'static Step], full: bool) -> Result<Report> {
-    let children = child::Children::new(workspace, full)?;
+    let (sender, events) = mpsc::channel();
+    let output = Output::new(sender.clone());
+    let children = Children::new(workspace, full, output.clone())?;
+    stop_on_signals(sender.clone())?;
     let mut schedule = Schedule::new(chosen);
     let mut outcomes: Vec<Option<Outcome>> = chosen.iter().map(|_| None).collect();
     let begun = Instant::now();
-    let (sender, ended) = mpsc::channel();
     std::thread::scope(|scope| -> Result<()> {
         loop {
             match schedule.next() {
                 Next::Start(at, step) => {
                     let (sender, children) = (sender.clone(), &children);
-                    scope.spawn(move || sender.send((at, children.run(step))));
+                    scope.spawn(move || sender.send(Event::Ended(at, children.run(step))));
                 }
                 Next::Skip(at, step, need) => {
-                    child::say(step.name, &format!("not run, since {need} failed"));
+                    output.say(step.name, &format!("not run, since {need} failed"));
                     if let Some(outcome) = outcomes.get_mut(at) {
                         *outcome = Some(Outcome::NotRun);
                     }
                 }
-                Next::Wait => {
-                    let (at, ran) = ended.recv()?;
-                    schedule.ended(at, ran.error.is_none());
-                    if let Some(outcome) = outcomes.get_mut(at) {
+                Next::Wait => match events.recv()? {
+                    Event::Ended(at, ran) => {
                         let ok = ran.error.is_none();
-                        *outcome = Some(Outcome::Ran { time: ran.time, tally: ran.tally, ok });
+                        schedule.ended(at, ok);
+                        if let Some(outcome) = outcomes.get_mut(at) {
+                            *outcome = Some(Outcome::Ran { time: ran.time, tally: ran.tally, ok });
+                        }
                     }
-                }
+                    Event::Stop(why) => {
+                        // The end of the scope waits for them.
+                        children.stop();
+                        bail!("{why}; the steps that ran were ended");
+                    }
+                },
                 Next::Done => return Ok(()),
             }
         }
     })?;
-    println!("\nall steps took {}", clock(begun.elapsed()));
+    writeln!(stdout(), "\nall steps took {}", clock(begun.elapsed()))?;
     let mut report = Report::default();
     for (step, outcome) in chosen.iter().zip(outcomes) {
         let outcome = outcome.unwrap_or(Outcome::NotRun);
         if !outcome.is_ok() && matches!(outcome, Outcome::Ran { .. }) {
-            children.show_end(step.name);
+            children.show_end(step.name)?;
         }
         report.add(step.name, outcome);
     }
     Ok(report)
+}
+
+/// Stops the run on Ctrl-C and its kin: the processes of the steps are in groups of their own, which a terminal does not reach.
+fn stop_on_signals(events: mpsc::Sender<Event>) -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot watch for signals")?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+            // The run may be over.
+            let _ = events.send(Event::Stop(format!("stopped by {name}")));
+        }
+    });
+    Ok(())
 }
 
 /// The steps that were asked for with the preparations that they need; all, when none was asked for.

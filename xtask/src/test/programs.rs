@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,11 @@ use serde_json::Value;
 use super::report::clock;
 use super::tally::{Tally, Watch};
 use crate::run;
+use crate::supervise::{explained, supervised};
 use crate::workspace::Workspace;
+
+/// How many programs run at the same time.
+const AT_ONCE: usize = 2;
 
 /// A program of tests.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,12 +54,12 @@ pub(super) fn built(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.target.join("debug").join(name)
 }
 
-/// Runs the programs that are wanted, `at_once` of them at a time and each with so many threads, and adds up their
-/// tests. The output of each is shown when it ends.
+/// Runs the programs that are wanted, two at a time and each with so many threads, and adds up their tests. A program
+/// that hangs is ended after `limit`. The output of each is shown when it ends.
 pub(super) fn test(
     workspace: &Workspace,
-    at_once: usize,
     threads: usize,
+    limit: Duration,
     is_wanted: impl Fn(&Program) -> bool,
 ) -> Result<Tally> {
     let list = fs::read(list_of(workspace)).context("there is no list of tests")?;
@@ -64,10 +68,10 @@ pub(super) fn test(
     let waiting = Mutex::new(waiting.into_iter());
     let outcomes = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..at_once {
+        for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(program) = lock(&waiting).next() {
-                    let outcome = program.run(threads);
+                    let outcome = program.run(&workspace.exe, threads, limit);
                     lock(&outcomes).push(outcome);
                 }
             });
@@ -104,25 +108,30 @@ impl Program {
         self.is_integration && self.folder.ends_with("origin")
     }
 
-    fn run(&self, threads: usize) -> Result<Tally> {
+    fn run(&self, xtask: &Path, threads: usize, limit: Duration) -> Result<Tally> {
         let begun = Instant::now();
         let mut command = Command::new(&self.path);
         command.arg("--test-threads").arg(threads.to_string());
-        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder).stdin(Stdio::null());
-        let output = command.output().with_context(|| format!("cannot start {}", self.path.display()))?;
+        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        let mut command = supervised(xtask, limit, &command);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        // It ends when this pipe does.
+        let _pipe = child.stdin.take();
+        let output = child.wait_with_output()?;
         let (stdout, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let mut watch = Watch::default();
         stdout.lines().for_each(|line| watch.see(line));
         let tally = watch.tally();
         println!("--- {}, {}\n{}\n{}", self.name, clock(begun.elapsed()), stdout.trim(), stderr.trim());
+        let why = explained(output.status, limit);
         if !watch.has_seen() {
-            println!("error: {} reported no result", self.name);
+            println!("error: {} reported no result: {why}", self.name);
             return Ok(tally.with_failure());
         }
         // Failed tests explain a bad status; anything else is a failure of its own.
         if tally.failed == 0 && !output.status.success() {
-            println!("error: {} ended with {}", self.name, output.status);
+            println!("error: {}: {why}", self.name);
             return Ok(tally.with_failure());
         }
         Ok(tally)

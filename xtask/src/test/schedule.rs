@@ -72,12 +72,12 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::steps::{Lane, STEPS};
+    use crate::test::steps::{Lane, STEP, STEPS};
     use crate::test::tally::Tally;
 
     const fn step(name: &'static str, lane: Lane, needs: &'static [&'static str]) -> Step {
         let run: fn(&crate::workspace::Workspace) -> anyhow::Result<Tally> = |_| Ok(Tally::default());
-        Step { name, title: "", lane, needs, edge: false, full: false, prepares: false, counts: false, run }
+        Step { name, lane, needs, run, ..STEP }
     }
 
     static TABLE: [Step; 5] = [

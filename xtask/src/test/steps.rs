@@ -3,11 +3,12 @@
 use std::num::NonZero;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::{
-    fuzz, programs, suites,
+    FULL, fuzz, programs, suites,
     tally::{Tally, Watch},
 };
 use crate::edge::build::{self, Variant};
@@ -33,6 +34,8 @@ pub(crate) struct Step {
     pub(crate) prepares: bool,
     /// Whether it must report a count of tests; one that reports none has failed.
     pub(crate) counts: bool,
+    /// After how many minutes it is ended: at least four times what two cores need in a fresh checkout.
+    pub(crate) minutes: u64,
     /// Does it. An error counts as one failed test.
     pub(crate) run: fn(&Workspace) -> Result<Tally>,
 }
@@ -53,7 +56,7 @@ pub(crate) enum Lane {
 }
 
 /// What most steps have in common.
-const STEP: Step = Step {
+pub(super) const STEP: Step = Step {
     name: "",
     title: "",
     lane: Lane::Compile,
@@ -62,8 +65,26 @@ const STEP: Step = Step {
     full: false,
     prepares: false,
     counts: false,
+    minutes: 10,
     run: |_| Ok(Tally::default()),
 };
+
+/// How many times longer everything may take under `--full`.
+const FULL_TIMES: u64 = 10;
+
+/// After how many minutes one program of tests is ended. The longest takes about one.
+const PROGRAM_MINUTES: u64 = 10;
+
+impl Step {
+    /// The time after which it is ended.
+    pub(crate) const fn limit(&self, full: bool) -> Duration {
+        minutes(self.minutes, full)
+    }
+}
+
+const fn minutes(minutes: u64, full: bool) -> Duration {
+    Duration::from_secs(60 * minutes * if full { FULL_TIMES } else { 1 })
+}
 
 /// Every step. Of those that are ready, the first one of a lane starts, so that what much waits for stands first.
 pub(crate) const STEPS: &[Step] = &[
@@ -72,6 +93,7 @@ pub(crate) const STEPS: &[Step] = &[
         title: "what native builds need",
         lane: Lane::Fetch,
         prepares: true,
+        minutes: 20,
         run: |_| done(setup::native()),
         ..STEP
     },
@@ -81,6 +103,7 @@ pub(crate) const STEPS: &[Step] = &[
         lane: Lane::Fetch,
         needs: &["setup"],
         prepares: true,
+        minutes: 20,
         run: |workspace| done(setup::npm_packages(workspace)),
         ..STEP
     },
@@ -90,6 +113,7 @@ pub(crate) const STEPS: &[Step] = &[
         lane: Lane::Fetch,
         needs: &["setup"],
         prepares: true,
+        minutes: 20,
         run: |_| done(setup::chromium().map(drop)),
         ..STEP
     },
@@ -105,6 +129,7 @@ pub(crate) const STEPS: &[Step] = &[
         title: "native programs and their tests",
         needs: &["setup"],
         prepares: true,
+        minutes: 40,
         run: |workspace| done(programs::build(workspace)),
         ..STEP
     },
@@ -114,7 +139,10 @@ pub(crate) const STEPS: &[Step] = &[
         lane: Lane::Native,
         needs: &["build"],
         counts: true,
-        run: |workspace| programs::test(workspace, 2, processors(), |program| !program.starts_servers()),
+        minutes: 30,
+        run: |workspace| {
+            programs::test(workspace, processors(), program_limit(), |program| !program.starts_servers())
+        },
         ..STEP
     },
     Step {
@@ -123,7 +151,10 @@ pub(crate) const STEPS: &[Step] = &[
         lane: Lane::Native,
         needs: &["build"],
         counts: true,
-        run: |workspace| programs::test(workspace, 2, 2 * processors(), programs::Program::starts_servers),
+        minutes: 30,
+        run: |workspace| {
+            programs::test(workspace, 2 * processors(), program_limit(), programs::Program::starts_servers)
+        },
         ..STEP
     },
     Step {
@@ -132,6 +163,7 @@ pub(crate) const STEPS: &[Step] = &[
         lane: Lane::Native,
         needs: &["build"],
         counts: true,
+        minutes: 20,
         run: suites::origin,
         ..STEP
     },
@@ -150,6 +182,7 @@ pub(crate) const STEPS: &[Step] = &[
         lane: Lane::Clients,
         needs: &["build", "npm", "chromium"],
         counts: true,
+        minutes: 15,
         run: suites::clients,
         ..STEP
     },
@@ -159,6 +192,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &["setup", "npm"],
         edge: true,
         prepares: true,
+        minutes: 40,
         run: |workspace| done(setup::edge(workspace)),
         ..STEP
     },
@@ -168,6 +202,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &["edge-setup"],
         edge: true,
         prepares: true,
+        minutes: 30,
         run: |workspace| done(build::compile(workspace, Variant::Release)),
         ..STEP
     },
@@ -178,6 +213,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &["build", "edge-build"],
         edge: true,
         counts: true,
+        minutes: 40,
         run: suites::edge,
         ..STEP
     },
@@ -187,6 +223,7 @@ pub(crate) const STEPS: &[Step] = &[
         title: "wrangler serves and would deploy",
         needs: &["build", "edge-build"],
         edge: true,
+        minutes: 40,
         run: suites::wrangler,
         ..STEP
     },
@@ -197,6 +234,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &["edge-build", "npm", "chromium"],
         edge: true,
         counts: true,
+        minutes: 15,
         run: suites::clients_edge,
         ..STEP
     },
@@ -206,6 +244,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &["edge-setup"],
         edge: true,
         prepares: true,
+        minutes: 30,
         run: |workspace| done(build::compile(workspace, Variant::Probe)),
         ..STEP
     },
@@ -216,6 +255,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &["build", "probe-build"],
         edge: true,
         counts: true,
+        minutes: 20,
         run: suites::edge_only,
         ..STEP
     },
@@ -223,6 +263,7 @@ pub(crate) const STEPS: &[Step] = &[
         name: "clippy",
         title: "lints, native",
         needs: &["setup"],
+        minutes: 30,
         run: |workspace| {
             let args = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
             plain(workspace.cargo(args), "")
@@ -234,6 +275,7 @@ pub(crate) const STEPS: &[Step] = &[
         title: "lints of the worker, for wasm",
         needs: &["edge-setup"],
         edge: true,
+        minutes: 20,
         run: clippy_wasm,
         ..STEP
     },
@@ -241,6 +283,7 @@ pub(crate) const STEPS: &[Step] = &[
         name: "doc",
         title: "documentation, its links and its examples",
         needs: &["build"],
+        minutes: 20,
         run: doc,
         ..STEP
     },
@@ -249,6 +292,7 @@ pub(crate) const STEPS: &[Step] = &[
         title: "dependencies: licences, sources, versions",
         lane: Lane::Fetch,
         needs: &["setup"],
+        minutes: 20,
         run: |workspace| plain(deny::check(workspace)?, "deny.toml says what is allowed, and why"),
         ..STEP
     },
@@ -258,6 +302,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &["setup"],
         full: true,
         counts: true,
+        minutes: 60,
         run: fuzz::run,
         ..STEP
     },
@@ -315,6 +360,10 @@ fn clippy_wasm(workspace: &Workspace) -> Result<Tally> {
     Ok(Tally::default())
 }
 
+fn program_limit() -> Duration {
+    minutes(PROGRAM_MINUTES, std::env::var_os(FULL).is_some())
+}
+
 fn processors() -> usize {
     thread::available_parallelism().map_or(2, NonZero::get)
 }
@@ -331,6 +380,14 @@ mod tests {
                 let exists = |other: &Step| (step.edge || !other.edge) && (step.full || !other.full);
                 assert!(earlier.is_some_and(exists), "{} needs {need}", step.name);
             }
+        }
+    }
+
+    #[test]
+    fn a_program_that_hangs_leaves_its_step_time_for_the_others() {
+        for name in ["unit", "server"] {
+            let step = STEPS.iter().find(|step| step.name == name).unwrap();
+            assert!(step.minutes >= 3 * PROGRAM_MINUTES, "{name}");
         }
     }
 
