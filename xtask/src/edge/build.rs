@@ -103,6 +103,11 @@ impl Variant {
     }
 }
 
+/// What cargo compiled last for the edge, with the list of its sources beside it, and the deployed module.
+pub(crate) fn programs(workspace: &Workspace) -> [PathBuf; 2] {
+    [compiled(workspace), module(workspace, Variant::Release)]
+}
+
 /// Carries out `edge build`.
 pub(crate) fn from_args(workspace: &Workspace, args: &Args) -> Result<()> {
     let variant = Variant::of(args.probe);
@@ -130,8 +135,7 @@ pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
     // As worker-build compiles, so that it finds this done.
     cargo.current_dir(workspace.root.join("worker")).env("WASM_BINDGEN_USE_JS_SYS", "1");
     run::passed_through(without_flags(&mut cargo), "")?;
-    let compiled = workspace.target.join(wasm_target::TARGET).join(PROFILE).join("rollcall_worker.wasm");
-    let stamp = stamp(workspace, &compiled)?;
+    let stamp = stamp(workspace, &compiled(workspace))?;
     let folder = variant.folder(workspace);
     let stamp_file = variant.workshop(workspace).with_extension("stamp");
     let is_there = FILES.iter().all(|file| folder.join(file).exists());
@@ -212,6 +216,10 @@ fn inspect(workspace: &Workspace, variant: Variant) -> Result<()> {
         // Never deployed, so it may weigh what it likes; but without its probe tests would not mean much.
         Variant::Probe => bundle.check_probe(),
     }
+}
+
+fn compiled(workspace: &Workspace) -> PathBuf {
+    workspace.target.join(wasm_target::TARGET).join(PROFILE).join("rollcall_worker.wasm")
 }
 
 fn module(workspace: &Workspace, variant: Variant) -> PathBuf {

@@ -9,6 +9,7 @@ mod schedule;
 mod steps;
 mod suites;
 mod tally;
+mod transcripts;
 
 use std::collections::BTreeSet;
 use std::io::{Write as _, stdout};
@@ -70,6 +71,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     // The steps write to it, too.
     drop(out);
     let chosen = choose(&all, &args.only)?;
+    let is_chosen = |name: &str| chosen.iter().any(|step| step.name == name);
+    if is_chosen(suites::COMPARE) {
+        transcripts::check(workspace, suites::COMPARED.into_iter().filter(|step| !is_chosen(step)))?;
+    }
     let report = run_lanes(workspace, &chosen, full)?;
     let mut out = stdout().lock();
     writeln!(out, "\n{report}")?;

@@ -307,10 +307,10 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
-        name: "compare",
+        name: suites::COMPARE,
         title: "the two transcripts, case by case",
         lane: Lane::Native,
-        needs: &["origin", "edge"],
+        needs: &suites::COMPARED,
         edge: true,
         run: suites::compare,
         ..STEP

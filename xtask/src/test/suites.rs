@@ -8,9 +8,15 @@ use anyhow::{Context, Result};
 use super::programs;
 use super::steps::{counted, plain};
 use super::tally::Tally;
+use super::transcripts;
 use crate::edge::smoke;
 use crate::setup::{self, npm};
 use crate::workspace::Workspace;
+
+/// The step that compares, and those whose transcripts it compares.
+pub(super) const COMPARE: &str = "compare";
+/// See [`COMPARE`].
+pub(super) const COMPARED: [&str; 2] = ["origin", "edge"];
 
 pub(super) fn origin(workspace: &Workspace) -> Result<Tally> {
     let mut command = suite(workspace);
@@ -48,8 +54,8 @@ pub(super) fn self_check(workspace: &Workspace) -> Result<Tally> {
 pub(super) fn compare(workspace: &Workspace) -> Result<Tally> {
     let mut command = suite(workspace);
     command.arg("compare");
-    for subject in ["origin", "edge"] {
-        command.arg(workspace.target.join("transcripts").join(format!("{subject}.jsonl")));
+    for subject in COMPARED {
+        command.arg(transcripts::path(workspace, subject));
     }
     plain(command, "the origin and the edge answer differently")
 }
@@ -86,8 +92,10 @@ fn served_by(workspace: &Workspace, command: &str) -> Result<String> {
 }
 
 fn transcript(workspace: &Workspace, command: &mut Command, subject: &str) -> Result<()> {
-    let folder = workspace.target.join("transcripts");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    command.arg("--transcript").arg(folder.join(format!("{subject}.jsonl")));
+    let path = transcripts::path(workspace, subject);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    command.arg("--transcript").arg(path);
     Ok(())
 }
