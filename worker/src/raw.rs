@@ -10,6 +10,7 @@ use worker::{
 #[wasm_bindgen]
 extern "C" {
     /// `ctx.storage`.
+    #[derive(Clone)]
     pub(crate) type RawStorage;
 
     /// Runs `work` in a transaction; what it throws takes everything back and is thrown on.
@@ -22,6 +23,10 @@ extern "C" {
     /// Sets the one alarm to an instant in milliseconds; part of the writes before it.
     #[wasm_bindgen(method, catch, js_name = setAlarm)]
     pub(crate) fn set_alarm(this: &RawStorage, at: f64) -> Result<Promise, JsValue>;
+
+    /// The instant of the one alarm, if it is set.
+    #[wasm_bindgen(method, catch, js_name = getAlarm)]
+    pub(crate) fn alarm(this: &RawStorage) -> Result<Promise, JsValue>;
 
     /// `ctx`.
     pub(crate) type RawState;

@@ -8,7 +8,7 @@ use rollcall_core::{
 };
 
 use super::{Shard, ShardError};
-use crate::{clock, wire::DirectoryAnswer};
+use crate::{alarm, clock, wire::DirectoryAnswer};
 
 impl Shard {
     pub(super) async fn publish(
@@ -63,7 +63,7 @@ impl Shard {
         }
         let progress = progress::Progress::begin(clock::now(), self.audit_every()?);
         let delivery = self.delivery()?.map(|delivery| delivery.next_at);
-        self.set_alarm(delivery.map_or(progress.next(), |delivery| delivery.min(progress.next())));
+        alarm::set(&self.state, delivery.map_or(progress.next(), |delivery| delivery.min(progress.next())));
         Ok(Some(progress::keep(&progress)))
     }
 

@@ -8,11 +8,9 @@ use rollcall_core::{
     shard::progress::{self, Progress},
     store::Statement,
 };
-use wasm_bindgen::JsCast as _;
-use worker::wasm_bindgen_futures::JsFuture;
 
 use super::{Shard, ShardError};
-use crate::{clock, raw::RawStorage};
+use crate::{alarm, clock};
 use rollcall_core::time::Timestamp;
 
 /// Rows that one statement of a sweep may change, and users that one sweep trims.
@@ -39,7 +37,7 @@ impl Shard {
         let later = clock::now() + LATER;
         let next = self.next().unwrap_or(Some(later));
         if let Some(next) = next {
-            self.set_alarm(if failed { next.max(later) } else { next });
+            alarm::set(&self.state, if failed { next.max(later) } else { next });
         }
     }
 
@@ -97,19 +95,5 @@ impl Shard {
 
     pub(super) fn audit_every(&self) -> Result<Duration, ShardError> {
         Ok(Duration::from_secs(self.configuration()?.settings.presence.audit_seconds.into()))
-    }
-
-    pub(super) fn set_alarm(&self, at: Timestamp) {
-        let storage = self.state.storage();
-        #[allow(clippy::cast_precision_loss, reason = "whole milliseconds")]
-        let set = storage.as_raw().unchecked_ref::<RawStorage>().set_alarm(at.millis() as f64);
-        match set {
-            Ok(set) => self.state.wait_until(async move {
-                if JsFuture::from(set).await.is_err() {
-                    tracing::error!("a shard's alarm could not be set");
-                }
-            }),
-            Err(_) => tracing::error!("a shard's alarm could not be set"),
-        }
     }
 }

@@ -7,11 +7,9 @@ use rollcall_core::{
     time::Timestamp,
     user::{Command, Request as _, User, outbox, request::Tick},
 };
-use wasm_bindgen::JsCast as _;
-use worker::wasm_bindgen_futures::JsFuture;
 
 use super::{Object, run::RunError, sockets::Held};
-use crate::{clock, raw::RawStorage};
+use crate::{alarm, clock};
 
 /// The pause before another try after the store refused one.
 const LATER: Duration = Duration::from_secs(5);
@@ -41,7 +39,7 @@ impl Object {
             Some(clock::now() + LATER)
         });
         if let Some(first) = [wish, own, retry].into_iter().flatten().min() {
-            self.set_alarm(first);
+            alarm::set(&self.state, first);
         }
     }
 
@@ -52,7 +50,7 @@ impl Object {
     }
 
     pub(super) fn try_later(&self) {
-        self.set_alarm(clock::now() + LATER);
+        alarm::set(&self.state, clock::now() + LATER);
     }
 
     /// When the user wants its next [`Command::Tick`]: the wish of a tick that is applied now and not carried out.
@@ -69,20 +67,5 @@ impl Object {
         let has_work = has_pending_work || !outcome.changes.is_empty() || !outcome.actions.is_empty();
         let due = has_work.then_some(at.now);
         Ok(outcome.wake_at.or(due))
-    }
-
-    fn set_alarm(&self, at: Timestamp) {
-        let storage = self.state.storage();
-        // A double holds milliseconds exactly for some hundred thousand years.
-        #[allow(clippy::cast_precision_loss, reason = "whole milliseconds")]
-        let set = storage.as_raw().unchecked_ref::<RawStorage>().set_alarm(at.millis() as f64);
-        match set {
-            Ok(set) => self.state.wait_until(async move {
-                if JsFuture::from(set).await.is_err() {
-                    tracing::error!("the alarm could not be set");
-                }
-            }),
-            Err(_) => tracing::error!("the alarm could not be set"),
-        }
     }
 }
