@@ -31,9 +31,29 @@ impl Fault {
         }
     }
 
-    /// How many tables and lists lead to it.
-    pub(super) fn depth(&self) -> usize {
-        self.path.len()
+    /// A date at this path of names between dots.
+    pub(super) fn date(path: &str) -> Self {
+        let path = path.split('.').map(|name| Step::Key(name.to_owned())).collect();
+        Self { path, problem: "expected no date; text stands between quotes".to_owned() }
+    }
+
+    /// Whether an item of a list is no table.
+    pub(super) fn is_about_tables(&self) -> bool {
+        matches!(self.path.last(), Some(Step::Item(_))) && self.problem == TABLE_EXPECTED
+    }
+
+    /// The fault of a variable whose key is a list of tables.
+    pub(super) fn of_table_list(mut self) -> Self {
+        self.path.retain(|step| matches!(step, Step::Key(_)));
+        self.problem = "expected a TOML list of inline tables; `[]` is none".to_owned();
+        self
+    }
+
+    /// Whether more tables and lists lead to it than to the other one, or it says more: for a list of tables, texts between
+    /// commas are no form at all.
+    pub(super) fn is_closer_than(&self, other: &Self) -> bool {
+        let (own, others) = (self.path.len(), other.path.len());
+        own > others || (own == others && other.is_about_tables())
     }
 
     /// The names that lead to it, up to the first list.
@@ -58,6 +78,8 @@ impl fmt::Display for Fault {
         write!(f, ": {}", self.problem)
     }
 }
+
+const TABLE_EXPECTED: &str = "expected a table";
 
 /// What is wrong, from `serde`'s words for it: those that quote the value are cut down to what was expected.
 fn problem(words: &str) -> String {

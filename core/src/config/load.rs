@@ -63,7 +63,7 @@ fn read_text(source: &str, text: &str) -> Result<Table, ConfigError> {
         .map_err(|error| ConfigError::new(vec![format!("{} ({source})", Fault::new(&error))]))?;
     let mut dates = Vec::new();
     table.iter().for_each(|(name, value)| find_dates(name, value, &mut dates));
-    let problem = |path| format!("{path}: expected no date; text stands between quotes ({source})");
+    let problem = |path: String| format!("{} ({source})", Fault::date(&path));
     if dates.is_empty() { Ok(table) } else { Err(ConfigError::new(dates.into_iter().map(problem).collect())) }
 }
 
@@ -90,18 +90,35 @@ fn syntax(source: &str, text: &str, error: &Error) -> ConfigError {
 fn read_variable(path: &str, text: &str) -> Result<Table, Fault> {
     let mut closest: Option<Fault> = None;
     for value in forms(text) {
+        let mut dates = Vec::new();
+        find_dates(&path.replace("__", "."), &value, &mut dates);
+        let is_empty_list = value.as_array().is_some_and(Vec::is_empty);
         let table = nested(path, value);
         match deserialize(table.clone()) {
-            Ok(_) => return Ok(table),
+            Ok(_) if is_empty_list && text.trim().is_empty() => return empty_list(path, table),
+            Ok(_) => return dates.pop().map_or(Ok(table), |date| Err(Fault::date(&date))),
             // The form that came furthest is the one that was meant.
-            Err(fault) if closest.as_ref().is_none_or(|other| fault.depth() > other.depth()) => {
+            Err(fault) if closest.as_ref().is_none_or(|other| fault.is_closer_than(other)) => {
                 closest = Some(fault);
             }
             Err(_) => {}
         }
     }
-    // There is always a fault here, since a text always is a text.
-    closest.map_or_else(|| Ok(Table::new()), Err)
+    match closest {
+        Some(fault) if fault.is_about_tables() => Err(fault.of_table_list()),
+        Some(fault) => Err(fault),
+        // There is always a fault here, since a text always is a text.
+        None => Ok(Table::new()),
+    }
+}
+
+/// The empty list of a variable without text. Texts have no other form between commas; tables have one, so that nothing
+/// stands for none of them by mistake.
+fn empty_list(path: &str, table: Table) -> Result<Table, Fault> {
+    match deserialize(nested(path, Value::Array(vec![Value::from("")]))) {
+        Err(fault) if fault.is_about_tables() => Err(fault.of_table_list()),
+        _ => Ok(table),
+    }
 }
 
 /// What a variable's text can mean. Text comes first: a secret of digits stays text.
