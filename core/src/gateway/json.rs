@@ -1,9 +1,10 @@
 //! The JSON encoding (`sdkType=js`), in binary messages both ways (`docs/rules/openim.md#json`).
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::frame::{Request, Response};
+use crate::json::quoted;
 
 #[derive(Deserialize)]
 struct WireRequest {
@@ -16,21 +17,6 @@ struct WireRequest {
     #[serde(rename = "msgIncr", default)]
     msg_incr: Option<String>,
     #[serde(default)]
-    data: Option<String>,
-}
-
-#[derive(Serialize)]
-struct WireResponse<'a> {
-    #[serde(rename = "reqIdentifier")]
-    identifier: i32,
-    #[serde(rename = "msgIncr")]
-    msg_incr: &'a str,
-    #[serde(rename = "operationID")]
-    operation_id: &'a str,
-    #[serde(rename = "errCode")]
-    error_code: i64,
-    #[serde(rename = "errMsg")]
-    error_message: &'a str,
     data: Option<String>,
 }
 
@@ -48,16 +34,16 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Request> {
 
 /// Writes a response.
 pub(super) fn encode(response: &Response) -> Vec<u8> {
-    let wire = WireResponse {
-        identifier: response.identifier,
-        msg_incr: &response.msg_incr,
-        operation_id: &response.operation_id,
-        error_code: response.error_code,
-        error_message: &response.error_message,
-        data: response.data.as_ref().map(|data| STANDARD.encode(data)),
-    };
-    // Six plain members cannot fail to serialise; an empty message would only be a worse answer.
-    serde_json::to_vec(&wire).unwrap_or_default()
+    let Response { identifier, msg_incr, operation_id, error_code, error_message, data } = response;
+    let [msg_incr, operation_id, error_message] =
+        [msg_incr, operation_id, error_message].map(|text| quoted(text));
+    // Base64 has nothing that JSON escapes.
+    let data =
+        data.as_ref().map_or_else(|| "null".to_owned(), |data| format!("\"{}\"", STANDARD.encode(data)));
+    let text = format!(
+        r#"{{"reqIdentifier":{identifier},"msgIncr":{msg_incr},"operationID":{operation_id},"errCode":{error_code},"errMsg":{error_message},"data":{data}}}"#
+    );
+    text.into_bytes()
 }
 
 #[cfg(test)]

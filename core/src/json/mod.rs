@@ -8,6 +8,7 @@ mod error;
 mod keyed;
 mod list;
 mod number;
+mod text;
 
 use serde::de::DeserializeOwned;
 
@@ -15,6 +16,7 @@ pub use error::JsonError;
 pub use keyed::{Keyed, keyed};
 pub use list::{List, list};
 pub use number::{Integer, Number, integer};
+pub use text::quoted;
 
 /// Reads JSON text.
 ///

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::Code;
-use crate::token::TokenError;
+use crate::{json::quoted, token::TokenError};
 
 /// The style of `errDlt`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,16 +25,6 @@ pub struct OpenImError {
     pub code: Code,
     /// A text for people; may be empty.
     pub detail: Cow<'static, str>,
-}
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    #[serde(rename = "errCode")]
-    code: i64,
-    #[serde(rename = "errMsg")]
-    message: &'a str,
-    #[serde(rename = "errDlt")]
-    detail: &'a str,
 }
 
 impl OpenImError {
@@ -64,8 +54,8 @@ impl OpenImError {
 }
 
 fn envelope(code: i64, message: &str, detail: &str) -> String {
-    // Three plain members cannot fail to serialise; an empty answer would only be a worse one.
-    serde_json::to_string(&Envelope { code, message, detail }).unwrap_or_default()
+    let (message, detail) = (quoted(message), quoted(detail));
+    format!(r#"{{"errCode":{code},"errMsg":{message},"errDlt":{detail}}}"#)
 }
 
 impl From<Code> for OpenImError {

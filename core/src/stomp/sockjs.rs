@@ -16,11 +16,7 @@ pub(super) fn read(text: &str) -> Option<Vec<String>> {
 
 /// Frames one message to a client.
 pub(super) fn message(text: &str) -> String {
-    let mut framed = String::from("a[");
-    // Texts always have a JSON form.
-    framed.push_str(&serde_json::to_string(text).unwrap_or_default());
-    framed.push(']');
-    framed
+    format!("a[{}]", json::quoted(text))
 }
 
 /// The last text before the close.
