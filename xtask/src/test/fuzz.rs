@@ -20,6 +20,13 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions";
 
+/// The workspace's own profile, under which SQLite is compiled already.
+const SHARED_PROFILE: [&str; 3] = [
+    "profile.dev.debug='line-tables-only'",
+    "profile.dev.package.'*'.debug=false",
+    "profile.dev.package.libsqlite3-sys.opt-level=1",
+];
+
 /// Builds every target and runs each; one test a target.
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     setup::fuzzing()?;
@@ -53,6 +60,20 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
         }
     }
     Ok(Tally { passed: names.len() - failed, failed, ..Tally::default() })
+}
+
+/// Compiles every target and links none, with the dependencies that the workspace has compiled.
+pub(super) fn check(workspace: &Workspace) -> Result<Tally> {
+    let manifest = workspace.root.join("core").join("fuzz").join("Cargo.toml");
+    let mut check = workspace.cargo(["check", "--quiet", "--locked", "--manifest-path"]);
+    check.arg(manifest).env("CARGO_TARGET_DIR", &workspace.target);
+    // Nothing is linked, so that libFuzzer need not be compiled; it only has to lie somewhere.
+    check.env("CUSTOM_LIBFUZZER_PATH", workspace.target.join("libfuzzer.a"));
+    for profile in SHARED_PROFILE {
+        check.args(["--config", profile]);
+    }
+    run::passed_through(&mut check, "`cargo update --manifest-path core/fuzz/Cargo.toml --workspace` mends its lock file")?;
+    Ok(Tally::default())
 }
 
 /// A target is a file in `targets/`.

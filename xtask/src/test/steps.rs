@@ -288,6 +288,13 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        name: "fuzz-check",
+        title: "fuzz targets compile",
+        needs: &["build"],
+        run: fuzz::check,
+        ..STEP
+    },
+    Step {
         name: "deny",
         title: "dependencies: licences, sources, versions",
         lane: Lane::Fetch,
