@@ -53,7 +53,7 @@ impl Follower {
             Event::Watch(watches, pending) => Some((watches, pending)),
             _ => None,
         });
-        watch.expect("whoever is followed is asked")
+        watch.expect("the users that are followed are asked")
     }
 
     /// What the client hears when `u1` tells that it is there.

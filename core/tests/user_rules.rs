@@ -692,7 +692,7 @@ fn who_asks_about_users_that_cannot_be_asked_hears_an_error_and_never_that_they_
         [Event::Send(connection, Payload::Binary(error.into())), Event::Reply(Reply::Done)]
     );
     adapter.close(connection);
-    assert_eq!(names(&adapter.run(&unanswered)), ["reply"], "nobody waits any more");
+    assert_eq!(names(&adapter.run(&unanswered)), ["reply"], "no request waits any more");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub enum Step {
     /// The server is configured anew; its users stay.
     Policy(u8),
     Status,
-    /// A tick that nobody asked for.
+    /// A tick that no outcome asked for.
     Tick,
     /// The users who were asked answer, or cannot be asked.
     Answers {
@@ -95,7 +95,7 @@ pub fn wire(frame: Frame, user: &str) -> Result<String, Vec<u8>> {
         Frame::Pong => return Ok(r#"{"type":"pong","body":null}"#.into()),
         Frame::StrayText => return Ok("hello".into()),
         Frame::Garbage => b"\x00\xff{".to_vec(),
-        Frame::WrongSender => request(1001, "somebody", ""),
+        Frame::WrongSender => request(1001, "another", ""),
         Frame::Unknown => request(2002, user, ""),
         Frame::Question(identifier) | Frame::Message(identifier) => request(identifier, user, "CgJ1MQ=="),
         Frame::Logout => request(2003, user, "CgJ1MRAF"),

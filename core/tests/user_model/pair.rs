@@ -170,9 +170,9 @@ impl<S: Store> Pair<S> {
         let other = number % 11 + 1;
         let (user, claimed) = match claim {
             Claim::True => (self.model.user.clone(), number),
-            Claim::AnotherUser => ("somebody else".to_owned(), number),
+            Claim::AnotherUser => ("another user".to_owned(), number),
             Claim::AnotherPlatform => (self.model.user.clone(), other),
-            Claim::BothWrong => ("somebody else".to_owned(), other),
+            Claim::BothWrong => ("another user".to_owned(), other),
         };
         let opening =
             model::Opening { id: id.to_string(), token, user: user.clone(), platform: claimed, background };
@@ -334,7 +334,7 @@ impl<S: Store> Pair<S> {
         assert_eq!(live, self.model.presence(), "who is live");
         if let Some(held) = &self.model.held {
             let wake_at = self.adapter.wake_at.map(|moment| moment.millis());
-            assert!(wake_at.is_some_and(|moment| moment <= held.until), "nobody wakes for the held end");
+            assert!(wake_at.is_some_and(|moment| moment <= held.until), "no tick is due for the held end");
         }
         let stored = self.adapter.store.tokens(self.adapter.user.id());
         for (token, (_, hash)) in self.model.tokens.iter().zip(&self.tokens) {

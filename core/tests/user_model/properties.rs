@@ -33,7 +33,7 @@ fn times(variable: &str, small: u64, full: u64) -> u64 {
     std::env::var(variable).map_or(sized(small, full), |text| text.parse().expect("a number"))
 }
 
-/// A whole act of somebody, as it would be done by itself.
+/// A whole act of one caller, as it would be done by itself.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     /// Get a token for this platform, then connect with it.
@@ -103,7 +103,7 @@ fn permutations(many: usize) -> Vec<Vec<usize>> {
 }
 
 /// Promise 5. Logins and kicks of several callers, cut into their commands and mixed: what is left is what some order
-/// of whole acts would have left, where a login that was refused may have ended with its token; and nobody whom a kick
+/// of whole acts would have left, where a login that was refused may have ended with its token; and no login that a kick
 /// covered is live after it or comes back.
 #[test]
 fn mixed_kicks_and_logins_end_as_in_some_order() {

@@ -60,7 +60,7 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::of(&["USER", "NAME", "AGENT"]);
         table.row(["7", "张三", "curl"]);
-        table.row(["2890713225", "somebody", "Mozilla/5.0 of a very long kind"]);
+        table.row(["2890713225", "margaret", "Mozilla/5.0 of a very long kind"]);
         table
     }
 
@@ -69,7 +69,7 @@ mod tests {
         let expected = [
             "USER        NAME      AGENT",
             "7           张三      curl",
-            "2890713225  somebody  Mozilla/5.0 of a very long kind",
+            "2890713225  margaret  Mozilla/5.0 of a very long kind",
         ];
         assert_eq!(table().lines(None), expected);
     }

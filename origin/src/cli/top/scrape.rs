@@ -49,7 +49,7 @@ impl Source {
     /// Looks now.
     ///
     /// # Errors
-    /// When nobody answers there, or who answers is no rollcall.
+    /// When no server answers there, or the server is no rollcall.
     pub(super) fn scrape(&self) -> anyhow::Result<Scrape> {
         let url = &self.url;
         let mut answer = self.agent.get(url).call().with_context(|| format!("no answer from {url}"))?;
