@@ -311,7 +311,10 @@ fn the_delivery_of_an_order_ends_what_it_covers_at_its_instant_and_nothing_else(
     adapter.cutoff = None;
     assert_eq!(adapter.token_status(&token), 1506, "for good, whatever becomes of the cutoff");
     assert_eq!(token_status(&mut adapter, None, false), Ok(()), "which only the cutoff took back");
-    assert!(kicked(&adapter.force_off(delivery)).is_empty(), "without a cutoff no connection is to be reached");
+    assert!(
+        kicked(&adapter.force_off(delivery)).is_empty(),
+        "without a cutoff no connection is to be reached"
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(crate) async fn import(env: &Env, shards: u32, records: Vec<Record>) -> Resu
             _ => Err(CallError::AnotherQuestion),
         }
     });
-    let written: Vec<Vec<Imported>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    let written: Vec<Vec<Imported>> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
     Ok(written.into_iter().flatten().collect())
 }
 
@@ -39,5 +39,5 @@ pub(crate) async fn end(
         .into_iter()
         .map(|(index, users)| tell(env, tenant, index, shards, DirectoryAsk::EndImports { users, at }));
     // Each of them, even if one fails: repeating the order has less left to do.
-    stream::iter(told).buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
+    stream::iter(told).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
 }

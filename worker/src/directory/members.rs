@@ -21,7 +21,7 @@ pub(crate) async fn members(
     let asked = (0..shards).map(|index| {
         query(env, tenant, index, shards, vec![membership::members(tenant, body, ids.iter().copied())])
     });
-    let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
     let mut users = Vec::new();
     for rows in answers.into_iter().flatten().flatten() {
         users.extend(membership::users(&rows)?);

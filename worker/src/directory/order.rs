@@ -54,7 +54,7 @@ async fn settle(
         let user = UserId::from(*user);
         async move { backend::run(env, &user, order).await }
     });
-    stream::iter(settled).buffered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
+    stream::iter(settled).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
 }
 
 /// Lifts the cutoff; false if there is none. The answer comes when no isolate remembers it.

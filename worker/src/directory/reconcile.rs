@@ -60,7 +60,7 @@ pub(super) async fn rows(env: &Env, shards: u32, view: &View, records: &[Record]
         (user, rows, compared)
     });
     let mut repaired = false;
-    let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
     for (user, rows, compared) in answers {
         let done = match compared {
             Ok(None) => Ok(()),

@@ -30,7 +30,7 @@ impl Shard {
         let last = records.last().map(|record| record.id).filter(|_| !is_last);
         let users = directory::groups(records.iter().map(|record| (record.user, record.id)));
         let asked = users.into_iter().map(|(user, ids)| self.ask(user, ids));
-        let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
         for (user, ids, answered) in answers {
             match answered {
                 Ok(known) => {

@@ -91,7 +91,7 @@ impl Shard {
                 DirectoryAsk::Deliver { cutoff: delivery.cutoff.clone(), notice: delivery.notice.clone() };
             directory::tell(&self.env, tenant, index, shards, deliver)
         });
-        stream::iter(told).buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
+        stream::iter(told).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
         self.change(&[delivery::distributed(delivery)]).map(drop)
     }
 }

@@ -61,7 +61,7 @@ impl Object {
                     }
                 }
             };
-            stream::iter(users.into_iter().map(tell)).buffered(AT_ONCE).collect::<Vec<_>>().await;
+            stream::iter(users.into_iter().map(tell)).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
         }
         if work.fan_out
             && let Some(page) = self.clone().ask(FanOut).await?

@@ -72,7 +72,10 @@ pub(super) fn check(workspace: &Workspace) -> Result<Tally> {
     for profile in SHARED_PROFILE {
         check.args(["--config", profile]);
     }
-    run::passed_through(&mut check, "`cargo update --manifest-path core/fuzz/Cargo.toml --workspace` mends its lock file")?;
+    run::passed_through(
+        &mut check,
+        "`cargo update --manifest-path core/fuzz/Cargo.toml --workspace` mends its lock file",
+    )?;
     Ok(Tally::default())
 }
 

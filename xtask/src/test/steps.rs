@@ -287,13 +287,7 @@ pub(crate) const STEPS: &[Step] = &[
         run: doc,
         ..STEP
     },
-    Step {
-        name: "fuzz-check",
-        title: "fuzz targets compile",
-        needs: &["build"],
-        run: fuzz::check,
-        ..STEP
-    },
+    Step { name: "fuzz-check", title: "fuzz targets compile", needs: &["build"], run: fuzz::check, ..STEP },
     Step {
         name: "deny",
         title: "dependencies: licences, sources, versions",
