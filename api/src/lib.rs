@@ -25,7 +25,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Health, Post};
@@ -54,6 +54,32 @@ pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
         .method_not_allowed_fallback(openim::not_found)
         .layer(middleware::from_fn_with_state(backend.clone(), layers::<B>))
         .with_state(backend)
+}
+
+/// Whether a request is a handshake: an upgrade, or a plain GET that asks why one was refused.
+pub fn is_handshake(uri: &Uri, headers: &HeaderMap) -> bool {
+    openim::gateway::wants_upgrade(headers)
+        || openim::gateway::asks_why(uri)
+        || message_center::socket::asks_why(uri, headers)
+}
+
+/// Takes all slashes but one from the beginning of a path: a client whose address of this API ends with a slash sends two.
+/// Call it before the router.
+///
+/// A path of the administrative routes stays as it is and names no route, since a proxy may keep strangers from those by
+/// the beginning of the path.
+pub fn trim_slashes(uri: &mut Uri) {
+    let trimmed = uri.path_and_query().and_then(|path| {
+        let text = path.as_str();
+        let rest = text.trim_start_matches('/');
+        let is_trimmed = text.starts_with("//") && !rest.starts_with("admin");
+        is_trimmed.then(|| PathAndQuery::try_from(format!("/{rest}")).ok()).flatten()
+    });
+    if let Some(path) = trimmed {
+        let mut parts = std::mem::take(uri).into_parts();
+        parts.path_and_query = Some(path);
+        *uri = Uri::from_parts(parts).unwrap_or_default();
+    }
 }
 
 /// The layers around every route, as one since each costs every request an allocation: errors are written in the

@@ -432,6 +432,50 @@ fn a_conversation_goes_on_where_it_was_and_what_changes_nothing_is_not_kept() {
 }
 
 #[test]
+fn the_first_message_decides_what_a_console_speaks() {
+    let mut adapter = adapter();
+    for (first, speaks_stomp) in
+        [(CONNECT, true), ("STOMP\r\n", true), ("hello", false), ("CONNECT", false), ("CONNECTED\n", false)]
+    {
+        let console = talking(&mut adapter, Framing::Undecided);
+        // A ping decides nothing.
+        let trace = said(&mut adapter, console, r#"{"type":"ping"}"#);
+        assert_eq!(texts(&trace, console), [r#"{"type":"pong","body":null}"#]);
+        let trace = said(&mut adapter, console, first);
+        assert_eq!(trace[0], Event::Keep(console), "{first}");
+        let kept = adapter.user.consoles().iter().find(|one| one.id == console).unwrap();
+        assert_eq!(kept.speaks_stomp(), speaks_stomp, "{first}");
+        assert!(speaks_stomp || kept.session.is_none());
+        if !speaks_stomp {
+            assert_eq!(said(&mut adapter, console, CONNECT), [Event::Reply(Reply::Done)], "{first}");
+        }
+        adapter.close(console);
+    }
+    let (undecided, binary) =
+        (talking(&mut adapter, Framing::Undecided), talking(&mut adapter, Framing::Undecided));
+    let message = Incoming::Binary(vec![1]);
+    let trace = adapter.run(&Command::Receive { connection: binary, message });
+    assert!(trace.contains(&Event::Close(binary, Close::Undecodable)));
+    assert_eq!(texts(&adapter.force_off(everything("why")), undecided), ["why"]);
+}
+
+#[test]
+fn a_question_whether_a_console_could_connect_changes_nothing() {
+    let mut adapter = adapter();
+    let opening = ConsoleOpening {
+        connection: adapter.draw_connection(),
+        principal: principal(&adapter),
+        client: Client::default(),
+        session: None,
+    };
+    let question = Command::CanOpenConsole(Box::new(opening));
+    assert_eq!(adapter.run(&question), [Event::Reply(Reply::Opened(Ok(())))]);
+    assert!(!adapter.user.is_connected());
+    adapter.force_off(everything("why"));
+    assert_eq!(adapter.run(&question), [Event::Reply(Reply::Opened(Err(OpenError::Revoked)))]);
+}
+
+#[test]
 fn an_order_is_told_to_subscribers_before_their_close() {
     for (framing, frames) in [(Framing::Bare, 1), (Framing::SockJs, 2)] {
         let mut adapter = adapter();

@@ -110,6 +110,11 @@ impl Handshake {
             if query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, query.join("&")) };
         upgrade(&target, &self.headers)
     }
+
+    /// A plain GET of the same URL.
+    pub fn plain(&self) -> Request {
+        Request { headers: self.headers.clone(), ..Request::new("GET", &self.request().target) }
+    }
 }
 
 /// An upgrade request for a target that is sent as it is.

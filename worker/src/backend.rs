@@ -241,6 +241,7 @@ async fn execute(env: &Env, user: &UserId, command: Command) -> Result<Reply, Ca
     }
     let issuer_tenant = match &command {
         Command::VerifyBearer(bearer) => Some(bearer.tenant),
+        Command::CanOpenConsole(opening) => Some(opening.principal.tenant),
         _ => None,
     };
     cutoffs::under(env, user, issuer_tenant, async |cached| {

@@ -30,7 +30,7 @@ async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<we
             return http_types::response(plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))).await;
         }
     };
-    let Some(request) = http_types::request(&raw) else {
+    let Some(mut request) = http_types::request(&raw) else {
         return http_types::response(plain(
             StatusCode::BAD_REQUEST,
             "the request cannot be read\n".to_owned(),
@@ -41,6 +41,7 @@ async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<we
     if let Some(answer) = crate::probe::route(&env, &raw).await {
         return answer;
     }
+    rollcall_api::trim_slashes(request.uri_mut());
     let router = ROUTER.get_or_init(|| {
         let routes = rollcall_api::router(Edge::new(configuration, env), upgrade::routes());
         routes.layer(middleware::from_fn(name_lines))

@@ -46,7 +46,7 @@ pub(crate) fn routes() -> Router<Edge> {
 async fn connect(State(edge): State<Edge>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     if !gateway::wants_upgrade(&parts.headers) {
-        return gateway::upgrade_required();
+        return gateway::not_an_upgrade(&edge, &parts, &peer(&parts)).await;
     }
     match judge(&edge, &parts).await {
         Ok(socket) => accepted(socket),

@@ -1,7 +1,7 @@
 //! Authentication of callers (`docs/rules/message-center.md#authentication`).
 
 use axum::extract::FromRequestParts;
-use http::{header::AUTHORIZATION, request::Parts};
+use http::{Uri, header::AUTHORIZATION, request::Parts};
 use rollcall_core::{
     directory::query,
     id::TenantId,
@@ -41,7 +41,7 @@ impl<B: Backend> FromRequestParts<B> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, RouteError> {
         let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
-        let in_query = access_token(parts);
+        let in_query = access_token(&parts.uri);
         // Proxies log query strings, so only sockets, which cannot send headers, may carry a token there.
         let in_query = in_query.as_deref().filter(|_| in_header.is_some());
         let token = token_of(in_header.as_deref(), in_query)?;
@@ -58,8 +58,8 @@ impl<B: Backend> FromRequestParts<B> for Caller {
     }
 }
 
-pub(super) fn access_token(parts: &Parts) -> Option<String> {
-    let pairs = query::pairs(parts.uri.query().unwrap_or_default());
+pub(super) fn access_token(uri: &Uri) -> Option<String> {
+    let pairs = query::pairs(uri.query().unwrap_or_default());
     pairs.into_iter().find(|(name, _)| name == "access_token").map(|(_, value)| value)
 }
 

@@ -2,7 +2,7 @@
 
 use axum::{Router, response::Response, routing::MethodRouter};
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderValue, Uri,
     header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL},
     request::Parts,
 };
@@ -11,7 +11,7 @@ use rollcall_core::{
     id::ConnId,
     message_center::{MessageCenterError, token_of},
     stomp::{self, Framing, HeartbeatMode, Session, Version},
-    user::{ConsoleOpening, OpenError},
+    user::{ConsoleOpening, OpenError, request::CanOpenConsole},
 };
 
 use super::{
@@ -37,6 +37,8 @@ impl ConnectError {
 
 /// Where consoles connect.
 pub(super) const PATH: &str = "/ws/messageCenter";
+/// The same for clients whose address of it ends with a slash.
+const SLASHED: &str = "/ws/messageCenter/";
 /// SockJS's path for clients without its framing.
 const BARE: &str = "/ws/messageCenter/websocket";
 /// Where SockJS connects: a number for load balancers, and the client's own name for the session. Both are ignored.
@@ -44,7 +46,7 @@ const SOCKJS: &str = "/ws/messageCenter/{server}/{session}/websocket";
 
 /// The console's paths, answered by `connect`.
 pub fn routes<B: Backend>(connect: MethodRouter<B>) -> Router<B> {
-    [PATH, BARE, SOCKJS]
+    [PATH, SLASHED, BARE, SOCKJS]
         .into_iter()
         .fold(sockjs::routes(), |routes, path| routes.route(path, connect.clone()))
 }
@@ -56,14 +58,14 @@ pub fn subprotocol(headers: &HeaderMap) -> Option<HeaderValue> {
         .map(|version| HeaderValue::from_static(version.subprotocol()))
 }
 
-/// The new STOMP session; none for a console that speaks plain texts.
-fn session(parts: &Parts, heartbeats: HeartbeatMode) -> Option<Box<Session>> {
+/// The new session.
+fn session(parts: &Parts, heartbeats: HeartbeatMode) -> Session {
     let framing = match parts.uri.path() {
-        PATH if subprotocol(&parts.headers).is_none() => return None,
-        PATH | BARE => Framing::Bare,
+        PATH | SLASHED if subprotocol(&parts.headers).is_none() => Framing::Undecided,
+        PATH | SLASHED | BARE => Framing::Bare,
         _ => Framing::SockJs,
     };
-    Some(Box::new(Session::new(framing, heartbeats)))
+    Session::new(framing, heartbeats)
 }
 
 /// Parses and authenticates an upgrade request, as far as that needs no user. `peer` is the address it came from, `heartbeats`
@@ -79,7 +81,7 @@ pub async fn parse_upgrade<B: Backend>(
     heartbeats: HeartbeatMode,
 ) -> Result<ConsoleOpening, ConnectError> {
     let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
-    let token = token_of(in_header.as_deref(), access_token(parts).as_deref())?;
+    let token = token_of(in_header.as_deref(), access_token(&parts.uri).as_deref())?;
     let id = request_id(backend, &parts.headers);
     let (principal, _) =
         principal(backend, &token, &id.0).await.map_err(|error| ConnectError(error.into()))?;
@@ -92,8 +94,34 @@ pub async fn parse_upgrade<B: Backend>(
         let pairs = query::pairs(parts.uri.query().unwrap_or_default());
         client.device_id = pairs.into_iter().find(|(name, _)| name == "deviceId").map(|(_, value)| value);
     }
-    let session = session(parts, heartbeats);
+    let session = Some(Box::new(session(parts, heartbeats)));
     Ok(ConsoleOpening { connection, principal: principal.for_socket(), client, session })
+}
+
+/// Whether a plain GET asks for the refusal of the upgrade with its token.
+pub(crate) fn asks_why(uri: &Uri, headers: &HeaderMap) -> bool {
+    let is_socket =
+        matches!(uri.path(), PATH | SLASHED) || sockjs::owns(uri) && uri.path().ends_with("/websocket");
+    is_socket && (headers.contains_key(AUTHORIZATION) || access_token(uri).is_some())
+}
+
+/// The answer to a plain GET. With a token it is the refusal that the upgrade would get: browsers show a page nothing of a
+/// refused upgrade, so clients ask once more. Nothing happens to the user.
+pub async fn not_an_upgrade<B: Backend>(backend: &B, parts: &Parts, peer: &str) -> Response {
+    if !asks_why(&parts.uri, &parts.headers) {
+        return gateway::upgrade_required();
+    }
+    match can_open(backend, parts, peer).await {
+        Ok(()) => gateway::upgrade_required(),
+        Err(error) => refuse(backend, parts, &error),
+    }
+}
+
+async fn can_open<B: Backend>(backend: &B, parts: &Parts, peer: &str) -> Result<(), ConnectError> {
+    let connection = ConnId::from_bytes(backend.random().to_be_bytes());
+    let opening = parse_upgrade(backend, parts, peer, connection, HeartbeatMode::Disabled).await?;
+    let user = opening.principal.user.clone();
+    Ok(backend.run(&user, CanOpenConsole(opening)).await??)
 }
 
 /// The answer to a console that may not connect.
@@ -126,8 +154,8 @@ impl From<BackendError> for ConnectError {
 /// Connect a console
 ///
 /// A WebSocket upgrade. The socket is closed with 4001: `token_expired` when its token expires, `forced_offline` after a
-/// CLOSE message when its user is forced offline. It speaks plain JSON texts, or STOMP with one of the subprotocols
-/// `v10.stomp`, `v11.stomp`, `v12.stomp`; SockJS clients connect below this path.
+/// CLOSE message when its user is forced offline. It speaks plain JSON texts, or STOMP: with one of the subprotocols
+/// `v10.stomp`, `v11.stomp`, `v12.stomp`, or where its first message is CONNECT or STOMP; SockJS clients connect below this path.
 #[utoipa::path(
     get, path = PATH, tag = "message center",
     params(
@@ -140,7 +168,7 @@ impl From<BackendError> for ConnectError {
         (status = 101, description = "Connected"),
         (status = 400, description = "Two tokens", body = Envelope<Empty>),
         (status = 403, description = "Too many connections, or the token is no user's", body = Envelope<Empty>),
-        (status = 426, description = "The request is no WebSocket upgrade"),
+        (status = 426, description = "The request is no WebSocket upgrade, but as one it would succeed"),
         (status = 500, description = "The user could not be reached", body = Envelope<Empty>),
     )
 )]

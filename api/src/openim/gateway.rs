@@ -5,16 +5,17 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::MethodRouter,
 };
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{HeaderMap, StatusCode, Uri, header, request::Parts};
 use rollcall_core::{
     gateway::{Handshake, HandshakeError},
     id::ConnId,
     net::remote_address,
-    user::{Claimed, Client, Opening},
+    openim::{Code, OpenImError},
+    user::{Claimed, Client, Opening, request::CanOpen},
 };
 
-use super::{Done, input::header};
-use crate::Backend;
+use super::{Done, RouteError, input::header};
+use crate::{Backend, Chain};
 
 /// An upgrade request whose token's signature and times hold.
 #[derive(Clone, Debug)]
@@ -27,20 +28,52 @@ pub struct UpgradeRequest {
 
 /// The path in the gateway's description.
 const PATH: &str = "/msg_gateway";
+/// Every path of the gateway. A client whose address of it ends with a slash asks for one with a slash at its end.
+const PATHS: [&str; 5] = ["/", "/ws", "/ws/", PATH, "/msg_gateway/"];
 
 /// The gateway's paths, each answered by `connect`.
 pub fn routes<B: Backend>(connect: MethodRouter<B>) -> Router<B> {
-    ["/", "/ws", PATH].into_iter().fold(Router::new(), |routes, path| routes.route(path, connect.clone()))
+    PATHS.into_iter().fold(Router::new(), |routes, path| routes.route(path, connect.clone()))
 }
 
-/// Whether a request asks to be a WebSocket. If not, [`upgrade_required`] is the answer.
+/// Whether a request asks to be a WebSocket. If not, [`not_an_upgrade`] is the answer.
 pub fn wants_upgrade(headers: &HeaderMap) -> bool {
     header(headers, header::UPGRADE.as_str())
         .is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-/// The answer to a plain GET, such as a browser's.
-pub fn upgrade_required() -> Response {
+/// Whether a plain GET asks for the refusal of the upgrade with its parameters.
+pub(crate) fn asks_why(uri: &Uri) -> bool {
+    PATHS.contains(&uri.path()) && uri.query().is_some_and(Handshake::is_named_in)
+}
+
+/// The answer to a plain GET. With the parameters of a handshake it is the refusal that the upgrade would get: browsers show
+/// a page nothing of a refused upgrade, so clients ask once more. Nothing happens to the user.
+pub async fn not_an_upgrade<B: Backend>(backend: &B, parts: &Parts, peer: &str) -> Response {
+    if !asks_why(&parts.uri) {
+        return upgrade_required();
+    }
+    match can_open(backend, parts, peer).await {
+        Ok(()) => upgrade_required(),
+        Err(error) => RouteError::from(error).into_response(),
+    }
+}
+
+async fn can_open<B: Backend>(backend: &B, parts: &Parts, peer: &str) -> Result<(), OpenImError> {
+    let connection = ConnId::from_bytes(backend.random().to_be_bytes());
+    let request = parse_upgrade(backend, parts, peer, connection).map_err(|refusal| refusal.error)?;
+    let user = request.opening.token.user.clone();
+    match backend.run(&user, CanOpen(request.opening)).await {
+        Ok(answer) => answer.map_err(OpenImError::from),
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "a user could not be asked whether it could connect");
+            Err(Code::Internal.into())
+        }
+    }
+}
+
+/// The answer to a plain GET without parameters, such as a browser's, or with those of an upgrade that would succeed.
+pub(crate) fn upgrade_required() -> Response {
     let text = "this is the WebSocket gateway: connect with ws:// and the parameters in /openapi.json\n";
     (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response()
 }
@@ -87,7 +120,7 @@ pub(crate) fn client<B: Backend>(backend: &B, headers: &HeaderMap, peer: &str) -
 /// Connect
 ///
 /// A WebSocket upgrade; also at `/` and `/ws`. The user is online when the answer arrives. A refusal is HTTP 200 with the
-/// error envelope, or, with `isMsgResp=true`, the envelope as the first text message of an accepted socket that is then
+/// error envelope (to a plain GET with these parameters too, which changes nothing), or, with `isMsgResp=true`, the envelope as the first text message of an accepted socket that is then
 /// closed with 1008.
 #[utoipa::path(
     get, path = PATH, tag = "gateway",
@@ -105,7 +138,7 @@ pub(crate) fn client<B: Backend>(backend: &B, headers: &HeaderMap, peer: &str) -
     responses(
         (status = 101, description = "Connected, or refused in band"),
         (status = 200, description = "Refused: 1501 to 1507, 1601, 1602", body = Done),
-        (status = 426, description = "The request is no WebSocket upgrade"),
+        (status = 426, description = "The request is no WebSocket upgrade, but as one it would succeed"),
     )
 )]
 #[allow(dead_code, reason = "its attribute is the documentation")]

@@ -39,6 +39,9 @@ pub struct HandshakeError {
     pub in_band: bool,
 }
 
+/// The parameters that no handshake is without.
+const PARAMETERS: [&str; 5] = ["sendID", "token", "platformID", "operationID", "v"];
+
 /// The fields as received, from the query or from `v`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -59,6 +62,11 @@ struct Fields {
 }
 
 impl Handshake {
+    /// Whether a query string names parameters of a handshake.
+    pub fn is_named_in(query: &str) -> bool {
+        form_urlencoded::parse(query.as_bytes()).any(|(name, _)| PARAMETERS.contains(&name.as_ref()))
+    }
+
     /// Parses the query string of an upgrade. `compression` is the HTTP header of that name, the fallback of the
     /// parameter.
     ///

@@ -69,7 +69,7 @@ impl Agreed {
         let millis = |count: u32| Duration::from_millis(count.into());
         let agreed = (self.ours > 0).then(|| millis(self.ours));
         let beat = match (framing, agreed) {
-            (Framing::Bare, agreed) => agreed.map(|every| (every, "\n")),
+            (Framing::Bare | Framing::Undecided, agreed) => agreed.map(|every| (every, "\n")),
             (Framing::SockJs, Some(every)) => Some((every.min(SOCKJS), "a[\"\\n\"]")),
             (Framing::SockJs, None) => (mode == HeartbeatMode::Enabled).then_some((SOCKJS, "h")),
         };

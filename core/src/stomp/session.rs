@@ -15,6 +15,8 @@ pub enum Framing {
     Bare,
     /// SockJS (`docs/rules/message-center.md#sockjs`).
     SockJs,
+    /// Not known yet: the first message tells STOMP without framing from plain texts.
+    Undecided,
 }
 
 /// One console's session.
@@ -40,6 +42,21 @@ impl Session {
         Self { framing, protocol: Protocol::new(mode) }
     }
 
+    /// Whether the client has not said yet that it speaks STOMP.
+    pub fn is_undecided(&self) -> bool {
+        self.framing == Framing::Undecided
+    }
+
+    /// The session that `message` goes to; none where that is the first message and says that the client speaks plain texts.
+    pub fn for_message(&self, message: &Incoming) -> Option<Self> {
+        let framing = match self.framing {
+            Framing::Undecided if !begins_with_connect(message) => return None,
+            Framing::Undecided => Framing::Bare,
+            decided => decided,
+        };
+        Some(Self { framing, protocol: self.protocol.clone() })
+    }
+
     /// The text that the server sends first, if any.
     pub fn greeting(&self) -> Option<&'static str> {
         (self.framing == Framing::SockJs).then_some(sockjs::OPEN)
@@ -49,10 +66,12 @@ impl Session {
     pub fn on_message(&mut self, name: ConnId, message: &Incoming) -> MessageOutcome {
         let mut frames = Vec::new();
         let end = match (self.framing, message) {
-            (Framing::Bare, Incoming::Text(text)) => {
+            (Framing::Bare | Framing::Undecided, Incoming::Text(text)) => {
                 self.protocol.on_message(name, text.as_bytes(), &mut frames)
             }
-            (Framing::Bare, Incoming::Binary(bytes)) => self.protocol.on_message(name, bytes, &mut frames),
+            (Framing::Bare | Framing::Undecided, Incoming::Binary(bytes)) => {
+                self.protocol.on_message(name, bytes, &mut frames)
+            }
             (Framing::SockJs, Incoming::Text(text)) => match sockjs::read(text) {
                 Some(texts) => {
                     texts.iter().find_map(|text| self.protocol.on_message(name, text.as_bytes(), &mut frames))
@@ -81,8 +100,18 @@ impl Session {
 
     fn framed(&self, texts: Vec<String>) -> Vec<String> {
         match self.framing {
-            Framing::Bare => texts,
+            Framing::Bare | Framing::Undecided => texts,
             Framing::SockJs => texts.iter().map(|text| sockjs::message(text)).collect(),
         }
     }
+}
+
+/// Whether a message begins with the command of a first frame and the end of its line. No plain text of a console does.
+fn begins_with_connect(message: &Incoming) -> bool {
+    let bytes = match message {
+        Incoming::Text(text) => text.as_bytes(),
+        Incoming::Binary(bytes) => bytes,
+    };
+    let rest = bytes.strip_prefix(b"CONNECT").or_else(|| bytes.strip_prefix(b"STOMP"));
+    rest.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"))
 }

@@ -33,6 +33,10 @@ pub enum Command {
     /// A console wants to connect. Answered with [`super::Reply::Opened`].
     #[serde(skip)]
     OpenConsole(Box<ConsoleOpening>),
+    /// Asks whether a gateway client could connect. Nothing happens. Answered with [`super::Reply::Opened`].
+    CanOpen(Box<Opening>),
+    /// Asks whether a console could connect. Nothing happens. Answered with [`super::Reply::Opened`].
+    CanOpenConsole(Box<ConsoleOpening>),
     /// Asks whether an order revoked this opaque token. Answered with [`super::Reply::TokenStatus`].
     VerifyBearer(Bearer),
     /// Lift the cutoffs on the user's opaque tokens. Answered with [`super::Reply::Unlocked`].
@@ -212,7 +216,7 @@ impl Command {
         }
         match self {
             Self::VerifyBearer(bearer) => Ok(bearer.tenant),
-            Self::OpenConsole(opening) => Ok(opening.principal.tenant),
+            Self::OpenConsole(opening) | Self::CanOpenConsole(opening) => Ok(opening.principal.tenant),
             _ => Ok(loaded.profile()?.tenant.unwrap_or_default()),
         }
     }
@@ -226,7 +230,7 @@ impl Command {
             Self::VerifyToken { token } => {
                 Needs { presented: Some(*token), cutoff: true, ..Needs::default() }
             }
-            Self::Open(opening) => Needs {
+            Self::Open(opening) | Self::CanOpen(opening) => Needs {
                 profile: true,
                 presented: Some(opening.token.hash),
                 held: true,
@@ -234,7 +238,9 @@ impl Command {
                 subscription_state: true,
                 ..Needs::default()
             },
-            Self::OpenConsole(_) => Needs { profile: true, held: true, cutoff: true, ..Needs::default() },
+            Self::OpenConsole(_) | Self::CanOpenConsole(_) => {
+                Needs { profile: true, held: true, cutoff: true, ..Needs::default() }
+            }
             Self::VerifyBearer(_) | Self::Unlock => Needs { profile: true, cutoff: true, ..Needs::default() },
             Self::Status => Needs { cutoff: true, ..Needs::default() },
             Self::ForceOff(ForceOff::Everything { .. }) => {

@@ -30,7 +30,7 @@ pub struct Console {
     pub expires: Option<Timestamp>,
     /// The record in the directory, if the user has records.
     pub record: Option<RecordId>,
-    /// Its STOMP session; none where it speaks plain text.
+    /// Its STOMP session, or one that its first message will decide about; none where it speaks plain text.
     #[serde(default, rename = "talk")]
     pub session: Option<Box<Session>>,
 }
@@ -44,7 +44,7 @@ pub struct ConsoleOpening {
     pub principal: Principal,
     /// What its record shows of it.
     pub client: Client,
-    /// Its new STOMP session; none where it speaks plain text.
+    /// Its new STOMP session, or one that its first message will decide about.
     #[serde(default)]
     pub session: Option<Box<Session>>,
 }
@@ -97,28 +97,29 @@ impl User {
         rules: &Rules,
         at: Moment,
     ) -> Outcome {
-        let session = match (&from.session, message) {
-            (Some(session), message) if !is_ping(message) => session,
-            (_, Incoming::Text(text)) => {
-                let actions = match Keepalive::read(text) {
-                    Some(Keepalive::Ping { answer }) => vec![from.send(answer)],
-                    _ => Vec::new(),
-                };
-                return Outcome { actions, ..Outcome::of(Reply::Done) };
-            }
-            (_, Incoming::Binary(_)) => {
-                return self.end_console(from, Vec::new(), Close::Undecodable, rules, at);
-            }
+        // The constant ping decides nothing: at the edge no code of ours sees it.
+        let mut session = match &from.session {
+            Some(session) if !is_ping(message) => session.for_message(message).map(Box::new),
+            other => other.clone(),
         };
-        let mut session = session.clone();
-        let MessageOutcome { answers, end } = session.on_message(from.id, message);
+        let (answers, end) = match (&mut session, message) {
+            (Some(session), message) if !is_ping(message) => {
+                let MessageOutcome { answers, end } = session.on_message(from.id, message);
+                (answers, end)
+            }
+            (_, Incoming::Text(text)) => match Keepalive::read(text) {
+                Some(Keepalive::Ping { answer }) => (vec![answer], None),
+                _ => (Vec::new(), None),
+            },
+            (_, Incoming::Binary(_)) => (Vec::new(), Some(Close::Undecodable)),
+        };
         let answers = answers.into_iter().map(|text| from.send(text)).collect();
         if let Some(close) = end {
             return self.end_console(from, answers, close, rules, at);
         }
         let mut actions = Vec::new();
-        if from.session.as_ref() != Some(&session) {
-            actions.push(Action::KeepConsole(Box::new(Console { session: Some(session), ..from.clone() })));
+        if from.session != session {
+            actions.push(Action::KeepConsole(Box::new(Console { session, ..from.clone() })));
         }
         actions.extend(answers);
         Outcome { actions, ..Outcome::of(Reply::Done) }
@@ -157,6 +158,11 @@ impl Console {
         Leaving { id: self.id, record: self.record }
     }
 
+    /// Whether it speaks STOMP. A console that has sent no message yet may still turn out to.
+    pub fn speaks_stomp(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| !session.is_undecided())
+    }
+
     /// The heartbeat that the adapter keeps up on its socket.
     pub fn heartbeat(&self) -> Heartbeat {
         self.session.as_ref().map(|session| session.heartbeat()).unwrap_or_default()
@@ -164,7 +170,8 @@ impl Console {
 
     /// The notice and the close of a console whose user was forced offline.
     pub(super) fn force_offline(&self, notice: Option<&str>) -> Vec<Action> {
-        let texts = match (notice, &self.session) {
+        let session = self.session.as_ref().filter(|_| self.speaks_stomp());
+        let texts = match (notice, session) {
             (None, _) => Vec::new(),
             (Some(notice), None) => vec![notice.to_owned()],
             (Some(notice), Some(session)) => session.deliver(self.id, notice),

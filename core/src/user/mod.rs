@@ -162,6 +162,10 @@ impl User {
             }
             Command::Open(opening) => self.open(opening, loaded, rules, at),
             Command::OpenConsole(opening) => self.open_console(opening, loaded, rules, at),
+            Command::CanOpen(opening) => Ok(Outcome::of(self.open(opening, loaded, rules, at)?.reply)),
+            Command::CanOpenConsole(opening) => {
+                Ok(Outcome::of(self.open_console(opening, loaded, rules, at)?.reply))
+            }
             Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules),
             Command::Unlock => self.unlock(loaded, rules, at),
             Command::Close { connection } => Ok(self.close(*connection, rules, at)),

@@ -56,6 +56,14 @@ pub struct VerifyToken {
 #[derive(Clone, Copy, Debug)]
 pub struct VerifyBearer(pub Bearer);
 
+/// Asks whether a gateway client could connect. Nothing happens.
+#[derive(Clone, Debug)]
+pub struct CanOpen(pub Opening);
+
+/// Asks whether a console could connect. Nothing happens.
+#[derive(Clone, Debug)]
+pub struct CanOpenConsole(pub ConsoleOpening);
+
 /// Lifts the cutoffs on opaque tokens; answered with whether there was one.
 #[derive(Clone, Copy, Debug)]
 pub struct Unlock;
@@ -150,6 +158,8 @@ answers! {
     VerifyBearer => TokenStatus(Result<(), TokenError>);
     Opening => Opened(Result<(), OpenError>);
     ConsoleOpening => Opened(Result<(), OpenError>);
+    CanOpen => Opened(Result<(), OpenError>);
+    CanOpenConsole => Opened(Result<(), OpenError>);
     Unlock => Unlocked(bool);
     Status => Presence(Vec<Presence>);
     Tick => PendingWork(PendingWork);
@@ -184,6 +194,8 @@ commands! {
     VerifyBearer as VerifyBearer(bearer) => Self::VerifyBearer(bearer);
     Opening as opening => Self::Open(Box::new(opening));
     ConsoleOpening as opening => Self::OpenConsole(Box::new(opening));
+    CanOpen as CanOpen(opening) => Self::CanOpen(Box::new(opening));
+    CanOpenConsole as CanOpenConsole(opening) => Self::CanOpenConsole(Box::new(opening));
     Unlock as Unlock => Self::Unlock;
     Status as Status => Self::Status;
     Close as Close { connection } => Self::Close { connection };

@@ -56,8 +56,8 @@ pub(crate) const fn protocol(wire: Wire) -> &'static str {
 }
 
 /// The protocol of a console.
-pub(crate) const fn console_protocol(console: &Console) -> &'static str {
-    if console.session.is_some() { "stomp" } else { "text" }
+pub(crate) fn console_protocol(console: &Console) -> &'static str {
+    if console.speaks_stomp() { "stomp" } else { "text" }
 }
 
 impl CloseReason {

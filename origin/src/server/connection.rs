@@ -98,6 +98,7 @@ impl ConnectionServer {
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             let open = OpenRequest::of(&request, &shared_timeouts);
             request.extensions_mut().insert(Peer(peer));
+            rollcall_api::trim_slashes(request.uri_mut());
             let mut router = self.router.clone();
             async move {
                 let response = answer(&mut router, request.map(Body::new)).await;

@@ -24,7 +24,7 @@ use governor::{
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use rollcall_api::{
-    Backend as _,
+    Backend as _, is_handshake,
     openim::{gateway, joined_header},
 };
 use rollcall_core::{config::Settings, net::remote_address};
@@ -83,7 +83,7 @@ impl Rates {
         // The path first: no upgrade exists there, and an `Upgrade` header must not escape the limit on guesses.
         if request.method() == Method::POST && request.uri().path().starts_with("/auth/") {
             self.tokens.as_deref()
-        } else if gateway::wants_upgrade(request.headers()) {
+        } else if is_handshake(request.uri(), request.headers()) {
             self.handshakes.as_deref()
         } else {
             None

@@ -28,7 +28,7 @@ pub(super) fn routes() -> Router<Origin> {
 async fn connect(State(origin): State<Origin>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     if !gateway::wants_upgrade(&parts.headers) {
-        return gateway::upgrade_required();
+        return console::not_an_upgrade(&origin, &parts, &peer(&parts)).await;
     }
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &origin).await {
         Ok(upgrade) => bounded(upgrade),

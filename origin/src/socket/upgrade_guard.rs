@@ -12,7 +12,7 @@ use http::{
     HeaderMap, StatusCode,
     header::{ORIGIN, RETRY_AFTER},
 };
-use rollcall_api::{Backend as _, Health, openim::gateway};
+use rollcall_api::{Backend as _, Health, is_handshake};
 use rollcall_core::net::AllowedOrigins;
 
 use crate::backend::Origin;
@@ -49,7 +49,7 @@ impl UpgradeGuard {
 /// Passes an upgrade on, or answers it with the reason of its rejection.
 pub(super) async fn check(State(guard): State<UpgradeGuard>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    match gateway::wants_upgrade(headers).then(|| guard.rejection(headers)).flatten() {
+    match is_handshake(request.uri(), headers).then(|| guard.rejection(headers)).flatten() {
         Some(rejection) => {
             guard.origin.users.metrics().refused(rejection.status().as_u16().to_string());
             rejection

@@ -125,7 +125,9 @@ impl Users {
                 let entry = self.shared.table.get(id);
                 Ok(with_socket(entry.as_ref().map(|entry| entry.live.lock()).as_deref(), reply))
             }
-            Command::VerifyToken { .. } => self.query(id, &command).await,
+            Command::VerifyToken { .. } | Command::CanOpen(_) | Command::CanOpenConsole(_) => {
+                self.query(id, &command).await
+            }
             command => self.change(id, command, pending).await,
         }
     }

@@ -46,9 +46,17 @@ async fn upgrades_of_one_address_are_bounded_in_the_words_of_the_path() {
     assert_eq!(refused.status, 429);
     assert_eq!(json(&refused)["code"], "E0");
     assert_eq!(json(&refused)["ext"]["eKey"], "too_many_requests");
+    let plain = Request::new("GET", "/?token=abc").header("x-forwarded-for", "192.0.2.1");
+    assert_eq!(world.send(&plain).await.unwrap().response.status, 429, "asks why an upgrade was refused");
+    let text = Request::new("GET", "/").header("x-forwarded-for", "192.0.2.1");
+    assert_eq!(world.send(&text).await.unwrap().response.status, 426);
     assert_ne!(attempt(&world, "/", "192.0.2.2").await.status, 429, "another client of the same proxy");
     world.issue("7", 5).await.expect("tokens have no limit here");
-    assert_eq!(scrape(&server).await["rollcall_handshake_failures_total{code=\"429\"}"], 2.0);
+    assert_eq!(
+        scrape(&server).await["rollcall_handshake_failures_total{code=\"429\"}"],
+        2.0,
+        "upgrades alone"
+    );
 }
 
 #[tokio::test]

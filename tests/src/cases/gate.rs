@@ -30,6 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
         a_token_of_another_platform_is_invalid_here,
         a_refusal_by_http_is_plain_json,
         a_refused_handshake_leaves_no_trace,
+        a_plain_get_is_told_the_refusal_that_the_upgrade_would_get,
     ]
 }
 
@@ -242,4 +243,32 @@ async fn a_refused_handshake_leaves_no_trace(world: World) -> Result<()> {
     same(world.platforms(&user).await?, Vec::<i64>::new(), "platforms online")?;
     world.expect_verdict(&token, 0, "the token").await?;
     world.enter(&whole).await?.alive().await
+}
+
+/// What clients ask once more after a refused upgrade, of which browsers show a page nothing.
+async fn a_plain_get_is_told_the_refusal_that_the_upgrade_would_get(world: World) -> Result<()> {
+    let user = world.user("a");
+    let kicked = world.issue(&user, 2).await?;
+    world.force_logout(&user, 2).await?;
+    let token = world.issue(&user, 5).await?;
+    let whole = Handshake::new(&user, 5, &token);
+    for (handshake, code, detail) in [
+        (whole.clone().without("operationID"), 1602, "operationID is empty".to_owned()),
+        (whole.clone().set("platformID", "12"), 1602, "platformID is invalid".to_owned()),
+        (whole.clone().set("token", "abc"), 1503, String::new()),
+        (whole.clone().set("platformID", "2"), 1502, "token platform 5 != platformID 2".to_owned()),
+        (Handshake::new(&user, 2, &kicked), 1506, String::new()),
+        (Handshake::new(&user, 5, &world.forged(&user, 5)?), 1507, String::new()),
+        (Handshake::empty().path("/msg_gateway/").set("v", "!!!"), 1602, "data is not base64".to_owned()),
+    ] {
+        world.send(&handshake.plain()).await?.refused(code, &detail)?;
+    }
+    for handshake in
+        [whole.clone(), whole.path("/ws"), Handshake::empty(), Handshake::empty().set("utm", "1")]
+    {
+        let answer = world.send(&handshake.plain()).await?;
+        same(answer.response.status, 426, "the status of a GET that could be an upgrade, or says nothing")?;
+        same(answer.response.header("upgrade").as_deref(), Some("websocket"), "the header upgrade")?;
+    }
+    same(world.platforms(&user).await?, Vec::<i64>::new(), "platforms online")
 }

@@ -7,7 +7,7 @@ use crate::{check::same, subject::Kind, world::World, ws::Handshake};
 
 pub(super) fn cases() -> Vec<Case> {
     cases![Base, "base":
-        the_gateway_is_on_three_paths,
+        the_gateway_is_on_three_paths_with_or_without_a_slash_at_the_end,
         without_being_asked_the_gateway_sends_no_first_frame,
         the_background_flag_is_taken_from_the_query,
         the_result_flag_takes_every_spelling,
@@ -17,10 +17,10 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-async fn the_gateway_is_on_three_paths(world: World) -> Result<()> {
+async fn the_gateway_is_on_three_paths_with_or_without_a_slash_at_the_end(world: World) -> Result<()> {
     let user = world.user("a");
     let token = world.issue(&user, 5).await?;
-    for path in ["/", "/ws", "/msg_gateway"] {
+    for path in ["/", "/ws", "/msg_gateway", "/ws/", "/msg_gateway/", "//msg_gateway"] {
         let handshake = Handshake::new(&user, 5, &token).path(path);
         let mut socket = world.enter(&handshake).await.with_context(|| path.to_owned())?;
         socket.alive().await?;

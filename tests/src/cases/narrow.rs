@@ -132,6 +132,7 @@ async fn a_third_platform_is_refused_at_the_limit(world: World) -> Result<()> {
     let (_, mut two) = world.login(&user, 2).await?;
     let third = world.issue(&user, 3).await?;
     world.refused_both_ways(&Handshake::new(&user, 3, &third), 1601, "").await?;
+    world.send(&Handshake::new(&user, 3, &third).plain()).await?.refused(1601, "")?;
     one.alive().await?;
     two.alive().await?;
     world.expect_verdict(&third, 0, "the token that was refused for lack of room").await?;

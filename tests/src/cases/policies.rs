@@ -3,7 +3,11 @@
 use anyhow::{Context as _, Result};
 
 use super::{Case, cases};
-use crate::{check::same, world::World, ws::Socket};
+use crate::{
+    check::same,
+    world::World,
+    ws::{Handshake, Socket},
+};
 
 pub(super) fn cases() -> Vec<Case> {
     [
@@ -13,6 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
             under_policy_1_an_issue_kills_only_its_platform,
             under_policy_1_every_platform_has_one_connection,
             a_device_whose_token_was_replaced_cannot_come_back,
+            a_plain_get_of_the_handshake_kicks_nobody,
             administrators_are_outside_policy_1,
         ],
         cases![Policy4, "policy4":
@@ -107,8 +112,20 @@ async fn a_device_whose_token_was_replaced_cannot_come_back(world: World) -> Res
     socket.close().await?;
     world.until_platforms(&user, &[]).await?;
     let (_, mut second) = world.login(&user, 2).await?;
-    world.refused_both_ways(&crate::ws::Handshake::new(&user, 2, &first), 1506, "").await?;
+    world.refused_both_ways(&Handshake::new(&user, 2, &first), 1506, "").await?;
     second.alive().await?;
+    same(world.platforms(&user).await?, vec![2], "platforms online")
+}
+
+/// An upgrade with the phone's token would replace its connection.
+async fn a_plain_get_of_the_handshake_kicks_nobody(world: World) -> Result<()> {
+    let user = world.user("a");
+    let (token, mut phone) = world.login(&user, 2).await?;
+    for _ in 0..3 {
+        let answer = world.send(&Handshake::new(&user, 2, &token).plain()).await?;
+        same(answer.response.status, 426, "the status of a plain GET")?;
+    }
+    phone.alive().await?;
     same(world.platforms(&user).await?, vec![2], "platforms online")
 }
 

@@ -20,6 +20,7 @@ pub(super) fn cases() -> Vec<Case> {
         other_methods_are_not_found,
         unknown_routes_are_not_found,
         open_paths_are_matched_exactly,
+        an_address_that_ends_with_a_slash_is_understood,
         options_is_answered_without_authentication,
         success_carries_the_cors_headers,
         errors_carry_the_cors_headers,
@@ -74,6 +75,22 @@ async fn open_paths_are_matched_exactly(world: World) -> Result<()> {
     for path in ["/auth/get_admin_token2", "/auth/parse_token/x", "/auth/parse_token/"] {
         let answer = world.post_text(path, None, "{}").await?;
         same(answer.response.status, 404, &format!("the status of {path}"))?;
+    }
+    Ok(())
+}
+
+/// What a client asks for that puts `/user/…` behind an address with a slash at its end.
+async fn an_address_that_ends_with_a_slash_is_understood(world: World) -> Result<()> {
+    let token = world.admin_token().await?;
+    for path in ["//user/get_users_online_status", "///user/get_users_online_status"] {
+        let answer = world.post_text(path, Some(&token), r#"{"userIDs":[]}"#).await?;
+        same(answer.data()?, json!([]), path)?;
+    }
+    world.post_text("//auth/parse_token", None, r#"{"token":"abc"}"#).await?.refused(1503, "")?;
+    // What a proxy keeps strangers from by its beginning has no second one.
+    for path in ["//admin/v1/users/1/unlock", "//nothing"] {
+        let answer = world.post_text(path, Some(&token), "").await?;
+        same(answer.response.status, 404, path)?;
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
         records_of_other_users_are_not_touched,
         a_ping_is_answered_and_other_texts_are_ignored,
         a_binary_message_is_not_understood,
+        a_plain_get_is_told_the_refusal_that_the_upgrade_would_get,
     ]
 }
 
@@ -249,4 +250,24 @@ async fn a_binary_message_is_not_understood(world: World) -> Result<()> {
     socket.send_binary(b"\x00\x01".to_vec()).await?;
     socket.closed(1002).await?;
     api.until_online(user, &[] as &[&str]).await
+}
+
+/// What clients ask once more after a refused upgrade, of which browsers show a page nothing.
+async fn a_plain_get_is_told_the_refusal_that_the_upgrade_would_get(world: World) -> Result<()> {
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    for path in ["", "/", "/websocket", "/000/abcd1234/websocket"] {
+        let path = format!("{SOCKET}{path}");
+        let bad = Handshake::empty().path(&path).set("access_token", "bad");
+        api.ask(&bad.plain()).await?.unauthorized("invalid_token")?;
+        let good = api.handshake("user-101", "d").path(&path);
+        same(world.send(&good.plain()).await?.response.status, 426, "the status with a good token")?;
+        let twice = good.header("Authorization", &format!("Bearer {}", api.bearer("user-101")));
+        api.ask(&twice.plain()).await?.refused(400, "protocol_error")?;
+        let nothing = Handshake::empty().path(&path);
+        same(world.send(&nothing.plain()).await?.response.status, 426, "the status without a token")?;
+    }
+    same(api.records(user).await?.len(), 0, "records")?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
+    api.ask(&api.handshake("user-101", "d").plain()).await?.unauthorized("invalid_token")
 }

@@ -109,7 +109,7 @@ async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> 
             readable(&response, rest)?;
             api.reply(response).unauthorized(key)?;
         }
-        let plain = Request::new("GET", &path).header("Origin", ORIGIN);
+        let plain = Request::new("GET", &format!("{path}?deviceId=d")).header("Origin", ORIGIN);
         let answer = world.send(&plain).await?;
         same(answer.response.status, 426, "the status without an upgrade")?;
         readable(&answer.response, "what is no upgrade")?;

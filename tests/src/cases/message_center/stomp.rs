@@ -19,7 +19,9 @@ use crate::{
 };
 
 /// Every way in: its path behind the socket's own, the subprotocols that the client offers, and what it gets.
-const WAYS: [(&str, Option<&str>, Framing); 4] = [
+const WAYS: [(&str, Option<&str>, Framing); 6] = [
+    ("", None, Framing::Plain),
+    ("/", Some("mqtt"), Framing::Plain),
     ("", Some("v10.stomp, v11.stomp, v12.stomp"), Framing::Plain),
     ("/websocket", None, Framing::Plain),
     ("/000/abcd1234/websocket", None, Framing::SockJs),
@@ -29,6 +31,7 @@ const WAYS: [(&str, Option<&str>, Framing); 4] = [
 pub(super) fn cases() -> Vec<Case> {
     cases![Console, "console":
         each_version_is_spoken_and_the_best_subprotocol_chosen,
+        the_first_message_tells_stomp_from_plain_texts,
         an_order_reaches_a_subscriber_in_every_way_before_the_close,
         a_message_goes_to_the_users_queue_else_to_the_topic_else_nowhere,
         a_console_that_never_connects_is_online_and_is_told_nothing,
@@ -97,11 +100,53 @@ async fn each_version_is_spoken_and_the_best_subprotocol_chosen(world: World) ->
         same(frame.header("session").is_some_and(|name| !name.is_empty()), true, "a session's name")?;
         client.subscribe("s:1", OWN).await?;
     }
-    // Without one of these the socket speaks plain texts, as it does without any.
-    let mut socket = world.upgraded(&handshake(&api, "user-101", "d", "", Some("mqtt"))).await?;
-    same(socket.protocol(), None, "the subprotocol")?;
-    socket.send_text("CONNECT\naccept-version:1.2\n\n\0").await?;
-    socket.alive().await
+    let socket = world.upgraded(&handshake(&api, "user-101", "d", "", Some("mqtt"))).await?;
+    same(socket.protocol(), None, "the subprotocol")
+}
+
+async fn the_first_message_tells_stomp_from_plain_texts(world: World) -> Result<()> {
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    let plain = handshake(&api, "user-101", "d", "", None);
+    for first in
+        ["CONNECT\naccept-version:1.2\n\n\0", "STOMP\r\naccept-version:1.2\r\n\r\n\0", "CONNECT\naccept-ver"]
+    {
+        let mut socket = world.upgraded(&plain).await?;
+        // The constant ping says nothing about what follows.
+        socket.alive().await?;
+        socket.send_text(first).await?;
+        if first.ends_with("ver") {
+            socket.send_text("sion:1.2\n\n\0").await?;
+        }
+        let mut client = Client::on(socket, Framing::Plain).await?;
+        same(client.frame().await?.command.as_str(), "CONNECTED", "the answer")?;
+        client.done("DISCONNECT", &[]).await?;
+        client.closed(1000, "").await?;
+    }
+    let mut socket = world.upgraded(&plain).await?;
+    socket.send_binary(b"CONNECT\naccept-version:1.2\n\n\0".to_vec()).await?;
+    let mut client = Client::on(socket, Framing::Plain).await?;
+    same(client.frame().await?.command.as_str(), "CONNECTED", "the answer to a binary message")?;
+    drop(client);
+    api.until_online(user, &[] as &[&str]).await?;
+
+    let mut sockets = Vec::new();
+    for first in [None, Some("hello"), Some("CONNECT"), Some("CONNECTION\n"), Some("\nCONNECT\n")] {
+        let mut socket = world.upgraded(&plain).await?;
+        if let Some(first) = first {
+            socket.send_text(first).await?;
+            // It is decided: this is one more plain text.
+            socket.send_text("CONNECT\naccept-version:1.2\n\n\0").await?;
+        }
+        socket.alive().await?;
+        sockets.push(socket);
+    }
+    api.until_online(user, &vec!["d"; sockets.len()]).await?;
+    api.take_off("admin-t1", "USER", &[user]).await?;
+    for socket in &mut sockets {
+        api.forced_off(socket, "USER", &[user]).await?;
+    }
+    Ok(())
 }
 
 async fn an_order_reaches_a_subscriber_in_every_way_before_the_close(world: World) -> Result<()> {
@@ -161,11 +206,13 @@ async fn a_console_that_never_connects_is_online_and_is_told_nothing(world: Worl
     let api = Api::without_fixture(&world)?;
     let user = api.fixture().user(101);
     let mut clients = Vec::new();
-    for (path, offered, framing) in WAYS {
+    // A console that may still speak plain texts is told in one.
+    let ways = WAYS.into_iter().skip(2);
+    for (path, offered, framing) in ways.clone() {
         let socket = world.upgraded(&handshake(&api, "user-101", "d", path, offered)).await?;
         clients.push(Client::on(socket, framing).await?);
     }
-    api.until_online(user, &["d"; WAYS.len()]).await?;
+    api.until_online(user, &vec!["d"; ways.len()]).await?;
     api.take_off("admin-t1", "USER", &[user]).await?;
     for client in &mut clients {
         client.closed(4001, "forced_offline").await?;
