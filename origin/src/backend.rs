@@ -24,7 +24,10 @@ use rollcall_core::{
 };
 use tokio_util::task::TaskTracker;
 
-use crate::{clock::now, outgoing::Client, store::Rows, users::Users, verification_cache::VerificationCache};
+use crate::{
+    clock::now, outgoing::Client, server::admission::Admission, store::Rows, users::Users,
+    verification_cache::VerificationCache,
+};
 
 /// The backend of the origin's routes.
 #[derive(Clone)]
@@ -41,7 +44,13 @@ struct Shared {
     verified: VerificationCache,
     client: Client,
     sessions: TaskTracker,
+    logins: Admission,
 }
+
+/// Sockets that may wait for the login of their clients at a time.
+const LOGINS: usize = 1024;
+/// The same of one address.
+const LOGINS_PER_ADDRESS: usize = 64;
 
 const SERVING: u8 = 0;
 const DRAINING: u8 = 1;
@@ -59,6 +68,7 @@ impl Origin {
             verified: VerificationCache::default(),
             client: Client::default(),
             sessions: TaskTracker::new(),
+            logins: Admission::with_limits(LOGINS, Some(LOGINS_PER_ADDRESS), Vec::new()),
         };
         Ok(Self { users, shared: Arc::new(shared) })
     }
@@ -66,6 +76,11 @@ impl Origin {
     /// Tracks every open socket, and every order to a tenant, until the ends of their connections are durable.
     pub fn sessions(&self) -> &TaskTracker {
         &self.shared.sessions
+    }
+
+    /// The places of sockets whose clients have not logged in yet.
+    pub(crate) fn logins(&self) -> &Admission {
+        &self.shared.logins
     }
 
     /// Marks the process as draining.

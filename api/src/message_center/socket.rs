@@ -10,8 +10,9 @@ use rollcall_core::{
     directory::query,
     id::ConnId,
     message_center::{MessageCenterError, token_of},
-    stomp::{self, Framing, HeartbeatMode, Session, Version},
-    user::{ConsoleOpening, OpenError, request::CanOpenConsole},
+    secret::Secret,
+    stomp::{self, Framing, HeartbeatMode, Login, Session, Version},
+    user::{Client, ConsoleOpening, OpenError, request::CanOpenConsole},
 };
 
 use super::{
@@ -82,20 +83,77 @@ pub async fn parse_upgrade<B: Backend>(
 ) -> Result<ConsoleOpening, ConnectError> {
     let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
     let token = token_of(in_header.as_deref(), access_token(&parts.uri).as_deref())?;
-    let id = request_id(backend, &parts.headers);
-    let (principal, _) =
-        principal(backend, &token, &id.0).await.map_err(|error| ConnectError(error.into()))?;
-    // Its records would have no user.
-    if principal.user.number().is_none() {
-        return Err(ConnectError(MessageCenterError::Forbidden));
+    let visitor = Visitor::of(backend, parts, peer);
+    visitor.opening(backend, connection, &token, session(parts, heartbeats)).await
+}
+
+/// What a request says of its client, whoever that is.
+struct Visitor {
+    client: Client,
+    request_id: String,
+}
+
+impl Visitor {
+    fn of<B: Backend>(backend: &B, parts: &Parts, peer: &str) -> Self {
+        let mut client = gateway::client(backend, &parts.headers, peer);
+        if client.device_id.is_none() {
+            let pairs = query::pairs(parts.uri.query().unwrap_or_default());
+            client.device_id = pairs.into_iter().find(|(name, _)| name == "deviceId").map(|(_, value)| value);
+        }
+        Self { client, request_id: request_id(backend, &parts.headers).0 }
     }
-    let mut client = gateway::client(backend, &parts.headers, peer);
-    if client.device_id.is_none() {
-        let pairs = query::pairs(parts.uri.query().unwrap_or_default());
-        client.device_id = pairs.into_iter().find(|(name, _)| name == "deviceId").map(|(_, value)| value);
+
+    /// The opening of the token's holder.
+    async fn opening<B: Backend>(
+        &self,
+        backend: &B,
+        connection: ConnId,
+        token: &Secret<String>,
+        session: Session,
+    ) -> Result<ConsoleOpening, ConnectError> {
+        let (principal, _) =
+            principal(backend, token, &self.request_id).await.map_err(|error| ConnectError(error.into()))?;
+        // Its records would have no user.
+        if principal.user.number().is_none() {
+            return Err(ConnectError(MessageCenterError::Forbidden));
+        }
+        let (principal, client) = (principal.for_socket(), self.client.clone());
+        Ok(ConsoleOpening { connection, principal, client, session: Some(Box::new(session)) })
     }
-    let session = Some(Box::new(session(parts, heartbeats)));
-    Ok(ConsoleOpening { connection, principal: principal.for_socket(), client, session })
+}
+
+/// A client that brings its token in its first frame (`docs/rules/message-center.md#login`).
+pub struct PendingLogin {
+    visitor: Visitor,
+    /// The reading of that frame.
+    pub login: Login,
+}
+
+impl PendingLogin {
+    /// That of an upgrade request which brings no token, where STOMP is spoken.
+    pub fn of<B: Backend>(backend: &B, parts: &Parts, peer: &str, heartbeats: HeartbeatMode) -> Option<Self> {
+        let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
+        let in_query = access_token(&parts.uri).filter(|token| !token.is_empty());
+        let session = session(parts, heartbeats);
+        if in_header.is_some() || in_query.is_some() || session.is_undecided() {
+            return None;
+        }
+        Some(Self { visitor: Visitor::of(backend, parts, peer), login: Login::new(session) })
+    }
+
+    /// Authenticates the client by the header `Authorization` of its first frame, as far as that needs no user.
+    ///
+    /// # Errors
+    /// The reason why it may not connect.
+    pub async fn opening<B: Backend>(
+        &self,
+        backend: &B,
+        connection: ConnId,
+        authorization: Option<&Secret<String>>,
+    ) -> Result<ConsoleOpening, ConnectError> {
+        let token = token_of(authorization.map(|text| text.expose().as_str()), None)?;
+        self.visitor.opening(backend, connection, &token, self.login.session().clone()).await
+    }
 }
 
 /// Whether a plain GET asks for the refusal of the upgrade with its token.

@@ -61,6 +61,14 @@ impl Frame {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
+
+    /// The first header of this name, in whichever case: HTTP does not tell `Authorization` from `authorization`.
+    pub(super) fn header_of_any_case(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
 }
 
 impl fmt::Debug for Frame {

@@ -9,6 +9,7 @@ mod encoder;
 mod error;
 mod frame;
 mod heartbeat;
+mod login;
 #[cfg(test)]
 mod properties;
 mod protocol;
@@ -19,6 +20,7 @@ mod tests;
 mod version;
 
 pub use heartbeat::{Heartbeat, HeartbeatMode};
+pub use login::{Login, LoginOutcome, Refusal};
 pub use session::{Framing, MessageOutcome, Session};
 pub use version::{Version, choose};
 

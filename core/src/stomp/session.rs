@@ -42,6 +42,10 @@ impl Session {
         Self { framing, protocol: Protocol::new(mode) }
     }
 
+    pub(super) fn framing(&self) -> Framing {
+        self.framing
+    }
+
     /// Whether the client has not said yet that it speaks STOMP.
     pub fn is_undecided(&self) -> bool {
         self.framing == Framing::Undecided
@@ -98,7 +102,7 @@ impl Session {
         self.protocol.heartbeat(self.framing)
     }
 
-    fn framed(&self, texts: Vec<String>) -> Vec<String> {
+    pub(super) fn framed(&self, texts: Vec<String>) -> Vec<String> {
         match self.framing {
             Framing::Bare | Framing::Undecided => texts,
             Framing::SockJs => texts.iter().map(|text| sockjs::message(text)).collect(),

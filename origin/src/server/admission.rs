@@ -1,4 +1,4 @@
-//! Limits on open connections: in total, and of one address.
+//! Limits on what is open: in total, and of one address.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 /// Hands out a permit for each connection up to the configured limits. Clones share the count.
 #[derive(Clone)]
-pub(super) struct Admission {
+pub(crate) struct Admission {
     shared: Arc<Shared>,
 }
 
@@ -30,7 +30,7 @@ struct Shared {
 }
 
 /// Held while a connection's socket is open; it moves with the socket from the HTTP connection to the WebSocket.
-pub(super) struct ConnectionPermit {
+pub(crate) struct ConnectionPermit {
     shared: Arc<Shared>,
     /// The address that the connection counts for, if addresses are limited.
     address: Option<IpAddr>,
@@ -38,7 +38,7 @@ pub(super) struct ConnectionPermit {
 
 /// Why a connection gets no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum AdmissionError {
+pub(crate) enum AdmissionError {
     /// All connections together are at their limit.
     #[error("server.max_connections is reached")]
     Full,
@@ -50,12 +50,17 @@ pub(super) enum AdmissionError {
 impl Admission {
     pub(super) fn new(settings: &Settings) -> Self {
         let server = &settings.server;
+        let size = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
+        let proxies = server.trusted_proxies.iter().filter_map(|proxy| proxy.parse().ok()).collect();
+        Self::with_limits(size(server.max_connections), server.max_connections_per_address.map(size), proxies)
+    }
+
+    /// At most so many in all and of one address, which does not count where it is one of `proxies`.
+    pub(crate) fn with_limits(most: usize, most_per_address: Option<usize>, proxies: Vec<IpAddr>) -> Self {
         let shared = Shared {
-            most: usize::try_from(server.max_connections).unwrap_or(usize::MAX),
-            most_per_address: server
-                .max_connections_per_address
-                .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
-            proxies: server.trusted_proxies.iter().filter_map(|proxy| proxy.parse().ok()).collect(),
+            most,
+            most_per_address,
+            proxies,
             open: AtomicUsize::new(0),
             by_address: Mutex::default(),
             returned: Notify::new(),
@@ -63,20 +68,20 @@ impl Admission {
         Self { shared: Arc::new(shared) }
     }
 
-    /// A permit for a connection from `peer`. Only the accept loop calls this, so that the check and the count cannot be
-    /// interleaved with another one's.
+    /// A permit for a connection from `peer`.
     ///
     /// # Errors
     /// When a limit is reached.
-    pub(super) fn enter(&self, peer: IpAddr) -> Result<ConnectionPermit, AdmissionError> {
+    pub(crate) fn enter(&self, peer: IpAddr) -> Result<ConnectionPermit, AdmissionError> {
         let shared = &self.shared;
+        // Held to the end, so that no other check comes between this one and its count.
+        let mut all = shared.by_address.lock();
         if shared.open.load(Relaxed) >= shared.most {
             return Err(AdmissionError::Full);
         }
         let counted = shared.most_per_address.filter(|_| !shared.proxies.contains(&peer.to_canonical()));
         let address = counted.map(|most| (network(peer), most));
         if let Some((address, most)) = address {
-            let mut all = shared.by_address.lock();
             let here = all.entry(address).or_default();
             if *here >= most {
                 return Err(AdmissionError::AddressFull);

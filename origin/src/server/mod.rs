@@ -1,7 +1,7 @@
 //! Serving: accept, HTTP, and the end of the process.
 
 mod accept;
-mod admission;
+pub(crate) mod admission;
 mod connection;
 mod descriptors;
 mod lease;

@@ -23,15 +23,12 @@ use governor::{
     state::keyed::HashMapStateStore,
 };
 use http::{HeaderValue, Method, StatusCode, header};
-use rollcall_api::{
-    Backend as _, is_handshake,
-    openim::{gateway, joined_header},
-};
-use rollcall_core::{config::Settings, net::remote_address};
+use rollcall_api::{Backend as _, is_handshake, openim::gateway};
+use rollcall_core::config::Settings;
 use serde_json::{Value, json};
 
 use super::admission::network;
-use crate::{backend::Origin, peer::Peer};
+use crate::{backend::Origin, peer::client_address};
 
 /// Addresses with a count of their own; further ones share the count of their neighbourhood.
 const ADDRESSES: usize = 100_000;
@@ -92,7 +89,9 @@ impl Rates {
 }
 
 async fn limit(State((rates, origin)): State<(Rates, Origin)>, request: Request, next: Next) -> Response {
-    let wait = rates.of(&request).and_then(|rate| rate.take(client(&request, origin.settings())?).err());
+    let wait = rates.of(&request).and_then(|rate| {
+        rate.take(client_address(request.extensions(), request.headers(), origin.settings())?).err()
+    });
     match wait {
         Some(wait) => {
             if request.method() == Method::GET && gateway::wants_upgrade(request.headers()) {
@@ -102,15 +101,6 @@ async fn limit(State((rates, origin)): State<(Rates, Origin)>, request: Request,
         }
         None => next.run(request).await,
     }
-}
-
-/// The address that a request counts for: the client's, or the proxy's if it names no readable one.
-fn client(request: &Request, settings: &Settings) -> Option<IpAddr> {
-    let peer = request.extensions().get::<Peer>()?.0.ip().to_canonical();
-    let forwarded = joined_header(request.headers(), "X-Forwarded-For");
-    let text = peer.to_string();
-    let address = remote_address(&text, forwarded.as_deref(), &settings.server.trusted_proxies);
-    Some(address.parse().unwrap_or(peer))
 }
 
 /// A refusal in the envelope of the path's family.

@@ -8,17 +8,18 @@ use axum::{
 };
 use http::{header::SEC_WEBSOCKET_PROTOCOL, request::Parts};
 use rollcall_api::{
-    BackendError,
-    message_center::socket::{self as console, ConnectError},
+    Backend as _, BackendError,
+    message_center::socket::{self as console, ConnectError, PendingLogin},
     openim::gateway,
 };
 use rollcall_core::{gateway::Payload, id::ConnId, stomp::HeartbeatMode};
 
 use super::{
+    login::WaitingSocket,
     task::Session,
     upgrade::{bounded, peer},
 };
-use crate::backend::Origin;
+use crate::{backend::Origin, peer::client_address};
 
 /// The routes of consoles.
 pub(super) fn routes() -> Router<Origin> {
@@ -38,22 +39,36 @@ async fn connect(State(origin): State<Origin>, request: Request) -> Response {
             return response;
         }
     };
+    if let Some(waiting) = waiting(&origin, &parts) {
+        return switched(&parts, upgrade.on_upgrade(move |socket| waiting.serve(socket)));
+    }
     match register(&origin, &parts).await {
         Ok((session, greeting)) => {
             let on_abandoned = session.on_abandoned();
-            let mut response = upgrade
-                .on_failed_upgrade(|_| on_abandoned())
-                .on_upgrade(move |socket| session.serve(socket, greeting));
-            if let Some(chosen) = console::subprotocol(&parts.headers) {
-                response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, chosen);
-            }
-            response
+            let upgrade = upgrade.on_failed_upgrade(|_| on_abandoned());
+            switched(&parts, upgrade.on_upgrade(move |socket| session.serve(socket, greeting)))
         }
         Err(error) => {
             origin.users.metrics().refused(error.key());
             console::refuse(&origin, &parts, &error)
         }
     }
+}
+
+/// The response that switches protocols, with the subprotocol.
+fn switched(parts: &Parts, mut response: Response) -> Response {
+    if let Some(chosen) = console::subprotocol(&parts.headers) {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, chosen);
+    }
+    response
+}
+
+/// The socket of a client that will log in by its first frame. Beyond the limit there is none, and the upgrade is refused for
+/// want of a token.
+fn waiting(origin: &Origin, parts: &Parts) -> Option<WaitingSocket> {
+    let pending = PendingLogin::of(origin, parts, &peer(parts), HeartbeatMode::Enabled)?;
+    let address = client_address(&parts.extensions, &parts.headers, origin.settings())?;
+    WaitingSocket::new(origin, pending, address).ok()
 }
 
 /// Checks an upgrade and opens its connection.

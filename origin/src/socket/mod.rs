@@ -1,6 +1,7 @@
 //! Sockets: the upgrade, and the task that owns each one. Others reach it through its [outbox](crate::outbox).
 
 mod console;
+mod login;
 mod task;
 mod timers;
 mod upgrade;

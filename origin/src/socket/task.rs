@@ -41,7 +41,7 @@ pub(super) struct Session {
 }
 
 /// How a session ended.
-enum SessionEnd {
+pub(super) enum SessionEnd {
     /// The server closes the socket, with a Close frame.
     Close(Close),
     /// The client is gone, and gets no Close frame.
@@ -95,7 +95,7 @@ impl Session {
     }
 
     /// Closes the socket and ends the connection.
-    async fn finish(&self, mut socket: WebSocket, end: SessionEnd) {
+    pub(super) async fn finish(&self, mut socket: WebSocket, end: SessionEnd) {
         self.users.metrics().closed(match end {
             SessionEnd::Close(close) => CloseReason::Closed(close),
             SessionEnd::Gone(reason) => reason,
@@ -187,7 +187,7 @@ impl Session {
     }
 
     /// Executes a client message. If that fails the socket ends, and the client reconnects and repeats it.
-    async fn receive(&self, message: Incoming) -> Result<(), SessionEnd> {
+    pub(super) async fn receive(&self, message: Incoming) -> Result<(), SessionEnd> {
         let received = Receive { connection: self.connection, message };
         match self.users.run(&self.user, received).await {
             Ok(()) => Ok(()),
@@ -200,7 +200,7 @@ impl Session {
 }
 
 /// Sends the Close frame and waits for the client's, within what is left of the close timeout.
-pub(super) async fn close_socket(socket: &mut WebSocket, outbox: &Outbox, close: Close) {
+async fn close_socket(socket: &mut WebSocket, outbox: &Outbox, close: Close) {
     // The close timeout of a close that was not requested through the outbox starts here.
     let _ = outbox.close(close);
     let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
@@ -213,6 +213,26 @@ pub(super) async fn close_socket(socket: &mut WebSocket, outbox: &Outbox, close:
     tokio::select! {
         () = handshake => {}
         () = outbox.close_timed_out() => {}
+    }
+}
+
+/// Sends these messages, then the Close frame. The close timeout bounds all of it: a client that does not read is
+/// disconnected.
+pub(super) async fn say_and_close(mut socket: WebSocket, messages: Vec<Payload>, close: Close) {
+    let outbox = Outbox::default();
+    let _ = outbox.close(close);
+    let sending = async {
+        for payload in messages {
+            socket.send(message(payload)).await?;
+        }
+        Ok::<_, axum::Error>(())
+    };
+    let sent = tokio::select! {
+        sent = sending => sent.is_ok(),
+        () = outbox.close_timed_out() => false,
+    };
+    if sent {
+        close_socket(&mut socket, &outbox, close).await;
     }
 }
 

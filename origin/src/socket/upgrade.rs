@@ -4,7 +4,7 @@ use axum::{
     Router,
     extract::{
         FromRequestParts as _, Request, State,
-        ws::{WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     response::{IntoResponse as _, Response},
     routing::get,
@@ -25,8 +25,8 @@ use rollcall_core::{
     user::{OpenError, Opening},
 };
 
-use super::task::{Session, close_socket, message};
-use crate::{backend::Origin, outbox::Outbox, peer::Peer};
+use super::task::{Session, say_and_close};
+use crate::{backend::Origin, peer::Peer};
 
 /// Bytes of a socket's read buffer at first: small, since there may be very many sockets, and most messages are shorter. A
 /// longer message takes one system call for each piece of this size, and the buffer stays as long as it has grown.
@@ -126,21 +126,8 @@ fn refuse(origin: &Origin, error: HandshakeError, upgrade: Upgrade) -> Response 
     match upgrade {
         Ok(upgrade) if in_band => {
             let text = error.to_json(origin.settings().openim.errdlt_style);
-            upgrade.on_upgrade(move |socket| send_refusal(socket, text))
+            upgrade.on_upgrade(move |socket| say_and_close(socket, vec![Payload::Text(text)], Close::Policy))
         }
         _ => RouteError::from(error).into_response(),
-    }
-}
-
-async fn send_refusal(mut socket: WebSocket, text: String) {
-    let outbox = Outbox::default();
-    // The close timeout bounds this too: a client that does not read is disconnected.
-    let _ = outbox.close(Close::Policy);
-    let sent = tokio::select! {
-        sent = socket.send(message(Payload::Text(text))) => sent.is_ok(),
-        () = outbox.close_timed_out() => false,
-    };
-    if sent {
-        close_socket(&mut socket, &outbox, Close::Policy).await;
     }
 }

@@ -1,0 +1,110 @@
+//! Sockets whose clients bring their token in the first frame (`docs/rules/message-center.md#login`).
+
+use std::{net::IpAddr, time::Duration};
+
+use axum::extract::ws::{Message, WebSocket};
+use rollcall_api::{
+    Backend as _, BackendError, Health,
+    message_center::socket::{ConnectError, PendingLogin},
+};
+use rollcall_core::{
+    gateway::{Close, Incoming, Payload},
+    id::ConnId,
+    secret::Secret,
+    stomp::{LoginOutcome, Refusal},
+};
+use tokio::time::timeout;
+
+use super::task::{Session, message, say_and_close};
+use crate::{
+    backend::Origin,
+    server::admission::{AdmissionError, ConnectionPermit},
+};
+
+/// The time that a client has for its first frame.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// A socket that waits, with its place among those that do.
+pub(super) struct WaitingSocket {
+    origin: Origin,
+    pending: PendingLogin,
+    place: ConnectionPermit,
+}
+
+/// The header `Authorization` of a first frame.
+type Authorization = Option<Secret<String>>;
+
+impl WaitingSocket {
+    /// # Errors
+    /// When too many wait already.
+    pub(super) fn new(
+        origin: &Origin,
+        pending: PendingLogin,
+        address: IpAddr,
+    ) -> Result<Self, AdmissionError> {
+        Ok(Self { origin: origin.clone(), pending, place: origin.logins().enter(address)? })
+    }
+
+    /// Waits for the first frame, opens the console that it logs in, and serves that in a task of its own, which is smaller.
+    pub(super) async fn serve(mut self, mut socket: WebSocket) {
+        let read = timeout(WITHIN, self.read(&mut socket)).await;
+        let refusal = match read {
+            Ok(Some(Ok(authorization))) => match self.open(authorization).await {
+                Ok(session) => {
+                    drop(self.place);
+                    return match session.receive(self.pending.login.unread()).await {
+                        Ok(()) => drop(tokio::spawn(session.serve(socket, None))),
+                        Err(end) => session.finish(socket, end).await,
+                    };
+                }
+                Err(error) => {
+                    self.origin.users.metrics().refused(error.key());
+                    self.pending.login.refuse(error.key())
+                }
+            },
+            Ok(Some(Err(refusal))) => refusal,
+            // The client is gone.
+            Ok(None) => return,
+            Err(_) => self.pending.login.close(Close::Policy),
+        };
+        let texts = refusal.texts.into_iter().map(Payload::Text).collect();
+        say_and_close(socket, texts, refusal.close).await;
+    }
+
+    /// Reads until the first frame is complete; `None` when the client leaves before that.
+    async fn read(&mut self, socket: &mut WebSocket) -> Option<Result<Authorization, Refusal>> {
+        let login = &mut self.pending.login;
+        if let Some(greeting) = login.greeting() {
+            socket.send(message(Payload::Text(greeting.to_owned()))).await.ok()?;
+        }
+        loop {
+            let received = match socket.recv().await?.ok()? {
+                Message::Text(text) => Incoming::Text(text.as_str().to_owned()),
+                Message::Binary(bytes) => Incoming::Binary(bytes.into()),
+                Message::Ping(_) | Message::Pong(_) => continue,
+                Message::Close(_) => return None,
+            };
+            match login.on_message(&received) {
+                LoginOutcome::Incomplete => {}
+                LoginOutcome::Connect(authorization) => return Some(Ok(authorization)),
+                LoginOutcome::Refused(refusal) => return Some(Err(refusal)),
+            }
+        }
+    }
+
+    /// Opens the console.
+    async fn open(&self, authorization: Authorization) -> Result<Session, ConnectError> {
+        let origin = &self.origin;
+        if origin.health() == Health::Draining {
+            return Err(BackendError::new("the server is about to stop").into());
+        }
+        let connection = ConnId::from_bytes(rand::random());
+        let opening = self.pending.opening(origin, connection, authorization.as_ref()).await?;
+        let session = Session::new(origin, opening.principal.user.clone(), connection, true);
+        match origin.users.open(&session.user, opening, session.pending()).await {
+            Ok(opened) => opened?,
+            Err(error) => return Err(BackendError::new(error).into()),
+        }
+        Ok(session)
+    }
+}
