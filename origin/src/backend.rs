@@ -25,7 +25,7 @@ use rollcall_core::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    clock::now, outgoing::Client, server::admission::Admission, store::Rows, users::Users,
+    clock::now, outgoing::Client, server::admission::Admission, socket::sockjs, store::Rows, users::Users,
     verification_cache::VerificationCache,
 };
 
@@ -45,6 +45,7 @@ struct Shared {
     client: Client,
     sessions: TaskTracker,
     logins: Admission,
+    fallbacks: sockjs::Table,
 }
 
 /// Sockets that may wait for the login of their clients at a time.
@@ -68,6 +69,9 @@ impl Origin {
             verified: VerificationCache::default(),
             client: Client::default(),
             sessions: TaskTracker::new(),
+            fallbacks: sockjs::Table::new(
+                usize::try_from(users.settings().server.max_connections).unwrap_or(usize::MAX),
+            ),
             logins: Admission::with_limits(LOGINS, Some(LOGINS_PER_ADDRESS), Vec::new()),
         };
         Ok(Self { users, shared: Arc::new(shared) })
@@ -81,6 +85,11 @@ impl Origin {
     /// The places of sockets whose clients have not logged in yet.
     pub(crate) fn logins(&self) -> &Admission {
         &self.shared.logins
+    }
+
+    /// The sessions of SockJS's other transports.
+    pub(crate) fn fallbacks(&self) -> &sockjs::Table {
+        &self.shared.fallbacks
     }
 
     /// Marks the process as draining.

@@ -136,6 +136,17 @@ impl Outbox {
         self.shared.state.lock().closing.map(|(close, _)| close)
     }
 
+    /// Resolves when a close is requested. What is queued before it stays queued.
+    pub(crate) async fn close_requested(&self) -> Close {
+        loop {
+            let changed = self.shared.changed.notified();
+            if let Some(close) = self.requested_close() {
+                return close;
+            }
+            changed.await;
+        }
+    }
+
     /// Resolves when a requested close has reached its timeout; never without a request.
     pub(crate) async fn close_timed_out(&self) {
         loop {

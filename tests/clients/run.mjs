@@ -24,6 +24,7 @@ const HELP = `The clients that applications ship, against a server.
 
   --issuer PORT    where the issuer of the consoles' tokens listens (a free port)
   --name NAME      what the last line calls it (clients)
+  --edge           only clients that the edge serves
   --only TEXT      only clients whose name has this text
   --chromium PATH  the browser (/usr/bin/chromium)
   --verbose        what clients and server print, tokens included
@@ -40,6 +41,8 @@ async function exercise(client, { rest, issuer, address, browser, folder, verbos
     platformID: client.platform,
     device: client.name,
     sockjs: client.sockjs ?? false,
+    transport: client.transport,
+    login: client.login ?? false,
     folder,
   };
   const start = () =>
@@ -56,7 +59,7 @@ async function exercise(client, { rest, issuer, address, browser, folder, verbos
     host = await start();
     const { platform, name: device } = client;
     const anew = client.stuck ? restart : undefined;
-    const part = new client.kind({ host, anew, rest, issuer, relay, user, platform, device, address });
+    const part = new client.kind({ host, anew, rest, issuer, relay, user, platform, device, address, client });
     return await run(part, client.missing);
   } catch (error) {
     // The client itself did not start: every step of it has failed.
@@ -76,6 +79,7 @@ async function main() {
       secret: { type: 'string' },
       issuer: { type: 'string', default: '0' },
       name: { type: 'string', default: 'clients' },
+      edge: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       chromium: { type: 'string', default: '/usr/bin/chromium' },
       verbose: { type: 'boolean', default: false },
@@ -88,7 +92,8 @@ async function main() {
     return values.help ? 0 : 2;
   }
   const { verbose } = values;
-  const clients = CLIENTS.filter(({ name }) => name.includes(values.only));
+  const served = ({ edge = true }) => edge || !values.edge;
+  const clients = CLIENTS.filter((client) => client.name.includes(values.only) && served(client));
   const secret = values.secret ?? randomBytes(24).toString('hex');
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-clients-'));
   const ends = [() => rmSync(folder, { recursive: true, force: true })];

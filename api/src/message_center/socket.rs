@@ -25,6 +25,8 @@ use crate::{
     openim::{gateway, joined_header},
 };
 
+pub use super::sockjs::NO_CACHE;
+
 /// The reason why a console may not connect.
 #[derive(Clone, Debug)]
 pub struct ConnectError(MessageCenterError);
@@ -37,7 +39,7 @@ impl ConnectError {
 }
 
 /// Where consoles connect.
-pub(super) const PATH: &str = "/ws/messageCenter";
+pub const PATH: &str = "/ws/messageCenter";
 /// The same for clients whose address of it ends with a slash.
 const SLASHED: &str = "/ws/messageCenter/";
 /// SockJS's path for clients without its framing.
@@ -81,10 +83,18 @@ pub async fn parse_upgrade<B: Backend>(
     connection: ConnId,
     heartbeats: HeartbeatMode,
 ) -> Result<ConsoleOpening, ConnectError> {
-    let in_header = joined_header(&parts.headers, AUTHORIZATION.as_str());
-    let token = token_of(in_header.as_deref(), access_token(&parts.uri).as_deref())?;
+    let token = token(&parts.uri, &parts.headers)?;
     let visitor = Visitor::of(backend, parts, peer);
     visitor.opening(backend, connection, &token, session(parts, heartbeats)).await
+}
+
+/// The token of a request, in the header or the query; whether it is good is not looked at.
+///
+/// # Errors
+/// The refusal, for [`refuse`].
+pub fn token(uri: &Uri, headers: &HeaderMap) -> Result<Secret<String>, ConnectError> {
+    let in_header = joined_header(headers, AUTHORIZATION.as_str());
+    Ok(token_of(in_header.as_deref(), access_token(uri).as_deref())?)
 }
 
 /// What a request says of its client, whoever that is.

@@ -15,12 +15,13 @@ use crate::{Backend, answer};
 
 /// The path that a client reads before it connects.
 const INFO: &str = "/ws/messageCenter/info";
-const CACHE: &str = "no-store, no-cache, no-transform, must-revalidate, max-age=0";
+/// The header `Cache-Control` of answers that change from one to the next.
+pub const NO_CACHE: &str = "no-store, no-cache, no-transform, must-revalidate, max-age=0";
 
 /// The server's capabilities.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Info {
-    /// Whether it takes WebSockets, the only transport.
+    /// Whether it takes WebSockets.
     websocket: bool,
     /// Whether load balancers need a cookie.
     cookie_needed: bool,
@@ -40,13 +41,13 @@ pub(super) fn routes<B: Backend>() -> Router<B> {
 /// The route needs no authentication.
 #[utoipa::path(
     get, path = INFO, tag = "message center",
-    responses((status = 200, description = "WebSocket, and nothing else", body = Info))
+    responses((status = 200, description = "WebSocket; on one machine also `xhr_streaming` and `xhr`", body = Info))
 )]
 pub(crate) async fn info<B: Backend>(State(backend): State<B>) -> Response {
     // The upper bits of as many random ones.
     let entropy = u32::try_from(backend.random() >> 96).unwrap_or_default();
     let info = Info { websocket: true, cookie_needed: false, origins: ["*:*"], entropy };
-    ([(header::CACHE_CONTROL, CACHE)], answer::json(&info)).into_response()
+    ([(header::CACHE_CONTROL, NO_CACHE)], answer::json(&info)).into_response()
 }
 
 /// Whether a request comes from a SockJS client. Pages of any origin may read its answers with credentials.

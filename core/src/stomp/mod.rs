@@ -14,7 +14,7 @@ mod login;
 mod properties;
 mod protocol;
 mod session;
-mod sockjs;
+pub mod sockjs;
 #[cfg(test)]
 mod tests;
 mod version;

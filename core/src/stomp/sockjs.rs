@@ -6,7 +6,7 @@ use crate::{gateway::Close, json};
 pub(super) const OPEN: &str = "o";
 
 /// The messages in one text of a client; `None` when it is neither a list of texts nor a text.
-pub(super) fn read(text: &str) -> Option<Vec<String>> {
+pub fn read(text: &str) -> Option<Vec<String>> {
     match text.trim_start().as_bytes().first() {
         None => Some(Vec::new()),
         Some(b'"') => json::read(text).ok().map(|message| vec![message]),
@@ -20,12 +20,16 @@ pub(super) fn message(text: &str) -> String {
 }
 
 /// The last text before the close.
-pub(super) fn close(close: Close) -> String {
-    let mut framed = String::from("c[");
-    framed.push_str(&close.code().to_string());
-    framed.push_str(",\"");
-    // Our own reasons have nothing that JSON escapes.
-    framed.push_str(close.reason());
-    framed.push_str("\"]");
-    framed
+pub fn close(close: Close) -> String {
+    closing(close.code(), close.reason())
+}
+
+/// The last text before a close of the framing's own. `reason` has nothing that JSON escapes.
+pub fn closing(code: u16, reason: &str) -> String {
+    format!("c[{code},\"{reason}\"]")
+}
+
+/// Whether a text of the server announces the close.
+pub fn is_closing(text: &str) -> bool {
+    text.starts_with("c[")
 }

@@ -28,7 +28,7 @@ use rollcall_core::config::Settings;
 use serde_json::{Value, json};
 
 use super::admission::network;
-use crate::{backend::Origin, peer::client_address};
+use crate::{backend::Origin, peer::client_address, socket::sockjs};
 
 /// Addresses with a count of their own; further ones share the count of their neighbourhood.
 const ADDRESSES: usize = 100_000;
@@ -76,11 +76,13 @@ impl Rates {
     }
 
     /// The limit that a request counts for.
-    fn of(&self, request: &Request) -> Option<&Rate> {
+    fn of(&self, request: &Request, origin: &Origin) -> Option<&Rate> {
         // The path first: no upgrade exists there, and an `Upgrade` header must not escape the limit on guesses.
         if request.method() == Method::POST && request.uri().path().starts_with("/auth/") {
             self.tokens.as_deref()
-        } else if is_handshake(request.uri(), request.headers()) {
+        } else if is_handshake(request.uri(), request.headers())
+            || sockjs::opens(origin, request.uri(), request.headers())
+        {
             self.handshakes.as_deref()
         } else {
             None
@@ -89,7 +91,7 @@ impl Rates {
 }
 
 async fn limit(State((rates, origin)): State<(Rates, Origin)>, request: Request, next: Next) -> Response {
-    let wait = rates.of(&request).and_then(|rate| {
+    let wait = rates.of(&request, &origin).and_then(|rate| {
         rate.take(client_address(request.extensions(), request.headers(), origin.settings())?).err()
     });
     match wait {

@@ -71,8 +71,11 @@ fn waiting(origin: &Origin, parts: &Parts) -> Option<WaitingSocket> {
     WaitingSocket::new(origin, pending, address).ok()
 }
 
-/// Checks an upgrade and opens its connection.
-async fn register(origin: &Origin, parts: &Parts) -> Result<(Session, Option<Payload>), ConnectError> {
+/// Checks a request and opens its connection.
+pub(super) async fn register(
+    origin: &Origin,
+    parts: &Parts,
+) -> Result<(Session, Option<Payload>), ConnectError> {
     let connection = ConnId::from_bytes(rand::random());
     let opening =
         console::parse_upgrade(origin, parts, &peer(parts), connection, HeartbeatMode::Enabled).await?;

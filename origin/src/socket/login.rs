@@ -49,6 +49,9 @@ impl WaitingSocket {
     pub(super) async fn serve(mut self, mut socket: WebSocket) {
         let read = timeout(WITHIN, self.read(&mut socket)).await;
         let refusal = match read {
+            Ok(Some(Ok(_))) if self.origin.health() == Health::Draining => {
+                self.pending.login.close(Close::Draining)
+            }
             Ok(Some(Ok(authorization))) => match self.open(authorization).await {
                 Ok(session) => {
                     drop(self.place);
@@ -82,7 +85,11 @@ impl WaitingSocket {
                 Message::Text(text) => Incoming::Text(text.as_str().to_owned()),
                 Message::Binary(bytes) => Incoming::Binary(bytes.into()),
                 Message::Ping(_) | Message::Pong(_) => continue,
-                Message::Close(_) => return None,
+                Message::Close(_) => {
+                    // Reading on sends the answer to it.
+                    while let Some(Ok(_)) = socket.recv().await {}
+                    return None;
+                }
             };
             match login.on_message(&received) {
                 LoginOutcome::Incomplete => {}
@@ -95,9 +102,6 @@ impl WaitingSocket {
     /// Opens the console.
     async fn open(&self, authorization: Authorization) -> Result<Session, ConnectError> {
         let origin = &self.origin;
-        if origin.health() == Health::Draining {
-            return Err(BackendError::new("the server is about to stop").into());
-        }
         let connection = ConnId::from_bytes(rand::random());
         let opening = self.pending.opening(origin, connection, authorization.as_ref()).await?;
         let session = Session::new(origin, opening.principal.user.clone(), connection, true);

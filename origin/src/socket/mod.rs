@@ -2,6 +2,7 @@
 
 mod console;
 mod login;
+pub(crate) mod sockjs;
 mod task;
 mod timers;
 mod upgrade;
@@ -17,5 +18,5 @@ use crate::backend::Origin;
 pub fn routes(origin: &Origin, allowed: AllowedOrigins) -> Router<Origin> {
     let guard = UpgradeGuard::new(origin.clone(), allowed);
     let guard = middleware::from_fn_with_state(guard, upgrade_guard::check);
-    upgrade::routes().merge(console::routes()).route_layer(guard)
+    upgrade::routes().merge(console::routes()).merge(sockjs::routes()).route_layer(guard)
 }

@@ -48,6 +48,16 @@ pub(super) enum SessionEnd {
     Gone(CloseReason),
 }
 
+impl SessionEnd {
+    /// As metrics count it.
+    pub(super) const fn reason(&self) -> CloseReason {
+        match self {
+            Self::Close(close) => CloseReason::Closed(*close),
+            Self::Gone(reason) => *reason,
+        }
+    }
+}
+
 impl Session {
     /// A connection that is about to be opened. `needs_pings` says that the client cannot send pings itself, as browsers
     /// cannot.
@@ -96,10 +106,7 @@ impl Session {
 
     /// Closes the socket and ends the connection.
     pub(super) async fn finish(&self, mut socket: WebSocket, end: SessionEnd) {
-        self.users.metrics().closed(match end {
-            SessionEnd::Close(close) => CloseReason::Closed(close),
-            SessionEnd::Gone(reason) => reason,
-        });
+        self.users.metrics().closed(end.reason());
         let closing = async {
             if let SessionEnd::Close(close) = end {
                 close_socket(&mut socket, &self.outbox, close).await;
@@ -112,7 +119,7 @@ impl Session {
         tokio::join!(self.users.end(&self.user, self.connection), closing);
     }
 
-    fn panicked(&self) -> SessionEnd {
+    pub(super) fn panicked(&self) -> SessionEnd {
         tracing::error!("a socket's task panicked");
         self.users.metrics().panicked();
         SessionEnd::Gone(CloseReason::Failed)

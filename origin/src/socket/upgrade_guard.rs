@@ -15,6 +15,7 @@ use http::{
 use rollcall_api::{Backend as _, Health, is_handshake};
 use rollcall_core::net::AllowedOrigins;
 
+use super::sockjs;
 use crate::backend::Origin;
 
 /// Seconds after which a rejected client tries again; by then the load balancer names another process.
@@ -49,7 +50,8 @@ impl UpgradeGuard {
 /// Passes an upgrade on, or answers it with the reason of its rejection.
 pub(super) async fn check(State(guard): State<UpgradeGuard>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    match is_handshake(request.uri(), headers).then(|| guard.rejection(headers)).flatten() {
+    let opens = is_handshake(request.uri(), headers) || sockjs::opens(&guard.origin, request.uri(), headers);
+    match opens.then(|| guard.rejection(headers)).flatten() {
         Some(rejection) => {
             guard.origin.users.metrics().refused(rejection.status().as_u16().to_string());
             rejection

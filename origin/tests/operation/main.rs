@@ -11,6 +11,7 @@
     reason = "a test"
 )]
 
+mod consoles;
 mod descriptors;
 mod drain;
 mod encryption;
@@ -20,9 +21,11 @@ mod http2;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod liveness;
+mod logins;
 mod oversize;
 mod pages;
 mod places;
 mod rates;
 mod slow_reader;
 mod slowness;
+mod sockjs;

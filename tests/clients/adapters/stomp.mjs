@@ -3,15 +3,18 @@
 const OWN = '/user/queue/messages';
 
 /** A client of these two libraries. It comes back by itself after 5 s, the default of `@stomp/stompjs`. */
-export function stomp({ Client, SockJS }, { gateway, device, sockjs }, report) {
+export function stomp({ Client, SockJS }, { gateway, device, sockjs, transport, login }, report) {
   let client;
   return {
     login: async (token) => {
-      const query = new URLSearchParams({ access_token: token, deviceId: device });
+      const query = new URLSearchParams({ deviceId: device, ...(login ? {} : { access_token: token }) });
       const path = `${gateway}/ws/messageCenter?${query}`;
-      client = sockjs
-        ? new Client({ webSocketFactory: () => new SockJS(`http://${path}`) })
-        : new Client({ brokerURL: `ws://${path}` });
+      const options = transport ? { transports: [transport] } : {};
+      client =
+        sockjs || transport
+          ? new Client({ webSocketFactory: () => new SockJS(`http://${path}`, null, options) })
+          : new Client({ brokerURL: `ws://${path}` });
+      if (login) client.connectHeaders = { Authorization: `Bearer ${token}` };
       client.onConnect = () => {
         report('connected');
         client.watchForReceipt('subscribed', () => report('subscribed'));

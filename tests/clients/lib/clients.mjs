@@ -15,6 +15,9 @@ const STOMP = {
   push: 'the message center has no subscriptions to other users',
 };
 
+/** What the origin alone serves (`docs/clients.md`). */
+const isServedAtTheEdge = ({ login, transport }) => !login && !transport;
+
 /** Browsers and Linux desktops. */
 const [WEB, LINUX] = [5, 7];
 
@@ -27,5 +30,9 @@ export const CLIENTS = [
     { name: 'stompjs, page', adapter: 'stomp-page.mjs', place: 'page' },
     { name: 'stompjs, sockjs', adapter: 'stomp-node.mjs', place: 'node', sockjs: true },
     { name: 'stompjs, sockjs, page', adapter: 'stomp-page.mjs', place: 'page', sockjs: true },
-  ].map((client, at) => ({ ...client, kind: Console, user: String(900_001 + at), missing: STOMP })),
+    { name: 'stompjs, token in CONNECT', adapter: 'stomp-node.mjs', place: 'node', login: true },
+    { name: 'stompjs, xhr-streaming', adapter: 'stomp-node.mjs', place: 'node', transport: 'xhr-streaming' },
+    { name: 'stompjs, xhr-polling', adapter: 'stomp-node.mjs', place: 'node', transport: 'xhr-polling' },
+    { name: 'stompjs, xhr-streaming, page', adapter: 'stomp-page.mjs', place: 'page', transport: 'xhr-streaming' },
+  ].map((client, at) => ({ ...client, edge: isServedAtTheEdge(client), kind: Console, user: String(900_001 + at), missing: STOMP })),
 ];

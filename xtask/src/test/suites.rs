@@ -61,19 +61,23 @@ pub(super) fn compare(workspace: &Workspace) -> Result<Tally> {
 }
 
 pub(super) fn clients(workspace: &Workspace) -> Result<Tally> {
-    stock_clients(workspace, "clients", Command::new(programs::built(workspace, "rollcall")).arg("serve"))
+    let mut server = Command::new(programs::built(workspace, "rollcall"));
+    server.arg("serve");
+    stock_clients(workspace, &["--name", "clients"], &server)
 }
 
 pub(super) fn clients_edge(workspace: &Workspace) -> Result<Tally> {
-    stock_clients(workspace, "clients-edge", Command::new(&workspace.exe).args(["edge", "dev", "--no-build"]))
+    let mut server = Command::new(&workspace.exe);
+    server.args(["edge", "dev", "--no-build"]);
+    stock_clients(workspace, &["--name", "clients-edge", "--edge"], &server)
 }
 
 /// Runs the stock clients against a server that their runner starts with this command, and stops.
-fn stock_clients(workspace: &Workspace, name: &str, server: &Command) -> Result<Tally> {
+fn stock_clients(workspace: &Workspace, options: &[&str], server: &Command) -> Result<Tally> {
     let chromium = setup::chromium()?;
     let (node, _) = npm::node(workspace)?;
     let mut command = Command::new(node);
-    command.arg(workspace.clients().join("run.mjs")).args(["--name", name, "--chromium"]).arg(chromium);
+    command.arg(workspace.clients().join("run.mjs")).args(options).arg("--chromium").arg(chromium);
     command.arg("--").arg(server.get_program()).args(server.get_args()).current_dir(&workspace.root);
     counted(command)
 }

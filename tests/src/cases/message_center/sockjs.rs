@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use crate::{
     cases::{Case, cases},
-    check::same,
+    check::{holds, same},
     console::api::{Api, SOCKET},
     http::{Request, Response},
     stomp::{Client, Framing, OWN},
+    subject::Kind,
     world::World,
     ws::{Handshake, Opening},
 };
@@ -18,9 +19,11 @@ const ORIGIN: &str = "https://console.example.test:8443";
 pub(super) fn cases() -> Vec<Case> {
     cases![Console, "console":
         sockjs_is_told_of_websockets_only_and_may_read_it_from_any_origin,
-        transports_that_are_not_offered_are_not_found_and_readable,
+        transports_that_are_not_served_are_not_found_and_readable,
+        transports_over_requests_are_served_on_one_machine_alone,
         a_refused_sockjs_socket_is_told_so_before_the_upgrade,
-        a_token_in_connect_alone_comes_too_late,
+        a_token_in_connect_alone_is_enough_on_one_machine_alone,
+        a_token_in_the_upgrade_wins_over_one_in_connect,
         sockjs_carries_several_frames_in_one_message,
         what_is_no_sockjs_message_is_closed,
     ]
@@ -78,11 +81,8 @@ async fn sockjs_is_told_of_websockets_only_and_may_read_it_from_any_origin(world
     )
 }
 
-async fn transports_that_are_not_offered_are_not_found_and_readable(world: World) -> Result<()> {
+async fn transports_that_are_not_served_are_not_found_and_readable(world: World) -> Result<()> {
     for (method, rest) in [
-        ("POST", "000/abcd1234/xhr_streaming"),
-        ("POST", "000/abcd1234/xhr"),
-        ("POST", "000/abcd1234/xhr_send"),
         ("GET", "000/abcd1234/eventsource"),
         ("GET", "000/abcd1234/htmlfile"),
         ("GET", "000/abcd1234/jsonp"),
@@ -96,19 +96,34 @@ async fn transports_that_are_not_offered_are_not_found_and_readable(world: World
     Ok(())
 }
 
+/// At the edge a session's requests would reach its user's object one by one, and none of them would keep it awake.
+async fn transports_over_requests_are_served_on_one_machine_alone(world: World) -> Result<()> {
+    // The two subjects differ here.
+    let quiet = world.unrecorded();
+    for transport in ["xhr_streaming", "xhr", "xhr_send"] {
+        let path = format!("{SOCKET}/000/abcd1234/{transport}");
+        let answer = quiet.send(&Request::new("POST", &path).header("Origin", ORIGIN)).await?;
+        readable(&answer.response, transport)?;
+        let statuses: &[u16] = match world.kind() {
+            Kind::Origin => &[401],
+            Kind::Edge => &[404],
+            Kind::Running => &[401, 404],
+        };
+        let status = answer.response.status;
+        holds(statuses.contains(&status), || format!("the status {status} of {transport}"))?;
+    }
+    Ok(())
+}
+
 async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> Result<()> {
     let api = Api::without_fixture(&world)?;
     for rest in ["000/abcd1234/websocket", "websocket"] {
         let path = format!("{SOCKET}/{rest}");
         let handshake = Handshake::empty().path(&path).header("Origin", ORIGIN);
-        for (handshake, key) in [
-            (handshake.clone(), "unauthorized"),
-            (handshake.clone().set("access_token", "bad"), "invalid_token"),
-        ] {
-            let Opening::Refused(response) = world.try_upgrade(&handshake).await? else { bail!("upgraded") };
-            readable(&response, rest)?;
-            api.reply(response).unauthorized(key)?;
-        }
+        let bad = handshake.set("access_token", "bad");
+        let Opening::Refused(response) = world.try_upgrade(&bad).await? else { bail!("upgraded") };
+        readable(&response, rest)?;
+        api.reply(response).unauthorized("invalid_token")?;
         let plain = Request::new("GET", &format!("{path}?deviceId=d")).header("Origin", ORIGIN);
         let answer = world.send(&plain).await?;
         same(answer.response.status, 426, "the status without an upgrade")?;
@@ -117,15 +132,42 @@ async fn a_refused_sockjs_socket_is_told_so_before_the_upgrade(world: World) -> 
     Ok(())
 }
 
-async fn a_token_in_connect_alone_comes_too_late(world: World) -> Result<()> {
-    let api = Api::without_fixture(&world)?;
+/// At the edge a socket cannot move to its user's object afterwards.
+async fn a_token_in_connect_alone_is_enough_on_one_machine_alone(world: World) -> Result<()> {
+    let plain = Handshake::empty().path(SOCKET);
+    Api::without_fixture(&world)?.shut_out(&plain, "unauthorized").await?;
+    // The two subjects differ here.
+    let api = Api::without_fixture(&world.unrecorded())?;
     let user = api.fixture().user(101);
-    for rest in ["", "/websocket", "/000/abcd1234/websocket"] {
+    let token = format!("Bearer {}", api.bearer("user-101"));
+    for (rest, framing) in
+        [("", Framing::Plain), ("/websocket", Framing::Plain), ("/000/abcd1234/websocket", Framing::SockJs)]
+    {
         let handshake =
             Handshake::empty().path(&format!("{SOCKET}{rest}")).header("Sec-WebSocket-Protocol", "v12.stomp");
-        api.shut_out(&handshake, "unauthorized").await?;
+        let socket = match api.world().try_upgrade(&handshake).await? {
+            Opening::Upgraded(socket) => socket,
+            Opening::Refused(response) => {
+                same(world.kind() == Kind::Origin, false, "whether one machine refuses the upgrade")?;
+                api.reply(response).unauthorized("unauthorized")?;
+                continue;
+            }
+        };
+        same(world.kind() == Kind::Edge, false, "whether the edge accepts the upgrade")?;
+        let mut client = Client::on(*socket, framing).await?;
+        client.say("CONNECT", &[("accept-version", "1.2"), ("Authorization", &token)], "").await?;
+        same(client.frame().await?.command.as_str(), "CONNECTED", "the answer")?;
+        api.until_online(user, &["unknown"]).await?;
+        client.say("DISCONNECT", &[], "").await?;
+        client.closed(1000, "").await?;
+        api.until_online(user, &[] as &[&str]).await?;
     }
-    // And one that is there as well is not looked at.
+    Ok(())
+}
+
+async fn a_token_in_the_upgrade_wins_over_one_in_connect(world: World) -> Result<()> {
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
     let socket = world.upgraded(&api.handshake("user-101", "d").path(&format!("{SOCKET}/websocket"))).await?;
     let mut client = Client::on(socket, Framing::Plain).await?;
     let other = format!("Bearer {}", api.bearer("user-102"));

@@ -120,7 +120,7 @@ async fn the_first_message_tells_stomp_from_plain_texts(world: World) -> Result<
         }
         let mut client = Client::on(socket, Framing::Plain).await?;
         same(client.frame().await?.command.as_str(), "CONNECTED", "the answer")?;
-        client.done("DISCONNECT", &[]).await?;
+        client.say("DISCONNECT", &[], "").await?;
         client.closed(1000, "").await?;
     }
     let mut socket = world.upgraded(&plain).await?;

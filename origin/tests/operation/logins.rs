@@ -1,0 +1,142 @@
+//! Consoles that bring their token in the first frame: `docs/rules/message-center.md#login`.
+
+use futures_util::future::join_all;
+use rollcall_conformance::{
+    stomp::{Client, Framing, OWN},
+    world::World,
+    ws::{Handshake, Opening, Socket},
+};
+
+use crate::consoles::{OTHER, SOCKET, USER, key, online, server, until_online};
+
+/// The ways to speak STOMP: path, subprotocol, framing.
+const WAYS: [(&str, Option<&str>, Framing); 3] = [
+    ("", Some("v12.stomp"), Framing::Plain),
+    ("/websocket", None, Framing::Plain),
+    ("/000/abcd1234/websocket", None, Framing::SockJs),
+];
+
+fn handshake(path: &str, subprotocol: Option<&str>) -> Handshake {
+    let handshake = Handshake::empty().path(&format!("{SOCKET}{path}"));
+    match subprotocol {
+        Some(offered) => handshake.header("Sec-WebSocket-Protocol", offered),
+        None => handshake,
+    }
+}
+
+async fn waiting(world: &World, way: (&str, Option<&str>, Framing)) -> Client {
+    let (path, subprotocol, framing) = way;
+    let socket = world.upgraded(&handshake(path, subprotocol)).await.unwrap();
+    assert_eq!(socket.protocol(), subprotocol);
+    Client::on(socket, framing).await.unwrap()
+}
+
+async fn refused(world: &World, handshake: &Handshake) -> (u16, String) {
+    match world.try_upgrade(handshake).await.unwrap() {
+        Opening::Refused(response) => (response.status, key(&response)),
+        Opening::Upgraded(_) => panic!("upgraded"),
+    }
+}
+
+#[tokio::test]
+async fn a_console_begins_with_the_connect_that_proves_it() {
+    let home = tempfile::tempdir().unwrap();
+    let server = server(&home, &[]);
+    let world = server.world();
+    let bearer = format!("Bearer {USER}");
+    for way in WAYS {
+        let mut client = waiting(&world, way).await;
+        assert_eq!(online(&world, 101).await, 0, "it has not logged in");
+        // Its frames may come in one message: what follows CONNECT is read under the token.
+        let connect = client.write("CONNECT", &[("accept-version", "1.2"), ("Authorization", &bearer)], "");
+        let subscribe = client.write("SUBSCRIBE", &[("id", "1"), ("destination", OWN), ("receipt", "r")], "");
+        client.say_text(&(connect + &subscribe)).await.unwrap();
+        assert_eq!(client.frame().await.unwrap().command, "CONNECTED");
+        assert_eq!(client.frame().await.unwrap().command, "RECEIPT");
+        until_online(&world, 101, 1).await;
+        client.say("DISCONNECT", &[], "").await.unwrap();
+        client.closed(1000, "").await.unwrap();
+        until_online(&world, 101, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn the_users_limit_counts_from_connect_on() {
+    let home = tempfile::tempdir().unwrap();
+    let server = server(&home, &[("ROLLCALL__PRESENCE__MAX_CONNECTIONS_PER_USER", "1")]);
+    let world = server.world();
+    let bearer = format!("Bearer {USER}");
+    let headers = [("accept-version", "1.2"), ("authorization", bearer.as_str())];
+    let mut first = waiting(&world, WAYS[0]).await;
+    let mut second = waiting(&world, WAYS[2]).await;
+    first.say("CONNECT", &headers, "").await.unwrap();
+    assert_eq!(first.frame().await.unwrap().command, "CONNECTED");
+    second.say("CONNECT", &headers, "").await.unwrap();
+    second.refused("forbidden", 1008, "refused").await.unwrap();
+    assert_eq!(online(&world, 101).await, 1);
+}
+
+#[tokio::test]
+async fn whoever_does_not_prove_itself_is_told_and_closed() {
+    let home = tempfile::tempdir().unwrap();
+    let server = server(&home, &[]);
+    let world = server.world();
+    for way in WAYS {
+        for (headers, word) in [
+            (vec![("accept-version", "1.2"), ("login", "x"), ("passcode", USER)], "unauthorized"),
+            (vec![("Authorization", USER)], "unauthorized"),
+            (vec![("Authorization", "Bearer bad")], "invalid_token"),
+        ] {
+            let mut client = waiting(&world, way).await;
+            client.say("CONNECT", &headers, "").await.unwrap();
+            client.refused(word, 1008, "refused").await.unwrap();
+        }
+        let mut client = waiting(&world, way).await;
+        client.say("SUBSCRIBE", &[("id", "1"), ("destination", OWN)], "").await.unwrap();
+        client.refused("the first frame must be CONNECT or STOMP", 1002, "undecodable").await.unwrap();
+        // What the upgrade names is judged there, whatever CONNECT would have said.
+        let (path, subprotocol, _) = way;
+        let bad = handshake(path, subprotocol);
+        let header = bad.clone().header("Authorization", "Bearer bad");
+        for bad in [bad.set("access_token", "bad"), header] {
+            assert_eq!(refused(&world, &bad).await, (401, "invalid_token".to_owned()));
+        }
+    }
+    // Plain texts bring no token.
+    assert_eq!(refused(&world, &handshake("", None)).await, (401, "unauthorized".to_owned()));
+    let mut both = Client::on(
+        world.upgraded(&handshake("/websocket", None).set("access_token", USER)).await.unwrap(),
+        Framing::Plain,
+    )
+    .await
+    .unwrap();
+    let other = format!("Bearer {OTHER}");
+    both.say("CONNECT", &[("Authorization", &other)], "").await.unwrap();
+    assert_eq!(both.frame().await.unwrap().command, "CONNECTED");
+    until_online(&world, 101, 1).await;
+    assert_eq!(online(&world, 102).await, 0);
+}
+
+#[tokio::test]
+async fn sockets_that_wait_for_a_login_are_few_and_not_for_long() {
+    let home = tempfile::tempdir().unwrap();
+    let server = server(&home, &[("trusted_proxies", "127.0.0.1"), ("metrics_listen", "127.0.0.1:0")]);
+    let world = server.world();
+    let from = |address: &str| handshake("/websocket", None).header("X-Forwarded-For", address);
+    let mut sockets: Vec<Socket> =
+        join_all((0..64).map(|_| async { world.upgraded(&from("192.0.2.1")).await.unwrap() })).await;
+    assert_eq!(refused(&world, &from("192.0.2.1")).await, (401, "unauthorized".to_owned()));
+    world.upgraded(&from("192.0.2.2")).await.unwrap();
+    // A place is free as soon as its client has logged in, or is gone.
+    let mut client = Client::on(sockets.pop().unwrap(), Framing::Plain).await.unwrap();
+    client.say("CONNECT", &[("Authorization", &format!("Bearer {USER}"))], "").await.unwrap();
+    assert_eq!(client.frame().await.unwrap().command, "CONNECTED");
+    sockets.push(world.upgraded(&from("192.0.2.1")).await.unwrap());
+    for mut socket in sockets {
+        assert_eq!(socket.closed(1008).await.unwrap(), "refused");
+    }
+    drop(client);
+    until_online(&world, 101, 0).await;
+    let mut after = world.upgraded(&from("192.0.2.1")).await.unwrap();
+    assert_eq!(after.closed(1008).await.unwrap(), "refused", "it says nothing, either");
+}
