@@ -34,6 +34,12 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Whether a wait of at most `span` that ends at this instant is over at `now`. One that would last longer than that began
+    /// before the clock was set back.
+    pub fn is_due(self, now: Self, span: Duration) -> bool {
+        self <= now || self.since(now) > span
+    }
+
     /// How long after `earlier` this is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -69,4 +75,18 @@ pub struct Moment {
     pub now: Timestamp,
     /// Bits that keep apart what is created within one millisecond: random or counted, so never used for a secret.
     pub entropy: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_lasts_no_longer_than_its_span_when_the_clock_is_set_back() {
+        let (begun, span) = (Timestamp::from_secs(1_000), Duration::from_secs(30));
+        let end = begun + span;
+        assert!(!end.is_due(begun, span) && !end.is_due(end - Duration::from_millis(1), span));
+        assert!(end.is_due(end, span) && end.is_due(end + span, span));
+        assert!(end.is_due(begun - Duration::from_secs(3_600), span));
+    }
 }

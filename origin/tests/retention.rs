@@ -12,7 +12,7 @@
 
 mod kit;
 
-use kit::Server;
+use kit::{Server, skew::Skew};
 use rollcall_conformance::{http::Request, world::World};
 use serde_json::{Value, json};
 
@@ -46,8 +46,11 @@ async fn records_that_ended_long_ago_and_too_many_of_one_user_are_deleted() {
     assert_eq!(records(&world, &bearer).await.len(), 2_000);
     drop(server);
 
-    let server = Server::start(&data, "[presence]\nmax_records_per_user = 3\n");
+    let skew = Skew::build(home.path());
+    let server = Server::start_as(&data, "[presence]\nmax_records_per_user = 3\n", &skew.variables(), "");
     let world = server.world();
+    assert_eq!(records(&world, &bearer).await.len(), 2_000, "a clock that was just set deletes nothing");
+    skew.pass(11 * 60);
     let left = vec![5_001, 5_002, 5_003, 6_003, 6_004, 6_005];
     world.eventually("the records", || async { Ok(records(&world, &bearer).await) }, &left).await.unwrap();
 }

@@ -14,24 +14,39 @@ const MOST: usize = 10_000;
 /// An issuer's answers by the SHA-256 of the token. Revocations are checked after it, every time.
 #[derive(Debug, Default)]
 pub struct IntrospectionCache {
-    answers: Mutex<HashMap<TokenHash, (Timestamp, Introspected)>>,
+    answers: Mutex<HashMap<TokenHash, Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    asked: Timestamp,
+    until: Timestamp,
+    answer: Introspected,
+}
+
+impl Kept {
+    /// A clock that went back proves nothing.
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.asked <= now && now < self.until
+    }
 }
 
 impl IntrospectionCache {
     /// The answer about a token, unless it is too old.
     pub fn get(&self, token: &TokenHash, now: Timestamp) -> Option<Introspected> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(token).filter(|(until, _)| *until > now).map(|(_, answer)| answer.clone())
+        answers.get(token).filter(|kept| kept.is_good(now)).map(|kept| kept.answer.clone())
     }
 
     /// Keeps an answer of `now`, an active one for `at_most` (`auth.introspection.cache_seconds`).
     pub fn keep(&self, token: TokenHash, answer: &Introspected, now: Timestamp, at_most: Duration) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if answers.len() >= MOST {
-            answers.retain(|_, (until, _)| *until > now);
+            answers.retain(|_, kept| kept.is_good(now));
         }
         if answers.len() < MOST {
-            answers.insert(token, (answer.keep_until(now, at_most), answer.clone()));
+            let until = answer.keep_until(now, at_most);
+            answers.insert(token, Kept { asked: now, until, answer: answer.clone() });
         }
     }
 }
@@ -57,6 +72,7 @@ mod tests {
         cache.keep(other, &Introspected::Inactive, at(0), SPAN);
         assert_eq!(cache.get(&one, at(29)), Some(active));
         assert_eq!(cache.get(&one, at(30)), None);
+        assert_eq!(cache.get(&one, at(-1)), None, "the clock was set back");
         assert_eq!(cache.get(&other, at(4)), Some(Introspected::Inactive));
         assert_eq!(cache.get(&other, at(5)), None);
     }

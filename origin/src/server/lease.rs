@@ -10,23 +10,43 @@ use rollcall_core::{
     user::{forget_all_subscriptions, release_all_held},
 };
 
-use crate::{clock::now, store::Store};
+use crate::{
+    clock::{now, utc},
+    store::Store,
+};
 
 /// The interval of renewals, and so the largest error of an end after a crash.
 const RENEWAL: Duration = Duration::from_secs(30);
+
+/// A clock that is this far behind the newest stored date is worth a warning.
+const BEHIND: Duration = Duration::from_secs(60);
 
 /// The interval of attempts while the store fails.
 const PROBE: Duration = Duration::from_secs(1);
 
 /// Ends the records that earlier processes left open, and takes the lease.
 pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
-    let asked = store.query(vec![Statement::new("SELECT renewed_at FROM lease", [])]).await?;
-    let row = asked.first().and_then(|rows| rows.first()).and_then(|row| row.first());
-    let last_alive = match row {
-        None => now(),
-        Some(Value::Int(millis)) => Timestamp::from_millis(*millis),
-        Some(_) => None.context("the lease in the store does not read")?,
+    let now = now();
+    let stored = |sql| async move {
+        let answers = store.query(vec![Statement::new(sql, [])]).await?;
+        match answers.first().and_then(|rows| rows.first()).and_then(|row| row.first()) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Int(millis)) => Ok(Some(Timestamp::from_millis(*millis))),
+            Some(Value::Text(_)) => None.context("a date in the store does not read"),
+        }
     };
+    let last_alive = stored("SELECT renewed_at FROM lease").await?;
+    let last_order = stored("SELECT max(at) FROM tenant_mark WHERE lifted = 0").await?;
+    if let Some(newest) = last_alive.max(last_order).filter(|newest| newest.since(now) > BEHIND) {
+        tracing::warn!(
+            clock = %utc(now),
+            stored = %utc(newest),
+            "the system clock is far behind what is stored: it is wrong now, or it was ahead then; tokens of other issuers that \
+             orders of that time took are good again after their users or tenants are unlocked"
+        );
+    }
+    // Nothing ends later than now.
+    let last_alive = last_alive.map_or(now, |last_alive| last_alive.min(now));
     let mut statements = release_all_held().to_vec();
     // Subscriptions end with their sockets, and all sockets of earlier processes are closed.
     statements.extend(forget_all_subscriptions());

@@ -58,7 +58,8 @@ impl User {
             state.announce(platforms, now);
         }
         let presence = PresenceVersion { sequence: state.sequence, platforms };
-        let wake_at = state.fan_out.as_ref().map(|fan_out| fan_out.next_at).filter(|next_at| *next_at > now);
+        let waits = state.fan_out.as_ref().filter(|fan_out| !fan_out.is_due(now));
+        let wake_at = waits.map(|fan_out| fan_out.next_at);
         let watchers = loaded.watchers()?;
         let page = state
             .fan_out
@@ -156,6 +157,11 @@ impl FanOut {
     /// A round for a newer presence, which continues from the same cursor.
     pub(super) fn restarted(self, now: Timestamp) -> Self {
         Self { until: self.after.clone(), after: self.after, next_at: now, ..Self::default() }
+    }
+
+    /// Whether its next page is due.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.next_at.is_due(now, Duration::from_secs(1 << ROUNDS))
     }
 
     /// Whether this round still has to notify `watcher`, one of those after the cursor.

@@ -263,7 +263,7 @@ impl User {
         let mut work = PendingWork::default();
         let mut wishes = Vec::new();
         let mut state = stored.clone();
-        if state.release_at.is_some_and(|release_at| release_at <= now) {
+        if state.release_at.is_some_and(|release_at| release_at.is_due(now, LINGER)) {
             let mut others: Vec<UserId> =
                 dangling.iter().filter(|row| !row.is_followed).map(|row| row.watched.clone()).collect();
             others.sort_unstable();
@@ -277,9 +277,9 @@ impl User {
             }
         }
         wishes.extend(state.release_at);
-        match state.fan_out.as_ref().map(|fan_out| fan_out.next_at).filter(|_| !state.due) {
-            Some(next_at) if next_at > now => wishes.push(next_at),
-            next_at => work.fan_out = state.due || next_at.is_some(),
+        match state.fan_out.as_ref().filter(|_| !state.due) {
+            Some(fan_out) if !fan_out.is_due(now) => wishes.push(fan_out.next_at),
+            fan_out => work.fan_out = state.due || fan_out.is_some(),
         }
         if state != *stored {
             changes.push(Change::SubscriptionState(state));
