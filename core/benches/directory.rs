@@ -30,6 +30,7 @@ use rollcall_core::{
         zone::Zone,
     },
     id::{RecordId, TenantId},
+    serial::Serial,
     store::{
         Statement, Value,
         migrations::{StoreKind, tables},
@@ -285,6 +286,7 @@ fn record(index: i64, tenants: i64) -> Record {
         lease_until: None,
         source: Source::Live,
         member_of: None,
+        under: Serial::NONE,
         generation: 1,
     }
 }

@@ -17,6 +17,7 @@ pub mod openim;
 pub mod platform;
 pub mod policy;
 pub mod secret;
+pub mod serial;
 pub mod shard;
 #[cfg(test)]
 mod size;

@@ -14,10 +14,10 @@ mod harness;
 
 use harness::{Adapter, Event, START, Setup, Sqlite, Trace, check_order, kicked};
 use rollcall_core::{
-    directory::view::Cutoff,
     gateway::{Close, Incoming, Payload},
     id::{ConnId, TenantId, UserId},
     message_center::Principal,
+    serial::Serial,
     stomp::{Framing, HeartbeatMode, Session},
     time::Timestamp,
     token::TokenError,
@@ -186,13 +186,12 @@ fn a_cutoff_kills_what_began_by_then_wherever_it_is_looked_at() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
-    adapter.cutoff = Some(Cutoff { at: at(START), exempt: vec![], lifted: false });
+    adapter.order(0, &[]);
     assert_eq!(adapter.live(), [connection], "its socket waits for the delivery");
     assert_eq!(reply(&adapter.run(&Command::Status)), Reply::Presence(vec![]));
     assert_eq!(adapter.token_status(&token), 1506);
     assert_eq!(adapter.try_open(&token).unwrap_err(), 1506);
     assert_eq!(token_status(&mut adapter, None, false), Err(TokenError::Kicked));
-    adapter.wait(1);
     let later = adapter.issue(WEB);
     assert_eq!(adapter.token_status(&later), 0);
     adapter.open(&later);
@@ -202,11 +201,10 @@ fn a_cutoff_kills_what_began_by_then_wherever_it_is_looked_at() {
 
 #[test]
 fn a_cutoff_exempts_the_users_it_names_and_openims_administrators() {
-    let cutoff = |exempt: &[i64]| Some(Cutoff { at: at(START), exempt: exempt.to_vec(), lifted: false });
     let mut adapter = adapter();
-    adapter.cutoff = cutoff(&[adapter.user.id().number().unwrap()]);
+    adapter.order(0, &[adapter.user.id().number().unwrap()]);
     assert_eq!(token_status(&mut adapter, None, false), Ok(()));
-    adapter.cutoff = cutoff(&[1]);
+    adapter.order(0, &[1]);
     assert_eq!(token_status(&mut adapter, None, false), Err(TokenError::Kicked));
     adapter.rules.admins.push(adapter.user.id().clone());
     assert_eq!(token_status(&mut adapter, None, false), Ok(()));
@@ -217,7 +215,8 @@ fn a_lifted_cutoff_lets_opaque_tokens_in_and_leaves_the_dead_dead() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
     adapter.open(&token);
-    adapter.cutoff = Some(Cutoff { at: at(START), exempt: vec![], lifted: true });
+    adapter.order(0, &[]);
+    adapter.orders.values_mut().for_each(|cutoff| cutoff.lifted = true);
     assert_eq!(token_status(&mut adapter, None, false), Ok(()));
     assert_eq!(adapter.token_status(&token), 1506);
     assert_eq!(reply(&adapter.run(&Command::Status)), Reply::Presence(vec![]));
@@ -226,11 +225,10 @@ fn a_lifted_cutoff_lets_opaque_tokens_in_and_leaves_the_dead_dead() {
 #[test]
 fn an_unlocked_user_is_exempt_from_earlier_cutoffs_and_not_from_later_ones() {
     let mut adapter = adapter();
-    let cutoff = |millis| Some(Cutoff { at: at(millis), exempt: vec![], lifted: false });
-    adapter.cutoff = cutoff(START);
+    adapter.order(0, &[]);
     assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
     assert_eq!(token_status(&mut adapter, None, false), Ok(()));
-    adapter.cutoff = cutoff(START + 1);
+    adapter.order(0, &[]);
     assert_eq!(token_status(&mut adapter, None, false), Err(TokenError::Kicked));
 }
 
@@ -279,7 +277,7 @@ fn a_user_holds_no_more_connections_than_allowed_of_both_kinds_together() {
 fn what_an_issuer_says_of_a_users_tenant_is_kept_and_the_configuration_goes_first() {
     let mut adapter = adapter();
     let of = |tenant| Bearer { tenant: TenantId(tenant), issued_at: None, personal: false };
-    let moved = Event::Commit(vec![Change::Tenant(TenantId(7))]);
+    let moved = Event::Commit(vec![Change::TokensUnder(Serial::NONE), Change::Tenant(TenantId(7))]);
     assert_eq!(adapter.run(&Command::VerifyBearer(of(7)))[0], moved);
     assert_eq!(adapter.run(&Command::VerifyBearer(of(7))), [Event::Reply(Reply::TokenStatus(Ok(())))]);
     let user: UserId = adapter.user.id().clone();
@@ -294,10 +292,13 @@ fn the_delivery_of_an_order_ends_what_it_covers_at_its_instant_and_nothing_else(
     let connection = adapter.open(&token);
     let console = open(&mut adapter);
     let record = adapter.record_of(connection);
-    adapter.wait(1_000);
-    let later = open(&mut adapter);
-    adapter.cutoff = Some(Cutoff { at: at(START + 500), exempt: vec![], lifted: false });
-    assert!(adapter.user.has_cut_off_sockets(adapter.cutoff.as_ref(), &adapter.rules));
+    adapter.wait(500);
+    adapter.order(0, &[]);
+    adapter.wait(500);
+    let issued_at = Some(adapter.time());
+    let who = Principal { issued_at, ..principal(&adapter) };
+    let (later, _) = try_open(&mut adapter, who);
+    assert!(adapter.user.has_cut_off_sockets(adapter.cutoff(0), &adapter.rules));
     let delivery = ForceOff::CutOff { within: None, notice: "why".into(), settle: false };
     let trace = adapter.force_off(delivery.clone());
     assert_eq!(kicked(&trace), [connection]);
@@ -305,10 +306,10 @@ fn the_delivery_of_an_order_ends_what_it_covers_at_its_instant_and_nothing_else(
     assert_eq!(adapter.ended_at(record), Some(START + 500));
     assert_eq!(adapter.user.consoles()[0].id, later);
     assert!(
-        !adapter.user.has_cut_off_sockets(adapter.cutoff.as_ref(), &adapter.rules),
+        !adapter.user.has_cut_off_sockets(adapter.cutoff(0), &adapter.rules),
         "what opened later is not covered"
     );
-    adapter.cutoff = None;
+    adapter.orders.clear();
     assert_eq!(adapter.token_status(&token), 1506, "for good, whatever becomes of the cutoff");
     assert_eq!(token_status(&mut adapter, None, false), Ok(()), "which only the cutoff took back");
     assert!(
@@ -323,7 +324,7 @@ fn the_wave_of_another_tenant_neither_reaches_a_user_nor_tells_it_its_notice() {
     let console = open(&mut adapter);
     let own = adapter.rules.tenant(adapter.user.id(), &Profile::default());
     // The user's own cutoff, whose delivery has not come yet.
-    adapter.cutoff = Some(Cutoff { at: at(START + 500), exempt: vec![], lifted: false });
+    adapter.order(own.0, &[]);
     let delivery = |within| ForceOff::CutOff { within: Some(within), notice: "why".into(), settle: false };
     let trace = adapter.force_off(delivery(TenantId(own.0 + 1)));
     assert!(!trace.iter().any(|event| matches!(event, Event::Send(..) | Event::Close(..))), "{trace:?}");
@@ -335,10 +336,10 @@ fn the_wave_of_another_tenant_neither_reaches_a_user_nor_tells_it_its_notice() {
 fn what_a_cutoff_revoked_stays_so_when_the_next_one_exempts_the_user() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
-    adapter.cutoff = Some(Cutoff { at: at(START), exempt: vec![], lifted: false });
+    adapter.order(0, &[]);
     adapter.force_off(ForceOff::CutOff { within: None, notice: String::new(), settle: true });
     let own = adapter.user.id().number().unwrap();
-    adapter.cutoff = Some(Cutoff { at: at(START + 9), exempt: vec![own], lifted: false });
+    adapter.order(0, &[own]);
     assert_eq!(adapter.token_status(&token), 1506);
     assert_eq!(token_status(&mut adapter, Some(START), false), Err(TokenError::Kicked));
     assert_eq!(token_status(&mut adapter, Some(START + 1), false), Ok(()));

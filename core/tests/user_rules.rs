@@ -23,7 +23,7 @@ use rollcall_core::{
     policy::LoginPolicy,
     time::{Moment, Timestamp},
     token::{TokenHash, TokenText},
-    user::{Change, Claimed, Command, Connection, ForceOff, Loaded, Opening, Presence, Reply, User},
+    user::{Change, Claimed, Command, Connection, ForceOff, Loaded, Opening, Orders, Presence, Reply, User},
 };
 
 const ANDROID: u8 = 2;
@@ -70,6 +70,7 @@ fn names(trace: &Trace) -> Vec<&'static str> {
         Event::Retire(_) => "retire",
         Event::Admit(_) => "admit",
         Event::Keep(..) => "keep",
+        Event::Under(_) => "under",
         Event::Background(..) => "background",
         Event::Publish { .. } => "publish",
         Event::Send(..) => "send",
@@ -150,7 +151,7 @@ fn what_was_not_loaded_is_an_error_and_never_an_empty_answer() {
     let at = Moment { now: adapter.time(), entropy: 0 };
     for command in commands {
         let loaded = adapter.store.load(&adapter.user, &command, at.now);
-        let loaded = Loaded { cutoff: command.needs().cutoff.then_some(None), ..loaded };
+        let loaded = Loaded { orders: command.needs().orders.then(Orders::default), ..loaded };
         adapter.user.apply(&command, &loaded, &adapter.rules, at).expect("all that it needs was loaded");
         let nothing = adapter.user.apply(&command, &Loaded::default(), &adapter.rules, at);
         assert!(nothing.is_err(), "{command:?} made up an answer: {nothing:?}");

@@ -232,7 +232,7 @@ pub(crate) async fn run<R: Request>(env: &Env, user: &UserId, request: R) -> Res
 
 /// Gives a command to a user's object; under its tenant's cutoff, where that counts.
 async fn execute(env: &Env, user: &UserId, command: Command) -> Result<Reply, CallError> {
-    if !command.needs().cutoff {
+    if !command.needs().orders {
         let answer = stub::call(env, USERS, user.as_str(), &UserAsk::Run(command)).await?;
         return match reply(answer)? {
             UnderCutoff::Done(reply) => Ok(reply),

@@ -26,11 +26,11 @@ impl<K, V> Default for Recent<K, V> {
 }
 
 impl<K: Eq + Hash, V> Recent<K, V> {
-    /// The answer about `key`, with the instant of its question, if that was within the last second.
-    pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<(Timestamp, &V)> {
+    /// The answer about `key`, if its question was asked within the last second.
+    pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<&V> {
         let (asked, answer) = self.answers.get(key)?;
         // A clock that went back proves nothing.
-        (*asked <= now && now.since(*asked) < CACHE_SPAN).then_some((*asked, answer))
+        (*asked <= now && now.since(*asked) < CACHE_SPAN).then_some(answer)
     }
 
     /// Keeps the answer to a question of the instant `asked`.
@@ -86,8 +86,8 @@ mod tests {
         let mut recent = Recent::default();
         assert_eq!(recent.get(&1, at(0)), None);
         recent.remember(1, "yes", at(1_000));
-        assert_eq!(recent.get(&1, at(1_000)), Some((at(1_000), &"yes")));
-        assert_eq!(recent.get(&1, at(1_999)), Some((at(1_000), &"yes")));
+        assert_eq!(recent.get(&1, at(1_000)), Some(&"yes"));
+        assert_eq!(recent.get(&1, at(1_999)), Some(&"yes"));
         assert!(recent.get(&1, at(2_000)).is_none() && recent.get(&1, at(999)).is_none());
         assert_eq!(recent.get(&2, at(1_000)), None);
     }
@@ -97,7 +97,7 @@ mod tests {
         let mut recent = Recent::default();
         recent.remember(1, "no", at(0));
         recent.remember(1, "yes", at(500));
-        assert_eq!(recent.get(&1, at(1_400)), Some((at(500), &"yes")));
+        assert_eq!(recent.get(&1, at(1_400)), Some(&"yes"));
     }
 
     #[test]

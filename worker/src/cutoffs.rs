@@ -29,19 +29,19 @@ pub(crate) async fn of(env: &Env, tenant: TenantId, shards: u32) -> Result<Optio
     cached(env, tenant, shards).await.map(|cached| cached.cutoff)
 }
 
-/// The same, with when it was asked for.
+/// The same, in the form in which it goes to an object.
 pub(crate) async fn cached(env: &Env, tenant: TenantId, shards: u32) -> Result<CachedCutoff, CallError> {
     let asked = clock::now();
     if let Some(cached) = remembered(tenant, asked) {
         return Ok(cached);
     }
     let cutoff = match directory::ask(env, tenant, 0, shards, DirectoryAsk::Cutoff).await? {
-        DirectoryAnswer::Cutoff(stored) => stored.map(|stored| stored.cutoff),
+        DirectoryAnswer::Cutoff(cutoff) => cutoff,
         _ => return Err(CallError::AnotherQuestion),
     };
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     known.get_or_insert_default().remember(tenant, cutoff.clone(), asked);
-    Ok(CachedCutoff { tenant, cutoff, asked })
+    Ok(CachedCutoff { tenant, cutoff })
 }
 
 /// The answer of a user's object to a question under the cutoff of a tenant.
@@ -75,6 +75,6 @@ pub(crate) async fn under<T>(
 
 fn remembered(tenant: TenantId, now: Timestamp) -> Option<CachedCutoff> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (asked, cutoff) = known.as_ref()?.get(&tenant, now)?;
-    Some(CachedCutoff { tenant, cutoff: cutoff.clone(), asked })
+    let cutoff = known.as_ref()?.get(&tenant, now)?;
+    Some(CachedCutoff { tenant, cutoff: cutoff.clone() })
 }

@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rollcall_core::{
     directory::{record::Record, row::Row, upsert::Imported, view::Cutoff},
     id::{RecordId, TenantId},
-    shard::cutoff::Stored,
+    serial::Serial,
     store::{Statement, Value},
     time::Timestamp,
     user::{Command, ConsoleOpening, Opening, Reply},
@@ -89,10 +89,15 @@ pub(crate) enum UserAsk {
 pub(crate) struct CachedCutoff {
     /// The tenant that the caller takes for the user's.
     pub(crate) tenant: TenantId,
-    /// The tenant's cutoff.
+    /// The tenant's cutoff, as of at most a second before the call.
     pub(crate) cutoff: Option<Cutoff>,
-    /// The instant of the question for the cutoff.
-    pub(crate) asked: Timestamp,
+}
+
+impl CachedCutoff {
+    /// The serial of what begins under it.
+    pub(crate) fn under(&self) -> Serial {
+        self.cutoff.as_ref().map_or(Serial::NONE, |cutoff| cutoff.serial)
+    }
 }
 
 /// The header that a gateway's upgrade carries to its user's object.
@@ -149,7 +154,7 @@ pub(crate) enum DirectoryAsk {
     Query(Vec<Sql>),
     /// The tenant's cutoff. Asked of shard 0, answered with [`DirectoryAnswer::Cutoff`].
     Cutoff,
-    /// Put an order in force. Shard 0 passes it to the others; answered with [`DirectoryAnswer::CutoffSet`].
+    /// Put an order in force. Shard 0 passes it to the others.
     SetCutoff {
         /// Users that the order does not cover.
         exempt: Vec<i64>,
@@ -196,9 +201,7 @@ pub(crate) enum DirectoryAnswer {
     /// One element a statement; `None` where nothing was written yet.
     Rows(Vec<Option<Vec<Row>>>),
     /// The cutoff in force.
-    Cutoff(Option<Stored>),
-    /// The order covers everything that began by this instant.
-    CutoffSet(Timestamp),
+    Cutoff(Option<Cutoff>),
     /// Whether there was an order to lift.
     Lifted(bool),
     /// The written records; live records have the ids that are missing here.
@@ -241,9 +244,10 @@ mod tests {
 
     #[test]
     fn a_command_travels_with_the_cutoff_that_it_is_held_against() {
-        let cutoff = Cutoff { at: Timestamp::from_millis(2_000), exempt: vec![7], lifted: false };
-        let cached =
-            CachedCutoff { tenant: TenantId(5), cutoff: Some(cutoff), asked: Timestamp::from_millis(1_000) };
+        let serial = Serial::from_number(3);
+        let cutoff = Cutoff { serial, at: Timestamp::from_millis(2_000), exempt: vec![7], lifted: false };
+        let cached = CachedCutoff { tenant: TenantId(5), cutoff: Some(cutoff) };
+        assert_eq!(cached.under(), serial);
         let text = write(&UserAsk::RunUnder(Command::Status, cached.clone())).unwrap();
         assert!(matches!(read(&text), Ok(UserAsk::RunUnder(Command::Status, read)) if read == cached));
     }

@@ -99,7 +99,7 @@ pub(super) async fn tenant(setup: &Setup) -> Result<Vec<Figure>> {
             1e3 * median(&answered),
             count(setup.size) / seconds
         )],
-        obstacle: "The cutoff lies 0.1 s ahead of the order, and each connection costs a read of its user's rows, two writes to its \
+        obstacle: "Each connection costs a read of its user's rows, two writes to its \
                     socket, and the client's reads on the same two processors. One query for many users' rows would bring \
                     it down; so would more processors.",
     }])

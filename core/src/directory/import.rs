@@ -11,6 +11,7 @@ use super::{
 use crate::{
     id::{RecordId, TenantId},
     json,
+    serial::Serial,
     time::Timestamp,
 };
 
@@ -86,6 +87,7 @@ pub fn parse_line(line: &[u8], now: Timestamp, lease: Duration) -> Result<Record
         lease_until,
         source: Source::Import,
         member_of: None,
+        under: Serial::UNKNOWN,
         generation: 1,
     })
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::membership::Membership;
 use crate::{
     id::{RecordId, TenantId},
+    serial::{Began, Serial},
     time::Timestamp,
 };
 
@@ -46,6 +47,8 @@ pub struct Record {
     pub source: Source,
     /// The departments and groups of the user at the opening.
     pub member_of: Option<Membership>,
+    /// The serial that its opening had loaded. Imported records have none.
+    pub under: Serial,
     /// Grows with every change of this record; an upsert without a newer generation is ignored.
     pub generation: i64,
 }
@@ -54,6 +57,11 @@ pub struct Record {
 pub const USER_AGENT_BYTES: usize = 512;
 
 impl Record {
+    /// Its beginning.
+    pub const fn began(&self) -> Began {
+        Began { under: self.under, at: self.online_at }
+    }
+
     /// The end of this record at `now`, without a cutoff: its own end, or the end of its lease.
     pub fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.offline_at.or(self.lease_until.filter(|until| *until <= now))

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     id::{RecordId, TenantId},
+    serial::Serial,
     store::Value,
     time::Timestamp,
 };
@@ -24,7 +25,7 @@ pub struct RowError(pub &'static str);
 pub const COLUMNS: &str = "CAST(record.id AS TEXT), CAST(record.tenant AS TEXT), CAST(record.user AS TEXT), \
      record.full_name, record.avatar, record.user_agent, record.device_id, record.remote_address, \
      CAST(record.online_at AS TEXT), CAST(record.offline_at AS TEXT), CAST(record.lease_until AS TEXT), \
-     record.source, CAST(record.generation AS TEXT), record.member_of";
+     record.source, CAST(record.generation AS TEXT), record.member_of, CAST(record.under AS TEXT)";
 
 /// Reads the columns of [`COLUMNS`]; further columns are ignored.
 ///
@@ -54,6 +55,7 @@ pub fn record(row: &[Value]) -> Result<Record, RowError> {
             None => None,
             Some(text) => Some(Membership::from_column(&text).ok_or(RowError("member_of"))?),
         },
+        under: Serial::from_number(columns.number("under")?),
     })
 }
 
@@ -107,10 +109,10 @@ mod tests {
     fn a_damaged_row_names_its_column() {
         let mut row: Row = ["1", "0", "7", "n"].map(Value::from).to_vec();
         row.extend([Value::Null, "a".into(), "d".into(), "r".into(), "5".into()]);
-        row.extend([Value::Null, Value::Null, Value::Int(0), "3".into(), Value::Null]);
+        row.extend([Value::Null, Value::Null, Value::Int(0), "3".into(), Value::Null, "2".into()]);
         assert_eq!(record(&row).unwrap().online_at, Timestamp::from_millis(5));
         for (column, name) in
-            [(0, "id"), (3, "full_name"), (8, "online_at"), (11, "source"), (12, "generation")]
+            [(0, "id"), (3, "full_name"), (8, "online_at"), (11, "source"), (12, "generation"), (14, "under")]
         {
             let mut damaged = row.clone();
             damaged[column] = Value::Null;

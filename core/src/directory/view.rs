@@ -5,14 +5,22 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{record::Record, sql::Binder};
-use crate::time::Timestamp;
+use super::{
+    record::{Record, Source},
+    sql::Binder,
+};
+use crate::{
+    serial::{Began, Serial},
+    time::Timestamp,
+};
 
 /// The revocation cutoff of a tenant, set by an order to the whole tenant
 /// (`docs/rules/message-center.md#cutoffs`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cutoff {
-    /// Connections and tokens that began at or before this instant are ended.
+    /// The number of the order. It covers what began under a smaller one.
+    pub serial: Serial,
+    /// The date of the order, shown as the end of what it ended. Imported records and tokens of other issuers go by it.
     pub at: Timestamp,
     /// User numbers that the order does not cover.
     pub exempt: Vec<i64>,
@@ -22,9 +30,29 @@ pub struct Cutoff {
 }
 
 impl Cutoff {
+    /// The cutoff of a new order, `newest` being the serial in force and `before` the tenant's previous cutoff.
+    ///
+    /// Its date never lies before that of the previous one, or a token of another issuer that only the previous one took would
+    /// be good again. A lifted one takes nothing any more.
+    pub fn next(before: Option<&Self>, newest: Serial, exempt: Vec<i64>, now: Timestamp) -> Self {
+        let held = before.filter(|before| !before.lifted).map_or(now, |before| before.at);
+        Self { serial: newest.next(), at: now.max(held), exempt, lifted: false }
+    }
+
+    /// Whether the order came after this beginning.
+    pub fn follows(&self, began: Began) -> bool {
+        if self.serial == Serial::NONE {
+            began.under < Serial::NONE && began.at <= self.at
+        } else {
+            began.under < self.serial
+        }
+    }
+
     /// Whether the cutoff ends this record, unless the record ended before.
     pub fn covers(&self, record: &Record) -> bool {
-        record.online_at <= self.at && !self.exempt.contains(&record.user)
+        // An import began elsewhere, under no serial of ours.
+        let is_later = record.source == Source::Import && record.online_at > self.at;
+        self.follows(record.began()) && !is_later && !self.exempt.contains(&record.user)
     }
 }
 
@@ -48,7 +76,9 @@ impl View {
     /// A stored end wins; else the earlier of an expired lease and a cutoff that covers the record.
     pub fn ended_at(&self, record: &Record) -> Option<Timestamp> {
         let lapsed = record.lease_until.filter(|until| *until <= self.now);
-        let ordered = self.cutoff.as_ref().filter(|cutoff| cutoff.covers(record)).map(|cutoff| cutoff.at);
+        let ordered = self.cutoff.as_ref().filter(|cutoff| cutoff.covers(record));
+        // An order may be dated before what it covers, where the clock was set back.
+        let ordered = ordered.map(|cutoff| cutoff.at.max(record.online_at));
         record.offline_at.or_else(|| lapsed.into_iter().chain(ordered).min())
     }
 
@@ -59,7 +89,7 @@ impl View {
 
     /// SQL for [`View::ended_at`] over rows whose `offline_at` is NULL.
     ///
-    /// It reads `lease_until` and, under a cutoff, `online_at` and `user`: the columns of `record_open`.
+    /// It reads `lease_until` and, under a cutoff, `online_at`, `user`, `under` and `source`: the columns of `record_open`.
     pub(super) fn open_end(&self, binder: &mut Binder) -> String {
         let now = binder.wide(self.now.millis());
         let lapsed = format!("lease_until <= {now}");
@@ -67,14 +97,19 @@ impl View {
             return format!("CASE WHEN {lapsed} THEN lease_until END");
         };
         let at = binder.wide(cutoff.at.millis());
-        let mut covered = format!("online_at <= {at}");
+        let serial = binder.wide(cutoff.serial.number());
+        let mut covered = if cutoff.serial == Serial::NONE {
+            format!("under < {serial} AND online_at <= {at}")
+        } else {
+            format!("under < {serial} AND (source = 0 OR online_at <= {at})")
+        };
         if !cutoff.exempt.is_empty() {
             let exempt = binder.numbers(cutoff.exempt.iter().copied());
             covered = format!("{covered} AND user NOT IN {exempt}");
         }
         format!(
-            "CASE WHEN {covered} THEN CASE WHEN {lapsed} THEN min(lease_until, {at}) ELSE {at} END \
-             WHEN {lapsed} THEN lease_until END"
+            "CASE WHEN {covered} THEN CASE WHEN {lapsed} THEN min(lease_until, max({at}, online_at)) \
+             ELSE max({at}, online_at) END WHEN {lapsed} THEN lease_until END"
         )
     }
 
@@ -93,28 +128,58 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
+    /// An order of this serial and date.
+    fn order(serial: i64, millis: i64, exempt: &[i64]) -> Cutoff {
+        let serial = Serial::from_number(serial);
+        Cutoff { serial, at: at(millis), exempt: exempt.to_vec(), lifted: false }
+    }
+
+    fn under(cutoff: Cutoff) -> View {
+        View { now: at(1_000), cutoff: Some(cutoff) }
+    }
+
     #[test]
-    fn a_cutoff_ends_what_was_opened_before_it_and_nothing_else() {
-        let record = Record { online_at: at(100), ..sample(1) };
-        let view = |cutoff, exempt: &[i64]| View {
-            now: at(1_000),
-            cutoff: Some(Cutoff { at: at(cutoff), exempt: exempt.to_vec(), lifted: false }),
-        };
-        assert_eq!(view(99, &[]).ended_at(&record), None);
-        assert_eq!(view(100, &[]).ended_at(&record), Some(at(100)));
-        assert_eq!(view(500, &[record.user]).ended_at(&record), None);
+    fn a_cutoff_ends_what_began_under_an_earlier_one_whatever_the_dates_say() {
+        let record = Record { online_at: at(100), under: Serial::from_number(3), ..sample(1) };
+        assert_eq!(under(order(3, 500, &[])).ended_at(&record), None);
+        assert_eq!(under(order(4, 500, &[])).ended_at(&record), Some(at(500)));
+        assert_eq!(under(order(4, 99, &[])).ended_at(&record), Some(at(100)), "no end before its beginning");
+        assert_eq!(under(order(4, 500, &[record.user])).ended_at(&record), None);
         assert_eq!(View::at(at(1_000)).ended_at(&record), None);
+    }
+
+    #[test]
+    fn without_a_serial_the_dates_decide() {
+        let old = Record { online_at: at(100), under: Serial::UNKNOWN, ..sample(1) };
+        let new = Record { under: Serial::NONE, ..old.clone() };
+        let import = Record { source: Source::Import, ..old.clone() };
+        for (cutoff, ended) in [
+            (order(0, 99, &[]), [None, None, None]),
+            (order(0, 100, &[]), [Some(at(100)), None, Some(at(100))]),
+            (order(1, 99, &[]), [Some(at(100)), Some(at(100)), None]),
+            (order(1, 100, &[]), [Some(at(100)); 3]),
+        ] {
+            let ends = [&old, &new, &import].map(|record| under(cutoff.clone()).ended_at(record));
+            assert_eq!(ends, ended, "{cutoff:?}");
+        }
+    }
+
+    #[test]
+    fn the_date_of_an_order_goes_back_only_behind_one_that_was_lifted() {
+        let first = Cutoff::next(None, Serial::NONE, vec![], at(500));
+        let second = Cutoff::next(Some(&first), first.serial, vec![], at(100));
+        assert!(second.serial > first.serial);
+        assert_eq!(second.at, at(500));
+        let lifted = Cutoff { lifted: true, ..second };
+        let third = Cutoff::next(Some(&lifted), Serial::from_number(9), vec![7], at(100));
+        assert_eq!(third, order(10, 100, &[7]));
     }
 
     #[test]
     fn a_lapsed_lease_and_a_cutoff_end_a_record_at_the_earlier_of_the_two() {
         let record = Record { online_at: at(100), lease_until: Some(at(400)), ..sample(1) };
-        let cut_off = |cutoff| View {
-            now: at(1_000),
-            cutoff: Some(Cutoff { at: at(cutoff), exempt: vec![], lifted: false }),
-        };
-        assert_eq!(cut_off(300).ended_at(&record), Some(at(300)));
-        assert_eq!(cut_off(500).ended_at(&record), Some(at(400)));
+        assert_eq!(under(order(1, 300, &[])).ended_at(&record), Some(at(300)));
+        assert_eq!(under(order(1, 500, &[])).ended_at(&record), Some(at(400)));
         assert_eq!(View::at(at(399)).ended_at(&record), None);
         assert_eq!(View::at(at(400)).ended_at(&record), Some(at(400)));
     }
@@ -122,8 +187,6 @@ mod tests {
     #[test]
     fn an_end_that_was_written_down_is_kept() {
         let record = Record { offline_at: Some(at(700)), lease_until: Some(at(400)), ..sample(1) };
-        let view =
-            View { now: at(1_000), cutoff: Some(Cutoff { at: at(500), exempt: vec![], lifted: false }) };
-        assert_eq!(view.ended_at(&record), Some(at(700)));
+        assert_eq!(under(order(1, 500, &[])).ended_at(&record), Some(at(700)));
     }
 }

@@ -64,7 +64,7 @@ fn beyond<G: PartialEq + Copy>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{time::Timestamp, token::store::TokenState};
+    use crate::{serial::Serial, time::Timestamp, token::store::TokenState};
 
     /// Tokens named by their platforms, in the order of issue.
     fn rows(platforms: &[Platform]) -> Vec<TokenRow> {
@@ -76,6 +76,7 @@ mod tests {
                 platform: *platform,
                 order: i64::try_from(order).unwrap(),
                 issued_at: Timestamp::default(),
+                under: Serial::NONE,
                 expires: Timestamp::from_secs(1),
                 state: TokenState::Valid,
             })

@@ -12,6 +12,7 @@ use crate::{
     },
     id::RecordId,
     json,
+    serial::Serial,
     store::{Statement, Value},
     time::Timestamp,
 };
@@ -30,6 +31,8 @@ pub struct Delivery {
     pub cutoff: Cutoff,
     /// The message that consoles get before they are closed.
     pub notice: String,
+    /// The instant from which no more covered connection can open.
+    pub begun_at: Timestamp,
     /// Whether every other shard has the order. Shard 0 distributes it.
     pub is_distributed: bool,
     /// The last record that this round visited; `None` at its beginning.
@@ -43,15 +46,23 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A new delivery. Its first step is due at the cutoff's instant, when no more covered connection can open.
-    pub const fn new(cutoff: Cutoff, notice: String) -> Self {
-        let next_at = cutoff.at;
-        Self { cutoff, notice, is_distributed: false, visited: None, missed: false, rounds: 0, next_at }
+    /// A new delivery. Its first step is due at `begun_at`, from which no more covered connection can open.
+    pub const fn new(cutoff: Cutoff, notice: String, begun_at: Timestamp) -> Self {
+        Self {
+            cutoff,
+            notice,
+            begun_at,
+            is_distributed: false,
+            visited: None,
+            missed: false,
+            rounds: 0,
+            next_at: begun_at,
+        }
     }
 
-    /// Whether this delivery replaces `other`, which is under way: unless that is the same order or a later one.
+    /// Whether this delivery replaces `other`, which is under way: unless that is of the same order or of a later one.
     pub fn replaces(&self, other: &Self) -> bool {
-        self.cutoff.at >= other.cutoff.at && (&self.cutoff, &self.notice) != (&other.cutoff, &other.notice)
+        self.cutoff.serial > other.cutoff.serial
     }
 
     /// The users of those records that the order ends.
@@ -70,7 +81,7 @@ impl Delivery {
             self.next_at = now;
             return Some(self);
         }
-        let late = self.cutoff.at + LATE;
+        let late = self.begun_at + LATE;
         if !self.missed && now >= late {
             return None;
         }
@@ -84,8 +95,8 @@ impl Delivery {
 /// Stores the delivery in place of any other.
 pub fn keep(delivery: &Delivery) -> Statement {
     Statement::new(
-        "INSERT OR REPLACE INTO wave (id, at, exempt, notice, is_spread, visited, missed, rounds, next_at) \
-         VALUES (1, ?1, ?2, ?3, ?4, CAST(?5 AS INTEGER), ?6, ?7, ?8)",
+        "INSERT OR REPLACE INTO wave (id, at, exempt, notice, is_spread, visited, missed, rounds, next_at, serial, \
+         begun_at) VALUES (1, ?1, ?2, ?3, ?4, CAST(?5 AS INTEGER), ?6, ?7, ?8, CAST(?9 AS INTEGER), ?10)",
         [
             delivery.cutoff.at.millis().into(),
             exempt(delivery),
@@ -95,22 +106,24 @@ pub fn keep(delivery: &Delivery) -> Statement {
             Value::Int(delivery.missed.into()),
             Value::Int(delivery.rounds.into()),
             delivery.next_at.millis().into(),
+            serial(delivery),
+            delivery.begun_at.millis().into(),
         ],
     )
 }
 
 /// Stores that every other shard has the order, if this delivery is the one under way.
 pub fn distributed(delivery: &Delivery) -> Statement {
-    Statement::new("UPDATE wave SET is_spread = 1 WHERE at = ?1 AND notice = ?2", identity(delivery))
+    Statement::new("UPDATE wave SET is_spread = 1 WHERE serial = CAST(?1 AS INTEGER)", [serial(delivery)])
 }
 
 /// Ends the delivery, if it is the one under way.
 pub fn end(delivery: &Delivery) -> Statement {
-    Statement::new("DELETE FROM wave WHERE at = ?1 AND notice = ?2", identity(delivery))
+    Statement::new("DELETE FROM wave WHERE serial = CAST(?1 AS INTEGER)", [serial(delivery)])
 }
 
-fn identity(delivery: &Delivery) -> [Value; 2] {
-    [delivery.cutoff.at.millis().into(), delivery.notice.clone().into()]
+fn serial(delivery: &Delivery) -> Value {
+    Value::wide(delivery.cutoff.serial.number())
 }
 
 fn exempt(delivery: &Delivery) -> Value {
@@ -120,7 +133,8 @@ fn exempt(delivery: &Delivery) -> Value {
 /// The delivery under way; no row without one.
 pub fn get() -> Statement {
     Statement::new(
-        "SELECT at, exempt, notice, is_spread, CAST(visited AS TEXT), missed, rounds, next_at FROM wave",
+        "SELECT at, exempt, notice, is_spread, CAST(visited AS TEXT), missed, rounds, next_at, \
+         CAST(serial AS TEXT), begun_at FROM wave",
         [],
     )
 }
@@ -140,14 +154,23 @@ pub fn read(rows: &[Vec<Value>]) -> Result<Option<Delivery>, &'static str> {
         Value::Int(missed),
         Value::Int(rounds),
         Value::Int(next_at),
+        Value::Text(serial),
+        Value::Int(begun_at),
     ] = row.as_slice()
     else {
         return Err("a delivery does not read as one");
     };
     let exempt = json::read(exempt).map_err(|_| "the exempt users of a delivery do not read")?;
+    let serial = serial.parse().map_err(|_| "the serial of a delivery is no number")?;
     Ok(Some(Delivery {
-        cutoff: Cutoff { at: Timestamp::from_millis(*at), exempt, lifted: false },
+        cutoff: Cutoff {
+            serial: Serial::from_number(serial),
+            at: Timestamp::from_millis(*at),
+            exempt,
+            lifted: false,
+        },
         notice: notice.clone(),
+        begun_at: Timestamp::from_millis(*begun_at),
         is_distributed: *is_distributed != 0,
         visited: visited.parse().ok().and_then(RecordId::from_number),
         missed: *missed != 0,
@@ -166,8 +189,9 @@ mod tests {
 
     const AT: Timestamp = Timestamp::from_secs(1_000);
 
-    fn delivery(at: Timestamp, notice: &str) -> Delivery {
-        Delivery::new(Cutoff { at, exempt: vec![7], lifted: false }, notice.to_owned())
+    fn delivery(serial: i64, notice: &str) -> Delivery {
+        let cutoff = Cutoff { serial: Serial::from_number(serial), at: AT, exempt: vec![7], lifted: false };
+        Delivery::new(cutoff, notice.to_owned(), AT)
     }
 
     fn records(count: i64) -> Vec<Record> {
@@ -178,7 +202,7 @@ mod tests {
     fn a_round_goes_on_where_the_last_step_ended_and_another_follows_for_late_records() {
         let all = records(i64::from(STEP) + 1);
         let full = &all[..all.len() - 1];
-        let first = delivery(AT, "n").after(full, false, AT).unwrap();
+        let first = delivery(1, "n").after(full, false, AT).unwrap();
         assert_eq!((first.visited, first.next_at, first.rounds), (Some(full.last().unwrap().id), AT, 0));
         let second = first.after(&all[..1], false, AT).unwrap();
         assert_eq!((second.visited, second.next_at, second.rounds), (None, AT + LATE, 1));
@@ -189,7 +213,7 @@ mod tests {
     fn whoever_was_missed_is_tried_again_less_and_less_often() {
         let now = AT + LATE;
         let mut pauses = Vec::new();
-        let mut under_way = delivery(AT, "n").after(&records(i64::from(STEP)), true, now).unwrap();
+        let mut under_way = delivery(1, "n").after(&records(i64::from(STEP)), true, now).unwrap();
         assert!(under_way.missed, "it is kept to the end of the round");
         for _ in 0..40 {
             under_way = under_way.after(&records(1), true, now).unwrap();
@@ -202,32 +226,31 @@ mod tests {
 
     #[test]
     fn it_reaches_the_users_of_live_records_whom_the_cutoff_covers_once_each() {
-        let opened = |user, at| Record { user, online_at: at, ..sample(1) };
-        let later = AT + Duration::from_millis(1);
-        let import = Record { source: Source::Import, ..opened(5, AT) };
-        let all = [opened(3, AT), opened(1, AT), opened(3, AT), opened(7, AT), opened(4, later), import];
-        assert_eq!(delivery(AT, "n").covered_users(&all), [1, 3]);
+        let opened = |user, under| Record { user, under: Serial::from_number(under), ..sample(1) };
+        let import = Record { source: Source::Import, ..opened(5, 0) };
+        let all = [opened(3, 0), opened(1, 0), opened(3, 0), opened(7, 0), opened(4, 1), import];
+        assert_eq!(delivery(1, "n").covered_users(&all), [1, 3]);
     }
 
     #[test]
     fn a_later_order_takes_its_place_and_the_same_one_does_not_begin_again() {
-        let (first, second) = (delivery(AT, "first"), delivery(AT, "second"));
+        let (first, second) = (delivery(1, "first"), delivery(2, "second"));
         let stepped = first.clone().after(&records(1), true, AT).unwrap();
         assert!(second.replaces(&first) && !first.replaces(&first) && !first.replaces(&stepped));
-        assert!(!first.replaces(&delivery(AT + LATE, "third")));
+        assert!(!first.replaces(&delivery(3, "third")));
     }
 
     #[test]
     fn what_is_kept_is_read_back_and_only_that_is_ended() {
         let store = Database::of(StoreKind::Shard);
         assert_eq!(read(&store.run(&get())), Ok(None));
-        let mut kept = delivery(AT, "it's").after(&records(i64::from(STEP)), true, AT).unwrap();
+        let mut kept = delivery(2, "it's").after(&records(i64::from(STEP)), true, AT).unwrap();
         kept.visited = RecordId::from_number(i64::MAX);
-        store.run(&keep(&delivery(AT, "before")));
+        store.run(&keep(&delivery(1, "before")));
         store.run(&keep(&kept));
         assert_eq!(read(&store.run(&get())), Ok(Some(kept.clone())));
-        store.run(&distributed(&delivery(AT, "before")));
-        store.run(&end(&delivery(AT, "before")));
+        store.run(&distributed(&delivery(1, "before")));
+        store.run(&end(&delivery(1, "before")));
         assert_eq!(read(&store.run(&get())), Ok(Some(kept.clone())));
         store.run(&distributed(&kept));
         assert_eq!(read(&store.run(&get())), Ok(Some(Delivery { is_distributed: true, ..kept.clone() })));

@@ -12,7 +12,8 @@ use super::{
     migrations::{StoreKind, tables},
 };
 use crate::{
-    directory::membership::Membership, id::TenantId, time::Timestamp, token::store::IssueClock, user::FanOut,
+    directory::membership::Membership, id::TenantId, serial::Serial, time::Timestamp,
+    token::store::IssueClock, user::FanOut,
 };
 
 fn keeps<T: Serialize + DeserializeOwned>(file: &str) {
@@ -26,6 +27,7 @@ fn keeps<T: Serialize + DeserializeOwned>(file: &str) {
 fn columns_of_json_keep_their_form() {
     keeps::<IssueClock>("user.issue_clock.v1.json");
     keeps::<Vec<(TenantId, Timestamp)>>("user.revoked_in.v1.json");
+    keeps::<Vec<(TenantId, Serial)>>("user.unlocked_in.v1.json");
     keeps::<FanOut>("ties.wave.v1.json");
     keeps::<Vec<i64>>("tenant_mark.exempt.v1.json");
     keeps::<Vec<i64>>("wave.exempt.v1.json");
@@ -41,6 +43,7 @@ fn what_cannot_be_written_is_refused_by_its_column() {
     let columns = [
         ("user", "issue_clock", false),
         ("user", "revoked_in", false),
+        ("user", "unlocked_in", false),
         ("tenant_mark", "exempt", false),
         ("ties", "wave", true),
         ("wave", "exempt", true),

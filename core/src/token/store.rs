@@ -6,7 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{TokenError, TokenHash};
-use crate::{platform::Platform, time::Timestamp};
+use crate::{
+    platform::Platform,
+    serial::{Began, Serial},
+    time::Timestamp,
+};
 
 /// The state of an issued token. Expiry is not a state: the token itself holds its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +32,19 @@ pub struct TokenRow {
     pub order: i64,
     /// The instant of issue by the store's own clock.
     pub issued_at: Timestamp,
+    /// The serial that its issue had loaded.
+    pub under: Serial,
     /// The expiry of the token, after which the row may be deleted.
     pub expires: Timestamp,
     /// Its state.
     pub state: TokenState,
+}
+
+impl TokenRow {
+    /// Its beginning.
+    pub const fn began(&self) -> Began {
+        Began { under: self.under, at: self.issued_at }
+    }
 }
 
 /// The status of a presented token: its row, if the token is valid.

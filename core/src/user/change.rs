@@ -10,6 +10,7 @@ use super::{
 use crate::{
     directory::record::Record,
     id::{ConnId, RecordId, TenantId, UserId},
+    serial::Serial,
     store::{Statement, Value},
     time::Timestamp,
     token::store::{TokenRow, TokenSet, TokenState},
@@ -20,8 +21,10 @@ use crate::{
 pub enum Change {
     /// The user's own row is this from now on.
     Profile(Profile),
-    /// The user's tenant, as its issuer named it.
+    /// The user's tenant, as its issuer named it. Its tokens are under the orders of this one from now on.
     Tenant(TenantId),
+    /// The user's tokens are under the orders of this tenant from now on.
+    Home(TenantId),
     /// The user's own cutoff for opaque tokens. A stored later one stays.
     Revoked {
         /// Opaque tokens issued at or before this instant are revoked.
@@ -29,20 +32,26 @@ pub enum Change {
     },
     /// The cutoffs for opaque tokens of a user whose tenant is unknown, by tenant.
     RevokedIn(Vec<(TenantId, Timestamp)>),
-    /// Every cutoff for opaque tokens by this instant is lifted.
-    Unlocked {
-        /// The instant of the unlock.
-        at: Timestamp,
-    },
-    /// A token was issued. Rows of expired tokens are deleted with it.
+    /// The user's own cutoffs for opaque tokens are lifted, and those of tenants up to these serials.
+    Unlocked(Vec<(TenantId, Serial)>),
+    /// A token was issued. It deletes no other: the clock may be wrong.
     TokenIssued(TokenRow),
     /// Tokens are kicked, whatever their state was.
     TokensKicked(TokenSet),
-    /// Tokens issued at or before an instant are kicked.
+    /// The tokens that an order to the tenant came after are kicked.
+    TokensTaken {
+        /// The order's serial.
+        by: Serial,
+        /// Its date, which counts where the order has no serial.
+        at: Timestamp,
+    },
+    /// Tokens issued at or before an instant are kicked: those of a user who was under the orders of another tenant.
     TokensOutdated {
         /// The instant.
         by: Timestamp,
     },
+    /// Valid tokens are under this serial from now on: their user has moved to another tenant.
+    TokensUnder(Serial),
     /// A connection opened.
     RecordOpened(Box<Record>),
     /// A connection ended. Ends are final: only the first counts.
@@ -96,7 +105,7 @@ pub enum Change {
 pub fn release_all_held() -> [Statement; 2] {
     [
         "UPDATE record SET generation = generation + 1, \
-         offline_at = (SELECT ended_at FROM held_end WHERE held_end.record = record.id) \
+         offline_at = max(online_at, (SELECT ended_at FROM held_end WHERE held_end.record = record.id)) \
          WHERE offline_at IS NULL AND id IN (SELECT record FROM held_end)",
         "DELETE FROM held_end",
     ]
@@ -112,7 +121,7 @@ const HASHES: usize = 90;
 impl Change {
     /// Whether this change commutes with later changes that were committed first.
     pub fn may_come_late(&self) -> bool {
-        matches!(self, Self::TokensOutdated { .. } | Self::RecordEnded { .. })
+        matches!(self, Self::TokensTaken { .. } | Self::RecordEnded { .. })
     }
 
     /// The statements that make the change durable, to be run in order.
@@ -120,19 +129,26 @@ impl Change {
         let id = || Value::from(user.as_str());
         match self {
             Self::Profile(profile) => vec![Statement::new(
-                "INSERT INTO user (id, tenant, last_order, issue_clock) VALUES (?1, CAST(?2 AS INTEGER), ?3, ?4) \
+                "INSERT INTO user (id, tenant, last_order, issue_clock, home) \
+                 VALUES (?1, CAST(?2 AS INTEGER), ?3, ?4, CAST(?5 AS INTEGER)) \
                  ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, last_order = excluded.last_order, \
-                 issue_clock = excluded.issue_clock",
+                 issue_clock = excluded.issue_clock, home = excluded.home",
                 [
                     id(),
                     profile.tenant.map(|tenant| Value::wide(tenant.0)).into(),
                     profile.last_order.into(),
                     Value::json(&profile.issue_clock),
+                    profile.home.map(|tenant| Value::wide(tenant.0)).into(),
                 ],
             )],
             Self::Tenant(tenant) => vec![Statement::new(
-                "INSERT INTO user (id, tenant) VALUES (?1, CAST(?2 AS INTEGER)) \
-                 ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant",
+                "INSERT INTO user (id, tenant, home) VALUES (?1, CAST(?2 AS INTEGER), CAST(?2 AS INTEGER)) \
+                 ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, home = excluded.home",
+                [id(), Value::wide(tenant.0)],
+            )],
+            Self::Home(tenant) => vec![Statement::new(
+                "INSERT INTO user (id, home) VALUES (?1, CAST(?2 AS INTEGER)) \
+                 ON CONFLICT (id) DO UPDATE SET home = excluded.home",
                 [id(), Value::wide(tenant.0)],
             )],
             // Cutoffs never go back.
@@ -146,34 +162,42 @@ impl Change {
                  ON CONFLICT (id) DO UPDATE SET revoked_in = excluded.revoked_in",
                 [id(), Value::json(orders)],
             )],
-            Self::Unlocked { at } => vec![Statement::new(
-                "INSERT INTO user (id, unlocked_at) VALUES (?1, ?2) ON CONFLICT (id) \
-                 DO UPDATE SET revoked_at = NULL, revoked_in = '', unlocked_at = excluded.unlocked_at",
+            Self::Unlocked(serials) => vec![Statement::new(
+                "INSERT INTO user (id, unlocked_in) VALUES (?1, ?2) ON CONFLICT (id) \
+                 DO UPDATE SET revoked_at = NULL, revoked_in = '', unlocked_in = excluded.unlocked_in",
+                [id(), Value::json(serials)],
+            )],
+            Self::TokenIssued(row) => vec![Statement::new(
+                "INSERT INTO token (user, hash, platform, ord, issued_at, expires_at, state, under) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CAST(?8 AS INTEGER))",
+                [
+                    id(),
+                    row.hash.to_string().into(),
+                    i64::from(row.platform.number()).into(),
+                    row.order.into(),
+                    row.issued_at.millis().into(),
+                    row.expires.millis().into(),
+                    Value::Int(i64::from(row.state == TokenState::Kicked)),
+                    Value::wide(row.under.number()),
+                ],
+            )],
+            Self::TokensKicked(set) => kick(&id, set),
+            // As `Cutoff::follows`.
+            Self::TokensTaken { by: Serial::NONE, at } => vec![Statement::new(
+                "UPDATE token SET state = 1 WHERE user = ?1 AND state = 0 AND under < 0 AND issued_at <= ?2",
                 [id(), at.millis().into()],
             )],
-            Self::TokenIssued(row) => vec![
-                Statement::new(
-                    "DELETE FROM token WHERE user = ?1 AND expires_at <= ?2",
-                    [id(), row.issued_at.millis().into()],
-                ),
-                Statement::new(
-                    "INSERT INTO token (user, hash, platform, ord, issued_at, expires_at, state) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                    [
-                        id(),
-                        row.hash.to_string().into(),
-                        i64::from(row.platform.number()).into(),
-                        row.order.into(),
-                        row.issued_at.millis().into(),
-                        row.expires.millis().into(),
-                        Value::Int(i64::from(row.state == TokenState::Kicked)),
-                    ],
-                ),
-            ],
-            Self::TokensKicked(set) => kick(&id, set),
+            Self::TokensTaken { by, .. } => vec![Statement::new(
+                "UPDATE token SET state = 1 WHERE user = ?1 AND state = 0 AND under < CAST(?2 AS INTEGER)",
+                [id(), Value::wide(by.number())],
+            )],
             Self::TokensOutdated { by } => vec![Statement::new(
-                "UPDATE token SET state = 1 WHERE user = ?1 AND issued_at <= ?2",
+                "UPDATE token SET state = 1 WHERE user = ?1 AND state = 0 AND issued_at <= ?2",
                 [id(), by.millis().into()],
+            )],
+            Self::TokensUnder(serial) => vec![Statement::new(
+                "UPDATE token SET under = CAST(?2 AS INTEGER) WHERE user = ?1 AND state = 0",
+                [id(), Value::wide(serial.number())],
             )],
             Self::RecordOpened(record) => vec![crate::directory::upsert::opened(record)],
             Self::RecordEnded { record, at } => vec![crate::directory::upsert::ended(*record, *at)],

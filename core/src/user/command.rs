@@ -221,35 +221,60 @@ impl Command {
         }
     }
 
+    /// The tenant whose orders the user's tokens are under, where that is not [`Self::tenant`] and the command is about
+    /// tokens: the user moves from it.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub fn former_tenant(
+        &self,
+        user: &UserId,
+        loaded: &Loaded,
+        rules: &Rules,
+    ) -> Result<Option<TenantId>, NotLoaded> {
+        if matches!(self, Self::Status | Self::Watch { .. } | Self::FanOut | Self::Unlock) {
+            return Ok(None);
+        }
+        let home = rules.home(user, loaded.profile()?);
+        Ok(Some(home).filter(|home| self.tenant(user, loaded, rules) != Ok(*home)))
+    }
+
     /// What has to be loaded from the store before the command can be applied.
     pub fn needs(&self) -> Needs {
         match self {
             Self::IssueToken { .. } => {
-                Needs { profile: true, valid_tokens: true, cutoff: true, ..Needs::default() }
+                Needs { profile: true, valid_tokens: true, orders: true, ..Needs::default() }
             }
             Self::VerifyToken { token } => {
-                Needs { presented: Some(*token), cutoff: true, ..Needs::default() }
+                Needs { presented: Some(*token), orders: true, ..Needs::default() }
             }
             Self::Open(opening) | Self::CanOpen(opening) => Needs {
                 profile: true,
                 presented: Some(opening.token.hash),
                 held: true,
-                cutoff: true,
+                orders: true,
                 subscription_state: true,
                 ..Needs::default()
             },
-            Self::OpenConsole(_) | Self::CanOpenConsole(_) => {
-                Needs { profile: true, held: true, cutoff: true, ..Needs::default() }
+            Self::OpenConsole(_) | Self::CanOpenConsole(_) => Needs {
+                profile: true,
+                held: true,
+                orders: true,
+                subscription_state: true,
+                ..Needs::default()
+            },
+            Self::VerifyBearer(_) => {
+                Needs { profile: true, orders: true, subscription_state: true, ..Needs::default() }
             }
-            Self::VerifyBearer(_) | Self::Unlock => Needs { profile: true, cutoff: true, ..Needs::default() },
-            Self::Status => Needs { cutoff: true, ..Needs::default() },
+            Self::Unlock => Needs { profile: true, orders: true, ..Needs::default() },
+            Self::Status => Needs { orders: true, ..Needs::default() },
             Self::ForceOff(ForceOff::Everything { .. }) => {
                 Needs { profile: true, held: true, subscription_state: true, ..Needs::default() }
             }
             Self::ForceOff(ForceOff::CutOff { .. }) => Needs {
                 profile: true,
                 held: true,
-                cutoff: true,
+                orders: true,
                 subscription_state: true,
                 ..Needs::default()
             },
@@ -258,7 +283,7 @@ impl Command {
             Self::Close { .. } => Needs { subscription_state: true, ..Needs::default() },
             Self::Decoded { connection, message } => message.needs(*connection),
             Self::Watch { watcher, .. } => Needs {
-                cutoff: true,
+                orders: true,
                 subscription_state: true,
                 watcher: Some(watcher.clone()),
                 ..Needs::default()
@@ -270,7 +295,7 @@ impl Command {
                 Needs { followers_of: Some(notice.watched.clone()), ..Needs::default() }
             }
             Self::FanOut => {
-                Needs { cutoff: true, subscription_state: true, watchers: true, ..Needs::default() }
+                Needs { orders: true, subscription_state: true, watchers: true, ..Needs::default() }
             }
             Self::WatchersNotified(_) => Needs { subscription_state: true, ..Needs::default() },
             Self::Receive { .. } | Self::SetBackground { .. } | Self::Unwatch { .. } => Needs::default(),

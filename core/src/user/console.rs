@@ -9,12 +9,14 @@ use super::{
     Action, Change, Client, Loaded, NotLoaded, OpenError, Outcome, Reply, Rules, User,
     end::{Leaving, release},
     open::{Details, open_record},
+    tenancy::Moved,
 };
 use crate::{
     directory::membership::Membership,
     gateway::{Close, Incoming, Keepalive, PING, Payload},
     id::{ConnId, RecordId},
     message_center::Principal,
+    serial::{Began, Serial},
     stomp::{Heartbeat, MessageOutcome, Session},
     time::{Moment, Timestamp},
 };
@@ -26,6 +28,8 @@ pub struct Console {
     pub id: ConnId,
     /// The instant of the opening.
     pub opened_at: Timestamp,
+    /// The serial that its opening had loaded.
+    pub under: Serial,
     /// The expiry of its token, at which the console is closed.
     pub expires: Option<Timestamp>,
     /// The record in the directory, if the user has records.
@@ -73,18 +77,22 @@ impl User {
             client: &client,
             member_of: Membership::new(&who.departments, &who.groups),
         };
-        let record = open_record(&self.id, who.tenant, details, at);
+        let under = loaded.orders()?.under;
+        let began = Began { under, at: self.opening_date(at.now) };
+        let record = open_record(&self.id, who.tenant, details, began, at);
         let console = Console {
             id: opening.connection,
-            opened_at: at.now,
+            opened_at: began.at,
+            under,
             expires: who.expires,
             record: record.as_ref().map(|record| record.id),
             session: opening.session.clone(),
         };
-        let mut changes = self.move_to(who.tenant, loaded, rules)?;
+        let Moved { mut changes, mut actions, frames, .. } = self.move_to(who.tenant, loaded, rules)?;
         changes.extend(release(loaded)?);
         changes.extend(record.map(|record| Change::RecordOpened(Box::new(record))));
-        let actions = vec![Action::AdmitConsole(Box::new(console)), Action::Publish { awaited: false }];
+        actions.extend([Action::AdmitConsole(Box::new(console)), Action::Publish { awaited: false }]);
+        actions.extend(frames);
         let wake_at = self.consoles.iter().filter_map(|other| other.expires).chain(who.expires).min();
         Ok(Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Opened(Ok(()))) })
     }
@@ -154,8 +162,13 @@ impl User {
 }
 
 impl Console {
+    /// Its beginning.
+    pub const fn began(&self) -> Began {
+        Began { under: self.under, at: self.opened_at }
+    }
+
     pub(super) const fn leaving(&self) -> Leaving {
-        Leaving { id: self.id, record: self.record }
+        Leaving { id: self.id, record: self.record, opened_at: self.opened_at }
     }
 
     /// Whether it speaks STOMP. A console that has sent no message yet may still turn out to.

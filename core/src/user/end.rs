@@ -22,6 +22,7 @@ use crate::{
 pub(super) struct Leaving {
     pub(super) id: ConnId,
     pub(super) record: Option<RecordId>,
+    pub(super) opened_at: Timestamp,
 }
 
 impl User {
@@ -29,8 +30,8 @@ impl User {
     pub(super) fn end(&self, leaving: &[Leaving], now: Timestamp) -> (Vec<Change>, Vec<Action>) {
         let changes = leaving
             .iter()
-            .filter_map(|connection| connection.record)
-            .map(|record| Change::RecordEnded { record, at: now })
+            .filter_map(|leaving| Some((leaving.record?, leaving.opened_at)))
+            .map(|(record, opened_at)| Change::RecordEnded { record, at: now.max(opened_at) })
             .collect();
         let ids: Vec<ConnId> = leaving.iter().map(|connection| connection.id).collect();
         let actions = if ids.is_empty() { Vec::new() } else { vec![Action::Retire(ids)] };
@@ -46,7 +47,7 @@ impl User {
         let last = ids.into_iter().all(|other| other == leaving.id);
         let held = leaving.record.filter(|_| last && !rules.grace.is_zero()).map(|record| HeldEnd {
             record,
-            ended_at: now,
+            ended_at: now.max(leaving.opened_at),
             until: now + rules.grace,
         });
         if let Some(held) = held {
@@ -80,10 +81,11 @@ impl User {
     }
 
     /// Ends consoles whose tokens have expired, releases ends whose grace period is over, and reports pending work.
-    pub(super) fn tick(&self, loaded: &Loaded, at: Moment) -> Result<Outcome, NotLoaded> {
+    pub(super) fn tick(&self, loaded: &Loaded, rules: &Rules, at: Moment) -> Result<Outcome, NotLoaded> {
         let (mut changes, mut actions, expiry) = self.expire_consoles(at.now);
         // Held ends are released together: a user comes back as a whole, and the last of them decides whether it did.
-        let held = loaded.held()?.iter().map(|held| held.until).max().filter(|until| *until > at.now);
+        let held = loaded.held()?.iter().map(|held| held.until).max();
+        let held = held.filter(|until| !until.is_due(at.now, rules.grace));
         if held.is_none() {
             changes.extend(release(loaded)?);
         }
@@ -238,16 +240,21 @@ impl User {
         loaded: &Loaded,
         rules: &Rules,
     ) -> Result<Option<Reach<'a>>, NotLoaded> {
-        let in_force = |cutoff: &&Cutoff| self.is_cut_off(cutoff.at, Some(cutoff), rules);
+        let in_force = |cutoff: &&Cutoff| !self.is_exempt(&cutoff.exempt, rules);
         let Some(cutoff) = loaded.cutoff()?.filter(in_force) else { return Ok(None) };
-        let covered = |since| since <= cutoff.at;
-        let mut changes = vec![Change::TokensOutdated { by: cutoff.at }];
-        if settle && !is_unlocked(cutoff, loaded.profile()?) {
+        let profile = loaded.profile()?;
+        let tenant = rules.tenant(&self.id, profile);
+        let mut changes = if rules.home(&self.id, profile) == tenant {
+            vec![Change::TokensTaken { by: cutoff.serial, at: cutoff.at }]
+        } else {
+            self.settle_former(loaded, rules)?
+        };
+        if settle && !is_unlocked(cutoff, tenant, profile) {
             changes.push(Change::Revoked { at: cutoff.at });
         }
         Ok(Some(Reach {
-            connections: self.connections.iter().filter(|one| covered(one.opened_at)).collect(),
-            consoles: self.consoles.iter().filter(|one| covered(one.opened_at)).collect(),
+            connections: self.connections.iter().filter(|one| cutoff.follows(one.began())).collect(),
+            consoles: self.consoles.iter().filter(|one| cutoff.follows(one.began())).collect(),
             notice: Some(notice),
             changes,
             ended_at: cutoff.at,

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     directory::view::Cutoff,
     id::{ConnId, RecordId, TenantId, UserId},
+    serial::Serial,
     store::Value,
     time::Timestamp,
     token::{
@@ -30,8 +31,8 @@ pub struct Needs {
     pub presented: Option<TokenHash>,
     /// Held ends.
     pub held: bool,
-    /// The tenant's cutoff. The profile holds the tenant; where no tenant has a cutoff, neither has to be loaded.
-    pub cutoff: bool,
+    /// The orders to tenants. The profile holds the tenant; where no tenant has a cutoff, it does not have to be loaded.
+    pub orders: bool,
     /// The subscription state, whether the user has watchers, and whether it follows other users.
     pub subscription_state: bool,
     /// The subscriptions of a connection.
@@ -58,8 +59,8 @@ pub struct Loaded {
     pub presented: Option<Option<TokenRow>>,
     /// Held ends.
     pub held: Option<Vec<HeldEnd>>,
-    /// The cutoff of the command's tenant, if it has one; see [`super::Command::tenant`].
-    pub cutoff: Option<Option<Cutoff>>,
+    /// The orders to tenants that apply to the command.
+    pub orders: Option<Orders>,
     /// The user's subscription state.
     pub subscription_state: Option<WatchedState>,
     /// The subscriptions of the connection in question.
@@ -72,6 +73,18 @@ pub struct Loaded {
     pub watcher: Option<Option<RegistrationVersion>>,
     /// The watchers that are next to be notified.
     pub watchers: Option<Vec<(UserId, RegistrationVersion)>>,
+}
+
+/// The orders to tenants that apply to a command, as of one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// The cutoff of the command's tenant, if it has one; see [`super::Command::tenant`].
+    pub cutoff: Option<Cutoff>,
+    /// The cutoff of the tenant that the user moves from, see [`super::Command::former_tenant`].
+    pub former: Option<Cutoff>,
+    /// The serial of what the command begins: no smaller than that of [`Self::cutoff`], and smaller than that of the tenant's
+    /// next order.
+    pub under: Serial,
 }
 
 /// A user's subscription state, and whether any other user depends on it.
@@ -90,16 +103,21 @@ pub struct WatchedState {
 pub struct Profile {
     /// The tenant that introspection named last. A configured tenant wins over it.
     pub tenant: Option<TenantId>,
+    /// The tenant whose orders the user's tokens are under; the present one where none is stored. It differs from the present
+    /// one after another tenant was configured.
+    pub home: Option<TenantId>,
     /// The [`TokenRow::order`] of the last token issued.
     pub last_order: i64,
     /// The count of tokens issued in this second, which keeps their texts apart.
     pub issue_clock: IssueClock,
     /// The user's own cutoff: opaque tokens issued at or before it are revoked.
     pub revoked_at: Option<Timestamp>,
-    /// The last unlock: cutoffs of the tenant at or before it do not count for opaque tokens.
+    /// The last unlock by an earlier program: cutoffs without a serial, at or before it, do not count for opaque tokens.
     pub unlocked_at: Option<Timestamp>,
     /// Cutoffs by tenant, set while the user's own tenant was unknown.
     pub revoked_in: Vec<(TenantId, Timestamp)>,
+    /// Unlocks by tenant: its cutoffs up to this serial do not count for opaque tokens.
+    pub unlocked_in: Vec<(TenantId, Serial)>,
 }
 
 /// The end of a user's last connection, held back from the directory for the grace period
@@ -114,7 +132,7 @@ pub struct HeldEnd {
     pub until: Timestamp,
 }
 
-/// A part of [`Loaded`]. Each has one query, but the cutoff, which adapters keep elsewhere.
+/// A part of [`Loaded`]. Each has one query, but the orders, which adapters keep elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The user's own row.
@@ -125,8 +143,8 @@ pub enum Part {
     Presented,
     /// Held ends.
     Held,
-    /// The cutoff of the command's tenant.
-    Cutoff,
+    /// The orders to tenants.
+    Orders,
     /// The user's subscription state.
     SubscriptionState,
     /// The subscriptions of a connection.
@@ -173,8 +191,13 @@ impl Loaded {
         self.held.as_deref().ok_or(NotLoaded(Part::Held))
     }
 
+    pub(super) fn orders(&self) -> Result<&Orders, NotLoaded> {
+        self.orders.as_ref().ok_or(NotLoaded(Part::Orders))
+    }
+
+    /// The cutoff of the command's tenant.
     pub(super) fn cutoff(&self) -> Result<Option<&Cutoff>, NotLoaded> {
-        self.cutoff.as_ref().map(Option::as_ref).ok_or(NotLoaded(Part::Cutoff))
+        Ok(self.orders()?.cutoff.as_ref())
     }
 
     pub(super) fn subscription_state(&self) -> Result<&WatchedState, NotLoaded> {
@@ -218,7 +241,7 @@ impl Loaded {
             Part::Presented => self.presented = Some(rows::one(rows, rows::read_token)?),
             Part::Held => self.held = Some(rows::all(rows, rows::read_held)?),
             // No query brings it.
-            Part::Cutoff => return None,
+            Part::Orders => return None,
             Part::SubscriptionState => {
                 self.subscription_state = Some(rows::one(rows, rows::read_state)?.unwrap_or_default());
             }

@@ -20,12 +20,13 @@ mod outcome;
 pub mod request;
 mod rows;
 mod subscription;
+mod tenancy;
 mod tokens;
 
 pub use change::{Change, release_all_held};
 pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
 pub use console::{Console, ConsoleOpening};
-pub use loaded::{HeldEnd, LoadError, Loaded, Needs, NotLoaded, Part, Profile, WatchedState};
+pub use loaded::{HeldEnd, LoadError, Loaded, Needs, NotLoaded, Orders, Part, Profile, WatchedState};
 pub use message::ClientMessage;
 pub use open::{Connection, Presence};
 pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
@@ -42,7 +43,7 @@ use std::time::Duration;
 use crate::{
     id::{ConnId, TenantId, UserId},
     policy::LoginPolicy,
-    time::Moment,
+    time::{Moment, Timestamp},
     token::Keys,
 };
 
@@ -77,6 +78,11 @@ impl Rules {
     pub fn tenant(&self, user: &UserId, profile: &Profile) -> TenantId {
         self.configured_tenant(user).or(profile.tenant).unwrap_or_default()
     }
+
+    /// The tenant whose orders the user's tokens are under.
+    pub fn home(&self, user: &UserId, profile: &Profile) -> TenantId {
+        profile.home.unwrap_or_else(|| self.tenant(user, profile))
+    }
 }
 
 /// The live part of a user: the state that exists only while it has sockets.
@@ -87,19 +93,24 @@ pub struct User {
     connections: Vec<Connection>,
     /// Sockets of the message center, in no order.
     consoles: Vec<Console>,
+    /// The latest opening that is known: what opens next is dated after it, however the clock runs.
+    last_opened: Timestamp,
 }
 
 impl User {
     /// A user with these live connections.
     pub fn new(id: UserId, mut connections: Vec<Connection>) -> Self {
         connections.sort_by_key(|connection| connection.order);
-        Self { id, connections, consoles: Vec::new() }
+        let last_opened = connections.iter().map(|connection| connection.opened_at).max();
+        Self { id, connections, consoles: Vec::new(), last_opened: last_opened.unwrap_or_default() }
     }
 
     /// The same user with these live sockets of the message center.
     #[must_use]
     pub fn with_consoles(mut self, mut consoles: Vec<Console>) -> Self {
         consoles.sort_by_key(|console| console.id);
+        let opened = consoles.iter().map(|console| console.opened_at);
+        self.last_opened = opened.fold(self.last_opened, Timestamp::max);
         self.consoles = consoles;
         self
     }
@@ -167,7 +178,7 @@ impl User {
                 Ok(Outcome::of(self.open_console(opening, loaded, rules, at)?.reply))
             }
             Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules),
-            Command::Unlock => self.unlock(loaded, rules, at),
+            Command::Unlock => self.unlock(loaded, rules),
             Command::Close { connection } => Ok(self.close(*connection, rules, at)),
             Command::SetBackground { connection, background } => {
                 Ok(self.set_background(*connection, *background))
@@ -178,7 +189,7 @@ impl User {
             }
             Command::Status => Ok(Outcome::of(Reply::Presence(self.presence(loaded, rules)?))),
             Command::ForceOff(what) => self.force_off(what, loaded, rules, at),
-            Command::Tick => self.tick(loaded, at),
+            Command::Tick => self.tick(loaded, rules, at),
             Command::Watch { watcher, registration } => {
                 self.watch(watcher, *registration, loaded, rules, at.now)
             }
@@ -197,10 +208,12 @@ impl User {
     pub fn settle(&mut self, action: &Action) {
         match action {
             Action::Admit(connection) => {
+                self.last_opened = self.last_opened.max(connection.opened_at);
                 self.connections.push(connection.as_ref().clone());
                 self.connections.sort_by_key(|connection| connection.order);
             }
             Action::AdmitConsole(console) => {
+                self.last_opened = self.last_opened.max(console.opened_at);
                 self.consoles.push(console.as_ref().clone());
                 self.consoles.sort_by_key(|console| console.id);
             }
@@ -208,6 +221,10 @@ impl User {
                 if let Some(kept) = self.consoles.iter_mut().find(|other| other.id == console.id) {
                     kept.clone_from(console);
                 }
+            }
+            Action::SetUnder(serial) => {
+                self.connections.iter_mut().for_each(|connection| connection.under = *serial);
+                self.consoles.iter_mut().for_each(|console| console.under = *serial);
             }
             Action::Retire(ids) => {
                 self.connections.retain(|connection| !ids.contains(&connection.id));
@@ -220,6 +237,11 @@ impl User {
             }
             Action::Publish { .. } | Action::Send { .. } | Action::Close { .. } | Action::Watch { .. } => {}
         }
+    }
+
+    /// The date of what opens now: none of a user's is before the one that opened last.
+    fn opening_date(&self, now: Timestamp) -> Timestamp {
+        now.max(self.last_opened + Duration::from_millis(1))
     }
 
     fn connection(&self, id: ConnId) -> Option<&Connection> {

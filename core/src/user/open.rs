@@ -19,6 +19,7 @@ use crate::{
     platform::Platform,
     policy::{self, Candidate, Verdict},
     secret,
+    serial::{Began, Serial},
     time::{Moment, Timestamp},
     token::{TokenText, Verified},
 };
@@ -54,13 +55,16 @@ impl User {
 
         let name = self.id.to_string();
         let details = Details { full_name: &name, avatar: None, client: &opening.client, member_of: None };
-        let record = open_record(&self.id, rules.tenant(&self.id, loaded.profile()?), details, at);
+        let under = loaded.orders()?.under;
+        let began = Began { under, at: self.opening_date(at.now) };
+        let record = open_record(&self.id, rules.tenant(&self.id, loaded.profile()?), details, began, at);
         let connection = Connection {
             id: opening.connection,
             token: token.clone(),
             background: opening.background,
             order: 1 + self.connections.iter().map(|other| other.order).max().unwrap_or_default(),
-            opened_at: at.now,
+            opened_at: began.at,
+            under,
             wire: opening.wire,
             record: record.as_ref().map(|record| record.id),
             replacements,
@@ -144,6 +148,7 @@ pub(super) fn open_record(
     user: &UserId,
     tenant: TenantId,
     details: Details<'_>,
+    began: Began,
     at: Moment,
 ) -> Option<Record> {
     let or_unknown = |text: &Option<String>, most| match text.as_deref() {
@@ -151,7 +156,7 @@ pub(super) fn open_record(
         Some(text) => cut(text, most).to_owned(),
     };
     Some(Record {
-        id: RecordId::draw(at.now, at.entropy),
+        id: RecordId::draw(began.at, at.entropy),
         tenant,
         user: user.number()?,
         full_name: cut(details.full_name, NAME_BYTES).to_owned(),
@@ -159,11 +164,12 @@ pub(super) fn open_record(
         user_agent: or_unknown(&details.client.user_agent, USER_AGENT_BYTES),
         device_id: or_unknown(&details.client.device_id, DEVICE_ID_BYTES),
         remote_address: or_unknown(&details.client.remote_address, REMOTE_ADDRESS_BYTES),
-        online_at: at.now,
+        online_at: began.at,
         offline_at: None,
         lease_until: None,
         source: Source::Live,
         member_of: details.member_of,
+        under: began.under,
         generation: 1,
     })
 }
@@ -187,6 +193,8 @@ pub struct Connection {
     pub order: u64,
     /// The instant of the opening.
     pub opened_at: Timestamp,
+    /// The serial that its opening had loaded.
+    pub under: Serial,
     /// The encoding of its messages.
     pub wire: Wire,
     /// The record in the directory, if the user has records.
@@ -211,8 +219,13 @@ pub struct Presence {
 }
 
 impl Connection {
+    /// Its beginning.
+    pub const fn began(&self) -> Began {
+        Began { under: self.under, at: self.opened_at }
+    }
+
     pub(super) const fn leaving(&self) -> Leaving {
-        Leaving { id: self.id, record: self.record }
+        Leaving { id: self.id, record: self.record, opened_at: self.opened_at }
     }
 
     pub(super) fn presence(&self) -> Presence {

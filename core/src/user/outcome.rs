@@ -12,6 +12,7 @@ use crate::{
     openim::{Code, OpenImError},
     platform::Platform,
     secret,
+    serial::Serial,
     time::Timestamp,
     token::{TokenError, TokenText},
 };
@@ -41,6 +42,8 @@ pub enum Action {
     AdmitConsole(Box<Console>),
     /// Replace this console in the live set: its session has moved on.
     KeepConsole(Box<Console>),
+    /// Keep this serial with every connection and console of the live set: their user has moved to another tenant.
+    SetUnder(Serial),
     /// Keep a connection's background flag.
     SetBackground {
         /// The connection.

@@ -13,12 +13,13 @@ use crate::{
     id::{ConnId, RecordId, TenantId, UserId},
     json,
     platform::{Platform, PlatformSet},
+    serial::Serial,
     store::{Statement, Value},
     time::Timestamp,
     token::store::{IssueClock, TokenRow, TokenState},
 };
 
-const TOKEN_COLUMNS: &str = "hash, platform, ord, issued_at, expires_at, state";
+const TOKEN_COLUMNS: &str = "hash, platform, ord, issued_at, expires_at, state, CAST(under AS TEXT)";
 
 impl Needs {
     /// The queries to run. Feed each one's rows to [`super::Loaded::absorb`].
@@ -26,8 +27,8 @@ impl Needs {
         let id = || Value::from(user.id().as_str());
         let mut queries = Vec::new();
         if self.profile {
-            let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in FROM user \
-                       WHERE id = ?1";
+            let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in, \
+                       CAST(home AS TEXT), unlocked_in FROM user WHERE id = ?1";
             queries.push((Part::Profile, Statement::new(sql, [id()])));
         }
         if self.valid_tokens {
@@ -85,12 +86,16 @@ pub(super) fn all<T>(rows: &[Vec<Value>], read: impl Fn(&[Value]) -> Option<T>) 
 }
 
 pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
-    let [tenant, last_order, clock, revoked_at, unlocked_at, revoked_in] = row else { return None };
+    let [tenant, last_order, clock, revoked_at, unlocked_at, revoked_in, home, unlocked_in] = row else {
+        return None;
+    };
+    let tenant_id = |value: &Value| match value {
+        Value::Null => Some(None),
+        tenant => Some(Some(TenantId(wide(tenant)?))),
+    };
     Some(Profile {
-        tenant: match tenant {
-            Value::Null => None,
-            tenant => Some(TenantId(wide(tenant)?)),
-        },
+        tenant: tenant_id(tenant)?,
+        home: tenant_id(home)?,
         last_order: int(last_order)?,
         issue_clock: match text(clock)? {
             "" => IssueClock::default(),
@@ -102,16 +107,21 @@ pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
             "" => Vec::new(),
             orders => json::read(orders).ok()?,
         },
+        unlocked_in: match text(unlocked_in)? {
+            "" => Vec::new(),
+            serials => json::read(serials).ok()?,
+        },
     })
 }
 
 pub(super) fn read_token(row: &[Value]) -> Option<TokenRow> {
-    let [hash, platform, order, issued_at, expires, state] = row else { return None };
+    let [hash, platform, order, issued_at, expires, state, under] = row else { return None };
     Some(TokenRow {
         hash: text(hash)?.parse().ok()?,
         platform: Platform::from_number(int(platform)?)?,
         order: int(order)?,
         issued_at: Timestamp::from_millis(int(issued_at)?),
+        under: Serial::from_number(wide(under)?),
         expires: Timestamp::from_millis(int(expires)?),
         state: if int(state)? == 0 { TokenState::Valid } else { TokenState::Kicked },
     })

@@ -3,12 +3,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Connection, Issued, Loaded, NotLoaded, Outcome, Presence, Profile, Reply, Rules, User};
+use super::{
+    Action, Change, Connection, Console, Issued, Loaded, NotLoaded, Outcome, Presence, Profile, Reply, Rules,
+    User, tenancy::Moved,
+};
 use crate::{
     directory::view::Cutoff,
     id::TenantId,
     platform::Platform,
     policy,
+    serial::{Began, Serial},
     time::{Moment, Timestamp},
     token::{
         Claims, TokenError, TokenHash, lifetime_secs,
@@ -35,24 +39,28 @@ impl User {
         loaded: &Loaded,
         rules: &Rules,
     ) -> Result<Outcome, NotLoaded> {
-        let status = if self.refuses(bearer, loaded, rules)? { Err(TokenError::Kicked) } else { Ok(()) };
-        let changes = if status.is_ok() { self.move_to(bearer.tenant, loaded, rules)? } else { Vec::new() };
-        Ok(Outcome { changes, ..Outcome::of(Reply::TokenStatus(status)) })
+        if self.refuses(bearer, loaded, rules)? {
+            return Ok(Outcome::of(Reply::TokenStatus(Err(TokenError::Kicked))));
+        }
+        let Moved { changes, mut actions, is_news, frames } = self.move_to(bearer.tenant, loaded, rules)?;
+        actions.extend(is_news.then_some(Action::Publish { awaited: false }));
+        actions.extend(frames);
+        Ok(Outcome { changes, actions, ..Outcome::of(Reply::TokenStatus(Ok(()))) })
     }
 
     /// Whether the tenant's cutoff covers a live socket. No answer shows such a socket any more, and its delivery is pending.
     pub fn has_cut_off_sockets(&self, cutoff: Option<&Cutoff>, rules: &Rules) -> bool {
-        self.opening_times().any(|opened| self.is_cut_off(opened, cutoff, rules))
+        self.beginnings().any(|began| self.is_cut_off(began, cutoff, rules))
     }
 
-    /// Whether a live socket was opened by `moment`: a cutoff at that moment covers no other.
-    pub fn began_by(&self, moment: Timestamp) -> bool {
-        self.opening_times().any(|opened| opened <= moment)
+    /// Whether a live socket began under a smaller serial: an order of this one covers no other.
+    pub fn began_before(&self, serial: Serial) -> bool {
+        self.beginnings().any(|began| began.under < serial)
     }
 
-    fn opening_times(&self) -> impl Iterator<Item = Timestamp> {
-        let connections = self.connections.iter().map(|connection| connection.opened_at);
-        connections.chain(self.consoles.iter().map(|console| console.opened_at))
+    fn beginnings(&self) -> impl Iterator<Item = Began> {
+        let connections = self.connections.iter().map(Connection::began);
+        connections.chain(self.consoles.iter().map(Console::began))
     }
 
     /// The status of a token of ours in the token store, and under the tenant's cutoff.
@@ -61,16 +69,16 @@ impl User {
         loaded: &'a Loaded,
         rules: &Rules,
     ) -> Result<Result<&'a TokenRow, TokenError>, NotLoaded> {
-        let cutoff = loaded.cutoff()?;
-        let cut_off = |row: &TokenRow| self.is_cut_off(row.issued_at, cutoff, rules);
-        let status = store::status(loaded.presented()?);
-        Ok(status.and_then(|row| if cut_off(row) { Err(TokenError::Kicked) } else { Ok(row) }))
+        match store::status(loaded.presented()?) {
+            Ok(row) if self.is_taken(row, loaded, rules)? => Ok(Err(TokenError::Kicked)),
+            status => Ok(status),
+        }
     }
 
     /// The live connections that the tenant's cutoff does not cover.
     pub(super) fn presence(&self, loaded: &Loaded, rules: &Rules) -> Result<Vec<Presence>, NotLoaded> {
         let cutoff = loaded.cutoff()?;
-        let seen = |connection: &&Connection| !self.is_cut_off(connection.opened_at, cutoff, rules);
+        let seen = |connection: &&Connection| !self.is_cut_off(connection.began(), cutoff, rules);
         Ok(self.connections.iter().filter(seen).map(Connection::presence).collect())
     }
 
@@ -81,49 +89,49 @@ impl User {
         }
         let profile = loaded.profile()?;
         let older = |cutoff: Timestamp| bearer.issued_at.is_none_or(|issued| issued <= cutoff);
+        let tenant = rules.configured_tenant(&self.id).unwrap_or(bearer.tenant);
         let of_tenant = loaded
             .cutoff()?
-            .filter(|cutoff| !is_unlocked(cutoff, profile) && !self.is_exempt(&cutoff.exempt, rules));
+            .filter(|cutoff| !is_unlocked(cutoff, tenant, profile) && !self.is_exempt(&cutoff.exempt, rules));
         let unseen = profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
         let orders = profile.revoked_at.into_iter().chain(of_tenant.map(|cutoff| cutoff.at));
         Ok(orders.chain(unseen.map(|(_, at)| *at)).any(older))
     }
 
     /// Lifts the cutoffs on opaque tokens. Kicked tokens of ours stay kicked: their user gets a new one.
-    pub(super) fn unlock(&self, loaded: &Loaded, rules: &Rules, at: Moment) -> Result<Outcome, NotLoaded> {
-        let ancient = Bearer { tenant: TenantId::default(), issued_at: None, personal: false };
-        let locked = self.refuses(&ancient, loaded, rules)? || !loaded.profile()?.revoked_in.is_empty();
-        let changes = if locked { vec![Change::Unlocked { at: at.now }] } else { Vec::new() };
-        Ok(Outcome { changes, ..Outcome::of(Reply::Unlocked(locked)) })
-    }
-
-    /// Whether the tenant's cutoff covers what began at `since`.
-    pub(super) fn is_cut_off(&self, since: Timestamp, cutoff: Option<&Cutoff>, rules: &Rules) -> bool {
-        cutoff.is_some_and(|cutoff| since <= cutoff.at && !self.is_exempt(&cutoff.exempt, rules))
-    }
-
-    fn is_exempt(&self, exempt: &[i64], rules: &Rules) -> bool {
-        rules.admins.contains(&self.id) || self.id.number().is_some_and(|own| exempt.contains(&own))
-    }
-
-    /// Stores the tenant that an issuer named, unless the configuration names one.
-    pub(super) fn move_to(
-        &self,
-        tenant: TenantId,
-        loaded: &Loaded,
-        rules: &Rules,
-    ) -> Result<Vec<Change>, NotLoaded> {
-        let stays = rules.tenant(&self.id, loaded.profile()?) == tenant;
-        if stays || rules.configured_tenant(&self.id).is_some() {
-            return Ok(Vec::new());
+    pub(super) fn unlock(&self, loaded: &Loaded, rules: &Rules) -> Result<Outcome, NotLoaded> {
+        let profile = loaded.profile()?;
+        let tenant = rules.tenant(&self.id, profile);
+        let ancient = Bearer { tenant, issued_at: None, personal: false };
+        let locked = self.refuses(&ancient, loaded, rules)? || !profile.revoked_in.is_empty();
+        if !locked {
+            return Ok(Outcome::of(Reply::Unlocked(false)));
         }
-        Ok(vec![Change::Tenant(tenant)])
+        let others = profile.unlocked_in.iter().filter(|(other, _)| *other != tenant).rev();
+        let mut serials: Vec<_> = others.take(UNLOCKS - 1).copied().collect();
+        serials.reverse();
+        serials.push((tenant, loaded.orders()?.under));
+        Ok(Outcome { changes: vec![Change::Unlocked(serials)], ..Outcome::of(Reply::Unlocked(true)) })
+    }
+
+    /// Whether the tenant's cutoff covers what began so.
+    pub(super) fn is_cut_off(&self, began: Began, cutoff: Option<&Cutoff>, rules: &Rules) -> bool {
+        cutoff.is_some_and(|cutoff| cutoff.follows(began) && !self.is_exempt(&cutoff.exempt, rules))
+    }
+
+    pub(super) fn is_exempt(&self, exempt: &[i64], rules: &Rules) -> bool {
+        rules.admins.contains(&self.id) || self.id.number().is_some_and(|own| exempt.contains(&own))
     }
 }
 
+/// The most tenants whose unlocks are stored for a user.
+const UNLOCKS: usize = 8;
+
 /// Whether opaque tokens that the cutoff revoked are valid again.
-pub(super) fn is_unlocked(cutoff: &Cutoff, profile: &Profile) -> bool {
-    cutoff.lifted || profile.unlocked_at.is_some_and(|at| at >= cutoff.at)
+pub(super) fn is_unlocked(cutoff: &Cutoff, tenant: TenantId, profile: &Profile) -> bool {
+    let by_serial = |(of, serial): &(TenantId, Serial)| *of == tenant && *serial >= cutoff.serial;
+    let by_date = cutoff.serial == Serial::NONE && profile.unlocked_at.is_some_and(|at| at >= cutoff.at);
+    cutoff.lifted || by_date || profile.unlocked_in.iter().any(by_serial)
 }
 
 impl User {
@@ -134,7 +142,9 @@ impl User {
         rules: &Rules,
         at: Moment,
     ) -> Result<Outcome, NotLoaded> {
+        let settled = self.settle_former(loaded, rules)?;
         let mut profile = loaded.profile()?.clone();
+        profile.home = Some(rules.tenant(&self.id, &profile));
         let nth = profile.issue_clock.tick(platform, at.now);
         profile.last_order += 1;
         let claims = Claims::new(&self.id, platform, at.now, rules.token_ttl_days, nth);
@@ -146,19 +156,20 @@ impl User {
             platform,
             order: profile.last_order,
             issued_at: at.now,
+            under: loaded.orders()?.under,
             expires: Timestamp::from_secs(claims.exp),
             state: TokenState::Valid,
         };
-        // Tokens that the tenant's cutoff covers are dead already and do not count for the policy.
-        let cutoff = loaded.cutoff()?;
-        let valid: Vec<TokenRow> = loaded
-            .valid()?
-            .iter()
-            .filter(|row| !self.is_cut_off(row.issued_at, cutoff, rules))
-            .cloned()
-            .collect();
+        // Tokens that an order took are dead already and do not count for the policy.
+        let mut valid = Vec::new();
+        for row in loaded.valid()? {
+            if !self.is_taken(row, loaded, rules)? {
+                valid.push(row.clone());
+            }
+        }
         let losers = policy::at_issue(rules.policy, &valid, platform);
-        let mut changes = vec![Change::Profile(profile), Change::TokenIssued(row)];
+        let mut changes = settled;
+        changes.extend([Change::Profile(profile), Change::TokenIssued(row)]);
         if !losers.is_empty() {
             changes.push(Change::TokensKicked(TokenSet::These(losers)));
         }

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rollcall_core::{
     directory::view::Cutoff,
     gateway::{Close, Encoding, Payload, Wire},
-    id::{ConnId, RecordId, UserId},
+    id::{ConnId, RecordId, TenantId, UserId},
     openim::OpenImError,
     platform::Platform,
     policy::LoginPolicy,
     secret::Secret,
+    serial::Serial,
     store::{
         Statement, Value,
         migrations::{StoreKind, tables},
@@ -24,8 +25,8 @@ use rollcall_core::{
     },
     user::{
         Action, Change, Claimed, Client, Command, Connection, Console, DanglingSubscription, ForceOff,
-        HeldEnd, Loaded, OpenError, Opening, Outcome, PendingRequest, PresenceVersion, Profile,
-        RegistrationVersion, Reply, Rules, Subscription, SubscriptionState, User, WATCHERS_AT_ONCE,
+        HeldEnd, Loaded, Needs, OpenError, Opening, Orders, Outcome, PendingRequest, PresenceVersion,
+        Profile, RegistrationVersion, Reply, Rules, Subscription, SubscriptionState, User, WATCHERS_AT_ONCE,
         WatchedState,
     },
 };
@@ -49,6 +50,7 @@ pub enum Event {
     Retire(Vec<ConnId>),
     Admit(ConnId),
     Keep(ConnId),
+    Under(Serial),
     Background(ConnId, bool),
     Publish {
         awaited: bool,
@@ -75,7 +77,11 @@ pub struct Shown {
 
 /// Where durable facts are kept.
 pub trait Store {
-    fn load(&self, user: &User, command: &Command, now: Timestamp) -> Loaded;
+    fn load(&self, user: &User, command: &Command, now: Timestamp) -> Loaded {
+        self.load_part(user, &command.needs(), now)
+    }
+
+    fn load_part(&self, user: &User, needs: &Needs, now: Timestamp) -> Loaded;
 
     /// All of them or none.
     fn commit(&mut self, user: &UserId, changes: &[Change], fail: bool) -> Result<(), CommitFailed>;
@@ -136,9 +142,9 @@ fn int(value: &Value) -> i64 {
 }
 
 impl Store for Sqlite {
-    fn load(&self, user: &User, command: &Command, now: Timestamp) -> Loaded {
+    fn load_part(&self, user: &User, needs: &Needs, now: Timestamp) -> Loaded {
         let mut loaded = Loaded::default();
-        for (part, query) in command.needs().queries(user, now) {
+        for (part, query) in needs.queries(user, now) {
             loaded.absorb(part, &self.rows(&query)).unwrap();
         }
         loaded
@@ -208,8 +214,7 @@ pub struct Memory {
 }
 
 impl Store for Memory {
-    fn load(&self, user: &User, command: &Command, now: Timestamp) -> Loaded {
-        let needs = command.needs();
+    fn load_part(&self, user: &User, needs: &Needs, now: Timestamp) -> Loaded {
         let mut loaded = Loaded::default();
         if needs.profile {
             loaded.profile = Some(self.profile.clone());
@@ -285,16 +290,19 @@ impl Store for Memory {
         for change in changes {
             match change {
                 Change::Profile(profile) => self.profile = profile.clone(),
-                Change::Tenant(tenant) => self.profile.tenant = Some(*tenant),
+                Change::Tenant(tenant) => {
+                    self.profile.tenant = Some(*tenant);
+                    self.profile.home = Some(*tenant);
+                }
+                Change::Home(tenant) => self.profile.home = Some(*tenant),
                 Change::Revoked { at } => self.profile.revoked_at = self.profile.revoked_at.max(Some(*at)),
                 Change::RevokedIn(orders) => self.profile.revoked_in = orders.clone(),
-                Change::Unlocked { at } => {
+                Change::Unlocked(serials) => {
                     self.profile.revoked_at = None;
                     self.profile.revoked_in.clear();
-                    self.profile.unlocked_at = Some(*at);
+                    self.profile.unlocked_in = serials.clone();
                 }
                 Change::TokenIssued(row) => {
-                    self.tokens.retain(|_, other| other.expires > row.issued_at);
                     let twin = self.tokens.insert(row.hash, row.clone());
                     assert!(twin.is_none(), "a token was issued twice");
                 }
@@ -310,9 +318,19 @@ impl Store for Memory {
                         row.state = TokenState::Kicked;
                     }
                 }
+                Change::TokensTaken { by, .. } => {
+                    for row in self.tokens.values_mut().filter(|row| row.under < *by) {
+                        row.state = TokenState::Kicked;
+                    }
+                }
                 Change::TokensOutdated { by } => {
                     for row in self.tokens.values_mut().filter(|row| row.issued_at <= *by) {
                         row.state = TokenState::Kicked;
+                    }
+                }
+                Change::TokensUnder(serial) => {
+                    for row in self.tokens.values_mut().filter(|row| row.state == TokenState::Valid) {
+                        row.under = *serial;
                     }
                 }
                 Change::RecordOpened(record) => {
@@ -387,8 +405,8 @@ pub struct Adapter<S> {
     pub rules: Rules,
     /// What the clock shows.
     pub now: i64,
-    /// The order in force for the user's tenant.
-    pub cutoff: Option<Cutoff>,
+    /// The orders in force. Each tenant counts its own.
+    pub orders: BTreeMap<TenantId, Cutoff>,
     /// When the user wants a tick.
     pub wake_at: Option<Timestamp>,
     /// Whether to look at each command more than once, see [`Adapter::inspect`].
@@ -445,7 +463,7 @@ impl<S: Store> Adapter<S> {
                 revoke_pat: false,
             },
             now: START,
-            cutoff: None,
+            orders: BTreeMap::new(),
             wake_at: None,
             inspecting: true,
             drawn: 0,
@@ -464,7 +482,17 @@ impl<S: Store> Adapter<S> {
         let decoded = self.user.decode(command);
         let command = decoded.as_ref();
         let mut loaded = self.store.load(&self.user, command, at.now);
-        loaded.cutoff = command.needs().cutoff.then(|| self.cutoff.clone());
+        if command.needs().orders {
+            let (id, rules) = (self.user.id(), &self.rules);
+            let all = Needs { profile: true, ..command.needs() };
+            loaded.profile = self.store.load_part(&self.user, &all, at.now).profile;
+            let tenant = command.tenant(id, &loaded, rules).unwrap();
+            let former = command.former_tenant(id, &loaded, rules).unwrap();
+            let cutoff = self.orders.get(&tenant).cloned();
+            let under = cutoff.as_ref().map_or(Serial::NONE, |cutoff| cutoff.serial);
+            let former = former.and_then(|former| self.orders.get(&former).cloned());
+            loaded.orders = Some(Orders { cutoff, former, under });
+        }
         let outcome = self.user.apply(command, &loaded, &self.rules, at).expect("needs names what is read");
         if self.inspecting {
             self.inspect(command, &loaded, &outcome, at);
@@ -482,6 +510,7 @@ impl<S: Store> Adapter<S> {
                 Action::Admit(connection) => Event::Admit(connection.id),
                 Action::AdmitConsole(console) => Event::Admit(console.id),
                 Action::KeepConsole(console) => Event::Keep(console.id),
+                Action::SetUnder(serial) => Event::Under(serial),
                 Action::SetBackground { connection, background } => Event::Background(connection, background),
                 Action::Publish { awaited } => Event::Publish { awaited },
                 Action::Send { connection, payload } => Event::Send(connection, payload),
@@ -508,7 +537,8 @@ impl<S: Store> Adapter<S> {
         let attached: Vec<Connection> = self.user.connections().iter().rev().map(crossed).collect();
         let consoles: Vec<Console> = self.user.consoles().iter().rev().map(crossed).collect();
         let restored = User::new(self.user.id().clone(), attached).with_consoles(consoles);
-        assert_eq!(restored, self.user, "restored from its sockets");
+        let parts = |user: &User| (user.connections().to_vec(), user.consoles().to_vec());
+        assert_eq!(parts(&restored), parts(&self.user), "restored from its sockets");
         let printed = format!("{command:?} {loaded:?} {outcome:?} {:?}", self.user);
         let answered = match &outcome.reply {
             Reply::Issued(issued) => Some(&issued.token),
@@ -535,6 +565,20 @@ impl<S: Store> Adapter<S> {
         }
         self.now = until;
         traces
+    }
+
+    /// An order to a tenant, for all but these users.
+    pub fn order(&mut self, tenant: i64, exempt: &[i64]) {
+        let tenant = TenantId(tenant);
+        let before = self.orders.get(&tenant);
+        let newest = before.map_or(Serial::NONE, |cutoff| cutoff.serial);
+        let cutoff = Cutoff::next(before, newest, exempt.to_vec(), self.time());
+        self.orders.insert(tenant, cutoff);
+    }
+
+    /// The order in force for a tenant.
+    pub fn cutoff(&self, tenant: i64) -> Option<&Cutoff> {
+        self.orders.get(&TenantId(tenant))
     }
 
     /// Random bits that do not repeat.
@@ -678,6 +722,7 @@ pub fn check_order(trace: &Trace, live_before: &BTreeSet<ConnId>) {
                 assert!(closed.insert(*id), "closed twice: {trace:?}");
                 assert_eq!(*close == Close::Kicked, kicked.contains(id), "frame and code differ: {trace:?}");
             }
+            Event::Under(_) => assert!(closed.is_empty() && kicked.is_empty(), "moved late: {trace:?}"),
             Event::Watch(_, pending) => assert!(live.contains(&pending.connection), "{trace:?}"),
             Event::Reply(_) => assert_eq!(index + 1, trace.len(), "the reply is not last: {trace:?}"),
         }

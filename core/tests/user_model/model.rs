@@ -120,6 +120,8 @@ pub struct Model {
     pub grace: i64,
     pub numbered: bool,
     pub now: i64,
+    /// No two connections open at one time.
+    pub last_opened: i64,
     pub tokens: Vec<Token>,
     pub live: Vec<Socket>,
     pub records: BTreeMap<String, Record>,
@@ -138,6 +140,7 @@ impl Model {
             grace: 0,
             numbered: true,
             now,
+            last_opened: 0,
             tokens: Vec::new(),
             live: Vec::new(),
             records: BTreeMap::new(),
@@ -241,8 +244,9 @@ impl Model {
             background: opening.background,
             token: name,
         });
+        self.last_opened = now.max(self.last_opened + 1);
         if self.numbered {
-            self.records.insert(opening.id, Record { online_at: now, offline_at: None });
+            self.records.insert(opening.id, Record { online_at: self.last_opened, offline_at: None });
         }
         Answer::Opened(0, String::new())
     }
@@ -373,6 +377,7 @@ impl Model {
 
     fn end_record(&mut self, id: &str, at: i64) {
         if let Some(record) = self.records.get_mut(id) {
+            let at = at.max(record.online_at);
             assert_eq!(record.offline_at.replace(at), None, "a connection ends once");
         }
     }

@@ -3,13 +3,16 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
-use rollcall_core::{directory::view::Cutoff, id::TenantId, time::Timestamp};
+use rollcall_core::{directory::view::Cutoff, id::TenantId, serial::Serial, user::Orders};
 
 /// The cutoffs in force, by tenant.
 #[derive(Default)]
 pub(super) struct Cutoffs {
     in_force: RwLock<InForce>,
     order_locks: Mutex<HashMap<TenantId, OrderLocks>>,
+    /// Held from the draw of a serial until its order is in force. So what begins under a serial has seen every order up to it,
+    /// whatever its tenant.
+    pub(super) serial: tokio::sync::Mutex<()>,
 }
 
 /// The locks of one tenant's orders.
@@ -25,8 +28,7 @@ pub(super) struct OrderLocks {
 #[derive(Default)]
 struct InForce {
     by_tenant: HashMap<TenantId, Arc<Cutoff>>,
-    /// The latest moment that any of them covers.
-    newest: Option<Timestamp>,
+    newest: Serial,
 }
 
 impl Cutoffs {
@@ -35,18 +37,25 @@ impl Cutoffs {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.newest().is_none()
+        self.in_force.read().by_tenant.is_empty()
     }
 
-    /// The latest moment that any cutoff covers; `None` without a cutoff. It spares most commands the search for their
+    /// The newest serial: the tenants of one store count their orders together. It spares most commands the search for their
     /// tenant.
-    pub(super) fn newest(&self) -> Option<Timestamp> {
+    pub(super) fn newest(&self) -> Serial {
         self.in_force.read().newest
+    }
+
+    /// The orders that apply to a command of a user of `tenant`, who may have moved there from `former`.
+    pub(super) fn orders(&self, tenant: Option<TenantId>, former: Option<TenantId>) -> Orders {
+        let in_force = self.in_force.read();
+        let of = |tenant| in_force.by_tenant.get(&tenant).map(|cutoff| cutoff.as_ref().clone());
+        Orders { cutoff: tenant.and_then(of), former: former.and_then(of), under: in_force.newest }
     }
 
     pub(super) fn put(&self, tenant: TenantId, cutoff: Cutoff) {
         let mut in_force = self.in_force.write();
-        in_force.newest = in_force.newest.max(Some(cutoff.at));
+        in_force.newest = in_force.newest.max(cutoff.serial);
         in_force.by_tenant.insert(tenant, Arc::new(cutoff));
     }
 

@@ -5,11 +5,12 @@ use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     gateway::Close,
     id::{ConnId, UserId},
+    serial::Serial,
     store::Statement,
     time::{Moment, Timestamp},
     token::store::TokenRow,
     user::{
-        Action, Change, Command, Loaded, Needs, OpenError, Outcome, Reply, Request,
+        Action, Change, Command, Loaded, Needs, OpenError, Orders, Outcome, Reply, Request,
         request::{Close as EndConnection, Tick},
     },
 };
@@ -25,7 +26,7 @@ use super::{
     retry::until_durable,
 };
 use crate::{
-    clock::{moment, now},
+    clock::{moment, now, reached},
     metrics::{KickCause, console_protocol, protocol},
     outbox::{Closing, Outbox},
 };
@@ -133,7 +134,7 @@ impl Users {
     }
 
     /// The reply to a status query, if memory alone has it. A user without an entry has no sockets; and a connection without a
-    /// socket does not count, even while its end waits to become durable. If a connection is older than the newest cutoff,
+    /// socket does not count, even while its end waits to become durable. If a connection began before the newest order,
     /// the store is needed, since it knows the user's tenant.
     pub(super) fn answer_from_memory(&self, id: &UserId, command: &Command) -> Option<Reply> {
         if !matches!(command, Command::Status) {
@@ -141,10 +142,10 @@ impl Users {
         }
         let Some(entry) = self.shared.table.get(id) else { return Some(Reply::Presence(Vec::new())) };
         let live = entry.live.lock();
-        if self.shared.cutoffs.newest().is_some_and(|cutoff| live.user.began_by(cutoff)) {
+        if live.user.began_before(self.shared.cutoffs.newest()) {
             return None;
         }
-        let loaded = Loaded { cutoff: Some(None), ..Loaded::default() };
+        let loaded = Loaded { orders: Some(Orders::default()), ..Loaded::default() };
         let outcome = live.user.apply(command, &loaded, &self.shared.rules, moment()).ok()?;
         Some(with_socket(Some(&live), outcome.reply))
     }
@@ -279,6 +280,8 @@ impl Users {
                     let (all, id) = (self.clone(), user.id.clone());
                     tokio::spawn(async move { all.watch(&id, watches, pending).await });
                 }
+                // It is of the live set alone.
+                Action::SetUnder(_) => {}
                 // The records were committed with the rest: list and search read the same database.
                 Action::Publish { .. } | Action::Retire(_) | Action::SetBackground { .. } => {}
             }
@@ -296,10 +299,9 @@ impl Users {
         }
         live.alarm = Some((until, hold));
         drop(live);
-        let span = until.since(now());
         tokio::spawn(async move {
             tokio::select! {
-                () = tokio::time::sleep(span) => {}
+                () = reached(until) => {}
                 _ = dropped => return,
             }
             let tick = || all.run(&id, Tick);
@@ -309,27 +311,28 @@ impl Users {
         });
     }
 
-    /// Loads the rows that the command needs, its tenant's cutoff, and its moment.
+    /// Loads the rows that the command needs, the orders to its tenant, and its moment.
     async fn load(&self, user: &EntryGuard, command: &Command) -> Result<(Loaded, Moment), CommandError> {
         loop {
             // While no tenant has a cutoff, the user's tenant need not be read.
             let has_cutoffs = !self.shared.cutoffs.is_empty();
             let mut needs = command.needs();
-            needs.profile |= needs.cutoff && has_cutoffs;
-            let needs_cutoff = needs.cutoff;
+            needs.profile |= needs.orders && has_cutoffs;
+            let needs_orders = needs.orders;
             let mut loaded = self.read(user, needs).await?;
-            // The moment is taken before the cutoff is read: a cutoff that comes into force in between lies after this
-            // moment, and covers the command's outcome.
-            let at = moment();
-            if needs_cutoff {
-                let of = |tenant| self.shared.cutoffs.get(tenant).map(|cutoff| cutoff.as_ref().clone());
-                let tenant = has_cutoffs.then(|| command.tenant(&user.id, &loaded, &self.shared.rules));
-                loaded.cutoff = Some(tenant.transpose()?.and_then(of));
+            if needs_orders {
+                let (id, rules) = (&user.id, &self.shared.rules);
+                let tenant = has_cutoffs.then(|| command.tenant(id, &loaded, rules)).transpose()?;
+                let former = has_cutoffs.then(|| command.former_tenant(id, &loaded, rules)).transpose()?;
+                // Cutoffs and serial are of one moment: an order that comes into force later has a greater serial, and covers
+                // the command's outcome.
+                loaded.orders = Some(self.shared.cutoffs.orders(tenant, former.flatten()));
             }
             // The first cutoff may have come into force during the read, which did not ask for the tenant. Then the loop
             // reads again.
-            if !needs_cutoff || has_cutoffs || self.shared.cutoffs.is_empty() {
-                return Ok((loaded, at));
+            let is_complete = |orders: &Orders| has_cutoffs || orders.under == Serial::NONE;
+            if loaded.orders.as_ref().is_none_or(is_complete) {
+                return Ok((loaded, moment()));
             }
         }
     }
@@ -380,5 +383,12 @@ pub(super) fn statements(id: &UserId, changes: &[Change]) -> Vec<Statement> {
 }
 
 fn touches_tokens(change: &Change) -> bool {
-    matches!(change, Change::TokenIssued(_) | Change::TokensKicked(_) | Change::TokensOutdated { .. })
+    matches!(
+        change,
+        Change::TokenIssued(_)
+            | Change::TokensKicked(_)
+            | Change::TokensTaken { .. }
+            | Change::TokensOutdated { .. }
+            | Change::TokensUnder(_)
+    )
 }

@@ -14,9 +14,6 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{detached::DetachedCompletion, error::CommandError, registry::Users};
 use crate::clock::now;
 
-/// The time from an order to its cutoff. A command that does not know the cutoff by then began before it, and is covered.
-const AHEAD: Duration = Duration::from_millis(100);
-
 /// The longest wait of an order for the rows of earlier ones, which may wait for the disk.
 const SETTLED: Duration = Duration::from_secs(5);
 
@@ -38,12 +35,12 @@ impl Users {
         self.shared.cutoffs.get(tenant)
     }
 
-    /// Puts a cutoff in force. Once this returns, the cutoff covers every connection and token of the tenant that began
-    /// before, but for those of `exempt` users. The sockets get `notice` and their closes afterwards; `under_way` is held
+    /// Puts a cutoff in force. Once this returns, the cutoff covers every connection and token of the tenant whose command had
+    /// loaded an earlier serial, but for those of `exempt` users. The sockets get `notice` and their closes afterwards; `under_way` is held
     /// until their ends are durable.
     ///
     /// # Errors
-    /// When the cutoff could not be made durable, or not in time.
+    /// When the cutoff could not be made durable.
     pub async fn cut_off(
         &self,
         tenant: TenantId,
@@ -53,19 +50,14 @@ impl Users {
     ) -> Result<(), CommandError> {
         let users = self.clone();
         let order = async move {
-            let instant = || users.cutoff_of(tenant).map(|cutoff| cutoff.at);
-            let before = instant();
-            let done = users.put_in_force(tenant, exempt, &notice).await;
-            // An order may fail after its cutoff came into force. The cutoff stands all the same, and is delivered.
-            if instant() != before {
-                let rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
-                let users = users.clone();
-                tokio::spawn(async move {
-                    users.deliver(tenant, notice).await;
-                    drop((rows, under_way));
-                });
-            }
-            done
+            users.put_in_force(tenant, exempt, &notice).await?;
+            let rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
+            let users = users.clone();
+            tokio::spawn(async move {
+                users.deliver(tenant, notice).await;
+                drop((rows, under_way));
+            });
+            Ok(())
         };
         self.change_cutoff(tenant, order).await
     }
@@ -113,22 +105,12 @@ impl Users {
         notice: &str,
     ) -> Result<(), CommandError> {
         self.settle(tenant, &exempt, notice).await?;
-        let mut ahead = AHEAD;
-        let in_force = loop {
-            let cutoff = Cutoff { at: now() + ahead, exempt: exempt.clone(), lifted: false };
-            let imports = upsert::end_imports_of_tenant(tenant, &exempt, cutoff.at);
-            self.shared.store.commit(vec![cutoff::set(tenant, &cutoff), imports]).await?;
-            let at = cutoff.at;
-            self.shared.cutoffs.put(tenant, cutoff);
-            // After a slow commit the cutoff may lie in the past. Commands may have begun since then without knowing it, so
-            // the order needs a later one.
-            if now() < at {
-                break at;
-            }
-            // Further ahead each time, so that a slow store cannot keep the order out of force for ever.
-            ahead *= 2;
-        };
-        tokio::time::sleep(in_force.since(now()) + Duration::from_millis(1)).await;
+        let cutoffs = &self.shared.cutoffs;
+        let _drawn = cutoffs.serial.lock().await;
+        let cutoff = Cutoff::next(cutoffs.get(tenant).as_deref(), cutoffs.newest(), exempt, now());
+        let imports = upsert::end_imports_of_tenant(tenant, &cutoff.exempt, cutoff.at);
+        self.shared.store.commit(vec![cutoff::set(tenant, &cutoff), imports]).await?;
+        cutoffs.put(tenant, cutoff);
         Ok(())
     }
 

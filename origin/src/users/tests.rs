@@ -75,6 +75,13 @@ impl Fixture {
         outbox
     }
 
+    /// A cutoff in memory alone, without a delivery.
+    fn put_in_force(&self, tenant: TenantId) {
+        let cutoffs = &self.users.shared.cutoffs;
+        let before = cutoffs.get(tenant);
+        cutoffs.put(tenant, Cutoff::next(before.as_deref(), cutoffs.newest(), Vec::new(), now()));
+    }
+
     async fn is_online(&self) -> bool {
         !self.users.run(&self.user, Status).await.unwrap().is_empty()
     }
@@ -164,12 +171,11 @@ async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
     let outbox = fixture.connected().await;
     let under_way = TaskTracker::new();
     let (tenant, session) = (TenantId(0), under_way.token());
+    let blocked = fixture.block_writer().await;
     let mut order = Box::pin(fixture.users.cut_off(tenant, Vec::new(), String::new(), session));
-    while fixture.users.cutoff_of(tenant).is_none() {
-        assert!(poll!(order.as_mut()).is_pending());
-        yield_now().await;
-    }
+    blocked.until_it_commits(order.as_mut()).await;
     drop(order);
+    blocked.end().await;
     under_way.close();
     under_way.wait().await;
     assert_eq!(outbox.requested_close(), Some(Close::Kicked));
@@ -184,7 +190,7 @@ async fn an_order_to_a_tenant_reaches_a_user_who_is_about_to_be_connected() {
     let blocked = fixture.block_writer().await;
     let mut login = Box::pin(fixture.users.open(&fixture.user, opening, pending));
     blocked.until_it_commits(login.as_mut()).await;
-    fixture.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    fixture.put_in_force(TenantId(0));
     let delivery = fixture.users.deliver(TenantId(0), String::new());
     let ((), login, ()) = tokio::join!(blocked.end(), login, delivery);
     assert_eq!(login.unwrap(), Ok(()));
@@ -221,7 +227,7 @@ async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused
 async fn an_order_to_a_tenant_is_repeated_to_users_whom_it_could_not_reach() {
     let fixture = Fixture::new();
     let outbox = fixture.connected().await;
-    fixture.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    fixture.put_in_force(TenantId(0));
     fixture.blocker.execute_batch("ALTER TABLE user RENAME TO elsewhere").unwrap();
     let mut delivery = Box::pin(fixture.users.deliver(TenantId(0), String::new()));
     // There is nothing to await: it must not give up.
@@ -240,10 +246,10 @@ async fn a_status_is_answered_from_memory_unless_a_cutoff_may_cover_it() {
     let _later = fixture.connected().await;
     let answer_from_memory = || fixture.users.answer_from_memory(&fixture.user, &Command::Status);
     assert!(matches!(answer_from_memory(), Some(Reply::Presence(all)) if all.len() == 1));
-    fixture.users.shared.cutoffs.put(TenantId(1), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    fixture.put_in_force(TenantId(1));
     assert_eq!(answer_from_memory(), None, "the store must be asked whether it is this user's tenant");
     assert!(fixture.is_online().await);
-    fixture.users.shared.cutoffs.put(tenant, Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    fixture.put_in_force(tenant);
     assert!(!fixture.is_online().await);
     assert_eq!(
         fixture.users.answer_from_memory(&UserId::from(8), &Command::Status),
@@ -261,7 +267,7 @@ async fn a_user_who_was_not_reached_yet_does_not_wait_for_the_rows_of_others() {
     let watched =
         Change::Watched { watcher: UserId::from(9), registration: serde_json::from_str("1").unwrap() };
     fixture.users.store().commit(watched.statements(&fixture.user)).await.unwrap();
-    fixture.users.shared.cutoffs.put(TenantId(0), Cutoff { at: now(), exempt: Vec::new(), lifted: false });
+    fixture.put_in_force(TenantId(0));
     let fail = |name: &str, what: &str| {
         let trigger = format!("CREATE TRIGGER {name} BEFORE {what} BEGIN SELECT raise(ABORT, 'no'); END");
         fixture.blocker.execute_batch(&trigger).unwrap();

@@ -1,7 +1,5 @@
 //! Orders to whole tenants: the cutoff in shard 0, and the deliveries that follow it.
 
-use std::time::Duration;
-
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     id::{TenantId, UserId},
@@ -9,16 +7,16 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::ask;
+use super::{ask, tell};
 use crate::{
     backend,
     cache::CACHE_SPAN,
-    clock::{self, Pause},
+    clock::Pause,
     stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
-/// Puts a cutoff in force. The answer comes after the cutoff's instant, so that no isolate remembers a time before it.
+/// Puts a cutoff in force. The answer comes when no isolate remembers the one before.
 pub(crate) async fn cut_off(
     env: &Env,
     tenant: TenantId,
@@ -27,13 +25,8 @@ pub(crate) async fn cut_off(
     notice: String,
 ) -> Result<(), CallError> {
     settle(env, tenant, shards, &exempt, &notice).await?;
-    let DirectoryAnswer::CutoffSet(at) =
-        ask(env, tenant, 0, shards, DirectoryAsk::SetCutoff { exempt, notice }).await?
-    else {
-        return Err(CallError::AnotherQuestion);
-    };
-    // The shard's clock may be another machine's; no memory is older than this in any case.
-    Pause::of(at.since(clock::now()).min(2 * CACHE_SPAN) + Duration::from_millis(1)).await;
+    tell(env, tenant, 0, shards, DirectoryAsk::SetCutoff { exempt, notice }).await?;
+    Pause::of(CACHE_SPAN).await;
     Ok(())
 }
 

@@ -43,7 +43,7 @@ impl Shard {
             .map(|user| self.take_off(tenant, user, &delivery.notice));
         missed |= stream::iter(orders).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.contains(&false);
         // A later order may have taken its place meanwhile.
-        let is_same = |now: &Delivery| (&now.cutoff, &now.notice) == (&delivery.cutoff, &delivery.notice);
+        let is_same = |now: &Delivery| now.cutoff.serial == delivery.cutoff.serial;
         if !self.delivery()?.as_ref().is_some_and(is_same) {
             return Ok(());
         }

@@ -3,8 +3,9 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::{upsert, view::Cutoff},
+    serial::Serial,
     shard::{
-        cutoff::{self, Stored},
+        cutoff,
         delivery::{self, Delivery},
     },
     store::Statement,
@@ -20,7 +21,7 @@ use crate::{
 
 impl Shard {
     /// The order in force, if there ever was one.
-    pub(super) fn stored_cutoff(&self) -> Result<Option<Stored>, ShardError> {
+    pub(super) fn stored_cutoff(&self) -> Result<Option<Cutoff>, ShardError> {
         let rows = self.sql().read(&cutoff::get(self.tenant()?))?.unwrap_or_default();
         cutoff::read(&rows).map_err(ShardError::Stored)
     }
@@ -33,24 +34,24 @@ impl Shard {
         notice: String,
         shards: u32,
     ) -> Result<DirectoryAnswer, ShardError> {
-        // An isolate may go on with an older cached cutoff for so long. What it admits meanwhile is covered.
-        let ahead = clock::now() + CACHE_SPAN;
-        let before = self.stored_cutoff()?.map_or(ahead, |stored| stored.cutoff.at);
-        let cutoff = Cutoff { at: ahead.max(before), exempt, lifted: false };
-        let at = cutoff.at;
+        let now = clock::now();
+        let before = self.stored_cutoff()?;
+        let newest = before.as_ref().map_or(Serial::NONE, |cutoff| cutoff.serial);
+        let cutoff = Cutoff::next(before.as_ref(), newest, exempt, now);
         let mut statements = self.first(shards)?;
         statements.push(cutoff::set(self.tenant()?, &cutoff));
-        let delivery = Delivery::new(cutoff, notice);
+        // An isolate may go on with an older cached cutoff for so long. What it admits meanwhile is covered.
+        let delivery = Delivery::new(cutoff, notice, now + CACHE_SPAN);
         statements.extend(self.beginning(&delivery)?);
         self.sql().write(&statements)?;
         self.arm(false);
         self.distribute(&delivery, shards).await?;
-        Ok(DirectoryAnswer::CutoffSet(at))
+        Ok(DirectoryAnswer::Done)
     }
 
     /// Lifts the order in force, if there is one.
     pub(super) fn lift_cutoff(&self) -> Result<DirectoryAnswer, ShardError> {
-        let in_force = self.stored_cutoff()?.is_some_and(|stored| !stored.cutoff.lifted);
+        let in_force = self.stored_cutoff()?.is_some_and(|cutoff| !cutoff.lifted);
         if in_force {
             self.change(&[cutoff::lift(self.tenant()?)])?;
         }
@@ -64,7 +65,7 @@ impl Shard {
         notice: String,
         shards: u32,
     ) -> Result<DirectoryAnswer, ShardError> {
-        let mut delivery = Delivery::new(cutoff, notice);
+        let mut delivery = Delivery::new(cutoff, notice, clock::now() + CACHE_SPAN);
         delivery.is_distributed = true;
         if self.delivery()?.is_some_and(|under_way| !delivery.replaces(&under_way)) {
             return Ok(DirectoryAnswer::Done);

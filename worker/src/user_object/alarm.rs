@@ -8,7 +8,7 @@ use rollcall_core::{
     user::{Command, Request as _, User, outbox, request::Tick},
 };
 
-use super::{Object, run::RunError, sockets::Held};
+use super::{Object, load::Cutoffs, run::RunError, sockets::Held};
 use crate::{alarm, clock};
 
 /// The pause before another try after the store refused one.
@@ -61,7 +61,7 @@ impl Object {
         let open = || held.iter().filter(|held| held.is_open());
         let user = User::new(id, open().filter_map(Held::connection).cloned().collect())
             .with_consoles(open().filter_map(Held::console).cloned().collect());
-        let loaded = self.load(&user, &Command::Tick, None, &configuration.rules, at.now)?;
+        let loaded = self.load(&user, &Command::Tick, &Cutoffs::default(), &configuration.rules, at.now)?;
         let outcome = user.apply(&Command::Tick, &loaded, &configuration.rules, at)?;
         let has_pending_work = !Tick::read(outcome.reply)?.is_empty();
         let has_work = has_pending_work || !outcome.changes.is_empty() || !outcome.actions.is_empty();

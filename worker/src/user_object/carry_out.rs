@@ -47,6 +47,7 @@ impl Object {
                         sockets::keep_console(socket, console);
                     }
                 }
+                Action::SetUnder(serial) => sockets.each(|socket| sockets::set_under(socket, serial)),
                 Action::SetBackground { connection, background } => {
                     if let Some(socket) = sockets.get(&connection) {
                         sockets::set_background(socket, background);

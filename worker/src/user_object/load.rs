@@ -7,33 +7,63 @@ use rollcall_core::{
     id::{RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
-    user::{Command, Loaded, Needs, Rules, User},
+    user::{Command, Loaded, Needs, Orders, Rules, User},
 };
 
 use super::{Object, run::RunError};
-use crate::wire::CachedCutoff;
+use crate::{clock, wire::CachedCutoff};
+
+/// The cutoffs that a command came with, or that were asked for since.
+#[derive(Default)]
+pub(super) struct Cutoffs {
+    /// That of the user's tenant.
+    pub(super) own: Option<CachedCutoff>,
+    /// That of the tenant that the user moves from.
+    pub(super) former: Option<CachedCutoff>,
+}
 
 impl Object {
-    /// Loads the state that the command needs. A command under another tenant's cutoff than the user's is refused.
+    /// Loads the state that the command needs. A command under another tenant's cutoff than the user's is refused, and so is one
+    /// that lacks the cutoff of the tenant that the user moves from.
     pub(super) fn load(
         &self,
         user: &User,
         command: &Command,
-        cached: Option<&CachedCutoff>,
+        cutoffs: &Cutoffs,
         rules: &Rules,
         now: Timestamp,
     ) -> Result<Loaded, RunError> {
         let mut needs = command.needs();
-        needs.profile |= needs.cutoff && rules.configured_tenant(user.id()).is_none();
+        needs.profile |= needs.orders;
         let mut loaded = self.read(&needs, user, now)?;
-        if needs.cutoff {
-            let home = command.tenant(user.id(), &loaded, rules)?;
-            let Some(cached) = cached.filter(|cached| cached.tenant == home) else {
-                return Err(RunError::OtherTenant(home));
+        if needs.orders {
+            let of = |cached: &Option<CachedCutoff>, tenant| {
+                cached.as_ref().filter(|cached| cached.tenant == tenant).cloned()
             };
-            loaded.cutoff = Some(cached.cutoff.clone());
+            let tenant = command.tenant(user.id(), &loaded, rules)?;
+            let own = of(&cutoffs.own, tenant).ok_or(RunError::OtherTenant(tenant))?;
+            let former = match command.former_tenant(user.id(), &loaded, rules)? {
+                Some(former) => of(&cutoffs.former, former).ok_or(RunError::MovesFrom(former))?.cutoff,
+                None => None,
+            };
+            loaded.orders = Some(Orders { under: own.under(), cutoff: own.cutoff, former });
         }
         Ok(loaded)
+    }
+
+    /// The tenant that the user moves from under this command.
+    pub(super) fn former_tenant(&self, command: &Command) -> Result<Option<TenantId>, RunError> {
+        if !command.needs().orders {
+            return Ok(None);
+        }
+        let user = self.user()?;
+        let loaded = self.profile(&user, clock::now())?;
+        Ok(command.former_tenant(&user, &loaded, &self.configuration()?.rules)?)
+    }
+
+    fn profile(&self, user: &UserId, now: Timestamp) -> Result<Loaded, RunError> {
+        let needs = Needs { profile: true, ..Needs::default() };
+        self.read(&needs, &User::new(user.clone(), Vec::new()), now)
     }
 
     /// The user's tenant.
@@ -41,9 +71,7 @@ impl Object {
         if let Some(tenant) = rules.configured_tenant(user) {
             return Ok(tenant);
         }
-        let needs = Needs { profile: true, ..Needs::default() };
-        let loaded = self.read(&needs, &User::new(user.clone(), Vec::new()), now)?;
-        Ok(rules.tenant(user, loaded.profile()?))
+        Ok(rules.tenant(user, self.profile(user, now)?.profile()?))
     }
 
     pub(super) fn read(&self, needs: &Needs, user: &User, now: Timestamp) -> Result<Loaded, RunError> {

@@ -7,7 +7,6 @@ use rollcall_core::{
     directory::row::RowError,
     id::{ConnId, TenantId},
     store::Statement,
-    time::Moment,
     user::{Action, Command, ForceOff, LoadError, NotLoaded, Outcome, Reply, ReplyError, Request, User},
 };
 use worker::WebSocket;
@@ -15,11 +14,11 @@ use worker::WebSocket;
 use super::{
     Object,
     attachment::AttachError,
+    load::Cutoffs,
     sockets::{Arriving, Held},
 };
 use crate::{
     attachment::{Attachment, PackError},
-    cache::CACHE_SPAN,
     clock::{self, EntropyError},
     config::ConfigurationError,
     cutoffs,
@@ -58,6 +57,9 @@ pub(super) enum RunError {
     /// The cutoff is another tenant's; nothing happened.
     #[error("the user is at home in tenant {0}")]
     OtherTenant(TenantId),
+    /// The user has begun to move from this tenant meanwhile; nothing happened.
+    #[error("the user moves from tenant {0}")]
+    MovesFrom(TenantId),
     /// Nothing happened.
     #[error("the cutoff of the user's tenant is not known")]
     CutoffUnknown(#[source] CallError),
@@ -99,10 +101,21 @@ impl Object {
     /// Gives the user a command and waits until all of its outcome has happened.
     pub(super) async fn run(self: Rc<Self>, command: &Command, with: With<'_>) -> Result<Reply, RunError> {
         let With { arriving, on, cached } = with;
-        let cached = match cached {
-            None if command.needs().cutoff => Some(self.own_cutoff().await?),
+        let own = match cached {
+            None if command.needs().orders => Some(self.own_cutoff().await?),
             other => other,
         };
+        let mut cutoffs = Cutoffs { own, former: None };
+        loop {
+            let former = self.former_tenant(command)?;
+            if former == cutoffs.former.as_ref().map(|former| former.tenant) {
+                break;
+            }
+            cutoffs.former = match former {
+                Some(former) => Some(self.cutoff_of(former).await?),
+                None => None,
+            };
+        }
         // No await from here to the end of the commit: another event would read the state before this commit, and both would apply
         // to it. Only committed changes are carried out, in the order of the outcome: a reader that asks after the reply must
         // not see a connection that the reply says is gone.
@@ -120,10 +133,10 @@ impl Object {
             .with_consoles(live().filter_map(Held::console).cloned().collect());
         let decoded = user.decode(command);
         let command = decoded.as_ref();
-        let at = moment_under(cached.as_ref())?;
-        let loaded = self.load(&user, command, cached.as_ref(), &configuration.rules, at.now)?;
+        let at = clock::moment()?;
+        let loaded = self.load(&user, command, &cutoffs, &configuration.rules, at.now)?;
         // A command that asks for no cutoff says nothing about the sockets that one covers.
-        let cutoff = loaded.cutoff.as_ref().and_then(Option::as_ref);
+        let cutoff = loaded.orders.as_ref().and_then(|orders| orders.cutoff.as_ref());
         let has_cut_off = user.has_cut_off_sockets(cutoff, &configuration.rules);
         let Outcome { reply, changes, actions, wake_at } =
             user.apply(command, &loaded, &configuration.rules, at)?;
@@ -174,17 +187,13 @@ impl Object {
     async fn own_cutoff(&self) -> Result<CachedCutoff, RunError> {
         let configuration = self.configuration()?;
         let home = self.home(&self.user()?, &configuration.rules, clock::now())?;
-        let shards = configuration.settings.presence.directory_shards;
-        cutoffs::cached(&self.env, home, shards).await.map_err(RunError::CutoffUnknown)
+        self.cutoff_of(home).await
     }
-}
 
-/// Now, but no later than the cached cutoff may be used. A newer cutoff lies beyond that moment, so it covers everything that
-/// begins without knowing it, however long the call took (`docs/rules/edge.md#cutoffs`).
-fn moment_under(cached: Option<&CachedCutoff>) -> Result<Moment, EntropyError> {
-    let at = clock::moment()?;
-    let reach = cached.map(|cached| cached.asked + CACHE_SPAN);
-    Ok(Moment { now: reach.map_or(at.now, |reach| reach.min(at.now)), ..at })
+    async fn cutoff_of(&self, tenant: TenantId) -> Result<CachedCutoff, RunError> {
+        let shards = self.configuration()?.settings.presence.directory_shards;
+        cutoffs::cached(&self.env, tenant, shards).await.map_err(RunError::CutoffUnknown)
+    }
 }
 
 /// A connection that does not fit on its socket is refused before anything is durable.
@@ -205,6 +214,11 @@ impl Sockets {
     /// The socket of a connection.
     pub(super) fn get(&self, id: &ConnId) -> Option<&WebSocket> {
         self.0.iter().find(|(other, _)| other == id).map(|(_, socket)| socket)
+    }
+
+    /// Visits every socket.
+    pub(super) fn each(&self, visit: impl Fn(&WebSocket)) {
+        self.0.iter().for_each(|(_, socket)| visit(socket));
     }
 
     /// Adds the socket of a new connection.

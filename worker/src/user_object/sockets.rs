@@ -6,6 +6,7 @@ use rollcall_api::Chain;
 use rollcall_core::{
     gateway::{PING, PONG, Payload},
     id::{ConnId, RecordId},
+    serial::Serial,
     time::Timestamp,
     user::{Connection, Console},
 };
@@ -159,6 +160,17 @@ pub(super) fn set_background(ws: &WebSocket, background: bool) {
         connection.background = background;
         attach(ws, &Attachment::Live { connection, last_message });
     }
+}
+
+/// Keeps the serial that a connection or console is under.
+pub(super) fn set_under(ws: &WebSocket, serial: Serial) {
+    let Some(mut attachment) = Attachment::of(ws) else { return };
+    match &mut attachment {
+        Attachment::Live { connection, .. } => connection.under = serial,
+        Attachment::Console { console, .. } => console.under = serial,
+        Attachment::Ended { .. } => return,
+    }
+    attach(ws, &attachment);
 }
 
 /// Keeps the session of a console.

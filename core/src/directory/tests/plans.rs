@@ -11,6 +11,7 @@ use crate::{
         zone::Zone,
     },
     id::TenantId,
+    serial::Serial,
     store::Statement,
     time::Timestamp,
 };
@@ -22,7 +23,7 @@ fn view() -> View {
 }
 
 fn cut_off() -> View {
-    View { cutoff: Some(Cutoff { at: Timestamp::from_millis(4), exempt: vec![1], lifted: false }), ..view() }
+    View { cutoff: Some(Cutoff::next(None, Serial::NONE, vec![1], Timestamp::from_millis(4))), ..view() }
 }
 
 fn query(kind: Kind, given: &[(&str, &str)]) -> ListQuery {
@@ -206,9 +207,9 @@ fn changes_of_many_records_find_them_by_index() {
     let few = upsert::end_imports_of_users(TENANT, &[1], at);
     assert_eq!(ways(&few), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
     let many = upsert::end_imports_of_users(TENANT, &(0..1_000).collect::<Vec<_>>(), at);
-    assert_eq!(ways(&many), ["SEARCH INDEX record_open (tenant=?)"]);
+    assert_eq!(ways(&many), ["SEARCH COVERING INDEX record_open (tenant=?)"]);
     let tenant = upsert::end_imports_of_tenant(TENANT, &[1], at);
-    assert_eq!(ways(&tenant), ["SEARCH INDEX record_open (tenant=?)"]);
+    assert_eq!(ways(&tenant), ["SEARCH COVERING INDEX record_open (tenant=?)"]);
     assert_eq!(ways(&upsert::end_left_open(at)), ["SCAN INDEX record_open"]);
     let settle = upsert::settle_leases(at, 5);
     assert_eq!(ways(&settle), ["SEARCH INDEX record_leased (lease_until>? AND lease_until<?)"]);

@@ -11,6 +11,7 @@ use crate::{
         view::{Cutoff, View},
     },
     id::{RecordId, TenantId},
+    serial::Serial,
     time::Timestamp,
 };
 
@@ -38,15 +39,20 @@ fn user() -> impl Strategy<Value = i64> {
     prop_oneof![6 => 1_i64..6, 1 => select(vec![WIDE, WIDE - 1, -WIDE, 0])]
 }
 
+fn serial() -> impl Strategy<Value = Serial> {
+    (-1..4_i64).prop_map(Serial::from_number)
+}
+
 fn record() -> impl Strategy<Value = Record> {
     let who = (1_i64..3, user(), text(), text(), text(), option::of(text()));
     let when = (instant(), option::weighted(0.5, instant()), option::weighted(0.3, instant()));
-    (who, when, any::<bool>(), 1_i64..4).prop_map(
+    (who, when, any::<bool>(), 1_i64..4, serial()).prop_map(
         |(
             (tenant, user, full_name, device_id, remote_address, avatar),
             (online_at, offline_at, lease_until),
             live,
             generation,
+            under,
         )| Record {
             id: RecordId::from_number(1).unwrap(),
             tenant: TenantId(tenant),
@@ -62,6 +68,7 @@ fn record() -> impl Strategy<Value = Record> {
             source: if live { Source::Live } else { Source::Import },
             generation,
             member_of: Membership::new(&[user], &[]).filter(|_| live),
+            under: if live { under } else { Serial::UNKNOWN },
         },
     )
 }
@@ -79,7 +86,12 @@ pub(super) fn records(count: std::ops::Range<usize>) -> impl Strategy<Value = Ve
 }
 
 pub(super) fn view() -> impl Strategy<Value = View> {
-    let cutoff = (instant(), vec(user(), 0..3)).prop_map(|(at, exempt)| Cutoff { at, exempt, lifted: false });
+    let cutoff = (0..4_i64, instant(), vec(user(), 0..3)).prop_map(|(serial, at, exempt)| Cutoff {
+        serial: Serial::from_number(serial),
+        at,
+        exempt,
+        lifted: false,
+    });
     (instant(), option::weighted(0.4, cutoff)).prop_map(|(now, cutoff)| View { now, cutoff })
 }
 

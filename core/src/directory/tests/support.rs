@@ -11,6 +11,7 @@ use crate::{
         view::View,
     },
     id::{RecordId, TenantId},
+    serial::Serial,
     store::{
         Statement, Value,
         migrations::{StoreKind, tables},
@@ -127,6 +128,7 @@ pub(crate) fn sample(id: i64) -> Record {
         lease_until: None,
         source: Source::Live,
         member_of: None,
+        under: Serial::NONE,
         generation: 1,
     }
 }

@@ -64,12 +64,14 @@ fn an_id_that_is_taken_fails_the_opening() {
 
 #[test]
 fn a_record_ends_once() {
-    let database = Database::holding(&[sample(1), sample(2)]);
-    let id = sample(1).id;
-    database.run(&ended(id, at(5)));
-    database.run(&ended(id, at(9)));
-    let expected = Record { offline_at: Some(at(5)), generation: 2, ..sample(1) };
-    assert_eq!(database.records(), [expected, sample(2)]);
+    let opened = |id| Record { online_at: at(3), ..sample(id) };
+    let database = Database::holding(&[opened(1), opened(2), opened(3)]);
+    for end in [5, 9] {
+        database.run(&ended(sample(1).id, at(end)));
+    }
+    database.run(&ended(sample(2).id, at(1)));
+    let expected = |id, end| Record { offline_at: Some(at(end)), generation: 2, ..opened(id) };
+    assert_eq!(database.records(), [expected(1, 5), expected(2, 3), opened(3)], "not before its beginning");
 }
 
 #[test]
@@ -139,8 +141,9 @@ fn the_last_line_of_an_import_wins_and_live_records_are_left_alone() {
 
 #[test]
 fn a_force_off_ends_imports_of_its_users_in_its_tenant_and_nothing_else() {
+    let early = |id| Record { online_at: at(0), ..sample(id) };
     let import =
-        |id, user, tenant| Record { user, tenant: TenantId(tenant), source: Source::Import, ..sample(id) };
+        |id, user, tenant| Record { user, tenant: TenantId(tenant), source: Source::Import, ..early(id) };
     let records = [
         import(1, 1, 1),
         import(2, 2, 1),

@@ -12,6 +12,7 @@ use crate::{
         zone::{self, Zone},
     },
     id::{RecordId, TenantId},
+    serial::Serial,
 };
 
 const TENANT: TenantId = TenantId(1);
@@ -55,6 +56,7 @@ fn record(row: &Value, zone: &Zone) -> Record {
         lease_until: None,
         source: Source::Live,
         member_of: None,
+        under: Serial::NONE,
         generation: 1,
     }
 }

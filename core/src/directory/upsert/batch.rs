@@ -20,9 +20,10 @@ pub(super) fn upserts(records: &[Record], conflict: &str) -> Vec<Statement> {
     // `WHERE true` tells the parser that ON CONFLICT is not a join's.
     let sql = format!(
         "INSERT INTO record (id, tenant, user, full_name, avatar, user_agent, device_id, remote_address, \
-         online_at, offline_at, lease_until, source, generation, member_of) \
+         online_at, offline_at, lease_until, source, generation, member_of, under) \
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
-         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13 \
+         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, \
+         value ->> 14 \
          FROM json_each(?1) WHERE true {conflict}"
     );
     batches(records.iter().map(row)).map(|batch| Statement::new(sql.clone(), [Value::Text(batch)])).collect()
@@ -54,6 +55,7 @@ fn row(record: &Record) -> String {
         source_number(record.source),
         record.generation,
         record.member_of.as_ref().map(Membership::to_column),
+        record.under,
     ])
     .to_string()
 }

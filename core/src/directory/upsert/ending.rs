@@ -33,9 +33,10 @@ fn end_imports(binder: &mut Binder, index: Index, tenant: TenantId, at: Timestam
     let index = index.name();
     let at = binder.wide(at.millis());
     let tenant = binder.wide(tenant.0);
-    // A record whose lease ran out before the order ended then.
+    // A record whose lease ran out before the order ended then. No end lies before its beginning.
     format!(
-        "UPDATE record INDEXED BY {index} SET offline_at = min(coalesce(lease_until, {at}), {at}), \
+        "UPDATE record INDEXED BY {index} SET offline_at = min(coalesce(lease_until, max({at}, online_at)), \
+         max({at}, online_at)), \
          generation = generation + 1 WHERE tenant = {tenant} AND offline_at IS NULL AND source = 1"
     )
 }

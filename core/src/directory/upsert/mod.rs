@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     id::RecordId,
+    serial::Serial,
     store::{Statement, Value},
     time::Timestamp,
 };
@@ -43,20 +44,22 @@ pub fn opened(record: &Record) -> Statement {
         Value::Int(source_number(record.source)),
         Value::wide(record.generation),
         record.member_of.as_ref().map(Membership::to_column).into(),
+        Value::wide(record.under.number()),
     ];
     Statement::new(
         "INSERT INTO record (id, tenant, user, full_name, avatar, user_agent, device_id, remote_address, \
-         online_at, offline_at, lease_until, source, generation, member_of) \
+         online_at, offline_at, lease_until, source, generation, member_of, under) \
          VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), CAST(?3 AS INTEGER), ?4, ?5, ?6, ?7, ?8, \
-         CAST(?9 AS INTEGER), CAST(?10 AS INTEGER), CAST(?11 AS INTEGER), ?12, CAST(?13 AS INTEGER), ?14)",
+         CAST(?9 AS INTEGER), CAST(?10 AS INTEGER), CAST(?11 AS INTEGER), ?12, CAST(?13 AS INTEGER), ?14, \
+         CAST(?15 AS INTEGER))",
         values,
     )
 }
 
-/// Stores a record's end, once: an ended record keeps its first end.
+/// Stores a record's end, once: an ended record keeps its first end. No end lies before its beginning, however the clock runs.
 pub fn ended(id: RecordId, at: Timestamp) -> Statement {
     Statement::new(
-        "UPDATE record SET offline_at = CAST(?2 AS INTEGER), generation = generation + 1 \
+        "UPDATE record SET offline_at = max(online_at, CAST(?2 AS INTEGER)), generation = generation + 1 \
          WHERE id = CAST(?1 AS INTEGER) AND offline_at IS NULL",
         [Value::wide(id.number()), Value::wide(at.millis())],
     )
@@ -101,7 +104,12 @@ pub fn clashing_ids(rows: &[Row]) -> Result<Vec<RecordId>, RowError> {
 pub fn import(records: &[Record]) -> Vec<Statement> {
     let imported: Vec<_> = records
         .iter()
-        .map(|record| Record { source: Source::Import, generation: FIRST_GENERATION, ..record.clone() })
+        .map(|record| Record {
+            source: Source::Import,
+            under: Serial::UNKNOWN,
+            generation: FIRST_GENERATION,
+            ..record.clone()
+        })
         .collect();
     batch::upserts(
         &imported,

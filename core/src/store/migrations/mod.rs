@@ -44,10 +44,15 @@ const STEPS: &[Step] = &[
     Step { version: 2, stores: &[Origin, User], sql: steps::SUBSCRIPTIONS },
     Step { version: 3, stores: &[Origin, User, Shard], sql: steps::SCHEMA },
     Step { version: 3, stores: &[Origin], sql: steps::LAST_USER_VERSION },
+    Step { version: 4, stores: &[Origin, User], sql: steps::SERIALS_OF_USERS },
+    Step { version: 4, stores: &[Origin, User, Shard], sql: steps::SERIALS_OF_RECORDS },
+    Step { version: 4, stores: &[Origin, Shard], sql: steps::SERIALS_OF_ORDERS },
+    Step { version: 4, stores: &[Origin, Shard], sql: steps::OPEN_RECORDS_WITH_SERIALS },
+    Step { version: 4, stores: &[Shard], sql: steps::SERIAL_OF_DELIVERY },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

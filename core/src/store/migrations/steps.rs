@@ -117,3 +117,28 @@ pub(super) const SCHEMA: &str =
 
 /// Programs that knew only this number refuse the file. It stays as it is: the version stands in `schema` from here on.
 pub(super) const LAST_USER_VERSION: &str = "PRAGMA user_version = 3;";
+
+/// What tokens began under. Those of earlier programs are of no known serial. `home` is the tenant whose orders the user's
+/// tokens are under; `unlocked_in` is JSON: serials by tenant.
+pub(super) const SERIALS_OF_USERS: &str = "\
+ALTER TABLE token ADD COLUMN under INTEGER NOT NULL DEFAULT -1;\
+ALTER TABLE user ADD COLUMN home INTEGER;\
+ALTER TABLE user ADD COLUMN unlocked_in TEXT NOT NULL DEFAULT '';";
+
+/// What records began under.
+pub(super) const SERIALS_OF_RECORDS: &str =
+    "ALTER TABLE record ADD COLUMN under INTEGER NOT NULL DEFAULT -1;";
+
+/// `sequence` is the order's serial from here on. Orders of earlier programs have none and go by time.
+pub(super) const SERIALS_OF_ORDERS: &str = "UPDATE tenant_mark SET sequence = 0;";
+
+/// The columns that liveness asks of a row without an end.
+pub(super) const OPEN_RECORDS_WITH_SERIALS: &str = "\
+DROP INDEX IF EXISTS record_open;\
+CREATE INDEX record_open ON record (tenant, id, online_at, user, lease_until, offline_at, under, source) \
+  WHERE offline_at IS NULL;";
+
+/// The order that is being delivered, and from when on.
+pub(super) const SERIAL_OF_DELIVERY: &str = "\
+ALTER TABLE wave ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;\
+ALTER TABLE wave ADD COLUMN begun_at INTEGER NOT NULL DEFAULT 0;";

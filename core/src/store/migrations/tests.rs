@@ -21,6 +21,11 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (2, "Origin User", "e50589d2fce98b38075141501156d9f914997c7f9bd89062f19d6f9434068a6b"),
     (3, "Origin User Shard", "ec514aad52e002f683791d02a4672e31d1f183ceaf5d72ed4420a9188cdb6574"),
     (3, "Origin", "5c6a173f8bc38f509414006cd58f7926ef9463a87a51db2441d8b48e327c3767"),
+    (4, "Origin User", "385d9536df5eac45109fdbbaa126cbfb839bf09984b30dc00060252482d2886e"),
+    (4, "Origin User Shard", "22919ad406ae102bd6316f8ca6116b0d4824456c224758769aa40fb277dd3ba7"),
+    (4, "Origin Shard", "9b52bb6a65d548f253c5fe37e99e5c85157d225c2eba71b6e02dbfd69a4e6362"),
+    (4, "Origin Shard", "b0be469ccb00ff72694b93ea7c83af2238d669180a0f486a5f6cd1480b0c8c6c"),
+    (4, "Shard", "c738c0b2038389c17386a7a15e872b6df1469b06fa8460126b860a7d87fc90c4"),
 ];
 
 #[test]
@@ -72,6 +77,44 @@ fn tables_without_a_version_are_taken_as_they_are() {
         bring_forward(&old, store, 0);
         assert_eq!(objects(&old), objects(&at(store, VERSION)));
         assert_eq!(query(&old, &Statement::new("SELECT id FROM record", [])), [[Value::Int(7)]]);
+    }
+}
+
+/// Earlier programs compared dates. What their orders took stays taken, and what came after them stays good.
+#[test]
+fn orders_and_tokens_without_serials_go_by_their_dates() {
+    use crate::{
+        id::{TenantId, UserId},
+        shard::cutoff,
+        time::Timestamp,
+        token::TokenHash,
+        user::{Command, Loaded, Part, User as Aggregate},
+    };
+    let old = at(Origin, 3);
+    let [before, after] = ["before", "after"].map(TokenHash::of);
+    let sql = format!(
+        "INSERT INTO tenant_mark VALUES (5, 1000, 7, '[]', 0);\
+         INSERT INTO token VALUES ('u', '{before}', 5, 1, 1000, 9000, 0), ('u', '{after}', 5, 2, 1001, 9000, 0);"
+    );
+    old.execute_batch(&sql).unwrap();
+    bring_forward(&old, Origin, 3);
+    let first = cutoff::read(&query(&old, &cutoff::get(TenantId(5)))).unwrap().unwrap();
+    let next = crate::directory::view::Cutoff::next(
+        Some(&first),
+        first.serial,
+        Vec::new(),
+        Timestamp::from_millis(500),
+    );
+    let user = Aggregate::new(UserId::new("u").unwrap(), Vec::new());
+    for (token, taken) in [(before, [true, true]), (after, [false, true])] {
+        let mut loaded = Loaded::default();
+        let needs = Command::VerifyToken { token }.needs();
+        for (part, statement) in needs.queries(&user, Timestamp::default()) {
+            assert_eq!(part, Part::Presented);
+            loaded.absorb(part, &query(&old, &statement)).unwrap();
+        }
+        let began = loaded.presented.unwrap().unwrap().began();
+        assert_eq!([&first, &next].map(|cutoff| cutoff.follows(began)), taken);
     }
 }
 

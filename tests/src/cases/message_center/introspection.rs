@@ -42,6 +42,7 @@ pub(super) fn cases() -> Vec<Case> {
         claims_tell_who_is_in_a_department,
         an_order_reaches_a_user_whom_nobody_has_seen,
         an_order_to_a_tenant_reaches_a_user_whom_nobody_has_seen,
+        what_an_order_to_a_tenant_took_stays_taken_when_the_user_moves_to_another,
     ]
 }
 
@@ -421,4 +422,30 @@ async fn an_order_to_a_tenant_reaches_a_user_whom_nobody_has_seen(world: World) 
     api.take_off("admin-t1", "TENANT", &[api.fixture().tenant(1)]).await?;
     asking.get(LIST).await?.unauthorized("invalid_token")?;
     api.shut_out(&connecting.handshake(), "invalid_token").await
+}
+
+/// OpenIM's token names no tenant: it is under the orders to the tenant that the issuer named last.
+async fn what_an_order_to_a_tenant_took_stays_taken_when_the_user_moves_to_another(
+    world: World,
+) -> Result<()> {
+    let api = Api::with_fixture(&world).await?;
+    let claims = |iat: i64| json!({"iat": iat, "permissions": ["OnlineUser"]});
+    let home = Token::of(&api, 506, &claims(unix_time() - 60))?;
+    home.get(LIST).await?.page()?;
+    let user = home.user.to_string();
+    let taken = world.issue(&user, 1).await?;
+    world.expect_verdict(&taken, 0, "before the order").await?;
+    api.take_off("admin-t1", "TENANT", &[api.fixture().tenant(1)]).await?;
+    world.expect_verdict(&taken, 1506, "after it").await?;
+    let kept = world.issue(&user, 2).await?;
+    let mut moved = Token::of(&api, 506, &Value::Null)?;
+    moved.tenant = api.fixture().tenant(2);
+    moved.activates(&claims(unix_time() + 2))?;
+    moved.get(LIST).await?.page()?;
+    world.expect_verdict(&taken, 1506, "after the move").await?;
+    world.expect_verdict(&kept, 0, "issued after the order").await?;
+    api.take_off("admin-t1", "TENANT", &[api.fixture().tenant(1)]).await?;
+    world.expect_verdict(&kept, 0, "after an order to the tenant that the user has left").await?;
+    api.take_off("admin-t2", "TENANT", &[api.fixture().tenant(2)]).await?;
+    world.expect_verdict(&kept, 1506, "after an order to the user's tenant").await
 }
