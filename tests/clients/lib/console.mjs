@@ -56,7 +56,8 @@ export class Console {
     const opened = this.#relay.opened;
     await watched(AWAY);
     const names = this.#host.events.names(this.#since);
-    holds('it never tried', this.#relay.opened > opened);
+    // A page keeps the connections of its requests.
+    holds('it never tried', this.#requests || this.#relay.opened > opened);
     holds('it connected', !names.includes('connected'));
     await this.#record(false);
     await this.#host.call('logout');
