@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     future::{Future, ready},
+    net::IpAddr,
     time::Duration,
 };
 
@@ -36,7 +37,17 @@ impl BackendError {
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(cause.into())
     }
+
+    /// Whether there was no place for the request, and nothing failed.
+    pub fn is_busy(&self) -> bool {
+        self.0.is::<Busy>()
+    }
 }
+
+/// The cause of a [`BackendError`] when a request finds no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests are waiting")]
+pub struct Busy;
 
 /// The longest answer of another service, in bytes; the rest is not read.
 pub const ANSWER_BYTES: usize = 256 * 1024;
@@ -56,6 +67,9 @@ pub struct Post {
     pub request_id: String,
     /// The body, which may hold a token.
     pub body: Secret<String>,
+    /// The address that sent the token that the request is about, unless the token was good before. Such requests have places of
+    /// their own on runtimes that limit places.
+    pub stranger: Option<IpAddr>,
 }
 
 /// Whether the process wants requests.

@@ -10,14 +10,18 @@ mod admin;
 mod answer;
 mod backend;
 mod body;
+mod body_budget;
 mod catch_panic;
 mod cors;
 mod error;
 mod health;
+#[cfg(test)]
+mod memory;
 pub mod message_center;
 mod openapi;
 pub mod openim;
 mod span;
+mod stranger;
 
 use axum::{
     Router,
@@ -28,11 +32,13 @@ use axum::{
 use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Health, Post};
-pub use body::BODY_BYTES;
+pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Busy, Health, Post};
+pub use body::{BODY_BYTES, OPEN_BODY_BYTES};
+pub use body_budget::{ADDRESS_BYTES, BodyAccount, BodyBudget, NoRoom, STRANGERS_BYTES};
 pub use catch_panic::PanicContext;
 pub use error::Chain;
 pub use span::request_span;
+pub use stranger::{FailedProof, Stranger};
 
 use self::health::__path_health;
 

@@ -1,14 +1,15 @@
 //! The OpenAPI document, put together from the routes' own attributes when the router is.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use axum::{Router, routing::get};
+use axum::{Router, body::Bytes, response::IntoResponse as _, routing::get};
+use http::header::CONTENT_TYPE;
 use utoipa::{
     OpenApi,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use crate::{answer, message_center, openim};
+use crate::{message_center, openim};
 
 /// Where the document is served.
 const PATH: &str = "/openapi.json";
@@ -49,8 +50,14 @@ pub(crate) fn base() -> utoipa::openapi::OpenApi {
 
 /// The route that serves the whole document.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>(document: utoipa::openapi::OpenApi) -> Router<S> {
-    let document = Arc::new(document);
-    Router::new().route(PATH, get(move || async move { answer::json(&*document) }))
+    // Written once: needing no token, it may be asked for by many clients that do not read it.
+    let document = Arc::new((document, OnceLock::<Bytes>::new()));
+    let answer = move || async move {
+        let (document, text) = document.as_ref();
+        let text = text.get_or_init(|| serde_json::to_vec(document).unwrap_or_default().into());
+        ([(CONTENT_TYPE, "application/json")], text.clone()).into_response()
+    };
+    Router::new().route(PATH, get(answer))
 }
 
 /// This document

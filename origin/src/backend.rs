@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use rollcall_api::{Backend, BackendError, Health, Post, message_center::IntrospectionCache};
+use rollcall_api::{Backend, BackendError, BodyBudget, Health, Post, message_center::IntrospectionCache};
 use rollcall_core::{
     config::Settings,
     directory::{
@@ -43,6 +43,7 @@ struct Shared {
     introspections: IntrospectionCache,
     verified: VerificationCache,
     client: Client,
+    bodies: BodyBudget,
     sessions: TaskTracker,
     logins: Admission,
     fallbacks: sockjs::Table,
@@ -68,6 +69,9 @@ impl Origin {
             introspections: IntrospectionCache::default(),
             verified: VerificationCache::default(),
             client: Client::default(),
+            bodies: BodyBudget::new(
+                usize::try_from(users.settings().server.body_budget_bytes).unwrap_or(usize::MAX),
+            ),
             sessions: TaskTracker::new(),
             fallbacks: sockjs::Table::new(
                 usize::try_from(users.settings().server.max_connections).unwrap_or(usize::MAX),
@@ -90,6 +94,11 @@ impl Origin {
     /// The sessions of SockJS's other transports.
     pub(crate) fn fallbacks(&self) -> &sockjs::Table {
         &self.shared.fallbacks
+    }
+
+    /// The memory of request bodies.
+    pub(crate) fn bodies(&self) -> &BodyBudget {
+        &self.shared.bodies
     }
 
     /// Marks the process as draining.
@@ -188,7 +197,7 @@ impl Backend for Origin {
     }
 
     async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), BackendError> {
-        self.shared.client.post(request).await.map_err(BackendError::new)
+        Ok(self.shared.client.post(request).await?)
     }
 }
 

@@ -1,20 +1,30 @@
 //! Requests to other services: the issuer of tokens, the resolver of departments.
 
-use std::{io::Read as _, sync::Arc};
+use std::{collections::HashMap, io::Read as _, net::IpAddr, sync::Arc};
 
-use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, Post};
+use parking_lot::Mutex;
+use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, BackendError, Busy, Post};
 use tokio::{sync::Semaphore, task::JoinError};
 use ureq::Agent;
 
 /// Concurrent requests; each holds a thread until its service answers.
 const CONCURRENCY: usize = 64;
+/// The same of requests about tokens that were never good, beside those.
+const STRANGERS: usize = 32;
+/// Requests about such tokens that are under way or wait; a further one is refused at once.
+const STRANGERS_WAITING: usize = 512;
+/// The same of one address.
+const ADDRESS_WAITING: usize = 64;
 
 /// Why another service has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OutgoingError {
     /// No permit became free in time.
-    #[error("too many requests are waiting")]
-    Busy,
+    #[error("no request to another service ended in time")]
+    NoPermit,
+    /// Too many requests about unknown tokens wait for one.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The request failed.
     #[error(transparent)]
     Http(#[from] ureq::Error),
@@ -28,6 +38,51 @@ pub(crate) enum OutgoingError {
 pub(crate) struct Client {
     agent: Agent,
     permits: Arc<Semaphore>,
+    strangers: Arc<Strangers>,
+}
+
+/// The places of requests about unknown tokens.
+struct Strangers {
+    permits: Arc<Semaphore>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// A request about an unknown token that is under way or waits.
+struct Place {
+    strangers: Arc<Strangers>,
+    address: IpAddr,
+}
+
+impl Place {
+    fn of(strangers: &Arc<Strangers>, address: IpAddr) -> Result<Self, Busy> {
+        let mut waiting = strangers.waiting.lock();
+        let here = waiting.by_address.get(&address).copied().unwrap_or_default();
+        if waiting.all >= STRANGERS_WAITING || here >= ADDRESS_WAITING {
+            return Err(Busy);
+        }
+        waiting.all += 1;
+        waiting.by_address.insert(address, here + 1);
+        Ok(Self { strangers: strangers.clone(), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut waiting = self.strangers.waiting.lock();
+        waiting.all -= 1;
+        if let Some(here) = waiting.by_address.get_mut(&self.address) {
+            *here -= 1;
+            if *here == 0 {
+                waiting.by_address.remove(&self.address);
+            }
+        }
+    }
 }
 
 impl Default for Client {
@@ -37,7 +92,9 @@ impl Default for Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .build();
-        Self { agent: config.into(), permits: Arc::new(Semaphore::new(CONCURRENCY)) }
+        let permits = |most| Arc::new(Semaphore::new(most));
+        let strangers = Strangers { permits: permits(STRANGERS), waiting: Mutex::default() };
+        Self { agent: config.into(), permits: permits(CONCURRENCY), strangers: Arc::new(strangers) }
     }
 }
 
@@ -45,20 +102,31 @@ impl Client {
     /// Posts a request and returns the answer's status and body.
     ///
     /// # Errors
-    /// When the service has not answered within [`ANSWER_WITHIN`].
+    /// When the service has not answered within [`ANSWER_WITHIN`], or a stranger's request finds no place.
     pub(crate) async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), OutgoingError> {
+        let place = request.stranger.map(|address| Place::of(&self.strangers, address)).transpose()?;
+        let permits = if place.is_some() { &self.strangers.permits } else { &self.permits };
         // The wait for a permit counts as well: behind a service that hangs, callers must not queue up.
-        let permit = tokio::time::timeout(ANSWER_WITHIN, self.permits.clone().acquire_owned()).await;
+        let permit = tokio::time::timeout(ANSWER_WITHIN, permits.clone().acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
-            return Err(OutgoingError::Busy);
+            return Err(if place.is_some() { Busy.into() } else { OutgoingError::NoPermit });
         };
         let agent = self.agent.clone();
         let ask = move || {
             let answer = send(&agent, &request);
-            drop(permit);
+            drop((permit, place));
             answer
         };
         Ok(tokio::task::spawn_blocking(ask).await??)
+    }
+}
+
+impl From<OutgoingError> for BackendError {
+    fn from(error: OutgoingError) -> Self {
+        match error {
+            OutgoingError::Busy(busy) => Self::new(busy),
+            other => Self::new(other),
+        }
     }
 }
 

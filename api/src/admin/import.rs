@@ -19,12 +19,14 @@ use rollcall_core::{
 use serde::Serialize;
 
 use crate::{
-    Backend, answer,
+    Backend, BodyAccount, answer,
     message_center::{Caller, Empty, Envelope, Refusals, RouteError},
 };
 
 /// The records of one write: no more of a file is held in memory.
 const BATCH: usize = 2_000;
+/// The bytes of their lines, beyond which they are written before they are so many.
+const BATCH_BYTES: usize = 1 << 20;
 /// The most rejected lines that a report lists.
 const REJECTED: usize = 1_000;
 
@@ -74,11 +76,19 @@ pub(crate) async fn import<B: Backend>(
     request: Request,
 ) -> Result<Response, RouteError> {
     caller.require(&backend, CallerAction::Administer, false)?;
-    let mut import = Import { backend, batch: Vec::new(), line: 0, report: ImportReport::default() };
+    let account = request.extensions().get::<BodyAccount>().cloned();
+    let hold = |bytes: usize| match &account {
+        Some(account) => account.hold(bytes).map_err(|_| MessageCenterError::Busy),
+        None => Ok(()),
+    };
+    let mut import =
+        Import { backend, batch: Vec::new(), batch_bytes: 0, line: 0, report: ImportReport::default() };
     let mut lines =
         Lines { body: request.into_body(), rest: Vec::new(), read: 0, too_long: false, ended: false };
+    hold(LINE_BYTES)?;
     while let Some(line) = lines.next().await? {
         import.take(line).await?;
+        hold(LINE_BYTES.max(lines.rest.capacity()) + import.batch_bytes)?;
     }
     import.write().await?;
     Ok(answer::json(&import.report))
@@ -88,6 +98,8 @@ struct Import<B> {
     backend: B,
     /// The next records, each with the number of its line.
     batch: Vec<(u64, Record)>,
+    /// The length of their lines, in bytes.
+    batch_bytes: usize,
     line: u64,
     report: ImportReport,
 }
@@ -101,16 +113,20 @@ impl<B: Backend> Import<B> {
             Ok(line) if line.trim_ascii().is_empty() => {}
             Ok(line) => match parse_line(&line, self.backend.now(), lease) {
                 Err(error) => self.reject(self.line, error),
-                Ok(record) => self.batch.push((self.line, record)),
+                Ok(record) => {
+                    self.batch.push((self.line, record));
+                    self.batch_bytes += line.len();
+                }
             },
         }
-        if self.batch.len() >= BATCH { self.write().await } else { Ok(()) }
+        if self.batch.len() >= BATCH || self.batch_bytes >= BATCH_BYTES { self.write().await } else { Ok(()) }
     }
 
     async fn write(&mut self) -> Result<(), RouteError> {
         if self.batch.is_empty() {
             return Ok(());
         }
+        self.batch_bytes = 0;
         let (lines, records): (Vec<_>, Vec<_>) = std::mem::take(&mut self.batch).into_iter().unzip();
         let ids: Vec<_> = records.iter().map(|record| record.id).collect();
         let mut written = BTreeSet::new();

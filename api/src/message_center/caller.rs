@@ -11,7 +11,7 @@ use rollcall_core::{
 };
 
 use super::{RouteError, envelope::RequestId, issuer};
-use crate::{Backend, openim::joined_header};
+use crate::{Backend, BodyAccount, Stranger, openim::joined_header};
 
 /// The holder of a good token, and the tenant of the request.
 pub(crate) struct Caller {
@@ -46,9 +46,12 @@ impl<B: Backend> FromRequestParts<B> for Caller {
         let in_query = in_query.as_deref().filter(|_| in_header.is_some());
         let token = token_of(in_header.as_deref(), in_query)?;
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        let (principal, issuer) = principal(backend, &token, &request_id).await?;
+        let (principal, issuer) = principal(backend, &token, &request_id, parts.extensions.get()).await?;
         if issuer == Issuer::Other {
             not_revoked(backend, &principal).await?;
+        }
+        if let Some(account) = parts.extensions.get::<BodyAccount>() {
+            account.prove(principal.sys_admin);
         }
         let named = ["XC-Opt-Tenant-Id", "X-Opt-Tenant-Id"]
             .into_iter()
@@ -83,6 +86,7 @@ pub(super) async fn principal<B: Backend>(
     backend: &B,
     token: &Secret<String>,
     request_id: &str,
+    stranger: Option<&Stranger>,
 ) -> Result<(Principal, Issuer), RouteError> {
     let settings = backend.settings();
     if let Some(entry) = static_token(settings, token) {
@@ -98,5 +102,5 @@ pub(super) async fn principal<B: Backend>(
         }
         return Err(MessageCenterError::InvalidToken.into());
     }
-    Ok((issuer::introspect(backend, token, request_id).await?, Issuer::Other))
+    Ok((issuer::introspect(backend, token, request_id, stranger).await?, Issuer::Other))
 }

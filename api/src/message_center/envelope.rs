@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rollcall_core::{directory::filter::QueryError, message_center::MessageCenterError};
 use serde::Serialize;
 
-use crate::{Backend, BackendError, Chain, answer, body::BodyError, openim::joined_header};
+use crate::{Backend, BackendError, Chain, FailedProof, answer, body::BodyError, openim::joined_header};
 
 /// The headers of a request's id; answers carry the first.
 pub const REQUEST_ID: [HeaderName; 2] =
@@ -61,9 +61,12 @@ pub(crate) enum Refusals {
     /// The directory could not be reached
     #[response(status = 500)]
     Internal(Envelope<Empty>),
-    /// The issuer of tokens could not be reached
+    /// Too many tokens of this address were not good
+    #[response(status = 429)]
+    TooManyRequests(Envelope<Empty>),
+    /// The issuer of tokens could not be reached, or the server is busy
     #[response(status = 503)]
-    IssuerDown(Envelope<Empty>),
+    Unavailable(Envelope<Empty>),
 }
 
 /// The error of a route; [`envelope_layer`] writes the answer.
@@ -107,7 +110,10 @@ impl From<BackendError> for RouteError {
 
 impl From<BodyError> for RouteError {
     fn from(error: BodyError) -> Self {
-        Self(MessageCenterError::Unparsable { too_large: matches!(error, BodyError::TooLarge) })
+        Self(match error {
+            BodyError::NoRoom => MessageCenterError::Busy,
+            other => MessageCenterError::Unparsable { too_large: matches!(other, BodyError::TooLarge(_)) },
+        })
     }
 }
 
@@ -182,11 +188,14 @@ fn refusal<B: Backend>(backend: &B, error: &MessageCenterError) -> Response {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     }
-    if *error == MessageCenterError::IssuerDown {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if let MessageCenterError::Method { supported, .. } = error {
         headers.insert(header::ALLOW, HeaderValue::from_static(supported));
+    }
+    if *error == MessageCenterError::InvalidToken {
+        response.extensions_mut().insert(FailedProof);
     }
     response
 }

@@ -8,25 +8,41 @@ use std::{
 
 use rollcall_core::{message_center::Introspected, time::Timestamp, token::TokenHash};
 
-/// The most answers in the cache; further ones are asked for each time.
+/// The most active answers in the cache, and the most inactive ones; further ones are asked for each time.
 const MOST: usize = 10_000;
 
 /// An issuer's answers by the SHA-256 of the token. Revocations are checked after it, every time.
+///
+/// Inactive answers have memory of their own: any client can cause them.
 #[derive(Debug, Default)]
 pub struct IntrospectionCache {
-    answers: Mutex<HashMap<TokenHash, Kept>>,
+    answers: Mutex<Answers>,
 }
 
+#[derive(Debug, Default)]
+struct Answers {
+    active: Kept<Introspected>,
+    inactive: Kept<()>,
+}
+
+/// Answers, each with its time.
 #[derive(Debug)]
-struct Kept {
+struct Kept<A> {
+    answers: HashMap<TokenHash, (Span, A)>,
+    /// In which none of them makes room.
+    full: Option<Span>,
+}
+
+/// The time in which an answer is good.
+#[derive(Clone, Copy, Debug)]
+struct Span {
     asked: Timestamp,
     until: Timestamp,
-    answer: Introspected,
 }
 
-impl Kept {
+impl Span {
     /// A clock that went back proves nothing.
-    fn is_good(&self, now: Timestamp) -> bool {
+    fn has(&self, now: Timestamp) -> bool {
         self.asked <= now && now < self.until
     }
 }
@@ -35,19 +51,53 @@ impl IntrospectionCache {
     /// The answer about a token, unless it is too old.
     pub fn get(&self, token: &TokenHash, now: Timestamp) -> Option<Introspected> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(token).filter(|kept| kept.is_good(now)).map(|kept| kept.answer.clone())
+        if let Some((span, answer)) = answers.active.answers.get(token) {
+            return Some(answer).filter(|_| span.has(now)).cloned();
+        }
+        answers.inactive.answers.get(token).filter(|(span, ())| span.has(now)).map(|_| Introspected::Inactive)
+    }
+
+    /// Whether the last answer about a token was active, however old it is.
+    pub fn knows(&self, token: &TokenHash) -> bool {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.active.answers.contains_key(token)
     }
 
     /// Keeps an answer of `now`, an active one for `at_most` (`auth.introspection.cache_seconds`).
     pub fn keep(&self, token: TokenHash, answer: &Introspected, now: Timestamp, at_most: Duration) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= MOST {
-            answers.retain(|_, kept| kept.is_good(now));
+        let span = Span { asked: now, until: answer.keep_until(now, at_most) };
+        if *answer == Introspected::Inactive {
+            answers.active.answers.remove(&token);
+            answers.inactive.insert(token, (span, ()), now);
+        } else {
+            answers.inactive.answers.remove(&token);
+            answers.active.insert(token, (span, answer.clone()), now);
         }
-        if answers.len() < MOST {
-            let until = answer.keep_until(now, at_most);
-            answers.insert(token, Kept { asked: now, until, answer: answer.clone() });
+    }
+}
+
+impl<A> Kept<A> {
+    /// Where there is no room, answers that are too old make it.
+    fn insert(&mut self, token: TokenHash, answer: (Span, A), now: Timestamp) {
+        if self.answers.len() >= MOST && !self.answers.contains_key(&token) {
+            if self.full.is_some_and(|full| full.has(now)) {
+                return;
+            }
+            self.answers.retain(|_, (span, _)| span.has(now));
+            if self.answers.len() >= MOST {
+                let first = self.answers.values().map(|(span, _)| span.until).min();
+                self.full = first.map(|until| Span { asked: now, until });
+                return;
+            }
         }
+        self.answers.insert(token, answer);
+    }
+}
+
+impl<A> Default for Kept<A> {
+    fn default() -> Self {
+        Self { answers: HashMap::new(), full: None }
     }
 }
 
@@ -63,10 +113,14 @@ mod tests {
         Timestamp::from_secs(secs)
     }
 
+    fn active() -> Introspected {
+        Introspected::Active(Box::new(Principal::openim_admin(UserId::from(1))))
+    }
+
     #[test]
     fn an_answer_is_used_until_its_time_is_over() {
         let cache = IntrospectionCache::default();
-        let active = Introspected::Active(Box::new(Principal::openim_admin(UserId::from(1))));
+        let active = active();
         let (one, other) = (TokenHash::of("1"), TokenHash::of("2"));
         cache.keep(one, &active, at(0), SPAN);
         cache.keep(other, &Introspected::Inactive, at(0), SPAN);
@@ -78,11 +132,36 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_known_from_its_first_active_answer_to_its_first_inactive_one() {
+        let cache = IntrospectionCache::default();
+        let (token, active) = (TokenHash::of("1"), active());
+        assert!(!cache.knows(&token));
+        cache.keep(token, &Introspected::Inactive, at(0), SPAN);
+        assert!(!cache.knows(&token));
+        cache.keep(token, &active, at(0), SPAN);
+        assert_eq!(cache.get(&token, at(1)), Some(active));
+        assert_eq!(cache.get(&token, at(99)), None);
+        assert!(cache.knows(&token));
+        cache.keep(token, &Introspected::Inactive, at(99), SPAN);
+        assert_eq!(cache.get(&token, at(100)), Some(Introspected::Inactive));
+        assert!(!cache.knows(&token));
+    }
+
+    #[test]
+    fn inactive_answers_take_no_place_of_active_ones() {
+        let cache = IntrospectionCache::default();
+        let token = |n: usize| TokenHash::of(&n.to_string());
+        (0..2 * MOST).for_each(|n| cache.keep(token(n), &Introspected::Inactive, at(0), SPAN));
+        cache.keep(token(usize::MAX), &active(), at(0), SPAN);
+        assert_eq!(cache.get(&token(usize::MAX), at(1)), Some(active()));
+    }
+
+    #[test]
     fn the_cache_is_bounded_and_makes_room_when_time_passes() {
         let cache = IntrospectionCache::default();
         let token = |n: usize| TokenHash::of(&n.to_string());
         (0..2 * MOST).for_each(|n| cache.keep(token(n), &Introspected::Inactive, at(0), SPAN));
-        assert_eq!(cache.answers.lock().unwrap().len(), MOST);
+        assert_eq!(cache.answers.lock().unwrap().inactive.answers.len(), MOST);
         cache.keep(token(usize::MAX), &Introspected::Inactive, at(10), SPAN);
         assert!(cache.get(&token(usize::MAX), at(10)).is_some());
     }

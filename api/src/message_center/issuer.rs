@@ -1,6 +1,9 @@
 //! Introspection of tokens at their issuer (`docs/rules/message-center.md#authentication`).
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rollcall_core::{
@@ -11,13 +14,18 @@ use rollcall_core::{
 };
 
 use super::RouteError;
-use crate::{Backend, Chain, backend::Post};
+use crate::{Backend, Chain, Stranger, backend::Post};
 
-/// The holder of a token, from the cache or from the issuer.
+/// The address of a stranger, on runtimes that do not look at it.
+const ANYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// The holder of a token, from the cache or from the issuer. A token that was never good is asked about in the places of
+/// strangers, so that those that were find the issuer's other places free.
 pub(super) async fn introspect<B: Backend>(
     backend: &B,
     token: &Secret<String>,
     request_id: &str,
+    stranger: Option<&Stranger>,
 ) -> Result<Principal, RouteError> {
     let configured = &backend.settings().auth.introspection;
     let Some(url) = &configured.url else { return Err(MessageCenterError::InvalidToken.into()) };
@@ -25,10 +33,17 @@ pub(super) async fn introspect<B: Backend>(
     let answer = match backend.introspections().get(&hash, now) {
         Some(answer) => answer,
         None => {
-            let (status, body) = backend
-                .post(request(url, configured, token, request_id))
-                .await
-                .map_err(|error| issuer_down(Chain(&error)))?;
+            let mut request = request(url, configured, token, request_id);
+            if !backend.introspections().knows(&hash) {
+                if let Some(wait) = stranger.and_then(|stranger| stranger.wait) {
+                    return Err(MessageCenterError::too_many_requests(wait).into());
+                }
+                request.stranger = Some(stranger.map_or(ANYWHERE, |stranger| stranger.address));
+            }
+            let (status, body) = match backend.post(request).await {
+                Err(error) if error.is_busy() => return Err(MessageCenterError::Busy.into()),
+                answer => answer.map_err(|error| issuer_down(Chain(&error)))?,
+            };
             if status != 200 {
                 return Err(issuer_down(format!("it answered {status}")));
             }
@@ -56,6 +71,7 @@ fn request(url: &str, configured: &Introspection, token: &Secret<String>, reques
         authorization: configured.client_id.as_deref().map(|id| basic(id, configured.client_secret.as_ref())),
         request_id: request_id.to_owned(),
         body: Secret::new(body),
+        stranger: None,
     }
 }
 

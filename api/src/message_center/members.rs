@@ -67,6 +67,7 @@ pub(super) async fn of<B: Backend>(
         authorization: None,
         request_id: format!("{:032x}", backend.random()),
         body: Secret::new(body),
+        stranger: None,
     };
     let (status, body) = backend.post(request).await?;
     let answer = (status == 200).then(|| json::object::<Answer>(&body).ok()).flatten();

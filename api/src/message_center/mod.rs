@@ -57,7 +57,7 @@ pub(crate) fn owns(uri: &Uri) -> bool {
 }
 
 /// Whether answers on a path have this family's envelope; those of its sockets do.
-pub(crate) fn answers(uri: &Uri) -> bool {
+pub fn answers(uri: &Uri) -> bool {
     owns(uri) || uri.path().starts_with(socket::PATH)
 }
 

@@ -16,7 +16,7 @@ use super::{
     envelope::{Empty, Envelope, Refusals, success},
     members,
 };
-use crate::{Backend, BackendError, body, openim::joined_header};
+use crate::{BODY_BYTES, Backend, BackendError, body, openim::joined_header};
 
 /// An order.
 #[derive(utoipa::ToSchema)]
@@ -58,7 +58,7 @@ pub(crate) async fn off<B: Backend>(
     let (parts, body) = request.into_parts();
     must_be_json(&parts.headers)?;
     let settings = backend.settings();
-    let bytes = body::read(&parts.headers, body).await?;
+    let bytes = body::read(&parts, body, BODY_BYTES).await?;
     let order = Order::parse(&bytes, &settings.message_center, members::can_be_told(settings))?;
     let own = order.as_ref().is_some_and(|order| order.is_own(&caller.principal));
     caller.require(&backend, CallerAction::ForceOff, own)?;

@@ -21,7 +21,7 @@ use super::{
     sockjs,
 };
 use crate::{
-    Backend, BackendError, Chain,
+    Backend, BackendError, Chain, Stranger,
     openim::{gateway, joined_header},
 };
 
@@ -101,6 +101,7 @@ pub fn token(uri: &Uri, headers: &HeaderMap) -> Result<Secret<String>, ConnectEr
 struct Visitor {
     client: Client,
     request_id: String,
+    stranger: Option<Stranger>,
 }
 
 impl Visitor {
@@ -110,7 +111,8 @@ impl Visitor {
             let pairs = query::pairs(parts.uri.query().unwrap_or_default());
             client.device_id = pairs.into_iter().find(|(name, _)| name == "deviceId").map(|(_, value)| value);
         }
-        Self { client, request_id: request_id(backend, &parts.headers).0 }
+        let stranger = parts.extensions.get().copied();
+        Self { client, request_id: request_id(backend, &parts.headers).0, stranger }
     }
 
     /// The opening of the token's holder.
@@ -121,8 +123,9 @@ impl Visitor {
         token: &Secret<String>,
         session: Session,
     ) -> Result<ConsoleOpening, ConnectError> {
-        let (principal, _) =
-            principal(backend, token, &self.request_id).await.map_err(|error| ConnectError(error.into()))?;
+        let (principal, _) = principal(backend, token, &self.request_id, self.stranger.as_ref())
+            .await
+            .map_err(|error| ConnectError(error.into()))?;
         // Its records would have no user.
         if principal.user.number().is_none() {
             return Err(ConnectError(MessageCenterError::Forbidden));

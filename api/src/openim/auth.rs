@@ -14,7 +14,7 @@ use super::{
     RouteError,
     caller::{Caller, good_token},
     envelope::{Done, Failures, Success},
-    input::{Body, OperationId},
+    input::{Body, OpenBody, OperationId},
 };
 use crate::Backend;
 
@@ -81,6 +81,7 @@ pub(crate) struct ParsedToken {
     params(("operationID" = String, Header, description = "For tracing; required")),
     responses(
         Failures,
+        (status = 413, description = "1001: the body is larger than 8 KiB", body = Done),
         (status = 200, description = "A token on platform 10, or the error in the envelope: 1001, 1002 (`secret invalid`)", body = Success<NewToken>),
         (status = 500, description = "500: the token could not be stored", body = Done),
     )
@@ -88,7 +89,7 @@ pub(crate) struct ParsedToken {
 pub(crate) async fn admin_token<B: Backend>(
     State(backend): State<B>,
     _: OperationId,
-    Body(asked): Body<AdminTokenRequest>,
+    Body(asked): OpenBody<AdminTokenRequest>,
 ) -> Result<Success<NewToken>, RouteError> {
     let user = user_id(&asked.user_id)?;
     let settings = backend.settings();
@@ -144,13 +145,14 @@ pub(crate) async fn user_token<B: Backend>(
     params(("operationID" = String, Header, description = "For tracing; required")),
     responses(
         Failures,
+        (status = 413, description = "1001: the body is larger than 8 KiB", body = Done),
         (status = 200, description = "The claims, or the error in the envelope: 1001, 1501, 1503 to 1507", body = Success<ParsedToken>),
     )
 )]
 pub(crate) async fn parse_token<B: Backend>(
     State(backend): State<B>,
     _: OperationId,
-    Body(asked): Body<TokenRequest>,
+    Body(asked): OpenBody<TokenRequest>,
 ) -> Result<Success<ParsedToken>, RouteError> {
     if asked.token.is_empty() {
         return Err(OpenImError::new(Code::Args, "token is empty").into());

@@ -9,7 +9,7 @@ use rollcall_core::{
 };
 
 use super::{RouteError, input::header};
-use crate::Backend;
+use crate::{Backend, BodyAccount};
 
 /// The holder of a good token.
 pub(crate) struct Caller {
@@ -31,7 +31,11 @@ impl<B: Backend> FromRequestParts<B> for Caller {
         let text = header(&parts.headers, "token")
             .ok_or_else(|| OpenImError::new(Code::Args, "header must have token"))?;
         let token = good_token(backend, &text).await?;
-        Ok(Self { admin: backend.settings().is_admin(&token.user), user: token.user })
+        let admin = backend.settings().is_admin(&token.user);
+        if let Some(account) = parts.extensions.get::<BodyAccount>() {
+            account.prove(admin);
+        }
+        Ok(Self { admin, user: token.user })
     }
 }
 

@@ -1,11 +1,14 @@
 //! The envelope of OpenIM's answers (`docs/rules/openim.md#envelope`).
 
-use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
 use rollcall_core::openim::{Code, OpenImError};
 use serde::Serialize;
 
-use crate::{Backend, BackendError, Chain, answer, body::BodyError};
+use crate::{BODY_BYTES, Backend, BackendError, Chain, FailedProof, NoRoom, answer, body::BodyError};
 
 /// Success with a payload.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -48,6 +51,9 @@ pub(crate) enum Failures {
     /// 500: a user could not be reached
     #[response(status = 500)]
     Internal(Done),
+    /// 500: request bodies hold as much memory as they may
+    #[response(status = 503)]
+    Busy(Done),
 }
 
 impl<T> Success<T> {
@@ -103,9 +109,14 @@ impl From<BackendError> for RouteError {
 impl From<BodyError> for RouteError {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TooLarge => Self {
-                status: StatusCode::PAYLOAD_TOO_LARGE,
-                error: OpenImError::new(Code::Args, "the body is larger than 1 MiB"),
+            BodyError::TooLarge(most) => {
+                let most = if most < BODY_BYTES { "8 KiB" } else { "1 MiB" };
+                let error = OpenImError::new(Code::Args, format!("the body is larger than {most}"));
+                Self { status: StatusCode::PAYLOAD_TOO_LARGE, error }
+            }
+            BodyError::NoRoom => Self {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                error: OpenImError::new(Code::Internal, NoRoom.to_string()),
             },
             BodyError::Incomplete => OpenImError::new(Code::Args, "the body did not arrive whole").into(),
         }
@@ -115,6 +126,12 @@ impl From<BodyError> for RouteError {
 impl IntoResponse for RouteError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.error.code.is_about_the_token() {
+            response.extensions_mut().insert(FailedProof);
+        }
         response.extensions_mut().insert(self.error);
         response
     }
@@ -125,6 +142,10 @@ pub(crate) fn render<B: Backend>(backend: &B, response: Response) -> Response {
     let Some(error) = response.extensions().get::<OpenImError>() else {
         return response;
     };
-    let body = error.to_json(backend.settings().openim.errdlt_style);
-    (response.status(), [(header::CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response()
+    let text = error.to_json(backend.settings().openim.errdlt_style);
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    parts.headers.insert(header::CONTENT_TYPE, json);
+    Response::from_parts(parts, Body::from(text))
 }

@@ -14,7 +14,7 @@ use rollcall_core::{
 use serde::de::DeserializeOwned;
 
 use super::RouteError;
-use crate::{Backend, body};
+use crate::{BODY_BYTES, Backend, OPEN_BODY_BYTES, body};
 
 /// The text of a header; repeated ones are joined with `, ` on every runtime. `None` when absent or empty.
 pub fn header(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -38,14 +38,17 @@ impl<B: Backend> FromRequestParts<B> for OperationId {
 }
 
 /// A body that is one JSON object of this form, whatever its Content-Type says.
-pub(crate) struct Body<T>(pub(crate) T);
+pub(crate) struct Body<T, const MOST: usize = BODY_BYTES>(pub(crate) T);
 
-impl<B: Backend, T: DeserializeOwned> FromRequest<B> for Body<T> {
+/// The body of a route that asks for no token.
+pub(crate) type OpenBody<T> = Body<T, OPEN_BODY_BYTES>;
+
+impl<B: Backend, T: DeserializeOwned, const MOST: usize> FromRequest<B> for Body<T, MOST> {
     type Rejection = RouteError;
 
     async fn from_request(request: Request, _: &B) -> Result<Self, RouteError> {
         let (parts, body) = request.into_parts();
-        let bytes = body::read(&parts.headers, body).await?;
+        let bytes = body::read(&parts, body, MOST).await?;
         json::object(&bytes).map(Self).map_err(unreadable)
     }
 }

@@ -8,6 +8,14 @@ pub mod gateway;
 mod input;
 mod user;
 
+#[cfg(test)]
+pub(crate) mod bodies {
+    pub(crate) use super::{
+        auth::{AdminTokenRequest, Login, TokenRequest},
+        user::UserIds,
+    };
+}
+
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode, Uri};
 use utoipa_axum::{router::OpenApiRouter, routes};

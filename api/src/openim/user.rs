@@ -218,8 +218,11 @@ pub(crate) async fn users_status<B: Backend>(
 impl UserIds {
     /// The ids, within the bounds that hold for every question about users.
     pub(super) fn checked<B: Backend>(self, backend: &B) -> Result<Vec<String>, RouteError> {
+        self.within(usize::try_from(backend.settings().openim.max_user_ids).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn within(self, most: usize) -> Result<Vec<String>, RouteError> {
         let ids = self.ids.ok_or_else(no_ids)?;
-        let most = usize::try_from(backend.settings().openim.max_user_ids).unwrap_or(usize::MAX);
         let (ids, length) =
             json::list(ids.get(), most).map_err(|error| unreadable(format!("userIDs: {error}")))?;
         if length > most { Err(OpenImError::new(Code::Args, "too many userIDs").into()) } else { Ok(ids) }

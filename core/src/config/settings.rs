@@ -66,6 +66,8 @@ pub struct Server {
     pub max_connections: u32,
     /// The same of one address, or of one IPv6 network. `None` has no bound; trusted proxies never have one.
     pub max_connections_per_address: Option<u32>,
+    /// Bytes of request bodies that the process holds at a time; further ones get 503.
+    pub body_budget_bytes: u64,
     /// Pages that may open sockets; `None` allows any.
     pub allowed_origins: Option<Vec<String>>,
     /// `ADDRESS:PORT` that serves Prometheus metrics, to any client that can connect.
@@ -278,6 +280,7 @@ impl Default for Server {
             drain_seconds: 10,
             max_connections: 100_000,
             max_connections_per_address: None,
+            body_budget_bytes: 64 << 20,
             allowed_origins: None,
             metrics_listen: None,
             tls: Tls::default(),

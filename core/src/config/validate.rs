@@ -7,6 +7,8 @@ use crate::id::UserId;
 
 /// A key of HMAC shorter than this is no key.
 const SECRET_BYTES: usize = 8;
+/// Twice what strangers may fill of it, so that callers with a good token always find room.
+const LEAST_BODY_BUDGET: u64 = 16 << 20;
 /// A key shorter than the hash can be guessed more cheaply than the hash.
 const STRONG_SECRET_BYTES: usize = 32;
 
@@ -33,6 +35,10 @@ impl Settings {
         must(
             self.server.max_connections_per_address != Some(0),
             "server.max_connections_per_address: expected at least 1",
+        );
+        must(
+            self.server.body_budget_bytes >= LEAST_BODY_BUDGET,
+            "server.body_budget_bytes: expected at least 16777216",
         );
         must(
             self.server.tls.certificate.is_some() == self.server.tls.key.is_some(),

@@ -1,5 +1,7 @@
 //! The errors of the message center and their texts (`docs/rules/message-center.md#errors`).
 
+use std::time::Duration;
+
 use crate::directory::filter::QueryError;
 
 /// An error of the message center. It displays as the answer's `msg`.
@@ -71,6 +73,15 @@ pub enum MessageCenterError {
     /// The token issuer is down, or rejects our own credentials.
     #[error("The issuer of tokens cannot be asked")]
     IssuerDown,
+    /// There is no room for the request's body, or no place for a question about its token.
+    #[error("The server is busy, please try again")]
+    Busy,
+    /// Too many tokens of the client's address were not good.
+    #[error("too many requests")]
+    TooManyRequests {
+        /// Seconds to wait.
+        seconds: u64,
+    },
 }
 
 impl MessageCenterError {
@@ -89,8 +100,9 @@ impl MessageCenterError {
             Self::NoRecord(_) | Self::NoHandler { .. } => 404,
             Self::Method { .. } => 405,
             Self::MediaType(_) => 415,
+            Self::TooManyRequests { .. } => 429,
             Self::Internal => 500,
-            Self::IssuerDown => 503,
+            Self::IssuerDown | Self::Busy => 503,
         }
     }
 
@@ -117,6 +129,23 @@ impl MessageCenterError {
             Self::MediaType(_) => "media_type_not_supported",
             Self::Internal => "unknown_error",
             Self::IssuerDown => "introspection_unavailable",
+            Self::Busy => "server_busy",
+            Self::TooManyRequests { .. } => "too_many_requests",
+        }
+    }
+
+    /// The same request is refused for this time.
+    pub fn too_many_requests(wait: Duration) -> Self {
+        // Rounded up: a retry within the last second would come too early.
+        Self::TooManyRequests { seconds: (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1) }
+    }
+
+    /// The header `Retry-After`, in seconds.
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::IssuerDown | Self::Busy => Some(1),
+            Self::TooManyRequests { seconds } => Some(*seconds),
+            _ => None,
         }
     }
 

@@ -69,6 +69,11 @@ impl Code {
         }
     }
 
+    /// Whether the caller's token is at fault.
+    pub const fn is_about_the_token(self) -> bool {
+        matches!(self.number(), 1501..=1507)
+    }
+
     /// `errMsg`.
     pub const fn name(self) -> &'static str {
         match self {

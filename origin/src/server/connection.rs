@@ -1,10 +1,23 @@
 //! One TCP connection, from its first byte to its end or its upgrade: TLS if configured, then HTTP/1.1 or HTTP/2.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+};
 use http::{StatusCode, Version};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{
+    body::{Body as HttpBody, Frame, Incoming, SizeHint},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
@@ -29,7 +42,11 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// The same for HTTP/2, which counts each header with a surcharge.
 const HEADER_LIST_BYTES: u32 = 32 * 1024;
 /// Concurrent requests of one HTTP/2 connection.
-const STREAMS: u32 = 100;
+const STREAMS: u32 = 32;
+/// Bytes of one HTTP/2 request that may arrive before they are read.
+pub(super) const STREAM_WINDOW: usize = 24 * 1024;
+/// The same of all requests of a connection, so that one that is not read keeps none from arriving.
+const CONNECTION_WINDOW: usize = STREAM_WINDOW * STREAMS as usize;
 /// Bytes that may wait to be sent on one HTTP/2 stream.
 const STREAM_BYTES: usize = 64 * 1024;
 
@@ -52,6 +69,8 @@ impl ConnectionServer {
             .timer(TokioTimer::new())
             .max_header_list_size(HEADER_LIST_BYTES)
             .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(u32::try_from(STREAM_WINDOW).ok())
+            .initial_connection_window_size(u32::try_from(CONNECTION_WINDOW).ok())
             .max_send_buf_size(STREAM_BYTES);
         Self { http, router, header_timeout, tls, metrics }
     }
@@ -69,7 +88,7 @@ impl ConnectionServer {
     ) {
         let timeouts = Timeouts::new(self.header_timeout);
         let Some(tls) = &self.tls else {
-            return self.serve_http(TimedStream { stream, timeouts, _permit: permit }, peer, stopping).await;
+            return self.serve_http(TimedStream::new(stream, timeouts, permit), peer, stopping).await;
         };
         let handshake = tokio::select! {
             biased;
@@ -78,9 +97,7 @@ impl ConnectionServer {
             () = stopped(&mut stopping) => return,
         };
         match handshake {
-            Ok(stream) => {
-                self.serve_http(TimedStream { stream, timeouts, _permit: permit }, peer, stopping).await
-            }
+            Ok(stream) => self.serve_http(TimedStream::new(stream, timeouts, permit), peer, stopping).await,
             Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
         }
     }
@@ -100,11 +117,7 @@ impl ConnectionServer {
             request.extensions_mut().insert(Peer(peer));
             rollcall_api::trim_slashes(request.uri_mut());
             let mut router = self.router.clone();
-            async move {
-                let response = answer(&mut router, request.map(Body::new)).await;
-                open.answered(response.status());
-                Ok::<_, Infallible>(response)
-            }
+            async move { Ok::<_, Infallible>(open.answered(answer(&mut router, request.map(Body::new)).await)) }
         });
         let connection = self.http.serve_connection_with_upgrades(TokioIo::new(stream), service);
         tokio::pin!(connection);
@@ -143,8 +156,39 @@ impl OpenRequest {
         Self { timeouts: timeouts.clone(), upgraded: false }
     }
 
-    fn answered(mut self, status: StatusCode) {
-        self.upgraded = status == StatusCode::SWITCHING_PROTOCOLS;
+    /// The request is under way until its answer is complete: until then, one that is streamed may pause.
+    fn answered(mut self, response: hyper::Response<Body>) -> hyper::Response<Body> {
+        self.upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if response.body().size_hint().exact().is_some() {
+            return response;
+        }
+        response.map(|body| Body::new(StreamedBody { body, _open: self }))
+    }
+}
+
+/// The body of an answer that is streamed.
+struct StreamedBody {
+    body: Body,
+    _open: OpenRequest,
+}
+
+impl HttpBody for StreamedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -158,5 +202,45 @@ async fn answer(router: &mut Router, request: hyper::Request<Body>) -> hyper::Re
     match router.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use futures_util::{StreamExt as _, stream};
+    use rollcall_core::config::Settings;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::{super::admission::Admission, *};
+
+    /// Far longer than a connection may rest.
+    const PAUSE: Duration = Duration::from_secs(600);
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_streamed_may_pause() {
+        let beats = || async {
+            let beats = stream::iter(["one", "two"]).then(|beat| async move {
+                tokio::time::sleep(PAUSE).await;
+                Ok::<_, Infallible>(beat)
+            });
+            Body::from_stream(beats)
+        };
+        let header_timeout = Duration::from_secs(5);
+        let router = Router::new().route("/", get(beats));
+        let server = ConnectionServer::new(router, header_timeout, None, Metrics::new(false));
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let permit = Admission::new(&Settings::default()).enter(peer.ip()).unwrap();
+        let (theirs, mut ours) = tokio::io::duplex(4096);
+        let stream = TimedStream::new(theirs, Timeouts::new(header_timeout), permit);
+        let (_stop, stopping) = watch::channel(false);
+        let asking = async {
+            let mut said = String::new();
+            ours.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+            ours.read_to_string(&mut said).await.unwrap();
+            said
+        };
+        let ((), said) = tokio::join!(server.serve_http(stream, peer, stopping), asking);
+        assert!(said.contains("one") && said.ends_with("two\r\n0\r\n\r\n"), "{said}");
     }
 }

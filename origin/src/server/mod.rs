@@ -2,9 +2,11 @@
 
 mod accept;
 pub(crate) mod admission;
+mod bodies;
 mod connection;
 mod descriptors;
 mod lease;
+mod pace;
 mod rate;
 mod requests;
 mod serve;

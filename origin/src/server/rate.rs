@@ -1,13 +1,14 @@
 //! Rate limits for each client address, on requests that are expensive or could guess secrets: sockets and tokens.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -23,12 +24,13 @@ use governor::{
     state::keyed::HashMapStateStore,
 };
 use http::{HeaderValue, Method, StatusCode, header};
-use rollcall_api::{Backend as _, is_handshake, openim::gateway};
+use parking_lot::Mutex;
+use rollcall_api::{Backend as _, FailedProof, Stranger, is_handshake, message_center, openim::gateway};
 use rollcall_core::config::Settings;
 use serde_json::{Value, json};
 
 use super::admission::network;
-use crate::{backend::Origin, peer::client_address, socket::sockjs};
+use crate::{backend::Origin, socket::sockjs};
 
 /// Addresses with a count of their own; further ones share the count of their neighbourhood.
 const ADDRESSES: usize = 100_000;
@@ -47,6 +49,8 @@ struct Rate {
     limiter: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>,
     clock: DefaultClock,
     most_addresses: usize,
+    /// Addresses that have spent their quota, each until it may send one more request.
+    spent: Mutex<HashMap<IpAddr, Instant>>,
     /// Requests since the last sweep of addresses that have their whole quota back.
     unswept: AtomicUsize,
 }
@@ -88,26 +92,42 @@ impl Rates {
             None
         }
     }
+
+    /// The limit that a request counts for if its token is not good. Handshakes of the gateway ask no issuer.
+    fn of_proofs(&self, request: &Request) -> Option<&Arc<Rate>> {
+        let is_counted = request.method() == Method::POST && request.uri().path().starts_with("/auth/");
+        let has_proof = request.method() == Method::POST || message_center::answers(request.uri());
+        self.tokens.as_ref().filter(|_| has_proof && !is_counted)
+    }
 }
 
-async fn limit(State((rates, origin)): State<(Rates, Origin)>, request: Request, next: Next) -> Response {
-    let wait = rates.of(&request, &origin).and_then(|rate| {
-        rate.take(client_address(request.extensions(), request.headers(), origin.settings())?).err()
-    });
-    match wait {
-        Some(wait) => {
-            if request.method() == Method::GET && gateway::wants_upgrade(request.headers()) {
-                origin.users.metrics().refused(StatusCode::TOO_MANY_REQUESTS.as_str());
-            }
-            refusal(&origin, &request, wait)
+async fn limit(State((rates, origin)): State<(Rates, Origin)>, mut request: Request, next: Next) -> Response {
+    let Some(Stranger { address, .. }) = request.extensions().get().copied() else {
+        return next.run(request).await;
+    };
+    let is_console = message_center::answers(request.uri());
+    if let Some(rate) = rates.of(&request, &origin)
+        && let Err(wait) = rate.take(address)
+    {
+        if request.method() == Method::GET && gateway::wants_upgrade(request.headers()) {
+            origin.users.metrics().refused(StatusCode::TOO_MANY_REQUESTS.as_str());
         }
-        None => next.run(request).await,
+        return refusal(&origin, is_console, wait);
+    }
+    let Some(proofs) = rates.of_proofs(&request).cloned() else {
+        return next.run(request).await;
+    };
+    request.extensions_mut().insert(Stranger { address, wait: proofs.wait(address) });
+    let response = next.run(request).await;
+    match response.extensions().get::<FailedProof>().map(|FailedProof| proofs.take(address)) {
+        Some(Err(wait)) => refusal(&origin, is_console, wait),
+        _ => response,
     }
 }
 
 /// A refusal in the envelope of the path's family.
-fn refusal(origin: &Origin, request: &Request, wait: Duration) -> Response {
-    let body = if request.uri().path().starts_with("/ws/messageCenter") {
+fn refusal(origin: &Origin, is_console: bool, wait: Duration) -> Response {
+    let body = if is_console {
         json!({
             "code": "E0",
             "msg": "too many requests",
@@ -137,7 +157,7 @@ impl Rate {
         let clock = DefaultClock::default();
         let limiter =
             RateLimiter::new(Quota::per_minute(a_minute), HashMapStateStore::default(), clock.clone());
-        Self { limiter, clock, most_addresses, unswept: AtomicUsize::new(0) }
+        Self { limiter, clock, most_addresses, spent: Mutex::default(), unswept: AtomicUsize::new(0) }
     }
 
     /// Counts a request.
@@ -150,10 +170,37 @@ impl Rate {
             self.unswept.store(0, Relaxed);
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
+            let now = Instant::now();
+            self.spent.lock().retain(|_, until| *until > now);
         }
+        let key = self.key(address);
+        self.limiter.check_key(&key).map_err(|refused| {
+            let wait = refused.wait_time_from(self.clock.now());
+            let (mut spent, now) = (self.spent.lock(), Instant::now());
+            if spent.len() >= self.most_addresses {
+                spent.retain(|_, until| *until > now);
+            }
+            if spent.len() < self.most_addresses {
+                spent.insert(key, now + wait);
+            }
+            wait
+        })
+    }
+
+    /// How long an address that has spent its quota has to wait. Counts nothing.
+    fn wait(&self, address: IpAddr) -> Option<Duration> {
+        let key = self.key(address);
+        let mut spent = self.spent.lock();
+        let wait = spent.get(&key)?.saturating_duration_since(Instant::now());
+        if wait.is_zero() {
+            spent.remove(&key);
+        }
+        Some(wait).filter(|wait| !wait.is_zero())
+    }
+
+    fn key(&self, address: IpAddr) -> IpAddr {
         let address = network(address);
-        let key = if addresses < self.most_addresses { address } else { neighbourhood(address) };
-        self.limiter.check_key(&key).map_err(|refused| refused.wait_time_from(self.clock.now()))
+        if self.limiter.len() < self.most_addresses { address } else { neighbourhood(address) }
     }
 }
 
@@ -184,6 +231,8 @@ mod tests {
         let wait = rate.take(ip("192.0.2.1")).unwrap_err();
         assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(20), "{wait:?}");
         assert!(rate.take(ip("192.0.2.2")).is_ok());
+        assert!((0..9).all(|_| rate.wait(ip("192.0.2.1")).is_some_and(|left| left <= wait)));
+        assert_eq!(rate.wait(ip("192.0.2.2")), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The layers around every route: metrics, a span for the log, and an answer for a handler that panics.
+//! The layers around every route: metrics, a span for the log, the bounds of bodies, and an answer for a handler that panics.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{net::Ipv4Addr, panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
     Router,
@@ -9,10 +9,11 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt as _;
-use rollcall_api::{PanicContext, request_span};
+use rollcall_api::{Backend as _, PanicContext, Stranger, request_span};
 use tracing::Instrument as _;
 
-use crate::backend::Origin;
+use super::{admission::network, bodies};
+use crate::{backend::Origin, peer::client_address};
 
 /// The route of a request that has none.
 const NO_ROUTE: &str = "none";
@@ -22,8 +23,12 @@ pub(super) fn layers(router: Router, origin: &Origin) -> Router {
     router.layer(middleware::from_fn_with_state(origin.clone(), observe))
 }
 
-async fn observe(State(origin): State<Origin>, request: Request, next: Next) -> Response {
+async fn observe(State(origin): State<Origin>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
+    let address = client_address(request.extensions(), request.headers(), origin.settings());
+    let address = address.map_or(Ipv4Addr::UNSPECIFIED.into(), network);
+    request.extensions_mut().insert(Stranger { address, wait: None });
+    let request = bodies::bound(request, origin.bodies(), address);
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let span = request_span(&request, route);

@@ -1,7 +1,9 @@
 //! The time limits of a connection (`docs/operating.md#time-limits`).
 //!
 //! hyper's own header timeout also runs between two requests, so that a client could not keep a connection for longer
-//! than a head may take; and it does not cover TLS handshakes, HTTP/2 and bodies. One deadline here covers them all.
+//! than a head may take; and it does not cover TLS handshakes and HTTP/2. One deadline here covers them all, and one more
+//! the client that does not read. While a request is under way only its body has a limit, of its own (`bodies`): the server's
+//! own work has none here.
 
 use std::{
     pin::{Pin, pin},
@@ -18,15 +20,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::admission::ConnectionPermit;
+use super::{admission::ConnectionPermit, pace::Pace};
 use crate::deadline::reached;
 
 /// The longest pause between two requests.
 const IDLE: Duration = Duration::from_secs(75);
-/// The time of a request from its head to its answer, plus the time that its bytes earn.
-const REQUEST: Duration = Duration::from_secs(60);
-/// Bytes received or sent that earn a request one more second.
-const BYTES_PER_SECOND: u64 = 1024;
 
 /// A head is awaited: the first, or one whose first bytes have arrived. This includes the TLS handshake.
 const HEAD: u8 = 0;
@@ -47,16 +45,14 @@ const NEVER: u64 = u64::MAX;
 pub(super) struct Timeouts {
     /// The deadline in milliseconds since `begun`, or [`NEVER`].
     deadline: AtomicU64,
+    /// The same for a client that has to read before more can be sent.
+    reading: AtomicU64,
     head: Duration,
     state: AtomicU8,
     /// Requests under way: HTTP/2 has several.
     requests: AtomicU32,
     /// Whether the protocol is HTTP/2, some of whose frames announce no head.
     http2: AtomicBool,
-    /// Bytes since the connection became busy.
-    moved: AtomicU64,
-    /// When it became busy, in milliseconds since `begun`.
-    busy_since: AtomicU64,
     begun: Instant,
 }
 
@@ -65,12 +61,11 @@ impl Timeouts {
     pub(super) fn new(head: Duration) -> Arc<Self> {
         let timeouts = Self {
             deadline: AtomicU64::new(NEVER),
+            reading: AtomicU64::new(NEVER),
             head,
             state: AtomicU8::new(HEAD),
             requests: AtomicU32::new(0),
             http2: AtomicBool::new(false),
-            moved: AtomicU64::new(0),
-            busy_since: AtomicU64::new(0),
             begun: Instant::now(),
         };
         timeouts.set(timeouts.begun + head);
@@ -79,7 +74,7 @@ impl Timeouts {
 
     /// Resolves when the deadline is reached. Poll it after the connection, which moves the deadline.
     pub(super) async fn exceeded(&self) {
-        let deadline = || match self.deadline.load(Relaxed) {
+        let deadline = || match self.deadline.load(Relaxed).min(self.reading.load(Relaxed)) {
             NEVER => None,
             millis => Some(self.begun + Duration::from_millis(millis)),
         };
@@ -101,10 +96,8 @@ impl Timeouts {
     pub(super) fn request(&self, http2: bool) {
         self.http2.store(http2, Relaxed);
         if self.requests.fetch_add(1, Relaxed) == 0 {
-            self.moved.store(0, Relaxed);
-            self.busy_since.store(self.millis_until(Instant::now()), Relaxed);
             self.state.store(BUSY, Relaxed);
-            self.keep_busy();
+            self.deadline.store(NEVER, Relaxed);
         }
     }
 
@@ -120,34 +113,28 @@ impl Timeouts {
         }
     }
 
-    fn keep_busy(&self) {
-        let earned = Duration::from_secs(self.moved.load(Relaxed) / BYTES_PER_SECOND);
-        let since = Duration::from_millis(self.busy_since.load(Relaxed));
-        self.set(self.begun + since + REQUEST + earned);
-    }
-
-    fn read(&self, bytes: usize) {
-        match self.state.load(Relaxed) {
-            AT_REST if !self.http2.load(Relaxed) => {
-                self.state.store(HEAD, Relaxed);
-                self.set(Instant::now() + self.head);
-            }
-            BUSY => self.busy(bytes),
-            _ => {}
+    fn read(&self) {
+        if self.rests() {
+            self.state.store(HEAD, Relaxed);
+            self.set(Instant::now() + self.head);
         }
     }
 
-    fn written(&self, bytes: usize) {
-        match self.state.load(Relaxed) {
-            AT_REST => self.set(Instant::now() + IDLE),
-            BUSY => self.busy(bytes),
-            _ => {}
+    fn written(&self) {
+        self.reading.store(NEVER, Relaxed);
+        if self.rests() {
+            self.set(Instant::now() + IDLE);
         }
     }
 
-    fn busy(&self, bytes: usize) {
-        self.moved.fetch_add(u64::try_from(bytes).unwrap_or(0), Relaxed);
-        self.keep_busy();
+    /// The client has to read by this moment.
+    fn unread(&self, until: Instant) {
+        self.reading.store(self.millis_until(until), Relaxed);
+    }
+
+    /// Whether bytes are an answer's rest or the next head. Those of HTTP/2 may be neither.
+    fn rests(&self) -> bool {
+        self.state.load(Relaxed) == AT_REST && !self.http2.load(Relaxed)
     }
 }
 
@@ -155,7 +142,15 @@ impl Timeouts {
 pub(super) struct TimedStream<T> {
     pub(super) stream: T,
     pub(super) timeouts: Arc<Timeouts>,
-    pub(super) _permit: ConnectionPermit,
+    /// What the client reads.
+    pace: Pace,
+    _permit: ConnectionPermit,
+}
+
+impl<T> TimedStream<T> {
+    pub(super) fn new(stream: T, timeouts: Arc<Timeouts>, permit: ConnectionPermit) -> Self {
+        Self { stream, timeouts, pace: Pace::default(), _permit: permit }
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for TimedStream<T> {
@@ -166,18 +161,23 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimedStream<T> {
     ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let bytes = buffer.filled().len() - before;
-        if bytes > 0 {
-            self.timeouts.read(bytes);
+        if buffer.filled().len() > before {
+            self.timeouts.read();
         }
         polled
     }
 }
 
 impl<T: AsyncWrite + Unpin> TimedStream<T> {
-    fn observe(&self, polled: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes @ 1..)) = polled {
-            self.timeouts.written(bytes);
+    fn observe(&mut self, polled: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
+        match polled {
+            _ if self.timeouts.state.load(Relaxed) == RELEASED => {}
+            Poll::Ready(Ok(bytes @ 1..)) => {
+                self.pace.progress(Instant::now(), bytes);
+                self.timeouts.written();
+            }
+            Poll::Pending => self.timeouts.unread(self.pace.wait(Instant::now())),
+            Poll::Ready(_) => {}
         }
         polled
     }
@@ -217,7 +217,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for TimedStream<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::{super::admission::Admission, *};
 
     const HEAD_TIME: Duration = Duration::from_secs(5);
 
@@ -233,7 +235,7 @@ mod tests {
     async fn a_head_has_its_time_however_many_bytes_of_it_come() {
         let timeouts = Timeouts::new(HEAD_TIME);
         tokio::time::sleep(HEAD_TIME / 5).await;
-        timeouts.read(1);
+        timeouts.read();
         assert_eq!(cut_after(&timeouts).await, HEAD_TIME * 4 / 5);
     }
 
@@ -243,7 +245,7 @@ mod tests {
         timeouts.request(false);
         timeouts.answer(false);
         tokio::time::sleep(IDLE / 2).await;
-        timeouts.read(1);
+        timeouts.read();
         assert_eq!(cut_after(&timeouts).await, HEAD_TIME);
         let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(false);
@@ -252,24 +254,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_buys_time_with_bytes_and_cannot_drip_for_ever() {
+    async fn a_request_may_take_as_long_as_the_server_works_on_it() {
         let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(false);
+        assert!(tokio::time::timeout(10 * IDLE, timeouts.exceeded()).await.is_err());
+        timeouts.answer(false);
+        assert_eq!(cut_after(&timeouts).await, IDLE);
+    }
+
+    /// Over a pipe that holds 10 bytes, so that a write waits for the client.
+    async fn until_cut(reads: u32) -> Duration {
+        let mut settings = rollcall_core::config::Settings::default();
+        settings.server.max_connections = 1;
+        let permit = Admission::new(&settings).enter([127, 0, 0, 1].into()).unwrap();
+        let (server, mut client) = tokio::io::duplex(10);
+        let timeouts = Timeouts::new(HEAD_TIME);
+        timeouts.request(false);
+        let mut stream = TimedStream::new(server, timeouts.clone(), permit);
+        let answer = vec![0; 1 << 20];
         let begun = Instant::now();
-        for _ in 0..50 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            timeouts.read(16);
+        let reading = async {
+            for _ in 0..reads {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                client.read_exact(&mut [0; 10]).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            _ = stream.write_all(&answer) => panic!("all of it was read"),
+            () = timeouts.exceeded() => {}
+            () = reading => {}
         }
-        timeouts.exceeded().await;
-        assert_eq!(begun.elapsed().as_secs(), REQUEST.as_secs(), "16 bytes a second are not enough");
-        let timeouts = Timeouts::new(HEAD_TIME);
-        timeouts.request(false);
-        for _ in 0..600 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            timeouts.read(2 * usize::try_from(BYTES_PER_SECOND).unwrap());
+        Duration::from_secs(begun.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_its_answer_is_cut_and_so_is_one_that_sips() {
+        for reads in [0, 30, 600] {
+            assert_eq!(until_cut(reads).await, Duration::from_secs(60), "{reads}");
         }
-        let patient = tokio::time::timeout(REQUEST, timeouts.exceeded()).await;
-        assert!(patient.is_err(), "a long upload was cut");
     }
 
     #[tokio::test(start_paused = true)]
@@ -277,15 +301,18 @@ mod tests {
         let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(false);
         timeouts.answer(true);
-        timeouts.read(10);
+        timeouts.read();
         assert!(tokio::time::timeout(10 * IDLE, timeouts.exceeded()).await.is_err());
         let timeouts = Timeouts::new(HEAD_TIME);
         timeouts.request(true);
         timeouts.request(true);
         timeouts.answer(false);
-        tokio::time::sleep(REQUEST / 2).await;
+        tokio::time::sleep(10 * IDLE).await;
         timeouts.answer(false);
-        timeouts.read(17);
-        assert_eq!(cut_after(&timeouts).await, IDLE);
+        timeouts.read();
+        tokio::time::sleep(IDLE / 3).await;
+        // Such as the answers to pings, which keep no connection that rests.
+        timeouts.written();
+        assert_eq!(cut_after(&timeouts).await, 2 * IDLE / 3);
     }
 }

@@ -20,6 +20,9 @@ async fn rest_is_served_over_http2_many_requests_at_a_time() {
         hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     tokio::spawn(connection);
     let body = json!({"secret": SECRET, "userID": "imAdmin"}).to_string();
+    // After an answer the client knows how many requests it may have under way.
+    let health = Request::get(format!("http://{}/health", server.address)).body(Full::default()).unwrap();
+    assert_eq!(client.clone().send_request(health).await.unwrap().status(), StatusCode::OK);
     let asked = (0..50).map(|n| {
         let request = Request::post(format!("http://{}/auth/get_admin_token", server.address))
             .header("operationID", format!("op-{n}"))

@@ -11,6 +11,7 @@
     reason = "a test"
 )]
 
+mod bodies;
 mod consoles;
 mod descriptors;
 mod drain;
@@ -18,6 +19,7 @@ mod encryption;
 mod figures;
 mod heads;
 mod http2;
+mod junk_tokens;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod liveness;

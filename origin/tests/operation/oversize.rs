@@ -24,14 +24,14 @@ const MEMORY: u64 = 1 << 20;
 const LONGEST: usize = 51_200;
 
 /// A figure of `/proc/PID/status`, in bytes.
-fn memory(server: &Server, name: &str) -> u64 {
+pub fn memory(server: &Server, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim_matches([':', ' ', '\t', 'k', 'B']).parse::<u64>().unwrap() * 1024
 }
 
 /// From here on the peak is counted anew.
-fn forget_peak(server: &Server) -> u64 {
+pub fn forget_peak(server: &Server) -> u64 {
     std::fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").unwrap();
     memory(server, "VmRSS")
 }

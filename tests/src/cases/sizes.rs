@@ -1,6 +1,6 @@
 //! Bodies over the limit are refused before they are buffered.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use super::{Case, cases};
@@ -12,6 +12,8 @@ use crate::{
 };
 
 const MEBIBYTE: usize = 1 << 20;
+/// The limit of routes that ask for no token.
+const OPEN: usize = 8 << 10;
 
 pub(super) fn cases() -> Vec<Case> {
     cases![Base, "base":
@@ -20,6 +22,9 @@ pub(super) fn cases() -> Vec<Case> {
         a_length_over_the_limit_is_refused_before_the_body_arrives,
         a_chunked_body_is_read,
         an_endless_chunked_body_is_refused_at_the_limit,
+        a_route_that_asks_for_no_token_takes_eight_kibibytes,
+        a_bad_token_is_refused_before_the_body_arrives,
+        a_body_is_judged_before_the_permission,
     ]
 }
 
@@ -61,6 +66,45 @@ async fn a_length_over_the_limit_is_refused_before_the_body_arrives(world: World
     }
     let health = world.send(&Request::new("GET", "/health")).await?;
     same(health.response.status, 200, "health")
+}
+
+async fn a_route_that_asks_for_no_token_takes_eight_kibibytes(world: World) -> Result<()> {
+    for path in [ADMIN_TOKEN, PARSE_TOKEN] {
+        let answer = world.post_text(path, None, &padded(OPEN)).await?;
+        answer.envelope()?.refusal(1001).with_context(|| path.to_owned())?;
+        let request = post(path, None, &padded(OPEN + 1));
+        let mut bytes = request.head(&world.address().to_string());
+        bytes.extend_from_slice(&request.body);
+        let response = world.answer_while_sending(&bytes).await?;
+        too_large(&world.noted(&request, response)).with_context(|| path.to_owned())?;
+    }
+    Ok(())
+}
+
+/// The head promises a body that never comes.
+async fn a_bad_token_is_refused_before_the_body_arrives(world: World) -> Result<()> {
+    for path in [STATUS, DETAIL, USER_TOKEN, FORCE_LOGOUT] {
+        for (token, code) in [(None, 1001), (Some("abc"), 1503)] {
+            let request = post(path, token, "").header("content-length", "100");
+            let answer = world.send(&request).await?;
+            answer.envelope()?.refusal(code).with_context(|| format!("{path} with {token:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// As stock servers do it.
+async fn a_body_is_judged_before_the_permission(world: World) -> Result<()> {
+    let token = world.issue(&world.user("a"), 5).await?;
+    for path in [STATUS, DETAIL, USER_TOKEN, FORCE_LOGOUT] {
+        world.post_text(path, Some(&token), "{").await?.envelope()?.refusal(1001)?;
+        world
+            .post_text(path, Some(&token), r#"{"userIDs":[],"userID":"a","platformID":5}"#)
+            .await?
+            .envelope()?
+            .refusal(1002)?;
+    }
+    Ok(())
 }
 
 fn chunked(token: &str) -> Request {

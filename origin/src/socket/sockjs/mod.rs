@@ -13,7 +13,7 @@ use axum::{
     routing::post,
 };
 use http::{HeaderMap, StatusCode, Uri, header, request::Parts};
-use rollcall_api::message_center::socket as console;
+use rollcall_api::{BodyAccount, message_center::socket as console};
 use rollcall_core::{gateway::MESSAGE_BYTES, stomp::sockjs, token::TokenHash};
 use tokio::sync::{mpsc, oneshot};
 
@@ -124,6 +124,12 @@ async fn send(State(origin): State<Origin>, request: Request) -> Response {
         Err(response) => return response,
     };
     let Some(requests) = requests else { return gone() };
+    if let Some(account) = parts.extensions.get::<BodyAccount>() {
+        account.prove(false);
+        if account.hold(MESSAGE_BYTES).is_err() {
+            return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response();
+        }
+    }
     let text = match read(body).await {
         Ok(text) => text,
         Err(response) => return response,

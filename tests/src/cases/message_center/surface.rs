@@ -16,6 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
         other_methods_are_not_supported,
         an_order_has_to_be_json,
         a_body_above_a_mebibyte_is_refused,
+        a_bad_token_is_refused_before_an_order_arrives,
         every_error_names_its_key_in_body_and_headers,
         a_request_id_is_echoed,
         a_request_without_an_id_gets_one,
@@ -71,6 +72,17 @@ async fn an_order_has_to_be_json(world: World) -> Result<()> {
     for kind in ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON"] {
         let request = api.request("POST", OFF, &token).header("Content-Type", kind).body(body);
         api.ask(&request).await?.empty()?;
+    }
+    Ok(())
+}
+
+/// The head promises a body that never comes.
+async fn a_bad_token_is_refused_before_an_order_arrives(world: World) -> Result<()> {
+    let api = Api::with_fixture(&world).await?;
+    for token in ["revoked", "nobody-has"] {
+        let request = api.request("POST", OFF, &api.bearer(token));
+        let request = request.header("Content-Type", "application/json").header("content-length", "100");
+        api.ask(&request).await?.unauthorized("invalid_token")?;
     }
     Ok(())
 }
