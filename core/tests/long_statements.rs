@@ -3,12 +3,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use rollcall_core::{
-    id::{ConnId, UserId},
+    directory::upsert,
+    id::{ConnId, TenantId, UserId},
+    platform::Platform,
+    serial::Serial,
     store::{
         Statement, Value,
         migrations::{self, StoreKind},
     },
-    user::{Change, DanglingSubscription, PresenceVersion, RegistrationVersion},
+    time::Timestamp,
+    token::{
+        TokenHash,
+        store::{TokenRow, TokenSet, TokenState, delete_expired},
+    },
+    user::{
+        Change, DanglingSubscription, PresenceVersion, RegistrationVersion, forget_oldest_unseen,
+        forget_unseen_before,
+    },
 };
 use rusqlite::{Connection, params_from_iter, types::Value as Sql};
 
@@ -58,6 +69,7 @@ fn changes() -> Vec<Change> {
             presences: followed().into_iter().map(|user| (user, known)).collect(),
         },
         Change::Unsubscribed { connection, watched: followed() },
+        Change::TakenBack(followed()),
         Change::Released(followed().into_iter().map(dangling).collect()),
     ]
 }
@@ -76,7 +88,7 @@ fn each_row_of_a_list_is_reached_by_its_key() {
                 !plan.iter().any(|line| line.contains("SCAN subscription") || line.contains("SCAN kept")),
                 "{plan:#?}"
             );
-            let is_insert = matches!(change, Change::Subscribed { .. });
+            let is_insert = matches!(change, Change::Subscribed { .. } | Change::TakenBack(_));
             assert_eq!(reached.is_empty(), is_insert, "{plan:#?}");
             assert!(reached.iter().all(|line| line.contains("watched=?")), "{}\n{plan:#?}", statement.sql);
         }
@@ -91,7 +103,7 @@ fn a_list_at_its_limit_changes_every_row_once() {
         store.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
     };
     let many = i64::try_from(MANY).unwrap();
-    let left = ["sequence = -1", "sequence = 5", "connection = ''"].into_iter();
+    let left = ["sequence = -1", "sequence = 5", "connection = ''", "connection = ''"].into_iter();
     let changes = changes();
     for (change, left) in changes.iter().zip(left) {
         for statement in change.statements(&follower()) {
@@ -103,4 +115,88 @@ fn a_list_at_its_limit_changes_every_row_once() {
         store.execute(&statement.sql, params_from_iter(bound(&statement))).unwrap();
     }
     assert_eq!(count("true"), 0);
+}
+
+/// The rows that a change writes.
+fn written(store: &Connection, change: &Change) -> usize {
+    let run =
+        |statement: &Statement| store.execute(&statement.sql, params_from_iter(bound(statement))).unwrap();
+    change.statements(&follower()).iter().map(run).sum()
+}
+
+/// The known-wrong way was to write every tombstone anew with each kick.
+#[test]
+fn a_kick_writes_valid_tokens_and_no_tombstone() {
+    const TOKENS: usize = 100;
+    let hashes: Vec<TokenHash> = (0..TOKENS).map(|number| TokenHash::of(&number.to_string())).collect();
+    let at = Timestamp::from_secs(1_000);
+    let issue = |hash: TokenHash, order| {
+        let state = TokenState::Valid;
+        let expires = Timestamp::from_secs(9_000);
+        let (platform, under) = (Platform::Web, Serial::NONE);
+        Change::TokenIssued(TokenRow { hash, platform, order, issued_at: at, under, expires, state })
+    };
+    let kicks = [
+        Change::TokensKicked(TokenSet::These(hashes.clone())),
+        Change::TokensKicked(TokenSet::Platform { platform: Platform::Web, except: None }),
+        Change::TokensKicked(TokenSet::All),
+        Change::TokensOutdated { by: at },
+    ];
+    for kick in kicks {
+        let store = store();
+        for (hash, order) in hashes.iter().zip(1..) {
+            written(&store, &issue(*hash, order));
+        }
+        assert_eq!(written(&store, &kick), TOKENS, "{kick:?}");
+        assert_eq!(written(&store, &kick), 0, "{kick:?}");
+    }
+}
+
+/// A store with many rows of every kind that is swept: records of one user, tokens and made-up names of many.
+fn to_be_swept() -> Connection {
+    let store = store();
+    let rows = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 3000)";
+    store
+        .execute_batch(&format!(
+            "INSERT INTO record (id, tenant, user, full_name, user_agent, device_id, remote_address, online_at, \
+             offline_at, lease_until, source, generation) \
+             {rows} SELECT n, 1, 7, '', '', '', '', 1, CASE WHEN n % 3 THEN n END, 5, 0, 1 FROM n; \
+             INSERT INTO token (user, hash, platform, ord, issued_at, expires_at, state) \
+             {rows} SELECT 'u' || n, 'h', 5, 1, 1, n, n % 2 FROM n; \
+             INSERT INTO user (id, unseen_at) {rows} SELECT 'u' || n, CASE WHEN n % 2 THEN n END FROM n;"
+        ))
+        .unwrap();
+    store
+}
+
+/// The known-wrong way was one statement that deleted all there was, while every commit waited.
+#[test]
+fn each_statement_of_a_sweep_changes_few_rows_and_finds_them_by_an_index() {
+    const FEW: usize = 100;
+    let few = u32::try_from(FEW).unwrap();
+    let late = Timestamp::from_millis(2_000);
+    let sweeps = [
+        (upsert::settle_leases(late, few), 1_000),
+        (upsert::delete_ended_before(late, few), 1_333),
+        (upsert::trim_user(TenantId(1), 7, 10, few), 1_990),
+        (delete_expired(late, few), 2_000),
+        (forget_unseen_before(late, few), 1_000),
+        (forget_oldest_unseen(few), 1_500),
+    ];
+    for (statement, expected) in sweeps {
+        let store = to_be_swept();
+        let plan = plan(&store, &statement);
+        let is_scan = |line: &&String| {
+            ["record", "old", "token", "user"].iter().any(|table| line.as_str() == format!("SCAN {table}"))
+        };
+        assert_eq!(plan.iter().find(is_scan), None, "{}", statement.sql);
+        assert!(!plan.iter().any(|line| line.contains("ORDER BY")), "{plan:#?}");
+        let (mut all, mut last) = (0, FEW);
+        while last == FEW {
+            last = store.execute(&statement.sql, params_from_iter(bound(&statement))).unwrap();
+            assert!(last <= FEW, "{}", statement.sql);
+            all += last;
+        }
+        assert_eq!(all, expected, "{}", statement.sql);
+    }
 }

@@ -458,9 +458,27 @@ fn a_user_holds_no_more_connections_than_allowed_and_replacing_one_takes_no_room
     let (user, store) = (adapter.user.clone(), adapter.store.dump());
     assert_eq!(adapter.try_open(&tokens[2]).unwrap_err(), 1601);
     assert_eq!((&adapter.user, adapter.store.dump()), (&user, store), "a refused one changes nothing");
+    // Two connects at once are all for now.
+    adapter.wait(499);
+    assert_eq!(adapter.try_open(&tokens[1]).unwrap_err(), 1601);
     adapter.wait(1);
     adapter.open(&tokens[1]);
     assert_eq!(adapter.live().len(), 2);
+}
+
+#[test]
+fn a_token_that_was_taken_back_is_told_so_however_often_it_is_tried() {
+    let mut adapter = Adapter::new(Setup { policy: 0, most_connections: 3, ..Setup::default() });
+    let (token, dead) = (adapter.issue(WEB), adapter.issue(ANDROID));
+    adapter.force_off(ForceOff::Platform(platform(ANDROID)));
+    for _ in 0..3 {
+        let connection = adapter.open(&token);
+        adapter.close(connection);
+    }
+    for _ in 0..3 {
+        assert_eq!(adapter.try_open(&token).unwrap_err(), 1601, "it comes too early");
+        assert_eq!(adapter.try_open(&dead).unwrap_err(), 1506);
+    }
 }
 
 #[test]
@@ -641,7 +659,8 @@ fn connections_of_one_millisecond_keep_the_order_in_which_they_opened() {
     let mut sockets = adapter.user.connections().to_vec();
     sockets.rotate_left(3);
     sockets.swap(0, 4);
-    assert_eq!(User::new(adapter.user.id().clone(), sockets), adapter.user);
+    let restored = User::new(adapter.user.id().clone(), sockets).with_pace(adapter.user.pace());
+    assert_eq!(restored, adapter.user);
 }
 
 #[test]

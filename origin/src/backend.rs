@@ -184,8 +184,7 @@ impl Backend for Origin {
         users: Vec<i64>,
         at: Timestamp,
     ) -> Result<(), BackendError> {
-        let ends = upsert::end_imports_of_users(tenant, &users, at);
-        self.users.store().commit(vec![ends]).await.map(drop).map_err(BackendError::new)
+        self.users.end_imports(tenant, &users, at).await.map_err(BackendError::new)
     }
 
     async fn cut_off(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), BackendError> {

@@ -12,7 +12,7 @@
 mod kit;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -136,16 +136,21 @@ async fn a_full_disk_changes_nothing_and_tells_nobody() {
     nothing_happens_while_it_fails(server, &data_dir, fail, |server: &Server| bound(server, None)).await;
 }
 
+/// A server whose disk does what `kit/sync_fails.c` says of the variable, while the returned file exists.
+fn start_with_switch(home: &tempfile::TempDir, data_dir: &Path, variable: &str) -> (Server, PathBuf) {
+    let (shim, switch) = (home.path().join("sync_fails.so"), home.path().join("switch"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kit/sync_fails.c");
+    let built = kit::output(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(source));
+    assert!(built.status.success(), "{built:?}");
+    let variables = [("LD_PRELOAD", shim.to_str().unwrap()), (variable, switch.to_str().unwrap())];
+    (Server::start_with(data_dir, &variables), switch)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failing_fsync_changes_nothing_and_tells_nobody() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
-    let (shim, switch) = (home.path().join("sync_fails.so"), home.path().join("fail"));
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kit/sync_fails.c");
-    let built = kit::output(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).arg(source));
-    assert!(built.status.success(), "{built:?}");
-    let variables = [("LD_PRELOAD", shim.to_str().unwrap()), ("FAIL_SYNC", switch.to_str().unwrap())];
-    let server = Server::start_with(&data_dir, &variables);
+    let (server, switch) = start_with_switch(&home, &data_dir, "FAIL_SYNC");
     let fail = |_: &Server| std::fs::write(&switch, "").unwrap();
     let mend = |_: &Server| std::fs::remove_file(&switch).unwrap();
     nothing_happens_while_it_fails(server, &data_dir, fail, mend).await;
@@ -171,6 +176,29 @@ async fn a_client_that_leaves_while_nothing_can_be_written_is_no_ghost() {
     // Its end becomes durable as soon as it can, and the user comes back as if nothing had been.
     let _again = world.open("7", 5, &token).await.unwrap();
     assert_eq!(world.platforms("7").await.unwrap(), [5]);
+}
+
+/// The known-wrong way was to show a lost connection until its end was durable: on a hung disk for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_while_the_disk_hangs_is_offline_and_its_record_follows() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let (server, switch) = start_with_switch(&home, &data_dir, "HANG_SYNC");
+    let world = server.world();
+    let (_token, staying) = world.login("7", 2).await.unwrap();
+    let (token, leaving) = world.login("7", 5).await.unwrap();
+    assert_eq!(world.platforms("7").await.unwrap(), [2, 5]);
+    std::fs::write(&switch, "").unwrap();
+    leaving.close().await.unwrap();
+    until("it is offline", async || world.platforms("7").await.unwrap() == [2]).await;
+    let detail = json!({"userIDs": ["7"]});
+    let detail = world.as_admin("/user/get_users_online_token_detail", &detail).await.unwrap();
+    let detail = String::from_utf8(detail.response.body).unwrap();
+    assert!(!detail.contains(&token), "its token is in no detail");
+    assert_eq!(records(&data_dir), (2, 2), "nothing could be written yet");
+    std::fs::remove_file(&switch).unwrap();
+    until("the end is written", async || records(&data_dir) == (2, 1)).await;
+    drop(staying);
 }
 
 /// Records, and those without an end.

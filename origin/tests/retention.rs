@@ -54,3 +54,26 @@ async fn records_that_ended_long_ago_and_too_many_of_one_user_are_deleted() {
     let left = vec![5_001, 5_002, 5_003, 6_003, 6_004, 6_005];
     world.eventually("the records", || async { Ok(records(&world, &bearer).await) }, &left).await.unwrap();
 }
+
+/// The known-wrong way was to delete once an hour what one client had left meanwhile: hundreds of thousands of records, while
+/// every commit waited.
+#[tokio::test]
+async fn a_record_that_is_inserted_drives_the_oldest_of_its_user_out() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let server = Server::start(&data, "[presence]\nmax_records_per_user = 3\n");
+    let world = server.world();
+    let token = world.issue("7", 5).await.unwrap();
+    let store = rusqlite::Connection::open(data.join("rollcall.sqlite3")).unwrap();
+    let count = |condition: &str| -> i64 {
+        store
+            .query_row(&format!("SELECT count(*) FROM record WHERE {condition}"), [], |row| row.get(0))
+            .unwrap()
+    };
+    for _ in 0..8 {
+        world.open("7", 5, &token).await.unwrap().close().await.unwrap();
+        world.eventually("an end", || async { Ok(count("offline_at IS NULL")) }, &0).await.unwrap();
+    }
+    let _last = world.open("7", 5, &token).await.unwrap();
+    assert_eq!((count("true"), count("offline_at IS NULL")), (4, 1));
+}

@@ -448,6 +448,11 @@ impl World {
         Ok(())
     }
 
+    /// Waits until a user who used up its connects may connect once more. There is nothing to await; longer is fine.
+    pub async fn pace(&self) {
+        sleep(Duration::from_millis(550)).await;
+    }
+
     /// Waits until a query shows what it should; fails with what it showed last.
     pub async fn eventually<T, F>(&self, what: &str, mut query: impl FnMut() -> F, wanted: &T) -> Result<()>
     where
@@ -491,7 +496,7 @@ impl World {
         }
     }
 
-    fn style(&self) -> Style {
+    pub(crate) fn style(&self) -> Style {
         self.settings().style
     }
 

@@ -173,7 +173,7 @@ pub struct Presence {
     pub multi_login_policy: i64,
     /// Policy 0: valid tokens of a user on one platform.
     pub max_tokens_per_platform: u32,
-    /// Connections of a user; above it 1601.
+    /// Connections of a user; above it 1601. So many connects may come at once, and two a second from then on.
     pub max_connections_per_user: u32,
     /// Seconds for which lists still show a user after its last socket has closed. `None` takes the runtime's default,
     /// see [`Settings::grace`].

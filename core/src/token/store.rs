@@ -9,6 +9,7 @@ use super::{TokenError, TokenHash};
 use crate::{
     platform::Platform,
     serial::{Began, Serial},
+    store::{Statement, Value},
     time::Timestamp,
 };
 
@@ -57,6 +58,15 @@ pub fn status(row: Option<&TokenRow>) -> Result<&TokenRow, TokenError> {
         Some(TokenRow { state: TokenState::Kicked, .. }) => Err(TokenError::Kicked),
         Some(row) => Ok(row),
     }
+}
+
+/// Deletes at most `limit` rows of tokens of any user that expired by `at`. Repeat it until it deletes fewer.
+pub fn delete_expired(at: Timestamp, limit: u32) -> Statement {
+    Statement::new(
+        "DELETE FROM token WHERE (user, hash) IN (SELECT user, hash FROM token INDEXED BY token_by_expiry \
+         WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+        [at.millis().into(), Value::Int(limit.into())],
+    )
 }
 
 /// Some of one user's tokens, named so that the store can find them without loading any.

@@ -32,11 +32,20 @@ pub enum Change {
     },
     /// The cutoffs for opaque tokens of a user whose tenant is unknown, by tenant.
     RevokedIn(Vec<(TenantId, Timestamp)>),
+    /// Only orders name the user so far.
+    Unseen {
+        /// The instant of the latest of them.
+        at: Timestamp,
+        /// Whether nothing was stored of the user before.
+        is_new: bool,
+    },
+    /// More than orders is known of the user.
+    Seen,
     /// The user's own cutoffs for opaque tokens are lifted, and those of tenants up to these serials.
     Unlocked(Vec<(TenantId, Serial)>),
     /// A token was issued. It deletes no other: the clock may be wrong.
     TokenIssued(TokenRow),
-    /// Tokens are kicked, whatever their state was.
+    /// The valid ones of these tokens are kicked.
     TokensKicked(TokenSet),
     /// The tokens that an order to the tenant came after are kicked.
     TokensTaken {
@@ -79,6 +88,8 @@ pub enum Change {
         /// The users that were followed.
         watched: Vec<UserId>,
     },
+    /// Registrations with these users outlived their subscriptions. The followed users are told later.
+    TakenBack(Vec<UserId>),
     /// Dangling subscriptions are deleted.
     Released(Vec<DanglingSubscription>),
     /// A connection's client knows these versions of the users that it follows.
@@ -187,6 +198,11 @@ impl Change {
                 "UPDATE token SET state = 1 WHERE user = ?1 AND state = 0 AND under < 0 AND issued_at <= ?2",
                 [id(), at.millis().into()],
             )],
+            Self::Unseen { at, .. } => vec![Statement::new(
+                "UPDATE user SET unseen_at = ?2 WHERE id = ?1",
+                [id(), at.millis().into()],
+            )],
+            Self::Seen => vec![Statement::new("UPDATE user SET unseen_at = NULL WHERE id = ?1", [id()])],
             Self::TokensTaken { by, .. } => vec![Statement::new(
                 "UPDATE token SET state = 1 WHERE user = ?1 AND state = 0 AND under < CAST(?2 AS INTEGER)",
                 [id(), Value::wide(by.number())],
@@ -214,6 +230,7 @@ impl Change {
             Self::HeldReleased => vec![Statement::new("DELETE FROM held_end WHERE user = ?1", [id()])],
             Self::Subscribed { connection, watched } => vec![subscribe(user, *connection, watched)],
             Self::Unsubscribed { connection, watched } => vec![unsubscribe(user, *connection, watched)],
+            Self::TakenBack(watched) => vec![take_back(user, watched)],
             Self::Released(dangling) => vec![release(user, dangling)],
             Self::Acknowledged { connection, presences } => {
                 vec![acknowledge(user, *connection, presences)]
@@ -227,34 +244,39 @@ impl Change {
     }
 }
 
+/// Tombstones are left alone: each row written costs time on one runtime and money on the other.
 fn kick(id: &impl Fn() -> Value, set: &TokenSet) -> Vec<Statement> {
     match set {
         TokenSet::These(hashes) => hashes
             .chunks(HASHES)
             .map(|chunk| {
                 let places: Vec<String> = (2..chunk.len() + 2).map(|n| format!("?{n}")).collect();
-                let sql =
-                    format!("UPDATE token SET state = 1 WHERE user = ?1 AND hash IN ({})", places.join(", "));
+                let sql = format!(
+                    "UPDATE token SET state = 1 WHERE user = ?1 AND hash IN ({}) AND state = 0",
+                    places.join(", ")
+                );
                 let hashes = chunk.iter().map(|hash| Value::from(hash.to_string()));
                 Statement::new(sql, std::iter::once(id()).chain(hashes).collect::<Vec<_>>())
             })
             .collect(),
         TokenSet::Platform { platform, except } => vec![Statement::new(
-            "UPDATE token SET state = 1 WHERE user = ?1 AND platform = ?2 AND hash <> ?3",
+            "UPDATE token SET state = 1 WHERE user = ?1 AND platform = ?2 AND hash <> ?3 AND state = 0",
             [
                 id(),
                 i64::from(platform.number()).into(),
                 except.map(|hash| hash.to_string()).unwrap_or_default().into(),
             ],
         )],
-        TokenSet::All => vec![Statement::new("UPDATE token SET state = 1 WHERE user = ?1", [id()])],
+        TokenSet::All => {
+            vec![Statement::new("UPDATE token SET state = 1 WHERE user = ?1 AND state = 0", [id()])]
+        }
     }
 }
 
 fn set_state(user: &UserId, state: &SubscriptionState) -> Statement {
     let fan_out = state.fan_out.as_ref();
-    let sql = "INSERT OR REPLACE INTO ties (user, sequence, told, due, after, wave, release_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT OR REPLACE INTO ties (user, sequence, told, due, after, wave, release_at, registered) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CAST(?8 AS INTEGER))";
     Statement::new(
         sql,
         [
@@ -265,6 +287,7 @@ fn set_state(user: &UserId, state: &SubscriptionState) -> Statement {
             fan_out.and_then(|fan_out| fan_out.after.as_ref()).map_or("", UserId::as_str).into(),
             fan_out.map_or_else(|| "".into(), Value::json),
             state.release_at.map(Timestamp::millis).into(),
+            Value::wide(state.registered.number()),
         ],
     )
 }
@@ -287,6 +310,12 @@ fn unsubscribe(user: &UserId, connection: ConnId, watched: &[UserId]) -> Stateme
         sql,
         [user.as_str().into(), connection.to_string().into(), list.into(), NO_CONNECTION.into()],
     )
+}
+
+fn take_back(user: &UserId, watched: &[UserId]) -> Statement {
+    let sql = "INSERT INTO subscription (user, connection, watched, stamp) \
+         SELECT ?1, ?3, value, 0 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
+    Statement::new(sql, [user.as_str().into(), json!(watched).to_string().into(), NO_CONNECTION.into()])
 }
 
 fn release(user: &UserId, dangling: &[DanglingSubscription]) -> Statement {
@@ -318,7 +347,7 @@ fn acknowledge(user: &UserId, connection: ConnId, presences: &[(UserId, Presence
 
 fn watch(user: &UserId, watcher: &UserId, registration: RegistrationVersion) -> Statement {
     let sql = "INSERT INTO watcher (user, watcher, stamp) VALUES (?1, ?2, CAST(?3 AS INTEGER)) \
-         ON CONFLICT (user, watcher) DO UPDATE SET stamp = max(stamp, excluded.stamp)";
+         ON CONFLICT (user, watcher) DO UPDATE SET stamp = excluded.stamp WHERE stamp < excluded.stamp";
     Statement::new(sql, [user.as_str().into(), watcher.as_str().into(), Value::wide(registration.number())])
 }
 

@@ -288,9 +288,11 @@ impl Command {
                 watcher: Some(watcher.clone()),
                 ..Needs::default()
             },
-            Self::Answered { pending, .. } => {
-                Needs { subscriptions: Some(pending.connection), ..Needs::default() }
-            }
+            Self::Answered { pending, .. } => Needs {
+                subscription_state: true,
+                subscriptions: Some(pending.connection),
+                ..Needs::default()
+            },
             Self::Notified(notice) => {
                 Needs { followers_of: Some(notice.watched.clone()), ..Needs::default() }
             }

@@ -10,6 +10,7 @@ use super::{
     end::{Leaving, release},
     open::{Details, open_record},
     tenancy::Moved,
+    unseen::seen,
 };
 use crate::{
     directory::membership::Membership,
@@ -64,11 +65,16 @@ impl User {
         let who = &opening.principal;
         let refuse = |error| Ok(Outcome::of(Reply::Opened(Err(error))));
         if self.refuses(&who.bearer(), loaded, rules)? {
-            return refuse(OpenError::Revoked);
+            let changes = seen(loaded)?.into_iter().collect();
+            return Ok(Outcome { changes, ..Outcome::of(Reply::Opened(Err(OpenError::Revoked))) });
         }
         if self.connections.len() + self.consoles.len() >= rules.max_connections {
             return refuse(OpenError::TooMany);
         }
+        let pace = match self.paced(rules, at.now) {
+            Ok(pace) => pace,
+            Err(refusal) => return Ok(*refusal),
+        };
         let mut client = opening.client.clone();
         client.device_id = client.device_id.filter(|id| !id.is_empty()).or_else(|| who.device_id.clone());
         let details = Details {
@@ -89,9 +95,10 @@ impl User {
             session: opening.session.clone(),
         };
         let Moved { mut changes, mut actions, frames, .. } = self.move_to(who.tenant, loaded, rules)?;
+        changes.extend(seen(loaded)?);
         changes.extend(release(loaded)?);
         changes.extend(record.map(|record| Change::RecordOpened(Box::new(record))));
-        actions.extend([Action::AdmitConsole(Box::new(console)), Action::Publish { awaited: false }]);
+        actions.extend([pace, Action::AdmitConsole(Box::new(console)), Action::Publish { awaited: false }]);
         actions.extend(frames);
         let wake_at = self.consoles.iter().filter_map(|other| other.expires).chain(who.expires).min();
         Ok(Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Opened(Ok(()))) })

@@ -179,12 +179,15 @@ impl User {
                 }
                 let mut reach = self.reach_tokens(TokenSet::All, now);
                 reach.changes.push(Change::Revoked { at: now });
+                reach.changes.extend(self.unseen(loaded, now)?);
                 reach.consoles = self.consoles.iter().collect();
                 reach.notice = notice.as_deref();
                 Ok(Some(reach))
             }
             ForceOff::CutOff { within, .. } if is_elsewhere(within)?.is_some() => Ok(None),
-            ForceOff::CutOff { notice, settle, .. } => self.reach_cut_off(notice, *settle, loaded, rules),
+            ForceOff::CutOff { notice, settle, .. } => {
+                self.reach_cut_off(notice, *settle, loaded, rules, now)
+            }
         }
     }
 
@@ -223,11 +226,13 @@ impl User {
         let mut orders: Vec<_> = others.take(UNSEEN_ORDERS - 1).copied().collect();
         orders.reverse();
         orders.push((tenant, now));
+        let mut changes = vec![Change::RevokedIn(orders)];
+        changes.extend(self.unseen(loaded, now)?);
         Ok(Some(Reach {
             connections: Vec::new(),
             consoles: Vec::new(),
             notice: None,
-            changes: vec![Change::RevokedIn(orders)],
+            changes,
             ended_at: now,
         }))
     }
@@ -239,6 +244,7 @@ impl User {
         settle: bool,
         loaded: &Loaded,
         rules: &Rules,
+        now: Timestamp,
     ) -> Result<Option<Reach<'a>>, NotLoaded> {
         let in_force = |cutoff: &&Cutoff| !self.is_exempt(&cutoff.exempt, rules);
         let Some(cutoff) = loaded.cutoff()?.filter(in_force) else { return Ok(None) };
@@ -251,6 +257,7 @@ impl User {
         };
         if settle && !is_unlocked(cutoff, tenant, profile) {
             changes.push(Change::Revoked { at: cutoff.at });
+            changes.extend(self.unseen(loaded, now)?);
         }
         Ok(Some(Reach {
             connections: self.connections.iter().filter(|one| cutoff.follows(one.began())).collect(),

@@ -118,6 +118,10 @@ pub struct Profile {
     pub revoked_in: Vec<(TenantId, Timestamp)>,
     /// Unlocks by tenant: its cutoffs up to this serial do not count for opaque tokens.
     pub unlocked_in: Vec<(TenantId, Serial)>,
+    /// Whether anything is stored of the user.
+    pub is_known: bool,
+    /// Whether only orders name the user.
+    pub is_unseen: bool,
 }
 
 /// The end of a user's last connection, held back from the directory for the grace period

@@ -12,16 +12,19 @@ mod change;
 mod command;
 mod console;
 mod end;
+pub mod expiry;
 mod loaded;
 mod message;
 mod open;
 pub mod outbox;
 mod outcome;
+mod pace;
 pub mod request;
 mod rows;
 mod subscription;
 mod tenancy;
 mod tokens;
+mod unseen;
 
 pub use change::{Change, release_all_held};
 pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
@@ -30,6 +33,7 @@ pub use loaded::{HeldEnd, LoadError, Loaded, Needs, NotLoaded, Orders, Part, Pro
 pub use message::ClientMessage;
 pub use open::{Connection, Presence};
 pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
+pub use pace::Pace;
 pub use request::{ReplyError, Request};
 pub use subscription::{
     DanglingSubscription, FanOut, Follower, PendingWork, PresenceNotice, PresenceVersion,
@@ -37,8 +41,9 @@ pub use subscription::{
     WatcherReport, forget_all_subscriptions,
 };
 pub use tokens::Bearer;
+pub use unseen::{UNSEEN_USERS, count_unseen, forget_oldest_unseen, forget_unseen_before};
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{
     id::{ConnId, TenantId, UserId},
@@ -95,14 +100,16 @@ pub struct User {
     consoles: Vec<Console>,
     /// The latest opening that is known: what opens next is dated after it, however the clock runs.
     last_opened: Timestamp,
+    /// What recent connects have used up.
+    pace: Pace,
 }
 
 impl User {
     /// A user with these live connections.
     pub fn new(id: UserId, mut connections: Vec<Connection>) -> Self {
         connections.sort_by_key(|connection| connection.order);
-        let last_opened = connections.iter().map(|connection| connection.opened_at).max();
-        Self { id, connections, consoles: Vec::new(), last_opened: last_opened.unwrap_or_default() }
+        let last_opened = connections.iter().map(|connection| connection.opened_at).max().unwrap_or_default();
+        Self { id, connections, consoles: Vec::new(), last_opened, pace: Pace::default() }
     }
 
     /// The same user with these live sockets of the message center.
@@ -115,9 +122,33 @@ impl User {
         self
     }
 
+    /// The same user after recent connects.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// The same user with only those live connections and consoles that stay.
+    pub fn only(&self, stays: impl Fn(ConnId) -> bool) -> Cow<'_, Self> {
+        let mut ids = self.connections.iter().map(|one| one.id).chain(self.consoles.iter().map(|one| one.id));
+        if ids.all(&stays) {
+            return Cow::Borrowed(self);
+        }
+        let mut user = self.clone();
+        user.connections.retain(|connection| stays(connection.id));
+        user.consoles.retain(|console| stays(console.id));
+        Cow::Owned(user)
+    }
+
     /// The user's id.
     pub fn id(&self) -> &UserId {
         &self.id
+    }
+
+    /// What recent connects have used up.
+    pub const fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// The live connections, in the order in which they opened.
@@ -178,7 +209,7 @@ impl User {
                 Ok(Outcome::of(self.open_console(opening, loaded, rules, at)?.reply))
             }
             Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules),
-            Command::Unlock => self.unlock(loaded, rules),
+            Command::Unlock => self.unlock(loaded, rules, at.now),
             Command::Close { connection } => Ok(self.close(*connection, rules, at)),
             Command::SetBackground { connection, background } => {
                 Ok(self.set_background(*connection, *background))
@@ -197,7 +228,9 @@ impl User {
                 let changes = vec![Change::Unwatched(vec![(watcher.clone(), *by)])];
                 Ok(Outcome { changes, ..Outcome::of(Reply::Done) })
             }
-            Command::Answered { pending, presences } => self.answered(pending, presences.as_deref(), loaded),
+            Command::Answered { pending, presences } => {
+                self.answered(pending, presences.as_deref(), loaded, at.now)
+            }
             Command::Notified(notice) => self.notified(notice, loaded),
             Command::FanOut => self.fan_out(loaded, rules, at.now),
             Command::WatchersNotified(report) => self.watchers_notified(report, loaded, at.now),
@@ -235,6 +268,7 @@ impl User {
                     connection.background = *background;
                 }
             }
+            Action::KeepPace(pace) => self.pace = *pace,
             Action::Publish { .. } | Action::Send { .. } | Action::Close { .. } | Action::Watch { .. } => {}
         }
     }

@@ -52,6 +52,10 @@ impl User {
         if self.connections.len() + self.consoles.len() - leaving.len() >= rules.max_connections {
             return refuse(OpenError::TooMany);
         }
+        let pace = match self.paced(rules, at.now) {
+            Ok(pace) => pace,
+            Err(refusal) => return Ok(*refusal),
+        };
 
         let name = self.id.to_string();
         let details = Details { full_name: &name, avatar: None, client: &opening.client, member_of: None };
@@ -79,6 +83,7 @@ impl User {
         changes.extend(ends);
         let published = record.is_some();
         changes.extend(record.map(|record| Change::RecordOpened(Box::new(record))));
+        actions.push(pace);
         actions.push(Action::Admit(Box::new(connection)));
         if published {
             actions.push(Action::Publish { awaited: false });
@@ -91,6 +96,21 @@ impl User {
             }
         }
         Ok(Outcome { changes, actions, ..Outcome::of(Reply::Opened(Ok(()))) })
+    }
+
+    /// What is to be kept of the user's pace when it connects now.
+    ///
+    /// # Errors
+    /// The outcome that refuses a connect that comes too early.
+    pub(super) fn paced(&self, rules: &Rules, now: Timestamp) -> Result<Action, Box<Outcome>> {
+        match self.pace.after_connect(now, rules.max_connections) {
+            Ok(pace) => Ok(Action::KeepPace(pace)),
+            Err(pace) => {
+                let actions = vec![Action::KeepPace(pace)];
+                let reply = Reply::Opened(Err(OpenError::TooMany));
+                Err(Box::new(Outcome { actions, ..Outcome::of(reply) }))
+            }
+        }
     }
 
     /// The policy's verdict, and the recent replacements of this token, this one included.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, Connection, Console, PendingRequest, PendingWork, Presence, PresenceVersion, RegistrationVersion,
-    WatcherPage,
+    Change, Connection, Console, Pace, PendingRequest, PendingWork, Presence, PresenceVersion,
+    RegistrationVersion, WatcherPage,
 };
 use crate::{
     gateway::{Close, Payload},
@@ -36,6 +36,8 @@ pub struct Outcome {
 pub enum Action {
     /// Take these connections and consoles out of the live set. From here on no reader shows them.
     Retire(Vec<ConnId>),
+    /// Keep what the user's connects have used up. It is in no store: a user that leaves memory begins anew.
+    KeepPace(Pace),
     /// Put this connection into the live set.
     Admit(Box<Connection>),
     /// Put this console into the live set.
@@ -138,7 +140,7 @@ pub enum OpenError {
     },
     /// An order revoked the console's token.
     Revoked,
-    /// The user has the maximum number of connections.
+    /// The user has the maximum number of connections, or connects too often.
     TooMany,
 }
 

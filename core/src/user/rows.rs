@@ -28,7 +28,7 @@ impl Needs {
         let mut queries = Vec::new();
         if self.profile {
             let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in, \
-                       CAST(home AS TEXT), unlocked_in FROM user WHERE id = ?1";
+                       CAST(home AS TEXT), unlocked_in, unseen_at IS NOT NULL FROM user WHERE id = ?1";
             queries.push((Part::Profile, Statement::new(sql, [id()])));
         }
         if self.valid_tokens {
@@ -86,7 +86,8 @@ pub(super) fn all<T>(rows: &[Vec<Value>], read: impl Fn(&[Value]) -> Option<T>) 
 }
 
 pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
-    let [tenant, last_order, clock, revoked_at, unlocked_at, revoked_in, home, unlocked_in] = row else {
+    let [tenant, last_order, clock, revoked_at, unlocked_at, revoked_in, home, unlocked_in, is_unseen] = row
+    else {
         return None;
     };
     let tenant_id = |value: &Value| match value {
@@ -111,6 +112,8 @@ pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
             "" => Vec::new(),
             serials => json::read(serials).ok()?,
         },
+        is_known: true,
+        is_unseen: int(is_unseen)? != 0,
     })
 }
 
@@ -153,13 +156,15 @@ const OWN: &str = "WITH RECURSIVE own (id) AS (\
 fn state(user: &UserId) -> Statement {
     let sql = "SELECT EXISTS (SELECT 1 FROM watcher WHERE user = ?1), \
          EXISTS (SELECT 1 FROM subscription WHERE user = ?1), \
-         sequence, told, due, after, wave, release_at \
+         sequence, told, due, after, wave, release_at, CAST(registered AS TEXT) \
          FROM (SELECT 1) LEFT JOIN ties ON ties.user = ?1";
     Statement::new(sql, [user.as_str().into()])
 }
 
 pub(super) fn read_state(row: &[Value]) -> Option<WatchedState> {
-    let [watched, following, sequence, told, due, after, wave, release_at] = row else { return None };
+    let [watched, following, sequence, told, due, after, wave, release_at, registered] = row else {
+        return None;
+    };
     let mut state = SubscriptionState::default();
     if *sequence != Value::Null {
         state = SubscriptionState {
@@ -178,6 +183,7 @@ pub(super) fn read_state(row: &[Value]) -> Option<WatchedState> {
                 }
             },
             release_at: optional(release_at)?.map(Timestamp::from_millis),
+            registered: read_registration(registered)?,
         };
     }
     Some(WatchedState { is_watched: int(watched)? != 0, is_following: int(following)? != 0, state })

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Change, Connection, Console, Issued, Loaded, NotLoaded, Outcome, Presence, Profile, Reply, Rules,
-    User, tenancy::Moved,
+    User, tenancy::Moved, unseen::seen,
 };
 use crate::{
     directory::view::Cutoff,
@@ -39,10 +39,14 @@ impl User {
         loaded: &Loaded,
         rules: &Rules,
     ) -> Result<Outcome, NotLoaded> {
+        let seen = seen(loaded)?;
         if self.refuses(bearer, loaded, rules)? {
-            return Ok(Outcome::of(Reply::TokenStatus(Err(TokenError::Kicked))));
+            let changes = seen.into_iter().collect();
+            return Ok(Outcome { changes, ..Outcome::of(Reply::TokenStatus(Err(TokenError::Kicked))) });
         }
-        let Moved { changes, mut actions, is_news, frames } = self.move_to(bearer.tenant, loaded, rules)?;
+        let Moved { mut changes, mut actions, is_news, frames } =
+            self.move_to(bearer.tenant, loaded, rules)?;
+        changes.extend(seen);
         actions.extend(is_news.then_some(Action::Publish { awaited: false }));
         actions.extend(frames);
         Ok(Outcome { changes, actions, ..Outcome::of(Reply::TokenStatus(Ok(()))) })
@@ -99,7 +103,12 @@ impl User {
     }
 
     /// Lifts the cutoffs on opaque tokens. Kicked tokens of ours stay kicked: their user gets a new one.
-    pub(super) fn unlock(&self, loaded: &Loaded, rules: &Rules) -> Result<Outcome, NotLoaded> {
+    pub(super) fn unlock(
+        &self,
+        loaded: &Loaded,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Result<Outcome, NotLoaded> {
         let profile = loaded.profile()?;
         let tenant = rules.tenant(&self.id, profile);
         let ancient = Bearer { tenant, issued_at: None, personal: false };
@@ -111,7 +120,9 @@ impl User {
         let mut serials: Vec<_> = others.take(UNLOCKS - 1).copied().collect();
         serials.reverse();
         serials.push((tenant, loaded.orders()?.under));
-        Ok(Outcome { changes: vec![Change::Unlocked(serials)], ..Outcome::of(Reply::Unlocked(true)) })
+        let mut changes = vec![Change::Unlocked(serials)];
+        changes.extend(self.unseen(loaded, now)?);
+        Ok(Outcome { changes, ..Outcome::of(Reply::Unlocked(true)) })
     }
 
     /// Whether the tenant's cutoff covers what began so.
@@ -170,6 +181,7 @@ impl User {
         let losers = policy::at_issue(rules.policy, &valid, platform);
         let mut changes = settled;
         changes.extend([Change::Profile(profile), Change::TokenIssued(row)]);
+        changes.extend(seen(loaded)?);
         if !losers.is_empty() {
             changes.push(Change::TokensKicked(TokenSet::These(losers)));
         }

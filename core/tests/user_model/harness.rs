@@ -105,6 +105,16 @@ impl Sqlite {
         Self(database)
     }
 
+    /// The one column of texts that a query about a user reads.
+    pub fn texts(&self, sql: &'static str, user: &UserId) -> Vec<String> {
+        let rows = self.rows(&Statement::new(sql, [Value::from(user.as_str())]));
+        let text = |row: Vec<Value>| match row.into_iter().next() {
+            Some(Value::Text(text)) => text,
+            other => panic!("{other:?} is no text"),
+        };
+        rows.into_iter().map(text).collect()
+    }
+
     fn rows(&self, statement: &Statement) -> Vec<Vec<Value>> {
         let mut prepared = self.0.prepare_cached(&statement.sql).unwrap();
         let width = prepared.column_count();
@@ -302,6 +312,8 @@ impl Store for Memory {
                     self.profile.revoked_in.clear();
                     self.profile.unlocked_in = serials.clone();
                 }
+                Change::Unseen { .. } => self.profile.is_unseen = true,
+                Change::Seen => self.profile.is_unseen = false,
                 Change::TokenIssued(row) => {
                     let twin = self.tokens.insert(row.hash, row.clone());
                     assert!(twin.is_none(), "a token was issued twice");
@@ -355,6 +367,12 @@ impl Store for Memory {
                     for user in watched {
                         let row = self.subscriptions.remove(&(connection.to_string(), user.clone()));
                         self.subscriptions.extend(row.map(|row| ((String::new(), user.clone()), row)));
+                    }
+                }
+                Change::TakenBack(watched) => {
+                    for user in watched {
+                        let row = self.subscriptions.entry((String::new(), user.clone()));
+                        row.or_default();
                     }
                 }
                 Change::Released(dangling) => {
@@ -506,6 +524,8 @@ impl<S: Store> Adapter<S> {
         for action in outcome.actions {
             self.user.settle(&action);
             trace.push(match action {
+                // It is seen by nobody.
+                Action::KeepPace(_) => continue,
                 Action::Retire(ids) => Event::Retire(ids),
                 Action::Admit(connection) => Event::Admit(connection.id),
                 Action::AdmitConsole(console) => Event::Admit(console.id),

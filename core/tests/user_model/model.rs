@@ -126,6 +126,8 @@ pub struct Model {
     pub live: Vec<Socket>,
     pub records: BTreeMap<String, Record>,
     pub held: Option<Held>,
+    /// How much of the next connects is spare, in milliseconds of which a connect takes 500, and since when.
+    pub spare: (i64, i64),
     /// What sockets heard since the last look.
     pub heard: BTreeMap<String, Vec<Heard>>,
 }
@@ -145,6 +147,7 @@ impl Model {
             live: Vec::new(),
             records: BTreeMap::new(),
             held: None,
+            spare: (i64::MAX / 2, now),
             heard: BTreeMap::new(),
         }
     }
@@ -217,6 +220,14 @@ impl Model {
         if staying.len() >= self.most_connections {
             return Answer::Opened(1601, String::new());
         }
+        // As many at once as there may be connections, then two a second.
+        let most = 500 * i64::try_from(self.most_connections).unwrap();
+        let (spare, since) = self.spare;
+        let spare = (spare + now - since).min(most);
+        if spare < 500 {
+            return Answer::Opened(1601, String::new());
+        }
+        self.spare = (spare - 500, now);
 
         if replaces {
             self.tokens[name].replaced.push(now);

@@ -11,7 +11,7 @@ use super::{
     labels::{CloseReason, ConnectionLimit, KickCause, PROTOCOLS},
     table::{
         CLOSES, COMMIT_DURATION, CONNECTS, DROPPED_MESSAGES, HANDSHAKE_FAILURES, KICKS, Metric, PANICS,
-        REQUEST_DURATION, TCP_ACCEPTED, TCP_REJECTED,
+        REQUEST_DURATION, TCP_ACCEPTED, TCP_REJECTED, UNSEEN_FORGOTTEN,
     },
 };
 
@@ -42,6 +42,7 @@ struct Counters {
     accepted: Counter,
     rejected: Family<KnownLabel, Counter>,
     panics: Counter,
+    unseen_forgotten: Counter,
 }
 
 impl Metrics {
@@ -126,6 +127,13 @@ impl Metrics {
         });
     }
 
+    /// Orders about users who were never seen were forgotten early.
+    pub(crate) fn forgot_unseen(&self, users: u64) {
+        self.count(|counters| {
+            counters.unseen_forgotten.inc_by(users);
+        });
+    }
+
     /// A handler panicked.
     pub(crate) fn panicked(&self) {
         self.count(|counters| {
@@ -148,6 +156,7 @@ impl Default for Counters {
             accepted: Counter::default(),
             rejected: Family::default(),
             panics: Counter::default(),
+            unseen_forgotten: Counter::default(),
         };
         for protocol in PROTOCOLS {
             drop(counters.connects.get_or_create(&[("protocol", protocol)]));
@@ -177,6 +186,7 @@ impl Counters {
         add(registry, &TCP_ACCEPTED, self.accepted.clone());
         add(registry, &TCP_REJECTED, self.rejected.clone());
         add(registry, &PANICS, self.panics.clone());
+        add(registry, &UNSEEN_FORGOTTEN, self.unseen_forgotten.clone());
     }
 }
 

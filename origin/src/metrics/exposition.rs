@@ -13,7 +13,10 @@ use rollcall_core::user::{Connection, Console};
 use super::{
     counters::Metrics,
     labels::{CONSOLE, console_protocol, protocol},
-    table::{COMMIT_FAILURES, CONNECTIONS, Metric, PREFIX, STORE_QUEUE, TCP_CONNECTIONS, USERS_ONLINE},
+    table::{
+        COMMIT_FAILURES, CONNECTIONS, Metric, PREFIX, STORE_QUEUE, TCP_CONNECTIONS, UNSEEN_USERS,
+        USERS_ONLINE,
+    },
 };
 
 /// Connections of one kind: platform and protocol.
@@ -55,6 +58,8 @@ pub(crate) struct State {
     pub(crate) queued_commits: usize,
     /// Commits that failed since the start.
     pub(crate) commit_failures: u64,
+    /// Users who were never seen, and whom orders name.
+    pub(crate) unseen_users: u64,
 }
 
 /// Writes the text of scrapes.
@@ -88,12 +93,13 @@ impl Collector for State {
         single(&USERS_ONLINE, &ConstGauge::new(self.census.users), &mut encoder)?;
         single(&TCP_CONNECTIONS, &gauge(self.tcp_connections), &mut encoder)?;
         single(&STORE_QUEUE, &gauge(self.queued_commits), &mut encoder)?;
+        single(&UNSEEN_USERS, &gauge(self.unseen_users), &mut encoder)?;
         single(&COMMIT_FAILURES, &ConstCounter::new(self.commit_failures), &mut encoder)
     }
 }
 
-fn gauge(count: usize) -> ConstGauge {
-    ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX))
+fn gauge(count: impl TryInto<i64>) -> ConstGauge {
+    ConstGauge::new(count.try_into().unwrap_or(i64::MAX))
 }
 
 fn single(metric: &Metric, figure: &impl EncodeMetric, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -140,6 +146,7 @@ mod tests {
         metrics.accepted();
         metrics.rejected(ConnectionLimit::PerAddress);
         metrics.panicked();
+        metrics.forgot_unseen(1);
         let census = Census { kinds: [(("Web", "json"), 1)].into(), users: 1 };
         let state = move || State { census: census.clone(), tcp_connections: 1, ..State::default() };
         Exposition::new(metrics, state).text().unwrap()

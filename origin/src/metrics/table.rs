@@ -75,6 +75,18 @@ pub(super) const COMMIT_FAILURES: Metric = metric(
 );
 pub(super) const STORE_QUEUE: Metric =
     metric("rollcall_store_queue_commits", "gauge", &[], "Commits that wait for the store's writer");
+pub(super) const UNSEEN_USERS: Metric = metric(
+    "rollcall_unseen_users",
+    "gauge",
+    &[],
+    "Users who were never seen and of whom an order is kept; 1,000,000 at most",
+);
+pub(super) const UNSEEN_FORGOTTEN: Metric = metric(
+    "rollcall_unseen_users_forgotten_total",
+    "counter",
+    &[],
+    "Users who were never seen and whose orders were forgotten early, because newer orders named too many others",
+);
 pub(super) const DROPPED_MESSAGES: Metric = metric(
     "rollcall_dropped_messages_total",
     "counter",
@@ -102,6 +114,8 @@ pub const METRICS: &[Metric] = &[
     COMMIT_DURATION,
     COMMIT_FAILURES,
     STORE_QUEUE,
+    UNSEEN_USERS,
+    UNSEEN_FORGOTTEN,
     TCP_CONNECTIONS,
     TCP_ACCEPTED,
     TCP_REJECTED,

@@ -67,6 +67,8 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let users = open(settings, data_dir.path())?;
     lease::take(users.store()).await?;
     users.read_cutoffs().await?;
+    users.count_unseen().await?;
+    users.resume_orders().await;
     let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
     let address = listener.local_addr()?;
     let exposition = Exposition::new(users.metrics().clone(), {
@@ -76,6 +78,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
             tcp_connections: admission.open(),
             queued_commits: users.store().queued(),
             commit_failures: users.store().condition().failures(),
+            unseen_users: users.unseen(),
         }
     });
     let metrics = match &users.settings().server.metrics_listen {

@@ -1,11 +1,49 @@
 //! Connections to the database file.
 
-use std::path::Path;
+use std::{
+    ffi::OsString,
+    fs::{self, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 /// The database file in the data directory.
 pub(super) const FILE: &str = "rollcall.sqlite3";
+
+/// What SQLite appends to the name of the database for the files that it keeps beside it.
+const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+/// Read and written by the owner only: hashes of tokens, addresses and names of users are in these files.
+const MODE: u32 = 0o600;
+
+/// Makes the database private to its owner, before SQLite opens it: the files that SQLite makes beside it get its mode. Files
+/// of an earlier process become private too. A file of another owner keeps its mode, with a warning.
+///
+/// # Errors
+/// When the database cannot be created.
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(path)?;
+    for file in SUFFIXES.map(|suffix| beside(path, suffix)) {
+        let changed = match fs::metadata(&file) {
+            Ok(found) if found.permissions().mode() & 0o777 == MODE => Ok(()),
+            Ok(_) => fs::set_permissions(&file, Permissions::from_mode(MODE)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = changed {
+            tracing::warn!(file = %file.display(), %error, "others may be able to read a file of the store");
+        }
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
 
 /// A connection that changes nothing.
 pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
@@ -27,4 +65,38 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(std::time::Duration::from_secs(1))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn modes(path: &Path) -> Vec<u32> {
+        let mode = |suffix| fs::metadata(beside(path, suffix)).unwrap().permissions().mode() & 0o777;
+        SUFFIXES.map(mode).to_vec()
+    }
+
+    #[test]
+    fn every_file_of_the_store_is_its_owners_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("test.sqlite3");
+        make_private(&path).unwrap();
+        let connection = open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE kept (number INTEGER) STRICT").unwrap();
+        assert_eq!(modes(&path), [MODE; 3]);
+    }
+
+    #[test]
+    fn the_files_of_an_earlier_process_become_private() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("test.sqlite3");
+        let earlier = open(&path).unwrap();
+        earlier.execute_batch("CREATE TABLE kept (number INTEGER) STRICT").unwrap();
+        for suffix in SUFFIXES {
+            fs::set_permissions(beside(&path, suffix), Permissions::from_mode(0o644)).unwrap();
+        }
+        make_private(&path).unwrap();
+        assert_eq!(modes(&path), [MODE; 3]);
+        earlier.execute_batch("INSERT INTO kept VALUES (1)").unwrap();
+    }
 }

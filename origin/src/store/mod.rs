@@ -16,12 +16,13 @@ mod writer;
 
 use std::{path::Path, time::Instant};
 
-use rollcall_core::store::Statement;
+use anyhow::Context as _;
+use rollcall_core::store::{Statement, Value};
 
 use crate::metrics::Metrics;
 
 use self::{
-    connection::{FILE, open, open_read_only},
+    connection::{FILE, make_private, open, open_read_only},
     loader::Loader,
     reader::Readers,
     writer::Writer,
@@ -41,12 +42,13 @@ pub struct Store {
 
 impl Store {
     /// Opens or creates the store in `data_dir` and brings its schema up to date. How long commits take
-    /// is counted in `metrics`.
+    /// is counted in `metrics`. Its files are readable by their owner only.
     ///
     /// # Errors
     /// When the file cannot be opened, or is of a newer version than this program knows.
     pub fn open(data_dir: &Path, metrics: Metrics) -> anyhow::Result<Self> {
         let path = data_dir.join(FILE);
+        make_private(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let mut connection = open(&path)?;
         schema::migrate(&mut connection)?;
         let condition = Condition::default();
@@ -66,6 +68,34 @@ impl Store {
         let answer = self.writer.commit(statements).await;
         self.metrics.committed(begun.elapsed());
         answer
+    }
+
+    /// Makes one statement durable, and returns the number of rows that it changed.
+    ///
+    /// # Errors
+    /// When the commit fails. Then it did not happen.
+    pub async fn change(&self, statement: Statement) -> Result<u64, StoreError> {
+        let answers = self.commit(vec![statement, Statement::new("SELECT changes()", [])]).await?;
+        Ok(match answers.last().and_then(|rows| rows.first()?.first()) {
+            Some(Value::Int(changed)) => u64::try_from(*changed).unwrap_or(0),
+            _ => 0,
+        })
+    }
+
+    /// Repeats a statement that changes at most `rows` rows, each time in a commit of its own, until it changes fewer. Returns how
+    /// many it changed.
+    ///
+    /// # Errors
+    /// When a commit fails. Those before it happened.
+    pub async fn change_all(&self, statement: &Statement, rows: u32) -> Result<u64, StoreError> {
+        let mut all = 0;
+        loop {
+            let changed = self.change(statement.clone()).await?;
+            all += changed;
+            if changed < u64::from(rows) {
+                return Ok(all);
+            }
+        }
     }
 
     /// The number of commits that wait for the writer.

@@ -36,6 +36,10 @@ impl Cutoffs {
         self.in_force.read().by_tenant.get(&tenant).cloned()
     }
 
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        self.in_force.read().by_tenant.keys().copied().collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.in_force.read().by_tenant.is_empty()
     }

@@ -1,6 +1,7 @@
 //! The delivery of a tenant order to its sockets: frames and closes first, then the rows of what they ended.
 //!
-//! The rows may follow later, since the cutoff is durable already and every answer takes it into account.
+//! The rows may follow later, those of imported records among them, since the cutoff is durable already and every answer takes it
+//! into account.
 
 use futures_util::{StreamExt as _, stream};
 use parking_lot::Mutex;
@@ -58,7 +59,7 @@ impl Users {
                 }
             }
         };
-        tokio::join!(reaching, writing);
+        tokio::join!(reaching, writing, self.end_cut_off_imports(tenant));
     }
 
     /// Tries [`Users::reach`] once for each of many users.
@@ -100,9 +101,7 @@ impl Users {
             changes.clear();
         }
         self.act(&user, actions, None, KickCause::Order);
-        if let Some(until) = wake_at {
-            self.wake(&user, until);
-        }
+        self.wake_as_wished(&user, wake_at);
         Ok(changes)
     }
 

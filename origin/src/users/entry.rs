@@ -1,6 +1,7 @@
 //! One user in memory.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -10,7 +11,7 @@ use rollcall_core::{
     id::{ConnId, UserId},
     time::Timestamp,
     token::{TokenHash, store::TokenRow},
-    user::{Action, User},
+    user::{Action, Command, User},
 };
 use tokio::sync::oneshot;
 
@@ -41,14 +42,31 @@ pub(super) type Sockets = HashMap<ConnId, Outbox>;
 
 /// The state that readers see.
 pub(super) struct Live {
+    /// With the connections whose sockets are gone and whose ends are not durable yet: see [`Live::user_for`].
     pub(super) user: User,
+    /// Of a connection whose socket is gone there is none.
     pub(super) sockets: Sockets,
-    /// The moment of the next tick. Dropping the sender cancels the wait.
-    pub(super) alarm: Option<(Timestamp, oneshot::Sender<()>)>,
+    /// The next tick.
+    pub(super) alarm: Option<Alarm>,
     /// The cache of token rows. A vector, since most users have one token and there may be very many users.
     tokens: Vec<(TokenHash, Option<TokenRow>)>,
     /// Counts the changes of tokens, so that a row that was read before a change is not cached after it.
     token_age: u64,
+}
+
+/// The wait for a user's next tick.
+pub(super) struct Alarm {
+    pub(super) at: Timestamp,
+    /// Dropping it cancels the wait. It is closed once the tick has begun.
+    hold: oneshot::Sender<()>,
+    /// Whether a console's token expires then.
+    is_expiry: bool,
+}
+
+impl Alarm {
+    fn is_set(&self) -> bool {
+        !self.hold.is_closed()
+    }
 }
 
 impl Entry {
@@ -80,6 +98,16 @@ impl Live {
     /// Applies an action to the user's state. Sockets of retired connections stay reachable until they are closed.
     pub(super) fn settle(&mut self, action: &Action) {
         self.user.settle(action);
+    }
+
+    /// The user as a command finds it: with the connections that have a socket. A lost connection left the live set with its
+    /// socket, however long the store takes to write its end, and only the command that ends it finds it still.
+    pub(super) fn user_for(&self, command: &Command) -> Cow<'_, User> {
+        let ending = match command {
+            Command::Close { connection } => Some(*connection),
+            _ => None,
+        };
+        self.user.only(|id| self.sockets.contains_key(&id) || Some(id) == ending)
     }
 
     pub(super) fn socket(&self, connection: ConnId) -> Option<Outbox> {
@@ -114,10 +142,31 @@ impl Live {
         self.tokens = Vec::new();
     }
 
+    /// Sets the alarm, unless an earlier one is set. Returns what ends when the alarm is cancelled.
+    pub(super) fn set_alarm(&mut self, at: Timestamp) -> Option<oneshot::Receiver<()>> {
+        if self.alarm.as_ref().is_some_and(|alarm| alarm.at <= at && alarm.is_set()) {
+            return None;
+        }
+        let (hold, cancelled) = oneshot::channel();
+        self.alarm = Some(Alarm { at, hold, is_expiry: self.is_expiry(at) });
+        Some(cancelled)
+    }
+
+    /// Whether the alarm is set for the expiry of consoles that have all gone.
+    pub(super) fn has_needless_alarm(&self) -> bool {
+        self.alarm
+            .as_ref()
+            .is_some_and(|alarm| alarm.is_expiry && alarm.is_set() && !self.is_expiry(alarm.at))
+    }
+
+    fn is_expiry(&self, at: Timestamp) -> bool {
+        self.user.consoles().iter().any(|console| console.expires == Some(at))
+    }
+
     /// Whether the entry holds nothing that the store does not have.
     pub(super) fn is_idle(&self) -> bool {
         !self.user.is_connected()
             && self.sockets.is_empty()
-            && self.alarm.as_ref().is_none_or(|(_, hold)| hold.is_closed())
+            && self.alarm.as_ref().is_none_or(|alarm| !alarm.is_set())
     }
 }

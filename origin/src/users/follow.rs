@@ -34,9 +34,9 @@ impl Users {
         let presences = self.register(id, watches).await.inspect_err(|error| {
             tracing::error!(%error, "users could not be watched");
         });
-        if let Err(error) = self.run(id, Answered { pending, presences: presences.ok() }).await {
-            tracing::error!(%error, "an answer was lost");
-        }
+        // It takes back what came too late, and nothing else would.
+        let answered = Answered { pending, presences: presences.ok() };
+        until_durable("the answer to a request", || self.run(id, answered.clone())).await;
     }
 
     /// Commits many registrations at once, ahead of their commands. So a change that follows a command finds the

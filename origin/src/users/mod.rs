@@ -11,6 +11,7 @@ mod entry;
 mod entry_guard;
 mod error;
 mod follow;
+mod imports;
 mod registry;
 mod retry;
 mod run;
@@ -18,5 +19,7 @@ mod table;
 mod tenant_orders;
 #[cfg(test)]
 mod tests;
+mod unseen;
 
+pub(crate) use self::unseen::MOST as MOST_UNSEEN;
 pub use self::{error::CommandError, registry::Users, run::PendingSocket};

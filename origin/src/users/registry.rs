@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rollcall_core::{config::Settings, user::Rules};
 use tokio::sync::Semaphore;
 
-use super::{cutoffs::Cutoffs, table::Table};
+use super::{cutoffs::Cutoffs, table::Table, unseen::UnseenUsers};
 use crate::{
     metrics::{Census, Metrics},
     outbox::Outbox,
@@ -28,6 +28,7 @@ pub(super) struct Shared {
     pub(super) rules: Rules,
     pub(super) metrics: Metrics,
     pub(super) cutoffs: Cutoffs,
+    pub(super) unseen: UnseenUsers,
     /// Permits for calls from one user to another. They bound the share of the store, and of the called users' locks, that
     /// one user's many calls can take.
     pub(super) calls: Semaphore,
@@ -44,6 +45,7 @@ impl Users {
                 rules,
                 metrics,
                 cutoffs: Cutoffs::default(),
+                unseen: UnseenUsers::default(),
                 calls: Semaphore::new(CALLS),
             }),
         }

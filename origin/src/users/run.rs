@@ -3,6 +3,7 @@
 use futures_util::{StreamExt as _, stream};
 
 use rollcall_core::{
+    directory::upsert,
     gateway::Close,
     id::{ConnId, UserId},
     serial::Serial,
@@ -15,15 +16,9 @@ use rollcall_core::{
     },
 };
 
-use tokio::sync::oneshot;
-
 use super::{
-    detached::DetachedCompletion,
-    entry::{Entry, Live},
-    entry_guard::EntryGuard,
-    error::CommandError,
-    registry::Users,
-    retry::until_durable,
+    detached::DetachedCompletion, entry::Entry, entry_guard::EntryGuard, error::CommandError,
+    registry::Users, retry::until_durable,
 };
 use crate::{
     clock::{moment, now, reached},
@@ -92,19 +87,18 @@ impl Users {
         Ok(R::read(reply.await?)?)
     }
 
-    /// Ends a connection whose socket has closed. It repeats until the end is durable, so that a store that cannot write now
-    /// leaves no connection without a socket behind.
+    /// Ends a connection whose socket has closed. It leaves the live set at once, and no reader waits for the store. Its end is
+    /// written until it is durable.
     pub async fn end(&self, id: &UserId, connection: ConnId) {
+        self.forget_socket(id, connection);
         let close = || async {
             if !self.has(id, connection) {
                 // Another command has already ended it.
                 return Ok(());
             }
-            let closed = self.run(id, EndConnection { connection }).await;
-            closed.inspect_err(|_| self.forget_socket(id, connection))
+            self.run(id, EndConnection { connection }).await
         };
         until_durable("the end of a connection", close).await;
-        self.forget_socket(id, connection);
     }
 
     fn has(&self, id: &UserId, connection: ConnId) -> bool {
@@ -121,40 +115,36 @@ impl Users {
             return Ok(reply);
         }
         match command {
-            Command::Status => {
-                let reply = self.query(id, &command).await?;
-                let entry = self.shared.table.get(id);
-                Ok(with_socket(entry.as_ref().map(|entry| entry.live.lock()).as_deref(), reply))
-            }
-            Command::VerifyToken { .. } | Command::CanOpen(_) | Command::CanOpenConsole(_) => {
-                self.query(id, &command).await
-            }
+            Command::Status
+            | Command::VerifyToken { .. }
+            | Command::CanOpen(_)
+            | Command::CanOpenConsole(_) => self.query(id, &command).await,
             command => self.change(id, command, pending).await,
         }
     }
 
-    /// The reply to a status query, if memory alone has it. A user without an entry has no sockets; and a connection without a
-    /// socket does not count, even while its end waits to become durable. If a connection began before the newest order,
-    /// the store is needed, since it knows the user's tenant.
+    /// The reply to a status query, if memory alone has it. A user without an entry has no sockets. If a connection began before
+    /// the newest order, the store is needed, since it knows the user's tenant.
     pub(super) fn answer_from_memory(&self, id: &UserId, command: &Command) -> Option<Reply> {
         if !matches!(command, Command::Status) {
             return None;
         }
         let Some(entry) = self.shared.table.get(id) else { return Some(Reply::Presence(Vec::new())) };
         let live = entry.live.lock();
-        if live.user.began_before(self.shared.cutoffs.newest()) {
+        let user = live.user_for(command);
+        if user.began_before(self.shared.cutoffs.newest()) {
             return None;
         }
         let loaded = Loaded { orders: Some(Orders::default()), ..Loaded::default() };
-        let outcome = live.user.apply(command, &loaded, &self.shared.rules, moment()).ok()?;
-        Some(with_socket(Some(&live), outcome.reply))
+        let outcome = user.apply(command, &loaded, &self.shared.rules, moment()).ok()?;
+        Some(outcome.reply)
     }
 
     /// Executes a command that changes nothing, without the user's lock: its rows come from one committed state.
     async fn query(&self, id: &UserId, command: &Command) -> Result<Reply, CommandError> {
         let user = self.entry(id);
         let (loaded, at) = self.load(&user, command).await?;
-        Ok(user.live.lock().user.apply(command, &loaded, &self.shared.rules, at)?.reply)
+        Ok(user.live.lock().user_for(command).apply(command, &loaded, &self.shared.rules, at)?.reply)
     }
 
     /// Executes a command under the user's lock. Once the lock is held, the command runs to its end even if its caller leaves:
@@ -206,9 +196,7 @@ impl Users {
             _ => KickCause::Login,
         };
         let closing = self.act(user, actions, outbox, cause);
-        if let Some(until) = wake_at {
-            self.wake(user, until);
-        }
+        self.wake_as_wished(user, wake_at);
         Ok((reply, closing))
     }
 
@@ -216,7 +204,7 @@ impl Users {
     pub(super) async fn decide(&self, user: &EntryGuard, command: &Command) -> Result<Outcome, CommandError> {
         let command = user.live.lock().user.decode(command).into_owned();
         let (loaded, at) = self.load(user, &command).await?;
-        Ok(user.live.lock().user.apply(&command, &loaded, &self.shared.rules, at)?)
+        Ok(user.live.lock().user_for(&command).apply(&command, &loaded, &self.shared.rules, at)?)
     }
 
     /// Makes the changes of one outcome durable.
@@ -224,11 +212,21 @@ impl Users {
         if changes.is_empty() {
             return Ok(());
         }
-        self.shared.store.commit(statements(&user.id, changes)).await?;
+        let mut all = statements(&user.id, changes);
+        all.extend(changes.iter().filter_map(|change| self.trim(change)));
+        self.shared.store.commit(all).await?;
+        self.shared.unseen.committed(changes);
         if changes.iter().any(touches_tokens) {
             user.live.lock().forget_tokens();
         }
         Ok(())
+    }
+
+    /// The deletion of the records that an opened one drives out: the store has the user's records and the directory in one table.
+    fn trim(&self, change: &Change) -> Option<Statement> {
+        let Change::RecordOpened(record) = change else { return None };
+        let keep = self.shared.settings.presence.max_records_per_user;
+        Some(upsert::trim_user(record.tenant, record.user, keep, upsert::TRIMMED_AT_INSERT))
     }
 
     /// Executes the actions in order, and returns the closes that have begun. `cause` is that of kicked connections.
@@ -283,26 +281,32 @@ impl Users {
                 // It is of the live set alone.
                 Action::SetUnder(_) => {}
                 // The records were committed with the rest: list and search read the same database.
-                Action::Publish { .. } | Action::Retire(_) | Action::SetBackground { .. } => {}
+                Action::Publish { .. }
+                | Action::Retire(_)
+                | Action::KeepPace(_)
+                | Action::SetBackground { .. } => {}
             }
         }
         closing
     }
 
+    /// Schedules what an outcome wishes. When the console for whose expiry the user waits has gone, a tick now finds out what
+    /// else the user waits for: mostly nothing, and then the user leaves memory.
+    pub(super) fn wake_as_wished(&self, user: &EntryGuard, wish: Option<Timestamp>) {
+        let is_needless = user.live.lock().has_needless_alarm();
+        if let Some(until) = if is_needless { Some(now()) } else { wish } {
+            self.wake(user, until);
+        }
+    }
+
     /// Schedules the user's `Tick`, unless an earlier one is scheduled: each tick returns the moment of the next.
     pub(super) fn wake(&self, user: &EntryGuard, until: Timestamp) {
+        let Some(cancelled) = user.live.lock().set_alarm(until) else { return };
         let (all, id) = (self.clone(), user.id.clone());
-        let (hold, dropped) = oneshot::channel::<()>();
-        let mut live = user.live.lock();
-        if live.alarm.as_ref().is_some_and(|(earlier, hold)| *earlier <= until && !hold.is_closed()) {
-            return;
-        }
-        live.alarm = Some((until, hold));
-        drop(live);
         tokio::spawn(async move {
             tokio::select! {
                 () = reached(until) => {}
-                _ = dropped => return,
+                _ = cancelled => return,
             }
             let tick = || all.run(&id, Tick);
             if let Some(work) = until_durable("what the user waits for", tick).await {
@@ -319,7 +323,7 @@ impl Users {
             let mut needs = command.needs();
             needs.profile |= needs.orders && has_cutoffs;
             let needs_orders = needs.orders;
-            let mut loaded = self.read(user, needs).await?;
+            let mut loaded = self.read(user, command, needs).await?;
             if needs_orders {
                 let (id, rules) = (&user.id, &self.shared.rules);
                 let tenant = has_cutoffs.then(|| command.tenant(id, &loaded, rules)).transpose()?;
@@ -338,7 +342,7 @@ impl Users {
     }
 
     /// Reads rows, and caches that of the presented token.
-    async fn read(&self, entry: &Entry, mut needs: Needs) -> Result<Loaded, CommandError> {
+    async fn read(&self, entry: &Entry, command: &Command, mut needs: Needs) -> Result<Loaded, CommandError> {
         let mut loaded = Loaded::default();
         let age = entry.live.lock().token_age();
         if let Some(hash) = needs.presented
@@ -347,7 +351,7 @@ impl Users {
             loaded.presented = Some(row);
             needs.presented = None;
         }
-        let parts = needs.queries(&entry.live.lock().user, now());
+        let parts = needs.queries(&entry.live.lock().user_for(command), now());
         if parts.is_empty() {
             return Ok(loaded);
         }
@@ -369,13 +373,6 @@ impl Users {
             self.entry(id).live.lock().sockets.remove(&connection);
         }
     }
-}
-
-/// The reply without the connections whose socket has closed.
-fn with_socket(live: Option<&Live>, reply: Reply) -> Reply {
-    let Reply::Presence(mut all) = reply else { return reply };
-    all.retain(|presence| live.is_some_and(|live| live.sockets.contains_key(&presence.connection)));
-    Reply::Presence(all)
 }
 
 pub(super) fn statements(id: &UserId, changes: &[Change]) -> Vec<Statement> {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_core::{
-    directory::{upsert, view::Cutoff},
+    directory::view::Cutoff,
     id::{TenantId, UserId},
     shard::cutoff,
     user::ForceOff,
@@ -108,8 +108,7 @@ impl Users {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
         let cutoff = Cutoff::next(cutoffs.get(tenant).as_deref(), cutoffs.newest(), exempt, now());
-        let imports = upsert::end_imports_of_tenant(tenant, &cutoff.exempt, cutoff.at);
-        self.shared.store.commit(vec![cutoff::set(tenant, &cutoff), imports]).await?;
+        self.shared.store.commit(vec![cutoff::set(tenant, &cutoff)]).await?;
         cutoffs.put(tenant, cutoff);
         Ok(())
     }

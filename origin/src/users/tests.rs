@@ -8,11 +8,13 @@ use rollcall_core::{
     directory::view::Cutoff,
     gateway::{Close, Encoding, Wire},
     id::{ConnId, TenantId, UserId},
+    message_center::Principal,
     platform::Platform,
     secret::Secret,
+    time::Timestamp,
     token::TokenText,
     user::{
-        Change, Claimed, Client, Command, ForceOff, Opening, Reply,
+        Change, Claimed, Client, Command, ConsoleOpening, ForceOff, Opening, Reply,
         request::{IssueToken, Status},
     },
 };
@@ -24,6 +26,7 @@ use super::{CommandError, PendingSocket, Users};
 use crate::{clock::now, outbox::Outbox, server::open};
 
 const PLATFORM: Platform = Platform::Web;
+const CONNECTION: ConnId = ConnId::from_bytes([7; 16]);
 
 /// Users over a store whose writer can be blocked.
 struct Fixture {
@@ -56,7 +59,7 @@ impl Fixture {
     async fn opening(&self) -> Opening {
         let token = self.users.rules().keys.verify(self.token().await.expose(), now()).unwrap();
         Opening {
-            connection: ConnId::from_bytes([7; 16]),
+            connection: CONNECTION,
             claimed: Claimed { user: self.user.to_string(), platform: PLATFORM },
             token,
             background: false,
@@ -80,6 +83,22 @@ impl Fixture {
         let cutoffs = &self.users.shared.cutoffs;
         let before = cutoffs.get(tenant);
         cutoffs.put(tenant, Cutoff::next(before.as_deref(), cutoffs.newest(), Vec::new(), now()));
+    }
+
+    /// A console that is live.
+    async fn console(&self, connection: ConnId, expires: Option<Timestamp>) {
+        let principal = Principal { expires, ..Principal::openim_admin(self.user.clone()) };
+        let opening = ConsoleOpening { connection, principal, client: Client::default(), session: None };
+        let pending =
+            PendingSocket { outbox: Outbox::default(), on_abandoned: Box::new(|| panic!("it came")) };
+        let reply = self.users.open(&self.user, opening, pending).await.unwrap();
+        assert_eq!(reply, Ok(()));
+    }
+
+    /// Records without an end.
+    fn open_records(&self) -> i64 {
+        let open = "SELECT count(*) FROM record WHERE offline_at IS NULL";
+        self.blocker.query_row(open, [], |row| row.get(0)).unwrap()
     }
 
     async fn is_online(&self) -> bool {
@@ -121,6 +140,73 @@ impl BlockedWriter<'_> {
 
 fn order() -> ForceOff {
     ForceOff::Platform(PLATFORM)
+}
+
+/// The known-wrong way was to show a lost connection until its end was durable.
+#[tokio::test]
+async fn a_lost_connection_is_in_no_status_while_its_end_waits_for_the_store() {
+    let fixture = Fixture::new();
+    fixture.connected().await;
+    let blocked = fixture.block_writer().await;
+    let mut end = Box::pin(fixture.users.end(&fixture.user, CONNECTION));
+    blocked.until_it_commits(end.as_mut()).await;
+    assert!(!fixture.is_online().await);
+    fixture.put_in_force(TenantId(1));
+    assert!(!fixture.is_online().await, "the store is asked, and knows it still");
+    assert_eq!(fixture.open_records(), 1);
+    blocked.end().await;
+    end.await;
+    assert_eq!(fixture.open_records(), 0);
+}
+
+/// The known-wrong way was to keep the user and its alarm until the token's end: each console that came and went cost
+/// memory for as long.
+#[tokio::test]
+async fn the_wait_for_a_tokens_end_is_gone_with_the_last_console_of_that_token() {
+    let fixture = Fixture::new();
+    let (first, second) = (CONNECTION, ConnId::from_bytes([8; 16]));
+    let tomorrow = now() + Duration::from_secs(86_400);
+    fixture.console(first, Some(tomorrow)).await;
+    fixture.console(second, Some(tomorrow)).await;
+    let alarm = || fixture.users.entry(&fixture.user).live.lock().alarm.as_ref().map(|alarm| alarm.at);
+    let is_idle = || fixture.users.entry(&fixture.user).live.lock().is_idle();
+    fixture.users.end(&fixture.user, first).await;
+    assert_eq!(alarm(), Some(tomorrow), "the other console is open");
+    fixture.users.end(&fixture.user, second).await;
+    assert!(alarm() < Some(tomorrow));
+    // The tick is a task of its own.
+    while !is_idle() {
+        yield_now().await;
+    }
+}
+
+/// The known-wrong way was to keep every name that an order ever made up.
+#[tokio::test]
+async fn orders_about_users_who_were_never_seen_are_few_and_the_oldest_go_first() {
+    let fixture = Fixture::new();
+    let everything = || ForceOff::Everything { within: None, notice: None };
+    fixture.token().await;
+    fixture.users.run(&fixture.user, everything()).await.unwrap();
+    assert_eq!(fixture.users.unseen(), 0, "a token was issued to this one");
+    for user in 100..110 {
+        for _ in 0..2 {
+            fixture.users.run(&UserId::from(user), everything()).await.unwrap();
+        }
+    }
+    assert_eq!(fixture.users.unseen(), 10);
+    fixture.users.run(&UserId::from(100), IssueToken { platform: PLATFORM }).await.unwrap();
+    assert_eq!(fixture.users.unseen(), 9, "it was seen");
+    fixture.users.forget_unseen(None, 3).await.unwrap();
+    let stored = || -> Vec<String> {
+        let mut ids = fixture.blocker.prepare("SELECT id FROM user ORDER BY id").unwrap();
+        ids.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!((fixture.users.unseen(), stored().len()), (3, 5), "{:?}", stored());
+    assert!(["100", "7"].iter().all(|seen| stored().contains(&(*seen).to_owned())), "{:?}", stored());
+    fixture.users.count_unseen().await.unwrap();
+    assert_eq!(fixture.users.unseen(), 3);
+    fixture.users.forget_unseen(Some(now() + Duration::from_secs(1)), 3).await.unwrap();
+    assert_eq!((fixture.users.unseen(), stored().len()), (0, 2));
 }
 
 #[tokio::test]
@@ -205,9 +291,7 @@ async fn an_order_that_exempts_a_user_waits_for_the_rows_of_the_one_before() {
     let cutoff = |exempt| fixture.users.cut_off(tenant, exempt, String::new(), under_way.token());
     cutoff(Vec::new()).await.unwrap();
     cutoff(vec![7]).await.unwrap();
-    let open = "SELECT count(*) FROM record WHERE offline_at IS NULL";
-    let open: i64 = fixture.blocker.query_row(open, [], |row| row.get(0)).unwrap();
-    assert_eq!((open, outbox.requested_close()), (0, Some(Close::Kicked)));
+    assert_eq!((fixture.open_records(), outbox.requested_close()), (0, Some(Close::Kicked)));
 }
 
 #[tokio::test]

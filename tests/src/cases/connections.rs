@@ -82,7 +82,7 @@ async fn statuses_never_drift_over_many_rounds(world: World) -> Result<()> {
     let quiet = world.unrecorded();
     let token = quiet.issue(&user, 5).await?;
     let mut kept = quiet.open(&user, 5, &token).await?;
-    let rounds = size(20, 100);
+    let rounds = size(20, 90);
     for round in 0..rounds {
         let socket = quiet.open(&user, 5, &token).await?;
         if round % 2 == 0 { socket.close().await? } else { socket.reset()? }

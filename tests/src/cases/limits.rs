@@ -1,10 +1,17 @@
 //! Small limits: two tokens a platform, three connections a user.
 
+use std::time::Instant;
+
 use anyhow::Result;
 use serde_json::json;
 
 use super::{Case, cases};
-use crate::{check::same, world::World, ws::Handshake};
+use crate::{
+    answer::Answer,
+    check::{holds, same},
+    world::World,
+    ws::{Handshake, Opening},
+};
 
 pub(super) fn cases() -> Vec<Case> {
     cases![Limits, "limits":
@@ -15,6 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
         one_connection_too_many_is_refused,
         a_bad_token_is_told_before_the_limit,
         connections_are_counted_for_each_user,
+        connects_of_one_user_have_a_pace,
     ]
 }
 
@@ -90,6 +98,7 @@ async fn one_connection_too_many_is_refused(world: World) -> Result<()> {
     let (_, socket) = open.swap_remove(0);
     socket.close().await?;
     world.until_platforms(&user, &[2, 3]).await?;
+    world.pace().await;
     world.open(&user, 5, &fourth).await?.alive().await
 }
 
@@ -119,4 +128,36 @@ async fn connections_are_counted_for_each_user(world: World) -> Result<()> {
     }
     let answer = world.as_admin(crate::world::STATUS, &json!({"userIDs": [world.user("b")]})).await?;
     same(answer.code()?, 0, "errCode")
+}
+
+/// What came and went counts too: the known-wrong way let one client leave hundreds of records a second.
+async fn connects_of_one_user_have_a_pace(world: World) -> Result<()> {
+    const TRIES: u32 = 60;
+    const AT_ONCE: f64 = 3.0;
+    const EACH_SECOND: f64 = 2.0;
+    let user = world.user("a");
+    let dead = world.issue(&user, 2).await?;
+    world.force_logout(&user, 2).await?;
+    let token = world.issue(&user, 5).await?;
+    let quiet = world.unrecorded();
+    let (begun, mut admitted) = (Instant::now(), 0_u32);
+    for _ in 0..TRIES {
+        match quiet.try_upgrade(&Handshake::new(&user, 5, &token).silent()).await? {
+            Opening::Upgraded(socket) => {
+                admitted += 1;
+                socket.close().await?;
+            }
+            Opening::Refused(response) => {
+                Answer::new(response, quiet.style()).envelope()?.refused(1601, "")?;
+            }
+        }
+    }
+    let most = AT_ONCE + EACH_SECOND * begun.elapsed().as_secs_f64();
+    holds(f64::from(admitted) <= most, || format!("{admitted} connects in a time for {most:.1}"))?;
+    // The token is judged before the pace.
+    let (_, envelope) = quiet.refusal(&Handshake::new(&user, 2, &dead).silent()).await?;
+    envelope.refused(1506, "")?;
+    world.until_platforms(&user, &[]).await?;
+    world.pace().await;
+    world.open(&user, 5, &token).await?.alive().await
 }

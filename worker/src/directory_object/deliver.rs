@@ -34,6 +34,10 @@ impl Shard {
                 }
             }
         }
+        // An earlier event may have died before it had ended all of them.
+        if delivery.visited.is_none() {
+            self.end_cut_off_imports(&delivery.cutoff)?;
+        }
         let rows = self.sql().read(&query::open_records(self.tenant()?, delivery.visited, STEP))?;
         let records = query::read_records(&rows.unwrap_or_default())?;
         let tenant = self.tenant()?;

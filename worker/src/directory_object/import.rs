@@ -1,13 +1,17 @@
 //! Imported records. The directory is their only store.
 
 use rollcall_core::{
-    directory::{record::Record, upsert},
+    directory::{record::Record, upsert, view::Cutoff},
     shard::layout,
+    store::Statement,
     time::Timestamp,
 };
 
 use super::{Shard, ShardError};
 use crate::wire::DirectoryAnswer;
+
+/// Records that one transaction of an order ends.
+const END_ROWS: u32 = 1_000;
 
 impl Shard {
     /// Takes imported records in, but for those whose id a live record of this shard has.
@@ -40,6 +44,23 @@ impl Shard {
         if stored.is_none() {
             return Ok(DirectoryAnswer::Done);
         }
-        self.change(&[upsert::end_imports_of_users(self.tenant()?, users, at)])
+        self.repeat(&upsert::end_imports_of_users(self.tenant()?, users, at, END_ROWS))?;
+        Ok(DirectoryAnswer::Done)
+    }
+
+    /// Ends what the tenant's cutoff covers. No user's object ends imported records; until then the cutoff hides them from answers.
+    pub(super) fn end_cut_off_imports(&self, cutoff: &Cutoff) -> Result<(), ShardError> {
+        self.repeat(&upsert::end_imports_of_tenant(self.tenant()?, &cutoff.exempt, cutoff.at, END_ROWS))
+    }
+
+    /// Repeats a statement that changes at most [`END_ROWS`] rows, and returns them, until it changes fewer.
+    fn repeat(&self, statement: &Statement) -> Result<(), ShardError> {
+        let most = usize::try_from(END_ROWS).unwrap_or(usize::MAX);
+        loop {
+            let changed = self.sql().write(std::slice::from_ref(statement))?;
+            if changed.iter().map(Vec::len).sum::<usize>() < most {
+                return Ok(());
+            }
+        }
     }
 }

@@ -2,13 +2,12 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
-    directory::{upsert, view::Cutoff},
+    directory::view::Cutoff,
     serial::Serial,
     shard::{
         cutoff,
         delivery::{self, Delivery},
     },
-    store::Statement,
 };
 
 use super::{Shard, ShardError};
@@ -42,9 +41,10 @@ impl Shard {
         statements.push(cutoff::set(self.tenant()?, &cutoff));
         // An isolate may go on with an older cached cutoff for so long. What it admits meanwhile is covered.
         let delivery = Delivery::new(cutoff, notice, now + CACHE_SPAN);
-        statements.extend(self.beginning(&delivery)?);
+        statements.push(delivery::keep(&delivery));
         self.sql().write(&statements)?;
         self.arm(false);
+        self.end_cut_off_imports(&delivery.cutoff)?;
         self.distribute(&delivery, shards).await?;
         Ok(DirectoryAnswer::Done)
     }
@@ -71,17 +71,11 @@ impl Shard {
             return Ok(DirectoryAnswer::Done);
         }
         let mut statements = self.first(shards)?;
-        statements.extend(self.beginning(&delivery)?);
+        statements.push(delivery::keep(&delivery));
         self.sql().write(&statements)?;
         self.arm(false);
+        self.end_cut_off_imports(&delivery.cutoff)?;
         Ok(DirectoryAnswer::Done)
-    }
-
-    /// No user's object ends imported records, so they end with the order itself.
-    fn beginning(&self, delivery: &Delivery) -> Result<[Statement; 2], ShardError> {
-        let imports =
-            upsert::end_imports_of_tenant(self.tenant()?, &delivery.cutoff.exempt, delivery.cutoff.at);
-        Ok([imports, delivery::keep(delivery)])
     }
 
     /// Passes the order to every other shard.

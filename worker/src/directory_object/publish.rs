@@ -18,6 +18,15 @@ impl Shard {
     ) -> Result<DirectoryAnswer, ShardError> {
         let mut statements = self.first_with_layout(shards).await?;
         statements.extend(self.begin_upkeep()?);
+        // Those that opened drive the oldest of their user out.
+        let mut users: Vec<_> = records.iter().filter(|record| record.offline_at.is_none()).collect();
+        users.dedup_by_key(|record| (record.tenant, record.user));
+        let keep = self.configuration()?.settings.presence.max_records_per_user;
+        statements.extend(
+            users
+                .into_iter()
+                .map(|record| upsert::trim_user(record.tenant, record.user, keep, upsert::TRIMMED_AT_INSERT)),
+        );
         let clashes = self.take_in(records, statements)?;
         Ok(DirectoryAnswer::Published { clashes })
     }

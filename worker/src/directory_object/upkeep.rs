@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rollcall_api::Chain;
 use rollcall_core::{
-    directory::upsert::{self, CrowdedUser},
+    directory::upsert::{self, CrowdedUsers},
     shard::progress::{self, Progress},
     store::Statement,
 };
@@ -13,8 +13,10 @@ use super::{Shard, ShardError};
 use crate::{alarm, clock};
 use rollcall_core::time::Timestamp;
 
-/// Rows that one statement of a sweep may change, and users that one sweep trims.
+/// Rows that one statement of a sweep may change.
 const SWEEP_ROWS: u32 = 1_000;
+/// Rows that one step of the search for users with too many records reads.
+const SWEEP_READS: u32 = 10_000;
 /// How often a sweep repeats a statement, so that a shard with a backlog goes on answering.
 const SWEEP_STEPS: usize = 10;
 /// The pause before another try.
@@ -80,11 +82,14 @@ impl Shard {
             }
         }
         let keep = configuration.settings.presence.max_records_per_user;
-        let crowded = self.sql().read(&upsert::crowded_users(keep))?.unwrap_or_default();
-        let most = usize::try_from(SWEEP_ROWS).unwrap_or(usize::MAX);
-        for row in crowded.iter().take(most) {
-            let user = CrowdedUser::read(row)?;
-            self.sql().write(&[upsert::trim_user(user.tenant, user.user, keep)])?;
+        let mut walk = CrowdedUsers::new(keep, SWEEP_READS);
+        while let Some(question) = walk.question() {
+            let rows = self.sql().read(&question)?.unwrap_or_default();
+            for user in walk.advance(&rows)? {
+                for _ in 0..user.records.div_ceil(SWEEP_ROWS) {
+                    self.sql().write(&[upsert::trim_user(user.tenant, user.user, keep, SWEEP_ROWS)])?;
+                }
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use rollcall_api::Chain;
 use rollcall_core::{
     time::Timestamp,
-    user::{Command, Request as _, User, outbox, request::Tick},
+    user::{Command, Request as _, User, expiry, outbox, request::Tick},
 };
 
 use super::{Object, load::Cutoffs, run::RunError, sockets::Held};
@@ -17,6 +17,9 @@ const LATER: Duration = Duration::from_secs(5);
 impl Object {
     /// The alarm. It never fails towards the runtime, whose retries end after six.
     pub(super) async fn ring(self: Rc<Self>) {
+        if let Err(error) = self.forget_expired() {
+            tracing::error!(error = %Chain(&error), "what is over could not be deleted");
+        }
         let done = match self.clone().ask(Tick).await {
             Ok(work) => self.clone().do_pending_work(work).await,
             Err(error) => Err(error),
@@ -66,6 +69,22 @@ impl Object {
         let has_pending_work = !Tick::read(outcome.reply)?.is_empty();
         let has_work = has_pending_work || !outcome.changes.is_empty() || !outcome.actions.is_empty();
         let due = has_work.then_some(at.now);
-        Ok(outcome.wake_at.or(due))
+        Ok(outcome.wake_at.or(due).into_iter().chain(self.next_expiry()?).min())
+    }
+
+    /// Deletes tokens that have expired, and an order about a user who was never seen once it is old.
+    fn forget_expired(&self) -> Result<(), RunError> {
+        let now = clock::now();
+        if self.next_expiry()?.is_some_and(|expiry| expiry <= now) {
+            let unseen_for = self.configuration()?.rules.unseen_for();
+            self.sql().write(&expiry::forget_expired(now, unseen_for))?;
+        }
+        Ok(())
+    }
+
+    fn next_expiry(&self) -> Result<Option<Timestamp>, RunError> {
+        let unseen_for = self.configuration()?.rules.unseen_for();
+        let rows = self.sql().read(&expiry::next_expiry(unseen_for))?.unwrap_or_default();
+        Ok(expiry::read_next_expiry(&rows))
     }
 }

@@ -36,6 +36,7 @@ impl Object {
                         }
                     }
                 }
+                Action::KeepPace(pace) => self.pace.set(pace),
                 Action::Admit(connection) => {
                     admitted = self.take_in(&Attachment::live(&connection), arriving.take(), &mut sockets);
                 }

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use rollcall_api::Chain;
 use rollcall_core::{
     id::UserId,
@@ -26,13 +26,12 @@ impl Object {
     ) {
         let asked =
             watches.into_iter().map(|(user, registration)| self.clone().watch_one(user, registration));
-        let presences = stream::iter(asked)
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
-            .inspect_err(
-                |error: &RunError| tracing::error!(error = %Chain(error), "users could not be watched"),
-            )
+        // To the end, whatever fails: the answer takes back what came too late, so that no call may come after it.
+        let asked: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        let presences = asked
+            .into_iter()
+            .collect::<Result<_, RunError>>()
+            .inspect_err(|error| tracing::error!(error = %Chain(error), "users could not be watched"))
             .ok();
         if let Err(error) = self.ask(Answered { pending, presences }).await {
             tracing::error!(error = %Chain(&error), "an answer was lost");

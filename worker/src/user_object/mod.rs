@@ -1,6 +1,7 @@
 //! One user: its tokens in SQL, its connections as hibernating sockets.
 //!
-//! An object keeps no state of its user in memory between two events, so hibernation needs no care. Each event reads the
+//! An object keeps no state of its user in memory between two events but the pace of its connects, so hibernation needs no care.
+//! Each event reads the
 //! live connections from the sockets' attachments, loads from SQL what its command needs, and applies it. There is no await
 //! between the load and the end of the commit, so no other event comes in between.
 
@@ -21,7 +22,7 @@ use rollcall_core::{
     gateway::{Close, Incoming, MESSAGE_BYTES},
     id::{ConnId, UserId},
     store::migrations::StoreKind,
-    user::{Command, Reply},
+    user::{Command, Pace, Reply},
 };
 use tracing::Instrument as _;
 use worker::{
@@ -55,6 +56,8 @@ struct Object {
     has_reconciled: Cell<bool>,
     /// What this instance knows of its tables.
     tables: Cell<Tables>,
+    /// What the user's recent connects have used up, forgotten when the object hibernates.
+    pace: Cell<Pace>,
 }
 
 impl DurableObject for UserObject {
@@ -62,7 +65,13 @@ impl DurableObject for UserObject {
         #[cfg(feature = "probe")]
         crate::probe::constructed(&state);
         Self {
-            object: Rc::new(Object { state, env, has_reconciled: Cell::new(false), tables: Cell::default() }),
+            object: Rc::new(Object {
+                state,
+                env,
+                has_reconciled: Cell::new(false),
+                tables: Cell::default(),
+                pace: Cell::default(),
+            }),
         }
     }
 

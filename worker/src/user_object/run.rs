@@ -7,7 +7,10 @@ use rollcall_core::{
     directory::row::RowError,
     id::{ConnId, TenantId},
     store::Statement,
-    user::{Action, Command, ForceOff, LoadError, NotLoaded, Outcome, Reply, ReplyError, Request, User},
+    user::{
+        Action, Command, ForceOff, LoadError, NotLoaded, Outcome, Reply, ReplyError, Request, User,
+        expiry::first_expiry,
+    },
 };
 use worker::WebSocket;
 
@@ -130,7 +133,8 @@ impl Object {
         // A closing socket is no longer a connection. The exception is the one of this command, whose end is not stored yet.
         let live = || held.iter().filter(|held| held.is_open() || Some(held.id()) == ending);
         let user = User::new(id.clone(), live().filter_map(Held::connection).cloned().collect())
-            .with_consoles(live().filter_map(Held::console).cloned().collect());
+            .with_consoles(live().filter_map(Held::console).cloned().collect())
+            .with_pace(self.pace.get());
         let decoded = user.decode(command);
         let command = decoded.as_ref();
         let at = clock::moment()?;
@@ -141,15 +145,17 @@ impl Object {
         let Outcome { reply, changes, actions, wake_at } =
             user.apply(command, &loaded, &configuration.rules, at)?;
         check_sizes(&actions)?;
+        let expiry = first_expiry(&changes, &loaded, configuration.rules.unseen_for());
+        let wish = wake_at.into_iter().chain(expiry).min();
         // The outbox is read before the commit: new records are published below, and need an alarm only if that fails.
-        let retry = wake_at.and_then(|_| self.retry());
+        let retry = wish.and_then(|_| self.retry());
         if !changes.is_empty() {
             let statements: Vec<Statement> =
                 changes.iter().flat_map(|change| change.statements(&id)).collect();
             self.sql().write(&statements)?;
         }
-        if wake_at.is_some() {
-            self.arm(wake_at, retry);
+        if wish.is_some() {
+            self.arm(wish, retry);
         }
         let sockets = Sockets(held.into_iter().map(|held| (held.id(), held.ws)).collect());
         self.clone().carry_out(command, actions, sockets, arriving).await?;

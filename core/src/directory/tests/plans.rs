@@ -204,16 +204,22 @@ fn single_records_and_walks_read_what_they_return() {
 #[test]
 fn changes_of_many_records_find_them_by_index() {
     let at = Timestamp::default();
-    let few = upsert::end_imports_of_users(TENANT, &[1], at);
+    let few = upsert::end_imports_of_users(TENANT, &[1], at, 5);
     assert_eq!(ways(&few), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
-    let many = upsert::end_imports_of_users(TENANT, &(0..1_000).collect::<Vec<_>>(), at);
+    let many = upsert::end_imports_of_users(TENANT, &(0..1_000).collect::<Vec<_>>(), at, 5);
     assert_eq!(ways(&many), ["SEARCH COVERING INDEX record_open (tenant=?)"]);
-    let tenant = upsert::end_imports_of_tenant(TENANT, &[1], at);
+    let tenant = upsert::end_imports_of_tenant(TENANT, &[1], at, 5);
     assert_eq!(ways(&tenant), ["SEARCH COVERING INDEX record_open (tenant=?)"]);
     assert_eq!(ways(&upsert::end_left_open(at)), ["SCAN INDEX record_open"]);
     let settle = upsert::settle_leases(at, 5);
     assert_eq!(ways(&settle), ["SEARCH INDEX record_leased (lease_until>? AND lease_until<?)"]);
-    assert_eq!(ways(&upsert::trim_user(TENANT, 1, 5)), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
+    let trim = upsert::trim_user(TENANT, 1, 5, 9);
+    let latest_first = "SEARCH COVERING INDEX record_ended_by_user (tenant=? AND user=? AND offline_at>?)";
+    assert_eq!(ways(&trim), [latest_first]);
+    let plan = Database::new().plan(&trim);
+    assert!(!plan.contains("FOR ORDER BY"), "the latest are passed over along the index: {plan}");
+    let step = upsert::CrowdedUsers::new(5, 10).question().unwrap();
+    assert_eq!(ways(&step), ["SEARCH COVERING INDEX record_by_user ((tenant,user)>(?,?))"]);
     let plan = Database::new().plan(&upsert::delete_ended_before(at, 5));
     assert!(plan.contains("SEARCH old USING COVERING INDEX record_ended (tenant=?"), "{plan}");
 }

@@ -4,7 +4,7 @@ use super::support::{Database, sample};
 use crate::{
     directory::{
         record::{Record, Source},
-        upsert::{CrowdedUser, crowded_users, delete_ended_before, settle_leases, trim_user},
+        upsert::{CrowdedUsers, delete_ended_before, settle_leases, trim_user},
     },
     id::TenantId,
     time::Timestamp,
@@ -45,11 +45,45 @@ fn a_user_keeps_the_latest_ended_records_and_every_live_one() {
     let mut records: Vec<_> = (1..=5).map(|id| ended(id, 1, 100 - id)).collect();
     records.extend([sample(6), ended(7, 2, 1), Record { user: 2, ..ended(8, 1, 1) }]);
     let database = Database::holding(&records);
-    let crowded: Vec<_> =
-        database.run(&crowded_users(5)).iter().map(|row| CrowdedUser::read(row).unwrap()).collect();
-    assert_eq!(crowded, [CrowdedUser { tenant: TenantId(1), user: 1 }]);
-    database.run(&trim_user(TenantId(1), 1, 2));
+    assert_eq!(crowded(&database, 5, 100), [(1, 1)]);
+    database.run(&trim_user(TenantId(1), 1, 2, 2));
+    assert_eq!(ids(&database).len(), 6, "two at a time");
+    database.run(&trim_user(TenantId(1), 1, 2, 2));
     assert_eq!(ids(&database), [1, 2, 6, 7, 8]);
+}
+
+/// The users with more than `keep` records, found in steps of `rows`.
+fn crowded(database: &Database, keep: u32, rows: u32) -> Vec<(i64, i64)> {
+    let mut walk = CrowdedUsers::new(keep, rows);
+    let mut all = Vec::new();
+    for step in 0.. {
+        assert!(step < 1_000, "the walk has no end");
+        let Some(question) = walk.question() else { break };
+        let users = walk.advance(&database.run(&question)).unwrap();
+        all.extend(users.iter().map(|user| (user.tenant.0, user.user)));
+    }
+    all
+}
+
+#[test]
+fn crowded_users_are_found_once_each_however_long_the_steps_are() {
+    let database = Database::new();
+    let mut id = 0;
+    for (tenant, user, records) in
+        [(-7, i64::MAX, 9), (1, -5, 4), (1, 1, 3), (1, 2, 1), (1, 3, 12), (2, i64::MIN, 4), (2, i64::MAX, 5)]
+    {
+        let mut own = Vec::new();
+        for _ in 0..records {
+            id += 1;
+            own.push(Record { tenant: TenantId(tenant), user, ..ended(id, tenant, id) });
+        }
+        database.insert(&own);
+    }
+    let expected = [(-7, i64::MAX), (1, -5), (1, 3), (2, i64::MIN), (2, i64::MAX)];
+    for rows in 1..45 {
+        assert_eq!(crowded(&database, 3, rows), expected, "{rows} rows a step");
+    }
+    assert_eq!(crowded(&Database::new(), 3, 10), []);
 }
 
 #[test]

@@ -10,35 +10,43 @@ use crate::{
 /// Above so many users, reading every open row of the tenant is less work than reading every row of each user.
 const FEW_USERS: usize = 100;
 
-/// Ends the imported records of these users, as a force-off by user does inside its answer
-/// (`docs/rules/message-center.md#force-off`). Their live ones are ended by their own users.
-pub fn end_imports_of_users(tenant: TenantId, users: &[i64], at: Timestamp) -> Statement {
+/// Ends at most `limit` imported records of these users, as a force-off by user does inside its answer
+/// (`docs/rules/message-center.md#force-off`). Their live ones are ended by their own users. Repeat it until it changes fewer; it
+/// returns a row for each that it changed.
+pub fn end_imports_of_users(tenant: TenantId, users: &[i64], at: Timestamp, limit: u32) -> Statement {
     let mut binder = Binder::default();
     let index = if users.len() > FEW_USERS { Index::Open } else { Index::User };
-    let update = end_imports(&mut binder, index, tenant, at);
-    let users = binder.numbers(users.iter().copied());
-    binder.statement(format!("{update} AND user IN {users}"))
+    let whose = format!("user IN {}", binder.numbers(users.iter().copied()));
+    end_imports(binder, index, tenant, at, &whose, limit)
 }
 
-/// Ends the imported records of a tenant that a cutoff at `at` covers: opened by then, and not of an exempt user.
-pub fn end_imports_of_tenant(tenant: TenantId, exempt: &[i64], at: Timestamp) -> Statement {
+/// Ends at most `limit` imported records of a tenant that a cutoff at `at` covers: opened by then, and not of an exempt user.
+/// Repeat it until it changes fewer; it returns a row for each that it changed.
+pub fn end_imports_of_tenant(tenant: TenantId, exempt: &[i64], at: Timestamp, limit: u32) -> Statement {
     let mut binder = Binder::default();
-    let update = end_imports(&mut binder, Index::Open, tenant, at);
     let exempt = binder.numbers(exempt.iter().copied());
-    let at = binder.wide(at.millis());
-    binder.statement(format!("{update} AND online_at <= {at} AND user NOT IN {exempt}"))
+    let whose = format!("online_at <= {} AND user NOT IN {exempt}", binder.wide(at.millis()));
+    end_imports(binder, Index::Open, tenant, at, &whose, limit)
 }
 
-fn end_imports(binder: &mut Binder, index: Index, tenant: TenantId, at: Timestamp) -> String {
+fn end_imports(
+    mut binder: Binder,
+    index: Index,
+    tenant: TenantId,
+    at: Timestamp,
+    whose: &str,
+    limit: u32,
+) -> Statement {
     let index = index.name();
     let at = binder.wide(at.millis());
     let tenant = binder.wide(tenant.0);
+    let limit = binder.bind(Value::Int(limit.into()));
     // A record whose lease ran out before the order ended then. No end lies before its beginning.
-    format!(
-        "UPDATE record INDEXED BY {index} SET offline_at = min(coalesce(lease_until, max({at}, online_at)), \
-         max({at}, online_at)), \
-         generation = generation + 1 WHERE tenant = {tenant} AND offline_at IS NULL AND source = 1"
-    )
+    binder.statement(format!(
+        "UPDATE record SET offline_at = min(coalesce(lease_until, max({at}, online_at)), max({at}, online_at)), \
+         generation = generation + 1 WHERE id IN (SELECT id FROM record INDEXED BY {index} \
+         WHERE tenant = {tenant} AND offline_at IS NULL AND source = 1 AND {whose} LIMIT {limit}) RETURNING 1"
+    ))
 }
 
 /// Ends the records that a dead process of the origin left open, at the instant at which it was last known to live and no

@@ -23,7 +23,9 @@ use crate::{
 };
 
 pub use ending::{end_imports_of_tenant, end_imports_of_users, end_left_open};
-pub use retention::{CrowdedUser, crowded_users, delete_ended_before, settle_leases, trim_user};
+pub use retention::{
+    CrowdedUser, CrowdedUsers, TRIMMED_AT_INSERT, delete_ended_before, settle_leases, trim_user,
+};
 
 /// A new row for a connection that opened, in the store that owns its user.
 ///

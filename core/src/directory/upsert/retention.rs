@@ -36,44 +36,91 @@ pub fn delete_ended_before(before: Timestamp, limit: u32) -> Statement {
     )
 }
 
-/// Deletes a user's ended records beyond the latest `keep`.
-pub fn trim_user(tenant: TenantId, user: i64, keep: u32) -> Statement {
+/// The most records that [`trim_user`] deletes when a record of the user is inserted: far more than one, so that a user with too
+/// many comes to the limit.
+pub const TRIMMED_AT_INSERT: u32 = 100;
+
+/// Deletes at most `limit` of a user's ended records beyond the latest `keep`.
+pub fn trim_user(tenant: TenantId, user: i64, keep: u32, limit: u32) -> Statement {
     Statement::new(
-        "DELETE FROM record WHERE id IN (SELECT id FROM record INDEXED BY record_by_user \
+        "DELETE FROM record WHERE id IN (SELECT id FROM record INDEXED BY record_ended_by_user \
          WHERE tenant = CAST(?1 AS INTEGER) AND user = CAST(?2 AS INTEGER) AND offline_at IS NOT NULL \
-         ORDER BY offline_at DESC, id DESC LIMIT -1 OFFSET ?3)",
-        [Value::wide(tenant.0), Value::wide(user), Value::Int(keep.into())],
+         ORDER BY offline_at DESC, id DESC LIMIT ?4 OFFSET ?3)",
+        [Value::wide(tenant.0), Value::wide(user), Value::Int(keep.into()), Value::Int(limit.into())],
     )
 }
 
-/// Users who have more than `keep` records, live ones counted: candidates for [`trim_user`].
-///
-/// Reads one index from end to end; for the daily sweep of a store that imports go to. One row for each user,
-/// read by [`CrowdedUser::read`].
-pub fn crowded_users(keep: u32) -> Statement {
-    Statement::new(
-        "SELECT CAST(tenant AS TEXT), CAST(user AS TEXT) FROM record INDEXED BY record_by_user \
-         GROUP BY tenant, user HAVING count(*) > ?1",
-        [Value::Int(keep.into())],
-    )
+/// A walk over the users of a directory that finds those with more than `keep` records, live ones counted: candidates for
+/// [`trim_user`]. Each step reads a bounded number of rows.
+#[derive(Clone, Copy, Debug)]
+pub struct CrowdedUsers {
+    keep: u32,
+    rows: u32,
+    /// The first user of the next step; `None` at the end.
+    from: Option<(i64, i64)>,
 }
 
-/// A row of [`crowded_users`].
+/// A user with more records than are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrowdedUser {
     /// The user's tenant.
     pub tenant: TenantId,
     /// The user's number.
     pub user: i64,
+    /// Its records, as many as one step reads at most.
+    pub records: u32,
 }
 
-impl CrowdedUser {
-    /// Reads one row.
+impl CrowdedUsers {
+    /// A walk in steps of `rows`, or of as many as it takes to find one crowded user.
+    pub fn new(keep: u32, rows: u32) -> Self {
+        Self { keep, rows: rows.max(keep.saturating_add(1)), from: Some((i64::MIN, i64::MIN)) }
+    }
+
+    /// The question of the next step; `None` at the end of the walk.
+    pub fn question(&self) -> Option<Statement> {
+        let (tenant, user) = self.from?;
+        // The last user of the step may have more records behind it, and is looked at again.
+        Some(Statement::new(
+            "WITH step AS MATERIALIZED (SELECT tenant, user FROM record INDEXED BY record_by_user \
+             WHERE (tenant, user) >= (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER)) ORDER BY tenant, user LIMIT ?3), \
+             counted AS (SELECT tenant, user, count(*) AS records FROM step GROUP BY tenant, user), \
+             last AS (SELECT tenant, user FROM step ORDER BY tenant DESC, user DESC LIMIT 1) \
+             SELECT CAST(tenant AS TEXT), CAST(user AS TEXT), CAST(records AS TEXT), \
+             CAST((SELECT count(*) FROM step) AS TEXT) \
+             FROM counted WHERE records > ?4 OR (tenant, user) = (SELECT tenant, user FROM last) \
+             ORDER BY counted.tenant, counted.user",
+            [
+                Value::wide(tenant),
+                Value::wide(user),
+                Value::Int(self.rows.into()),
+                Value::Int(self.keep.into()),
+            ],
+        ))
+    }
+
+    /// Takes the rows of [`Self::question`], and returns the crowded users among them.
     ///
     /// # Errors
-    /// When the row is not of that form.
-    pub fn read(row: &Row) -> Result<Self, RowError> {
-        let mut columns = Columns(row.iter());
-        Ok(Self { tenant: TenantId(columns.number("tenant")?), user: columns.number("user")? })
+    /// When a row is not of that form.
+    pub fn advance(&mut self, rows: &[Row]) -> Result<Vec<CrowdedUser>, RowError> {
+        let mut crowded = Vec::new();
+        self.from = None;
+        for row in rows {
+            let mut columns = Columns(row.iter());
+            let (tenant, user) = (columns.number("tenant")?, columns.number("user")?);
+            let (records, read) = (columns.number("records")?, columns.number("read")?);
+            let is_crowded = records > i64::from(self.keep);
+            if is_crowded {
+                let records = u32::try_from(records).unwrap_or(u32::MAX);
+                crowded.push(CrowdedUser { tenant: TenantId(tenant), user, records });
+            }
+            let behind = user.checked_add(1).map(|user| (tenant, user));
+            let behind = behind.or_else(|| Some((tenant.checked_add(1)?, i64::MIN)));
+            self.from = if is_crowded { behind } else { Some((tenant, user)) };
+            // Only the last row counts.
+            self.from = self.from.filter(|_| read >= i64::from(self.rows));
+        }
+        Ok(crowded)
     }
 }

@@ -49,10 +49,15 @@ const STEPS: &[Step] = &[
     Step { version: 4, stores: &[Origin, Shard], sql: steps::SERIALS_OF_ORDERS },
     Step { version: 4, stores: &[Origin, Shard], sql: steps::OPEN_RECORDS_WITH_SERIALS },
     Step { version: 4, stores: &[Shard], sql: steps::SERIAL_OF_DELIVERY },
+    Step { version: 5, stores: &[Origin, User], sql: steps::REGISTERED },
+    Step { version: 5, stores: &[Origin, Shard], sql: steps::ENDED_RECORDS_OF_USERS },
+    Step { version: 5, stores: &[Origin], sql: steps::TOKENS_BY_EXPIRY },
+    Step { version: 5, stores: &[Origin, User], sql: steps::UNSEEN_USERS },
+    Step { version: 5, stores: &[Origin], sql: steps::UNSEEN_USERS_BY_DATE },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -142,3 +142,19 @@ CREATE INDEX record_open ON record (tenant, id, online_at, user, lease_until, of
 pub(super) const SERIAL_OF_DELIVERY: &str = "\
 ALTER TABLE wave ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;\
 ALTER TABLE wave ADD COLUMN begun_at INTEGER NOT NULL DEFAULT 0;";
+/// The greatest version of a registration that the user has given as a follower.
+pub(super) const REGISTERED: &str = "ALTER TABLE ties ADD COLUMN registered INTEGER NOT NULL DEFAULT 0;";
+
+/// A user's ended records by their end: only the latest are kept.
+pub(super) const ENDED_RECORDS_OF_USERS: &str =
+    "CREATE INDEX record_ended_by_user ON record (tenant, user, offline_at) WHERE offline_at IS NOT NULL;";
+
+/// Tokens of all users by their expiry, after which their rows are deleted. A user's object reads its few rows.
+pub(super) const TOKENS_BY_EXPIRY: &str = "CREATE INDEX token_by_expiry ON token (expires_at);";
+
+/// When a user was last named by an order, as long as nothing else is known of it.
+pub(super) const UNSEEN_USERS: &str = "ALTER TABLE user ADD COLUMN unseen_at INTEGER;";
+
+/// Such users by that date, of whom only so many are kept.
+pub(super) const UNSEEN_USERS_BY_DATE: &str =
+    "CREATE INDEX user_unseen ON user (unseen_at) WHERE unseen_at IS NOT NULL;";

@@ -26,6 +26,11 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (4, "Origin Shard", "9b52bb6a65d548f253c5fe37e99e5c85157d225c2eba71b6e02dbfd69a4e6362"),
     (4, "Origin Shard", "b0be469ccb00ff72694b93ea7c83af2238d669180a0f486a5f6cd1480b0c8c6c"),
     (4, "Shard", "c738c0b2038389c17386a7a15e872b6df1469b06fa8460126b860a7d87fc90c4"),
+    (5, "Origin User", "e6570d366659613ab50993d1f462be440f444416f2733e58e830cec0f306cb86"),
+    (5, "Origin Shard", "795c05ae263823ef0fca4fbca00984280ca0e552e39d20e4631f7f8d10508e77"),
+    (5, "Origin", "6d9d02de1a8e3bdb096e734a0559be8f8284a1494102fac0731e4f614cc61a8f"),
+    (5, "Origin User", "d165d998e0a8163a64d83d4de9ba9970c80392ae06383cc3e8e544db9c74962b"),
+    (5, "Origin", "155fef77001c7dd963f13a9b5edf6e02dd6f3d156db54c7d57f0e8d96d2fc8c2"),
 ];
 
 #[test]

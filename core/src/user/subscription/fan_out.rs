@@ -120,7 +120,8 @@ impl SubscriptionState {
     }
 }
 
-fn changed(state: SubscriptionState, stored: &SubscriptionState) -> Option<Change> {
+/// The change to this state, if it is another one than is stored.
+pub(super) fn changed(state: SubscriptionState, stored: &SubscriptionState) -> Option<Change> {
     (state != *stored).then_some(Change::SubscriptionState(state))
 }
 

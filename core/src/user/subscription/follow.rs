@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 
-use super::{PresenceNotice, PresenceVersion, RegistrationVersion, SUBSCRIPTIONS, Subscription};
+use super::{
+    PresenceNotice, PresenceVersion, RegistrationVersion, SUBSCRIPTIONS, Subscription, fan_out::changed,
+};
 use crate::{
     gateway::{
         self,
@@ -15,7 +17,7 @@ use crate::{
     id::UserId,
     openim::Code,
     platform::{Platform, PlatformSet},
-    time::Moment,
+    time::{Moment, Timestamp},
     user::{
         Action, Change, Connection, Loaded, NotLoaded, Outcome, PendingRequest, Reply, SubscriptionState,
         User,
@@ -40,10 +42,11 @@ impl User {
             return Ok(answer(request.fail(Code::Args)));
         };
         let asked = subscribe.split_off(subscribe.len().saturating_sub(SUBSCRIPTIONS));
-        let ids =
-            asked.iter().enumerate().filter_map(|(place, id)| Some((UserId::new(id.as_str()).ok()?, place)));
+        let mut state = loaded.subscription_state()?.state.clone();
+        let last = state.registered.advanced(at.now);
         let wanted: BTreeMap<UserId, RegistrationVersion> =
-            ids.map(|(id, place)| (id, RegistrationVersion::new(at, place))).collect();
+            followable(&asked).enumerate().map(|(place, id)| (id, last.after(place))).collect();
+        state.registered = wanted.values().copied().max().unwrap_or(state.registered);
         // An id in both lists stays followed: `released` leaves out what is wanted.
         let released = released(loaded.subscriptions()?, &wanted, &unsubscribe);
 
@@ -61,16 +64,14 @@ impl User {
         };
         if !released.is_empty() {
             outcome.changes.push(Change::Unsubscribed { connection: connection.id, watched: released });
-            let state =
-                SubscriptionState { release_at: Some(at.now), ..loaded.subscription_state()?.state.clone() };
-            outcome.changes.push(Change::SubscriptionState(state));
+            state.release_at = Some(at.now);
             outcome.wake_at = Some(at.now);
         }
-        // The store's lists end a text at U+0000: such a user is asked, and not followed.
-        let kept: Vec<_> = wanted.into_iter().filter(|(user, _)| !user.as_str().contains('\0')).collect();
-        if !kept.is_empty() {
-            outcome.changes.push(Change::Subscribed { connection: connection.id, watched: kept });
+        if !wanted.is_empty() {
+            let watched = wanted.into_iter().collect();
+            outcome.changes.push(Change::Subscribed { connection: connection.id, watched });
         }
+        outcome.changes.extend(changed(state, &loaded.subscription_state()?.state));
         Ok(outcome)
     }
 
@@ -80,17 +81,17 @@ impl User {
         pending: &PendingRequest,
         presences: Option<&[(UserId, RegistrationVersion, PresenceVersion)]>,
         loaded: &Loaded,
+        now: Timestamp,
     ) -> Result<Outcome, NotLoaded> {
-        let Some(connection) = self.connection(pending.connection) else {
-            return Ok(Outcome::of(Reply::Done));
-        };
+        let mut outcome = taken_back(pending, loaded, now)?;
+        let Some(connection) = self.connection(pending.connection) else { return Ok(outcome) };
         let request = Request {
             identifier: IDENTIFIER,
             msg_incr: pending.msg_incr.clone(),
             operation_id: pending.operation_id.clone(),
             ..Request::default()
         };
-        let mut changes = Vec::new();
+        let changes = &mut outcome.changes;
         let response = match presences {
             Some(presences) => {
                 let (shown, news) = reconciled(presences, loaded.subscriptions()?);
@@ -117,9 +118,31 @@ impl User {
             }
         };
         let payload = gateway::encode(connection.wire, &response);
-        let actions = vec![Action::Send { connection: connection.id, payload }];
-        Ok(Outcome { changes, actions, ..Outcome::of(Reply::Done) })
+        outcome.actions.push(Action::Send { connection: connection.id, payload });
+        Ok(outcome)
     }
+}
+
+/// Takes registrations back that came too late: the subscription of each was cancelled, or its connection ended, and the followed
+/// user was told so, before it was asked to register.
+fn taken_back(pending: &PendingRequest, loaded: &Loaded, now: Timestamp) -> Result<Outcome, NotLoaded> {
+    let kept: BTreeSet<&str> = loaded.subscriptions()?.iter().map(|row| row.watched.as_str()).collect();
+    let late: BTreeSet<UserId> =
+        followable(&pending.asked).filter(|user| !kept.contains(user.as_str())).collect();
+    let mut outcome = Outcome::of(Reply::Done);
+    if !late.is_empty() {
+        let state = SubscriptionState { release_at: Some(now), ..loaded.subscription_state()?.state.clone() };
+        outcome.changes =
+            vec![Change::TakenBack(late.into_iter().collect()), Change::SubscriptionState(state)];
+        outcome.wake_at = Some(now);
+    }
+    Ok(outcome)
+}
+
+/// The users among these ids, as often as they are named. The store's lists end a text at U+0000, so that no such user can be
+/// followed.
+fn followable(ids: &[String]) -> impl Iterator<Item = UserId> {
+    ids.iter().filter(|id| !id.contains('\0')).filter_map(|id| UserId::new(id.as_str()).ok())
 }
 
 /// `reqIdentifier` of requests, answers and pushes.

@@ -18,7 +18,7 @@ use crate::{
     id::{ConnId, UserId},
     platform::PlatformSet,
     store::Statement,
-    time::{Moment, Timestamp},
+    time::Timestamp,
     user::{Action, Change, Loaded, NotLoaded, Outcome, User},
 };
 
@@ -34,26 +34,28 @@ pub(super) const RELEASED_AT_ONCE: usize = 100;
 /// saves two calls to each of them.
 pub(super) const LINGER: Duration = Duration::from_secs(10);
 
-/// The version of a follower's registration as a watcher: a later one is greater.
+/// The version of a follower's registration as a watcher: a later one of the same follower is greater, whatever its clock shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RegistrationVersion(i64);
 
-/// Bits of a [`RegistrationVersion`] below its milliseconds: 8 of the moment, then the place within a request.
-const STAMP_BITS: u32 = 20;
-const PLACE_BITS: u32 = 12;
+/// Bits of a [`RegistrationVersion`] below its milliseconds: more than a request has registrations.
+const PLACE_BITS: u32 = 20;
 
 impl RegistrationVersion {
-    /// The version of the `place`-th registration of a request.
-    pub(super) fn new(at: Moment, place: usize) -> Self {
-        let apart = i64::try_from(at.entropy & 0xff).unwrap_or_default() << PLACE_BITS;
-        let place = i64::try_from(place).unwrap_or_default() & ((1 << PLACE_BITS) - 1);
-        Self(at.now.millis() << STAMP_BITS | apart | place)
+    /// The version before the first one of a request, when `self` is the last one that the follower gave.
+    pub(super) fn advanced(self, at: Timestamp) -> Self {
+        self.max(Self::before(at))
     }
 
-    /// Greater than every version of an earlier millisecond, and than none of this one.
-    pub(super) const fn before(at: Timestamp) -> Self {
-        Self((at.millis() << STAMP_BITS) - 1)
+    /// The version of the `place`-th registration after this version.
+    pub(super) fn after(self, place: usize) -> Self {
+        Self(self.0.saturating_add(1).saturating_add(i64::try_from(place).unwrap_or(i64::MAX)))
+    }
+
+    /// Greater than every version that an earlier program gave before this millisecond: those began with it.
+    const fn before(at: Timestamp) -> Self {
+        Self((at.millis() << PLACE_BITS) - 1)
     }
 
     /// The number as it is stored.
@@ -172,6 +174,8 @@ pub struct SubscriptionState {
     pub fan_out: Option<FanOut>,
     /// When the subscriptions of ended connections are released.
     pub release_at: Option<Timestamp>,
+    /// The greatest version of a registration that the user has given as a follower.
+    pub registered: RegistrationVersion,
 }
 
 /// A subscription of one connection to one user.
@@ -268,8 +272,10 @@ impl User {
                 dangling.iter().filter(|row| !row.is_followed).map(|row| row.watched.clone()).collect();
             others.sort_unstable();
             others.dedup();
+            // A registration that is made from here on is greater, and stays.
+            state.registered = state.registered.advanced(now);
             if !others.is_empty() {
-                work.release = Some((others, RegistrationVersion::before(now)));
+                work.release = Some((others, state.registered));
             }
             state.release_at = (dangling.len() >= RELEASED_AT_ONCE).then_some(now);
             if !dangling.is_empty() {

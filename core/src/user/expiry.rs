@@ -1,0 +1,121 @@
+//! The rows of a user's own store that are over at some time, where each user has a store (the edge): expired tokens, and an
+//! order about a user who was never seen. Where users share a store, a sweep looks for them.
+
+use std::time::Duration;
+
+use super::{Change, Loaded};
+use crate::{
+    store::{Statement, Value},
+    time::Timestamp,
+};
+
+/// The first moment at which a row is over, in the rows of this question; read by [`read_next_expiry`].
+pub fn next_expiry(unseen_for: Duration) -> Statement {
+    Statement::new(
+        "SELECT min(at) FROM (SELECT min(expires_at) AS at FROM token UNION ALL SELECT min(unseen_at) + ?1 FROM user)",
+        [millis(unseen_for)],
+    )
+}
+
+/// Reads the rows of [`next_expiry`].
+pub fn read_next_expiry(rows: &[Vec<Value>]) -> Option<Timestamp> {
+    match rows.first().map(Vec::as_slice) {
+        Some([Value::Int(at)]) => Some(Timestamp::from_millis(*at)),
+        _ => None,
+    }
+}
+
+/// Deletes what is over by now.
+pub fn forget_expired(now: Timestamp, unseen_for: Duration) -> [Statement; 2] {
+    [
+        Statement::new("DELETE FROM token WHERE expires_at <= ?1", [now.millis().into()]),
+        Statement::new(
+            "DELETE FROM user WHERE unseen_at + ?2 <= ?1",
+            [now.millis().into(), millis(unseen_for)],
+        ),
+    ]
+}
+
+/// The first of these changes' expiries, unless a row of the store has an earlier one that is waited for already.
+pub fn first_expiry(changes: &[Change], loaded: &Loaded, unseen_for: Duration) -> Option<Timestamp> {
+    let waits = loaded.valid.as_ref().is_some_and(|valid| !valid.is_empty());
+    let expiry = |change: &Change| match change {
+        Change::TokenIssued(row) if !waits => Some(row.expires),
+        Change::Unseen { at, .. } => Some(*at + unseen_for),
+        _ => None,
+    };
+    changes.iter().filter_map(expiry).min()
+}
+
+fn millis(span: Duration) -> Value {
+    Value::Int(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        directory::tests::support::Database,
+        id::UserId,
+        platform::Platform,
+        serial::Serial,
+        store::migrations::StoreKind,
+        token::{
+            TokenHash,
+            store::{TokenRow, TokenState},
+        },
+    };
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn token(text: &str, expires: Timestamp) -> Change {
+        Change::TokenIssued(TokenRow {
+            hash: TokenHash::of(text),
+            platform: Platform::Web,
+            order: 1,
+            issued_at: at(1),
+            under: Serial::NONE,
+            expires,
+            state: TokenState::Valid,
+        })
+    }
+
+    #[test]
+    fn a_users_store_is_empty_once_everything_in_it_is_over() {
+        let (database, user) = (Database::of(StoreKind::User), UserId::from(7));
+        let commit = |change: &Change| {
+            change.statements(&user).iter().for_each(|statement| drop(database.run(statement)));
+        };
+        let next = || read_next_expiry(&database.run(&next_expiry(DAY)));
+        let forget =
+            |now| forget_expired(now, DAY).iter().for_each(|statement| drop(database.run(statement)));
+        assert_eq!(next(), None);
+        commit(&token("a", at(500)));
+        commit(&token("b", at(300)));
+        commit(&Change::Revoked { at: at(100) });
+        commit(&Change::Unseen { at: at(100), is_new: true });
+        assert_eq!(next(), Some(at(300)));
+        forget(at(299));
+        assert_eq!(next(), Some(at(300)));
+        forget(at(300));
+        assert_eq!(next(), Some(at(500)));
+        forget(at(500));
+        assert_eq!(next(), Some(at(100) + DAY), "the order is kept for longer");
+        forget(at(100) + DAY);
+        assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn the_first_token_is_waited_for_and_those_after_it_cost_nothing() {
+        let (first, second) = (token("a", at(500)), token("b", at(600)));
+        let loaded = Loaded { valid: Some(Vec::new()), ..Loaded::default() };
+        assert_eq!(first_expiry(std::slice::from_ref(&first), &loaded, DAY), Some(at(500)));
+        let Change::TokenIssued(row) = first else { unreachable!() };
+        let loaded = Loaded { valid: Some(vec![row]), ..Loaded::default() };
+        assert_eq!(first_expiry(&[second], &loaded, DAY), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! Orders about users of whom nothing else is known (`docs/rules/message-center.md#unseen-users`).
+//!
+//! Such a user may turn up with a token from before the order, so that the order is kept. But anybody who may order can make up
+//! names, so that it is kept for a while only, and not too many of them.
+
+use std::time::Duration;
+
+use super::{Change, Loaded, NotLoaded, Rules, User};
+use crate::{
+    store::{Statement, Value},
+    time::Timestamp,
+};
+
+/// The most such users that a store keeps. The one named the longest ago goes first.
+pub const UNSEEN_USERS: u64 = 1_000_000;
+
+impl User {
+    /// Marks the row that an order writes as one of a user who was never seen.
+    pub(super) fn unseen(&self, loaded: &Loaded, at: Timestamp) -> Result<Option<Change>, NotLoaded> {
+        let profile = loaded.profile()?;
+        let is_unseen = (profile.is_unseen || !profile.is_known) && !self.is_connected();
+        Ok(is_unseen.then_some(Change::Unseen { at, is_new: !profile.is_known }))
+    }
+}
+
+/// A user has shown a good token: what orders say of it is kept like anything else.
+pub(super) fn seen(loaded: &Loaded) -> Result<Option<Change>, NotLoaded> {
+    Ok(loaded.profile()?.is_unseen.then_some(Change::Seen))
+}
+
+impl Rules {
+    /// How long an order about a user who was never seen is kept.
+    pub fn unseen_for(&self) -> Duration {
+        Duration::from_secs(u64::from(self.token_ttl_days) * 86_400)
+    }
+}
+
+/// Forgets at most `limit` users who were never seen and last named by an order before `before`.
+pub fn forget_unseen_before(before: Timestamp, limit: u32) -> Statement {
+    Statement::new(
+        "DELETE FROM user WHERE id IN (SELECT id FROM user INDEXED BY user_unseen \
+         WHERE unseen_at IS NOT NULL AND unseen_at < ?1 ORDER BY unseen_at LIMIT ?2)",
+        [before.millis().into(), Value::Int(limit.into())],
+    )
+}
+
+/// Forgets the `count` users who were never seen and were named by an order the longest ago.
+pub fn forget_oldest_unseen(count: u32) -> Statement {
+    Statement::new(
+        "DELETE FROM user WHERE id IN (SELECT id FROM user INDEXED BY user_unseen \
+         WHERE unseen_at IS NOT NULL ORDER BY unseen_at LIMIT ?1)",
+        [Value::Int(count.into())],
+    )
+}
+
+/// Counts the users who were never seen; one row with one number.
+pub fn count_unseen() -> Statement {
+    Statement::new("SELECT count(*) FROM user INDEXED BY user_unseen WHERE unseen_at IS NOT NULL", [])
+}
