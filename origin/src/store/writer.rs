@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     condition::Condition,
     convert,
-    error::StoreError,
+    error::{StoreError, is_transient},
     job::{Job, Rows},
 };
 
@@ -137,23 +137,12 @@ fn failed(condition: &Condition, error: &rusqlite::Error) {
 
 /// Whether an error is the disk's and not the statement's.
 fn is_disk_error(error: &rusqlite::Error) -> bool {
-    use ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, OutOfMemory,
-        PermissionDenied, ReadOnly, SystemIoFailure,
-    };
-    let of_the_disk = [
-        CannotOpen,
-        DatabaseBusy,
-        DatabaseCorrupt,
-        DatabaseLocked,
-        DiskFull,
-        NotADatabase,
-        OutOfMemory,
-        PermissionDenied,
-        ReadOnly,
-        SystemIoFailure,
-    ];
-    error.sqlite_error_code().is_some_and(|code| of_the_disk.contains(&code))
+    use ErrorCode::{ConstraintViolation, DatabaseCorrupt, NotADatabase};
+    match error.sqlite_error_code() {
+        Some(ConstraintViolation) | None => false,
+        Some(DatabaseCorrupt | NotADatabase) => true,
+        Some(_) => is_transient(error),
+    }
 }
 
 fn one(transaction: &mut rusqlite::Transaction<'_>, job: &Job) -> rusqlite::Result<Vec<Rows>> {

@@ -22,10 +22,13 @@ use crate::metrics::KickCause;
 /// Users whose ended connections share a commit. It is short, since other commits wait for it.
 const USERS_A_COMMIT: usize = 256;
 
+/// The rows, in the log.
+const ENDS: &str = "what an order to a tenant ended";
+
 impl Users {
     /// Sends frames and closes to every socket that the tenant's cutoff covers, and commits the rows of what they ended. Until
-    /// then the cutoff hides those rows from answers.
-    pub(super) async fn deliver(&self, tenant: TenantId, notice: String) {
+    /// then the cutoff hides those rows from answers. Whether all rows could be written.
+    pub(super) async fn deliver(&self, tenant: TenantId, notice: String) -> bool {
         let mut connected = Vec::new();
         self.shared.table.each(|entry| {
             let live = entry.live.lock();
@@ -53,13 +56,36 @@ impl Users {
             drop(reached_users);
         };
         let writing = async {
+            let mut all_written = true;
             while let Some(reached) = to_commit.recv().await {
                 for some in reached.chunks(USERS_A_COMMIT) {
-                    until_durable("what an order to a tenant ended", || self.commit_many(some)).await;
+                    all_written &= self.write_ends(some).await;
                 }
             }
+            all_written
         };
-        tokio::join!(reaching, writing, self.end_cut_off_imports(tenant));
+        let ((), all_written, imports_ended) =
+            tokio::join!(reaching, writing, self.end_cut_off_imports(tenant));
+        all_written && imports_ended
+    }
+
+    /// Commits what an order ended. A user whose rows cannot be written holds up no other's. Whether all rows are written.
+    async fn write_ends(&self, ended: &[(UserId, Vec<Change>)]) -> bool {
+        let together = || async {
+            match self.commit_many(ended).await {
+                Err(error) if error.is_permanent() => Ok(false),
+                done => done.map(|()| true),
+            }
+        };
+        if until_durable(ENDS, together).await != Some(false) {
+            // The process stops where the store is closed, and its next start ends what is open.
+            return true;
+        }
+        let mut all_written = true;
+        for one in ended.chunks(1) {
+            all_written &= until_durable(ENDS, || self.commit_many(one)).await.is_some();
+        }
+        all_written
     }
 
     /// Tries [`Users::reach`] once for each of many users.

@@ -28,8 +28,12 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// Whether the stored data is at fault, so that a repetition fails as well.
-    pub(super) const fn is_permanent(&self) -> bool {
-        matches!(self, Self::Load(_) | Self::NotLoaded(_) | Self::Cutoff(_) | Self::Reply(_))
+    /// Whether the stored data or the request is at fault, so that a repetition fails as well.
+    pub(super) fn is_permanent(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_permanent(),
+            Self::Load(_) | Self::NotLoaded(_) | Self::Cutoff(_) | Self::Reply(_) => true,
+            Self::Unwritten => false,
+        }
     }
 }

@@ -22,14 +22,15 @@ impl Users {
         Ok(self.shared.store.change_all(&statement, ROWS).await.map(drop)?)
     }
 
-    /// Ends the imported records that the tenant's cutoff covers. Until then it hides them from answers.
-    pub(super) async fn end_cut_off_imports(&self, tenant: TenantId) {
+    /// Ends the imported records that the tenant's cutoff covers. Until then it hides them from answers. Whether they could be
+    /// ended.
+    pub(super) async fn end_cut_off_imports(&self, tenant: TenantId) -> bool {
         let end = || async {
             let Some(cutoff) = self.cutoff_of(tenant) else { return Ok(()) };
             let statement = upsert::end_imports_of_tenant(tenant, &cutoff.exempt, cutoff.at, ROWS);
             Ok(self.shared.store.change_all(&statement, ROWS).await.map(drop)?)
         };
-        until_durable("the end of a tenant's imported records", end).await;
+        until_durable("the end of a tenant's imported records", end).await.is_some()
     }
 
     /// Goes on with what orders of an earlier process had not ended yet.
@@ -38,8 +39,10 @@ impl Users {
             let (users, rows) = (self.clone(), self.shared.cutoffs.order_locks(tenant).rows);
             let rows = rows.read_owned().await;
             tokio::spawn(async move {
-                users.end_cut_off_imports(tenant).await;
-                drop(rows);
+                if !users.end_cut_off_imports(tenant).await {
+                    // The cutoff has to stay, since nothing else hides them.
+                    std::mem::forget(rows);
+                }
             });
         }
     }

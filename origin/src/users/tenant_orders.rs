@@ -54,8 +54,11 @@ impl Users {
             let rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
             let users = users.clone();
             tokio::spawn(async move {
-                users.deliver(tenant, notice).await;
-                drop((rows, under_way));
+                if !users.deliver(tenant, notice).await {
+                    // The cutoff has to stay, since nothing else hides what could not be written. The next start ends it.
+                    std::mem::forget(rows);
+                }
+                drop(under_way);
             });
             Ok(())
         };

@@ -101,6 +101,19 @@ impl Fixture {
         self.blocker.query_row(open, [], |row| row.get(0)).unwrap()
     }
 
+    /// A watcher is notified of the user's end, so that the end has to be durable before its frames go out.
+    async fn watched(&self) {
+        let watched =
+            Change::Watched { watcher: UserId::from(9), registration: serde_json::from_str("1").unwrap() };
+        self.users.store().commit(watched.statements(&self.user)).await.unwrap();
+    }
+
+    /// Lets a trigger fail such changes.
+    fn fail(&self, name: &str, change: &str, by: &str) {
+        let trigger = format!("CREATE TRIGGER {name} BEFORE {change} BEGIN SELECT {by}; END");
+        self.blocker.execute_batch(&trigger).unwrap();
+    }
+
     async fn is_online(&self) -> bool {
         !self.users.run(&self.user, Status).await.unwrap().is_empty()
     }
@@ -278,7 +291,8 @@ async fn an_order_to_a_tenant_reaches_a_user_who_is_about_to_be_connected() {
     blocked.until_it_commits(login.as_mut()).await;
     fixture.put_in_force(TenantId(0));
     let delivery = fixture.users.deliver(TenantId(0), String::new());
-    let ((), login, ()) = tokio::join!(blocked.end(), login, delivery);
+    let ((), login, all_written) = tokio::join!(blocked.end(), login, delivery);
+    assert!(all_written);
     assert_eq!(login.unwrap(), Ok(()));
     assert_eq!(outbox.requested_close(), Some(Close::Kicked));
 }
@@ -311,14 +325,15 @@ async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused
 async fn an_order_to_a_tenant_is_repeated_to_users_whom_it_could_not_reach() {
     let fixture = Fixture::new();
     let outbox = fixture.connected().await;
+    fixture.watched().await;
     fixture.put_in_force(TenantId(0));
-    fixture.blocker.execute_batch("ALTER TABLE user RENAME TO elsewhere").unwrap();
+    fixture.fail("no_ties", "INSERT ON ties", "raise(ABORT, 'no')");
     let mut delivery = Box::pin(fixture.users.deliver(TenantId(0), String::new()));
     // There is nothing to await: it must not give up.
     assert!(timeout(Duration::from_millis(300), delivery.as_mut()).await.is_err());
     assert_eq!(outbox.requested_close(), None);
-    fixture.blocker.execute_batch("ALTER TABLE elsewhere RENAME TO user").unwrap();
-    delivery.await;
+    fixture.blocker.execute_batch("DROP TRIGGER no_ties").unwrap();
+    assert!(delivery.await);
     assert_eq!(outbox.requested_close(), Some(Close::Kicked));
 }
 
@@ -347,17 +362,10 @@ async fn a_user_who_was_not_reached_yet_does_not_wait_for_the_rows_of_others() {
     let outbox = fixture.connected().await;
     let fixture = Fixture { user: UserId::from(8), ..fixture };
     let neighbour = fixture.connected().await;
-    // A watcher is notified of its end, so that the end has to be durable before the frames go out.
-    let watched =
-        Change::Watched { watcher: UserId::from(9), registration: serde_json::from_str("1").unwrap() };
-    fixture.users.store().commit(watched.statements(&fixture.user)).await.unwrap();
+    fixture.watched().await;
     fixture.put_in_force(TenantId(0));
-    let fail = |name: &str, what: &str| {
-        let trigger = format!("CREATE TRIGGER {name} BEFORE {what} BEGIN SELECT raise(ABORT, 'no'); END");
-        fixture.blocker.execute_batch(&trigger).unwrap();
-    };
-    fail("no_rows", "UPDATE ON record WHEN NEW.user = 7");
-    fail("no_ties", "INSERT ON ties");
+    fixture.fail("no_rows", "UPDATE ON record WHEN NEW.user = 7", "raise(ABORT, 'no')");
+    fixture.fail("no_ties", "INSERT ON ties", "raise(ABORT, 'no')");
     let mut delivery = Box::pin(fixture.users.deliver(TenantId(0), String::new()));
     // There is nothing to await: it is tried again each second.
     let mut goes_on = async || assert!(timeout(Duration::from_millis(50), delivery.as_mut()).await.is_err());
@@ -370,5 +378,26 @@ async fn a_user_who_was_not_reached_yet_does_not_wait_for_the_rows_of_others() {
         goes_on().await;
     }
     fixture.blocker.execute_batch("DROP TRIGGER no_rows").unwrap();
-    delivery.await;
+    assert!(delivery.await);
+}
+
+#[tokio::test]
+async fn an_order_whose_rows_can_never_be_written_keeps_its_cutoff_and_writes_those_of_others() {
+    let fixture = Fixture::new();
+    let outbox = fixture.connected().await;
+    let fixture = Fixture { user: UserId::from(8), ..fixture };
+    let neighbour = fixture.connected().await;
+    // An integer overflow, which no repetition mends.
+    fixture.fail("no_rows", "UPDATE ON record WHEN NEW.user = 7", "abs(-9223372036854775807 - 1)");
+    let (tenant, under_way) = (TenantId(0), TaskTracker::new());
+    fixture.users.cut_off(tenant, Vec::new(), String::new(), under_way.token()).await.unwrap();
+    under_way.close();
+    under_way.wait().await;
+    let kicked = Some(Close::Kicked);
+    assert_eq!((outbox.requested_close(), neighbour.requested_close()), (kicked, kicked));
+    let open = "SELECT group_concat(user) FROM record WHERE offline_at IS NULL";
+    let open: String = fixture.blocker.query_row(open, [], |row| row.get(0)).unwrap();
+    assert_eq!(open, "7");
+    let rows = fixture.users.shared.cutoffs.order_locks(tenant).rows;
+    assert!(rows.try_write().is_err(), "a later order must not replace the cutoff that hides the row");
 }
