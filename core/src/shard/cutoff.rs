@@ -9,6 +9,26 @@ use crate::{
     time::Timestamp,
 };
 
+/// A row of a cutoff does not have the form of its statement: the store is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CutoffError {
+    /// Its columns are of another number or of other types.
+    #[error("a tenant's cutoff does not read as one")]
+    Form,
+    /// Its tenant is no number.
+    #[error("the tenant of a cutoff is no number")]
+    Tenant,
+    /// Its serial is no number.
+    #[error("the serial of a tenant's cutoff is no number")]
+    Serial,
+    /// Its instant is no number.
+    #[error("the instant of a tenant's cutoff is no number")]
+    Instant,
+    /// Its exempt users do not read.
+    #[error("the exempt users of a tenant's cutoff do not read")]
+    Exempt(#[source] json::JsonError),
+}
+
 /// Puts an order in force, exactly as it is.
 pub fn set(tenant: TenantId, cutoff: &Cutoff) -> Statement {
     Statement::new(
@@ -53,13 +73,13 @@ pub fn lift(tenant: TenantId) -> Statement {
 /// Reads the rows of [`all`].
 ///
 /// # Errors
-/// The name of what does not read.
-pub fn read_all(rows: &[Vec<Value>]) -> Result<Vec<(TenantId, Cutoff)>, &'static str> {
+/// When a row does not have the form of its statement.
+pub fn read_all(rows: &[Vec<Value>]) -> Result<Vec<(TenantId, Cutoff)>, CutoffError> {
     let one = |row: &Vec<Value>| {
         let Some((Value::Text(tenant), rest)) = row.split_last() else {
-            return Err("a cutoff has no tenant");
+            return Err(CutoffError::Form);
         };
-        let tenant = tenant.parse().map(TenantId).map_err(|_| "the tenant of a cutoff is no number")?;
+        let tenant = tenant.parse().map(TenantId).map_err(|_| CutoffError::Tenant)?;
         Ok((tenant, read_row(rest)?))
     };
     rows.iter().map(one).collect()
@@ -68,20 +88,20 @@ pub fn read_all(rows: &[Vec<Value>]) -> Result<Vec<(TenantId, Cutoff)>, &'static
 /// Reads the rows of [`get`]; `None` without a row.
 ///
 /// # Errors
-/// The name of what does not read.
-pub fn read(rows: &[Vec<Value>]) -> Result<Option<Cutoff>, &'static str> {
+/// When a row does not have the form of its statement.
+pub fn read(rows: &[Vec<Value>]) -> Result<Option<Cutoff>, CutoffError> {
     rows.first().map(|row| read_row(row)).transpose()
 }
 
-fn read_row(row: &[Value]) -> Result<Cutoff, &'static str> {
+fn read_row(row: &[Value]) -> Result<Cutoff, CutoffError> {
     let [Value::Text(at), Value::Text(serial), Value::Text(exempt), Value::Int(lifted)] = row else {
-        return Err("a tenant's cutoff does not read as one");
+        return Err(CutoffError::Form);
     };
     let number = |text: &str, problem| text.parse().map_err(|_| problem);
     Ok(Cutoff {
-        serial: Serial::from_number(number(serial, "the serial of a tenant's cutoff is no number")?),
-        at: Timestamp::from_millis(number(at, "the instant of a tenant's cutoff is no number")?),
-        exempt: json::read(exempt).map_err(|_| "the exempt users of a tenant's cutoff do not read")?,
+        serial: Serial::from_number(number(serial, CutoffError::Serial)?),
+        at: Timestamp::from_millis(number(at, CutoffError::Instant)?),
+        exempt: json::read(exempt).map_err(CutoffError::Exempt)?,
         lifted: *lifted != 0,
     })
 }

@@ -24,6 +24,20 @@ const LATE: Duration = Duration::from_secs(15);
 /// The longest pause before a round that retries users whom the previous one did not reach.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// The row of a delivery does not have the form of its statement: the store is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeliveryError {
+    /// Its columns are of another number or of other types.
+    #[error("a delivery does not read as one")]
+    Form,
+    /// Its serial is no number.
+    #[error("the serial of a delivery is no number")]
+    Serial,
+    /// Its exempt users do not read.
+    #[error("the exempt users of a delivery do not read")]
+    Exempt(#[source] json::JsonError),
+}
+
 /// An order under delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -142,8 +156,8 @@ pub fn get() -> Statement {
 /// Reads the rows of [`get`].
 ///
 /// # Errors
-/// The name of what does not read.
-pub fn read(rows: &[Vec<Value>]) -> Result<Option<Delivery>, &'static str> {
+/// When the row does not have the form of its statement.
+pub fn read(rows: &[Vec<Value>]) -> Result<Option<Delivery>, DeliveryError> {
     let Some(row) = rows.first() else { return Ok(None) };
     let [
         Value::Int(at),
@@ -158,10 +172,10 @@ pub fn read(rows: &[Vec<Value>]) -> Result<Option<Delivery>, &'static str> {
         Value::Int(begun_at),
     ] = row.as_slice()
     else {
-        return Err("a delivery does not read as one");
+        return Err(DeliveryError::Form);
     };
-    let exempt = json::read(exempt).map_err(|_| "the exempt users of a delivery do not read")?;
-    let serial = serial.parse().map_err(|_| "the serial of a delivery is no number")?;
+    let exempt = json::read(exempt).map_err(DeliveryError::Exempt)?;
+    let serial = serial.parse().map_err(|_| DeliveryError::Serial)?;
     Ok(Some(Delivery {
         cutoff: Cutoff {
             serial: Serial::from_number(serial),

@@ -1,6 +1,9 @@
 //! The errors of commands.
 
-use rollcall_core::user::{LoadError, NotLoaded, ReplyError};
+use rollcall_core::{
+    shard::cutoff::CutoffError,
+    user::{LoadError, NotLoaded, ReplyError},
+};
 
 use crate::store::StoreError;
 
@@ -16,9 +19,9 @@ pub enum CommandError {
     /// A rule reads more than its command loads.
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
-    /// A stored cutoff does not read, and why.
-    #[error("a tenant's cutoff does not read: {0}")]
-    Cutoff(&'static str),
+    /// A stored cutoff does not read.
+    #[error(transparent)]
+    Cutoff(#[from] CutoffError),
     /// The user gave no answer to this request.
     #[error(transparent)]
     Reply(#[from] ReplyError),

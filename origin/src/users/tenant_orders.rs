@@ -25,7 +25,7 @@ impl Users {
     pub async fn read_cutoffs(&self) -> Result<(), CommandError> {
         let answers = self.shared.store.query(vec![cutoff::all()]).await?;
         let rows = answers.first().map(Vec::as_slice).unwrap_or_default();
-        let all = cutoff::read_all(rows).map_err(CommandError::Cutoff)?;
+        let all = cutoff::read_all(rows)?;
         all.into_iter().for_each(|(tenant, cutoff)| self.shared.cutoffs.put(tenant, cutoff));
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::{backend, clock, stub::AT_ONCE};
 impl Shard {
     pub(super) fn delivery(&self) -> Result<Option<Delivery>, ShardError> {
         let rows = self.sql().read(&delivery::get())?.unwrap_or_default();
-        delivery::read(&rows).map_err(ShardError::Stored)
+        Ok(delivery::read(&rows)?)
     }
 
     /// Takes the next step, if it is time for one.

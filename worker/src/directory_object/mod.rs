@@ -16,7 +16,7 @@ use rollcall_api::Chain;
 use rollcall_core::{
     directory::row::RowError,
     id::TenantId,
-    shard::layout,
+    shard::{cutoff::CutoffError, delivery::DeliveryError, layout},
     store::{Statement, migrations::StoreKind},
 };
 use tracing::Instrument as _;
@@ -52,9 +52,10 @@ enum ShardError {
     Layout(#[from] layout::LayoutError),
     #[error(transparent)]
     Row(#[from] RowError),
-    /// A stored row of the shard itself does not read.
-    #[error("{0}")]
-    Stored(&'static str),
+    #[error(transparent)]
+    Cutoff(#[from] CutoffError),
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
     #[error(transparent)]
     Call(#[from] CallError),
     #[error(transparent)]

@@ -22,7 +22,7 @@ impl Shard {
     /// The order in force, if there ever was one.
     pub(super) fn stored_cutoff(&self) -> Result<Option<Cutoff>, ShardError> {
         let rows = self.sql().read(&cutoff::get(self.tenant()?))?.unwrap_or_default();
-        cutoff::read(&rows).map_err(ShardError::Stored)
+        Ok(cutoff::read(&rows)?)
     }
 
     /// Puts an order in force, with the beginning of its delivery in one transaction, and tells the other shards. When one of
