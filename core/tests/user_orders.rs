@@ -321,7 +321,7 @@ proptest! {
                 prop_assert_eq!(is_good(&mut adapter, *token), *good);
             }
             let live: Vec<ConnId> = adapter.user.connections().iter().map(|one| one.id).collect();
-            let shown = live.iter().filter(|id| taken[id] == false).count();
+            let shown = live.iter().filter(|id| !taken[*id]).count();
             prop_assert_eq!(live_by_status(&mut adapter), shown);
         }
     }
