@@ -51,13 +51,13 @@ pub(crate) struct ListParameters {
     /// The end of the connection, to the second
     offlineDate: Option<String>,
     /// A filter's key: `userId`, `fullName`, `deviceId`, `remoteAddress`, `online`, `onlineDate` or `offlineDate`. Up to
-    /// 20 filters, joined by AND
+    /// 20 filters, joined by AND; also written `filters[0][key]` or `filters.0.key`, in one form for all members of a filter
     #[param(rename = "filters[0].key")]
     key: Option<String>,
     /// A filter's operator
     #[param(rename = "filters[0].op")]
     op: Option<String>,
-    /// A filter's value; repeated, or `a,b` or `[a,b]`, for `IN` and `NOT_IN`
+    /// A filter's value; repeated, `a,b`, `[a,b]`, or as `filters[0].value[0]` and so on, for `IN` and `NOT_IN`
     #[param(rename = "filters[0].value")]
     value: Option<String>,
 }

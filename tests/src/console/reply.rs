@@ -92,7 +92,8 @@ impl Reply {
         Self { response, zone }
     }
 
-    fn text(&self) -> Result<&str> {
+    /// The body as text.
+    pub fn text(&self) -> Result<&str> {
         std::str::from_utf8(&self.response.body).context("the body is not UTF-8")
     }
 

@@ -11,6 +11,17 @@ pub enum QueryError {
         /// What was given.
         rejected: String,
     },
+    /// A parameter begins like a filter and is none, or is written in another form than the same filter's other members.
+    #[error(
+        "Parameter parsing failed, field {field}, rejected {rejected}; a filter is filters[0].key, filters[0].op and \
+         filters[0].value, or all three as filters[0][key] or as filters.0.key"
+    )]
+    FilterForm {
+        /// The parameter.
+        field: String,
+        /// What was given.
+        rejected: String,
+    },
     /// A number is below its limit.
     #[error("must be greater than or equal to {0}")]
     TooSmall(i64),
@@ -46,9 +57,11 @@ impl QueryError {
     /// `ext.eKey`: the stable key of the error for programs.
     pub const fn key(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } | Self::TooSmall(_) | Self::TooLarge(_) | Self::TooMany(_) => {
-                "param_validation_error"
-            }
+            Self::Unreadable { .. }
+            | Self::FilterForm { .. }
+            | Self::TooSmall(_)
+            | Self::TooLarge(_)
+            | Self::TooMany(_) => "param_validation_error",
             Self::UnsupportedField(_) => "unsupported_filter_field",
             Self::UnsupportedRange(_) => "unsupported_range_filter",
             Self::UnsupportedMatch(_) => "unsupported_match_filter",

@@ -6,6 +6,7 @@ use super::{
     Key, Operator,
     condition::{Comparison, Condition, DateColumn, Second, TextColumns, TextTest},
     error::QueryError,
+    name::{self, Form, Member, Name},
     value::{self, Given},
 };
 use crate::directory::zone::Zone;
@@ -25,7 +26,7 @@ pub enum Kind {
 /// Reads the conditions of a decoded query string, in its order and with repeated names kept.
 ///
 /// `filters[i].key/op/value` come first, by index; a top-level parameter is an `EQUAL` of its own unless a
-/// filter says `EQUAL` of the same key. Other names are ignored.
+/// filter says `EQUAL` of the same key. Other names are ignored, unless they begin with `filter`.
 ///
 /// # Errors
 /// The first [`QueryError`]: of what an item may be, then of the items in force, then of the parameters.
@@ -70,31 +71,40 @@ struct Item {
 
 #[derive(Default)]
 struct RawItem {
+    form: Option<Form>,
     key: Vec<String>,
     operator: Vec<String>,
     values: Vec<String>,
+    listed: Vec<String>,
+}
+
+impl RawItem {
+    /// Takes a member; `None` when it is not written as those before it.
+    fn take(&mut self, name: Name, value: String) -> Option<()> {
+        let form = *self.form.get_or_insert(name.form);
+        match name.member {
+            Member::Key => self.key.push(value),
+            Member::Operator => self.operator.push(value),
+            Member::Value => self.values.push(value),
+            Member::Listed => self.listed.push(value),
+        }
+        (form == name.form && (self.values.is_empty() || self.listed.is_empty())).then_some(())
+    }
 }
 
 fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, QueryError> {
     let mut raw: BTreeMap<usize, RawItem> = BTreeMap::new();
-    for (name, value) in pairs {
-        if name != "filters" && !name.starts_with("filters[") {
-            continue;
-        }
+    for (name, value) in pairs.iter().filter(|(name, _)| name::is_filter(name)) {
         // A filter that is not understood must not be ignored: the list would show more records than the caller meant.
-        let (index, member) = member(name).ok_or_else(|| QueryError::unreadable(name, value))?;
-        let item = raw.entry(index).or_default();
-        match member {
-            "key" => item.key.push(value.clone()),
-            "op" => item.operator.push(value.clone()),
-            _ => item.values.push(value.clone()),
-        }
+        let unknown = || QueryError::FilterForm { field: name.clone(), rejected: value.clone() };
+        let read = name::read(name).ok_or_else(unknown)?;
+        raw.entry(read.index).or_default().take(read, value.clone()).ok_or_else(unknown)?;
     }
     if raw.len() > FILTERS_LIMIT {
         return Err(QueryError::TooMany(FILTERS_LIMIT));
     }
     let mut items = Vec::new();
-    for (index, RawItem { key, operator, values }) in raw {
+    for (index, RawItem { key, operator, values, listed, .. }) in raw {
         // A member that is given twice is one text with a comma, as form binding has it: no key and no operator.
         let (key, operator) = (key.join(","), operator.join(","));
         if operator.is_empty() {
@@ -102,20 +112,13 @@ fn read_items(pairs: &[(String, String)]) -> Result<Vec<Item>, QueryError> {
         }
         let operator = Operator::from_name(&operator)
             .ok_or_else(|| QueryError::unreadable(format!("filters[{index}].op"), &operator))?;
-        let lacks_value = values.is_empty() && operator.needs_value();
+        let given = if listed.is_empty() { Given::values(values) } else { Given::listed(listed) };
+        let lacks_value = given.is_empty() && operator.needs_value();
         if !key.is_empty() && !lacks_value {
-            items.push(Item { key, operator, given: Given::new(values), index });
+            items.push(Item { key, operator, given, index });
         }
     }
     Ok(items)
-}
-
-/// `filters[3].key` is member `key` of item 3.
-fn member(name: &str) -> Option<(usize, &str)> {
-    let (index, member) = name.strip_prefix("filters[")?.split_once("].")?;
-    let canonical = !index.is_empty() && index.bytes().all(|digit| digit.is_ascii_digit());
-    let known = matches!(member, "key" | "op" | "value");
-    if canonical && known { Some((index.parse().ok()?, member)) } else { None }
 }
 
 /// Of items with the same key, whatever its case, and the same operator, the first is in force.

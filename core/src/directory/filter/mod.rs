@@ -7,6 +7,7 @@ mod condition;
 mod error;
 mod items;
 mod naive;
+mod name;
 pub(super) mod render;
 mod value;
 

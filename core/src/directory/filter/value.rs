@@ -1,4 +1,4 @@
-//! `filters[i].value`: one text, a list in one of its four spellings, quotes and blanks.
+//! `filters[i].value`: one text, a list in one of its spellings, quotes and blanks.
 
 use super::{Key, error::QueryError};
 use crate::{directory::sql::clean, json};
@@ -6,17 +6,33 @@ use crate::{directory::sql::clean, json};
 /// The most members of one `IN` or `NOT_IN`.
 pub const VALUES_LIMIT: usize = 1_000;
 
-/// What was given as the value of one filter: every occurrence of the parameter.
-pub(super) struct Given(Vec<String>);
+/// What was given as the value of one filter.
+pub(super) struct Given {
+    /// Every occurrence of the parameter.
+    values: Vec<String>,
+    /// Whether each occurrence is one member of a list.
+    is_listed: bool,
+}
 
 impl Given {
-    pub(super) fn new(values: Vec<String>) -> Self {
-        Self(values)
+    /// Of `filters[i].value`.
+    pub(super) fn values(values: Vec<String>) -> Self {
+        Self { is_listed: values.len() > 1, values }
+    }
+
+    /// Of `filters[i].value[n]`.
+    pub(super) fn listed(values: Vec<String>) -> Self {
+        Self { is_listed: true, values }
+    }
+
+    /// Whether nothing was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty()
     }
 
     /// The value of an operator that takes one, without its quotes.
     pub(super) fn one(&self, index: usize) -> Result<&str, QueryError> {
-        match self.0.as_slice() {
+        match self.values.as_slice() {
             [value] => Ok(unquoted(value)),
             values => Err(QueryError::unreadable(format!("filters[{index}].value"), &values.join(","))),
         }
@@ -37,12 +53,12 @@ impl Given {
         Ok(members.iter().map(|member| text(member)).collect())
     }
 
-    /// `a,b`, `[a,b]`, `["a","b"]`, or a repeated parameter with one member each.
+    /// `a,b`, `[a,b]`, `["a","b"]`, or several parameters with one member each.
     fn members(&self) -> Vec<String> {
-        let [list] = self.0.as_slice() else {
-            return self.0.iter().map(|member| unquoted(member).to_owned()).collect();
-        };
-        let list = unquoted(list);
+        if self.is_listed {
+            return self.values.iter().map(|member| unquoted(member).to_owned()).collect();
+        }
+        let list = unquoted(self.values.first().map_or("", String::as_str));
         if let Ok(quoted) = json::read::<Vec<String>>(list) {
             return quoted;
         }

@@ -172,10 +172,6 @@ fn parameters_that_cannot_be_read_are_named() {
         ("pageSize", "1e3"),
         ("orderSort", "asc"),
         ("infoScope", "ALL"),
-        ("filters", "[]"),
-        ("filters[x].key", "userId"),
-        ("filters[0][key]", "userId"),
-        ("filters[99999999999999999999].key", "userId"),
     ] {
         let error = parse(&[(name, value)]).unwrap_err();
         let expected = format!("Parameter parsing failed, field {name}, rejected {value}");
@@ -185,6 +181,71 @@ fn parameters_that_cannot_be_read_are_named() {
         filter("userId", "LIKE", &["1"]).unwrap_err().to_string(),
         "Parameter parsing failed, field filters[0].op, rejected LIKE"
     );
+}
+
+#[test]
+fn a_name_that_begins_like_a_filter_is_one_or_an_error_that_names_the_forms() {
+    for name in ["filters", "filters[x].key", "Filters[0].key", "filter.0.key", "filterKey"] {
+        let error = parse(&[(name, "userId")]).unwrap_err();
+        assert_eq!(error.key(), "param_validation_error");
+        let text = error.to_string();
+        let start = format!("Parameter parsing failed, field {name}, rejected userId; a filter is ");
+        assert!(text.starts_with(&start), "{text}");
+        for form in ["filters[0].key", "filters[0][key]", "filters.0.key"] {
+            assert!(text.contains(form), "{text}");
+        }
+    }
+    assert!(parse(&[("myfilters[0].key", "userId"), ("x", "filters")]).is_ok());
+}
+
+#[test]
+fn the_three_forms_of_a_filter_mean_the_same_and_are_not_mixed() {
+    let forms: [fn(&str) -> String; 3] =
+        [|it| format!("filters[4].{it}"), |it| format!("filters[4][{it}]"), |it| format!("filters.4.{it}")];
+    let given = |names: [String; 3]| {
+        let names = names.each_ref().map(String::as_str);
+        let values = ["userId", "EQUAL", "101"];
+        let pairs: Vec<_> = names.into_iter().zip(values).collect();
+        parse(&pairs).map(|query| query.conditions)
+    };
+    for form in forms {
+        assert_eq!(given([form("key"), form("op"), form("value")]), Ok(vec![user(101)]));
+        for other in forms.into_iter().filter(|other| other("key") != form("key")) {
+            for mixed in [
+                [other("key"), form("op"), form("value")],
+                [form("key"), other("op"), form("value")],
+                [form("key"), form("op"), other("value")],
+            ] {
+                assert!(matches!(given(mixed), Err(QueryError::FilterForm { .. })));
+            }
+        }
+    }
+    // Two filters may differ.
+    let two = [("filters[0].key", "userId"), ("filters[0].op", "IS_NULL"), ("filters.1.op", "EQUAL")];
+    assert_eq!(parse(&two).unwrap().conditions, [Condition::User(Comparison::Null)]);
+}
+
+#[test]
+fn members_of_a_list_may_have_names_of_their_own() {
+    let listed = |op: &str, names: &[&str], values: &[&str]| {
+        let mut pairs = vec![("filters[0][key]", "fullName"), ("filters[0][op]", op)];
+        pairs.extend(names.iter().copied().zip(values.iter().copied()));
+        parse(&pairs).map(|query| query.conditions)
+    };
+    let texts = |texts: &[&str]| {
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        Ok(vec![Condition::Text(TextColumns::FullName, TextTest::In(texts))])
+    };
+    let two = ["filters[0][value][0]", "filters[0][value][1]"];
+    assert_eq!(listed("IN", &two, &["a,b", "c"]), texts(&["a,b", "c"]));
+    // One member with a comma is not two.
+    assert_eq!(listed("IN", &two[..1], &["a,b"]), texts(&["a,b"]));
+    assert_eq!(listed("IN", &["filters[0][value][]"; 2], &["a", "b"]), texts(&["a", "b"]));
+    let one = Condition::Text(TextColumns::FullName, TextTest::Equal("a".into()));
+    assert_eq!(listed("EQUAL", &two[..1], &["a"]), Ok(vec![one]));
+    assert_eq!(listed("EQUAL", &two, &["a", "b"]).unwrap_err().key(), "param_validation_error");
+    let mixed = listed("IN", &["filters[0][value]", "filters[0][value][0]"], &["a", "b"]);
+    assert!(matches!(mixed, Err(QueryError::FilterForm { .. })));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     cases::{Case, cases},
-    check::same,
+    check::{holds, same},
     console::{
         api::{Api, LIST, SEARCH},
         fixture::{Row, crowd},
@@ -28,6 +28,8 @@ pub(super) fn cases() -> Vec<Case> {
         operators_and_keys_have_exactly_their_case,
         keys_that_cannot_be_filtered_by_are_refused,
         values_of_another_type_are_refused,
+        the_forms_that_clients_write_are_understood,
+        forms_of_one_filter_are_not_mixed,
         filters_that_cannot_be_read_are_not_ignored,
         all_words_for_a_boolean_are_understood,
         unknown_parameters_are_ignored,
@@ -194,7 +196,9 @@ async fn values_of_another_type_are_refused(world: World) -> Result<()> {
             "onlineDate",
             vec![
                 "yesterday",
-                "2025-07-16",
+                "2025-07",
+                "2025-02-30",
+                "2025-07-16 25:00",
                 "2025-02-30 10:00:00",
                 "2025-07-16 25:00:00",
                 "10:00:00",
@@ -216,6 +220,58 @@ async fn values_of_another_type_are_refused(world: World) -> Result<()> {
     refused(&api, &plain("userId", "IN", Some("301,abc")), "param_format_error").await
 }
 
+/// Query strings of one filter, written as axios and qs write a list of objects.
+fn forms(index: usize, key: &str, op: &str, value: &str) -> [String; 4] {
+    let value = escape(value);
+    [
+        format!("filters[{index}].key={key}&filters[{index}].op={op}&filters[{index}].value={value}"),
+        format!("filters[{index}][key]={key}&filters[{index}][op]={op}&filters[{index}][value]={value}"),
+        format!(
+            "filters%5B{index}%5D%5Bkey%5D={key}&filters%5B{index}%5D%5Bop%5D={op}&filters%5B{index}%5D%5Bvalue%5D={value}"
+        ),
+        format!("filters.{index}.key={key}&filters.{index}.op={op}&filters.{index}.value={value}"),
+    ]
+}
+
+async fn the_forms_that_clients_write_are_understood(world: World) -> Result<()> {
+    let api = Api::with_fixture(&world).await?;
+    for query in forms(0, "userId", "EQUAL", "301") {
+        shows(&api, &query, |row| row.user == 301).await?;
+        // Filters of one query may have different forms.
+        for other in forms(7, "online", "EQUAL", "true") {
+            shows(&api, &format!("{query}&{other}"), |row| row.user == 301 && row.online()).await?;
+        }
+    }
+    for query in forms(3, "userId", "IN", "301,302") {
+        shows(&api, &query, |row| matches!(row.user, 301 | 302)).await?;
+    }
+    // Lists of values, as the same clients write them.
+    for (head, values) in [
+        ("filters[0].key=userId&filters[0].op=IN", ["filters[0].value[0]", "filters[0].value[1]"]),
+        ("filters[0][key]=userId&filters[0][op]=IN", ["filters[0][value][0]", "filters[0][value][1]"]),
+        ("filters[0][key]=userId&filters[0][op]=IN", ["filters[0][value][]", "filters[0][value][]"]),
+        ("filters.0.key=userId&filters.0.op=IN", ["filters.0.value.0", "filters.0.value.1"]),
+    ] {
+        let [one, two] = values;
+        shows(&api, &format!("{head}&{one}=301&{two}=302"), |row| matches!(row.user, 301 | 302)).await?;
+        shows(&api, &format!("{head}&{one}=301"), |row| row.user == 301).await?;
+    }
+    Ok(())
+}
+
+async fn forms_of_one_filter_are_not_mixed(world: World) -> Result<()> {
+    let api = Api::with_fixture(&world).await?;
+    for query in [
+        "filters[0].key=userId&filters[0][op]=EQUAL&filters[0].value=301",
+        "filters[0].key=userId&filters[0].op=EQUAL&filters.0.value=301",
+        "filters.0.key=userId&filters[0][op]=IS_NULL",
+        "filters[0].key=userId&filters[0].op=IN&filters[0].value=301&filters[0].value[0]=302",
+    ] {
+        refused_with_the_forms(&api, query).await?;
+    }
+    Ok(())
+}
+
 /// A filter that is not applied would show more than was asked for.
 async fn filters_that_cannot_be_read_are_not_ignored(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
@@ -223,14 +279,36 @@ async fn filters_that_cannot_be_read_are_not_ignored(world: World) -> Result<()>
         "filters[a].key=userId",
         "filters[-1].key=userId",
         "filters[].key=userId",
+        "filters[][key]=userId",
         "filters[0].name=userId",
         "filters[0]=userId",
         "filters[0",
         "filters=userId",
+        "filters.key=userId",
+        "filters.0[key]=userId",
         "filters[0].key.x=1",
+        "filters[0].value.0=1",
         "filters[99999999999999999999999].key=userId",
+        "Filters[0].key=userId",
+        "FILTERS.0.key=userId",
+        "filter[0].key=userId",
+        "filter=userId",
+        "filterKey=userId",
     ] {
-        refused(&api, query, "param_validation_error").await?;
+        refused_with_the_forms(&api, query).await?;
+    }
+    Ok(())
+}
+
+async fn refused_with_the_forms(api: &Api, query: &str) -> Result<()> {
+    for path in [LIST, SEARCH] {
+        let target = format!("{path}?{query}");
+        let answer = api.get("crowd", &target).await?;
+        answer.refused(400, "param_validation_error").with_context(|| target.clone())?;
+        let body = answer.text()?;
+        for form in ["filters[0].key", "filters[0][key]", "filters.0.key"] {
+            holds(body.contains(form), || format!("{target} does not name {form}: {body}"))?;
+        }
     }
     Ok(())
 }
@@ -253,5 +331,5 @@ async fn unknown_parameters_are_ignored(world: World) -> Result<()> {
     {
         shows(&api, query, |_| true).await?;
     }
-    shows(&api, &format!("{}=1", escape("Filters[0].key")), |_| true).await
+    shows(&api, &format!("{}=1", escape("myfilters[0].key")), |_| true).await
 }
