@@ -20,5 +20,5 @@ pub(crate) fn client_address(
     let forwarded = joined_header(headers, "X-Forwarded-For");
     let text = peer.to_string();
     let address = remote_address(&text, forwarded.as_deref(), &settings.server.trusted_proxies);
-    Some(address.parse().unwrap_or(peer))
+    Some(address.unwrap_or(peer))
 }

@@ -36,7 +36,7 @@ pub enum Profile {
     Introspection,
     /// The settings of `Base`, for a few cases with many users.
     Crowd,
-    /// The message center with a resolver of departments and groups that the suite plays.
+    /// The message center with a resolver of departments and groups that the suite plays, behind proxies on loopback.
     Resolver,
 }
 
@@ -119,7 +119,8 @@ impl Profile {
                     retention_days: 36_500,
                     ..MessageCenter::default()
                 };
-                Settings { message_center, tokens: fixture::tokens(self), ..often }
+                let trusted_proxies = vec!["127.0.0.0/8".to_owned(), "10.244.0.0/16".to_owned()];
+                Settings { trusted_proxies, message_center, tokens: fixture::tokens(self), ..often }
             }
             Self::Introspection => {
                 let introspection = Introspection {
@@ -195,6 +196,9 @@ fn message_center_mismatch(wanted: &Settings, settings: &Settings) -> Option<Str
     }
     if ours.resolver != theirs.resolver {
         return Some("needs the resolver that the suite plays, or none".to_owned());
+    }
+    if wanted.trusted_proxies != settings.trusted_proxies {
+        return Some(format!("needs server.trusted_proxies {:?}", wanted.trusted_proxies));
     }
     if !wanted.tokens.iter().all(|token| settings.tokens.contains(token)) {
         return Some("needs the suite's [[auth.tokens]]".to_owned());

@@ -108,6 +108,8 @@ impl Default for MessageCenter {
 /// Effective values, defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// `server.trusted_proxies`.
+    pub trusted_proxies: Vec<String>,
     /// `auth.secret`; `None` when the file leaves it to the server.
     pub secret: Option<String>,
     /// `auth.previous_secrets`.
@@ -138,6 +140,7 @@ impl Default for Settings {
     /// The documented defaults.
     fn default() -> Self {
         Self {
+            trusted_proxies: Vec::new(),
             secret: None,
             previous_secrets: Vec::new(),
             admins: vec!["imAdmin".to_owned()],
@@ -167,6 +170,8 @@ impl Settings {
         };
         let defaults = Self::default();
         Ok(Self {
+            trusted_proxies: key("server", "trusted_proxies")
+                .map_or(Ok(defaults.trusted_proxies), |v| texts_of(v, "server.trusted_proxies"))?,
             secret: key("auth", "secret").map(|v| text_of(v, "auth.secret")).transpose()?,
             previous_secrets: key("auth", "previous_secrets")
                 .map_or(Ok(defaults.previous_secrets), |v| texts_of(v, "auth.previous_secrets"))?,
@@ -248,9 +253,14 @@ impl Settings {
         }
         let sections =
             [("auth", auth), ("presence", presence), ("openim", openim), ("message_center", message_center)];
-        let root: Table =
-            sections.into_iter().map(|(name, section)| (name.to_owned(), section.into())).collect();
-        Ok(format!("{server}\n{root}"))
+        let mut root: Table = server.parse()?;
+        root.extend(sections.into_iter().map(|(name, section)| (name.to_owned(), section.into())));
+        if !self.trusted_proxies.is_empty() {
+            let section = root.entry("server").or_insert_with(|| Table::new().into());
+            let section = section.as_table_mut().context("the section of the server is no table")?;
+            section.insert("trusted_proxies".into(), list(&self.trusted_proxies));
+        }
+        Ok(root.to_string())
     }
 
     /// Every configured secret: none of them may be written anywhere.

@@ -231,7 +231,7 @@ impl From<BackendError> for ConnectError {
     get, path = PATH, tag = "message center",
     params(
         ("access_token" = Option<String>, Query, description = "A token, where the header `Authorization` cannot be set"),
-        ("deviceId" = Option<String>, Query, description = "The device; also the header `XC-Auth-Device-Id`"),
+        ("deviceId" = Option<String>, Query, description = "The device; also the header `XC-Auth-Device-Id` or `X-Auth-Device-Id`"),
     ),
     security(("bearer" = [])),
     responses(

@@ -31,6 +31,9 @@ const PATH: &str = "/msg_gateway";
 /// Every path of the gateway. A client whose address of it ends with a slash asks for one with a slash at its end.
 const PATHS: [&str; 5] = ["/", "/ws", "/ws/", PATH, "/msg_gateway/"];
 
+/// The headers that name the client's device; the first counts.
+const DEVICE_ID: [&str; 2] = ["XC-Auth-Device-Id", "X-Auth-Device-Id"];
+
 /// The gateway's paths, each answered by `connect`.
 pub fn routes<B: Backend>(connect: MethodRouter<B>) -> Router<B> {
     PATHS.into_iter().fold(Router::new(), |routes, path| routes.route(path, connect.clone()))
@@ -110,10 +113,11 @@ pub fn parse_upgrade<B: Backend>(
 pub(crate) fn client<B: Backend>(backend: &B, headers: &HeaderMap, peer: &str) -> Client {
     let forwarded = header(headers, "X-Forwarded-For");
     let trusted = &backend.settings().server.trusted_proxies;
+    let address = remote_address(peer, forwarded.as_deref(), trusted);
     Client {
         user_agent: header(headers, header::USER_AGENT.as_str()),
-        device_id: header(headers, "XC-Auth-Device-Id"),
-        remote_address: Some(remote_address(peer, forwarded.as_deref(), trusted).to_owned()),
+        device_id: DEVICE_ID.into_iter().find_map(|name| header(headers, name)),
+        remote_address: address.map(|address| address.to_string()),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::{
     id::{TenantId, UserId},
     json::{self, Integer, Keyed},
+    net::{HttpUrl, Network},
     openim::DetailStyle,
     policy::LoginPolicy,
     secret::Secret,
@@ -56,8 +57,8 @@ pub struct Server {
     pub listen: String,
     /// Folder of the database and the generated secret.
     pub data_dir: String,
-    /// IP addresses whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<String>,
+    /// Addresses and networks of proxies, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// Seconds within which the head of a request must arrive.
     pub header_timeout_seconds: u32,
     /// Seconds over which the process closes its sockets when it stops.

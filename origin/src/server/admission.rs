@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rollcall_core::config::Settings;
+use rollcall_core::{config::Settings, net::Network};
 use tokio::sync::Notify;
 
 /// Hands out a permit for each connection up to the configured limits. Clones share the count.
@@ -23,7 +23,7 @@ struct Shared {
     most: usize,
     most_per_address: Option<usize>,
     /// Addresses that carry many clients, and therefore have no limit of their own.
-    proxies: Vec<IpAddr>,
+    proxies: Vec<Network>,
     open: AtomicUsize,
     by_address: Mutex<HashMap<IpAddr, usize>>,
     returned: Notify,
@@ -51,12 +51,12 @@ impl Admission {
     pub(super) fn new(settings: &Settings) -> Self {
         let server = &settings.server;
         let size = |most: u32| usize::try_from(most).unwrap_or(usize::MAX);
-        let proxies = server.trusted_proxies.iter().filter_map(|proxy| proxy.parse().ok()).collect();
+        let proxies = server.trusted_proxies.clone();
         Self::with_limits(size(server.max_connections), server.max_connections_per_address.map(size), proxies)
     }
 
-    /// At most so many in all and of one address, which does not count where it is one of `proxies`.
-    pub(crate) fn with_limits(most: usize, most_per_address: Option<usize>, proxies: Vec<IpAddr>) -> Self {
+    /// At most so many in all and of one address, which does not count where it lies in one of `proxies`.
+    pub(crate) fn with_limits(most: usize, most_per_address: Option<usize>, proxies: Vec<Network>) -> Self {
         let shared = Shared {
             most,
             most_per_address,
@@ -79,7 +79,8 @@ impl Admission {
         if shared.open.load(Relaxed) >= shared.most {
             return Err(AdmissionError::Full);
         }
-        let counted = shared.most_per_address.filter(|_| !shared.proxies.contains(&peer.to_canonical()));
+        let counted =
+            shared.most_per_address.filter(|_| !shared.proxies.iter().any(|network| network.contains(peer)));
         let address = counted.map(|most| (network(peer), most));
         if let Some((address, most)) = address {
             let here = all.entry(address).or_default();
@@ -135,7 +136,7 @@ mod tests {
         let mut settings = Settings::default();
         settings.server.max_connections = most;
         settings.server.max_connections_per_address = per_address;
-        settings.server.trusted_proxies = proxies.iter().map(|proxy| (*proxy).to_owned()).collect();
+        settings.server.trusted_proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
         Admission::new(&settings)
     }
 
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_address_has_its_own_bound_and_a_trusted_proxy_none() {
-        let admission = admission(100, Some(1), &["10.0.0.1"]);
+        let admission = admission(100, Some(1), &["10.0.0.1", "10.244.0.0/16"]);
         let one = admission.enter(ip("192.0.2.1")).unwrap();
         assert_eq!(admission.enter(ip("::ffff:192.0.2.1")).err(), Some(AdmissionError::AddressFull));
         let _other = admission.enter(ip("192.0.2.2")).unwrap();
@@ -168,9 +169,10 @@ mod tests {
         );
         let _elsewhere = admission.enter(ip("2001:db8:0:1::1")).unwrap();
         let _proxied: Vec<_> = (0..9).map(|_| admission.enter(ip("10.0.0.1")).unwrap()).collect();
+        let _network: Vec<_> = (0..9).map(|_| admission.enter(ip("::ffff:10.244.1.2")).unwrap()).collect();
         drop(one);
         assert!(admission.enter(ip("192.0.2.1")).is_ok());
-        assert_eq!(admission.open(), 12);
+        assert_eq!(admission.open(), 21);
     }
 
     #[test]

@@ -30,7 +30,7 @@ async fn upgrades_of_one_address_are_bounded_in_the_words_of_the_path() {
     let home = tempfile::tempdir().unwrap();
     let limited = [
         ("ROLLCALL__LIMITS__HANDSHAKES_PER_MINUTE", "2"),
-        ("trusted_proxies", "127.0.0.1"),
+        ("trusted_proxies", "127.0.0.0/8"),
         ("metrics_listen", "127.0.0.1:0"),
     ];
     let server = Server::start_with(&home.path().join("data"), &limited);
@@ -38,7 +38,7 @@ async fn upgrades_of_one_address_are_bounded_in_the_words_of_the_path() {
     for _ in 0..2 {
         assert_ne!(attempt(&world, "/", "192.0.2.1").await.status, 429);
     }
-    let refused = attempt(&world, "/msg_gateway", "6.6.6.6, 192.0.2.1").await;
+    let refused = attempt(&world, "/msg_gateway", "6.6.6.6, 192.0.2.1:4711").await;
     assert_eq!(refused.status, 429);
     assert!((1..=30).contains(&wait(&refused)), "{}", wait(&refused));
     assert_eq!(json(&refused)["errCode"], 429);

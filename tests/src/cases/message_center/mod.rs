@@ -21,6 +21,7 @@ mod open;
 mod paging;
 mod parameters;
 mod permission;
+mod proxies;
 mod published;
 mod resolver;
 mod search;
@@ -56,7 +57,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The cases that have a fixture of their own.
 pub(crate) fn with_own_fixture() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 11] = [
+    let files: [fn() -> Vec<Case>; 12] = [
         vectors_off::cases,
         socket::cases,
         force_off::cases,
@@ -66,6 +67,7 @@ pub(crate) fn with_own_fixture() -> Vec<Case> {
         open::cases,
         introspection::cases,
         resolver::cases,
+        proxies::cases,
         stomp::cases,
         sockjs::cases,
     ];
