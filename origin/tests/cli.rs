@@ -66,6 +66,34 @@ fn a_start_that_cannot_be_names_the_key_and_shows_no_secret() {
 }
 
 #[test]
+fn what_serve_refuses_is_refused_before_and_the_key_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("rollcall.toml");
+    for (section, line, key) in [
+        ("auth.introspection", "url = 'not a url'", "auth.introspection.url"),
+        ("message_center", "resolver_url = 'nope'", "message_center.resolver_url"),
+        (
+            "message_center",
+            "resolver_url = 'https://user:hunter2@resolver.example'",
+            "message_center.resolver_url",
+        ),
+        ("message_center", "time_zone = 'Mars/Olympus'", "message_center.time_zone"),
+        ("server", "allowed_origins = ['https://chat.example/app']", "server.allowed_origins"),
+        ("server", "trusted_proxies = ['10.0.0.0/33']", "server.trusted_proxies[0]"),
+        ("server.tls", "certificate = 'missing.pem'\nkey = 'missing.key'", "server.tls.certificate"),
+        ("limits", "handshakes_per_minute = 0", "limits.handshakes_per_minute"),
+        ("limits", "token_requests_per_minute = 0", "limits.token_requests_per_minute"),
+    ] {
+        std::fs::write(&config, format!("[{section}]\n{line}\n")).unwrap();
+        for command in ["config", "serve"] {
+            let complaint = complaint(&rollcall(&config, &[command]));
+            assert!(complaint.contains(key), "{command} with {line}: {complaint}");
+            assert!(!complaint.contains("hunter2"), "{complaint}");
+        }
+    }
+}
+
+#[test]
 fn the_effective_configuration_is_shown_without_its_secrets() {
     let home = tempfile::tempdir().unwrap();
     let config = home.path().join("rollcall.toml");

@@ -9,6 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rollcall_core::{
     config::Introspection,
     message_center::{Introspected, MessageCenterError, Principal, read_introspection},
+    net::HttpUrl,
     secret::Secret,
     token::TokenHash,
 };
@@ -62,11 +63,11 @@ pub(super) async fn introspect<B: Backend>(
     }
 }
 
-fn request(url: &str, configured: &Introspection, token: &Secret<String>, request_id: &str) -> Post {
+fn request(url: &HttpUrl, configured: &Introspection, token: &Secret<String>, request_id: &str) -> Post {
     let mut body = form_urlencoded::Serializer::new(String::new());
     let body = body.append_pair("token", token.expose()).finish();
     Post {
-        url: url.to_owned(),
+        url: url.to_string(),
         content_type: "application/x-www-form-urlencoded",
         authorization: configured.client_id.as_deref().map(|id| basic(id, configured.client_secret.as_ref())),
         request_id: request_id.to_owned(),

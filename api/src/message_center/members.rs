@@ -62,7 +62,7 @@ pub(super) async fn of<B: Backend>(
     let question = Question { receivers: receivers.name(), tenant_id: tenant.to_string(), ids };
     let body = serde_json::to_string(&question).map_err(BackendError::new)?;
     let request = Post {
-        url: url.clone(),
+        url: url.to_string(),
         content_type: "application/json",
         authorization: None,
         request_id: format!("{:032x}", backend.random()),

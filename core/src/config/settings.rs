@@ -157,7 +157,7 @@ pub struct StaticToken {
 #[serde(default, deny_unknown_fields)]
 pub struct Introspection {
     /// Its URL; `None`: only static tokens are good.
-    pub url: Option<String>,
+    pub url: Option<HttpUrl>,
     /// Our client id there.
     pub client_id: Option<String>,
     /// Our client secret there.
@@ -224,7 +224,7 @@ pub struct MessageCenter {
     /// Days for which an ended record is kept.
     pub retention_days: u32,
     /// Service that names the members of departments and groups.
-    pub resolver_url: Option<String>,
+    pub resolver_url: Option<HttpUrl>,
     /// Permission that the secure profile asks of readers.
     pub permission_read: String,
     /// Permission that the secure profile asks for a force-off.

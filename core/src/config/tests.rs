@@ -29,6 +29,8 @@ fn variables_win_over_the_text_and_are_read_by_the_keys_type() {
             ("ROLLCALL__PRESENCE__GRACE_SECONDS", "7"),
             ("ROLLCALL__OPENIM__ERRDLT_STYLE", "v38"),
             ("ROLLCALL__MESSAGE_CENTER__REVOKE_PAT", "true"),
+            ("ROLLCALL__MESSAGE_CENTER__RESOLVER_URL", "http://127.0.0.1:9/members"),
+            ("ROLLCALL__SERVER__TRUSTED_PROXIES", "10.0.0.1, 10.244.0.0/16"),
             (
                 "ROLLCALL__AUTH__TOKENS",
                 &format!("[{{ sha256 = '{}', user_id = '7', tenant_id = 1 }}]", "ab".repeat(32)),
@@ -42,6 +44,9 @@ fn variables_win_over_the_text_and_are_read_by_the_keys_type() {
     assert_eq!(settings.presence.multi_login_policy, 4);
     assert_eq!(settings.openim.errdlt_style, DetailStyle::V38);
     assert!(settings.message_center.revoke_pat);
+    assert_eq!(settings.message_center.resolver_url.unwrap().to_string(), "http://127.0.0.1:9/members");
+    let proxies: Vec<_> = settings.server.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.1", "10.244.0.0/16"]);
     assert_eq!(settings.auth.tokens[0].user_id, 7);
 }
 
@@ -104,7 +109,41 @@ fn every_error_names_the_key_and_none_shows_a_secret() {
         ("[message_center]\nrevoke_pat = 1", &[], "message_center.revoke_pat: expected true or false"),
         ("[[auth.tokens]]\nuser_id = 1\ntenant_id = 1", &[], "auth.tokens[0]: missing field `sha256`"),
         ("auth = 1", &[], "auth: expected a table"),
-        ("[auth.introspection]\nurl = 5", &[], "auth.introspection.url: "),
+        ("[auth.introspection]\nurl = 5", &[], "auth.introspection.url: expected text"),
+        ("[auth.introspection]\nurl = 'not a url'", &[], "auth.introspection.url: expected a URL"),
+        ("[message_center]\nresolver_url = 'nope'", &[], "message_center.resolver_url: expected a URL"),
+        (
+            "[message_center]\nresolver_url = 'http://u:12345678@h/'",
+            &[],
+            "message_center.resolver_url: expected a URL",
+        ),
+        (
+            "",
+            &[("ROLLCALL__MESSAGE_CENTER__RESOLVER_URL", "")],
+            "message_center.resolver_url: expected a URL",
+        ),
+        (
+            "[message_center]\ntime_zone = 'Mars/Olympus'",
+            &[],
+            "message_center.time_zone: expected the IANA name",
+        ),
+        ("[server]\nallowed_origins = ['*']", &[], "server.allowed_origins: expected SCHEME"),
+        ("[limits]\nhandshakes_per_minute = 0", &[], "limits.handshakes_per_minute: expected at least 1"),
+        (
+            "[limits]\ntoken_requests_per_minute = 0",
+            &[],
+            "limits.token_requests_per_minute: expected at least 1",
+        ),
+        (
+            "[server]\ntrusted_proxies = ['10.0.0.1', 'proxy']",
+            &[],
+            "server.trusted_proxies[1]: expected an IP address or a network",
+        ),
+        (
+            "",
+            &[("ROLLCALL__SERVER__TRUSTED_PROXIES", "10.0.0.1, proxy")],
+            "server.trusted_proxies[1]: expected an IP address or a network",
+        ),
         ("'auth.secret' = '12345678'", &[], "rollcall.toml"),
         ("[presence]\ngrace_seconds = 1.5", &[], "presence.grace_seconds: expected a whole number"),
         ("[presence]\ngrace_seconds = nan", &[], "presence.grace_seconds: expected a whole number"),

@@ -1,9 +1,9 @@
 //! Values that have the right type and are still impossible.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::{ConfigError, Runtime, Settings};
-use crate::id::UserId;
+use crate::{id::UserId, net::AllowedOrigins};
 
 /// A key of HMAC shorter than this is no key.
 const SECRET_BYTES: usize = 8;
@@ -13,7 +13,7 @@ const LEAST_BODY_BUDGET: u64 = 16 << 20;
 const STRONG_SECRET_BYTES: usize = 32;
 
 impl Settings {
-    pub(super) fn check(&self, _runtime: Runtime) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, runtime: Runtime) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
         let mut must = |holds: bool, problem: &str| {
             if !holds {
@@ -45,8 +45,12 @@ impl Settings {
             "server.tls.key: is required where server.tls.certificate is set, and the other way round",
         );
         must(
-            self.server.trusted_proxies.iter().all(|proxy| proxy.parse::<IpAddr>().is_ok()),
-            "server.trusted_proxies: expected IP addresses",
+            self.limits.handshakes_per_minute != Some(0),
+            "limits.handshakes_per_minute: expected at least 1",
+        );
+        must(
+            self.limits.token_requests_per_minute != Some(0),
+            "limits.token_requests_per_minute: expected at least 1",
         );
         let secrets = || self.auth.secret.iter().chain(&self.auth.previous_secrets);
         must(
@@ -90,8 +94,22 @@ impl Settings {
             "message_center.off_status: expected 200 or 204",
         );
         must(self.message_center.retention_days > 0, "message_center.retention_days: expected at least 1");
+        let origins = AllowedOrigins::new(self.server.allowed_origins.as_deref()).err();
+        problems.extend(origins.map(|error| format!("server.allowed_origins: {error}")));
+        problems.extend(self.unknown_zone(runtime));
         problems.extend(self.split_users());
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
+    }
+
+    /// The zone that the origin's own database does not have; the edge asks its runtime.
+    fn unknown_zone(&self, runtime: Runtime) -> Option<String> {
+        #[cfg(any(test, feature = "iana"))]
+        if runtime == Runtime::Origin {
+            let zone = crate::directory::zone::iana::zone(&self.message_center.time_zone);
+            return zone.err().map(|error| error.to_string());
+        }
+        let _ = runtime;
+        None
     }
 
     /// A user is in one tenant; two static tokens that say otherwise are a mistake.

@@ -45,7 +45,7 @@ enum Command {
     Token(token::Token),
     /// Connect as a client and print what arrives, until the socket is closed
     Connect(connect::Connect),
-    /// Print the effective configuration as TOML, secrets redacted
+    /// Check the configuration as `serve` does, and print what is in effect as TOML, secrets redacted
     Config,
     /// Show users' live connections: platform, background, token
     Who(who::Who),

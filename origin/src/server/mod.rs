@@ -16,4 +16,4 @@ mod sweep;
 mod timeouts;
 mod tls;
 
-pub use serve::{Running, open, start};
+pub use serve::{Running, check, open, start};

@@ -47,6 +47,14 @@ pub struct Running {
     pub(super) _data_dir: DataDir,
 }
 
+/// Reads the files that the settings name, as [`start`] does, and keeps nothing of them.
+///
+/// # Errors
+/// When a certificate does not read.
+pub fn check(settings: &Settings) -> anyhow::Result<()> {
+    Tls::load(&settings.server.tls).map(drop)
+}
+
 /// Opens the store in `data_dir`, ends the records that a crash left open, and starts to serve.
 ///
 /// # Errors
