@@ -29,7 +29,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
+use http::{HeaderMap, Method, StatusCode, Uri, uri::PathAndQuery};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Busy, Health, Post};
@@ -57,7 +57,7 @@ pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
         .merge(openapi::route(document))
         .merge(sockets)
         .fallback(not_found::<B>)
-        .method_not_allowed_fallback(openim::not_found)
+        .method_not_allowed_fallback(not_found::<B>)
         .layer(middleware::from_fn_with_state(backend.clone(), layers::<B>))
         .with_state(backend)
 }
@@ -100,16 +100,26 @@ async fn layers<B: Backend>(State(backend): State<B>, request: Request, next: Ne
     response
 }
 
-/// The 404 of the family that the path belongs to.
+/// The 404 of the family that the path belongs to. Callers of an API parse its body; at a page's path, people read it.
 async fn not_found<B: Backend>(
     State(backend): State<B>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if message_center::owns(&uri) {
+    if message_center::answers(&uri) {
         message_center::no_handler(&backend, &method, &uri, &headers)
+    } else if PAGES.iter().any(|page| is_below(uri.path(), page)) {
+        (StatusCode::NOT_FOUND, "404: there is no such page\n").into_response()
     } else {
-        openim::not_found(method, uri).await.into_response()
+        openim::not_found()
     }
+}
+
+/// The folders of pages.
+const PAGES: [&str; 2] = ["/console", "/docs"];
+
+/// Whether a path is this folder or something in it.
+pub(crate) fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

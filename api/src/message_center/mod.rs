@@ -31,12 +31,12 @@ use self::{
     list::{__path_detail, __path_list, __path_search},
     off::__path_off,
 };
-use crate::Backend;
+use crate::{Backend, is_below};
 
 /// Where this family lives.
 const BASE: &str = "/api/v1/message/center/online";
 /// Where our own administrative routes live; they speak this family's envelope.
-pub(crate) const ADMIN: &str = "/admin/v1";
+const ADMIN: &str = "/admin";
 
 /// The routes of this family.
 pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
@@ -53,7 +53,7 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
 /// Whether a path belongs to this family or shares its envelope.
 pub(crate) fn owns(uri: &Uri) -> bool {
     let path = uri.path();
-    path.starts_with("/api/v1/message/center/") || path.starts_with(ADMIN)
+    path.starts_with("/api/v1/message/center/") || is_below(path, ADMIN)
 }
 
 /// Whether answers on a path have this family's envelope; those of its sockets do.

@@ -90,6 +90,11 @@ impl RouteError {
     pub(crate) fn internal() -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, error: Code::Internal.into() }
     }
+
+    /// No route has this path and method: 404.
+    pub(crate) fn no_route() -> Self {
+        Self { status: StatusCode::NOT_FOUND, error: OpenImError::new(Code::RecordNotFound, "no such route") }
+    }
 }
 
 impl From<OpenImError> for RouteError {

@@ -17,7 +17,6 @@ pub(crate) mod bodies {
 }
 
 use axum::response::{IntoResponse as _, Response};
-use http::{Method, StatusCode, Uri};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::{
@@ -50,6 +49,6 @@ pub(crate) fn routes<B: Backend>() -> OpenApiRouter<B> {
 }
 
 /// The 404 of this family. Never a 15xx code: stock clients log out on those.
-pub(crate) async fn not_found(method: Method, uri: Uri) -> Response {
-    (StatusCode::NOT_FOUND, format!("404: no route {method} {}", uri.path())).into_response()
+pub(crate) fn not_found() -> Response {
+    RouteError::no_route().into_response()
 }

@@ -1,6 +1,6 @@
 //! Routes that stock clients call around their connection. They answer that there is nothing, which logs no client out.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::{Case, cases};
@@ -90,7 +90,7 @@ async fn what_clients_call_besides_is_not_found(world: World) -> Result<()> {
     for path in ["/friend/get_friend_list", "/msg/send_msg", "/group/create_group", "/user/get_users_info/x"]
     {
         let answer = world.post_text(path, Some(&token), "{}").await?;
-        same(answer.response.status, 404, &format!("the status of {path}"))?;
+        answer.envelope_with(404)?.refused(1004, "no such route").with_context(|| path.to_owned())?;
     }
     Ok(())
 }

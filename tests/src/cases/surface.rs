@@ -19,6 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         the_envelope_has_its_fields_in_order_and_no_white_space,
         other_methods_are_not_found,
         unknown_routes_are_not_found,
+        other_families_have_their_own_404,
         open_paths_are_matched_exactly,
         an_address_that_ends_with_a_slash_is_understood,
         options_is_answered_without_authentication,
@@ -54,10 +55,19 @@ async fn other_methods_are_not_found(world: World) -> Result<()> {
             let mut request = post(path, Some(&token), "");
             method.clone_into(&mut request.method);
             let answer = world.send(&request).await?;
-            same(answer.response.status, 404, &format!("the status of {method} {path}"))?;
+            no_route(&answer).with_context(|| format!("{method} {path}"))?;
         }
     }
+    for (method, path) in [("POST", "/health"), ("POST", "/openapi.json"), ("POST", "/msg_gateway")] {
+        no_route(&world.send(&Request::new(method, path)).await?)
+            .with_context(|| format!("{method} {path}"))?;
+    }
     Ok(())
+}
+
+/// The envelope, which callers parse: stock clients log out on 15xx, and on nothing else.
+fn no_route(answer: &Answer) -> Result<()> {
+    answer.envelope_with(404)?.refused(1004, "no such route")
 }
 
 async fn unknown_routes_are_not_found(world: World) -> Result<()> {
@@ -65,7 +75,7 @@ async fn unknown_routes_are_not_found(world: World) -> Result<()> {
     for path in ["/user/get_users", "/auth", "/auth/", "/nothing", "/user/get_users_online_status/x"] {
         for token in [Some(token.as_str()), None] {
             let answer = world.post_text(path, token, "{}").await?;
-            same(answer.response.status, 404, &format!("the status of {path}"))?;
+            no_route(&answer).with_context(|| path.to_owned())?;
         }
     }
     Ok(())
@@ -73,10 +83,25 @@ async fn unknown_routes_are_not_found(world: World) -> Result<()> {
 
 async fn open_paths_are_matched_exactly(world: World) -> Result<()> {
     for path in ["/auth/get_admin_token2", "/auth/parse_token/x", "/auth/parse_token/"] {
-        let answer = world.post_text(path, None, "{}").await?;
-        same(answer.response.status, 404, &format!("the status of {path}"))?;
+        no_route(&world.post_text(path, None, "{}").await?).with_context(|| path.to_owned())?;
     }
     Ok(())
+        no_route(&world.send(&Request::new("GET", path)).await?).with_context(|| format!("GET {path}"))?;
+    }
+    Ok(())
+}
+
+async fn other_families_have_their_own_404(world: World) -> Result<()> {
+    for path in ["/api/v1/message/center/nothing", "/admin", "/admin/nothing", "/admin/v1/nothing"] {
+        let answer = world.send(&Request::new("GET", path)).await?;
+        same(answer.response.status, 404, &format!("the status of {path}"))?;
+        same(text_at(&answer.json()?, "/ext/eKey")?, "handler_not_found", path)?;
+    }
+    for path in ["/console/nothing", "/docs/nothing"] {
+        let answer = world.send(&Request::new("GET", path)).await?;
+        same(answer.response.status, 404, &format!("the status of {path}"))?;
+        let kind = answer.response.header("content-type").unwrap_or_default();
+        holds(kind.starts_with("text/"), || format!("{path} is {kind}"))?;
 }
 
 /// What a client asks for that puts `/user/…` behind an address with a slash at its end.
