@@ -24,7 +24,7 @@ pub(crate) enum BodyError {
     NoRoom,
 }
 
-/// Reads the whole body, of at most `most` bytes. A body whose `Content-Length` is too large is rejected before a byte of it
+/// Reads the whole body, of at most `most` bytes, without a byte order mark. A body whose `Content-Length` is too large is rejected before a byte of it
 /// is read.
 ///
 /// Its pieces are copied into one: each of them would keep the buffer of the connection that it came in. The request's
@@ -57,7 +57,13 @@ pub(crate) async fn read(parts: &Parts, mut body: Body, most: usize) -> Result<V
     if let Some(account) = account {
         account.arrived();
     }
+    whole.drain(..whole.len() - without_bom(&whole).len());
     Ok(whole)
+}
+
+/// A text without the mark that some editors write in front of it.
+pub(crate) fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::{
     Backend, BodyAccount, answer,
+    body::without_bom,
     message_center::{Caller, Empty, Envelope, Refusals, RouteError},
 };
 
@@ -60,7 +61,7 @@ pub(crate) struct Rejected {
 /// changes nothing; the last line of an id wins. An `offlineDate` that is absent means online until `leaseUntil`.
 #[utoipa::path(
     post, path = "/admin/v1/records:import", tag = "administration",
-    request_body(content = String, content_type = "application/x-ndjson", description = "`{\"id\",\"tenantId\",\"userId\",\"fullName\",\"avatar\",\"userAgent\",\"deviceId\",\"remoteAddress\",\"onlineDate\",\"offlineDate\",\"leaseUntil\"}` a line; ids as text or number, dates of RFC 3339"),
+    request_body(content = String, content_type = "application/x-ndjson", description = "`{\"id\",\"tenantId\",\"userId\",\"fullName\",\"avatar\",\"userAgent\",\"deviceId\",\"remoteAddress\",\"onlineDate\",\"offlineDate\",\"leaseUntil\"}` a line; ids as text or number, dates of RFC 3339 or, without an offset, in `message_center.time_zone`"),
     security(("bearer" = [])),
     responses(
         Refusals,
@@ -108,10 +109,12 @@ impl<B: Backend> Import<B> {
     async fn take(&mut self, line: Result<Vec<u8>, TooLong>) -> Result<(), RouteError> {
         self.line += 1;
         let lease = std::time::Duration::from_secs(self.backend.settings().presence.lease_seconds.into());
+        // A file that was put together from others may have the mark in the middle.
+        let line = line.as_deref().map(without_bom);
         match line {
             Err(TooLong) => self.reject(self.line, format!("the line is longer than {LINE_BYTES} bytes")),
             Ok(line) if line.trim_ascii().is_empty() => {}
-            Ok(line) => match parse_line(&line, self.backend.now(), lease) {
+            Ok(line) => match parse_line(line, self.backend.now(), lease, self.backend.zone()) {
                 Err(error) => self.reject(self.line, error),
                 Ok(record) => {
                     self.batch.push((self.line, record));

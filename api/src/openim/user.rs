@@ -218,14 +218,11 @@ pub(crate) async fn users_status<B: Backend>(
 impl UserIds {
     /// The ids, within the bounds that hold for every question about users.
     pub(super) fn checked<B: Backend>(self, backend: &B) -> Result<Vec<String>, RouteError> {
-        self.within(usize::try_from(backend.settings().openim.max_user_ids).unwrap_or(usize::MAX))
+        self.within(most_ids(backend))
     }
 
     pub(crate) fn within(self, most: usize) -> Result<Vec<String>, RouteError> {
-        let ids = self.ids.ok_or_else(no_ids)?;
-        let (ids, length) =
-            json::list(ids.get(), most).map_err(|error| unreadable(format!("userIDs: {error}")))?;
-        if length > most { Err(OpenImError::new(Code::Args, "too many userIDs").into()) } else { Ok(ids) }
+        read_ids("userIDs", &self.ids.ok_or_else(no_ids)?, most)
     }
 }
 
@@ -237,6 +234,17 @@ fn no_ids() -> RouteError {
 type Present = Vec<(UserId, Vec<Presence>)>;
 
 /// The presence of the users among `ids`. A text that cannot be a userID has none, and a repeated id is asked for once.
+/// The list of ids in this member of a body.
+pub(super) fn read_ids(member: &str, list: &RawValue, most: usize) -> Result<Vec<String>, RouteError> {
+    let (ids, length) = json::list(list.get(), most).map_err(|error| unreadable(error.within(member)))?;
+    if length > most { Err(OpenImError::new(Code::Args, "too many userIDs").into()) } else { Ok(ids) }
+}
+
+/// `openim.max_user_ids`.
+pub(super) fn most_ids<B: Backend>(backend: &B) -> usize {
+    usize::try_from(backend.settings().openim.max_user_ids).unwrap_or(usize::MAX)
+}
+
 async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, RouteError> {
     let users: BTreeSet<UserId> = ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect();
     let connections = backend.run_many(users.iter().map(|user| (user.clone(), Status))).await?;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     record::{Record, Source, USER_AGENT_BYTES},
-    zone,
+    zone::Zone,
 };
 use crate::{
     id::{RecordId, TenantId},
@@ -48,13 +48,18 @@ struct Line {
     lease_until: Option<String>,
 }
 
-/// Parses one line. `lease` is for an online record without a lease of its own (`presence.lease_seconds`).
+/// Parses one line. `lease` is for an online record without a lease of its own (`presence.lease_seconds`), `zone` for dates
+/// without an offset.
 ///
 /// # Errors
 /// The first problem, as a text for the author of the file.
-pub fn parse_line(line: &[u8], now: Timestamp, lease: Duration) -> Result<Record, String> {
+pub fn parse_line(line: &[u8], now: Timestamp, lease: Duration, zone: &Zone) -> Result<Record, String> {
     let line: Line = json::object(line).map_err(|error| error.to_string())?;
     let id = RecordId::from_number(line.id).ok_or("id: expected a positive number")?;
+    let instant = |name: &str, text: &str| {
+        let wanted = "such as 2025-07-16T09:00:00Z, 2025-07-16 09:00:00 or 2025-07-16";
+        zone.parse(text).ok_or_else(|| format!("{name}: expected a date, {wanted}"))
+    };
     let online_at = instant("onlineDate", &line.online_date)?;
     let offline_at = line.offline_date.map(|text| instant("offlineDate", &text)).transpose()?;
     if offline_at.is_some_and(|end| end < online_at) {
@@ -92,11 +97,6 @@ pub fn parse_line(line: &[u8], now: Timestamp, lease: Duration) -> Result<Record
     })
 }
 
-fn instant(name: &str, text: &str) -> Result<Timestamp, String> {
-    zone::instant(text)
-        .ok_or_else(|| format!("{name}: expected a date of RFC 3339, such as 2025-07-16T09:00:00Z"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +105,7 @@ mod tests {
     const LEASE: Duration = Duration::from_secs(90);
 
     fn read(line: &str) -> Result<Record, String> {
-        parse_line(line.as_bytes(), NOW, LEASE)
+        parse_line(line.as_bytes(), NOW, LEASE, &crate::directory::zone::iana::zone("Asia/Shanghai").unwrap())
     }
 
     #[test]
@@ -135,6 +135,18 @@ mod tests {
     }
 
     #[test]
+    fn a_date_without_an_offset_is_of_the_configured_zone() {
+        for date in
+            ["2025-07-15T00:00:00Z", "2025-07-15 08:00:00", "2025-07-15T08:00", "2025-07-15T08:00+0800"]
+        {
+            let line = format!(r#"{{"id":1,"tenantId":1,"userId":1,"onlineDate":"{date}"}}"#);
+            assert_eq!(read(&line).unwrap().online_at, Timestamp::from_secs(1_752_537_600), "{date}");
+        }
+        let line = r#"{"id":1,"tenantId":1,"userId":1,"onlineDate":"2025-07-15"}"#;
+        assert_eq!(read(line).unwrap().online_at, Timestamp::from_secs(1_752_508_800));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let good = r#"{"id":1,"tenantId":1,"userId":1,"onlineDate":"2025-07-15T08:00:00Z"}"#;
         assert!(read(good).is_ok());
@@ -142,7 +154,14 @@ mod tests {
         assert!(why(r#""id":1"#, r#""id":0"#).starts_with("id: "));
         assert!(why(r#""id":1"#, r#""id":1.5"#).starts_with("id: "));
         assert!(why(r#""id":1,"#, "").contains("missing field `id`"));
-        assert!(why("T08:00:00Z", "T08:00:00").starts_with("onlineDate: "));
+        assert!(
+            why("2025-07-15T08:00:00Z", "yesterday").starts_with("onlineDate: expected a date, such as ")
+        );
+        assert_eq!(
+            why(r#""userId":1"#, r#""userId":"x""#),
+            "userId: expected a 64-bit integer or its decimal text"
+        );
+        assert_eq!(why("Z\"", "Z\",\"fullName\":7"), "fullName: expected text");
         assert!(why("Z\"", "Z\",\"offlineDate\":\"2025-07-15T07:59:59Z\"").starts_with("offlineDate: "));
         let long = format!("Z\",\"fullName\":\"{}\"", "x".repeat(TEXT_BYTES + 1));
         assert!(why("Z\"", &long).starts_with("fullName: "));

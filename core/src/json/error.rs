@@ -1,6 +1,9 @@
 //! Why JSON did not read.
 
 use serde::de::DeserializeOwned;
+use serde_path_to_error::{Path, Segment};
+
+use super::number;
 
 /// Why JSON did not read. Its text names members and quotes nothing of the input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,25 +66,70 @@ impl JsonError {
     }
 
     /// What is wrong with data, from `serde`'s words for it.
-    fn data(path: &serde_path_to_error::Path, words: &str) -> Self {
-        let path = if path.iter().len() == 0 { String::new() } else { path.to_string() };
+    pub(super) fn data(path: &Path, words: &str) -> Self {
         let name = |start: &str| Some(words.strip_prefix(start)?.split_once('`')?.0);
         // These two hold a name that the type has. All others may quote the input, and so does the path to a name that
         // no type has.
         if let Some(name) = name("missing field `") {
-            Self::Data { path, problem: format!("missing field `{name}`") }
+            Self::Data { path: place(path), problem: format!("missing field `{name}`") }
         } else if let Some(name) = name("duplicate field `") {
-            Self::Data { path, problem: format!("field `{name}` stands twice") }
-        } else if words.starts_with("unknown ") {
+            Self::Data { path: place(path), problem: format!("field `{name}` stands twice") }
+        } else if words.starts_with("unknown field ") {
             Self::unexpected(String::new())
         } else {
-            Self::unexpected(path)
+            let problem = expectation(words).map(|wanted| format!("expected {wanted}"));
+            Self::Data { path: place(path), problem: problem.unwrap_or_else(|| ANOTHER.to_owned()) }
+        }
+    }
+
+    /// The same of a value that is a member of an object.
+    #[must_use]
+    pub fn within(self, member: &str) -> Self {
+        match self {
+            Self::Data { path, problem } => {
+                let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+                Self::Data { path: format!("{member}{dot}{path}"), problem }
+            }
+            other => Self::Data { path: member.to_owned(), problem: other.to_string() },
         }
     }
 
     fn unexpected(path: String) -> Self {
         Self::Data { path, problem: ANOTHER.to_owned() }
     }
+}
+
+/// A path as text, without the name of a variant, which is a value of the input.
+fn place(path: &Path) -> String {
+    path.iter().fold(String::new(), |place, segment| match segment {
+        Segment::Map { key } if place.is_empty() => key.clone(),
+        Segment::Map { key } => format!("{place}.{key}"),
+        Segment::Seq { index } => format!("{place}[{index}]"),
+        Segment::Enum { .. } | Segment::Unknown => place,
+    })
+}
+
+/// What a value's type takes, in plain words; what `serde` says behind its last `expected` never quotes the input.
+fn expectation(words: &str) -> Option<String> {
+    if words.starts_with(number::EXPECTED) {
+        return number::EXPECTED.strip_prefix("expected ").map(str::to_owned);
+    }
+    let is_known = ["invalid type: ", "invalid value: ", "unknown variant "]
+        .iter()
+        .any(|start| words.starts_with(start));
+    let (_, wanted) = words.rsplit_once(", expected ").filter(|_| is_known)?;
+    let wanted = wanted.rsplit_once(" at line ").map_or(wanted, |(wanted, _)| wanted);
+    Some(match wanted {
+        "a string" => "text".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" | "a list" => "a list".to_owned(),
+        "a map" | "an object" => "an object".to_owned(),
+        wanted if wanted.starts_with("struct ") => "an object".to_owned(),
+        "i8" | "u8" | "i16" | "u16" | "i32" | "u32" | "i64" | "u64" => "a whole number".to_owned(),
+        wanted if wanted.starts_with("one of `") || wanted.starts_with('`') => wanted.to_owned(),
+        "a number or a text" => "a number or its text".to_owned(),
+        _ => return None,
+    })
 }
 
 fn prefix(path: &str) -> String {

@@ -51,6 +51,9 @@ impl Visitor<'_> for NumberVisitor {
     }
 }
 
+/// What an [`Integer`] is, for errors.
+pub(super) const EXPECTED: &str = "expected a 64-bit integer or its decimal text";
+
 /// A 64-bit integer that may be written as its decimal text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Integer(pub i64);
@@ -59,7 +62,7 @@ impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Number::deserialize(deserializer)? {
             Number::Whole(number) | Number::Text(Some(number)) => Ok(Self(number)),
-            _ => Err(D::Error::custom("expected a 64-bit integer or its decimal text")),
+            _ => Err(D::Error::custom(EXPECTED)),
         }
     }
 }

@@ -34,12 +34,12 @@ fn an_array_is_no_object() {
     assert_eq!(JsonError::NoObject.to_string(), "expected an object");
     assert_eq!(object(b" \n{\"x\":1}"), Ok(Point { x: 1, ..Point::default() }));
     for text in [r#"{"x":1,"inner":[2]}"#, r#"{"x":1,"inner":2}"#] {
-        assert_eq!(point(text).unwrap_err().to_string(), "inner: another value was expected", "{text}");
+        assert_eq!(point(text).unwrap_err().to_string(), "inner: expected an object", "{text}");
     }
     assert_eq!(point(r#"{"x":1,"inner":{"x":2}}"#).unwrap().inner.unwrap().0.x, 2);
     assert_eq!(
         point(r#"{"x":1,"inner":{"x":"secret"}}"#).unwrap_err().to_string(),
-        "inner.x: another value was expected"
+        "inner.x: expected a whole number"
     );
 }
 
@@ -51,15 +51,18 @@ fn what_is_wrong_is_named_and_not_quoted() {
         ("{\"x\":1}}", "no JSON at line 1, column 8"),
         ("{}", "missing field `x`"),
         (r#"{"x":1,"x":1}"#, "field `x` stands twice"),
-        (r#"{"x":"secret"}"#, "x: another value was expected"),
-        (r#"{"x":1.0}"#, "x: another value was expected"),
-        (r#"{"x":9223372036854775808}"#, "x: another value was expected"),
-        (r#"{"x":null}"#, "x: another value was expected"),
-        (r#"{"x":1,"more":[{"x":1,"label":5}]}"#, "more[0].label: another value was expected"),
+        (r#"{"x":"secret"}"#, "x: expected a whole number"),
+        (r#"{"x":1.0}"#, "x: expected a whole number"),
+        (r#"{"x":9223372036854775808}"#, "x: expected a whole number"),
+        (r#"{"x":null}"#, "x: expected a whole number"),
+        (r#"{"x":1,"more":[{"x":1,"label":5}]}"#, "more[0].label: expected text"),
         (r#"{"x":1,"more":[{"x":1},{}]}"#, "more[1]: missing field `x`"),
-        (r#"{"x":1,"shape":"secret"}"#, "another value was expected"),
-        (r#"{"x":1,"shape":{"secret":1}}"#, "another value was expected"),
-        ("\"secret\"", "another value was expected"),
+        (r#"{"x":1,"shape":"secret"}"#, "shape: expected `Circle`"),
+        (r#"{"x":1,"shape":{"secret":1}}"#, "shape: expected `Circle`"),
+        (r#"{"x":1,"shape":", expected `secret`"}"#, "shape: expected `Circle`"),
+        (r#"{"x":", expected secret at line 1 column 2"}"#, "x: expected a whole number"),
+        (r#"{"x":1,"more":{}}"#, "more: expected a list"),
+        ("\"secret\"", "expected an object"),
         (r#"{"x":1,"secret":}"#, "no JSON at line 1, column 17"),
     ] {
         assert_eq!(point(text).unwrap_err().to_string(), words, "{text}");
@@ -115,7 +118,13 @@ fn a_list_keeps_as_many_items_as_its_limit_and_reads_them_all() {
         assert!(list::<String>(text, 3).is_err(), "{text}");
         assert!(read::<List<String, 3>>(text).is_err(), "{text}");
     }
-    assert_eq!(list::<String>("[5]", 3).unwrap_err().to_string(), "another value was expected");
+    assert_eq!(list::<String>("[5]", 3).unwrap_err().to_string(), "[0]: expected text");
+    assert_eq!(list::<String>("[\"\",\"\",{}]", 1).unwrap_err().to_string(), "[2]: expected text");
+    assert_eq!(list::<String>("{}", 3).unwrap_err().to_string(), "expected a list");
+    let points = list::<Point>(r#"[{"x":"secret"}]"#, 3).unwrap_err();
+    assert_eq!(points.clone().within("all").to_string(), "all[0].x: expected a whole number");
+    let error = read::<Vec<Integer>>("[1,\"secret\"]").unwrap_err();
+    assert_eq!(error.to_string(), "[1]: expected a 64-bit integer or its decimal text");
     assert_eq!(list::<i8>("[5", 3), Err(JsonError::Syntax { line: 1, column: 2 }));
 }
 

@@ -17,6 +17,8 @@ pub(super) fn cases() -> Vec<Case> {
         unknown_keys_are_ignored,
         the_key_is_matched_exactly,
         elements_that_are_not_text_are_refused,
+        the_error_names_the_value_and_the_form_that_is_expected,
+        a_byte_order_mark_is_skipped,
         bodies_that_are_not_an_object_are_refused,
         empty_and_cut_bodies_are_refused,
         trailing_bytes_are_refused,
@@ -94,6 +96,34 @@ async fn elements_that_are_not_text_are_refused(world: World) -> Result<()> {
         refused(&world, &format!(r#"{{"userIDs":{list}}}"#)).await?;
     }
     Ok(())
+}
+
+async fn the_error_names_the_value_and_the_form_that_is_expected(world: World) -> Result<()> {
+    let admin = world.admin_token().await?;
+    for (path, body, wanted) in [
+        (STATUS, r#"{"userIDs":[1]}"#, "userIDs[0]: expected text"),
+        (DETAIL, r#"{"userIDs":["a","b",null]}"#, "userIDs[2]: expected text"),
+        (STATUS, r#"{"userIDs":"a"}"#, "userIDs: expected a list"),
+        (STATUS, r#"["a"]"#, "expected an object"),
+        (USER_TOKEN, r#"{"userID":7,"platformID":5}"#, "userID: expected text"),
+        (FORCE_LOGOUT, r#"{"userID":"a","platformID":"Web"}"#, "platformID: expected a whole number"),
+        (PARSE_TOKEN, r#"{"token":true}"#, "token: expected text"),
+    ] {
+        let answer = world.post_text(path, Some(&admin), body).await?;
+        let detail = format!("the body is not the JSON object that this takes ({wanted})");
+        answer.refused(1001, &detail).with_context(|| format!("{path} with {body}"))?;
+    }
+    Ok(())
+}
+
+async fn a_byte_order_mark_is_skipped(world: World) -> Result<()> {
+    let admin = world.admin_token().await?;
+    for path in BOTH {
+        let answer = world.post_text(path, Some(&admin), "\u{feff}{\"userIDs\":[]}").await?;
+        same(answer.code()?, 0, path)?;
+    }
+    refused(&world, "\u{feff}\u{feff}{\"userIDs\":[]}").await?;
+    refused(&world, "\u{feff}").await
 }
 
 async fn bodies_that_are_not_an_object_are_refused(world: World) -> Result<()> {

@@ -12,6 +12,8 @@ use jiff::{SignedDuration, civil::DateTime};
 
 use crate::time::Timestamp;
 
+/// A date as it is written.
+const DATE: &str = "2025-07-16";
 /// Seconds of a day.
 const DAY_SECS: i64 = 86_400;
 /// The reading of a clock that all others are counted from.
@@ -50,19 +52,18 @@ impl Zone {
         format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
 
-    /// Reads `yyyy-MM-dd HH:mm:ss` and `yyyy-MM-ddTHH:mm:ss` in this zone, and RFC 3339 with an offset.
+    /// Reads `yyyy-MM-dd`, `yyyy-MM-dd HH:mm` and `yyyy-MM-dd HH:mm:ss`, with a `T` for the blank too, in this zone, and RFC
+    /// 3339 with an offset, which may lack its colon or the seconds before it.
     ///
-    /// A fraction is cut off, since dates compare by the second. A local time that a clock change skips is
-    /// taken as the later clock shows it, one that comes twice as its first occurrence. `None` for anything
+    /// A date alone is its 00:00:00. A fraction is cut off, since dates compare by the second. A local time that a clock
+    /// change skips is taken as the later clock shows it, one that comes twice as its first occurrence. `None` for anything
     /// else.
     pub fn parse(&self, text: &str) -> Option<Timestamp> {
-        let (date, rest) = text.split_at_checked(10)?;
-        let (time, tail) = rest.strip_prefix([' ', 'T', 't'])?.split_at_checked(8)?;
+        let (date, rest) = text.split_at_checked(DATE.len())?;
+        let (time, offset) =
+            if rest.is_empty() { ((0, 0, 0), rest) } else { time(rest.strip_prefix([' ', 'T', 't'])?)? };
         let local = secs_at(reading(date, time)?);
-        let secs = match fraction(tail)? {
-            "" if tail.is_empty() => self.instant_of(local),
-            offset => local - utc_offset(offset)?,
-        };
+        let secs = if offset.is_empty() { self.instant_of(local) } else { local - utc_offset(offset)? };
         Some(Timestamp::from_secs(secs))
     }
 
@@ -88,12 +89,6 @@ impl fmt::Debug for Zone {
     }
 }
 
-/// Reads RFC 3339, whose offset says which instant is meant; cut off to the second.
-pub fn instant(text: &str) -> Option<Timestamp> {
-    const WITHOUT_OFFSET: usize = "2025-07-16T09:00:00".len();
-    if text.len() > WITHOUT_OFFSET { Zone::default().parse(text) } else { None }
-}
-
 /// What a clock reads so many seconds after the epoch; beyond the calendar, its first or last second.
 fn reading_at(secs: i64) -> DateTime {
     EPOCH.saturating_add(SignedDuration::from_secs(secs))
@@ -104,16 +99,27 @@ fn secs_at(reading: DateTime) -> i64 {
     EPOCH.duration_until(reading).as_secs()
 }
 
-/// `yyyy-MM-dd` and `HH:mm:ss`; `None` for a date outside the calendar or a time on no clock. jiff's own readers take
+/// `yyyy-MM-dd` and a time of day; `None` for a date outside the calendar or a time on no clock. jiff's own readers take
 /// further forms.
-fn reading(date: &str, time: &str) -> Option<DateTime> {
+fn reading(date: &str, (hour, minute, second): (i8, i8, i8)) -> Option<DateTime> {
     let mut date = date.split('-');
     let (year, month, day) = (digits(date.next()?, 4)?, digits(date.next()?, 2)?, digits(date.next()?, 2)?);
-    let mut time = time.split(':');
-    let (hour, minute, second) =
-        (digits(time.next()?, 2)?, digits(time.next()?, 2)?, digits(time.next()?, 2)?);
-    let is_whole = date.next().is_none() && time.next().is_none();
+    let is_whole = date.next().is_none();
     DateTime::new(year, month, day, hour, minute, second, 0).ok().filter(|_| is_whole)
+}
+
+/// `HH:mm` or `HH:mm:ss`, the latter with or without a fraction; what follows is the offset.
+fn time(text: &str) -> Option<((i8, i8, i8), &str)> {
+    let (hour, rest) = text.split_once(':')?;
+    let (minute, rest) = rest.split_at_checked(2)?;
+    let (second, rest) = match rest.strip_prefix(':') {
+        Some(rest) => {
+            let (second, rest) = rest.split_at_checked(2)?;
+            (second, fraction(rest)?)
+        }
+        None => ("00", rest),
+    };
+    Some(((digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?), rest))
 }
 
 /// A number of exactly so many digits.
@@ -130,7 +136,7 @@ fn fraction(text: &str) -> Option<&str> {
     (offset.len() < rest.len()).then_some(offset)
 }
 
-/// `Z` or `+hh:mm`, in seconds. A blank stands for a plus that a query string decoder took for a space.
+/// `Z`, `+hh:mm` or `+hhmm`, in seconds. A blank stands for a plus that a query string decoder took for a space.
 fn utc_offset(text: &str) -> Option<i64> {
     if matches!(text, "Z" | "z") {
         return Some(0);
@@ -141,7 +147,7 @@ fn utc_offset(text: &str) -> Option<i64> {
         "-" => -1,
         _ => return None,
     };
-    let (hours, minutes) = rest.split_once(':')?;
+    let (hours, minutes) = rest.split_once(':').or_else(|| rest.split_at_checked(2))?;
     let (hours, minutes): (i64, i64) = (digits(hours, 2)?, digits(minutes, 2)?);
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
@@ -155,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn three_forms_of_one_instant_are_equal() {
+    fn all_forms_of_one_instant_are_equal() {
         let ten = Some(Timestamp::from_secs(1_752_631_200));
         for text in [
             "2025-07-16 10:00:00",
@@ -166,6 +172,15 @@ mod tests {
             "2025-07-16T10:00:00+08:00",
             "2025-07-16T10:00:00 08:00",
             "2025-07-15T21:30:00-04:30",
+            "2025-07-16 10:00",
+            "2025-07-16T10:00",
+            "2025-07-16T10:00:00.5",
+            "2025-07-16T10:00:00+0800",
+            "2025-07-16T10:00:00.25+0800",
+            "2025-07-16T02:00Z",
+            "2025-07-16T02:00+0000",
+            "2025-07-16T02:00 0000",
+            "2025-07-15T21:30-0430",
         ] {
             assert_eq!(shanghai().parse(text), ten, "{text}");
         }
@@ -177,24 +192,44 @@ mod tests {
     fn anything_else_is_not_a_date() {
         for text in [
             "",
-            "2025-07-16",
-            "2025-07-16 10:00",
+            "2025-07",
+            "2025-07-16 ",
+            "2025-07-16T",
+            "2025-07-16Z",
+            "2025-07-16+08:00",
+            "2025-07-16 10",
+            "2025-07-16 10:0",
+            "2025-07-16 10:00:",
+            "2025-07-16 10:00.5",
             "2025-7-16 10:00:00",
+            "2025-7-16",
             "2025-02-30 10:00:00",
             "2025-07-16 24:00:00",
             "2025-07-16 10:00:60",
             "2025-07-16X10:00:00",
             "2025-07-16 10:00:00.",
-            "2025-07-16 10:00:00.5",
             "2025-07-16T10:00:00.Z",
             "2025-07-16T10:00:00+24:00",
-            "2025-07-16T10:00:00+0800",
+            "2025-07-16T10:00:00+08",
+            "2025-07-16T10:00:00+080",
+            "2025-07-16T10:00:00+08000",
+            "2025-07-16T10:00:00+08:0",
             "2025-07-16T10:00:00Z ",
             "٢٠٢٥-07-16 10:00:00",
             "1752631200",
         ] {
             assert_eq!(shanghai().parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_date_alone_is_its_midnight_in_the_zone() {
+        let midnight = Some(Timestamp::from_secs(1_752_595_200));
+        assert_eq!(shanghai().parse("2025-07-16"), midnight);
+        assert_eq!(shanghai().parse("2025-07-16 00:00:00"), midnight);
+        // The clocks of Asunción went from 00:00 to 01:00 on that day.
+        let asuncion = iana::zone("America/Asuncion").unwrap();
+        assert_eq!(asuncion.format(asuncion.parse("2023-10-01").unwrap()), "2023-10-01 01:00:00");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) fn cases() -> Vec<Case> {
         of_two_lines_with_one_id_the_last_wins,
         bad_lines_are_named_and_good_ones_are_taken,
         empty_lines_are_skipped_and_counted,
+        a_byte_order_mark_is_skipped,
+        dates_are_taken_in_the_configured_zone_with_and_without_a_time,
         a_line_above_16_kib_is_refused,
         many_bad_lines_are_counted_and_a_thousand_are_named,
         an_import_never_changes_a_live_record,
@@ -115,6 +117,15 @@ async fn bad_lines_are_named_and_good_ones_are_taken(world: World) -> Result<()>
         let why = at(rejection, "/error")?.as_str().unwrap_or_default();
         same(why.is_empty(), false, &format!("whether line {} has no error", index + 2))?;
     }
+    for (index, wanted) in [
+        (8, "id: expected a 64-bit integer or its decimal text"),
+        (11, "fullName: expected text"),
+        (12, "onlineDate: expected a date, such as "),
+        (14, "leaseUntil: expected text"),
+    ] {
+        let why = at(&answer, &format!("/rejected/{index}/error"))?.as_str().unwrap_or_default();
+        same(why.get(..wanted.len()), Some(wanted), &format!("the error of line {}", index + 2))?;
+    }
     same(at(&answer, "/rejectedTotal")?, &json!(bad.len()), "rejectedTotal")?;
     let ids = [9002, 9001].map(|id| api.fixture().record(id).to_string()).to_vec();
     same(api.list("admin-t1", "").await?.ids(), ids, "the records")
@@ -126,6 +137,55 @@ async fn empty_lines_are_skipped_and_counted(world: World) -> Result<()> {
     let answer = api.import_text(&text).await?;
     same(counts(&answer)?, (1, 0, 1), "imported, updated, rejected")?;
     same(at(&answer, "/rejected/0/line")?, &json!(5), "line")
+}
+
+async fn a_byte_order_mark_is_skipped(world: World) -> Result<()> {
+    let api = Api::without_fixture(&world)?;
+    let (one, two) = (row(&api, 9001)?, row(&api, 9002)?);
+    // At the beginning, and where two files were put together.
+    let text = format!("\u{feff}{}\n\u{feff}{}\n\u{feff}\n", one.line(), two.line());
+    same(counts(&api.import_text(&text).await?)?, (2, 0, 0), "imported, updated, rejected")
+}
+
+async fn dates_are_taken_in_the_configured_zone_with_and_without_a_time(world: World) -> Result<()> {
+    let api = Api::without_fixture(&world)?;
+    let template = row(&api, 9001)?;
+    let dated = |id: i64, online: &str, offline: &str| {
+        let mut line = template.line();
+        line["id"] = json!(api.fixture().record(id).to_string());
+        line["onlineDate"] = json!(online);
+        line["offlineDate"] = json!(offline);
+        line.to_string()
+    };
+    let lines = [
+        dated(9001, "2026-01-02", "2026-01-02T09:30"),
+        dated(9002, "2026-01-01T16:00+0000", "2026-01-02 09:30"),
+        dated(9003, "2026-01-01T16:00Z", "2026-01-02T01:30:00+0000"),
+    ];
+    same(counts(&api.import_text(&lines.join("\n")).await?)?, (3, 0, 0), "imported, updated, rejected")?;
+    for record in api.list("admin-t1", "").await?.records {
+        same(record.online_date.as_str(), "2026-01-02 00:00:00", "onlineDate")?;
+        same(record.offline_date.as_deref(), Some("2026-01-02 09:30:00"), "offlineDate")?;
+    }
+    let filter = |op: &str, date: &str| {
+        format!("filters[0].key=onlineDate&filters[0].op={op}&filters[0].value={date}")
+    };
+    for (query, found) in [
+        ("onlineDate=2026-01-02".to_owned(), 3),
+        ("onlineDate=2026-01-02T00:00".to_owned(), 3),
+        ("onlineDate=2026-01-01T16:00%2B0000".to_owned(), 3),
+        // A plus that was not encoded.
+        ("onlineDate=2026-01-01T16:00:00+0000".to_owned(), 3),
+        ("offlineDate=2026-01-02%2009:30".to_owned(), 3),
+        ("offlineDate=2026-01-02".to_owned(), 0),
+        (filter("LESS_THAN_EQUAL", "2026-01-02"), 3),
+        (filter("LESS_THAN", "2026-01-02"), 0),
+        (filter("GREATER_THAN", "2026-01-01"), 3),
+        (filter("IN", "2025-01-01,2026-01-02T00:00"), 3),
+    ] {
+        same(api.list("admin-t1", &query).await?.total, found, &query)?;
+    }
+    Ok(())
 }
 
 async fn a_line_above_16_kib_is_refused(world: World) -> Result<()> {
