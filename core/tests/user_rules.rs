@@ -138,6 +138,7 @@ fn what_was_not_loaded_is_an_error_and_never_an_empty_answer() {
     let everything = ForceOff::Everything { within: None, notice: None };
     let commands = [
         Command::Status,
+        Command::Account,
         Command::Unlock,
         Command::Tick,
         Command::FanOut,

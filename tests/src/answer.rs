@@ -16,6 +16,7 @@ pub fn name_of(code: i64) -> Option<&'static str> {
         1001 => "ArgsError",
         1002 => "NoPermissionError",
         1004 => "RecordNotFoundError",
+        1102 => "RegisteredAlreadyError",
         1501 => "TokenExpiredError",
         1502 => "TokenInvalidError",
         1503 => "TokenMalformedError",

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{
     RouteError,
-    caller::{Caller, good_token},
+    caller::{Caller, good_token, not_admin},
     envelope::{Done, Failures, Success},
     input::{Body, OpenBody, OperationId},
 };
@@ -196,10 +196,6 @@ pub(crate) async fn force_logout<B: Backend>(
         backend.outlive_caches().await;
     }
     Ok(Done::SUCCESS)
-}
-
-fn not_admin(user: &UserId) -> String {
-    format!("user {user} is not admin userID")
 }
 
 fn user_id(text: &str) -> Result<UserId, RouteError> {

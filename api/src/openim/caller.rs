@@ -45,3 +45,8 @@ pub(crate) async fn good_token<B: Backend>(backend: &B, text: &str) -> Result<Ve
     backend.token_status(&token).await?.map_err(OpenImError::from)?;
     Ok(token)
 }
+
+/// What a caller hears of a route for administrators.
+pub(super) fn not_admin(user: &UserId) -> String {
+    format!("user {user} is not admin userID")
+}

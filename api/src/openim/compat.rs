@@ -1,5 +1,5 @@
 //! What stock clients call around their connection, so that they report the end of their sync. None of it is
-//! Rollcall's subject: it has no profiles, friends, groups or conversations, and says so
+//! Rollcall's subject: it has no friends, groups or conversations, and says so
 //! (`docs/rules/openim.md#compatibility`).
 
 use axum::{
@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::header::CONTENT_TYPE;
+use rollcall_core::user::Account;
 use serde::Serialize;
 use utoipa::{
     ToSchema,
@@ -16,6 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     RouteError,
+    account::{account, accounts},
     caller::Caller,
     envelope::{Done, Failures, Success},
     input::{Body, OperationId},
@@ -71,17 +73,17 @@ pub(crate) struct UsersInfo<'a> {
     users: Vec<UserInfo<'a>>,
 }
 
-/// The profile of a user, which consists of its userID.
+/// The profile of a user.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserInfo<'a> {
     /// The requested userID
     #[serde(rename = "userID")]
     user_id: &'a str,
-    /// The userID
+    /// The registered name, else the userID
     nickname: &'a str,
-    /// Empty
+    /// The address of the registered picture, or empty
     #[serde(rename = "faceURL")]
-    face_url: &'static str,
+    face_url: &'a str,
     /// Empty
     ex: &'static str,
 }
@@ -107,7 +109,8 @@ pub(crate) async fn nothing<B: Backend>(_: State<B>, _: OperationId, _: Caller) 
 
 /// For clients: profiles of users
 ///
-/// This server has no profiles: the name of a user is its userID, whether the user exists or not.
+/// Name and picture of a user are what was registered. A user without a registered name goes by its userID, whether it exists
+/// or not.
 #[utoipa::path(
     post, path = "/user/get_users_info", tag = "compatibility", request_body = UserIds,
     params(
@@ -126,6 +129,16 @@ pub(crate) async fn users_info<B: Backend>(
     Body(asked): Body<UserIds>,
 ) -> Result<Response, RouteError> {
     let ids = asked.checked(&backend)?;
-    let users = ids.iter().map(|id| UserInfo { user_id: id, nickname: id, face_url: "", ex: "" }).collect();
+    let accounts = accounts(&backend, &ids).await?;
+    let info = |id| {
+        let account = account(&accounts, id);
+        UserInfo {
+            user_id: id,
+            nickname: account.and_then(Account::name).unwrap_or(id),
+            face_url: account.and_then(Account::picture).unwrap_or_default(),
+            ex: "",
+        }
+    };
+    let users = ids.iter().map(|id| info(id.as_str())).collect();
     Ok(Success::of(UsersInfo { users }).into_response())
 }

@@ -90,7 +90,7 @@ pub(crate) struct PlatformTokens<'a> {
 }
 
 /// The platforms of some users.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Default, ToSchema)]
 pub(crate) struct StatusList<'a> {
     /// One element for each requested user, in request order
     #[serde(rename = "statusList")]
@@ -199,7 +199,15 @@ pub(crate) async fn users_status<B: Backend>(
     if ids.is_empty() {
         return Err(no_ids());
     }
-    let present = presences(&backend, &ids).await?;
+    Ok(Success::of(platforms(&backend, &ids).await?).into_response())
+}
+
+/// The platforms of users, never with a token.
+pub(super) async fn platforms<'a, B: Backend>(
+    backend: &B,
+    ids: &'a [String],
+) -> Result<StatusList<'a>, RouteError> {
+    let present = presences(backend, ids).await?;
     let list = ids
         .iter()
         .map(|id| {
@@ -212,7 +220,7 @@ pub(crate) async fn users_status<B: Backend>(
             }
         })
         .collect();
-    Ok(Success::of(StatusList { list }).into_response())
+    Ok(StatusList { list })
 }
 
 impl UserIds {
@@ -226,14 +234,6 @@ impl UserIds {
     }
 }
 
-fn no_ids() -> RouteError {
-    OpenImError::new(Code::Args, "UserIDs is empty").into()
-}
-
-/// The live connections by user, in the order of users.
-type Present = Vec<(UserId, Vec<Presence>)>;
-
-/// The presence of the users among `ids`. A text that cannot be a userID has none, and a repeated id is asked for once.
 /// The list of ids in this member of a body.
 pub(super) fn read_ids(member: &str, list: &RawValue, most: usize) -> Result<Vec<String>, RouteError> {
     let (ids, length) = json::list(list.get(), most).map_err(|error| unreadable(error.within(member)))?;
@@ -245,6 +245,14 @@ pub(super) fn most_ids<B: Backend>(backend: &B) -> usize {
     usize::try_from(backend.settings().openim.max_user_ids).unwrap_or(usize::MAX)
 }
 
+fn no_ids() -> RouteError {
+    OpenImError::new(Code::Args, "UserIDs is empty").into()
+}
+
+/// The live connections by user, in the order of users.
+type Present = Vec<(UserId, Vec<Presence>)>;
+
+/// The presence of the users among `ids`. A text that cannot be a userID has none, and a repeated id is asked for once.
 async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, RouteError> {
     let users: BTreeSet<UserId> = ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect();
     let connections = backend.run_many(users.iter().map(|user| (user.clone(), Status))).await?;

@@ -18,5 +18,7 @@ pub mod zone;
 mod index;
 mod sql;
 
+pub(crate) use sql::clean;
+
 #[cfg(test)]
 pub(crate) mod tests;

@@ -56,6 +56,9 @@ pub struct Record {
 /// The longest stored user agent, in bytes.
 pub const USER_AGENT_BYTES: usize = 512;
 
+/// The longest [`Record::full_name`] of a connection, in bytes.
+pub const NAME_BYTES: usize = 512;
+
 impl Record {
     /// Its beginning.
     pub const fn began(&self) -> Began {

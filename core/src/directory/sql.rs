@@ -70,7 +70,7 @@ impl Binder {
 
 /// A text as the directory stores it. SQLite's JSON functions end a string at U+0000, so that character is replaced, in
 /// records and in filter values alike.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 

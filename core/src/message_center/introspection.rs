@@ -96,7 +96,7 @@ pub fn read(body: &[u8], now: Timestamp) -> Result<Introspected, JsonError> {
         if holder.dept_ids.is_empty() { holder.main_dept_id.into_iter().collect() } else { holder.dept_ids };
     Ok(Introspected::Active(Box::new(Principal {
         user: UserId::from(user),
-        full_name: holder.full_name.unwrap_or_else(|| username.clone()),
+        full_name: holder.full_name.filter(|name| !name.is_empty()),
         username,
         tenant: TenantId(tenant),
         client: answer.client_id,
@@ -161,7 +161,7 @@ mod tests {
             "tenant_id":1,"sys_admin":false,"user_token":true,"main_dept_id":11,"device_id":"d"}}"#;
         let principal = active(body);
         assert_eq!((principal.user.as_str(), principal.tenant), ("101", TenantId(1)));
-        assert_eq!((principal.full_name.as_str(), principal.personal), ("Zhang San", true));
+        assert_eq!((principal.name(), principal.personal), ("Zhang San", true));
         assert_eq!(principal.departments, [11]);
         assert_eq!(principal.issued_at, Some(Timestamp::from_secs(900)));
         assert_eq!(principal.expires, Some(Timestamp::from_secs(2_000)));

@@ -48,7 +48,7 @@ pub fn close_notice(
         content: FORCED_OFFLINE,
         from: &caller.username,
         send_by: caller.user.as_str(),
-        send_by_name: &caller.full_name,
+        send_by_name: caller.name(),
         send_date: date,
     };
     serde_json::to_string(&message)

@@ -18,8 +18,8 @@ pub struct Principal {
     pub user: UserId,
     /// The login name.
     pub username: String,
-    /// The display name.
-    pub full_name: String,
+    /// The display name, where the issuer names one.
+    pub full_name: Option<String>,
     /// The tenant that the issuer names.
     pub tenant: TenantId,
     /// The client that the token was issued to.
@@ -49,7 +49,7 @@ impl Principal {
     pub fn openim_admin(user: UserId) -> Self {
         Self {
             username: user.to_string(),
-            full_name: user.to_string(),
+            full_name: None,
             user,
             tenant: TenantId::default(),
             client: None,
@@ -63,6 +63,11 @@ impl Principal {
             departments: Vec::new(),
             groups: Vec::new(),
         }
+    }
+
+    /// The name to show: the display name, else the login name.
+    pub fn name(&self) -> &str {
+        self.full_name.as_deref().unwrap_or(&self.username)
     }
 
     /// Whether this holder administers its tenant. A personal access token does not inherit that right.
@@ -113,7 +118,7 @@ impl From<&StaticToken> for Principal {
         let username = token.username.clone().unwrap_or_else(|| token.user_id.to_string());
         Self {
             user: UserId::from(token.user_id),
-            full_name: token.full_name.clone().unwrap_or_else(|| username.clone()),
+            full_name: token.full_name.clone(),
             username,
             tenant: TenantId(token.tenant_id),
             client: token.client_id.clone(),

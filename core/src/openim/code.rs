@@ -12,6 +12,8 @@ pub enum Code {
     NoPermission,
     /// The named thing does not exist.
     RecordNotFound,
+    /// The user is registered already.
+    RegisteredAlready,
     /// `exp` has passed.
     TokenExpired,
     /// The token is someone else's or another platform's (gateway only).
@@ -34,11 +36,12 @@ pub enum Code {
 
 impl Code {
     /// Every code that this server can answer with.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Internal,
         Self::Args,
         Self::NoPermission,
         Self::RecordNotFound,
+        Self::RegisteredAlready,
         Self::TokenExpired,
         Self::TokenInvalid,
         Self::TokenMalformed,
@@ -57,6 +60,7 @@ impl Code {
             Self::Args => 1001,
             Self::NoPermission => 1002,
             Self::RecordNotFound => 1004,
+            Self::RegisteredAlready => 1102,
             Self::TokenExpired => 1501,
             Self::TokenInvalid => 1502,
             Self::TokenMalformed => 1503,
@@ -81,6 +85,7 @@ impl Code {
             Self::Args => "ArgsError",
             Self::NoPermission => "NoPermissionError",
             Self::RecordNotFound => "RecordNotFoundError",
+            Self::RegisteredAlready => "RegisteredAlreadyError",
             Self::TokenExpired => "TokenExpiredError",
             Self::TokenInvalid => "TokenInvalidError",
             Self::TokenMalformed => "TokenMalformedError",

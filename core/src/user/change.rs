@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    HeldEnd, Profile,
+    Account, HeldEnd, Profile,
     subscription::{DanglingSubscription, PresenceVersion, RegistrationVersion, SubscriptionState},
 };
 use crate::{
@@ -21,6 +21,8 @@ use crate::{
 pub enum Change {
     /// The user's own row is this from now on.
     Profile(Profile),
+    /// The user's account is this from now on.
+    Account(Account),
     /// The user's tenant, as its issuer named it. Its tokens are under the orders of this one from now on.
     Tenant(TenantId),
     /// The user's tokens are under the orders of this tenant from now on.
@@ -151,6 +153,11 @@ impl Change {
                     Value::json(&profile.issue_clock),
                     profile.home.map(|tenant| Value::wide(tenant.0)).into(),
                 ],
+            )],
+            Self::Account(account) => vec![Statement::new(
+                "INSERT INTO account (user, nickname, face_url) VALUES (?1, ?2, ?3) ON CONFLICT (user) \
+                 DO UPDATE SET nickname = excluded.nickname, face_url = excluded.face_url",
+                [id(), account.nickname.as_str().into(), account.face_url.as_str().into()],
             )],
             Self::Tenant(tenant) => vec![Statement::new(
                 "INSERT INTO user (id, tenant, home) VALUES (?1, CAST(?2 AS INTEGER), CAST(?2 AS INTEGER)) \

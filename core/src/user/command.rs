@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bearer, ClientMessage, ConsoleOpening, Loaded, Needs, NotLoaded, OpenError, PresenceNotice,
-    PresenceVersion, RegistrationVersion, Rules, WatcherReport,
+    Account, AccountUpdate, Bearer, ClientMessage, ConsoleOpening, Loaded, Needs, NotLoaded, OpenError,
+    PresenceNotice, PresenceVersion, RegistrationVersion, Rules, WatcherReport,
 };
 use crate::{
     gateway::{Incoming, Wire},
@@ -71,6 +71,12 @@ pub enum Command {
         /// The decoded message.
         message: ClientMessage,
     },
+    /// Give the user an account, unless it has one. Answered with [`super::Reply::WasRegistered`].
+    Register(Account),
+    /// Change the user's account, if it has one. Answered with [`super::Reply::WasRegistered`].
+    UpdateAccount(AccountUpdate),
+    /// Asks for the user's account. Answered with [`super::Reply::Account`].
+    Account,
     /// Asks for the live connections. Answered with [`super::Reply::Presence`], for status and token detail alike.
     Status,
     /// Revoke logins, now.
@@ -251,6 +257,7 @@ impl Command {
             Self::Open(opening) | Self::CanOpen(opening) => Needs {
                 profile: true,
                 presented: Some(opening.token.hash),
+                account: true,
                 held: true,
                 orders: true,
                 subscription_state: true,
@@ -258,11 +265,15 @@ impl Command {
             },
             Self::OpenConsole(_) | Self::CanOpenConsole(_) => Needs {
                 profile: true,
+                account: true,
                 held: true,
                 orders: true,
                 subscription_state: true,
                 ..Needs::default()
             },
+            Self::Register(_) | Self::UpdateAccount(_) | Self::Account => {
+                Needs { account: true, ..Needs::default() }
+            }
             Self::VerifyBearer(_) => {
                 Needs { profile: true, orders: true, subscription_state: true, ..Needs::default() }
             }

@@ -77,9 +77,12 @@ impl User {
         };
         let mut client = opening.client.clone();
         client.device_id = client.device_id.filter(|id| !id.is_empty()).or_else(|| who.device_id.clone());
+        // What the issuer says of its user comes first.
+        let account = self.account(loaded, rules)?;
+        let registered = account.as_deref();
         let details = Details {
-            full_name: &who.full_name,
-            avatar: who.avatar.as_deref(),
+            full_name: who.full_name.as_deref().or_else(|| registered?.name()).unwrap_or(&who.username),
+            avatar: who.avatar.as_deref().or_else(|| registered?.picture()),
             client: &client,
             member_of: Membership::new(&who.departments, &who.groups),
         };

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    rows,
+    Account, rows,
     subscription::{DanglingSubscription, Follower, RegistrationVersion, Subscription, SubscriptionState},
 };
 use crate::{
@@ -25,6 +25,8 @@ use crate::{
 pub struct Needs {
     /// The user's own row.
     pub profile: bool,
+    /// The user's account.
+    pub account: bool,
     /// Every valid token that a login policy counts.
     pub valid_tokens: bool,
     /// The row of one token, whatever its state.
@@ -53,6 +55,8 @@ pub struct Needs {
 pub struct Loaded {
     /// The user's own row, or the default of an unknown user.
     pub profile: Option<Profile>,
+    /// The user's account, if it was registered.
+    pub account: Option<Option<Account>>,
     /// Valid, unexpired tokens of platforms that a login policy counts.
     pub valid: Option<Vec<TokenRow>>,
     /// The presented token's row, if there is one.
@@ -141,6 +145,8 @@ pub struct HeldEnd {
 pub enum Part {
     /// The user's own row.
     Profile,
+    /// The user's account.
+    Account,
     /// Valid tokens of platforms that a login policy counts.
     Valid,
     /// The presented token's row.
@@ -181,6 +187,10 @@ impl Loaded {
     /// When it was not loaded.
     pub fn profile(&self) -> Result<&Profile, NotLoaded> {
         self.profile.as_ref().ok_or(NotLoaded(Part::Profile))
+    }
+
+    pub(super) fn account(&self) -> Result<Option<&Account>, NotLoaded> {
+        self.account.as_ref().map(Option::as_ref).ok_or(NotLoaded(Part::Account))
     }
 
     pub(super) fn valid(&self) -> Result<&[TokenRow], NotLoaded> {
@@ -241,6 +251,7 @@ impl Loaded {
     fn take_in(&mut self, part: Part, rows: &[Vec<Value>]) -> Option<()> {
         match part {
             Part::Profile => self.profile = Some(rows::one(rows, rows::read_profile)?.unwrap_or_default()),
+            Part::Account => self.account = Some(rows::one(rows, rows::read_account)?),
             Part::Valid => self.valid = Some(rows::all(rows, rows::read_token)?),
             Part::Presented => self.presented = Some(rows::one(rows, rows::read_token)?),
             Part::Held => self.held = Some(rows::all(rows, rows::read_held)?),

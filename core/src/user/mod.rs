@@ -8,6 +8,7 @@
 //! that is visible to readers (out of the live set, into the directory) comes before the frame and the close; the reply
 //! comes last. So after the reply to a force-off no reader shows the connection, and a crash in between loses frames only.
 
+mod account;
 mod change;
 mod command;
 mod console;
@@ -26,6 +27,7 @@ mod tenancy;
 mod tokens;
 mod unseen;
 
+pub use account::{Account, AccountUpdate, FACE_URL_BYTES, TooLong};
 pub use change::{Change, release_all_held};
 pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
 pub use console::{Console, ConsoleOpening};
@@ -217,6 +219,12 @@ impl User {
             Command::Receive { connection, message } => self.receive(*connection, message, loaded, rules, at),
             Command::Decoded { connection, message } => {
                 self.on_message(*connection, message, loaded, rules, at)
+            }
+            Command::Register(account) => self.register(account, loaded, rules),
+            Command::UpdateAccount(update) => self.update_account(update, loaded, rules),
+            Command::Account => {
+                let account = self.account(loaded, rules)?.map(std::borrow::Cow::into_owned);
+                Ok(Outcome::of(Reply::Account(account)))
             }
             Command::Status => Ok(Outcome::of(Reply::Presence(self.presence(loaded, rules)?))),
             Command::ForceOff(what) => self.force_off(what, loaded, rules, at),

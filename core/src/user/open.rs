@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Change, Client, Loaded, NotLoaded, OpenError, Opening, Outcome, Reply, Rules, User,
+    Account, Action, Change, Client, Loaded, NotLoaded, OpenError, Opening, Outcome, Reply, Rules, User,
     end::{Leaving, kick, release},
 };
 use crate::{
     directory::{
         membership::Membership,
-        record::{Record, Source, USER_AGENT_BYTES},
+        record::{NAME_BYTES, Record, Source, USER_AGENT_BYTES},
     },
     gateway::{Close, Wire},
     id::{ConnId, RecordId, TenantId, UserId},
@@ -57,8 +57,13 @@ impl User {
             Err(refusal) => return Ok(*refusal),
         };
 
-        let name = self.id.to_string();
-        let details = Details { full_name: &name, avatar: None, client: &opening.client, member_of: None };
+        let (name, account) = (self.id.to_string(), self.account(loaded, rules)?);
+        let details = Details {
+            full_name: account.as_deref().and_then(Account::name).unwrap_or(&name),
+            avatar: account.as_deref().and_then(Account::picture),
+            client: &opening.client,
+            member_of: None,
+        };
         let under = loaded.orders()?.under;
         let began = Began { under, at: self.opening_date(at.now) };
         let record = open_record(&self.id, rules.tenant(&self.id, loaded.profile()?), details, began, at);
@@ -151,7 +156,6 @@ impl User {
 
 /// What the directory shows in place of a text that the client did not send.
 const UNKNOWN: &str = "unknown";
-const NAME_BYTES: usize = 512;
 const DEVICE_ID_BYTES: usize = 160;
 const REMOTE_ADDRESS_BYTES: usize = 45;
 

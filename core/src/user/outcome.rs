@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, Connection, Console, Pace, PendingRequest, PendingWork, Presence, PresenceVersion,
+    Account, Change, Connection, Console, Pace, PendingRequest, PendingWork, Presence, PresenceVersion,
     RegistrationVersion, WatcherPage,
 };
 use crate::{
@@ -93,6 +93,10 @@ pub enum Reply {
     TokenStatus(Result<(), TokenError>),
     /// Whether a connection may open. If so, it is already in the live set.
     Opened(Result<(), OpenError>),
+    /// Whether the user had an account before.
+    WasRegistered(bool),
+    /// The user's account.
+    Account(Option<Account>),
     /// The live connections.
     Presence(Vec<Presence>),
     /// Work that a tick leaves to the adapter.

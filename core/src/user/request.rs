@@ -5,8 +5,9 @@
 //! file only.
 
 use super::{
-    Bearer, Command, ConsoleOpening, ForceOff, Issued, OpenError, Opening, PendingRequest, PendingWork,
-    Presence, PresenceNotice, PresenceVersion, RegistrationVersion, Reply, WatcherPage, WatcherReport,
+    Account, AccountUpdate, Bearer, Command, ConsoleOpening, ForceOff, Issued, OpenError, Opening,
+    PendingRequest, PendingWork, Presence, PresenceNotice, PresenceVersion, RegistrationVersion, Reply,
+    WatcherPage, WatcherReport,
 };
 use crate::{
     gateway::Incoming,
@@ -67,6 +68,18 @@ pub struct CanOpenConsole(pub ConsoleOpening);
 /// Lifts the cutoffs on opaque tokens; answered with whether there was one.
 #[derive(Clone, Copy, Debug)]
 pub struct Unlock;
+
+/// Gives the user an account, unless it has one; answered with whether it had.
+#[derive(Clone, Debug)]
+pub struct Register(pub Account);
+
+/// Changes the user's account, if it has one; answered with whether it had.
+#[derive(Clone, Debug)]
+pub struct UpdateAccount(pub AccountUpdate);
+
+/// Asks for the user's account.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadAccount;
 
 /// Asks for the live connections, in the order in which they opened.
 #[derive(Clone, Copy, Debug)]
@@ -161,6 +174,9 @@ answers! {
     CanOpen => Opened(Result<(), OpenError>);
     CanOpenConsole => Opened(Result<(), OpenError>);
     Unlock => Unlocked(bool);
+    Register => WasRegistered(bool);
+    UpdateAccount => WasRegistered(bool);
+    ReadAccount => Account(Option<Account>);
     Status => Presence(Vec<Presence>);
     Tick => PendingWork(PendingWork);
     Watch => Watching(PresenceVersion);
@@ -197,6 +213,9 @@ commands! {
     CanOpen as CanOpen(opening) => Self::CanOpen(Box::new(opening));
     CanOpenConsole as CanOpenConsole(opening) => Self::CanOpenConsole(Box::new(opening));
     Unlock as Unlock => Self::Unlock;
+    Register as Register(account) => Self::Register(account);
+    UpdateAccount as UpdateAccount(update) => Self::UpdateAccount(update);
+    ReadAccount as ReadAccount => Self::Account;
     Status as Status => Self::Status;
     Close as Close { connection } => Self::Close { connection };
     Receive as Receive { connection, message } => Self::Receive { connection, message };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    HeldEnd, Needs, Part, Profile, User, WatchedState,
+    Account, HeldEnd, Needs, Part, Profile, User, WatchedState,
     subscription::{
         DanglingSubscription, FanOut, Follower, PresenceVersion, RELEASED_AT_ONCE, RegistrationVersion,
         Subscription, SubscriptionState, WATCHERS_AT_ONCE,
@@ -30,6 +30,10 @@ impl Needs {
             let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in, \
                        CAST(home AS TEXT), unlocked_in, unseen_at IS NOT NULL FROM user WHERE id = ?1";
             queries.push((Part::Profile, Statement::new(sql, [id()])));
+        }
+        if self.account {
+            let sql = "SELECT nickname, face_url FROM account WHERE user = ?1";
+            queries.push((Part::Account, Statement::new(sql, [id()])));
         }
         if self.valid_tokens {
             let sql = format!(
@@ -115,6 +119,11 @@ pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
         is_known: true,
         is_unseen: int(is_unseen)? != 0,
     })
+}
+
+pub(super) fn read_account(row: &[Value]) -> Option<Account> {
+    let [nickname, face_url] = row else { return None };
+    Some(Account { nickname: text(nickname)?.to_owned(), face_url: text(face_url)?.to_owned() })
 }
 
 pub(super) fn read_token(row: &[Value]) -> Option<TokenRow> {

@@ -24,10 +24,10 @@ use rollcall_core::{
         store::{TokenRow, TokenSet, TokenState},
     },
     user::{
-        Action, Change, Claimed, Client, Command, Connection, Console, DanglingSubscription, ForceOff,
-        HeldEnd, Loaded, Needs, OpenError, Opening, Orders, Outcome, PendingRequest, PresenceVersion,
-        Profile, RegistrationVersion, Reply, Rules, Subscription, SubscriptionState, User, WATCHERS_AT_ONCE,
-        WatchedState,
+        Account, Action, Change, Claimed, Client, Command, Connection, Console, DanglingSubscription,
+        ForceOff, HeldEnd, Loaded, Needs, OpenError, Opening, Orders, Outcome, PendingRequest,
+        PresenceVersion, Profile, RegistrationVersion, Reply, Rules, Subscription, SubscriptionState, User,
+        WATCHERS_AT_ONCE, WatchedState,
     },
 };
 
@@ -204,7 +204,7 @@ impl Store for Sqlite {
     }
 
     fn dump(&self) -> String {
-        let tables = ["user", "token", "held_end", "record", "subscription", "watcher", "ties"];
+        let tables = ["user", "account", "token", "held_end", "record", "subscription", "watcher", "ties"];
         let all =
             |table: &&str| self.rows(&Statement::new(format!("SELECT * FROM {table} ORDER BY 1, 2"), []));
         format!("{:?}", tables.iter().map(all).collect::<Vec<_>>())
@@ -215,6 +215,7 @@ impl Store for Sqlite {
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     profile: Profile,
+    account: Option<Account>,
     tokens: BTreeMap<TokenHash, TokenRow>,
     held: BTreeMap<RecordId, HeldEnd>,
     records: BTreeMap<RecordId, Shown>,
@@ -228,6 +229,9 @@ impl Store for Memory {
         let mut loaded = Loaded::default();
         if needs.profile {
             loaded.profile = Some(self.profile.clone());
+        }
+        if needs.account {
+            loaded.account = Some(self.account.clone());
         }
         if needs.valid_tokens {
             let counts = |row: &&TokenRow| {
@@ -300,6 +304,7 @@ impl Store for Memory {
         for change in changes {
             match change {
                 Change::Profile(profile) => self.profile = profile.clone(),
+                Change::Account(account) => self.account = Some(account.clone()),
                 Change::Tenant(tenant) => {
                     self.profile.tenant = Some(*tenant);
                     self.profile.home = Some(*tenant);

@@ -305,7 +305,12 @@ impl<S: Store> Pair<S> {
                 };
                 Answer::Presence(presences.iter().map(seen).collect())
             }
-            Reply::Unlocked(_) | Reply::Watching(_) | Reply::Follows(_) | Reply::FanOut(_) => {
+            Reply::Unlocked(_)
+            | Reply::Watching(_)
+            | Reply::Follows(_)
+            | Reply::FanOut(_)
+            | Reply::WasRegistered(_)
+            | Reply::Account(_) => {
                 unreachable!("no step of one user alone")
             }
             Reply::Broken => panic!("broken"),

@@ -118,7 +118,8 @@ impl Users {
             Command::Status
             | Command::VerifyToken { .. }
             | Command::CanOpen(_)
-            | Command::CanOpenConsole(_) => self.query(id, &command).await,
+            | Command::CanOpenConsole(_)
+            | Command::Account => self.query(id, &command).await,
             command => self.change(id, command, pending).await,
         }
     }

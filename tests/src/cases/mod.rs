@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::{profile::Profile, settings::Settings, world::World};
 
+mod accounts;
 mod admin_token;
 mod bodies;
 mod claims;
@@ -27,6 +28,7 @@ mod parse_token;
 mod permission;
 mod plain_status;
 mod policies;
+mod rest_subscriptions;
 mod robustness;
 mod same_token;
 mod sizes;
@@ -121,7 +123,7 @@ pub(crate) use cases;
 
 /// Every case, in the order of the files.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 34] = [
+    let files: [fn() -> Vec<Case>; 36] = [
         vector_http::cases,
         vector_jwt::cases,
         vector_policy::cases,
@@ -143,6 +145,8 @@ pub fn all() -> Vec<Case> {
         detail::cases,
         plain_status::cases,
         compat::cases,
+        accounts::cases,
+        rest_subscriptions::cases,
         handshake::cases,
         gate::cases,
         frames::cases,

@@ -54,10 +54,11 @@ const STEPS: &[Step] = &[
     Step { version: 5, stores: &[Origin], sql: steps::TOKENS_BY_EXPIRY },
     Step { version: 5, stores: &[Origin, User], sql: steps::UNSEEN_USERS },
     Step { version: 5, stores: &[Origin], sql: steps::UNSEEN_USERS_BY_DATE },
+    Step { version: 6, stores: &[Origin, User], sql: steps::ACCOUNTS },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

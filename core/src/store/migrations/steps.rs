@@ -158,3 +158,9 @@ pub(super) const UNSEEN_USERS: &str = "ALTER TABLE user ADD COLUMN unseen_at INT
 /// Such users by that date, of whom only so many are kept.
 pub(super) const UNSEEN_USERS_BY_DATE: &str =
     "CREATE INDEX user_unseen ON user (unseen_at) WHERE unseen_at IS NOT NULL;";
+
+/// Users that a back end registered, with what records show of them.
+pub(super) const ACCOUNTS: &str = "\
+CREATE TABLE IF NOT EXISTS account (\
+  user TEXT PRIMARY KEY, nickname TEXT NOT NULL, face_url TEXT NOT NULL\
+) STRICT, WITHOUT ROWID;";

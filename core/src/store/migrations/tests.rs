@@ -31,6 +31,7 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (5, "Origin", "6d9d02de1a8e3bdb096e734a0559be8f8284a1494102fac0731e4f614cc61a8f"),
     (5, "Origin User", "d165d998e0a8163a64d83d4de9ba9970c80392ae06383cc3e8e544db9c74962b"),
     (5, "Origin", "155fef77001c7dd963f13a9b5edf6e02dd6f3d156db54c7d57f0e8d96d2fc8c2"),
+    (6, "Origin User", "c702d1263fa1009f64a92b32099d1e5fa071e6ea08d526c6a1d3bb8626f9999d"),
 ];
 
 #[test]
