@@ -12,7 +12,8 @@ use crate::{
 /// The first moment at which a row is over, in the rows of this question; read by [`read_next_expiry`].
 pub fn next_expiry(unseen_for: Duration) -> Statement {
     Statement::new(
-        "SELECT min(at) FROM (SELECT min(expires_at) AS at FROM token UNION ALL SELECT min(unseen_at) + ?1 FROM user)",
+        "SELECT min(at) FROM (SELECT min(expires_at) AS at FROM token UNION ALL \
+         SELECT min(unseen_at) + CAST(?1 AS INTEGER) FROM user)",
         [millis(unseen_for)],
     )
 }
@@ -30,7 +31,7 @@ pub fn forget_expired(now: Timestamp, unseen_for: Duration) -> [Statement; 2] {
     [
         Statement::new("DELETE FROM token WHERE expires_at <= ?1", [now.millis().into()]),
         Statement::new(
-            "DELETE FROM user WHERE unseen_at + ?2 <= ?1",
+            "DELETE FROM user WHERE unseen_at + CAST(?2 AS INTEGER) <= ?1",
             [now.millis().into(), millis(unseen_for)],
         ),
     ]

@@ -219,7 +219,11 @@ fn changes_of_many_records_find_them_by_index() {
     let plan = Database::new().plan(&trim);
     assert!(!plan.contains("FOR ORDER BY"), "the latest are passed over along the index: {plan}");
     let step = upsert::CrowdedUsers::new(5, 10).question().unwrap();
-    assert_eq!(ways(&step), ["SEARCH COVERING INDEX record_by_user ((tenant,user)>(?,?))"]);
+    let rest_then_others = [
+        "SEARCH COVERING INDEX record_by_user (tenant=? AND user>?)",
+        "SEARCH COVERING INDEX record_by_user (tenant>?)",
+    ];
+    assert_eq!(ways(&step), rest_then_others);
     let plan = Database::new().plan(&upsert::delete_ended_before(at, 5));
     assert!(plan.contains("SEARCH old USING COVERING INDEX record_ended (tenant=?"), "{plan}");
 }

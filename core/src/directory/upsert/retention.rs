@@ -80,10 +80,13 @@ impl CrowdedUsers {
     /// The question of the next step; `None` at the end of the walk.
     pub fn question(&self) -> Option<Statement> {
         let (tenant, user) = self.from?;
+        // The rest of the tenant, then the tenants behind it: a comparison of both columns would read the tenant from its beginning.
         // The last user of the step may have more records behind it, and is looked at again.
         Some(Statement::new(
-            "WITH step AS MATERIALIZED (SELECT tenant, user FROM record INDEXED BY record_by_user \
-             WHERE (tenant, user) >= (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER)) ORDER BY tenant, user LIMIT ?3), \
+            "WITH step AS MATERIALIZED (SELECT tenant, user FROM (SELECT tenant, user FROM record \
+             INDEXED BY record_by_user WHERE tenant = CAST(?1 AS INTEGER) AND user >= CAST(?2 AS INTEGER) \
+             ORDER BY user LIMIT ?3) UNION ALL SELECT tenant, user FROM (SELECT tenant, user FROM record \
+             INDEXED BY record_by_user WHERE tenant > CAST(?1 AS INTEGER) ORDER BY tenant, user LIMIT ?3) LIMIT ?3), \
              counted AS (SELECT tenant, user, count(*) AS records FROM step GROUP BY tenant, user), \
              last AS (SELECT tenant, user FROM step ORDER BY tenant DESC, user DESC LIMIT 1) \
              SELECT CAST(tenant AS TEXT), CAST(user AS TEXT), CAST(records AS TEXT), \
