@@ -12,8 +12,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// The most bytes that a queue holds. A client that lets more accumulate reads too slowly, and is closed.
-const CAPACITY: usize = 256 * 1024;
+/// The most bytes that wait for a client: messages in the queue, the one that is being sent, and pongs. A client that lets more
+/// accumulate reads too slowly, and is closed.
+pub(crate) const CAPACITY: usize = 256 * 1024;
 /// The longest time from a close request to the end of the TCP connection, whatever the client does. It is shorter than the
 /// promised second, since the commit before it and a busy machine take time as well.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(700);
@@ -33,7 +34,12 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Payload>,
+    /// Bytes that wait, wherever they are.
     bytes: usize,
+    /// Those of the message that the socket's task is sending.
+    sending: usize,
+    /// Those of pongs in the socket's write buffer.
+    pongs: usize,
     closing: Option<(Close, Instant)>,
     closed: bool,
     heartbeat: Heartbeat,
@@ -64,7 +70,6 @@ impl Outbox {
     /// Queues a message, and returns how many messages were dropped because the client reads too slowly: when the queue is
     /// full, all of it is dropped and the socket closes. After a close request nothing is queued.
     pub fn send(&self, payload: Payload) -> usize {
-        let mut dropped = 0;
         let mut state = self.shared.state.lock();
         match state.closing {
             Some((Close::TooSlow, _)) => return 1,
@@ -72,16 +77,31 @@ impl Outbox {
             None => {}
         }
         state.bytes += size(&payload);
-        if state.bytes > CAPACITY {
-            dropped = state.waiting.len() + 1;
-            state.waiting.clear();
-            state.closing = Some((Close::TooSlow, Instant::now() + CLOSE_TIMEOUT));
-        } else {
-            state.waiting.push_back(payload);
-        }
+        state.waiting.push_back(payload);
+        let dropped = state.drop_above_capacity();
         drop(state);
         self.shared.changed.notify_one();
         dropped
+    }
+
+    /// Counts a pong that the socket's write buffer holds, as [`Outbox::send`] counts a message. Only the socket's own task
+    /// calls it.
+    pub(crate) fn pong_waits(&self, bytes: usize) -> usize {
+        let mut state = self.shared.state.lock();
+        state.bytes += bytes;
+        state.pongs += bytes;
+        if state.closing.is_none() { state.drop_above_capacity() } else { 0 }
+    }
+
+    /// Whether pongs may wait in the socket's write buffer.
+    pub(crate) fn has_waiting_pongs(&self) -> bool {
+        self.shared.state.lock().pongs > 0
+    }
+
+    /// The socket's write buffer is empty.
+    pub(crate) fn pongs_are_sent(&self) {
+        let mut state = self.shared.state.lock();
+        state.bytes -= std::mem::take(&mut state.pongs);
     }
 
     /// Queues a message ahead of all others.
@@ -110,14 +130,16 @@ impl Outbox {
         self.shared.changed.notify_one();
     }
 
-    /// Waits for the next action. Messages come before the close, so that a client reads why it is closed.
+    /// Waits for the next action. Messages come before the close, so that a client reads why it is closed. The message that was
+    /// returned before is sent by now.
     pub(crate) async fn next(&self) -> SocketAction {
         loop {
             let changed = self.shared.changed.notified();
             {
                 let mut state = self.shared.state.lock();
+                state.bytes -= std::mem::take(&mut state.sending);
                 if let Some(payload) = state.waiting.pop_front() {
-                    state.bytes -= size(&payload);
+                    state.sending = size(&payload);
                     return SocketAction::Send(payload);
                 }
                 if let Some((close, _)) = state.closing {
@@ -163,6 +185,19 @@ impl Outbox {
     pub(crate) fn set_closed(&self) {
         self.shared.state.lock().closed = true;
         self.shared.closed.notify_waiters();
+    }
+}
+
+impl State {
+    /// Drops the queue and closes the socket if more waits than may. Returns how many messages were dropped.
+    fn drop_above_capacity(&mut self) -> usize {
+        if self.bytes <= CAPACITY {
+            return 0;
+        }
+        let dropped = std::mem::take(&mut self.waiting);
+        self.bytes -= dropped.iter().map(size).sum::<usize>();
+        self.closing = Some((Close::TooSlow, Instant::now() + CLOSE_TIMEOUT));
+        dropped.len()
     }
 }
 
@@ -223,6 +258,35 @@ mod tests {
         let dropped: Vec<usize> = sent.filter(|dropped| *dropped > 0).collect();
         assert_eq!(dropped, [fits + 1, 1], "all that waited, and what came after");
         assert!(matches!(outbox.next().await, SocketAction::Close(Close::TooSlow)));
+    }
+
+    #[tokio::test]
+    async fn what_is_being_sent_and_pongs_are_counted_with_the_queue() {
+        let outbox = Outbox::default();
+        let half = || Payload::Binary(vec![0; CAPACITY / 2]);
+        // The first half leaves the queue, and is not sent yet.
+        outbox.send(half());
+        assert!(matches!(outbox.next().await, SocketAction::Send(_)));
+        assert_eq!(outbox.send(half()), 0);
+        assert!(!outbox.has_waiting_pongs());
+        assert_eq!(outbox.pong_waits(1), 1, "the second half is dropped");
+        assert!(matches!(outbox.next().await, SocketAction::Close(Close::TooSlow)));
+    }
+
+    #[tokio::test]
+    async fn pongs_that_are_sent_count_no_more() {
+        let outbox = Outbox::default();
+        for _ in 0..3 * CAPACITY / 1024 {
+            assert_eq!(outbox.pong_waits(1024), 0);
+            assert!(outbox.has_waiting_pongs());
+            outbox.pongs_are_sent();
+        }
+        for _ in 0..CAPACITY / 1024 {
+            outbox.pong_waits(1024);
+        }
+        assert_eq!(outbox.requested_close(), None);
+        outbox.pong_waits(1);
+        assert_eq!(outbox.requested_close(), Some(Close::TooSlow));
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -342,7 +346,7 @@ impl Socket {
         Ok(reply)
     }
 
-    /// Closes cleanly and waits for the other side's Close.
+    /// Closes cleanly and waits for the other side's Close, without which a client reports 1006 and reconnects.
     pub async fn close(mut self) -> Result<()> {
         self.recorder.sent(&self.name, "close", &1000_u16.to_be_bytes());
         let frame = CloseFrame { code: 1000.into(), reason: "".into() };
@@ -377,13 +381,48 @@ impl Socket {
                 match self.stream.next().await {
                     Some(Ok(Message::Close(_))) => closed = true,
                     Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return,
+                    Some(Err(_)) | None if closed => return Ok(()),
+                    other => bail!("the connection ended before its Close was answered: {other:?}"),
                 }
             }
             // The answer to the Close may still be waiting to be sent.
             self.stream.flush().await.ok();
+            Ok(())
         };
-        timeout(END_AFTER_CLOSE, ended).await.context("after both Close frames the connection stays open")
+        timeout(END_AFTER_CLOSE, ended).await.context("after both Close frames the connection stays open")?
+    }
+
+    /// Sends a Close frame with this payload and returns that of the answer, byte by byte. Nothing else may come, neither
+    /// before nor after it, and on one machine TCP has to end as it should: without a reset, which could overtake the answer.
+    pub async fn close_with(self, payload: &[u8]) -> Result<Vec<u8>> {
+        self.recorder.sent(&self.name, "close", payload);
+        let mut tcp = self.stream.into_inner();
+        let length = u8::try_from(payload.len()).context("a control frame")?;
+        // The mask is zero.
+        let frame = [&[0x88, 0x80 | length, 0, 0, 0, 0], payload].concat();
+        tcp.write_all(&frame).await.context("sending a Close frame")?;
+        let answer = async {
+            let mut head = [0; 2];
+            tcp.read_exact(&mut head).await.context("no answer to the Close frame")?;
+            same(head[0], 0x88, "the first byte of the answer")?;
+            let mut answer = vec![0; usize::from(head[1])];
+            tcp.read_exact(&mut answer).await.context("half an answer to the Close frame")?;
+            if self.kind == Kind::Origin {
+                let mut rest = Vec::new();
+                tcp.read_to_end(&mut rest).await.context("after the answer")?;
+                same(rest, Vec::<u8>::new(), "what comes behind the answer")?;
+            }
+            Ok::<_, anyhow::Error>(answer)
+        };
+        let answer = timeout(END_AFTER_CLOSE, answer).await.context("the connection stays open")??;
+        self.recorder.heard(
+            &self.name,
+            &Event::Closed {
+                code: answer.first_chunk().map(|code| u16::from_be_bytes(*code)),
+                reason: String::new(),
+            },
+        );
+        Ok(answer)
     }
 }
 

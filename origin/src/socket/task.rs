@@ -2,12 +2,14 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
+    task::Poll,
 };
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rollcall_core::{
     gateway::{Close, Incoming, Payload},
     id::{ConnId, UserId},
@@ -24,6 +26,9 @@ use crate::{
     outbox::{Outbox, SocketAction},
     users::{PendingSocket, Users},
 };
+
+/// Bytes of a pong's frame beside its payload.
+const PONG_HEAD: usize = 2;
 
 /// A connection that is live for its user, or about to be.
 ///
@@ -44,6 +49,8 @@ pub(super) struct Session {
 pub(super) enum SessionEnd {
     /// The server closes the socket, with a Close frame.
     Close(Close),
+    /// The client closes the socket. Its Close frame is answered.
+    Left,
     /// The client is gone, and gets no Close frame.
     Gone(CloseReason),
 }
@@ -53,6 +60,7 @@ impl SessionEnd {
     pub(super) const fn reason(&self) -> CloseReason {
         match self {
             Self::Close(close) => CloseReason::Closed(*close),
+            Self::Left => CloseReason::ClientClose,
             Self::Gone(reason) => *reason,
         }
     }
@@ -108,8 +116,10 @@ impl Session {
     pub(super) async fn finish(&self, mut socket: WebSocket, end: SessionEnd) {
         self.users.metrics().closed(end.reason());
         let closing = async {
-            if let SessionEnd::Close(close) = end {
-                close_socket(&mut socket, &self.outbox, close).await;
+            match end {
+                SessionEnd::Close(close) => close_socket(&mut socket, &self.outbox, close).await,
+                SessionEnd::Left => answer_close(&mut socket, &self.outbox).await,
+                SessionEnd::Gone(_) => {}
             }
             drop(socket);
             self.outbox.set_closed();
@@ -140,7 +150,7 @@ impl Session {
                         Box::pin(self.send(socket, message(payload), &mut timers, sleep.as_mut())).await?;
                     }
                 },
-                received = socket.recv() => {
+                received = self.next_frame(socket) => {
                     let received = received.ok_or(SessionEnd::Gone(CloseReason::ConnectionLost))?;
                     timers.received(matches!(received, Ok(Message::Text(_) | Message::Binary(_))));
                     match received {
@@ -150,8 +160,11 @@ impl Session {
                         Ok(Message::Binary(bytes)) => {
                             Box::pin(self.receive(Incoming::Binary(bytes.into()))).await?;
                         }
-                        Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                        Ok(Message::Close(_)) => return Err(SessionEnd::Gone(CloseReason::ClientClose)),
+                        Ok(Message::Ping(ping)) => {
+                            self.users.metrics().dropped(self.outbox.pong_waits(PONG_HEAD + ping.len()));
+                        }
+                        Ok(Message::Pong(_)) => {}
+                        Ok(Message::Close(_)) => return Err(SessionEnd::Left),
                         Err(error) => return Err(end_of(error)),
                     }
                 }
@@ -168,6 +181,21 @@ impl Session {
         }
     }
 
+    /// The next frame. The library below queues a pong for each ping that it returns; these are written meanwhile.
+    async fn next_frame(&self, socket: &mut WebSocket) -> Option<Result<Message, axum::Error>> {
+        poll_fn(|context| {
+            if self.outbox.has_waiting_pongs() {
+                match socket.poll_flush_unpin(context) {
+                    Poll::Ready(Ok(())) => self.outbox.pongs_are_sent(),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    Poll::Pending => {}
+                }
+            }
+            socket.poll_next_unpin(context)
+        })
+        .await
+    }
+
     /// Sends a message. Fails when the client is gone or does not read in time.
     async fn send(
         &self,
@@ -180,14 +208,14 @@ impl Session {
         loop {
             tokio::select! {
                 biased;
-                sent = &mut sending => return sent.map_err(|_| SessionEnd::Gone(CloseReason::ConnectionLost)),
+                sent = &mut sending => return sent.map_err(end_of),
                 () = self.outbox.close_timed_out() => {
                     let reason = self.outbox.requested_close().map_or(CloseReason::ConnectionLost, CloseReason::Closed);
                     return Err(SessionEnd::Gone(reason));
                 }
                 // Only the timeout counts here: a ping could not overtake the message that waits.
                 () = reached(sleep.as_mut(), || Some(timers.next())) => if timers.due() == TimerAction::TimeOut {
-                    return Err(SessionEnd::Gone(CloseReason::IdleTimeout));
+                    return Err(SessionEnd::Gone(CloseReason::Closed(Close::TooSlow)));
                 },
             }
         }
@@ -243,6 +271,17 @@ pub(super) async fn say_and_close(mut socket: WebSocket, messages: Vec<Payload>,
     }
 }
 
+/// Answers the client's Close frame (RFC 6455, 5.5.1), within the close timeout.
+async fn answer_close(socket: &mut WebSocket, outbox: &Outbox) {
+    let _ = outbox.close(Close::Done);
+    // The library below has queued the answer, writes it while it reads on, and ends behind it.
+    let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
+    tokio::select! {
+        () = answered => {}
+        () = outbox.close_timed_out() => {}
+    }
+}
+
 pub(super) fn message(payload: Payload) -> Message {
     match payload {
         Payload::Text(text) => Message::Text(text.into()),
@@ -250,11 +289,12 @@ pub(super) fn message(payload: Payload) -> Message {
     }
 }
 
-/// The end that a read error means: a Close frame for bytes that are no message, none if the connection is gone.
+/// The end that an error means: a Close frame for bytes that are no message, none if the connection is gone.
 fn end_of(error: axum::Error) -> SessionEnd {
     use tungstenite::Error;
     match error.into_inner().downcast_ref::<Error>() {
         Some(Error::Capacity(_)) => SessionEnd::Close(Close::TooBig),
+        Some(Error::WriteBufferFull(_)) => SessionEnd::Gone(CloseReason::Closed(Close::TooSlow)),
         Some(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
             SessionEnd::Gone(CloseReason::ConnectionLost)
         }

@@ -26,11 +26,15 @@ use rollcall_core::{
 };
 
 use super::task::{Session, say_and_close};
-use crate::{backend::Origin, peer::Peer};
+use crate::{backend::Origin, outbox::CAPACITY, peer::Peer};
 
 /// Bytes of a socket's read buffer at first: small, since there may be very many sockets, and most messages are shorter. A
 /// longer message takes one system call for each piece of this size, and the buffer stays as long as it has grown.
 const READ_BUFFER: usize = 256;
+
+/// The most bytes of a socket's write buffer. The outbox counts what is in it and closes a client that does not read before it is
+/// full; so this is the bound of what is not counted: the heads of frames, the greeting, and the Close frame.
+const WRITE_BUFFER: usize = CAPACITY + 4096;
 
 /// The routes of the gateway.
 pub(super) fn routes() -> Router<Origin> {
@@ -54,7 +58,7 @@ pub(super) fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_write_buffer_size(usize::MAX)
+        .max_write_buffer_size(WRITE_BUFFER)
         .max_message_size(MESSAGE_BYTES)
         .max_frame_size(MESSAGE_BYTES)
 }

@@ -35,6 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
         a_message_in_fragments_is_read_as_one,
         fragments_count_together,
         one_broken_connection_harms_no_other,
+        a_clients_close_is_answered_with_its_own_code,
     ]
 }
 
@@ -286,6 +287,19 @@ async fn one_broken_connection_harms_no_other(world: World) -> Result<()> {
     }
     world.until_platforms(&user, &[5]).await?;
     good.alive().await
+}
+
+async fn a_clients_close_is_answered_with_its_own_code(world: World) -> Result<()> {
+    let user = world.user("a");
+    let token = world.issue(&user, 5).await?;
+    for payload in [b"\x03\xe8".as_slice(), b"\x03\xe8bye", b"\x03\xe9", b"\x0f\xa0own", b""] {
+        for sdk in ["js", "go"] {
+            let socket = world.enter(&Handshake::new(&user, 5, &token).set("sdkType", sdk)).await?;
+            let answer = socket.close_with(payload).await.with_context(|| format!("{payload:?}"))?;
+            same(answer.get(..2), payload.get(..2), "the code of the answer")?;
+        }
+    }
+    world.until_platforms(&user, &[]).await
 }
 
 fn expect_reply(reply: &Value, identifier: i64, code: i64, message: &str, data: &Value) -> Result<()> {

@@ -62,7 +62,7 @@ impl FallbackSession {
         };
         let closing = match end {
             SessionEnd::Close(close) => sockjs::close(close),
-            SessionEnd::Gone(_) => sockjs::closing(1002, "Connection interrupted"),
+            SessionEnd::Left | SessionEnd::Gone(_) => sockjs::closing(1002, "Connection interrupted"),
         };
         self.session.users.metrics().closed(end.reason());
         let mut last = String::new();

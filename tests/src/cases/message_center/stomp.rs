@@ -1,6 +1,6 @@
 //! Consoles that speak STOMP.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tokio::time::{Duration, timeout};
 
@@ -41,6 +41,7 @@ pub(super) fn cases() -> Vec<Case> {
         what_goes_wrong_is_told_and_closed,
         frames_may_be_cut_and_joined_anywhere,
         a_session_has_bounds,
+        a_clients_close_is_answered_in_every_way,
         a_flood_of_rubbish_harms_nobody_else,
         beats_are_what_the_server_said within 60,
     ]
@@ -169,6 +170,23 @@ async fn an_order_reaches_a_subscriber_in_every_way_before_the_close(world: Worl
         client.closed(4001, "forced_offline").await?;
     }
     api.shut_out(&handshake(&api, "user-101", "d", "/websocket", None), "invalid_token").await
+}
+
+async fn a_clients_close_is_answered_in_every_way(world: World) -> Result<()> {
+    let api = Api::without_fixture(&world)?;
+    let user = api.fixture().user(101);
+    for (path, offered, framing) in WAYS.into_iter().chain([("", None, Framing::Plain)]) {
+        for is_connected in [false, true] {
+            let socket = world.upgraded(&handshake(&api, "user-101", "d", path, offered)).await?;
+            let mut client = Client::on(socket, framing).await?;
+            if is_connected && (path, offered) != ("", None) {
+                client.connect("1.2").await?;
+            }
+            let answer = client.into_socket().close_with(b"\x03\xe8").await.context(path)?;
+            same(answer.as_slice(), b"\x03\xe8", "the answer")?;
+        }
+    }
+    api.until_online(user, &[] as &[&str]).await
 }
 
 async fn a_message_goes_to_the_users_queue_else_to_the_topic_else_nowhere(world: World) -> Result<()> {
