@@ -16,15 +16,12 @@ mod size;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use harness::{Adapter, Dice, Event, Setup, Sqlite, Store as _, Trace};
-use prost::Message as _;
 use rollcall_core::{
-    gateway::{Incoming, payload::Subscribe},
     id::{ConnId, UserId},
     user::{
-        Change, Command, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion, Reply, User,
-        WatcherReport,
+        Change, ClientMessage, Command, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion,
+        Reply, SubscriptionRequest, User, WatcherReport,
     },
 };
 
@@ -97,9 +94,13 @@ impl World {
         follows.retain(|other| !unsubscribe.contains(other));
         follows.extend(subscribe);
         let ids = |users: &[usize]| users.iter().map(|user| name(*user).to_string()).collect();
-        let payload = Subscribe { subscribe: ids(subscribe), unsubscribe: ids(unsubscribe) };
-        let message = Incoming::Binary(request(&name(user), &payload.encode_to_vec()));
-        let trace = self.users[user].run(&Command::Receive { connection, message });
+        let message = ClientMessage::Subscribe(SubscriptionRequest {
+            operation_id: "o".to_owned(),
+            msg_incr: "m".to_owned(),
+            subscribe: ids(subscribe),
+            unsubscribe: ids(unsubscribe),
+        });
+        let trace = self.users[user].run(&Command::Decoded { connection, message });
         self.carry_out(user, trace);
     }
 
@@ -225,13 +226,6 @@ impl World {
             assert_eq!(watchers, watching, "seed {seed}: the watchers of {user}");
         }
     }
-}
-
-/// A request 2005 in JSON.
-fn request(sender: &UserId, payload: &[u8]) -> Vec<u8> {
-    let data = STANDARD.encode(payload);
-    format!(r#"{{"reqIdentifier":2005,"sendID":"{sender}","operationID":"o","msgIncr":"m","data":"{data}"}}"#)
-        .into_bytes()
 }
 
 fn some(dice: &mut Dice) -> Vec<usize> {

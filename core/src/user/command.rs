@@ -55,20 +55,20 @@ pub enum Command {
         /// The new flag.
         background: bool,
     },
-    /// A client sent a message.
+    /// A console sent a message.
     #[serde(skip)]
     Receive {
-        /// The sender's connection or console.
+        /// The sender's console.
         connection: ConnId,
         /// The whole message.
         message: Incoming,
     },
-    /// A gateway client's message after [`super::User::decode`].
+    /// A gateway client sent a message. Answered with [`super::Reply::Subscribing`] where it asks to follow users.
     #[serde(skip)]
     Decoded {
         /// The sender's connection.
         connection: ConnId,
-        /// The decoded message.
+        /// The message, see [`ClientMessage::decode`].
         message: ClientMessage,
     },
     /// Give the user an account, unless it has one. Answered with [`super::Reply::WasRegistered`].
@@ -182,7 +182,7 @@ pub enum ForceOff {
 }
 
 /// A client's request that waits for the presence of other users. Comes back with their answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingRequest {
     /// The connection that waits. When it has ended, the answers are dropped.
     pub connection: ConnId,

@@ -110,11 +110,12 @@ impl User {
     /// Handles a message of a console: STOMP, or plain text, where only keepalives have a meaning.
     pub(super) fn on_console_message(
         &self,
-        from: &Console,
+        from: ConnId,
         message: &Incoming,
         rules: &Rules,
         at: Moment,
     ) -> Outcome {
+        let Some(from) = self.console(from) else { return Outcome::of(Reply::Done) };
         // The constant ping decides nothing: at the edge no code of ours sees it.
         let mut session = match &from.session {
             Some(session) if !is_ping(message) => session.for_message(message).map(Box::new),

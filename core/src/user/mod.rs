@@ -39,8 +39,8 @@ pub use pace::Pace;
 pub use request::{ReplyError, Request};
 pub use subscription::{
     DanglingSubscription, FanOut, Follower, PendingWork, PresenceNotice, PresenceVersion,
-    RegistrationVersion, SUBSCRIPTIONS, Subscription, SubscriptionState, WATCHERS_AT_ONCE, WatcherPage,
-    WatcherReport, forget_all_subscriptions,
+    RegistrationVersion, SUBSCRIPTIONS, Subscribing, Subscription, SubscriptionQueue, SubscriptionRequest,
+    SubscriptionState, Turn, WATCHERS_AT_ONCE, WatcherPage, WatcherReport, forget_all_subscriptions,
 };
 pub use tokens::Bearer;
 pub use unseen::{UNSEEN_USERS, count_unseen, forget_oldest_unseen, forget_unseen_before};
@@ -216,7 +216,9 @@ impl User {
             Command::SetBackground { connection, background } => {
                 Ok(self.set_background(*connection, *background))
             }
-            Command::Receive { connection, message } => self.receive(*connection, message, loaded, rules, at),
+            Command::Receive { connection, message } => {
+                Ok(self.on_console_message(*connection, message, rules, at))
+            }
             Command::Decoded { connection, message } => {
                 self.on_message(*connection, message, loaded, rules, at)
             }
@@ -277,7 +279,7 @@ impl User {
                 }
             }
             Action::KeepPace(pace) => self.pace = *pace,
-            Action::Publish { .. } | Action::Send { .. } | Action::Close { .. } | Action::Watch { .. } => {}
+            Action::Publish { .. } | Action::Send { .. } | Action::Close { .. } => {}
         }
     }
 

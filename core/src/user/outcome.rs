@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Change, Connection, Console, Pace, PendingRequest, PendingWork, Presence, PresenceVersion,
-    RegistrationVersion, WatcherPage,
+    Account, Change, Connection, Console, Pace, PendingWork, Presence, PresenceVersion, Subscribing,
+    WatcherPage,
 };
 use crate::{
     gateway::{Close, Payload},
-    id::{ConnId, UserId},
+    id::ConnId,
     openim::{Code, OpenImError},
     platform::Platform,
     secret,
@@ -73,13 +73,6 @@ pub enum Action {
         /// The code and reason.
         close: Close,
     },
-    /// Give these users a [`super::Command::Watch`], and come back with [`super::Command::Answered`].
-    Watch {
-        /// The users to follow, with the registrations.
-        watches: Vec<(UserId, RegistrationVersion)>,
-        /// The request that waits for their presence.
-        pending: PendingRequest,
-    },
 }
 
 /// A reply. It crosses the wire between a Worker and its objects.
@@ -101,6 +94,8 @@ pub enum Reply {
     Presence(Vec<Presence>),
     /// Work that a tick leaves to the adapter.
     PendingWork(PendingWork),
+    /// Users whose presence a request waits for; `None` when it waits for none.
+    Subscribing(Option<Subscribing>),
     /// The presence of a user that has a new watcher.
     Watching(PresenceVersion),
     /// Whether a live connection follows the user of the notice.

@@ -5,9 +5,9 @@
 //! file only.
 
 use super::{
-    Account, AccountUpdate, Bearer, Command, ConsoleOpening, ForceOff, Issued, OpenError, Opening,
-    PendingRequest, PendingWork, Presence, PresenceNotice, PresenceVersion, RegistrationVersion, Reply,
-    WatcherPage, WatcherReport,
+    Account, AccountUpdate, Bearer, ClientMessage, Command, ConsoleOpening, ForceOff, Issued, OpenError,
+    Opening, PendingRequest, PendingWork, Presence, PresenceNotice, PresenceVersion, RegistrationVersion,
+    Reply, Subscribing, SubscriptionRequest, WatcherPage, WatcherReport,
 };
 use crate::{
     gateway::Incoming,
@@ -92,13 +92,31 @@ pub struct Close {
     pub connection: ConnId,
 }
 
-/// Brings a message of a client.
+/// Brings a message of a console.
 #[derive(Clone, Debug)]
 pub struct Receive {
-    /// The connection or console that it came on.
+    /// The console that it came on.
     pub connection: ConnId,
     /// The message.
     pub message: Incoming,
+}
+
+/// Brings a message of a gateway client, unless it asks to follow users.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The connection that it came on.
+    pub connection: ConnId,
+    /// The message.
+    pub message: ClientMessage,
+}
+
+/// Brings a gateway client's request to follow users; answered with the users to ask.
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// The connection that it came on.
+    pub connection: ConnId,
+    /// The request.
+    pub request: SubscriptionRequest,
 }
 
 /// Does the work that is due; answered with the work that takes calls to other users.
@@ -182,11 +200,13 @@ answers! {
     Watch => Watching(PresenceVersion);
     PresenceNotice => Follows(bool);
     FanOut => FanOut(Option<WatcherPage>);
+    Subscribe => Subscribing(Option<Subscribing>);
 }
 
 answers! {
     Close => Done;
     Receive => Done;
+    Decoded => Done;
     ForceOff => Done;
     Unwatch => Done;
     Answered => Done;
@@ -219,6 +239,9 @@ commands! {
     Status as Status => Self::Status;
     Close as Close { connection } => Self::Close { connection };
     Receive as Receive { connection, message } => Self::Receive { connection, message };
+    Decoded as Decoded { connection, message } => Self::Decoded { connection, message };
+    Subscribe as Subscribe { connection, request } =>
+        Self::Decoded { connection, message: ClientMessage::Subscribe(request) };
     ForceOff as order => Self::ForceOff(order);
     Tick as Tick => Self::Tick;
     Watch as Watch { watcher, registration } => Self::Watch { watcher, registration };

@@ -24,10 +24,10 @@ use rollcall_core::{
         store::{TokenRow, TokenSet, TokenState},
     },
     user::{
-        Account, Action, Change, Claimed, Client, Command, Connection, Console, DanglingSubscription,
-        ForceOff, HeldEnd, Loaded, Needs, OpenError, Opening, Orders, Outcome, PendingRequest,
-        PresenceVersion, Profile, RegistrationVersion, Reply, Rules, Subscription, SubscriptionState, User,
-        WATCHERS_AT_ONCE, WatchedState,
+        Account, Action, Change, Claimed, Client, ClientMessage, Command, Connection, Console,
+        DanglingSubscription, ForceOff, HeldEnd, Loaded, Needs, OpenError, Opening, Orders, Outcome,
+        PendingRequest, PresenceVersion, Profile, RegistrationVersion, Reply, Rules, Subscribing,
+        Subscription, SubscriptionState, User, WATCHERS_AT_ONCE, WatchedState,
     },
 };
 
@@ -502,8 +502,8 @@ impl<S: Store> Adapter<S> {
     /// One command, whose commit may be made to fail.
     pub fn attempt(&mut self, command: &Command, commit_fails: bool) -> Result<Trace, CommitFailed> {
         let at = Moment { now: self.time(), entropy: self.draw() };
-        let decoded = self.user.decode(command);
-        let command = decoded.as_ref();
+        let decoded = self.decoded(command);
+        let command = decoded.as_ref().unwrap_or(command);
         let mut loaded = self.store.load(&self.user, command, at.now);
         if command.needs().orders {
             let (id, rules) = (self.user.id(), &self.rules);
@@ -540,14 +540,24 @@ impl<S: Store> Adapter<S> {
                 Action::Publish { awaited } => Event::Publish { awaited },
                 Action::Send { connection, payload } => Event::Send(connection, payload),
                 Action::Close { connection, close } => Event::Close(connection, close),
-                Action::Watch { watches, pending } => Event::Watch(watches, pending),
             });
         }
         if let Reply::Issued(issued) = &outcome.reply {
             self.texts.push(issued.token.clone());
         }
+        if let Reply::Subscribing(Some(Subscribing { watches, pending })) = &outcome.reply {
+            trace.push(Event::Watch(watches.clone(), pending.clone()));
+        }
         trace.push(Event::Reply(outcome.reply));
         Ok(trace)
+    }
+
+    /// A message of a gateway client as an adapter hands it on.
+    fn decoded(&self, command: &Command) -> Option<Command> {
+        let Command::Receive { connection, message } = command else { return None };
+        let sender = self.user.connections().iter().find(|sender| sender.id == *connection)?;
+        let message = ClientMessage::decode(sender.wire, self.user.id(), message);
+        Some(Command::Decoded { connection: *connection, message })
     }
 
     /// What has to hold for every command, whatever it is: the same arguments give the same outcome; what crosses

@@ -284,7 +284,7 @@ impl<S: Store> Pair<S> {
     fn answer(&mut self, trace: &Trace) -> Answer {
         let Some(Event::Reply(reply)) = trace.last() else { panic!("no reply: {trace:?}") };
         match reply {
-            Reply::Done | Reply::PendingWork(_) => Answer::Done,
+            Reply::Done | Reply::PendingWork(_) | Reply::Subscribing(_) => Answer::Done,
             Reply::Issued(issued) => {
                 let hash = TokenHash::of(issued.token.expose());
                 let twin = self.numbers.insert(hash, self.tokens.len());

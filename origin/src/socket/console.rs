@@ -80,7 +80,7 @@ pub(super) async fn register(
     let opening =
         console::parse_upgrade(origin, parts, &peer(parts), connection, HeartbeatMode::Enabled).await?;
     let greeting = opening.session.as_ref().and_then(|session| session.greeting()).map(str::to_owned);
-    let session = Session::new(origin, opening.principal.user.clone(), connection, true);
+    let session = Session::of_console(origin, &opening);
     match origin.users.open(&session.user, opening, session.pending()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(error.into()),

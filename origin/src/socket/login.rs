@@ -104,7 +104,7 @@ impl WaitingSocket {
         let origin = &self.origin;
         let connection = ConnId::from_bytes(rand::random());
         let opening = self.pending.opening(origin, connection, authorization.as_ref()).await?;
-        let session = Session::new(origin, opening.principal.user.clone(), connection, true);
+        let session = Session::of_console(origin, &opening);
         match origin.users.open(&session.user, opening, session.pending()).await {
             Ok(opened) => opened?,
             Err(error) => return Err(BackendError::new(error).into()),

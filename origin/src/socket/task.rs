@@ -11,9 +11,10 @@ use std::{
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rollcall_core::{
-    gateway::{Close, Incoming, Payload},
+    gateway::{Close, Incoming, Payload, Wire},
     id::{ConnId, UserId},
-    user::request::Receive,
+    platform::Platform,
+    user::{ClientMessage, ConsoleOpening, Opening, request::Receive},
 };
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -38,6 +39,8 @@ pub(super) struct Session {
     pub(super) users: Users,
     pub(super) user: UserId,
     pub(super) connection: ConnId,
+    /// How a gateway client's messages are encoded; `None` for a console.
+    wire: Option<Wire>,
     /// Whether the client cannot send pings itself, as browsers cannot.
     needs_pings: bool,
     pub(super) outbox: Outbox,
@@ -67,12 +70,21 @@ impl SessionEnd {
 }
 
 impl Session {
-    /// A connection that is about to be opened. `needs_pings` says that the client cannot send pings itself, as browsers
-    /// cannot.
-    pub(super) fn new(origin: &Origin, user: UserId, connection: ConnId, needs_pings: bool) -> Self {
+    /// A gateway connection that is about to be opened.
+    pub(super) fn of_client(origin: &Origin, opening: &Opening) -> Self {
+        let needs_pings = opening.token.platform == Platform::Web;
+        Self::new(origin, opening.token.user.clone(), opening.connection, Some(opening.wire), needs_pings)
+    }
+
+    /// A console that is about to be opened.
+    pub(super) fn of_console(origin: &Origin, opening: &ConsoleOpening) -> Self {
+        Self::new(origin, opening.principal.user.clone(), opening.connection, None, true)
+    }
+
+    fn new(origin: &Origin, user: UserId, connection: ConnId, wire: Option<Wire>, needs_pings: bool) -> Self {
         let (users, session) = (origin.users.clone(), origin.sessions().token());
         let outbox = Outbox::default();
-        Self { users, user, connection, needs_pings, outbox, session }
+        Self { users, user, connection, wire, needs_pings, outbox, session }
     }
 
     /// The argument of [`Users::open`].
@@ -223,8 +235,15 @@ impl Session {
 
     /// Executes a client message. If that fails the socket ends, and the client reconnects and repeats it.
     pub(super) async fn receive(&self, message: Incoming) -> Result<(), SessionEnd> {
-        let received = Receive { connection: self.connection, message };
-        match self.users.run(&self.user, received).await {
+        let connection = self.connection;
+        let received = match self.wire {
+            Some(wire) => {
+                let message = ClientMessage::decode(wire, &self.user, &message);
+                self.users.receive(&self.user, connection, message).await
+            }
+            None => self.users.run(&self.user, Receive { connection, message }).await,
+        };
+        match received {
             Ok(()) => Ok(()),
             Err(error) => {
                 tracing::error!(%error, "a client message could not be executed");

@@ -21,7 +21,6 @@ use rollcall_core::{
     gateway::{Close, HandshakeError, MESSAGE_BYTES, Payload},
     id::ConnId,
     openim::{Code, OpenImError},
-    platform::Platform,
     user::{OpenError, Opening},
 };
 
@@ -96,9 +95,7 @@ async fn admit(
             };
         }
     };
-    let (connection, user, platform) =
-        (opening.connection, opening.token.user.clone(), opening.token.platform);
-    let session = Session::new(origin, user, connection, platform == Platform::Web);
+    let session = Session::of_client(origin, &opening);
     match origin.users.open(&session.user, opening, session.pending()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err((refuse(error.into()), Ok(upgrade))),

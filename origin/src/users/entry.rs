@@ -11,7 +11,7 @@ use rollcall_core::{
     id::{ConnId, UserId},
     time::Timestamp,
     token::{TokenHash, store::TokenRow},
-    user::{Action, Command, User},
+    user::{Action, Command, SubscriptionQueue, User},
 };
 use tokio::sync::oneshot;
 
@@ -46,6 +46,8 @@ pub(super) struct Live {
     pub(super) user: User,
     /// Of a connection whose socket is gone there is none.
     pub(super) sockets: Sockets,
+    /// Requests of its clients to follow users.
+    pub(super) subscribing: SubscriptionQueue,
     /// The next tick.
     pub(super) alarm: Option<Alarm>,
     /// The cache of token rows. A vector, since most users have one token and there may be very many users.
@@ -74,6 +76,7 @@ impl Entry {
         let live = Live {
             user: User::new(id, Vec::new()),
             sockets: HashMap::new(),
+            subscribing: SubscriptionQueue::default(),
             alarm: None,
             tokens: Vec::new(),
             token_age: 0,

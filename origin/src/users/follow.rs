@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
-    id::UserId,
+    id::{ConnId, UserId},
     user::{
-        Change, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion, Request, WatcherPage,
-        WatcherReport,
-        request::{Answered, FanOut, Unwatch, Watch},
+        Change, ClientMessage, PendingWork, PresenceVersion, RegistrationVersion, Request, Subscribing,
+        SubscriptionRequest, Turn, WatcherPage, WatcherReport,
+        request::{Answered, Decoded, FanOut, Subscribe, Unwatch, Watch},
     },
 };
 
@@ -23,15 +23,67 @@ use super::{
 /// Registrations of one commit. It is short, since other commits wait for it.
 const REGISTRATIONS: usize = 500;
 
+/// Calls of one user's requests under way at once: few, so that others' calls wait behind no more than these.
+const CALLS_A_USER: usize = 8;
+
 impl Users {
-    /// Registers `id` as a watcher of these users, and gives it their presence.
-    pub(super) async fn watch(
+    /// Carries out a gateway client's message. A request to follow users is carried out behind this call, in its turn, so
+    /// that the connection's other messages do not wait for it.
+    ///
+    /// # Errors
+    /// As [`Users::run`].
+    pub async fn receive(
         &self,
         id: &UserId,
-        watches: Vec<(UserId, RegistrationVersion)>,
-        pending: PendingRequest,
-    ) {
-        let presences = self.register(id, watches).await.inspect_err(|error| {
+        connection: ConnId,
+        message: ClientMessage,
+    ) -> Result<(), CommandError> {
+        let message = match message {
+            ClientMessage::Subscribe(request) => {
+                let turn = self.entry(id).live.lock().subscribing.offer(connection, request);
+                match turn {
+                    Turn::Now(request) => {
+                        let (all, id) = (self.clone(), id.clone());
+                        tokio::spawn(async move { all.subscribe(&id, connection, request).await });
+                        return Ok(());
+                    }
+                    Turn::Later => return Ok(()),
+                    Turn::Never(answer) => answer,
+                }
+            }
+            other => other,
+        };
+        self.run(id, Decoded { connection, message }).await
+    }
+
+    /// Carries out a connection's requests to follow users one after the other, until none waits.
+    async fn subscribe(&self, id: &UserId, connection: ConnId, first: SubscriptionRequest) {
+        // Held throughout, so that the entry does not leave memory with what waits in it.
+        let user = self.entry(id);
+        let mut next = Some(first);
+        while let Some(request) = next {
+            match self.run(id, Subscribe { connection, request: request.clone() }).await {
+                Ok(Some(subscribing)) => {
+                    let busy = user.live.lock().subscribing.busy();
+                    self.watch(id, subscribing, CALLS_A_USER / busy.clamp(1, CALLS_A_USER)).await;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%error, "a request to follow users could not be executed");
+                    // Needs no store, so that it arrives.
+                    let failed = Decoded { connection, message: request.failed() };
+                    if let Err(error) = self.run(id, failed).await {
+                        tracing::error!(%error, "an answer was lost");
+                    }
+                }
+            }
+            next = user.live.lock().subscribing.next(connection);
+        }
+    }
+
+    /// Registers `id` as a watcher of these users, `calls` of them at a time, and gives it their presence.
+    async fn watch(&self, id: &UserId, Subscribing { watches, pending }: Subscribing, calls: usize) {
+        let presences = self.register(id, watches, calls).await.inspect_err(|error| {
             tracing::error!(%error, "users could not be watched");
         });
         // It takes back what came too late, and nothing else would.
@@ -45,6 +97,7 @@ impl Users {
         &self,
         id: &UserId,
         watches: Vec<(UserId, RegistrationVersion)>,
+        calls: usize,
     ) -> Result<Vec<(UserId, RegistrationVersion, PresenceVersion)>, CommandError> {
         for some in watches.chunks(REGISTRATIONS) {
             let rows = some.iter().flat_map(|(user, registration)| {
@@ -56,7 +109,7 @@ impl Users {
             let presence = self.call(&user, Watch { watcher: id.clone(), registration }).await?;
             Ok((user, registration, presence))
         };
-        let asked: Vec<_> = stream::iter(watches.into_iter().map(ask)).buffered(CALLS).collect().await;
+        let asked: Vec<_> = stream::iter(watches.into_iter().map(ask)).buffered(calls).collect().await;
         asked.into_iter().collect()
     }
 

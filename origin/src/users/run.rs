@@ -203,9 +203,8 @@ impl Users {
 
     /// Loads what the command needs and applies it. The caller holds the user's lock.
     pub(super) async fn decide(&self, user: &EntryGuard, command: &Command) -> Result<Outcome, CommandError> {
-        let command = user.live.lock().user.decode(command).into_owned();
-        let (loaded, at) = self.load(user, &command).await?;
-        Ok(user.live.lock().user_for(&command).apply(&command, &loaded, &self.shared.rules, at)?)
+        let (loaded, at) = self.load(user, command).await?;
+        Ok(user.live.lock().user_for(command).apply(command, &loaded, &self.shared.rules, at)?)
     }
 
     /// Makes the changes of one outcome durable.
@@ -274,10 +273,6 @@ impl Users {
                         }
                         closing.push(socket.close(close));
                     }
-                }
-                Action::Watch { watches, pending } => {
-                    let (all, id) = (self.clone(), user.id.clone());
-                    tokio::spawn(async move { all.watch(&id, watches, pending).await });
                 }
                 // It is of the live set alone.
                 Action::SetUnder(_) => {}
@@ -371,7 +366,10 @@ impl Users {
     /// Removes a connection's socket. No answer shows the connection afterwards, whatever the store holds.
     fn forget_socket(&self, id: &UserId, connection: ConnId) {
         if self.shared.table.get(id).is_some() {
-            self.entry(id).live.lock().sockets.remove(&connection);
+            let user = self.entry(id);
+            let mut live = user.live.lock();
+            live.sockets.remove(&connection);
+            live.subscribing.end(connection);
         }
     }
 }

@@ -20,7 +20,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::{
     kit::Server,
-    oversize::{forget_peak, memory},
+    memory::{forget_peak, memory},
 };
 
 /// The largest body of a request that needs no token.

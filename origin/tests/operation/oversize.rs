@@ -11,7 +11,10 @@ use rollcall_conformance::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::kit::Server;
+use crate::{
+    kit::Server,
+    memory::{forget_peak, memory},
+};
 
 /// More than a message may have bytes.
 fn fragments() -> usize {
@@ -22,19 +25,6 @@ fn fragments() -> usize {
 const MEMORY: u64 = 1 << 20;
 /// The longest message.
 const LONGEST: usize = 51_200;
-
-/// A figure of `/proc/PID/status`, in bytes.
-pub fn memory(server: &Server, name: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim_matches([':', ' ', '\t', 'k', 'B']).parse::<u64>().unwrap() * 1024
-}
-
-/// From here on the peak is counted anew.
-pub fn forget_peak(server: &Server) -> u64 {
-    std::fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").unwrap();
-    memory(server, "VmRSS")
-}
 
 /// A masked text frame, its mask being zero: the first of a message, or one that goes on; never the last.
 fn fragment(is_first: bool, payload: &[u8]) -> Vec<u8> {

@@ -67,10 +67,6 @@ impl Object {
                         let _ = socket.close(Some(close.code()), Some(close.reason()));
                     }
                 }
-                Action::Watch { watches, pending } => {
-                    let object = self.clone();
-                    self.state.wait_until(async move { object.watch(watches, pending).await });
-                }
             }
         }
         // An alarm publishes by itself when its tick is done.

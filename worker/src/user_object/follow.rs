@@ -6,11 +6,11 @@ use std::rc::Rc;
 use futures_util::{StreamExt as _, stream};
 use rollcall_api::Chain;
 use rollcall_core::{
-    id::UserId,
+    id::{ConnId, UserId},
     user::{
-        PendingRequest, PendingWork, PresenceVersion, RegistrationVersion, Request, WatcherPage,
-        WatcherReport,
-        request::{Answered, FanOut, Unwatch, Watch},
+        ClientMessage, PendingWork, PresenceVersion, RegistrationVersion, Request, Subscribing,
+        SubscriptionRequest, Turn, WatcherPage, WatcherReport,
+        request::{Answered, Decoded, FanOut, Subscribe, Unwatch, Watch},
     },
 };
 
@@ -18,12 +18,46 @@ use super::{Object, run::RunError};
 use crate::{backend, stub::AT_ONCE};
 
 impl Object {
+    /// The message that is to be carried out now. A request to follow users is carried out behind this event, in its turn.
+    pub(super) fn in_turn(
+        self: &Rc<Self>,
+        connection: ConnId,
+        message: ClientMessage,
+    ) -> Option<ClientMessage> {
+        let ClientMessage::Subscribe(request) = message else { return Some(message) };
+        let turn = self.subscribing.borrow_mut().offer(connection, request);
+        match turn {
+            Turn::Now(request) => {
+                let object = self.clone();
+                self.state.wait_until(async move { object.subscribe(connection, request).await });
+                None
+            }
+            Turn::Later => None,
+            Turn::Never(answer) => Some(answer),
+        }
+    }
+
+    /// Carries out a connection's requests to follow users one after the other, until none waits.
+    async fn subscribe(self: Rc<Self>, connection: ConnId, first: SubscriptionRequest) {
+        let mut next = Some(first);
+        while let Some(request) = next {
+            match self.clone().ask(Subscribe { connection, request: request.clone() }).await {
+                Ok(Some(subscribing)) => self.clone().watch(subscribing).await,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(error = %Chain(&error), "a request to follow users could not be executed");
+                    let failed = Decoded { connection, message: request.failed() };
+                    if let Err(error) = self.clone().ask(failed).await {
+                        tracing::error!(error = %Chain(&error), "an answer was lost");
+                    }
+                }
+            }
+            next = self.subscribing.borrow_mut().next(connection);
+        }
+    }
+
     /// Registers this user as a watcher of these users, and gives it their presence.
-    pub(super) async fn watch(
-        self: Rc<Self>,
-        watches: Vec<(UserId, RegistrationVersion)>,
-        pending: PendingRequest,
-    ) {
+    async fn watch(self: Rc<Self>, Subscribing { watches, pending }: Subscribing) {
         let asked =
             watches.into_iter().map(|(user, registration)| self.clone().watch_one(user, registration));
         // To the end, whatever fails: the answer takes back what came too late, so that no call may come after it.

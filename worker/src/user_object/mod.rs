@@ -15,14 +15,18 @@ mod reconcile;
 mod run;
 mod sockets;
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
 
 use rollcall_api::Chain;
 use rollcall_core::{
     gateway::{Close, Incoming, MESSAGE_BYTES},
     id::{ConnId, UserId},
     store::migrations::StoreKind,
-    user::{Command, Pace, Reply},
+    user::{ClientMessage, Command, Pace, Reply, SubscriptionQueue},
 };
 use tracing::Instrument as _;
 use worker::{
@@ -35,6 +39,7 @@ use self::{
     sockets::Arriving,
 };
 use crate::{
+    attachment::Attachment,
     config::{self, Configuration},
     log,
     sql::{Sql, Tables},
@@ -58,6 +63,8 @@ struct Object {
     tables: Cell<Tables>,
     /// What the user's recent connects have used up, forgotten when the object hibernates.
     pace: Cell<Pace>,
+    /// Requests of its clients to follow users. They end with the instance, as the calls that they wait for do.
+    subscribing: RefCell<SubscriptionQueue>,
 }
 
 impl DurableObject for UserObject {
@@ -71,6 +78,7 @@ impl DurableObject for UserObject {
                 has_reconciled: Cell::new(false),
                 tables: Cell::default(),
                 pace: Cell::default(),
+                subscribing: RefCell::default(),
             }),
         }
     }
@@ -201,11 +209,12 @@ impl Object {
 
     /// A message of a client.
     async fn receive(self: Rc<Self>, ws: &WebSocket, message: Incoming) {
-        let Some(connection) = sockets::connection(ws) else {
+        let Some(attachment) = Attachment::of(ws) else {
             // Its attachment does not read: it is of other code. The client reconnects and gets one that does.
             let _ = ws.close(Some(Close::Draining.code()), Some(Close::Draining.reason()));
             return;
         };
+        let connection = attachment.id();
         let bytes = match &message {
             Incoming::Text(text) => text.len(),
             Incoming::Binary(bytes) => bytes.len(),
@@ -215,8 +224,7 @@ impl Object {
             return;
         }
         sockets::last_message(ws, crate::clock::now());
-        let command = Command::Receive { connection, message };
-        let received = self.clone().run(&command, With { on: Some(ws), ..With::default() }).await;
+        let received = self.clone().carry_out_message(ws, attachment, message).await;
         if let Err(error) = received {
             tracing::error!(error = %Chain(&error), "a message could not be carried out");
             // The client reconnects and repeats its request.
@@ -224,6 +232,24 @@ impl Object {
             return;
         }
         self.look_for_cutoff();
+    }
+
+    async fn carry_out_message(
+        self: Rc<Self>,
+        ws: &WebSocket,
+        attachment: Attachment,
+        message: Incoming,
+    ) -> Result<(), RunError> {
+        let command = match attachment {
+            Attachment::Live { connection, .. } => {
+                let message = ClientMessage::decode(connection.wire, &self.user()?, &message);
+                let Some(message) = self.in_turn(connection.id, message) else { return Ok(()) };
+                Command::Decoded { connection: connection.id, message }
+            }
+            Attachment::Console { console, .. } => Command::Receive { connection: console.id, message },
+            Attachment::Ended { .. } => return Ok(()),
+        };
+        self.run(&command, With { on: Some(ws), ..With::default() }).await.map(drop)
     }
 
     /// The end of a socket.
@@ -241,6 +267,7 @@ impl Object {
     }
 
     async fn end(self: Rc<Self>, connection: ConnId, ws: Option<&WebSocket>) {
+        self.subscribing.borrow_mut().end(connection);
         let command = Command::Close { connection };
         if let Err(error) = self.clone().run(&command, With { on: ws, ..With::default() }).await {
             tracing::error!(error = %Chain(&error), "the end of a connection is not durable yet");

@@ -135,8 +135,6 @@ impl Object {
         let user = User::new(id.clone(), live().filter_map(Held::connection).cloned().collect())
             .with_consoles(live().filter_map(Held::console).cloned().collect())
             .with_pace(self.pace.get());
-        let decoded = user.decode(command);
-        let command = decoded.as_ref();
         let at = clock::moment()?;
         let loaded = self.load(&user, command, &cutoffs, &configuration.rules, at.now)?;
         // A command that asks for no cutoff says nothing about the sockets that one covers.

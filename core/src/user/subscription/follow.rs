@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message as _;
 
 use super::{
-    PresenceNotice, PresenceVersion, RegistrationVersion, SUBSCRIPTIONS, Subscription, fan_out::changed,
+    PresenceNotice, PresenceVersion, RegistrationVersion, SUBSCRIPTIONS, Subscribing, Subscription,
+    SubscriptionRequest, fan_out::changed,
 };
 use crate::{
     gateway::{
         self,
         frame::{Request, Response},
-        payload::{PresenceTip, PresenceTips, Subscribe},
+        payload::{PresenceTip, PresenceTips},
     },
     id::UserId,
     openim::Code,
@@ -29,38 +30,33 @@ impl User {
     pub(in crate::user) fn follow(
         &self,
         connection: &Connection,
-        request: &Request,
+        request: &SubscriptionRequest,
         loaded: &Loaded,
         at: Moment,
     ) -> Result<Outcome, NotLoaded> {
-        let answer = |response| {
-            let payload = gateway::encode(connection.wire, &response);
-            let actions = vec![Action::Send { connection: connection.id, payload }];
-            Outcome { actions, ..Outcome::of(Reply::Done) }
-        };
-        let Ok(Subscribe { mut subscribe, unsubscribe }) = Subscribe::decode(request.data.as_slice()) else {
-            return Ok(answer(request.fail(Code::Args)));
-        };
-        let asked = subscribe.split_off(subscribe.len().saturating_sub(SUBSCRIPTIONS));
+        let SubscriptionRequest { subscribe, unsubscribe, .. } = request;
         let mut state = loaded.subscription_state()?.state.clone();
         let last = state.registered.advanced(at.now);
         let wanted: BTreeMap<UserId, RegistrationVersion> =
-            followable(&asked).enumerate().map(|(place, id)| (id, last.after(place))).collect();
+            followable(subscribe).enumerate().map(|(place, id)| (id, last.after(place))).collect();
         state.registered = wanted.values().copied().max().unwrap_or(state.registered);
         // An id in both lists stays followed: `released` leaves out what is wanted.
-        let released = released(loaded.subscriptions()?, &wanted, &unsubscribe);
+        let released = released(loaded.subscriptions()?, &wanted, unsubscribe);
 
-        let mut outcome = if asked.is_empty() {
-            answer(request.answer(Some(Vec::new())))
+        let mut outcome = if subscribe.is_empty() {
+            let answer = request.as_frame().answer(Some(Vec::new()));
+            let payload = gateway::encode(connection.wire, &answer);
+            let actions = vec![Action::Send { connection: connection.id, payload }];
+            Outcome { actions, ..Outcome::of(Reply::Subscribing(None)) }
         } else {
             let pending = PendingRequest {
                 connection: connection.id,
                 operation_id: request.operation_id.clone(),
                 msg_incr: request.msg_incr.clone(),
-                asked,
+                asked: subscribe.clone(),
             };
             let watches = wanted.iter().map(|(user, registration)| (user.clone(), *registration)).collect();
-            Outcome { actions: vec![Action::Watch { watches, pending }], ..Outcome::of(Reply::Done) }
+            Outcome::of(Reply::Subscribing(Some(Subscribing { watches, pending })))
         };
         if !released.is_empty() {
             outcome.changes.push(Change::Unsubscribed { connection: connection.id, watched: released });
@@ -147,6 +143,18 @@ fn followable(ids: &[String]) -> impl Iterator<Item = UserId> {
 
 /// `reqIdentifier` of requests, answers and pushes.
 const IDENTIFIER: i32 = 2005;
+
+impl SubscriptionRequest {
+    /// What its answers copy.
+    pub(super) fn as_frame(&self) -> Request {
+        Request {
+            identifier: IDENTIFIER,
+            operation_id: self.operation_id.clone(),
+            msg_incr: self.msg_incr.clone(),
+            ..Request::default()
+        }
+    }
+}
 
 /// One user in an answer or a push.
 fn tip(user: &str, platforms: PlatformSet) -> PresenceTip {

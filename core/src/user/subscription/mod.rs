@@ -9,8 +9,9 @@
 
 mod fan_out;
 mod follow;
+mod queue;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +20,13 @@ use crate::{
     platform::PlatformSet,
     store::Statement,
     time::Timestamp,
-    user::{Action, Change, Loaded, NotLoaded, Outcome, User},
+    user::{Action, Change, Loaded, NotLoaded, Outcome, PendingRequest, User},
 };
 
-pub use self::fan_out::FanOut;
+pub use self::{
+    fan_out::FanOut,
+    queue::{SubscriptionQueue, Turn},
+};
 
 /// The most users that a connection follows. Each one more drops the oldest.
 pub const SUBSCRIPTIONS: usize = 3000;
@@ -143,6 +147,35 @@ impl WatcherPage {
         }
         report
     }
+}
+
+/// A client's request to follow users, decoded. Never printed whole: a client may have put a token into it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SubscriptionRequest {
+    /// `operationID`, copied into the answer.
+    pub operation_id: String,
+    /// `msgIncr`, copied into the answer.
+    pub msg_incr: String,
+    /// Users to follow, as the client gave them; at most [`SUBSCRIPTIONS`].
+    pub subscribe: Vec<String>,
+    /// Users to follow no longer; as many at most.
+    pub unsubscribe: Vec<String>,
+}
+
+impl fmt::Debug for SubscriptionRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to follow, {} to cancel", self.subscribe.len(), self.unsubscribe.len())
+    }
+}
+
+/// Calls to other users that a request leaves to the adapter: give each a [`super::Command::Watch`], and come back with
+/// [`super::Command::Answered`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribing {
+    /// The users to follow, with the registrations.
+    pub watches: Vec<(UserId, RegistrationVersion)>,
+    /// The request that waits for their presence.
+    pub pending: PendingRequest,
 }
 
 /// Calls to other users that a tick leaves to the adapter.

@@ -1,13 +1,15 @@
 //! The answer to a subscription request, and the users that are followed afterwards.
 
-use anyhow::Result;
-use serde_json::json;
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
 
 use super::watcher::Watcher;
 use crate::{
     cases::{Case, cases},
-    check::{at, same},
+    check::{at, holds, same, text_at},
+    proto,
     world::World,
+    ws::request,
 };
 
 /// The most users that a connection follows.
@@ -21,6 +23,8 @@ pub(super) fn cases() -> Vec<Case> {
         a_payload_that_does_not_read_is_an_error_and_no_end,
         following_again_shows_what_is_true_by_then,
         a_connection_follows_3000_and_lets_the_oldest_go within 300,
+        requests_are_answered_in_their_order_one_at_a_time,
+        one_long_request_waits_and_more_are_refused,
     ]
 }
 
@@ -121,4 +125,71 @@ async fn a_connection_follows_3000_and_lets_the_oldest_go(world: World) -> Resul
     let (_, _second_too) = quiet.login(&second, 2).await?;
     let (_, _first_too) = quiet.login(&oldest, 2).await?;
     watcher.pushed(&oldest, &[2, 5]).await
+}
+
+/// A request whose answer has this label.
+fn labelled(user: &str, label: &str, subscribe: &[&str], unsubscribe: &[&str]) -> String {
+    let mut asked = request(2005, user, Some(&proto::subscription(subscribe, unsubscribe)));
+    if let Some(fields) = asked.as_object_mut() {
+        fields.insert("msgIncr".to_owned(), json!(label));
+    }
+    asked.to_string()
+}
+
+/// The next frame, which must be an answer: its label and its code.
+async fn answered(watcher: &mut Watcher) -> Result<(String, i64)> {
+    let answer: Value = serde_json::from_str(&watcher.socket.binary().await?)?;
+    same(at(&answer, "/reqIdentifier")?, &json!(2005), "reqIdentifier")?;
+    let code = at(&answer, "/errCode")?.as_i64().context("errCode is no number")?;
+    Ok((text_at(&answer, "/msgIncr")?.to_owned(), code))
+}
+
+/// A short request behind a long one waits for it, whatever it costs itself.
+async fn requests_are_answered_in_their_order_one_at_a_time(world: World) -> Result<()> {
+    let quiet = world.unrecorded();
+    let mut watcher = Watcher::login(&quiet, "watcher").await?;
+    let users: Vec<String> = (0..200).map(|n| world.user(&format!("f{n}"))).collect();
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    let (long, short) = (users.as_slice(), users.get(..1).unwrap_or_default());
+    let requests =
+        [("a", long, short), ("b", short, short), ("c", &[], short), ("d", short, &[]), ("e", &[], &[])];
+    for (label, subscribe, unsubscribe) in requests {
+        let asked = labelled(&watcher.user, label, subscribe, unsubscribe);
+        watcher.socket.send_binary(asked).await?;
+    }
+    for (label, ..) in requests {
+        same(answered(&mut watcher).await?, (label.to_owned(), 0), "the next answer")?;
+    }
+    let (_, _socket) = quiet.login(short.first().context("a user")?, 5).await?;
+    watcher.pushed(short.first().context("a user")?, &[5]).await
+}
+
+/// A third request is answered at once with an error, or in its turn where the others are done by then.
+async fn one_long_request_waits_and_more_are_refused(world: World) -> Result<()> {
+    let quiet = world.unrecorded();
+    let mut watcher = Watcher::login(&quiet, "watcher").await?;
+    let users: Vec<String> = (0..200).map(|n| world.user(&format!("f{n}"))).collect();
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    let nobody = vec!["n"; MOST];
+    let rest = ["c", "d", "e", "f", "g"];
+    let asked = [("a", users.as_slice(), &[] as &[&str]), ("b", &[], nobody.as_slice())];
+    for (label, subscribe, unsubscribe) in
+        asked.into_iter().chain(rest.map(|label| (label, users.as_slice(), &[] as &[&str])))
+    {
+        let asked = labelled(&watcher.user, label, subscribe, unsubscribe);
+        watcher.socket.send_binary(asked).await?;
+    }
+    let mut done = Vec::new();
+    for _ in 0..asked.len() + rest.len() {
+        let (label, code) = answered(&mut watcher).await?;
+        match code {
+            0 => done.push(label),
+            500 => holds(rest.contains(&label.as_str()), || format!("{label} is refused"))?,
+            other => bail!("{label} is answered with {other}"),
+        }
+    }
+    let order: Vec<&str> =
+        ["a", "b"].into_iter().chain(rest).filter(|label| done.iter().any(|one| one == label)).collect();
+    same(done.iter().map(String::as_str).collect::<Vec<_>>(), order, "what was carried out")?;
+    watcher.socket.alive().await
 }
