@@ -13,7 +13,10 @@ use axum::{
     routing::post,
 };
 use http::{HeaderMap, StatusCode, Uri, header, request::Parts};
-use rollcall_api::{BodyAccount, message_center::socket as console};
+use rollcall_api::{
+    BodyAccount,
+    message_center::socket::{self as console, ConnectError},
+};
 use rollcall_core::{gateway::MESSAGE_BYTES, stomp::sockjs, token::TokenHash};
 use tokio::sync::{mpsc, oneshot};
 
@@ -65,9 +68,10 @@ async fn stream(State(origin): State<Origin>, request: Request) -> Response {
 
 /// The answer that carries what the session has to say. The first one opens it.
 async fn receive(origin: &Origin, parts: &Parts, transport: Transport) -> Response {
-    let key = match key(origin, parts) {
-        Ok(key) => key,
-        Err(response) => return response,
+    let key = match key(parts) {
+        Ok(Some(key)) => key,
+        Ok(None) => return gone(),
+        Err(error) => return refuse(origin, parts, &error),
     };
     let requests = match origin.fallbacks().enter(key) {
         Entered::Open(requests) => requests,
@@ -108,20 +112,22 @@ async fn open(
             tokio::spawn(FallbackSession::new(session, place).serve());
             Ok(requests)
         }
-        Err(error) => {
-            origin.users.metrics().refused(error.key());
-            Err(console::refuse(origin, parts, &error))
-        }
+        Err(error) => Err(refuse(origin, parts, &error)),
     }
+}
+
+fn refuse(origin: &Origin, parts: &Parts, error: &ConnectError) -> Response {
+    origin.users.metrics().refused(error.key());
+    console::refuse(origin, parts, error)
 }
 
 /// A client says something: a list of texts.
 async fn send(State(origin): State<Origin>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     // The token and the session first: a stranger's body is not read.
-    let requests = match key(&origin, &parts) {
-        Ok(key) => origin.fallbacks().get(&key),
-        Err(response) => return response,
+    let requests = match key(&parts) {
+        Ok(key) => key.and_then(|key| origin.fallbacks().get(&key)),
+        Err(error) => return refuse(&origin, &parts, &error),
     };
     let Some(requests) = requests else { return gone() };
     if let Some(account) = parts.extensions.get::<BodyAccount>() {
@@ -154,14 +160,10 @@ async fn read(body: Body) -> Result<String, Response> {
     text.ok_or_else(|| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Broken JSON encoding.\n"))
 }
 
-/// The session that a request is about.
-fn key(origin: &Origin, parts: &Parts) -> Result<Key, Response> {
-    let token = console::token(&parts.uri, &parts.headers).map_err(|error| {
-        origin.users.metrics().refused(error.key());
-        console::refuse(origin, parts, &error)
-    })?;
-    let (name, _) = session_of(&parts.uri).ok_or_else(gone)?;
-    Ok(Key::new(TokenHash::of(token.expose()), name))
+/// The session that a request is about; `None` where the path has no name of one.
+fn key(parts: &Parts) -> Result<Option<Key>, ConnectError> {
+    let token = console::token(&parts.uri, &parts.headers)?;
+    Ok(session_of(&parts.uri).map(|(name, _)| Key::new(TokenHash::of(token.expose()), name)))
 }
 
 /// The session's name and the transport in a path; the part for load balancers is ignored.

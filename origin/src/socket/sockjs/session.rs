@@ -22,6 +22,9 @@ const BETWEEN_ANSWERS: Duration = Duration::from_secs(5);
 /// The time in which a client has to read what is written.
 const WRITING: Duration = Duration::from_secs(30);
 
+/// Bytes that are written at once; what is queued behind them stays in the outbox, which has a bound.
+const CHUNK_BYTES: usize = 16 * 1024;
+
 /// A session.
 pub(super) struct FallbackSession {
     session: Session,
@@ -137,6 +140,9 @@ impl FallbackSession {
                     requested = Some(close);
                     break;
                 }
+            }
+            if lines.len() >= CHUNK_BYTES {
+                break;
             }
             next = self.session.outbox.next().now_or_never();
         }
