@@ -438,7 +438,7 @@ async fn what_an_order_to_a_tenant_took_stays_taken_when_the_user_moves_to_anoth
     api.take_off("admin-t1", "TENANT", &[api.fixture().tenant(1)]).await?;
     world.expect_verdict(&taken, 1506, "after it").await?;
     let kept = world.issue(&user, 2).await?;
-    let mut moved = Token::of(&api, 506, &Value::Null)?;
+    let mut moved = Token::of(&api, 506, &json!({}))?;
     moved.tenant = api.fixture().tenant(2);
     moved.activates(&claims(unix_time() + 2))?;
     moved.get(LIST).await?.page()?;
