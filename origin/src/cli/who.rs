@@ -23,9 +23,9 @@ const TOKEN_LEAST: usize = 40;
 const EXAMPLES: &str = "\
 Examples:
   rollcall who 2890713225
-  rollcall who 101 somebody --json | jq '.users[] | select(.online)'
+  rollcall who 101 alice --json | jq '.users[] | select(.online)'
 
-A user whom nobody has ever seen is offline like any other. Needs an OpenIM administrator's token.
+A user who never logged in is offline like any other. Needs an OpenIM administrator's token.
 Of a connection's token only the end is shown.
 
 --json prints {\"users\":[{\"userID\":\"101\",\"online\":true,\"connections\":[{\"platformID\":5,\"platform\":\"Web\",
@@ -34,7 +34,7 @@ Of a connection's token only the end is shown.
 #[derive(Args)]
 #[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
 pub(crate) struct Who {
-    /// Whom, by userID
+    /// Users, by userID
     #[arg(required = true, value_name = "USER")]
     users: Vec<String>,
     #[command(flatten)]
