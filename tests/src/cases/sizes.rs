@@ -24,7 +24,6 @@ pub(super) fn cases() -> Vec<Case> {
         an_endless_chunked_body_is_refused_at_the_limit,
         a_route_that_asks_for_no_token_takes_eight_kibibytes,
         a_bad_token_is_refused_before_the_body_arrives,
-        a_body_is_judged_before_the_permission,
     ]
 }
 
@@ -89,20 +88,6 @@ async fn a_bad_token_is_refused_before_the_body_arrives(world: World) -> Result<
             let answer = world.send(&request).await?;
             answer.envelope()?.refusal(code).with_context(|| format!("{path} with {token:?}"))?;
         }
-    }
-    Ok(())
-}
-
-/// As stock servers do it.
-async fn a_body_is_judged_before_the_permission(world: World) -> Result<()> {
-    let token = world.issue(&world.user("a"), 5).await?;
-    for path in [STATUS, DETAIL, USER_TOKEN, FORCE_LOGOUT] {
-        world.post_text(path, Some(&token), "{").await?.envelope()?.refusal(1001)?;
-        world
-            .post_text(path, Some(&token), r#"{"userIDs":[],"userID":"a","platformID":5}"#)
-            .await?
-            .envelope()?
-            .refusal(1002)?;
     }
     Ok(())
 }
