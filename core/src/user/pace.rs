@@ -1,5 +1,5 @@
-//! The pace of a user's connects (`docs/rules/openim.md#connections`): as many at once as the user may have connections, and two
-//! a second from then on. Each connect leaves a record, however short its life, and may end others.
+//! The pace of a user's connects (`docs/rules/openim.md#connections`): as many at once as the user may have connections and
+//! ten at least, and two a second from then on. Each connect leaves a record, however short its life, and may end others.
 
 use std::time::Duration;
 
@@ -7,6 +7,8 @@ use crate::time::Timestamp;
 
 /// How long it takes until one more connect is allowed.
 const EACH: Duration = Duration::from_millis(500);
+/// So many may always come at once: a client of a user with one or two connections replaces its own without a wait.
+const AT_LEAST: usize = 10;
 
 /// What recent connects have used up, as the moment at which nothing of it is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,11 +18,11 @@ impl Pace {
     /// The pace after one more connect, of which `at_once` may come together.
     ///
     /// # Errors
-    /// When the connect comes too early. What is kept instead never lies further ahead than `at_once` connects: a clock that was
-    /// set back keeps no user waiting.
+    /// When the connect comes too early.
     pub(super) fn after_connect(self, now: Timestamp, at_once: usize) -> Result<Self, Self> {
-        let most = EACH.saturating_mul(u32::try_from(at_once).unwrap_or(u32::MAX));
-        let used = self.0.clamp(now, now + most);
+        let most = EACH.saturating_mul(u32::try_from(at_once.max(AT_LEAST)).unwrap_or(u32::MAX));
+        // Further ahead than connects can reach: the clock was set back, and keeps no user waiting.
+        let used = if self.0 > now + most { now } else { self.0.max(now) };
         let next = used + EACH;
         if next > now + most { Err(Self(used)) } else { Ok(Self(next)) }
     }
@@ -34,7 +36,7 @@ mod tests {
 
     /// The connects out of `many` at one moment that are allowed.
     fn allowed(pace: &mut Pace, now: Timestamp, many: usize) -> usize {
-        let one = |_: &usize| match pace.after_connect(now, 5) {
+        let one = |_: &usize| match pace.after_connect(now, 15) {
             Ok(next) => {
                 *pace = next;
                 true
@@ -50,21 +52,30 @@ mod tests {
     #[test]
     fn so_many_at_once_and_two_a_second_from_then_on() {
         let mut pace = Pace::default();
-        assert_eq!(allowed(&mut pace, NOW, 100), 5);
+        assert_eq!(allowed(&mut pace, NOW, 100), 15);
         assert_eq!(allowed(&mut pace, NOW + Duration::from_millis(499), 100), 0);
         assert_eq!(allowed(&mut pace, NOW + Duration::from_millis(500), 100), 1);
         let later =
             (1..=600).map(|step| allowed(&mut pace, NOW + Duration::from_millis(500 + 100 * step), 9));
         assert_eq!(later.sum::<usize>(), 120, "in a minute");
-        assert_eq!(allowed(&mut pace, NOW + Duration::from_secs(600), 100), 5);
+        assert_eq!(allowed(&mut pace, NOW + Duration::from_secs(600), 100), 15);
+    }
+
+    #[test]
+    fn a_user_of_few_connections_replaces_them_without_a_wait() {
+        let mut pace = Pace::default();
+        for _ in 0..AT_LEAST {
+            pace = pace.after_connect(NOW, 1).unwrap();
+        }
+        assert_eq!(pace.after_connect(NOW, 1), Err(pace));
     }
 
     #[test]
     fn a_clock_that_was_set_back_keeps_no_user_waiting() {
         let mut pace = Pace::default();
-        assert_eq!(allowed(&mut pace, NOW, 100), 5);
+        assert_eq!(allowed(&mut pace, NOW, 100), 15);
         let back = NOW - Duration::from_secs(3_600);
-        assert_eq!(allowed(&mut pace, back, 100), 0);
+        assert_eq!(allowed(&mut pace, back, 100), 15);
         assert_eq!(allowed(&mut pace, back + EACH, 100), 1);
     }
 }

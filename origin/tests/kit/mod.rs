@@ -28,6 +28,9 @@ pub use watchdog::{Watchdog, output, output_within};
 
 pub const SECRET: &str = "openIM123-of-32-bytes-and-some-more";
 
+/// Settings by which one user may come and go without a pause.
+pub const UNPACED: &str = "[presence]\nmax_connections_per_user = 100000\n";
+
 /// A running `rollcall`. Killed when dropped.
 pub struct Server {
     child: Child,

@@ -16,7 +16,7 @@ use rollcall_conformance::{
 };
 use tokio::{net::TcpSocket, task::JoinSet};
 
-use crate::kit::{Server, scrape};
+use crate::kit::{Server, UNPACED, scrape};
 
 const FOLLOWED: usize = 16;
 /// The most that may be sent before it is closed.
@@ -60,7 +60,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
     let home = tempfile::tempdir().unwrap();
-    let server = Server::start_with(&home.path().join("data"), &[("metrics_listen", "127.0.0.1:0")]);
+    let server =
+        Server::start_as(&home.path().join("data"), UNPACED, &[("metrics_listen", "127.0.0.1:0")], "");
     let world = server.world();
     // Long names, so that few events fill much.
     let followed: Vec<String> = (0..FOLLOWED).map(|n| format!("{n}-{}", "s".repeat(240))).collect();

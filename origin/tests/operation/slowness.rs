@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::kit::Server;
+use crate::kit::{Server, UNPACED};
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(3);
 /// For timers that are a tick late.
@@ -25,7 +25,8 @@ async fn half_open_handshakes_are_closed_in_time_and_hold_up_nobody() {
     let half_open = size(500, 5_000);
     let home = tempfile::tempdir().unwrap();
     let timeout = HEADER_TIMEOUT.as_secs().to_string();
-    let server = Server::start_with(&home.path().join("data"), &[("header_timeout_seconds", &timeout)]);
+    let variables = [("header_timeout_seconds", timeout.as_str())];
+    let server = Server::start_as(&home.path().join("data"), UNPACED, &variables, "");
     let world = server.world();
     let token = world.issue("honest", 5).await.unwrap();
     let address = server.address;

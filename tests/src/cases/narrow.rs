@@ -108,7 +108,6 @@ async fn a_reconnect_is_admitted_at_the_limit(world: World) -> Result<()> {
     let user = world.user("a");
     let (token, mut old) = world.login(&user, 5).await?;
     let (_, mut other) = world.login(&user, 2).await?;
-    world.pace().await;
     let mut new = world.open(&user, 5, &token).await?;
     old.ended_silently().await?;
     new.alive().await?;
@@ -120,7 +119,6 @@ async fn a_login_that_kicks_is_admitted_at_the_limit(world: World) -> Result<()>
     let user = world.user("a");
     let (_, mut old) = world.login(&user, 5).await?;
     let (_, mut other) = world.login(&user, 2).await?;
-    world.pace().await;
     let (_, mut new) = world.login(&user, 5).await?;
     old.kicked().await?;
     new.alive().await?;
@@ -140,6 +138,5 @@ async fn a_third_platform_is_refused_at_the_limit(world: World) -> Result<()> {
     world.expect_verdict(&third, 0, "the token that was refused for lack of room").await?;
     one.close().await?;
     world.until_platforms(&user, &[2]).await?;
-    world.pace().await;
     world.open(&user, 3, &third).await?.alive().await
 }

@@ -130,8 +130,11 @@ impl Served {
 
     /// Asks for the end as Ctrl-C does, and fails when it has to be killed.
     fn stop(&mut self) -> Result<()> {
+        // `wait` closes the pipe, which would be a request to stop of its own.
+        let pipe = self.supervisor.stdin.take();
         kill_process(Pid::from_child(&self.supervisor), Signal::INT).context("cannot stop wrangler")?;
         let status = self.supervisor.wait()?;
+        drop(pipe);
         if status.code() != Some(128 + Signal::INT.as_raw()) {
             bail!("`wrangler dev` did not stop when it was asked to: {}", explained(status, LIMIT));
         }
