@@ -59,6 +59,14 @@ fn hash(token: &TokenText) -> TokenHash {
     TokenHash::of(token.expose())
 }
 
+fn of_token(on: u8, token: &TokenText) -> ForceOff {
+    ForceOff::Login { platform: platform(on), token: Some(hash(token)), connection: None }
+}
+
+fn of_connection(on: u8, connection: ConnId) -> ForceOff {
+    ForceOff::Login { platform: platform(on), token: None, connection: Some(connection) }
+}
+
 fn logout(user: &str) -> Incoming {
     Incoming::Binary(format!(r#"{{"reqIdentifier":2003,"sendID":"{user}"}}"#).into_bytes())
 }
@@ -145,7 +153,8 @@ fn what_was_not_loaded_is_an_error_and_never_an_empty_answer() {
         Command::IssueToken { platform: platform(WEB) },
         Command::VerifyToken { token: hash(&token) },
         Command::ForceOff(everything),
-        Command::ForceOff(ForceOff::Connection(connection)),
+        Command::ForceOff(of_connection(WEB, connection)),
+        Command::ForceOff(of_token(WEB, &token)),
         Command::Close { connection },
         Command::Open(Box::new(adapter.opening(&token).unwrap())),
     ];
@@ -192,8 +201,8 @@ fn when_a_kick_cannot_be_made_durable_nothing_of_it_happens() {
     let (user, store) = (adapter.user.clone(), adapter.store.dump());
     for what in [
         ForceOff::Platform(platform(WEB)),
-        ForceOff::Token(hash(&token)),
-        ForceOff::Connection(connection),
+        of_token(WEB, &token),
+        of_connection(WEB, connection),
         ForceOff::Everything { within: None, notice: None },
     ] {
         assert!(adapter.attempt(&Command::ForceOff(what), true).is_err(), "no trace: no frame, no close");
@@ -276,7 +285,7 @@ fn a_tokens_socket_lives_until_its_successor_connects() {
 fn a_kicked_token_stays_kicked_until_it_expires_and_is_never_unknown() {
     let mut adapter = adapter(1);
     let token = adapter.issue(WEB);
-    adapter.force_off(ForceOff::Token(hash(&token)));
+    adapter.force_off(of_token(WEB, &token));
     for _ in 0..23 {
         adapter.wait(3_600_000);
         adapter.issue(WEB);
@@ -319,7 +328,7 @@ fn a_force_off_leaves_the_tokens_of_other_users_alone() {
     let mut other = Adapter::over(store, Setup { numbered: false, ..Setup::default() });
     other.issue(WEB);
     other.force_off(ForceOff::Everything { within: None, notice: None });
-    other.force_off(ForceOff::Token(hash(&token)));
+    other.force_off(of_token(WEB, &token));
     mine.store = other.store;
     assert_eq!(mine.token_status(&token), 0);
 }
@@ -330,7 +339,7 @@ fn a_connection_that_is_forced_off_takes_its_token_along_and_what_else_lives_on_
     let (shared, another) = (adapter.issue(WEB), adapter.issue(WEB));
     let (tab, second_tab) = (adapter.open(&shared), adapter.open(&shared));
     let bystander = adapter.open(&another);
-    let trace = adapter.force_off(ForceOff::Connection(tab));
+    let trace = adapter.force_off(of_connection(WEB, tab));
     let mut gone = kicked(&trace);
     gone.sort_unstable();
     let mut tabs = [tab, second_tab];
@@ -341,12 +350,59 @@ fn a_connection_that_is_forced_off_takes_its_token_along_and_what_else_lives_on_
 }
 
 #[test]
+fn a_login_is_taken_by_names_that_fit_it_and_each_other() {
+    let mut adapter = adapter(0);
+    let (web, android) = (adapter.issue(WEB), adapter.issue(ANDROID));
+    let (on_web, on_android) = (adapter.open(&web), adapter.open(&android));
+    let idle = adapter.issue(WEB);
+    let both = |token: &TokenText, connection| ForceOff::Login {
+        platform: platform(WEB),
+        token: Some(hash(token)),
+        connection: Some(connection),
+    };
+    let unknown = adapter.draw_connection();
+    for misfit in [
+        of_token(WEB, &android),
+        of_connection(WEB, on_android),
+        of_connection(WEB, unknown),
+        both(&idle, on_web),
+        both(&web, on_android),
+        both(&android, on_android),
+        ForceOff::Login { platform: platform(WEB), token: None, connection: None },
+    ] {
+        let trace = adapter.force_off(misfit.clone());
+        assert_eq!(names(&trace), ["publish", "reply"], "{misfit:?}");
+    }
+    let trace = adapter.force_off(of_token(WEB, &idle));
+    assert_eq!(names(&trace), ["commit", "publish", "reply"], "a token without a connection dies too");
+    let trace = adapter.force_off(both(&web, on_web));
+    assert_eq!(kicked(&trace), [on_web]);
+    assert_eq!(adapter.live(), [on_android]);
+    let status = |adapter: &mut Adapter<Sqlite>, token| adapter.token_status(token);
+    assert_eq!([&web, &idle, &android].map(|token| status(&mut adapter, token)), [1506, 1506, 0]);
+}
+
+/// The store forgets an expired token, and its connection goes on.
+#[test]
+fn a_connection_is_taken_by_a_token_that_the_store_has_forgotten() {
+    let mut adapter = adapter(0);
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    for _ in 0..24 {
+        adapter.wait(3_600_000);
+    }
+    adapter.issue(ANDROID);
+    assert_eq!(kicked(&adapter.force_off(of_token(ANDROID, &token))), []);
+    assert_eq!(kicked(&adapter.force_off(of_token(WEB, &token))), [connection]);
+}
+
+#[test]
 fn a_connection_that_is_not_there_is_forced_off_without_effect() {
     let mut adapter = adapter(1);
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
     adapter.close(connection);
-    let trace = adapter.force_off(ForceOff::Connection(connection));
+    let trace = adapter.force_off(of_connection(WEB, connection));
     assert_eq!(names(&trace), ["publish", "reply"], "an earlier order may have failed to tell the directory");
     assert_eq!(publishes(&trace), [true]);
     assert_eq!(adapter.token_status(&token), 0);
@@ -369,7 +425,7 @@ fn a_force_off_of_a_user_without_records_has_nothing_to_publish() {
     let connection = adapter.open(&token);
     let trace = adapter.force_off(ForceOff::Everything { within: None, notice: None });
     assert_eq!(names(&trace), ["commit", "retire", "send", "close", "reply"]);
-    assert_eq!(names(&adapter.force_off(ForceOff::Connection(connection))), ["reply"]);
+    assert_eq!(names(&adapter.force_off(of_connection(WEB, connection))), ["reply"]);
 }
 
 #[test]

@@ -5,9 +5,10 @@ use rollcall_core::{
     id::UserId,
     openim::{Code, OpenImError},
     platform::Platform,
+    token::TokenHash,
     user::{ForceOff, Issued, request::IssueToken},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::{
@@ -39,6 +40,31 @@ pub(crate) struct Login {
     /// The user
     #[serde(rename = "userID", default)]
     user_id: String,
+}
+
+/// The logins to take back: those of a platform, or one of them.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"platformID": 2, "userID": "2890713225"}))]
+pub(crate) struct Logout {
+    /// The platform, 1 to 11
+    #[serde(rename = "platformID", default)]
+    platform: i64,
+    /// The user
+    #[serde(rename = "userID", default)]
+    user_id: String,
+    /// Only this token and its connections
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    token: Option<String>,
+    /// Only the token of this connection, and its connections. With `token` both must be of one login
+    #[serde(rename = "connID", default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    connection: Option<String>,
+}
+
+/// A member that is there. `null` is none of its values: it must not widen the order to the platform.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// A token to parse.
@@ -165,12 +191,13 @@ pub(crate) async fn parse_token<B: Backend>(
     }))
 }
 
-/// Force a user's platform off
+/// Force a user's platform, or one of its logins, off
 ///
 /// When the answer arrives, the platform's tokens are kicked and its connections have ended, each with a 2002 message and a
-/// close. An unknown or offline user is a success, and so is a repetition.
+/// close. With `token` or `connID` that is one token and the connections that live on it. A user, token or connection that is
+/// unknown, offline or of another platform is a success without effect, and so is a repetition.
 #[utoipa::path(
-    post, path = "/auth/force_logout", tag = "auth", request_body = Login,
+    post, path = "/auth/force_logout", tag = "auth", request_body = Logout,
     params(
         ("operationID" = String, Header, description = "For tracing; required"),
         ("token" = String, Header, description = "An administrator's token"),
@@ -185,13 +212,23 @@ pub(crate) async fn force_logout<B: Backend>(
     State(backend): State<B>,
     _: OperationId,
     caller: Caller,
-    Body(asked): Body<Login>,
+    Body(asked): Body<Logout>,
 ) -> Result<Done, RouteError> {
     let user = user_id(&asked.user_id)?;
     let platform = Platform::from_number(asked.platform)
         .ok_or_else(|| OpenImError::new(Code::Args, "platformID is invalidate"))?;
     caller.must_be_admin(not_admin)?;
-    backend.run(&user, ForceOff::Platform(platform)).await?;
+    let token = asked.token.map(|text| TokenHash::of(&text));
+    let order = match (token, asked.connection) {
+        (None, None) => ForceOff::Platform(platform),
+        (token, None) => ForceOff::Login { platform, token, connection: None },
+        (token, Some(text)) => match text.parse() {
+            Ok(connection) => ForceOff::Login { platform, token, connection: Some(connection) },
+            // No connection has that name.
+            Err(_) => return Ok(Done::SUCCESS),
+        },
+    };
+    backend.run(&user, order).await?;
     if platform == Platform::Admin {
         backend.outlive_caches().await;
     }

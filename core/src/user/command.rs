@@ -159,10 +159,16 @@ pub struct Client {
 pub enum ForceOff {
     /// Every login on a platform.
     Platform(Platform),
-    /// One token and the connections that live on it.
-    Token(TokenHash),
-    /// One connection, its token, and the other connections that live on that.
-    Connection(ConnId),
+    /// One token of a platform and the connections that live on it, if the token or one of its connections is named.
+    /// Where both are named, the connection must live on the token.
+    Login {
+        /// The platform of the token.
+        platform: Platform,
+        /// The token.
+        token: Option<TokenHash>,
+        /// A connection that lives on it.
+        connection: Option<ConnId>,
+    },
     /// Everything of the user: every token and socket, and every opaque token that was issued by now.
     Everything {
         /// The tenant of the order: a user of another one stays.

@@ -13,8 +13,9 @@ use crate::{
     directory::view::Cutoff,
     gateway::{self, Close, frame::Response},
     id::{ConnId, RecordId, TenantId},
+    platform::Platform,
     time::{Moment, Timestamp},
-    token::store::TokenSet,
+    token::{TokenHash, store::TokenSet},
 };
 
 /// A connection or console that is about to end.
@@ -171,8 +172,10 @@ impl User {
             ForceOff::Platform(platform) => {
                 Ok(Some(self.reach_tokens(TokenSet::Platform { platform: *platform, except: None }, now)))
             }
-            ForceOff::Token(token) => Ok(Some(self.reach_tokens(TokenSet::These(vec![*token]), now))),
-            ForceOff::Connection(id) => Ok(self.reach_connection(*id, now)),
+            ForceOff::Login { platform, token, connection } => {
+                let named = self.named_login(*platform, *token, *connection, loaded)?;
+                Ok(named.map(|token| self.reach_tokens(TokenSet::These(vec![token]), now)))
+            }
             ForceOff::Everything { within, notice } => {
                 if let Some(other) = is_elsewhere(within)? {
                     return self.reach_unseen(other, loaded, rules, now);
@@ -204,9 +207,30 @@ impl User {
         }
     }
 
-    /// Kicks a connection with its token: with a valid token its client would reconnect at once.
-    fn reach_connection(&self, id: ConnId, now: Timestamp) -> Option<Reach<'_>> {
-        self.connection(id).map(|found| self.reach_tokens(TokenSet::These(vec![found.token.hash]), now))
+    /// The token of the named login, which goes with its connections: with a valid token a client would reconnect at once.
+    /// `None` when the names fit no token or connection of the platform, or not each other.
+    fn named_login(
+        &self,
+        platform: Platform,
+        token: Option<TokenHash>,
+        connection: Option<ConnId>,
+        loaded: &Loaded,
+    ) -> Result<Option<TokenHash>, NotLoaded> {
+        let fits = |one: &&Connection| {
+            one.token.platform == platform
+                && token.is_none_or(|token| one.token.hash == token)
+                && connection.is_none_or(|connection| one.id == connection)
+        };
+        let live = || self.connections.iter().find(fits).map(|one| one.token.hash);
+        match (token, connection) {
+            (None, None) => Ok(None),
+            (_, Some(_)) => Ok(live()),
+            // The row of an expired token may be gone while connections still live on it.
+            (Some(token), None) => {
+                let row = loaded.presented()?.filter(|row| row.platform == platform);
+                Ok(row.map(|_| token).or_else(live))
+            }
+        }
     }
 
     /// Stores the cutoff of a tenant for a user of unknown tenant: the user may turn out to be of this one, and connect

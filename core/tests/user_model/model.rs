@@ -105,7 +105,7 @@ pub struct Opening {
 #[derive(Clone, Debug)]
 pub enum Order {
     Platform(u8),
-    /// `None` was never issued.
+    /// `None` was never issued, or is forgotten by now.
     Token(Option<usize>),
     Connection(String),
     Everything,
@@ -337,6 +337,7 @@ impl Model {
                 Some(socket) => Some(socket.token),
                 None => return Answer::Done,
             },
+            Order::Token(None) => return Answer::Done,
             Order::Token(token) => *token,
             Order::Platform(_) | Order::Everything => None,
         };

@@ -219,11 +219,25 @@ impl<S: Store> Pair<S> {
     pub fn force_off(&mut self, order: &model::Order, fails: bool) -> Option<Trace> {
         let what = match order {
             model::Order::Platform(number) => ForceOff::Platform(platform(*number)),
-            model::Order::Token(token) => ForceOff::Token(TokenHash::of(self.text(*token).expose())),
-            model::Order::Connection(id) => ForceOff::Connection(id.parse().unwrap()),
+            model::Order::Token(token) => ForceOff::Login {
+                platform: platform(token.map_or(5, |token| self.model.tokens[token].platform)),
+                token: Some(TokenHash::of(self.text(*token).expose())),
+                connection: None,
+            },
+            model::Order::Connection(id) => ForceOff::Login {
+                platform: platform(
+                    self.model.live.iter().find(|one| one.id == *id).map_or(5, |one| one.platform),
+                ),
+                token: None,
+                connection: Some(id.parse().unwrap()),
+            },
             model::Order::Everything => ForceOff::Everything { within: None, notice: None },
         };
-        let trace = self.both(&Command::ForceOff(what), fails, |model| model.force_off(order))?;
+        let order = match order {
+            model::Order::Token(token) => model::Order::Token(token.filter(|token| self.knows(*token))),
+            other => other.clone(),
+        };
+        let trace = self.both(&Command::ForceOff(what), fails, |model| model.force_off(&order))?;
         let publication = |event: &Event| match event {
             Event::Publish { awaited } => Some(*awaited),
             _ => None,
@@ -372,6 +386,12 @@ impl<S: Store> Pair<S> {
 
     fn text(&self, token: Option<usize>) -> TokenText {
         token.map_or(&self.forged, |token| &self.tokens[token].0).clone()
+    }
+
+    /// Whether the store has the token's row, or a connection lives on it. When expired rows go is the store's own affair.
+    fn knows(&self, token: usize) -> bool {
+        let stored = self.adapter.store.tokens(self.adapter.user.id());
+        stored.contains_key(&self.tokens[token].1) || self.model.live.iter().any(|one| one.token == token)
     }
 
     /// One of the last dozen tokens, or now and then one that was never issued.

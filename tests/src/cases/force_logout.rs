@@ -1,12 +1,14 @@
 //! `force_logout`: every row of its table, and what it reaches.
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Case, cases};
 use crate::{
+    answer::Answer,
     check::same,
     world::{FORCE_LOGOUT, World},
+    ws::Socket,
 };
 
 pub(super) fn cases() -> Vec<Case> {
@@ -22,6 +24,11 @@ pub(super) fn cases() -> Vec<Case> {
         force_logout_reaches_only_its_user,
         force_logout_reaches_every_connection_of_the_platform,
         harmony_may_be_forced_out,
+        one_login_of_several_is_forced_out_by_its_token,
+        one_login_of_several_is_forced_out_by_its_connection,
+        a_token_and_a_connection_are_named_as_one_login,
+        what_names_no_login_of_the_platform_takes_nothing,
+        a_name_that_is_no_text_is_refused,
     ]
 }
 
@@ -136,4 +143,131 @@ async fn harmony_may_be_forced_out(world: World) -> Result<()> {
     world.force_logout(&user, 11).await?;
     socket.kicked().await?;
     world.expect_verdict(&token, 1506, "the token").await
+}
+
+/// Three logins of one user: two on platform 5, one on platform 2.
+struct Logins {
+    world: World,
+    user: String,
+    logins: Vec<(String, Socket)>,
+    connections: Vec<String>,
+}
+
+impl Logins {
+    async fn gather(world: World) -> Result<Self> {
+        let user = world.user("a");
+        let mut logins = Vec::new();
+        for platform in [5, 5, 2] {
+            logins.push(world.login(&user, platform).await?);
+        }
+        let connections = world.status(&user).await?.connections.into_iter().map(|one| one.id).collect();
+        Ok(Self { world, user, logins, connections })
+    }
+
+    fn token(&self, number: usize) -> &str {
+        self.logins.get(number).map(|(token, _)| token.as_str()).unwrap_or_default()
+    }
+
+    fn connection(&self, number: usize) -> &str {
+        self.connections.get(number).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Forces platform 5 out, with these members more.
+    async fn force(&self, more: Value) -> Result<Answer> {
+        let mut body = json!({"userID": self.user, "platformID": 5});
+        if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
+        self.world.as_admin(FORCE_LOGOUT, &body).await
+    }
+
+    /// Fails unless the logins with these numbers are gone and no other.
+    async fn gone(&mut self, gone: &[usize]) -> Result<()> {
+        let left: Vec<String> =
+            self.world.status(&self.user).await?.connections.into_iter().map(|one| one.id).collect();
+        let stays = |number: &usize| !gone.contains(number);
+        let wanted: Vec<String> =
+            (0..3).filter(stays).map(|number| self.connection(number).to_owned()).collect();
+        same(left, wanted, "the connections that are left")?;
+        for (number, (token, socket)) in self.logins.iter_mut().enumerate() {
+            if gone.contains(&number) {
+                self.world.expect_verdict(token, 1506, &format!("token {number}")).await?;
+                socket.kicked().await?;
+            } else {
+                self.world.expect_verdict(token, 0, &format!("token {number}")).await?;
+                socket.alive().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn one_login_of_several_is_forced_out_by_its_token(world: World) -> Result<()> {
+    let mut all = Logins::gather(world).await?;
+    all.force(json!({"token": all.token(1)})).await?.empty()?;
+    all.gone(&[1]).await?;
+    // A token without a connection is one of the platform too.
+    let idle = all.world.issue(&all.user, 5).await?;
+    all.force(json!({"token": idle})).await?.empty()?;
+    all.world.expect_verdict(&idle, 1506, "a token without a connection").await?;
+    all.world.expect_verdict(all.token(0), 0, "another token").await
+}
+
+async fn one_login_of_several_is_forced_out_by_its_connection(world: World) -> Result<()> {
+    let mut all = Logins::gather(world).await?;
+    let mut twin = all.world.open(&all.user, 5, all.token(1)).await?;
+    all.force(json!({"connID": all.connection(1)})).await?.empty()?;
+    // What else lives on its token goes along: the token is dead.
+    twin.kicked().await?;
+    all.gone(&[1]).await?;
+    all.force(json!({"connID": all.connection(1)})).await?.empty()
+}
+
+async fn a_token_and_a_connection_are_named_as_one_login(world: World) -> Result<()> {
+    let mut all = Logins::gather(world).await?;
+    let misfit = json!({"token": all.token(0), "connID": all.connection(1)});
+    all.force(misfit).await?.empty()?;
+    let fit = json!({"token": all.token(0), "connID": all.connection(0)});
+    all.force(fit).await?.empty()?;
+    all.gone(&[0]).await
+}
+
+async fn what_names_no_login_of_the_platform_takes_nothing(world: World) -> Result<()> {
+    let mut all = Logins::gather(world).await?;
+    let (other, mut bystander) = all.world.login(&all.world.user("b"), 5).await?;
+    let forged = all.world.forged(&all.user, 5)?;
+    for more in [
+        json!({"token": all.token(2)}),
+        json!({"connID": all.connection(2)}),
+        json!({"token": all.token(2), "connID": all.connection(2)}),
+        json!({"token": other}),
+        json!({"token": forged}),
+        json!({"token": ""}),
+        json!({"connID": ""}),
+        json!({"connID": "nobody's"}),
+        json!({"connID": "00112233445566778899aabbccddeeff"}),
+        json!({"token": "", "connID": ""}),
+        json!({"token": all.token(0), "connID": ""}),
+        json!({"token": "", "connID": all.connection(0)}),
+    ] {
+        all.force(more.clone()).await?.empty().with_context(|| more.to_string())?;
+    }
+    all.world.expect_verdict(&other, 0, "the token of another user").await?;
+    bystander.alive().await?;
+    all.gone(&[]).await
+}
+
+/// A caller that lost the name must not take the whole platform.
+async fn a_name_that_is_no_text_is_refused(world: World) -> Result<()> {
+    let mut all = Logins::gather(world).await?;
+    for name in ["token", "connID"] {
+        for value in [json!(null), json!(7), json!([all.token(0)]), json!({})] {
+            same(
+                all.force(json!({name: value})).await?.code()?,
+                1001,
+                &format!("errCode for {name} {value}"),
+            )?;
+        }
+    }
+    all.gone(&[]).await
 }
