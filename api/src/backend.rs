@@ -176,7 +176,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
         view: &View,
     ) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
 
-    /// Writes imported records. A record without a result has the id of a live record. Durable when it returns.
+    /// Writes imported records. A record without a result has the id of a live record, or of another tenant's where tenants
+    /// share a store. Durable when it returns.
     fn import(
         &self,
         records: Vec<Record>,

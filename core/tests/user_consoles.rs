@@ -12,7 +12,7 @@
 #[path = "user_model/harness.rs"]
 mod harness;
 
-use harness::{Adapter, Event, START, Setup, Sqlite, Trace, check_order, kicked};
+use harness::{Adapter, Event, START, Setup, Sqlite, Store as _, Trace, check_order, kicked};
 use rollcall_core::{
     gateway::{Close, Incoming, Payload},
     id::{ConnId, TenantId, UserId},
@@ -171,8 +171,8 @@ fn an_unlocked_user_gets_in_with_opaque_tokens_and_not_with_kicked_ones() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
     adapter.force_off(everything(""));
-    assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
-    assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(false));
+    assert_eq!(reply(&adapter.run(&Command::Unlock { within: None })), Reply::Unlocked(true));
+    assert_eq!(reply(&adapter.run(&Command::Unlock { within: None })), Reply::Unlocked(false));
     assert_eq!(token_status(&mut adapter, None, false), Ok(()));
     open(&mut adapter);
     assert_eq!(adapter.token_status(&token), 1506);
@@ -226,7 +226,7 @@ fn a_lifted_cutoff_lets_opaque_tokens_in_and_leaves_the_dead_dead() {
 fn an_unlocked_user_is_exempt_from_earlier_cutoffs_and_not_from_later_ones() {
     let mut adapter = adapter();
     adapter.order(0, &[]);
-    assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
+    assert_eq!(reply(&adapter.run(&Command::Unlock { within: None })), Reply::Unlocked(true));
     assert_eq!(token_status(&mut adapter, None, false), Ok(()));
     adapter.order(0, &[]);
     assert_eq!(token_status(&mut adapter, None, false), Err(TokenError::Kicked));
@@ -375,7 +375,7 @@ fn an_order_reaches_a_user_whom_nobody_has_seen_and_of_whom_no_tenant_is_known()
     assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(6, START)))), refused);
     assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(7, START)))), Reply::TokenStatus(Ok(())));
     assert_eq!(adapter.token_status(&token), 0, "it is of tenant 0 as far as its own token goes");
-    assert_eq!(reply(&adapter.run(&Command::Unlock)), Reply::Unlocked(true));
+    assert_eq!(reply(&adapter.run(&Command::Unlock { within: None })), Reply::Unlocked(true));
     assert_eq!(reply(&adapter.run(&Command::VerifyBearer(of(5, START)))), Reply::TokenStatus(Ok(())));
     adapter.force_off(order(6));
     assert_eq!(
@@ -383,6 +383,58 @@ fn an_order_reaches_a_user_whom_nobody_has_seen_and_of_whom_no_tenant_is_known()
         Reply::TokenStatus(Ok(())),
         "of 5 by now"
     );
+}
+
+#[test]
+fn an_unlock_of_one_tenant_lifts_what_that_tenants_orders_left() {
+    let mut adapter = adapter();
+    let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None };
+    let unlock = |adapter: &mut Adapter<Sqlite>, tenant| {
+        reply(&adapter.run(&Command::Unlock { within: Some(TenantId(tenant)) }))
+    };
+    // Whether tenant 0's order stands, and which of the other tenants' do.
+    let standing = |adapter: &Adapter<Sqlite>| {
+        let loaded = adapter.store.load(&adapter.user, &Command::Unlock { within: None }, adapter.time());
+        let Profile { revoked_at, revoked_in, .. } = loaded.profile.unwrap();
+        (revoked_at.is_some(), revoked_in.into_iter().map(|(tenant, _)| tenant.0).collect::<Vec<i64>>())
+    };
+    // As long as its tenant is unknown, the user is of tenant 0, and orders of others wait for its first token.
+    for tenant in [0, 5, 6] {
+        adapter.force_off(order(tenant));
+    }
+    assert_eq!(unlock(&mut adapter, 7), Reply::Unlocked(false));
+    assert_eq!(standing(&adapter), (true, vec![5, 6]));
+    assert_eq!(unlock(&mut adapter, 5), Reply::Unlocked(true));
+    assert_eq!(unlock(&mut adapter, 5), Reply::Unlocked(false));
+    assert_eq!(standing(&adapter), (true, vec![6]));
+    assert_eq!(unlock(&mut adapter, 0), Reply::Unlocked(true));
+    assert_eq!(unlock(&mut adapter, 0), Reply::Unlocked(false));
+    assert_eq!(standing(&adapter), (false, vec![6]));
+    adapter.force_off(order(0));
+    assert_eq!(unlock(&mut adapter, 6), Reply::Unlocked(true));
+    assert_eq!(standing(&adapter), (true, vec![]));
+}
+
+#[test]
+fn an_overview_shows_what_is_live_to_the_users_tenant_and_to_no_other() {
+    let mut adapter = adapter();
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    let console = open(&mut adapter);
+    let seen = |adapter: &mut Adapter<Sqlite>, within: Option<i64>| {
+        let Reply::Overview(seen) = reply(&adapter.run(&Command::Overview { within: within.map(TenantId) }))
+        else {
+            panic!("no overview")
+        };
+        let connections: Vec<ConnId> = seen.connections.iter().map(|one| one.connection).collect();
+        (seen.tenant.0, connections, seen.consoles)
+    };
+    for within in [None, Some(0)] {
+        assert_eq!(seen(&mut adapter, within), (0, vec![connection], vec![console]));
+    }
+    assert_eq!(seen(&mut adapter, Some(5)), (5, vec![], vec![]), "as of an unknown user");
+    adapter.order(0, &[]);
+    assert_eq!(seen(&mut adapter, None), (0, vec![], vec![]), "what a cutoff covers is in no answer");
 }
 
 #[test]

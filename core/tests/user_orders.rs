@@ -122,7 +122,7 @@ fn an_opaque_token_that_an_order_took_stays_taken_when_the_order_is_repeated_aft
 #[test]
 fn an_order_of_a_clock_that_was_a_year_ahead_is_lifted_for_good() {
     let unlocked_user = |adapter: &mut Adapter<Sqlite>| {
-        assert_eq!(reply(&adapter.run(&Command::Unlock)), &Reply::Unlocked(true));
+        assert_eq!(reply(&adapter.run(&Command::Unlock { within: None })), &Reply::Unlocked(true));
     };
     let unlocked_tenant = |adapter: &mut Adapter<Sqlite>| {
         adapter.orders.values_mut().for_each(|cutoff| cutoff.lifted = true);
@@ -315,7 +315,7 @@ proptest! {
                         taken.insert(id, false);
                     }
                 }
-                Step::Unlock => drop(adapter.run(&Command::Unlock)),
+                Step::Unlock => drop(adapter.run(&Command::Unlock { within: None })),
             }
             for (token, good) in &good {
                 prop_assert_eq!(is_good(&mut adapter, *token), *good);

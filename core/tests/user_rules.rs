@@ -147,7 +147,8 @@ fn what_was_not_loaded_is_an_error_and_never_an_empty_answer() {
     let commands = [
         Command::Status,
         Command::Account,
-        Command::Unlock,
+        Command::Unlock { within: None },
+        Command::Overview { within: None },
         Command::Tick,
         Command::FanOut,
         Command::IssueToken { platform: platform(WEB) },

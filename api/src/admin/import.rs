@@ -1,6 +1,6 @@
 //! Import of another system's records (`docs/rules/message-center.md#import`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     body::Body,
@@ -14,7 +14,8 @@ use rollcall_core::{
         record::Record,
         upsert::Imported,
     },
-    message_center::{CallerAction, MessageCenterError},
+    id::{RecordId, TenantId},
+    message_center::{CallerAction, MessageCenterError, TenantScope},
 };
 use serde::Serialize;
 
@@ -58,7 +59,8 @@ pub(crate) struct Rejected {
 /// Import records
 ///
 /// One JSON object a line. Lines are taken one by one: a bad one is reported and the others are imported. Repeating a file
-/// changes nothing; the last line of an id wins. An `offlineDate` that is absent means online until `leaseUntil`.
+/// changes nothing; the last line of an id wins. An `offlineDate` that is absent means online until `leaseUntil`. Lines of
+/// another tenant are rejected, unless the caller stands above tenants.
 #[utoipa::path(
     post, path = "/admin/v1/records:import", tag = "administration",
     request_body(content = String, content_type = "application/x-ndjson", description = "`{\"id\",\"tenantId\",\"userId\",\"fullName\",\"avatar\",\"userAgent\",\"deviceId\",\"remoteAddress\",\"onlineDate\",\"offlineDate\",\"leaseUntil\"}` a line; ids as text or number, dates of RFC 3339 or, without an offset, in `message_center.time_zone`"),
@@ -82,8 +84,15 @@ pub(crate) async fn import<B: Backend>(
         Some(account) => account.hold(bytes).map_err(|_| MessageCenterError::Busy),
         None => Ok(()),
     };
-    let mut import =
-        Import { backend, batch: Vec::new(), batch_bytes: 0, line: 0, report: ImportReport::default() };
+    let mut import = Import {
+        backend,
+        scope: caller.scope,
+        batch: Vec::new(),
+        tenants: BTreeMap::new(),
+        batch_bytes: 0,
+        line: 0,
+        report: ImportReport::default(),
+    };
     let mut lines =
         Lines { body: request.into_body(), rest: Vec::new(), read: 0, too_long: false, ended: false };
     hold(LINE_BYTES)?;
@@ -97,8 +106,12 @@ pub(crate) async fn import<B: Backend>(
 
 struct Import<B> {
     backend: B,
+    /// The tenants that lines may name.
+    scope: TenantScope,
     /// The next records, each with the number of its line.
     batch: Vec<(u64, Record)>,
+    /// The tenants of the ids in the batch.
+    tenants: BTreeMap<RecordId, TenantId>,
     /// The length of their lines, in bytes.
     batch_bytes: usize,
     line: u64,
@@ -116,7 +129,18 @@ impl<B: Backend> Import<B> {
             Ok(line) if line.trim_ascii().is_empty() => {}
             Ok(line) => match parse_line(line, self.backend.now(), lease, self.backend.zone()) {
                 Err(error) => self.reject(self.line, error),
+                Ok(record) if self.scope.check(record.tenant).is_err() => {
+                    self.reject(
+                        self.line,
+                        format!("tenantId: {} is another tenant than the caller's", record.tenant),
+                    );
+                }
                 Ok(record) => {
+                    // Which lines of a batch were written is told by their ids.
+                    if self.tenants.get(&record.id).is_some_and(|tenant| *tenant != record.tenant) {
+                        self.write().await?;
+                    }
+                    self.tenants.insert(record.id, record.tenant);
                     self.batch.push((self.line, record));
                     self.batch_bytes += line.len();
                 }
@@ -130,6 +154,7 @@ impl<B: Backend> Import<B> {
             return Ok(());
         }
         self.batch_bytes = 0;
+        self.tenants.clear();
         let (lines, records): (Vec<_>, Vec<_>) = std::mem::take(&mut self.batch).into_iter().unzip();
         let ids: Vec<_> = records.iter().map(|record| record.id).collect();
         let mut written = BTreeSet::new();
@@ -148,7 +173,7 @@ impl<B: Backend> Import<B> {
         }
         for (line, id) in lines.into_iter().zip(ids) {
             if !written.contains(&id) {
-                self.reject(line, format!("id: {id} is a live record's"));
+                self.reject(line, format!("id: {id} is another record's"));
             }
         }
         Ok(())

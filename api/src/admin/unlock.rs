@@ -3,12 +3,13 @@
 use axum::{extract::State, response::Response};
 use http::Uri;
 use rollcall_core::{
-    id::{TenantId, UserId},
+    id::TenantId,
     message_center::{CallerAction, MessageCenterError},
     user::request::Unlock,
 };
 use serde::Serialize;
 
+use super::{UserPath, user_of};
 use crate::{
     Backend, answer,
     message_center::{Caller, Empty, Envelope, Refusals, RouteError},
@@ -23,15 +24,16 @@ pub(crate) struct Unlocked {
 /// Unlock a user
 ///
 /// Lifts the cutoff of a force-off on a user's opaque tokens, and exempts them from every earlier order to its tenant. Kicked
-/// OpenIM tokens stay kicked, and ended sockets stay ended.
+/// OpenIM tokens stay kicked, and ended sockets stay ended. A user of another tenant looks like an unknown user, unless the
+/// caller stands above tenants.
 #[utoipa::path(
     post, path = "/admin/v1/users/{userId}/unlock", tag = "administration",
-    params(("userId" = i64, Path, description = "The user's number")),
+    params(("userId" = String, Path, description = "The userID, percent-encoded")),
     security(("bearer" = [])),
     responses(
         Refusals,
         (status = 200, description = "Whether there was a cutoff to lift", body = Unlocked),
-        (status = 400, description = "The path holds no number", body = Envelope<Empty>),
+        (status = 400, description = "The path holds no userID", body = Envelope<Empty>),
         (status = 403, description = "Not an administrator", body = Envelope<Empty>),
         (status = 500, description = "The user could not be reached", body = Envelope<Empty>),
     )
@@ -39,11 +41,11 @@ pub(crate) struct Unlocked {
 pub(crate) async fn user<B: Backend>(
     State(backend): State<B>,
     caller: Caller,
-    uri: Uri,
+    path: UserPath,
 ) -> Result<Response, RouteError> {
     caller.require(&backend, CallerAction::Administer, false)?;
-    let user = UserId::from(number(&uri, "userId")?);
-    let unlocked = backend.run(&user, Unlock).await?;
+    let user = user_of(path)?;
+    let unlocked = backend.run(&user, Unlock { within: caller.scope.limit() }).await?;
     Ok(answer::json(&Unlocked { unlocked }))
 }
 
@@ -58,7 +60,7 @@ pub(crate) async fn user<B: Backend>(
         Refusals,
         (status = 200, description = "Whether there was a cutoff to lift", body = Unlocked),
         (status = 400, description = "The path holds no number", body = Envelope<Empty>),
-        (status = 403, description = "Not an administrator", body = Envelope<Empty>),
+        (status = 403, description = "Not an administrator, or of another tenant", body = Envelope<Empty>),
         (status = 500, description = "The order could not be lifted", body = Envelope<Empty>),
     )
 )]
@@ -68,12 +70,15 @@ pub(crate) async fn tenant<B: Backend>(
     uri: Uri,
 ) -> Result<Response, RouteError> {
     caller.require(&backend, CallerAction::Administer, false)?;
-    let unlocked = backend.lift_cutoff(TenantId(number(&uri, "tenantId")?)).await?;
+    let tenant = TenantId(tenant_number(&uri)?);
+    caller.scope.check(tenant)?;
+    let unlocked = backend.lift_cutoff(tenant).await?;
     Ok(answer::json(&Unlocked { unlocked }))
 }
 
 /// The number before the last segment of a path.
-fn number(uri: &Uri, field: &'static str) -> Result<i64, MessageCenterError> {
+fn tenant_number(uri: &Uri) -> Result<i64, MessageCenterError> {
     let segment = uri.path().rsplit('/').nth(1).unwrap_or_default();
-    segment.parse().map_err(|_| MessageCenterError::Binding { field, rejected: segment.to_owned() })
+    let unread = |_| MessageCenterError::Binding { field: "tenantId", rejected: segment.to_owned() };
+    segment.parse().map_err(unread)
 }

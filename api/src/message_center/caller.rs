@@ -5,7 +5,9 @@ use http::{Uri, header::AUTHORIZATION, request::Parts};
 use rollcall_core::{
     directory::query,
     id::TenantId,
-    message_center::{CallerAction, MessageCenterError, Principal, authorize, static_token, token_of},
+    message_center::{
+        CallerAction, MessageCenterError, Principal, TenantScope, authorize, static_token, token_of,
+    },
     secret::Secret,
     user::request::VerifyBearer,
 };
@@ -13,10 +15,13 @@ use rollcall_core::{
 use super::{RouteError, envelope::RequestId, issuer};
 use crate::{Backend, BodyAccount, Stranger, openim::joined_header};
 
-/// The holder of a good token, and the tenant of the request.
+/// The holder of a good token, and the tenants of the request.
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
+    /// The tenant of lists and of force-offs.
     pub(crate) tenant: TenantId,
+    /// What a path or body may name beside it.
+    pub(crate) scope: TenantScope,
 }
 
 impl Caller {
@@ -56,8 +61,9 @@ impl<B: Backend> FromRequestParts<B> for Caller {
         let named = ["XC-Opt-Tenant-Id", "X-Opt-Tenant-Id"]
             .into_iter()
             .find_map(|name| joined_header(&parts.headers, name));
-        let tenant = principal.operating_tenant(named.as_deref(), backend.settings())?;
-        Ok(Self { principal, tenant })
+        let openim_admin = issuer == Issuer::Ours;
+        let scope = principal.tenant_scope(named.as_deref(), openim_admin, backend.settings())?;
+        Ok(Self { principal, tenant: scope.tenant, scope })
     }
 }
 

@@ -23,6 +23,7 @@ use utoipa_axum::{
 pub(crate) use self::{
     caller::Caller,
     envelope::{Empty, Envelope, Refusals, RouteError, envelope_layer, refuse},
+    record::Shown,
     socket::__path_connect,
     sockjs::{__path_info, allow as allow_sockjs, owns as is_sockjs},
 };

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// A connection, live or ended. Numbers are texts: they have 64 bits.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     /// The record's id; ids are ordered by time of creation
     #[schema(example = "301222970049691648")]
     id: String,
@@ -46,7 +46,7 @@ pub(super) struct RecordPage {
 }
 
 impl Shown {
-    pub(super) fn new(record: Record, view: &View, zone: &Zone) -> Self {
+    pub(crate) fn new(record: Record, view: &View, zone: &Zone) -> Self {
         let ended_at = view.ended_at(&record);
         Self {
             id: record.id.to_string(),

@@ -229,7 +229,7 @@ pub struct MessageCenter {
     pub permission_read: String,
     /// Permission that the secure profile asks for a force-off.
     pub permission_off: String,
-    /// The client that may name another tenant.
+    /// The client that stands above tenants and may name one, as OpenIM administrators do.
     pub operator_client_id: String,
     /// Whether a force-off covers personal access tokens.
     pub revoke_pat: bool,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::directory::filter::QueryError;
+use crate::{directory::filter::QueryError, id::TenantId};
 
 /// An error of the message center. It displays as the answer's `msg`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,9 +42,12 @@ pub enum MessageCenterError {
     /// A good token without the permission.
     #[error("Insufficient permissions, access is forbidden")]
     Forbidden,
-    /// Only the operator's client may name another tenant.
+    /// Only the operator's client and OpenIM administrators may name another tenant.
     #[error("Access tenant {0} is denied")]
     ForeignTenant(String),
+    /// A path or body names a tenant outside of the caller's.
+    #[error("Access tenant {0} is denied")]
+    OutOfScope(TenantId),
     /// No record of that user in this tenant.
     #[error("Not found resource MessageCenterOnline「{0}」")]
     NoRecord(i64),
@@ -96,7 +99,7 @@ impl MessageCenterError {
             | Self::NobodyNamed
             | Self::TwoTokens => 400,
             Self::Unauthorized | Self::InvalidToken => 401,
-            Self::Forbidden | Self::ForeignTenant(_) => 403,
+            Self::Forbidden | Self::ForeignTenant(_) | Self::OutOfScope(_) => 403,
             Self::NoRecord(_) | Self::NoHandler { .. } => 404,
             Self::Method { .. } => 405,
             Self::MediaType(_) => 415,
@@ -121,7 +124,8 @@ impl MessageCenterError {
             Self::NobodyNamed | Self::TwoTokens => "protocol_error",
             Self::Unauthorized => "unauthorized",
             Self::InvalidToken => "invalid_token",
-            Self::Forbidden => "forbidden",
+            // The key of a foreign tenant in the header makes consoles log out.
+            Self::Forbidden | Self::OutOfScope(_) => "forbidden",
             Self::ForeignTenant(_) => "fatal_exit",
             Self::NoRecord(_) => "resource_not_found",
             Self::NoHandler { .. } => "handler_not_found",

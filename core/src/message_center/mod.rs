@@ -17,4 +17,4 @@ pub use force_off::{IDS_LIMIT, Order, Receivers};
 pub use introspection::{Introspected, NEGATIVE_CACHE, read as read_introspection};
 pub use notice::close_notice;
 pub use permission::{CallerAction, authorize};
-pub use principal::Principal;
+pub use principal::{Principal, TenantScope};

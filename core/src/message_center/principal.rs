@@ -89,27 +89,56 @@ impl Principal {
         self
     }
 
-    /// The tenant of the request. `named` is the header `XC-Opt-Tenant-Id`.
+    /// The tenants of the request. `named` is the header `XC-Opt-Tenant-Id`, `openim_admin` says whether the token is one of
+    /// an OpenIM administrator.
     ///
     /// # Errors
-    /// When a client other than the operator's names another tenant than the holder's own.
-    pub fn operating_tenant(
+    /// When a holder who does not stand above tenants names another one than its own.
+    pub fn tenant_scope(
         &self,
         named: Option<&str>,
+        openim_admin: bool,
         settings: &Settings,
-    ) -> Result<TenantId, MessageCenterError> {
-        let Some(named) = named else { return Ok(self.tenant) };
+    ) -> Result<TenantScope, MessageCenterError> {
+        let operator = settings.message_center.operator_client_id.as_str();
+        let above = openim_admin || self.client.as_deref() == Some(operator);
+        let Some(named) = named else { return Ok(TenantScope { tenant: self.tenant, any: above }) };
         let tenant = named.trim().parse().map(TenantId);
-        if tenant.as_ref() == Ok(&self.tenant) {
-            return Ok(self.tenant);
-        }
-        if self.client.as_deref() != Some(settings.message_center.operator_client_id.as_str()) {
+        if tenant.as_ref() != Ok(&self.tenant) && !above {
             return Err(MessageCenterError::ForeignTenant(named.to_owned()));
         }
-        tenant.map_err(|_| MessageCenterError::Binding {
+        let tenant = tenant.map_err(|_| MessageCenterError::Binding {
             field: "XC-Opt-Tenant-Id",
             rejected: named.to_owned(),
-        })
+        })?;
+        Ok(TenantScope { tenant, any: false })
+    }
+}
+
+/// The tenants that a request may act for (`docs/rules/message-center.md#tenants`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantScope {
+    /// The tenant of lists and of force-offs.
+    pub tenant: TenantId,
+    /// Whether a path or body under `/admin/v1` may name any other tenant too.
+    any: bool,
+}
+
+impl TenantScope {
+    /// The only tenant whose users and records an administrative route reaches; `None` is every tenant.
+    pub const fn limit(&self) -> Option<TenantId> {
+        if self.any { None } else { Some(self.tenant) }
+    }
+
+    /// Checks a tenant that a path or body names.
+    ///
+    /// # Errors
+    /// [`MessageCenterError::OutOfScope`].
+    pub fn check(&self, named: TenantId) -> Result<(), MessageCenterError> {
+        match self.limit() {
+            Some(only) if only != named => Err(MessageCenterError::OutOfScope(named)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -147,15 +176,36 @@ mod tests {
         }
     }
 
+    fn scope(
+        client: Option<&str>,
+        openim_admin: bool,
+        named: Option<&str>,
+    ) -> Result<(i64, Option<i64>), MessageCenterError> {
+        let scope = of_tenant(7, client).tenant_scope(named, openim_admin, &Settings::default())?;
+        Ok((scope.tenant.0, scope.limit().map(|tenant| tenant.0)))
+    }
+
     #[test]
-    fn only_the_operators_client_names_another_tenant() {
-        let settings = Settings::default();
-        let named = |client, named| of_tenant(7, client).operating_tenant(named, &settings);
-        assert_eq!(named(None, None), Ok(TenantId(7)));
-        assert_eq!(named(None, Some("7")), Ok(TenantId(7)));
-        assert_eq!(named(Some("xcan_tp"), Some("8")), Err(MessageCenterError::ForeignTenant("8".into())));
-        assert_eq!(named(None, Some("x")), Err(MessageCenterError::ForeignTenant("x".into())));
-        assert_eq!(named(Some("xcan_op"), Some("8")), Ok(TenantId(8)));
-        assert_eq!(named(Some("xcan_op"), Some("x")).unwrap_err().key(), "param_binding_error");
+    fn only_the_operators_client_and_openim_administrators_name_another_tenant() {
+        let foreign = |named: &str| Err(MessageCenterError::ForeignTenant(named.to_owned()));
+        assert_eq!(scope(None, false, None), Ok((7, Some(7))));
+        assert_eq!(scope(None, false, Some("7")), Ok((7, Some(7))));
+        assert_eq!(scope(Some("xcan_tp"), false, Some("8")), foreign("8"));
+        assert_eq!(scope(None, false, Some("x")), foreign("x"));
+        for (client, openim_admin) in [(Some("xcan_op"), false), (None, true)] {
+            let scope = |named| scope(client, openim_admin, named);
+            assert_eq!(scope(None), Ok((7, None)));
+            assert_eq!(scope(Some("8")), Ok((8, Some(8))));
+            assert_eq!(scope(Some("7")), Ok((7, Some(7))), "a named tenant is the only one");
+            assert_eq!(scope(Some("x")).unwrap_err().key(), "param_binding_error");
+        }
+    }
+
+    #[test]
+    fn a_path_or_body_names_a_tenant_of_the_scope_or_is_refused() {
+        let check = |any, named| TenantScope { tenant: TenantId(7), any }.check(TenantId(named));
+        assert_eq!(check(false, 7), Ok(()));
+        assert_eq!(check(false, 8), Err(MessageCenterError::OutOfScope(TenantId(8))));
+        assert_eq!(check(true, 8), Ok(()));
     }
 }

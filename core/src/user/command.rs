@@ -40,7 +40,10 @@ pub enum Command {
     /// Asks whether an order revoked this opaque token. Answered with [`super::Reply::TokenStatus`].
     VerifyBearer(Bearer),
     /// Lift the cutoffs on the user's opaque tokens. Answered with [`super::Reply::Unlocked`].
-    Unlock,
+    Unlock {
+        /// The only tenant whose cutoffs are lifted.
+        within: Option<TenantId>,
+    },
     /// A socket has closed. Idempotent.
     #[serde(skip)]
     Close {
@@ -79,6 +82,11 @@ pub enum Command {
     Account,
     /// Asks for the live connections. Answered with [`super::Reply::Presence`], for status and token detail alike.
     Status,
+    /// Asks for the user's tenant and everything of it that is live. Answered with [`super::Reply::Overview`].
+    Overview {
+        /// The only tenant that is shown: a user of another one looks like an unknown user.
+        within: Option<TenantId>,
+    },
     /// Revoke logins, now.
     ForceOff(ForceOff),
     /// The moment that an earlier outcome asked for has come.
@@ -244,7 +252,10 @@ impl Command {
         loaded: &Loaded,
         rules: &Rules,
     ) -> Result<Option<TenantId>, NotLoaded> {
-        if matches!(self, Self::Status | Self::Watch { .. } | Self::FanOut | Self::Unlock) {
+        if matches!(
+            self,
+            Self::Status | Self::Overview { .. } | Self::Watch { .. } | Self::FanOut | Self::Unlock { .. }
+        ) {
             return Ok(None);
         }
         let home = rules.home(user, loaded.profile()?);
@@ -283,8 +294,13 @@ impl Command {
             Self::VerifyBearer(_) => {
                 Needs { profile: true, orders: true, subscription_state: true, ..Needs::default() }
             }
-            Self::Unlock => Needs { profile: true, orders: true, ..Needs::default() },
+            Self::Unlock { .. } | Self::Overview { .. } => {
+                Needs { profile: true, orders: true, ..Needs::default() }
+            }
             Self::Status => Needs { orders: true, ..Needs::default() },
+            Self::ForceOff(ForceOff::Login { token, .. }) => {
+                Needs { presented: *token, held: true, subscription_state: true, ..Needs::default() }
+            }
             Self::ForceOff(ForceOff::Everything { .. }) => {
                 Needs { profile: true, held: true, subscription_state: true, ..Needs::default() }
             }

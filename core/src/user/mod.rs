@@ -34,7 +34,7 @@ pub use console::{Console, ConsoleOpening};
 pub use loaded::{HeldEnd, LoadError, Loaded, Needs, NotLoaded, Orders, Part, Profile, WatchedState};
 pub use message::ClientMessage;
 pub use open::{Connection, Presence};
-pub use outcome::{Action, Issued, OpenError, Outcome, Reply};
+pub use outcome::{Action, Issued, OpenError, Outcome, Overview, Reply};
 pub use pace::Pace;
 pub use request::{ReplyError, Request};
 pub use subscription::{
@@ -211,7 +211,7 @@ impl User {
                 Ok(Outcome::of(self.open_console(opening, loaded, rules, at)?.reply))
             }
             Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules),
-            Command::Unlock => self.unlock(loaded, rules, at.now),
+            Command::Unlock { within } => self.unlock(*within, loaded, rules, at.now),
             Command::Close { connection } => Ok(self.close(*connection, rules, at)),
             Command::SetBackground { connection, background } => {
                 Ok(self.set_background(*connection, *background))
@@ -229,6 +229,9 @@ impl User {
                 Ok(Outcome::of(Reply::Account(account)))
             }
             Command::Status => Ok(Outcome::of(Reply::Presence(self.presence(loaded, rules)?))),
+            Command::Overview { within } => {
+                Ok(Outcome::of(Reply::Overview(self.overview(*within, loaded, rules)?)))
+            }
             Command::ForceOff(what) => self.force_off(what, loaded, rules, at),
             Command::Tick => self.tick(loaded, rules, at),
             Command::Watch { watcher, registration } => {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     gateway::{Close, Payload},
-    id::ConnId,
+    id::{ConnId, TenantId},
     openim::{Code, OpenImError},
     platform::Platform,
     secret,
@@ -102,10 +102,23 @@ pub enum Reply {
     Follows(bool),
     /// The watchers to notify; `None` when no page is due now.
     FanOut(Option<WatcherPage>),
+    /// The user's tenant and what is live.
+    Overview(Overview),
     /// Whether there was a cutoff to lift.
     Unlocked(bool),
     /// An internal error; nothing was changed.
     Broken,
+}
+
+/// The tenant of a user, and the connections and consoles that no cutoff covers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    /// The user's tenant.
+    pub tenant: TenantId,
+    /// The live connections, in the order in which they opened.
+    pub connections: Vec<Presence>,
+    /// The live consoles.
+    pub consoles: Vec<ConnId>,
 }
 
 /// A new token.

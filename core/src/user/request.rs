@@ -6,12 +6,12 @@
 
 use super::{
     Account, AccountUpdate, Bearer, ClientMessage, Command, ConsoleOpening, ForceOff, Issued, OpenError,
-    Opening, PendingRequest, PendingWork, Presence, PresenceNotice, PresenceVersion, RegistrationVersion,
-    Reply, Subscribing, SubscriptionRequest, WatcherPage, WatcherReport,
+    Opening, Overview, PendingRequest, PendingWork, Presence, PresenceNotice, PresenceVersion,
+    RegistrationVersion, Reply, Subscribing, SubscriptionRequest, WatcherPage, WatcherReport,
 };
 use crate::{
     gateway::Incoming,
-    id::{ConnId, UserId},
+    id::{ConnId, TenantId, UserId},
     platform::Platform,
     token::{TokenError, TokenHash},
 };
@@ -67,7 +67,17 @@ pub struct CanOpenConsole(pub ConsoleOpening);
 
 /// Lifts the cutoffs on opaque tokens; answered with whether there was one.
 #[derive(Clone, Copy, Debug)]
-pub struct Unlock;
+pub struct Unlock {
+    /// The only tenant whose cutoffs are lifted.
+    pub within: Option<TenantId>,
+}
+
+/// Asks for the user's tenant and everything of it that is live.
+#[derive(Clone, Copy, Debug)]
+pub struct ShowOverview {
+    /// The only tenant that is shown: a user of another one looks like an unknown user.
+    pub within: Option<TenantId>,
+}
 
 /// Gives the user an account, unless it has one; answered with whether it had.
 #[derive(Clone, Debug)]
@@ -192,6 +202,7 @@ answers! {
     CanOpen => Opened(Result<(), OpenError>);
     CanOpenConsole => Opened(Result<(), OpenError>);
     Unlock => Unlocked(bool);
+    ShowOverview => Overview(Overview);
     Register => WasRegistered(bool);
     UpdateAccount => WasRegistered(bool);
     ReadAccount => Account(Option<Account>);
@@ -232,7 +243,8 @@ commands! {
     ConsoleOpening as opening => Self::OpenConsole(Box::new(opening));
     CanOpen as CanOpen(opening) => Self::CanOpen(Box::new(opening));
     CanOpenConsole as CanOpenConsole(opening) => Self::CanOpenConsole(Box::new(opening));
-    Unlock as Unlock => Self::Unlock;
+    Unlock as Unlock { within } => Self::Unlock { within };
+    ShowOverview as ShowOverview { within } => Self::Overview { within };
     Register as Register(account) => Self::Register(account);
     UpdateAccount as UpdateAccount(update) => Self::UpdateAccount(update);
     ReadAccount as ReadAccount => Self::Account;

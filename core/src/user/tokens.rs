@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Change, Connection, Console, Issued, Loaded, NotLoaded, Outcome, Presence, Profile, Reply, Rules,
-    User, tenancy::Moved, unseen::seen,
+    Action, Change, Connection, Console, Issued, Loaded, NotLoaded, Outcome, Overview, Presence, Profile,
+    Reply, Rules, User, tenancy::Moved, unseen::seen,
 };
 use crate::{
     directory::view::Cutoff,
@@ -102,27 +102,55 @@ impl User {
         Ok(orders.chain(unseen.map(|(_, at)| *at)).any(older))
     }
 
-    /// Lifts the cutoffs on opaque tokens. Kicked tokens of ours stay kicked: their user gets a new one.
+    /// Lifts the cutoffs on opaque tokens that orders of the tenant `within` left, or those of every tenant. Kicked tokens of
+    /// ours stay kicked: their user gets a new one.
     pub(super) fn unlock(
         &self,
+        within: Option<TenantId>,
         loaded: &Loaded,
         rules: &Rules,
         now: Timestamp,
     ) -> Result<Outcome, NotLoaded> {
         let profile = loaded.profile()?;
-        let tenant = rules.tenant(&self.id, profile);
-        let ancient = Bearer { tenant, issued_at: None, personal: false };
-        let locked = self.refuses(&ancient, loaded, rules)? || !profile.revoked_in.is_empty();
-        if !locked {
+        let home = rules.tenant(&self.id, profile);
+        let is_meant = |tenant: TenantId| within.is_none_or(|within| within == tenant);
+        let (lifted, kept): (Vec<_>, Vec<_>) =
+            profile.revoked_in.iter().copied().partition(|(tenant, _)| is_meant(*tenant));
+        let ancient = Bearer { tenant: home, issued_at: None, personal: false };
+        if lifted.is_empty() && !(is_meant(home) && self.refuses(&ancient, loaded, rules)?) {
             return Ok(Outcome::of(Reply::Unlocked(false)));
         }
-        let others = profile.unlocked_in.iter().filter(|(other, _)| *other != tenant).rev();
-        let mut serials: Vec<_> = others.take(UNLOCKS - 1).copied().collect();
-        serials.reverse();
-        serials.push((tenant, loaded.orders()?.under));
-        let mut changes = vec![Change::Unlocked(serials)];
+        let mut changes = Vec::new();
+        if is_meant(home) {
+            let others = profile.unlocked_in.iter().filter(|(other, _)| *other != home).rev();
+            let mut serials: Vec<_> = others.take(UNLOCKS - 1).copied().collect();
+            serials.reverse();
+            serials.push((home, loaded.orders()?.under));
+            changes.push(Change::Unlocked(serials));
+        }
+        // `Unlocked` takes away what orders of other tenants left, too.
+        if !(is_meant(home) && kept.is_empty()) {
+            changes.push(Change::RevokedIn(kept));
+        }
         changes.extend(self.unseen(loaded, now)?);
         Ok(Outcome { changes, ..Outcome::of(Reply::Unlocked(true)) })
+    }
+
+    /// The user's tenant, and the connections and consoles that its cutoff does not cover.
+    pub(super) fn overview(
+        &self,
+        within: Option<TenantId>,
+        loaded: &Loaded,
+        rules: &Rules,
+    ) -> Result<Overview, NotLoaded> {
+        let home = rules.tenant(&self.id, loaded.profile()?);
+        if let Some(other) = within.filter(|within| *within != home) {
+            return Ok(Overview { tenant: other, connections: Vec::new(), consoles: Vec::new() });
+        }
+        let cutoff = loaded.cutoff()?;
+        let is_seen = |console: &&Console| !self.is_cut_off(console.began(), cutoff, rules);
+        let consoles = self.consoles.iter().filter(is_seen).map(|console| console.id).collect();
+        Ok(Overview { tenant: home, connections: self.presence(loaded, rules)?, consoles })
     }
 
     /// Whether the tenant's cutoff covers what began so.

@@ -799,7 +799,8 @@ fn arrived(command: &Command) -> Command {
         Command::IssueToken { .. }
         | Command::VerifyToken { .. }
         | Command::VerifyBearer(_)
-        | Command::Unlock
+        | Command::Unlock { .. }
+        | Command::Overview { .. }
         | Command::Status
         | Command::Watch { .. }
         | Command::Unwatch { .. }

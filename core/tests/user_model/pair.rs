@@ -319,7 +319,8 @@ impl<S: Store> Pair<S> {
                 };
                 Answer::Presence(presences.iter().map(seen).collect())
             }
-            Reply::Unlocked(_)
+            Reply::Overview(_)
+            | Reply::Unlocked(_)
             | Reply::Watching(_)
             | Reply::Follows(_)
             | Reply::FanOut(_)

@@ -116,6 +116,7 @@ impl Users {
         }
         match command {
             Command::Status
+            | Command::Overview { .. }
             | Command::VerifyToken { .. }
             | Command::CanOpen(_)
             | Command::CanOpenConsole(_)

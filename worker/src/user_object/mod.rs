@@ -201,7 +201,7 @@ impl Object {
         command: &Command,
         cached: Option<CachedCutoff>,
     ) -> Result<UserAnswer, RunError> {
-        if *command == Command::Status {
+        if matches!(command, Command::Status | Command::Overview { .. }) {
             self.clone().drop_silent().await;
         }
         self.run(command, With { cached, ..With::default() }).await.map(UserAnswer::Reply)

@@ -140,6 +140,22 @@ fn the_last_line_of_an_import_wins_and_live_records_are_left_alone() {
 }
 
 #[test]
+fn an_import_updates_rows_of_its_own_tenant_only() {
+    let of = |tenant, name: &str| Record {
+        tenant: TenantId(tenant),
+        full_name: name.into(),
+        source: Source::Import,
+        ..sample(1)
+    };
+    let database = Database::holding(&[of(2, "theirs")]);
+    assert_eq!(imported(&execute(&database, &import(&[of(1, "ours")]))).unwrap(), []);
+    assert_eq!(database.records(), [of(2, "theirs")]);
+    let updated = imported(&execute(&database, &import(&[of(2, "newer")]))).unwrap();
+    assert_eq!(updated, [Imported::Updated(sample(1).id)]);
+    assert_eq!(database.records(), [Record { generation: 2, ..of(2, "newer") }]);
+}
+
+#[test]
 fn a_force_off_ends_imports_of_its_users_in_its_tenant_and_nothing_else() {
     let early = |id| Record { online_at: at(0), ..sample(id) };
     let import =

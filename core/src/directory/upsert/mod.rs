@@ -99,10 +99,11 @@ pub fn clashing_ids(rows: &[Row]) -> Result<Vec<RecordId>, RowError> {
     rows.iter().map(|row| Columns(row.iter()).id()).collect()
 }
 
-/// Imports records into the directory: the last line of an id wins, and the record of a live id stays.
+/// Imports records into the directory: the last line of an id wins, and the record of a live id, or of another tenant's,
+/// stays.
 ///
 /// The records' own source and generation are ignored. The statements take at most 1,000 records each, run in order, and
-/// return one row for each written record, read by [`imported`]; a record without a row has the id of a live one.
+/// return one row for each written record, read by [`imported`]; a record without a row has an id that is taken.
 pub fn import(records: &[Record]) -> Vec<Statement> {
     let imported: Vec<_> = records
         .iter()
@@ -115,12 +116,12 @@ pub fn import(records: &[Record]) -> Vec<Statement> {
         .collect();
     batch::upserts(
         &imported,
-        "ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, user = excluded.user, \
+        "ON CONFLICT (id) DO UPDATE SET user = excluded.user, \
          full_name = excluded.full_name, avatar = excluded.avatar, user_agent = excluded.user_agent, \
          device_id = excluded.device_id, remote_address = excluded.remote_address, \
          online_at = excluded.online_at, offline_at = excluded.offline_at, \
          lease_until = excluded.lease_until, generation = record.generation + 1 \
-         WHERE record.source = 1 \
+         WHERE record.source = 1 AND record.tenant = excluded.tenant \
          RETURNING CAST(id AS TEXT), CAST(generation AS TEXT)",
     )
 }

@@ -188,6 +188,7 @@ fn administrative() -> Vec<Request> {
         Request::new("POST", IMPORT)
             .header("Content-Type", "application/x-ndjson")
             .body(line.unwrap_or_default()),
+        Request::new("GET", "/admin/v1/users/887"),
         Request::new("POST", "/admin/v1/users/887/unlock"),
         Request::new("POST", "/admin/v1/tenants/998/unlock"),
     ]
@@ -221,7 +222,7 @@ async fn administrative_routes_take_a_system_administrator_and_no_other(world: W
         }
     }
     unchanged(&api).await?;
-    for unlock in ["/admin/v1/users/887/unlock", "/admin/v1/tenants/998/unlock"] {
+    for unlock in ["/admin/v1/users/887/unlock", "/admin/v1/tenants/1/unlock"] {
         let request = api.request("POST", unlock, &api.bearer("admin-t1"));
         same(world.send(&request).await?.json()?, json!({"unlocked": false}), unlock)?;
     }

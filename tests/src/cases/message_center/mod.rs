@@ -32,6 +32,7 @@ mod surface;
 mod tenants;
 mod vectors;
 mod vectors_off;
+mod walls;
 
 /// Every case, in the order of the files.
 pub(super) fn cases() -> Vec<Case> {
@@ -57,7 +58,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The cases that have a fixture of their own.
 pub(crate) fn with_own_fixture() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 12] = [
+    let files: [fn() -> Vec<Case>; 13] = [
         vectors_off::cases,
         socket::cases,
         force_off::cases,
@@ -70,6 +71,7 @@ pub(crate) fn with_own_fixture() -> Vec<Case> {
         proxies::cases,
         stomp::cases,
         sockjs::cases,
+        walls::cases,
     ];
     files.iter().flat_map(|file| file()).collect()
 }
