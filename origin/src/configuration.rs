@@ -3,7 +3,7 @@
 use std::{env, fs, path::Path};
 
 use anyhow::Context as _;
-use rollcall_core::config::{Runtime, Settings};
+use rollcall_core::config::{Runtime, Settings, meant_variable};
 
 /// The file that is read if it exists and `--config` names no other.
 pub const DEFAULT_FILE: &str = "rollcall.toml";
@@ -21,8 +21,14 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<Settings> {
             return Err(error).with_context(|| format!("cannot read the configuration {}", path.display()));
         }
     };
-    let variables = env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables: Vec<(String, String)> = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    for (name, _) in &variables {
+        if let Some(meant) = meant_variable(name) {
+            tracing::warn!("the variable {name} is not read; {meant} is");
+        }
+    }
     Ok(Settings::load(Runtime::Origin, &path.display().to_string(), &text, variables)?)
 }
 

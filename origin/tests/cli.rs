@@ -123,3 +123,19 @@ fn a_process_that_hangs_is_killed_and_the_wait_for_it_ends() {
     let output = kit::output_within(Command::new("sleep").arg("1000"), Duration::from_millis(50));
     assert_eq!(output.status.signal(), Some(9));
 }
+
+#[test]
+fn a_variable_that_is_not_read_is_told_and_its_value_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    command.arg("config").current_dir(home.path());
+    let variables = [("ROLLCALL_AUTH_SECRET", SECRET), ("ROLLCALL_SERVICE_HOST", "10.0.0.1")];
+    let output = kit::output(command.envs(variables));
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(
+        said.contains("the variable ROLLCALL_AUTH_SECRET is not read; ROLLCALL__AUTH__SECRET is"),
+        "{said}"
+    );
+    assert!(!said.contains("SERVICE_HOST") && !said.contains(SECRET), "{said}");
+    printed(&output);
+}

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use rollcall_core::{
-    config::{ConfigError, Runtime, Settings, VARIABLE_PREFIX},
+    config::{ConfigError, Runtime, Settings, VARIABLE_PREFIX, meant_variable},
     directory::zone::{UnknownZone, Zone},
     user::Rules,
 };
@@ -71,7 +71,13 @@ fn read(env: &Env) -> Result<Arc<Configuration>, ConfigurationError> {
         log::set_level(&level);
     }
     let names = Object::keys(env.unchecked_ref::<Object>());
-    let variables = names.iter().filter_map(|name| name.as_string()).filter_map(|name| {
+    let names: Vec<String> = names.iter().filter_map(|name| name.as_string()).collect();
+    for name in &names {
+        if let Some(meant) = meant_variable(name) {
+            tracing::warn!("the variable {name} is not read; {meant} is");
+        }
+    }
+    let variables = names.into_iter().filter_map(|name| {
         let value = name.starts_with(VARIABLE_PREFIX).then(|| variable(env, &name))??;
         Some((name, value))
     });

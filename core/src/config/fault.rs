@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_path_to_error::Segment;
 
+const NO_SUCH_KEY: &str = "there is no such key";
+
 /// A value at fault. It displays as the key and what is wrong.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -29,6 +31,16 @@ impl Fault {
             path: error.path().iter().filter_map(step).collect(),
             problem: problem(error.inner().message()),
         }
+    }
+
+    /// Whether the key is at fault and not its value.
+    pub(super) fn is_unknown_key(&self) -> bool {
+        self.problem.starts_with(NO_SUCH_KEY)
+    }
+
+    /// How many tables and lists lead to it.
+    pub(super) fn depth(&self) -> usize {
+        self.path.len()
     }
 
     /// A date at this path of names between dots.
@@ -86,7 +98,7 @@ fn problem(words: &str) -> String {
     let wanted = words.rsplit_once(", expected ").map(|(_, wanted)| wanted);
     if words.starts_with("unknown field ") {
         let known = wanted.unwrap_or_default().trim_start_matches("one of ").replace('`', "");
-        format!("there is no such key; known here: {}", known.replace(" or ", ", "))
+        format!("{NO_SUCH_KEY}; known here: {}", known.replace(" or ", ", "))
     } else if words.starts_with("unknown ") || words.starts_with("invalid ") {
         format!("expected {}", expected(wanted.unwrap_or("another value")))
     } else {

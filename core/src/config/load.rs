@@ -11,6 +11,45 @@ use super::{ConfigError, Runtime, Settings, fault::Fault};
 /// Variables of the environment (or of the Worker) that hold a key begin with this.
 pub const VARIABLE_PREFIX: &str = "ROLLCALL__";
 
+/// What a misspelt variable begins with, in any case.
+const MISSPELT_PREFIX: &str = "rollcall_";
+/// More words than the name of any key has.
+const WORDS: usize = 8;
+
+/// The variable that is meant by one that is passed over: a key's, but for its case or the number of its underscores.
+///
+/// Other variables that begin with `ROLLCALL_` are none of this program's, such as those that Kubernetes sets for a service.
+pub fn meant_variable(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    let words: Vec<&str> =
+        lower.strip_prefix(MISSPELT_PREFIX)?.split('_').filter(|word| !word.is_empty()).collect();
+    if name.starts_with(VARIABLE_PREFIX) || !(2..=WORDS).contains(&words.len()) {
+        return None;
+    }
+    let path = (1..1_u32 << (words.len() - 1)).map(|ends| path(&words, ends)).find(|path| is_key(path))?;
+    Some(format!("{VARIABLE_PREFIX}{}", path.to_ascii_uppercase()))
+}
+
+/// The words as a path; a bit of `ends` says that a name ends behind the word of that number.
+fn path(words: &[&str], ends: u32) -> String {
+    let mut path = String::new();
+    for (number, word) in words.iter().enumerate() {
+        path.push_str(word);
+        if number + 1 < words.len() {
+            path.push_str(if ends >> number & 1 == 1 { "__" } else { "_" });
+        }
+    }
+    path
+}
+
+fn is_key(path: &str) -> bool {
+    let depth = path.split("__").count();
+    match deserialize(nested(path, Value::Boolean(true))) {
+        Ok(_) => true,
+        Err(fault) => !fault.is_unknown_key() && fault.depth() == depth,
+    }
+}
+
 impl Settings {
     /// Merges the TOML text and the variables into the defaults, and checks the result.
     ///

@@ -15,7 +15,7 @@ mod tests;
 mod validate;
 
 pub use error::ConfigError;
-pub use load::VARIABLE_PREFIX;
+pub use load::{VARIABLE_PREFIX, meant_variable};
 pub use settings::{
     Auth, Introspection, Limits, MessageCenter, OpenIm, Presence, Profile, ReceiveTypes, Runtime, Server,
     Settings, StaticToken, Tls,

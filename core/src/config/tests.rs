@@ -50,6 +50,48 @@ fn variables_win_over_the_text_and_are_read_by_the_keys_type() {
     assert_eq!(settings.auth.tokens[0].user_id, 7);
 }
 
+#[test]
+fn a_variable_with_too_few_underscores_is_known_for_the_one_that_is_meant() {
+    for (name, meant) in [
+        ("ROLLCALL_AUTH_SECRET", Some("ROLLCALL__AUTH__SECRET")),
+        ("ROLLCALL_AUTH__SECRET", Some("ROLLCALL__AUTH__SECRET")),
+        ("rollcall__auth__secret", Some("ROLLCALL__AUTH__SECRET")),
+        ("ROLLCALL_SERVER_DATA_DIR", Some("ROLLCALL__SERVER__DATA_DIR")),
+        ("ROLLCALL_SERVER_TLS_KEY", Some("ROLLCALL__SERVER__TLS__KEY")),
+        ("ROLLCALL_AUTH_INTROSPECTION_CLIENT_SECRET", Some("ROLLCALL__AUTH__INTROSPECTION__CLIENT_SECRET")),
+        ("ROLLCALL_MESSAGE_CENTER_REVOKE_PAT", Some("ROLLCALL__MESSAGE_CENTER__REVOKE_PAT")),
+        ("ROLLCALL_PRESENCE_MAX_TOKENS_PER_PLATFORM", Some("ROLLCALL__PRESENCE__MAX_TOKENS_PER_PLATFORM")),
+        // Read, or refused, as it is.
+        ("ROLLCALL__AUTH__SECRET", None),
+        ("ROLLCALL__AUTH_SECRET", None),
+        // Of others, or ours that are no keys.
+        ("ROLLCALL_URL", None),
+        ("ROLLCALL_LOG_FORMAT", None),
+        ("ROLLCALL_CONFIG", None),
+        ("ROLLCALL_SERVICE_HOST", None),
+        ("ROLLCALL_PORT_10002_TCP_ADDR", None),
+        ("ROLLCALL_AUTH_SECRET_WORD", None),
+        ("AUTH_SECRET", None),
+        ("ROLLCALL_A_B_C_D_E_F_G_H_I_J_K_L_M_N_O_P_Q_R_S_T_U_V_W_X_Y_Z", None),
+    ] {
+        assert_eq!(meant_variable(name).as_deref(), meant, "{name}");
+    }
+}
+
+/// The pages name every key's variable, and each is found by its words.
+#[test]
+fn every_key_is_known_with_one_underscore() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../rollcall.default.toml")).unwrap();
+    let variables = text.split_whitespace().filter(|word| word.starts_with(VARIABLE_PREFIX));
+    let mut seen = 0;
+    for variable in variables {
+        let variable = variable.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        assert_eq!(meant_variable(&variable.replace("__", "_")).as_deref(), Some(variable));
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen}");
+}
+
 fn token_with(line: &str) -> String {
     format!("[[auth.tokens]]\nsha256 = '{}'\nuser_id = 1\ntenant_id = 1\n{line}", "ab".repeat(32))
 }
