@@ -56,6 +56,11 @@ impl Platform {
         Self::ALL.into_iter().find(|platform| i64::from(platform.number()) == number)
     }
 
+    /// The platform with this [`Platform::name`], in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|platform| platform.name().eq_ignore_ascii_case(name))
+    }
+
     /// The number on the wire.
     pub const fn number(self) -> u8 {
         self as u8
@@ -158,6 +163,15 @@ mod tests {
         for number in [i64::MIN, -1, 0, 12, 256 + 5, i64::MAX] {
             assert_eq!(Platform::from_number(number), None);
         }
+    }
+
+    #[test]
+    fn names_are_the_documents_in_any_case() {
+        for platform in Platform::ALL {
+            assert_eq!(Platform::from_name(platform.name()), Some(platform));
+            assert_eq!(Platform::from_name(&platform.name().to_ascii_lowercase()), Some(platform));
+        }
+        assert_eq!(["", "5", "We", " Web"].map(Platform::from_name), [None; 4]);
     }
 
     #[test]

@@ -111,12 +111,18 @@ impl CallArgs {
     /// When no token is given, and as [`ServerArgs::server`].
     pub(super) fn server(&self, settings: &Settings) -> anyhow::Result<Server> {
         let token = self.token.token.clone().filter(|token| !token.expose().trim().is_empty());
-        let token = token.ok_or_else(|| CliError::Token(format!("no token is given. {TOKEN_HINT}")))?;
+        let token = token.ok_or_else(|| CliError::Token(format!("no token is given. {ADMIN_HINT}")))?;
         Ok(self.server.server(settings)?.with_token(Secret::new(token.expose().trim().to_owned())))
     }
 }
 
-const TOKEN_HINT: &str = "Make an administrator's with: export ROLLCALL_TOKEN=$(rollcall token admin) - or use a sys_admin's of auth.tokens";
+/// Good for every command.
+const ADMIN_HINT: &str = "Make an OpenIM administrator's with: export ROLLCALL_TOKEN=$(rollcall token admin)";
+/// For what the message center answers alone.
+const CONSOLE_HINT: &str = "Make an OpenIM administrator's with: export ROLLCALL_TOKEN=$(rollcall token admin) - or use a sys_admin's of auth.tokens";
+const TENANT_HINT: &str = "Another tenant than the token's own takes an OpenIM administrator's token, or one of message_center.operator_client_id";
+/// The key of refusals that are about a named tenant.
+const FOREIGN_TENANT: &str = "fatal_exit";
 
 impl Server {
     /// The server at `url`.
@@ -171,13 +177,19 @@ impl Server {
         let said = ["errDlt", "errMsg"].into_iter().find_map(|name| text(&answer.body, name));
         let of_the_token = code.is_some_and(|code| TOKEN_CODES.contains(&code) || code == NO_PERMISSION);
         let code = code.map(|code| code.to_string());
-        self.refused(&answer, code.as_deref(), said, of_the_token)
+        self.refused(&answer, code.as_deref(), said, of_the_token.then_some(ADMIN_HINT))
     }
 
     /// Reads from the message center, and returns `data` of its answer.
     pub(super) fn console(&self, path: &str, tenant: Option<i64>) -> anyhow::Result<Value> {
         let request = self.agent.get(format!("{}{path}", self.url));
         self.unwrap_envelope(self.read(self.with_headers(request, tenant).call())?)
+    }
+
+    /// Reads from an administrative route, which answers without an envelope.
+    pub(super) fn admin(&self, path: &str) -> anyhow::Result<Value> {
+        let request = self.with_headers(self.agent.get(format!("{}{path}", self.url)), None);
+        self.bare(self.read(request.call())?)
     }
 
     /// Sends an order to the message center.
@@ -190,7 +202,10 @@ impl Server {
     /// Posts lines to an administrative route, which answers without an envelope.
     pub(super) fn post_lines(&self, path: &str, lines: &[u8]) -> anyhow::Result<Value> {
         let request = self.with_headers(self.agent.post(format!("{}{path}", self.url)), None);
-        let answer = self.read(request.content_type("application/x-ndjson").send(lines))?;
+        self.bare(self.read(request.content_type("application/x-ndjson").send(lines))?)
+    }
+
+    fn bare(&self, answer: Answer) -> anyhow::Result<Value> {
         if answer.status == 200 { Ok(answer.body) } else { self.unwrap_envelope(answer) }
     }
 
@@ -216,7 +231,12 @@ impl Server {
             return Ok(answer.body.get_mut("data").map(Value::take).unwrap_or(Value::Null));
         }
         let key = answer.body.pointer("/ext/eKey").and_then(Value::as_str);
-        self.refused(&answer, key, text(&answer.body, "msg"), matches!(answer.status, 401 | 403))
+        let hint = match (answer.status, key) {
+            (403, Some(FOREIGN_TENANT)) => Some(TENANT_HINT),
+            (401 | 403, _) => Some(CONSOLE_HINT),
+            _ => None,
+        };
+        self.refused(&answer, key, text(&answer.body, "msg"), hint)
     }
 
     fn refused<T>(
@@ -224,15 +244,15 @@ impl Server {
         answer: &Answer,
         code: Option<&str>,
         said: Option<&str>,
-        of_the_token: bool,
+        token_hint: Option<&str>,
     ) -> anyhow::Result<T> {
         let url = &self.url;
         let Some(code) = code else {
             bail!("{url} answered {} in a form that no rollcall has; is that its address?", answer.status);
         };
         let said = sanitize(said.unwrap_or_default(), self.secret());
-        if of_the_token && self.token.is_some() {
-            bail!(CliError::Token(format!("{url} refused the token: {code}, {said}. {TOKEN_HINT}")));
+        if let Some(hint) = token_hint.filter(|_| self.token.is_some()) {
+            bail!(CliError::Token(format!("{url} refused the token: {code}, {said}. {hint}")));
         }
         match answer.status {
             400 => bail!(CliError::Usage(format!("{url} refused the question: {code}, {said}"))),

@@ -5,11 +5,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use futures_util::{SinkExt as _, StreamExt as _};
-use rollcall_core::gateway::{PING, PONG};
+use rollcall_core::{
+    gateway::{PING, PONG},
+    platform::Platform,
+};
 use tokio::time::interval;
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
-use super::{client::URL_VARIABLE, output::print_line};
+use super::{client::URL_VARIABLE, output::print_line, platform};
 
 /// How often the published client pings.
 const PING_EVERY: Duration = Duration::from_secs(10);
@@ -22,9 +25,9 @@ pub(crate) struct Connect {
     /// Who connects
     #[arg(long)]
     user_id: String,
-    /// On which platform, by number
-    #[arg(long)]
-    platform: i64,
+    /// On which platform, by number or name
+    #[arg(long, value_parser = platform::parse)]
+    platform: Platform,
     /// A token of that user and platform
     #[arg(long)]
     token: String,

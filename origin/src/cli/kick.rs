@@ -2,40 +2,46 @@
 
 use std::io::{BufRead, IsTerminal as _, Write};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use rollcall_core::{config::Settings, platform::Platform};
 use serde_json::{Value, json};
 
 use super::{
-    client::{CallArgs, Server},
+    client::{CallArgs, Server, text},
     exit::{self, CliError},
     output::{print_json, print_line, sanitize},
+    platform,
     table::Table,
     who::statuses,
 };
 
 const FORCE_LOGOUT: &str = "/auth/force_logout";
 const FORCE_OFF: &str = "/api/v1/message/center/online/off";
+const USERS: &str = "/admin/v1/users";
 /// Ids in one force off; the server takes 10,000.
 const AT_ONCE: usize = 1_000;
 
 const EXAMPLES: &str = "\
 Examples:
   rollcall kick 2890713225                  everywhere
-  rollcall kick alice bob --platform 2      their Android devices only
+  rollcall kick alice bob --platform Web    their browsers only
+  rollcall kick --tenant 7 101 102 --yes    two users of tenant 7
   rollcall kick --tenant 7 --yes            everybody of tenant 7 but the caller and the administrators
 
-When it ends with status 0, no connection of theirs is in any answer and every token they had is refused.
+When it ends with status 0, no connection, console or record of theirs is online and every token they had is refused.
   a numeric USER     one force off, as the message center has it: every connection of both protocols, every token that was
                      issued by now, and records of other systems. Tokens issued later work; opaque ones without an issue
-                     time stay refused until POST /admin/v1/users/USER/unlock. Of the token's own tenant
+                     time stay refused until POST /admin/v1/users/USER/unlock. It reaches users of one tenant: that of
+                     --tenant, else the token's own
   any other USER     a force logout of each platform in turn, but 10, the administrators'
-  --platform P       a force logout of that platform, for every USER
-  --tenant T         a force off of the tenant. Another tenant than the token's own needs an operator's token
-Users need an OpenIM administrator's token; --tenant any token that may force off.
+  --platform P       a force logout of that platform, for every USER of any tenant
+  --tenant T         with USERs a force off of them, alone a force off of the whole tenant
+A numeric USER needs a sys_admin's token or an OpenIM administrator's; other USERs and --platform an OpenIM administrator's;
+--tenant alone any token that may force off. Another tenant than the token's own takes an OpenIM administrator's token, or an
+operator's.
 
---json prints {\"users\":[{\"online\":false,\"order\":\"force off\",\"userID\":\"101\"}]}, or {\"tenant\":\"7\"}.";
+--json prints {\"users\":[{\"online\":false,\"order\":\"force off\",\"tenantId\":\"0\",\"userID\":\"101\"}]}, or {\"tenant\":\"7\"}.";
 
 #[derive(Args)]
 #[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
@@ -43,11 +49,12 @@ pub(crate) struct Kick {
     /// Whom, by userID
     #[arg(value_name = "USER", required_unless_present = "tenant")]
     users: Vec<String>,
-    /// Everybody of this tenant
-    #[arg(long, value_name = "TENANT", conflicts_with_all = ["users", "platform"])]
+    /// The tenant of the USERs; without USERs everybody of it
+    #[arg(long, value_name = "TENANT", conflicts_with = "platform")]
     tenant: Option<i64>,
-    /// Only there: 1 IOS, 2 Android, 3 Windows, 4 OSX, 5 Web, 6 MiniWeb, 7 Linux, 8 APad, 9 IPad, 10 Admin, 11 HarmonyOS
-    #[arg(long, value_name = "NUMBER", value_parser = platform)]
+    /// Only there: 1 IOS, 2 Android, 3 Windows, 4 OSX, 5 Web, 6 MiniWeb, 7 Linux, 8 APad, 9 IPad, 10 Admin, 11 HarmonyOS; by
+    /// number or name
+    #[arg(long, value_name = "PLATFORM", value_parser = platform::parse)]
     platform: Option<Platform>,
     /// Do not ask; needed for a tenant or several users where nobody can be asked
     #[arg(long, short)]
@@ -56,16 +63,16 @@ pub(crate) struct Kick {
     call: CallArgs,
 }
 
-fn platform(text: &str) -> Result<Platform, String> {
-    text.parse().ok().and_then(Platform::from_number).ok_or_else(|| "expected 1 to 11".to_owned())
-}
-
 pub(super) fn kick(settings: &Settings, args: &Kick) -> anyhow::Result<()> {
+    if let Some(name) = args.users.iter().find(|user| args.tenant.is_some() && !is_number(user)) {
+        let name = sanitize(name, None);
+        bail!(CliError::Usage(format!("{name} is no number: --tenant takes users of the message center")));
+    }
     let server = args.call.server(settings)?;
-    let whom = match args.tenant {
-        Some(tenant) => Some(format!("everybody of tenant {tenant}")),
-        None if args.users.len() > 1 => Some(format!("{} users", args.users.len())),
-        None => None,
+    let whom = match (args.users.len(), args.tenant) {
+        (0, Some(tenant)) => Some(format!("everybody of tenant {tenant}")),
+        (0 | 1, _) => None,
+        (many, _) => Some(format!("{many} users")),
     };
     if let Some(whom) = whom.filter(|_| !args.yes) {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
@@ -77,8 +84,8 @@ pub(super) fn kick(settings: &Settings, args: &Kick) -> anyhow::Result<()> {
         }
     }
     match args.tenant {
-        Some(tenant) => kick_tenant(&server, args, tenant),
-        None => kick_users(&server, args),
+        Some(tenant) if args.users.is_empty() => kick_tenant(&server, args, tenant),
+        _ => kick_users(&server, args),
     }
 }
 
@@ -104,30 +111,27 @@ fn kick_tenant(server: &Server, args: &Kick, tenant: i64) -> anyhow::Result<()> 
 
 fn kick_users(server: &Server, args: &Kick) -> anyhow::Result<()> {
     // Before the first order: a token that may not ask could not be told what came of it.
-    statuses(server, &args.users)?;
-    let by_force_off = |user: &String| args.platform.is_none() && is_number(user);
+    look(server, args)?;
     let (numbers, others): (Vec<&String>, Vec<&String>) =
-        args.users.iter().partition(|user| by_force_off(user));
+        args.users.iter().partition(|user| args.by_force_off(user));
     for some in numbers.chunks(AT_ONCE) {
-        server.order(FORCE_OFF, None, &json!({"receiveObjectType": "USER", "receiveObjectIds": some}))?;
+        let order = json!({"receiveObjectType": "USER", "receiveObjectIds": some});
+        server.order(FORCE_OFF, args.tenant, &order)?;
     }
     for user in others {
         for platform in platforms(args.platform) {
             server.openim(FORCE_LOGOUT, &json!({"userID": user, "platformID": platform.number()}))?;
         }
     }
-    let users = outcome(statuses(server, &args.users)?, args, by_force_off);
-    let names = |user: &Value| user.get("userID").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let is_online = |user: &&Value| user.get("online") == Some(&Value::Bool(true));
-    let left: Vec<String> = users.iter().filter(is_online).map(names).collect();
+    let users = look(server, args)?;
+    let left: Vec<String> = users.iter().filter(|user| user.online).map(Seen::described).collect();
     if args.call.json {
+        let users: Vec<Value> = users.iter().map(Seen::document).collect();
         print_json(&json!({"users": users}))?;
     } else {
         let mut table = Table::of(&["USER", "ORDER", "NOW"]);
         for user in &users {
-            let order = user.get("order").and_then(Value::as_str).unwrap_or_default();
-            let now = if is_online(&user) { "online" } else { "offline" };
-            table.row([names(user).as_str(), order, now]);
+            table.row([user.id, user.order(), if user.online { "online" } else { "offline" }]);
         }
         table.print()?;
     }
@@ -135,26 +139,67 @@ fn kick_users(server: &Server, args: &Kick) -> anyhow::Result<()> {
         return Ok(());
     }
     bail!(CliError::Negative(format!(
-        "still online, or again with a new token: {}. A numeric user of another tenant than the token's is not reached by a \
-         force off; use --platform, or a token of that tenant",
+        "still online, or again with a new token: {}. A force off reaches users of one tenant: that of --tenant, else the token's \
+         own",
         sanitize(&left.join(", "), None)
     )))
 }
 
-/// What came of the orders: with `--platform` only that platform matters.
-fn outcome(statuses: Vec<Value>, args: &Kick, by_force_off: impl Fn(&String) -> bool) -> Vec<Value> {
+/// What is online of a user.
+struct Seen<'a> {
+    id: &'a str,
+    online: bool,
+    /// The tenant of a user who gets a force off.
+    tenant: Option<String>,
+}
+
+impl Seen<'_> {
+    const fn order(&self) -> &'static str {
+        if self.tenant.is_some() { "force off" } else { "force logout" }
+    }
+
+    fn described(&self) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("{} (of tenant {tenant})", self.id),
+            None => self.id.to_owned(),
+        }
+    }
+
+    fn document(&self) -> Value {
+        let mut document = json!({"userID": self.id, "order": self.order(), "online": self.online});
+        if let (Some(tenant), Some(members)) = (&self.tenant, document.as_object_mut()) {
+            members.insert("tenantId".to_owned(), json!(tenant));
+        }
+        document
+    }
+}
+
+/// What is online of each user, as far as the order is to reach. A force off reaches consoles and records, which OpenIM's status
+/// does not show, and its tenant is not named here: a caller above tenants sees a user of any tenant.
+fn look<'a>(server: &Server, args: &'a Kick) -> anyhow::Result<Vec<Seen<'a>>> {
+    let others: Vec<String> = args.users.iter().filter(|user| !args.by_force_off(user)).cloned().collect();
+    let mut statuses = statuses(server, &others)?.into_iter();
     let number = args.platform.map(Platform::number);
-    let told = |(status, user): (Value, &String)| {
+    let is_meant = |one: &Value| number.is_none_or(|number| one.get("platformID") == Some(&json!(number)));
+    let see = |user: &'a String| {
+        if args.by_force_off(user) {
+            let shown = server.admin(&format!("{USERS}/{user}"))?;
+            let online = shown.get("online").and_then(Value::as_bool).context("the answer holds no user")?;
+            let tenant = text(&shown, "tenantId").context("the answer holds no tenant")?.to_owned();
+            return Ok(Seen { id: user, online, tenant: Some(tenant) });
+        }
+        let status = statuses.next().context("the status answer is too short")?;
         let connections = status.get("connections").and_then(Value::as_array);
-        let is_meant = |one: &Value| match number {
-            Some(number) => one.get("platformID") == Some(&json!(number)),
-            None => true,
-        };
         let online = connections.is_some_and(|all| all.iter().any(is_meant));
-        let order = if by_force_off(user) { "force off" } else { "force logout" };
-        json!({"userID": user, "order": order, "online": online})
+        Ok(Seen { id: user, online, tenant: None })
     };
-    statuses.into_iter().zip(&args.users).map(told).collect()
+    args.users.iter().map(see).collect()
+}
+
+impl Kick {
+    fn by_force_off(&self, user: &str) -> bool {
+        self.platform.is_none() && is_number(user)
+    }
 }
 
 /// The platforms of a force logout. The administrators' own is never meant by "everywhere": it would take the tokens of the

@@ -11,6 +11,7 @@ mod kick;
 mod log;
 mod ls;
 mod output;
+mod platform;
 mod serve;
 mod show;
 mod table;

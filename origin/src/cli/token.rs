@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     client::{Server, ServerArgs, text},
     output::print_line,
+    platform,
 };
 
 #[derive(Args)]
@@ -39,9 +40,9 @@ enum Whose {
         /// Whose
         #[arg(long)]
         user_id: String,
-        /// 1 IOS, 2 Android, 3 Windows, 4 OSX, 5 Web, 6 MiniWeb, 7 Linux, 8 APad, 9 IPad, 11 HarmonyOS
-        #[arg(long)]
-        platform: i64,
+        /// 1 IOS, 2 Android, 3 Windows, 4 OSX, 5 Web, 6 MiniWeb, 7 Linux, 8 APad, 9 IPad, 11 HarmonyOS; by number or name
+        #[arg(long, value_parser = platform::parse)]
+        platform: Platform,
     },
 }
 
@@ -78,10 +79,10 @@ fn whose(settings: &Settings, token: &Whose) -> anyhow::Result<(UserId, Platform
             if settings.is_admin(&user) {
                 bail!("{user} is an administrator; use: rollcall token admin --user-id {user}");
             }
-            let platform = Platform::from_number(*platform)
-                .filter(|platform| *platform != Platform::Admin)
-                .context("--platform: expected 1 to 9, or 11")?;
-            Ok((user, platform))
+            if *platform == Platform::Admin {
+                bail!("--platform: expected 1 to 9, or 11");
+            }
+            Ok((user, *platform))
         }
     }
 }

@@ -1,10 +1,14 @@
 //! `kick` ends connections and tokens.
 
+use rollcall_conformance::{
+    console::fixture::sha256,
+    ws::{Handshake, Socket},
+};
 use serde_json::json;
 
 use crate::{
     kit::Server,
-    shell::{document, ended, err, golden, run},
+    shell::{document, ended, err, golden, run, run_with},
 };
 
 const KICKED: i64 = 1506;
@@ -68,27 +72,110 @@ async fn a_tenant_is_kicked_after_a_yes_and_another_one_never_in_silence() {
         ended(&unasked, 2);
         assert!(err(&unasked).contains("--yes"), "{}", err(&unasked));
     }
-    ended(&run(&data_dir, &admin, &["kick", "--tenant", "9", "--yes"]), 3);
-    assert_eq!(world.platforms("101").await.unwrap(), [5], "nothing of it was carried out");
+    ended(&run(&data_dir, &admin, &["kick", "--tenant", "9", "--yes"]), 0);
+    assert_eq!(world.platforms("101").await.unwrap(), [5], "it is of another tenant");
     let told = document(&run(&data_dir, &admin, &["kick", "--tenant", "0", "--yes", "--json"]), 0);
     assert_eq!(told, json!({"tenant": "0"}));
     assert_eq!(world.platforms("101").await.unwrap(), [0_i64; 0]);
     assert_eq!(world.verdict(&token).await.unwrap(), KICKED);
 }
 
-/// Of another tenant than the token's: a force off ignores such a user without a word.
+/// The tokens of a `sys_admin` of tenant 3 and of user 7 of that tenant, and their configuration.
+const SYS_ADMIN: &str = "an-opaque-token-of-the-administrator-of-tenant-3";
+const CONSOLE: &str = "an-opaque-token-of-user-7-of-tenant-3";
+
+fn tenant_3() -> String {
+    let token = |text: &str, more: &str| {
+        format!("[[auth.tokens]]\nsha256 = '{}'\ntenant_id = 3\n{more}\n", sha256(text))
+    };
+    format!("{}{}", token(SYS_ADMIN, "user_id = 6\nsys_admin = true"), token(CONSOLE, "user_id = 7"))
+}
+
+/// A console of user 7, which OpenIM's status does not show.
+async fn console(server: &Server) -> Socket {
+    let handshake = Handshake::empty().path("/ws/messageCenter").set("access_token", CONSOLE);
+    let mut socket = server.world().upgraded(&handshake).await.unwrap();
+    socket.control_ping(b"here").await.unwrap();
+    socket
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_whom_the_order_did_not_reach_is_told() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
-    let foreign = format!("[[auth.tokens]]\nsha256 = '{}'\nuser_id = 7\ntenant_id = 3\n", "0".repeat(64));
-    let server = Server::start(&data_dir, &foreign);
+    let server = Server::start(&data_dir, &tenant_3());
     let world = server.world();
     let admin = world.admin_token().await.unwrap();
-    let (_, _socket) = world.login("7", 5).await.unwrap();
+    let mut console = console(&server).await;
+    let record = json!({"id": 1, "tenantId": 3, "userId": 8, "onlineDate": "2026-01-01T08:00:00Z", "leaseUntil": "2099-01-01T00:00:00Z"});
+    let variables = [("ROLLCALL_TOKEN", admin.as_str())];
+    ended(&run_with(&data_dir, &variables, &["import", "-"], &record.to_string()), 0);
+
     let unreached = run(&data_dir, &admin, &["kick", "7"]);
     assert!(ended(&unreached, 4).contains("online"));
-    assert!(err(&unreached).contains("another tenant"), "{}", err(&unreached));
-    ended(&run(&data_dir, &admin, &["kick", "7", "--platform", "5"]), 0);
+    assert!(err(&unreached).contains("7 (of tenant 3)"), "{}", err(&unreached));
+    ended(&run(&data_dir, &admin, &["kick", "--tenant", "2", "7"]), 4);
+    let told = document(&run(&data_dir, &admin, &["kick", "--tenant", "3", "7", "--json"]), 0);
+    assert_eq!(
+        told,
+        json!({"users": [{"userID": "7", "order": "force off", "online": false, "tenantId": "3"}]})
+    );
+    console.text().await.unwrap();
+    assert_eq!(console.closed(4001).await.unwrap(), "forced_offline");
+
+    // A platform has no tenant.
+    let (_, _socket) = world.login("7", 5).await.unwrap();
+    ended(&run(&data_dir, &admin, &["kick", "7"]), 4);
+    ended(&run(&data_dir, &admin, &["kick", "7", "--platform", "web"]), 0);
     assert_eq!(world.platforms("7").await.unwrap(), [0_i64; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sys_admin_kicks_users_of_the_own_tenant_and_no_other() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, &tenant_3());
+    let world = server.world();
+    let record = json!({"id": 1, "tenantId": 3, "userId": 7, "onlineDate": "2026-01-01T08:00:00Z", "leaseUntil": "2099-01-01T00:00:00Z"});
+    let foreign = record.to_string().replace("\"tenantId\":3", "\"tenantId\":2");
+    let variables = [("ROLLCALL_TOKEN", SYS_ADMIN)];
+    let imported = run_with(&data_dir, &variables, &["import", "-"], &format!("{record}\n{foreign}\n"));
+    assert_eq!(ended(&imported, 4), "1 imported, 0 updated, 1 rejected\n");
+    assert!(err(&imported).contains("-:2: tenantId: 2"), "{}", err(&imported));
+    let (token, _stranger) = world.login("101", 5).await.unwrap();
+    let mut console = console(&server).await;
+
+    ended(&run(&data_dir, SYS_ADMIN, &["kick", "7"]), 0);
+    console.text().await.unwrap();
+    assert_eq!(console.closed(4001).await.unwrap(), "forced_offline");
+    ended(&run(&data_dir, SYS_ADMIN, &["kick", "101"]), 0);
+    assert_eq!(world.verdict(&token).await.unwrap(), 0, "a user of tenant 0, whom tenant 3 does not see");
+    for arguments in
+        [&["kick", "--tenant", "0", "101"][..], &["kick", "--tenant", "0", "-y"], &["ls", "--tenant", "0"]]
+    {
+        let refused = run(&data_dir, SYS_ADMIN, arguments);
+        ended(&refused, 3);
+        assert!(err(&refused).contains("operator_client_id"), "{}", err(&refused));
+        assert!(!err(&refused).contains("sys_admin"), "the advice is what was done: {}", err(&refused));
+    }
+}
+
+/// OpenIM's endpoints know no opaque tokens, so that another one is no remedy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sys_admin_who_asks_openims_endpoints_is_not_told_to_use_the_same_token() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let _server = Server::start(&data_dir, &tenant_3());
+    for arguments in [&["who", "7"][..], &["kick", "alice"], &["kick", "7", "--platform", "Web"]] {
+        let refused = run(&data_dir, SYS_ADMIN, arguments);
+        ended(&refused, 3);
+        assert!(err(&refused).contains("rollcall token admin"), "{}", err(&refused));
+        assert!(!err(&refused).contains("sys_admin"), "{}", err(&refused));
+    }
+    let named = run(&data_dir, SYS_ADMIN, &["kick", "--tenant", "3", "alice"]);
+    ended(&named, 2);
+    assert!(err(&named).contains("alice"), "{}", err(&named));
+    let unknown = run(&data_dir, SYS_ADMIN, &["kick", "7", "--platform", "Browser"]);
+    ended(&unknown, 2);
+    assert!(err(&unknown).contains("5 Web"), "{}", err(&unknown));
 }

@@ -107,8 +107,7 @@ async fn wrong_questions_are_answered_with_the_right_words() {
     ended(&column, 2);
     assert!(err(&column).contains("id, userId, fullName"), "{}", err(&column));
     let tenant = run(&data_dir, &admin, &["ls", "--tenant", "9"]);
-    ended(&tenant, 3);
-    assert!(err(&tenant).contains("fatal_exit"), "{}", err(&tenant));
+    assert_eq!(ended(&tenant, 0).lines().count(), 1, "the titles alone");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,16 @@
 //! `rollcall top` against a running server.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use rollcall_conformance::http::{Connection, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
-    kit::{Server, scrape},
+    kit::{Server, Watchdog, scrape},
     shell::{document, ended, err, run},
 };
 
@@ -45,6 +49,28 @@ async fn a_program_gets_what_is_there_and_what_happened_between_two_looks() {
     let rate = health["per_second"].as_f64().unwrap();
     assert!(rate > 1.0 && rate <= 50.0, "{rate} a second");
     assert!(health["p99_seconds"].as_f64().unwrap() > 0.0, "{seen}");
+}
+
+#[tokio::test]
+async fn documents_follow_one_a_line_until_it_is_stopped() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let server = Server::start_with(&data, &[LISTEN]);
+    let metrics = format!("http://{}", server.metrics.unwrap());
+    let mut top = Command::new(env!("CARGO_BIN_EXE_rollcall"))
+        .args(["top", "--metrics", &metrics, "--json", "--every", "1"])
+        .current_dir(home.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _watchdog = Watchdog::over(&top);
+    let lines = BufReader::new(top.stdout.take().unwrap()).lines();
+    let seen: Vec<Value> = lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    top.kill().unwrap();
+    top.wait().unwrap();
+    assert_eq!(seen.iter().map(|view| &view["users_online"]).collect::<Vec<_>>(), [0, 0]);
+    let help = ended(&run(&data, "", &["top", "--help"]), 0);
+    assert!(help.contains("one document a line") && help.contains("until it is stopped"), "{help}");
 }
 
 #[tokio::test]

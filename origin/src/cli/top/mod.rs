@@ -30,11 +30,13 @@ Examples:
   rollcall top --metrics http://10.0.0.7:10003/metrics --every 5
   rollcall top --once
   rollcall top --once --json | jq .users_online
+  rollcall top --json --every 10 >> load.ndjson     until it is stopped
 
 The server must have server.metrics_listen. Rates and times are those since the last look, --every seconds before; --once looks
 twice, that long apart, and prints once. Where stdout is no terminal, one view follows the other.
 
---json prints one document a view: {\"users_online\":3,\"connections\":[{\"platform\":\"Web\",\"protocol\":\"json\",\"count\":3}],
+--json prints one document a line, every --every seconds until it is stopped; with --once one document. A document is
+{\"users_online\":3,\"connections\":[{\"platform\":\"Web\",\"protocol\":\"json\",\"count\":3}],
 \"tcp_connections\":5,\"per_second\":{\"connects\":{\"json\":1.5},\"closes\":{},\"kicks\":{},\"refused\":{},\"dropped\":0.0},
 \"requests\":[{\"route\":\"/health\",\"per_second\":0.5,\"failed_per_second\":0.0,\"p50_seconds\":0.0002,\"p99_seconds\":0.0002}],
 \"store\":{\"per_second\":3.0,\"p50_seconds\":0.002,\"p99_seconds\":0.009,\"queue\":0,\"failures\":0},\"panics\":0}.";
@@ -48,10 +50,10 @@ pub(crate) struct Top {
     /// Seconds between two looks
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     every: u64,
-    /// Print one view and end
+    /// Print one view and end; without it views follow until it is stopped
     #[arg(long)]
     once: bool,
-    /// Print JSON documents
+    /// Print JSON, one document a line for each view
     #[arg(long)]
     json: bool,
 }
