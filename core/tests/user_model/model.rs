@@ -220,8 +220,8 @@ impl Model {
         if staying.len() >= self.most_connections {
             return Answer::Opened(1601, String::new());
         }
-        // As many at once as there may be connections, then two a second.
-        let most = 500 * i64::try_from(self.most_connections).unwrap();
+        // As many at once as there may be connections, ten at least, then two a second.
+        let most = 500 * i64::try_from(self.most_connections).unwrap().max(10);
         let (spare, since) = self.spare;
         let spare = (spare + now - since).min(most);
         if spare < 500 {

@@ -32,14 +32,16 @@ impl UnseenUsers {
     pub(super) fn committed(&self, changes: &[Change]) {
         for change in changes {
             match change {
-                Change::Unseen { is_new: true, .. } => {
-                    if self.count.fetch_add(1, Ordering::Relaxed) >= MOST {
-                        self.crowded.notify_one();
-                    }
-                }
+                Change::Unseen { is_new: true, .. } => self.found_one(),
                 Change::Seen => self.forgot(1),
                 _ => {}
             }
+        }
+    }
+
+    fn found_one(&self) {
+        if self.count.fetch_add(1, Ordering::Relaxed) >= MOST {
+            self.crowded.notify_one();
         }
     }
 

@@ -138,7 +138,7 @@ async fn send(State(origin): State<Origin>, request: Request) -> Response {
     }
     let text = match read(body).await {
         Ok(text) => text,
-        Err(response) => return response,
+        Err(refusal) => return refusal.into_response(),
     };
     let (done, answered) = oneshot::channel();
     if requests.send(SessionRequest::Message(text, done)).await.is_err() || answered.await.is_err() {
@@ -148,16 +148,15 @@ async fn send(State(origin): State<Origin>, request: Request) -> Response {
 }
 
 /// The texts of a body. Errors are those of the published protocol.
-async fn read(body: Body) -> Result<String, Response> {
-    let refuse = |status: StatusCode, text: &'static str| (status, text).into_response();
+async fn read(body: Body) -> Result<String, (StatusCode, &'static str)> {
     let bytes = to_bytes(body, MESSAGE_BYTES)
         .await
-        .map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large.\n"))?;
+        .map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large.\n"))?;
     if bytes.is_empty() {
-        return Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, "Payload expected.\n"));
+        return Err((StatusCode::INTERNAL_SERVER_ERROR, "Payload expected.\n"));
     }
     let text = String::from_utf8(bytes.into()).ok().filter(|text| sockjs::read(text).is_some());
-    text.ok_or_else(|| refuse(StatusCode::INTERNAL_SERVER_ERROR, "Broken JSON encoding.\n"))
+    text.ok_or((StatusCode::INTERNAL_SERVER_ERROR, "Broken JSON encoding.\n"))
 }
 
 /// The session that a request is about; `None` where the path has no name of one.

@@ -152,9 +152,11 @@ async fn dates_are_taken_in_the_configured_zone_with_and_without_a_time(world: W
     let template = row(&api, 9001)?;
     let dated = |id: i64, online: &str, offline: &str| {
         let mut line = template.line();
-        line["id"] = json!(api.fixture().record(id).to_string());
-        line["onlineDate"] = json!(online);
-        line["offlineDate"] = json!(offline);
+        if let Some(members) = line.as_object_mut() {
+            members.insert("id".to_owned(), json!(api.fixture().record(id).to_string()));
+            members.insert("onlineDate".to_owned(), json!(online));
+            members.insert("offlineDate".to_owned(), json!(offline));
+        }
         line.to_string()
     };
     let lines = [
