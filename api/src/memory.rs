@@ -71,6 +71,9 @@ fn object<T: DeserializeOwned>(bytes: &[u8]) {
     drop(json::object::<T>(bytes));
 }
 
+/// Reads a body and lets go of what it says.
+type Parser = fn(&[u8]);
+
 fn ids(bytes: &[u8]) {
     if let Ok(asked) = json::object::<UserIds>(bytes) {
         drop(asked.within(1000));
@@ -83,7 +86,7 @@ fn order(bytes: &[u8]) {
 
 #[test]
 fn reading_a_body_takes_a_few_times_its_length_however_it_is_made_and_arrives() {
-    let parsers: [(&str, fn(&[u8])); 5] = [
+    let parsers: [(&str, Parser); 5] = [
         ("ids", ids),
         ("order", order),
         ("login", object::<Login>),

@@ -10,14 +10,6 @@ mod input;
 mod subscribe;
 mod user;
 
-#[cfg(test)]
-pub(crate) mod bodies {
-    pub(crate) use super::{
-        auth::{AdminTokenRequest, Login, TokenRequest},
-        user::UserIds,
-    };
-}
-
 use axum::response::{IntoResponse as _, Response};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -67,4 +59,12 @@ pub(crate) fn routes<B: Backend>() -> OpenApiRouter<B> {
 /// The 404 of this family. Never a 15xx code: stock clients log out on those.
 pub(crate) fn not_found() -> Response {
     RouteError::no_route().into_response()
+}
+
+#[cfg(test)]
+pub(crate) mod bodies {
+    pub(crate) use super::{
+        auth::{AdminTokenRequest, Login, TokenRequest},
+        user::UserIds,
+    };
 }
