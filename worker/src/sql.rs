@@ -73,7 +73,7 @@ impl<'a> Sql<'a> {
         let is_first = self.look()? == Tables::Missing;
         let answers = self.transaction(|sql| {
             if is_first {
-                self.bring_forward(sql, 0)?;
+                Self::run_steps(sql, migrations::new_store(self.kind))?;
             }
             statements.iter().map(|one| rows(sql, one)).collect()
         })?;
@@ -104,7 +104,11 @@ impl<'a> Sql<'a> {
     }
 
     fn bring_forward(&self, sql: &SqlStorage, from: u32) -> Result<(), SqlError> {
-        for text in migrations::missing(self.kind, from)? {
+        Self::run_steps(sql, migrations::missing(self.kind, from)?)
+    }
+
+    fn run_steps(sql: &SqlStorage, texts: impl IntoIterator<Item = &'static str>) -> Result<(), SqlError> {
+        for text in texts {
             rows(sql, &Statement::new(text, []))?;
         }
         rows(sql, &migrations::set_version()).map(drop)

@@ -1,6 +1,6 @@
 //! The version of an object's tables.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::{
@@ -14,7 +14,27 @@ use crate::{
 };
 
 const KICKED: i64 = 1506;
+const VERSIONED: &str = "schema: Ok(Some([[Int(1), Int(";
 const EXPLAINED: &str = "the store is of version 1000, this program knows up to";
+
+/// What makes an object's tables those of a program that wrote no version down.
+const UNVERSIONED: [&str; 8] = [
+    "DROP TABLE account",
+    "ALTER TABLE user DROP COLUMN unseen_at",
+    "ALTER TABLE ties DROP COLUMN registered",
+    "ALTER TABLE record DROP COLUMN under",
+    "ALTER TABLE user DROP COLUMN unlocked_in",
+    "ALTER TABLE user DROP COLUMN home",
+    "ALTER TABLE token DROP COLUMN under",
+    "DROP TABLE schema",
+];
+
+/// The version in the tables of an object.
+fn version_of(tables: &str) -> Result<u32> {
+    let row = tables.lines().find_map(|line| line.strip_prefix(VERSIONED));
+    let digits = row.map(|rest| rest.split(|next: char| !next.is_ascii_digit()).next().unwrap_or_default());
+    digits.unwrap_or_default().parse().context("the version of an object")
+}
 
 pub(super) async fn an_object_has_a_version_and_one_of_a_newer_program_is_refused(
     setup: Setup,
@@ -25,7 +45,7 @@ pub(super) async fn an_object_has_a_version_and_one_of_a_newer_program_is_refuse
     let kicked = world.issue("unversioned", 5).await?;
     world.force_logout("unversioned", 5).await?;
     let newer = world.issue("newer", 5).await?;
-    let versioned = |text: &str| text.lines().any(|line| line.starts_with("schema: Ok(Some([[Int(1), Int("));
+    let versioned = |text: &str| text.lines().any(|line| line.starts_with(VERSIONED));
     for user in ["unversioned", "newer"] {
         let found = tables(&world, user).await?;
         holds(versioned(&found), || format!("the object of {user} has no version: {found}"))?;
@@ -34,7 +54,10 @@ pub(super) async fn an_object_has_a_version_and_one_of_a_newer_program_is_refuse
     same(tables(&world, "unknown").await?, String::new(), "tables after a question")?;
     same(failing_write(&world, "unknown").await?, "true Ok(None)\n".to_owned(), "a first write that fails")?;
     same(tables(&world, "unknown").await?, String::new(), "tables after a first write that failed")?;
-    change_user(&world, "unversioned", "DROP TABLE schema").await?;
+    for step_back in UNVERSIONED {
+        change_user(&world, "unversioned", step_back).await?;
+    }
+    let version = version_of(&tables(&world, "newer").await?)?;
     change_user(&world, "newer", "UPDATE schema SET version = 1000").await?;
     runtime.stop().await?;
 
@@ -46,7 +69,7 @@ pub(super) async fn an_object_has_a_version_and_one_of_a_newer_program_is_refuse
     holds(versioned(&found), || format!("the object was not brought forward: {found}"))?;
     let order = json!({"userID": "newer", "platformID": 5});
     world.as_admin(FORCE_LOGOUT, &order).await?.envelope_with(500)?.refusal(500)?;
-    change_user(&world, "newer", "UPDATE schema SET version = 3").await?;
+    change_user(&world, "newer", &format!("UPDATE schema SET version = {version}")).await?;
     runtime.stop().await?;
     holds(setup.log()?.contains(EXPLAINED), || "no line of the log has the versions".to_owned())?;
 

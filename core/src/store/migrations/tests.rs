@@ -71,6 +71,32 @@ fn every_version_of_a_store_comes_to_the_same_tables() {
     }
 }
 
+/// `user.sql` and `shard.sql` are made by this test: run it with `ROLLCALL_BLESS=1` after a step was added.
+#[test]
+fn a_new_object_has_the_tables_that_all_steps_come_to() {
+    for (store, file) in [(User, "user.sql"), (Shard, "shard.sql")] {
+        let sql = "SELECT sql || ';' FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid";
+        let statements: Vec<String> = query(&at(store, VERSION), &Statement::new(sql, []))
+            .iter()
+            .map(|row| match row.as_slice() {
+                [Value::Text(sql)] => sql.clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let wanted = statements.join("\n") + "\n";
+        if std::env::var_os("ROLLCALL_BLESS").is_some() {
+            let path =
+                std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations").join(file);
+            std::fs::write(path, &wanted).unwrap();
+            continue;
+        }
+        assert_eq!(new_store(store).concat(), wanted, "run this test with ROLLCALL_BLESS=1");
+        let new = Connection::open_in_memory().unwrap();
+        new.execute_batch(&new_store(store).concat()).unwrap();
+        assert_eq!(objects(&new), objects(&at(store, VERSION)));
+    }
+}
+
 /// Objects at the edge had tables before they had a version.
 #[test]
 fn tables_without_a_version_are_taken_as_they_are() {
