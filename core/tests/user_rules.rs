@@ -516,16 +516,18 @@ fn a_user_holds_no_more_connections_than_allowed_and_replacing_one_takes_no_room
     let (user, store) = (adapter.user.clone(), adapter.store.dump());
     assert_eq!(adapter.try_open(&tokens[2]).unwrap_err(), 1601);
     assert_eq!((&adapter.user, adapter.store.dump()), (&user, store), "a refused one changes nothing");
-    adapter.open(&tokens[1]);
+    let last = adapter.open(&tokens[1]);
     assert_eq!(adapter.live().len(), 2);
+    adapter.close(last);
     // Ten connects at once are all for now.
     for _ in 0..7 {
-        adapter.open(&tokens[1]);
+        let connection = adapter.open(&tokens[2]);
+        adapter.close(connection);
     }
     adapter.wait(499);
-    assert_eq!(adapter.try_open(&tokens[1]).unwrap_err(), 1601);
+    assert_eq!(adapter.try_open(&tokens[2]).unwrap_err(), 1601);
     adapter.wait(1);
-    adapter.open(&tokens[1]);
+    adapter.open(&tokens[2]);
 }
 
 #[test]
