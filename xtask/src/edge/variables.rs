@@ -13,8 +13,8 @@ use crate::workspace::Workspace;
 /// The variable of the worker that holds the configuration's TOML text.
 const CONFIG: &str = "ROLLCALL_CONFIG";
 
-/// Linux refuses longer environment strings (128 KiB with the name).
-const LONGEST_CONFIG: usize = 120_000;
+/// Linux refuses environment strings of more than 128 KiB, the name included.
+const LONGEST_CONFIG: usize = 131_000;
 
 /// All of them, a later source before an earlier one: `[vars]`, `.dev.vars` where no file is given, the
 /// environment, the user's file.
