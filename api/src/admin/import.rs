@@ -136,7 +136,7 @@ impl<B: Backend> Import<B> {
                     );
                 }
                 Ok(record) => {
-                    // Which lines of a batch were written is told by their ids.
+                    // The ids of a batch tell which of its lines were written, so each id may stand in it for one tenant only.
                     if self.tenants.get(&record.id).is_some_and(|tenant| *tenant != record.tenant) {
                         self.write().await?;
                     }

@@ -97,7 +97,7 @@ pub fn token(uri: &Uri, headers: &HeaderMap) -> Result<Secret<String>, ConnectEr
     Ok(token_of(in_header.as_deref(), access_token(uri).as_deref())?)
 }
 
-/// What a request says of its client, whoever that is.
+/// What a request says of its client, before the client has proved who it is.
 struct Visitor {
     client: Client,
     request_id: String,

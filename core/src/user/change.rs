@@ -200,16 +200,16 @@ impl Change {
                 ],
             )],
             Self::TokensKicked(set) => kick(&id, set),
-            // As `Cutoff::follows`.
-            Self::TokensTaken { by: Serial::NONE, at } => vec![Statement::new(
-                "UPDATE token SET state = 1 WHERE user = ?1 AND state = 0 AND under < 0 AND issued_at <= ?2",
-                [id(), at.millis().into()],
-            )],
             Self::Unseen { at, .. } => vec![Statement::new(
                 "UPDATE user SET unseen_at = ?2 WHERE id = ?1",
                 [id(), at.millis().into()],
             )],
             Self::Seen => vec![Statement::new("UPDATE user SET unseen_at = NULL WHERE id = ?1", [id()])],
+            // Both arms are the rule of `Cutoff::follows`.
+            Self::TokensTaken { by: Serial::NONE, at } => vec![Statement::new(
+                "UPDATE token SET state = 1 WHERE user = ?1 AND state = 0 AND under < 0 AND issued_at <= ?2",
+                [id(), at.millis().into()],
+            )],
             Self::TokensTaken { by, .. } => vec![Statement::new(
                 "UPDATE token SET state = 1 WHERE user = ?1 AND state = 0 AND under < CAST(?2 AS INTEGER)",
                 [id(), Value::wide(by.number())],

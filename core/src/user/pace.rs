@@ -15,7 +15,7 @@ const AT_LEAST: usize = 10;
 pub struct Pace(Timestamp);
 
 impl Pace {
-    /// The pace after one more connect, of which `at_once` may come together.
+    /// The pace after one more connect. As many as `at_once` connects may come together.
     ///
     /// # Errors
     /// When the connect comes too early.

@@ -86,8 +86,8 @@ impl User {
         Ok(outdated || self.is_cut_off(row.began(), orders.former.as_ref(), rules))
     }
 
-    /// Writes down what [`Self::is_taken`] says of a user whom the configuration has moved, and puts the rest under the orders of
-    /// the present tenant.
+    /// For a user that the configuration has moved: the tokens that [`Self::is_taken`] names are kicked, and the others come under
+    /// the orders of the present tenant.
     pub(super) fn settle_former(&self, loaded: &Loaded, rules: &Rules) -> Result<Vec<Change>, NotLoaded> {
         let profile = loaded.profile()?;
         let tenant = rules.tenant(&self.id, profile);

@@ -1,7 +1,7 @@
-//! Orders about users of whom nothing else is known (`docs/rules/message-center.md#unseen-users`).
+//! Orders about users who were never seen (`docs/rules/message-center.md#unseen-users`).
 //!
-//! Such a user may turn up with a token from before the order, so that the order is kept. But anybody who may order can make up
-//! names, so that it is kept for a while only, and not too many of them.
+//! The user may turn up with a token from before the order, so the order is kept. A caller who may order can make up names, so the
+//! store keeps such an order for a limited time, and a limited number of them.
 
 use std::time::Duration;
 

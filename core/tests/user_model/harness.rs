@@ -529,7 +529,7 @@ impl<S: Store> Adapter<S> {
         for action in outcome.actions {
             self.user.settle(&action);
             trace.push(match action {
-                // It is seen by nobody.
+                // The pace has no effect outside the user.
                 Action::KeepPace(_) => continue,
                 Action::Retire(ids) => Event::Retire(ids),
                 Action::Admit(connection) => Event::Admit(connection.id),

@@ -126,7 +126,7 @@ pub struct Model {
     pub live: Vec<Socket>,
     pub records: BTreeMap<String, Record>,
     pub held: Option<Held>,
-    /// How much of the next connects is spare, in milliseconds of which a connect takes 500, and since when.
+    /// The spare time for connects in milliseconds, and its date. A connect takes 500 of them.
     pub spare: (i64, i64),
     /// What sockets heard since the last look.
     pub heard: BTreeMap<String, Vec<Heard>>,

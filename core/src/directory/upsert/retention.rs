@@ -1,7 +1,7 @@
 //! Retention of records (`docs/rules/message-center.md#retention`).
 //!
 //! The statements are bounded, so that a store with a backlog is cleaned in steps between other work: an
-//! adapter repeats one until it changes no row.
+//! adapter repeats one until it changes fewer rows than its limit.
 
 use crate::{
     directory::row::{Columns, Row, RowError},

@@ -142,6 +142,7 @@ CREATE INDEX record_open ON record (tenant, id, online_at, user, lease_until, of
 pub(super) const SERIAL_OF_DELIVERY: &str = "\
 ALTER TABLE wave ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;\
 ALTER TABLE wave ADD COLUMN begun_at INTEGER NOT NULL DEFAULT 0;";
+
 /// The greatest version of a registration that the user has given as a follower.
 pub(super) const REGISTERED: &str = "ALTER TABLE ties ADD COLUMN registered INTEGER NOT NULL DEFAULT 0;";
 
@@ -155,7 +156,7 @@ pub(super) const TOKENS_BY_EXPIRY: &str = "CREATE INDEX token_by_expiry ON token
 /// When a user was last named by an order, as long as nothing else is known of it.
 pub(super) const UNSEEN_USERS: &str = "ALTER TABLE user ADD COLUMN unseen_at INTEGER;";
 
-/// Such users by that date, of whom only so many are kept.
+/// Users with a date in `unseen_at`, the oldest first: a store keeps a limited number of them.
 pub(super) const UNSEEN_USERS_BY_DATE: &str =
     "CREATE INDEX user_unseen ON user (unseen_at) WHERE unseen_at IS NOT NULL;";
 
