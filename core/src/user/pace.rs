@@ -10,9 +10,13 @@ const EACH: Duration = Duration::from_millis(500);
 /// So many may always come at once: a client of a user with one or two connections replaces its own without a wait.
 const AT_LEAST: usize = 10;
 
-/// What recent connects have used up, as the moment at which nothing of it is left.
+/// What recent connects have used up. Time gives it back; a clock that was set back takes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace(Timestamp);
+pub struct Pace {
+    used: Duration,
+    /// When `used` was reckoned.
+    at: Timestamp,
+}
 
 impl Pace {
     /// The pace after one more connect. As many as `at_once` connects may come together.
@@ -21,10 +25,9 @@ impl Pace {
     /// When the connect comes too early.
     pub(super) fn after_connect(self, now: Timestamp, at_once: usize) -> Result<Self, Self> {
         let most = EACH.saturating_mul(u32::try_from(at_once.max(AT_LEAST)).unwrap_or(u32::MAX));
-        // Further ahead than connects can reach: the clock was set back, and keeps no user waiting.
-        let used = if self.0 > now + most { now } else { self.0.max(now) };
+        let used = self.used.saturating_sub(now.since(self.at));
         let next = used + EACH;
-        if next > now + most { Err(Self(used)) } else { Ok(Self(next)) }
+        if next > most { Err(Self { used, at: now }) } else { Ok(Self { used: next, at: now }) }
     }
 }
 
@@ -72,10 +75,11 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_keeps_no_user_waiting() {
-        let mut pace = Pace::default();
-        assert_eq!(allowed(&mut pace, NOW, 100), 15);
-        let back = NOW - Duration::from_secs(3_600);
-        assert_eq!(allowed(&mut pace, back, 100), 15);
-        assert_eq!(allowed(&mut pace, back + EACH, 100), 1);
+        for back in [45_000, 6_000, 1, 3_600_000].map(Duration::from_millis) {
+            let mut pace = Pace::default();
+            assert_eq!(allowed(&mut pace, NOW, 10), 10);
+            assert_eq!(allowed(&mut pace, NOW - back, 100), 5, "what was left");
+            assert_eq!(allowed(&mut pace, NOW - back + EACH, 100), 1);
+        }
     }
 }

@@ -9,7 +9,8 @@ export function stomp({ Client, SockJS }, { gateway, device, sockjs, transport, 
     login: async (token) => {
       const query = new URLSearchParams({ deviceId: device, ...(login ? {} : { access_token: token }) });
       const path = `${gateway}/ws/messageCenter?${query}`;
-      const options = transport ? { transports: [transport] } : {};
+      // By default a transport has as long as the answers before it let expect, which is nothing on a machine with other work.
+      const options = { timeout: 20_000, ...(transport ? { transports: [transport] } : {}) };
       client =
         sockjs || transport
           ? new Client({ webSocketFactory: () => new SockJS(`http://${path}`, null, options) })
