@@ -60,7 +60,8 @@ pub(crate) struct Args {
 pub(crate) enum Variant {
     /// What is deployed.
     Release,
-    /// The same with the cargo feature `probe`, by which tests look into objects and break their calls.
+    /// The same with the cargo feature `probe`, by which tests look into objects and break their calls. Clippy is its compiler,
+    /// so that the lints of the worker need no pass of their own over every dependency.
     Probe,
 }
 
@@ -94,6 +95,13 @@ impl Variant {
         }
     }
 
+    /// Makes a build of it one that lints the workspace's crates; a warning is an error.
+    fn lints(self, cargo: &mut Command) {
+        if self == Self::Probe {
+            cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", "-Dwarnings");
+        }
+    }
+
     /// What messages call its module.
     fn module_name(self) -> &'static str {
         match self {
@@ -123,18 +131,29 @@ pub(crate) fn from_args(workspace: &Workspace, args: &Args) -> Result<()> {
 /// Sets up what is missing, then builds.
 pub(crate) fn run(workspace: &Workspace, variant: Variant) -> Result<()> {
     setup::edge(workspace)?;
-    compile(workspace, variant)
+    build(workspace, variant)
 }
 
 /// Builds with tools that are there.
-pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
+pub(crate) fn build(workspace: &Workspace, variant: Variant) -> Result<()> {
     // Several may want the same: a test, and the build command of wrangler in another one.
     let _alone = workspace.alone("edge-build")?;
+    compile(workspace, variant)?;
+    finish(workspace, variant)
+}
+
+/// The part of a build that keeps every processor busy.
+pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
     let mut cargo = workspace.cargo(["build", "--lib", "--locked", "--profile", PROFILE]);
     cargo.args(["--target", wasm_target::TARGET]).args(variant.features());
     // As worker-build compiles, so that it finds this done.
     cargo.current_dir(workspace.root.join("worker")).env("WASM_BINDGEN_USE_JS_SYS", "1");
-    run::passed_through(without_flags(&mut cargo), "")?;
+    variant.lints(&mut cargo);
+    run::passed_through(without_flags(&mut cargo), "")
+}
+
+/// The part of a build that keeps one processor busy: makes a module of what is compiled, and looks at it.
+fn finish(workspace: &Workspace, variant: Variant) -> Result<()> {
     let stamp = stamp(workspace, &compiled(workspace))?;
     let folder = variant.folder(workspace);
     let stamp_file = variant.workshop(workspace).with_extension("stamp");
@@ -151,12 +170,8 @@ pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
 /// Tells one input of [`process`] from another: what was compiled, and by which rules it is processed.
 fn stamp(workspace: &Workspace, compiled: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
-    for file in [
-        compiled,
-        &workspace.root.join("Cargo.lock"),
-        &workspace.root.join("package-lock.json"),
-        &workspace.exe,
-    ] {
+    hasher.update(include_bytes!("build.rs"));
+    for file in [compiled, &workspace.root.join("Cargo.lock"), &workspace.root.join("package-lock.json")] {
         hasher.update(fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
     }
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
@@ -164,8 +179,6 @@ fn stamp(workspace: &Workspace, compiled: &Path) -> Result<String> {
 
 /// Makes a worker of what cargo compiled: glue, optimisation, one folder with what a runtime reads.
 fn process(workspace: &Workspace, variant: Variant) -> Result<()> {
-    let (node, _) = npm::node(workspace)?;
-    let wasm_opt = workspace.node_module("binaryen/bin/wasm-opt");
     let workshop = variant.workshop(workspace);
     let mut build = Command::new(workspace.tool("worker-build"));
     build.args(["--profile", PROFILE, "--no-opt", "--out-dir"]).arg(&workshop).args(["worker", "--locked"]);
@@ -175,29 +188,40 @@ fn process(workspace: &Workspace, variant: Variant) -> Result<()> {
         .env("PATH", workspace.path_with_node()?)
         .env("WASM_BINDGEN_BIN", workspace.tool("wasm-bindgen"))
         .env("ESBUILD_BIN", esbuild(workspace)?)
-        .env("WASM_OPT_BIN", &wasm_opt);
+        .env("WASM_OPT_BIN", wasm_opt(workspace));
+    variant.lints(&mut build);
     run::passed_through(without_flags(&mut build), "")?;
 
     let folder = variant.folder(workspace);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let module = workshop.join("index_bg.wasm");
-    let optimized = folder.join("index_bg.new");
-    let mut optimize = Command::new(node);
-    optimize
-        .arg(&wasm_opt)
-        .arg(&module)
-        .args(["-Oz", SEPARATE, SIMILAR_TOGETHER, "--strip-debug", "--strip-producers"])
-        .args(FEATURES)
-        .arg("-o")
-        .arg(&optimized);
-    run::passed_through(&mut optimize, "")?;
+    let [script, module] = FILES.map(|file| folder.join(file).with_extension("new"));
+    fs::copy(workshop.join(FILES[0]), &script).context("worker-build left no index.js")?;
+    match variant {
+        Variant::Release => optimize(workspace, &workshop.join(FILES[1]), &module)?,
+        // Tests pay for its size once, and its names stand in the stack of an error.
+        Variant::Probe => {
+            fs::copy(workshop.join(FILES[1]), &module).context("worker-build left no module")?;
+        }
+    }
     // A rename each, so that a runtime that starts meanwhile finds whole files.
-    let script = folder.join("index.new");
-    fs::copy(workshop.join("index.js"), &script).context("worker-build left no index.js")?;
-    for (new, file) in [(script, FILES[0]), (optimized, FILES[1])] {
-        fs::rename(&new, folder.join(file)).with_context(|| format!("cannot replace {file}"))?;
+    for (new, file) in [script, module].iter().zip(FILES) {
+        fs::rename(new, folder.join(file)).with_context(|| format!("cannot replace {file}"))?;
     }
     Ok(())
+}
+
+/// Writes a module that is as small as it gets.
+fn optimize(workspace: &Workspace, module: &Path, optimized: &Path) -> Result<()> {
+    let (node, _) = npm::node(workspace)?;
+    let mut optimize = Command::new(node);
+    optimize.arg(wasm_opt(workspace)).arg(module);
+    optimize.args(["-Oz", SEPARATE, SIMILAR_TOGETHER, "--strip-debug", "--strip-producers"]).args(FEATURES);
+    optimize.arg("-o").arg(optimized);
+    run::passed_through(&mut optimize, "")
+}
+
+fn wasm_opt(workspace: &Workspace) -> PathBuf {
+    workspace.node_module("binaryen/bin/wasm-opt")
 }
 
 /// Says what was built, and fails when it is not what it has to be.

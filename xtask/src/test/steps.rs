@@ -13,7 +13,7 @@ use super::{
 };
 use crate::edge::build::{self, Variant};
 use crate::run;
-use crate::setup::{self, deny, wasm_target};
+use crate::setup::{self, deny};
 use crate::workspace::Workspace;
 
 /// One step of the test command.
@@ -207,10 +207,21 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        name: "edge-module",
+        title: "the worker's module: bindings, size, start-up",
+        lane: Lane::Edge,
+        needs: &["edge-build"],
+        edge: true,
+        prepares: true,
+        minutes: 20,
+        run: |workspace| done(build::build(workspace, Variant::Release)),
+        ..STEP
+    },
+    Step {
         name: "edge",
         title: "conformance of the edge",
         lane: Lane::Edge,
-        needs: &["build", "edge-build"],
+        needs: &["build", "edge-module"],
         edge: true,
         counts: true,
         minutes: 40,
@@ -221,7 +232,7 @@ pub(crate) const STEPS: &[Step] = &[
         // Its custom build is cargo's: between the two variants of the worker there is nothing to compile.
         name: "wrangler",
         title: "wrangler serves and would deploy",
-        needs: &["build", "edge-build"],
+        needs: &["build", "edge-module"],
         edge: true,
         minutes: 40,
         run: suites::wrangler,
@@ -231,32 +242,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "clients-edge",
         title: "stock clients against the edge",
         lane: Lane::Clients,
-        needs: &["edge-build", "npm", "chromium"],
+        needs: &["edge-module", "npm", "chromium"],
         edge: true,
         counts: true,
         minutes: 15,
         run: suites::clients_edge,
-        ..STEP
-    },
-    Step {
-        name: "probe-build",
-        title: "the worker that tests look into",
-        needs: &["edge-setup"],
-        edge: true,
-        prepares: true,
-        minutes: 30,
-        run: |workspace| done(build::compile(workspace, Variant::Probe)),
-        ..STEP
-    },
-    Step {
-        name: "edge-only",
-        title: "hibernation, crashes, races and faults of the edge",
-        lane: Lane::Edge,
-        needs: &["build", "probe-build"],
-        edge: true,
-        counts: true,
-        minutes: 20,
-        run: suites::edge_only,
         ..STEP
     },
     Step {
@@ -271,12 +261,24 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
-        name: "clippy-wasm",
-        title: "lints of the worker, for wasm",
+        name: "probe-build",
+        title: "the worker that tests look into, and lints of the worker",
         needs: &["edge-setup"],
         edge: true,
+        prepares: true,
+        minutes: 30,
+        run: |workspace| done(build::build(workspace, Variant::Probe)),
+        ..STEP
+    },
+    Step {
+        name: "edge-only",
+        title: "hibernation, crashes, races and faults of the edge",
+        lane: Lane::Edge,
+        needs: &["build", "probe-build"],
+        edge: true,
+        counts: true,
         minutes: 20,
-        run: clippy_wasm,
+        run: suites::edge_only,
         ..STEP
     },
     Step {
@@ -347,18 +349,6 @@ fn doc(workspace: &Workspace) -> Result<Tally> {
     let mut build = workspace.cargo(args);
     run::passed_through(build.env("RUSTDOCFLAGS", "-D warnings"), "")?;
     counted(workspace.cargo(["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]))
-}
-
-fn clippy_wasm(workspace: &Workspace) -> Result<Tally> {
-    wasm_target::ensure()?;
-    // As it is deployed, and as tests look into it.
-    for features in ["", "probe"] {
-        let args = ["clippy", "--package", "rollcall-worker", "--target", wasm_target::TARGET, "--locked"];
-        let mut command = workspace.cargo(args);
-        command.args(["--features", features, "--", "-D", "warnings"]);
-        run::passed_through(&mut command, "")?;
-    }
-    Ok(Tally::default())
 }
 
 fn program_limit() -> Duration {
