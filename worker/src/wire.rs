@@ -9,10 +9,15 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rollcall_core::{
-    directory::{record::Record, row::Row, upsert::Imported, view::Cutoff},
+    directory::{
+        membership::Body,
+        page::{Found, ShardQuery},
+        record::Record,
+        upsert::Imported,
+        view::{Cutoff, View},
+    },
     id::{RecordId, TenantId},
     serial::Serial,
-    store::{Statement, Value},
     time::Timestamp,
     user::{Command, ConsoleOpening, Opening, Reply},
 };
@@ -150,8 +155,24 @@ pub(crate) enum DirectoryAsk {
     Publish(Vec<Record>),
     /// Is this the number of shards of the layout? Shard 0 answers, and stores it if there is none.
     Layout,
-    /// Run these reading statements. Answered with [`DirectoryAnswer::Rows`].
-    Query(Vec<Sql>),
+    /// Is this the number of shards of the layout, if there is one?
+    CompareLayout,
+    /// The shard's part of a list. Answered with [`DirectoryAnswer::Found`].
+    List(ShardQuery),
+    /// The record that stands for a user. Answered with [`DirectoryAnswer::Detail`].
+    Detail {
+        /// The user.
+        user: i64,
+        /// The moment and the cutoff under which records are read.
+        view: View,
+    },
+    /// The users with open connections that belong to one of these bodies. Answered with [`DirectoryAnswer::Members`].
+    Members {
+        /// The kind of the bodies.
+        body: Body,
+        /// Their ids.
+        ids: Vec<i64>,
+    },
     /// The tenant's cutoff. Asked of shard 0, answered with [`DirectoryAnswer::Cutoff`].
     Cutoff,
     /// Put an order in force. Shard 0 passes it to the others.
@@ -198,8 +219,12 @@ pub(crate) enum DirectoryAnswer {
         /// The taken ids; the publisher draws others.
         clashes: Vec<RecordId>,
     },
-    /// One element a statement; `None` where nothing was written yet.
-    Rows(Vec<Option<Vec<Row>>>),
+    /// One element a question; `None` where nothing was written yet.
+    Found(Option<Vec<Found>>),
+    /// The record that stands for the user, if there is one; `None` where nothing was written yet.
+    Detail(Option<Vec<Record>>),
+    /// The members' users.
+    Members(Vec<i64>),
     /// The cutoff in force.
     Cutoff(Option<Cutoff>),
     /// Whether there was an order to lift.
@@ -208,25 +233,6 @@ pub(crate) enum DirectoryAnswer {
     Imported(Vec<Imported>),
     /// It was not done.
     Failed(String),
-}
-
-/// A statement in a message.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Sql {
-    sql: String,
-    params: Vec<Value>,
-}
-
-impl From<Statement> for Sql {
-    fn from(statement: Statement) -> Self {
-        Self { sql: statement.sql.into_owned(), params: statement.params }
-    }
-}
-
-impl From<Sql> for Statement {
-    fn from(sql: Sql) -> Self {
-        Self::new(sql.sql, sql.params)
-    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub struct Membership {
 }
 
 /// The kind of a body of users.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {
     /// A department.
     Department,

@@ -1,14 +1,17 @@
 //! The record that stands for a user.
 
 use rollcall_core::{
-    directory::{query, record::Record, view::View},
+    directory::{record::Record, view::View},
     id::TenantId,
     shard::shard,
 };
 use worker::Env;
 
-use super::reconcile;
-use crate::stub::CallError;
+use super::{ask, reconcile, tell};
+use crate::{
+    stub::CallError,
+    wire::{DirectoryAnswer, DirectoryAsk},
+};
 
 /// Rows of one user that are repaired in one request; a crash leaves no more open than there were sockets.
 const ROUNDS: usize = 8;
@@ -41,15 +44,14 @@ async fn read(
     view: &View,
 ) -> Result<Option<Record>, CallError> {
     let index = shard(user, shards);
-    let rows = match super::query(env, tenant, index, shards, vec![query::detail(tenant, user, view)]).await?
-    {
-        Some(answers) => answers.into_iter().next().unwrap_or_default(),
-        None => {
-            // A shard that was never written does not know the layout; the user may be in another one.
-            super::query(env, tenant, 0, shards, Vec::new()).await?;
-            Vec::new()
-        }
+    let asked = DirectoryAsk::Detail { user, view: view.clone() };
+    let found = match ask(env, tenant, index, shards, asked).await? {
+        DirectoryAnswer::Detail(found) => found,
+        _ => return Err(CallError::AnotherQuestion),
     };
-    let records = query::read_records(&rows)?;
-    Ok(records.into_iter().next())
+    if found.is_none() {
+        // A shard that was never written does not know the layout; the user may be in another one.
+        tell(env, tenant, 0, shards, DirectoryAsk::CompareLayout).await?;
+    }
+    Ok(found.into_iter().flatten().next())
 }

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::{
-        page::{Merge, Step},
+        page::{Answer, Ask, Merge, Step},
         query::{ListQuery, Listed},
         view::View,
     },
@@ -11,8 +11,11 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{query, reconcile};
-use crate::stub::{AT_ONCE, CallError};
+use super::{ask, reconcile};
+use crate::{
+    stub::{AT_ONCE, CallError},
+    wire::{DirectoryAnswer, DirectoryAsk},
+};
 
 /// The page, after its live rows that were not confirmed lately were compared with their users' objects.
 pub(crate) async fn list(
@@ -38,18 +41,24 @@ async fn merged(
     view: &View,
 ) -> Result<Listed, CallError> {
     let places = usize::try_from(shards).unwrap_or(usize::MAX);
-    let mut merge = Merge::new(asked.clone(), tenant, view.clone(), places);
+    let mut merge = Merge::new(asked.clone(), view.clone(), places);
     let mut answers = Vec::new();
     loop {
         match merge.advance(answers)? {
             Step::Done(listed) => return Ok(listed),
             Step::Ask(asks) => {
-                let asked = asks.into_iter().map(|ask| {
-                    let index = u32::try_from(ask.shard).unwrap_or(u32::MAX);
-                    query(env, tenant, index, shards, ask.statements)
-                });
+                let asked = asks.into_iter().map(|asked| part(env, tenant, shards, asked));
                 answers = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
             }
         }
+    }
+}
+
+/// A shard's part of the list.
+async fn part(env: &Env, tenant: TenantId, shards: u32, asked: Ask) -> Result<Answer, CallError> {
+    let index = u32::try_from(asked.shard).unwrap_or(u32::MAX);
+    match ask(env, tenant, index, shards, DirectoryAsk::List(asked.query)).await? {
+        DirectoryAnswer::Found(found) => Ok(found),
+        _ => Err(CallError::AnotherQuestion),
     }
 }

@@ -10,10 +10,9 @@ pub(crate) mod reconcile;
 use std::collections::BTreeMap;
 
 use rollcall_core::{
-    directory::{record::Record, row::Row},
+    directory::record::Record,
     id::{RecordId, TenantId},
     shard::shard,
-    store::Statement,
 };
 use worker::Env;
 
@@ -45,21 +44,6 @@ pub(crate) async fn ask(
     match stub::call(env, DIRECTORY, &name(tenant, index), &call).await? {
         DirectoryAnswer::Failed(problem) => Err(CallError::Failed(problem)),
         answer => Ok(answer),
-    }
-}
-
-/// The rows of each statement that one shard runs; `None` of a shard that was never written.
-pub(crate) async fn query(
-    env: &Env,
-    tenant: TenantId,
-    index: u32,
-    shards: u32,
-    statements: Vec<Statement>,
-) -> Result<Option<Vec<Vec<Row>>>, CallError> {
-    let statements = statements.into_iter().map(Into::into).collect();
-    match ask(env, tenant, index, shards, DirectoryAsk::Query(statements)).await? {
-        DirectoryAnswer::Rows(rows) => Ok(rows.into_iter().collect()),
-        _ => Err(CallError::AnotherQuestion),
     }
 }
 

@@ -8,6 +8,7 @@ mod deliver;
 mod import;
 mod order;
 mod publish;
+mod query;
 mod upkeep;
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
@@ -97,7 +98,10 @@ impl Shard {
         let answered = match call.ask {
             DirectoryAsk::Publish(records) => self.publish(&records, shards).await,
             DirectoryAsk::Layout => self.layout(shards),
-            DirectoryAsk::Query(statements) => self.query(statements, shards),
+            DirectoryAsk::CompareLayout => self.compare_layout(shards),
+            DirectoryAsk::List(asked) => self.list(&asked, shards),
+            DirectoryAsk::Detail { user, view } => self.detail(user, &view, shards),
+            DirectoryAsk::Members { body, ids } => self.members(body, &ids, shards),
             DirectoryAsk::Cutoff => self.stored_cutoff().map(DirectoryAnswer::Cutoff),
             DirectoryAsk::SetCutoff { exempt, notice } => self.set_cutoff(exempt, notice, shards).await,
             DirectoryAsk::Deliver { cutoff, notice } => self.begin_delivery(cutoff, notice, shards),
@@ -110,14 +114,6 @@ impl Shard {
             tracing::error!(error = %Chain(&error), "a shard did not do what it was asked for");
             DirectoryAnswer::Failed(Chain(&error).to_string())
         })
-    }
-
-    /// Runs statements that read.
-    fn query(&self, statements: Vec<wire::Sql>, shards: u32) -> Result<DirectoryAnswer, ShardError> {
-        layout::check(self.laid_out()?, shards)?;
-        let rows =
-            statements.into_iter().map(|sql| self.sql().read(&sql.into())).collect::<Result<_, _>>()?;
-        Ok(DirectoryAnswer::Rows(rows))
     }
 
     /// Compares a number of shards with the layout of the tenant's directory. Shard 0 stores it if there is none.

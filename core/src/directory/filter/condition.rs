@@ -1,9 +1,11 @@
 //! Conditions on one record, parsed from the query string.
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Timestamp;
 
 /// One test of a record; a list shows the records that pass all of its conditions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Condition {
     /// Of the user's number.
     User(Comparison<i64>),
@@ -21,7 +23,7 @@ pub enum Condition {
 }
 
 /// A test of a value that has an order. A record without the value passes [`Comparison::Null`] only.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison<T> {
     /// The same.
     Equal(T),
@@ -46,7 +48,7 @@ pub enum Comparison<T> {
 }
 
 /// A test of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TextTest {
     /// The same.
     Equal(String),
@@ -71,7 +73,7 @@ pub enum TextTest {
 }
 
 /// Where a text is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TextColumns {
     /// The name at the time of connecting.
     FullName,
@@ -85,7 +87,7 @@ pub enum TextColumns {
 }
 
 /// A date of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DateColumn {
     /// When it opened.
     Online,
@@ -94,7 +96,7 @@ pub enum DateColumn {
 }
 
 /// A second of the calendar: how finely dates compare (`docs/rules/message-center.md#dates`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Second(i64);
 
 impl Second {

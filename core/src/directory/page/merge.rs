@@ -1,23 +1,21 @@
-//! The rounds of statements and answers with the shards.
+//! The rounds of questions and answers with the shards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::split::{Sampling, Split};
+use super::{
+    question::{Found, Question, ShardQuery},
+    split::{Sampling, Split},
+};
 use crate::{
     directory::{
-        query::{
-            self, ListQuery, Listed, OrderBy, Plan, Position, SortValue, Stretch, by_ids, read_list,
-            read_records,
-        },
+        query::{ListQuery, Listed, Position, Stretch},
         record::Record,
-        row::{Columns, Row, RowError},
         view::View,
     },
-    id::{RecordId, TenantId},
-    store::Statement,
+    id::RecordId,
 };
 
-/// The bounds of one statement to a shard.
+/// The bounds of one question to a shard.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::directory) struct Limits {
     /// The keys beyond the page's size that a shard may return.
@@ -38,33 +36,33 @@ const ROUNDS: u32 = 12;
 /// The next step of a merge.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Run these on their shards, all at once, and return the answers in this order.
+    /// Ask their shards these, all at once, and return the answers in this order.
     Ask(Vec<Ask>),
     /// The finished page.
     Done(Listed),
 }
 
-/// Statements for one shard, to be executed in order.
+/// Questions to one shard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
     /// The shard's number, from 0.
     pub shard: usize,
-    /// What it executes.
-    pub statements: Vec<Statement>,
+    /// What it is asked.
+    pub query: ShardQuery,
 }
 
-/// The rows of each statement of one [`Ask`]; `None` for a shard that was never written and holds no record.
-pub type Answer = Option<Vec<Vec<Row>>>;
+/// The answers to one [`Ask`]; `None` for a shard that was never written and holds no record.
+pub type Answer = Option<Vec<Found>>;
 
 /// The shards' answers make no page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// A row is not what its statement selects.
-    #[error(transparent)]
-    Row(#[from] RowError),
     /// There are more or fewer answers than questions.
     #[error("a shard's answer is missing")]
     Missing,
+    /// An answer is not of its question's kind.
+    #[error("a shard answered another question")]
+    AnotherQuestion,
 }
 
 /// A query to several databases, each of which holds a part of a tenant's records.
@@ -73,11 +71,11 @@ pub enum MergeError {
 /// may between two pages; the merge still ends.
 ///
 /// ```text
-/// let mut merge = Merge::new(query, tenant, view, shards);
+/// let mut merge = Merge::new(query, view, shards);
 /// let mut answers = Vec::new();
 /// let listed = loop {
 ///     match merge.advance(answers)? {
-///         Step::Ask(asks) => answers = execute(asks).await?,
+///         Step::Ask(asks) => answers = ask(asks).await?,
 ///         Step::Done(listed) => break listed,
 ///     }
 /// };
@@ -85,7 +83,6 @@ pub enum MergeError {
 #[derive(Debug)]
 pub struct Merge {
     query: ListQuery,
-    tenant: TenantId,
     view: View,
     shards: usize,
     limits: Limits,
@@ -112,19 +109,18 @@ enum Wanted {
 }
 
 impl Merge {
-    /// A query to `shards` databases; with one, it is a single statement.
-    pub const fn new(query: ListQuery, tenant: TenantId, view: View, shards: usize) -> Self {
-        Self::with_limits(query, tenant, view, shards, LIMITS)
+    /// A query to `shards` databases; with one, it is a single question.
+    pub const fn new(query: ListQuery, view: View, shards: usize) -> Self {
+        Self::with_limits(query, view, shards, LIMITS)
     }
 
     pub(in crate::directory) const fn with_limits(
         query: ListQuery,
-        tenant: TenantId,
         view: View,
         shards: usize,
         limits: Limits,
     ) -> Self {
-        Self { query, tenant, view, shards, limits, total: 0, rounds: 0, waiting: Waiting::Nothing }
+        Self { query, view, shards, limits, total: 0, rounds: 0, waiting: Waiting::Nothing }
     }
 
     /// Takes the answers to the last step, none at first, and returns the next step.
@@ -142,29 +138,27 @@ impl Merge {
     }
 
     fn begin(&mut self) -> Step {
-        let (offset, size) = (self.query.page.offset(), self.query.page.size());
+        let (offset, limit) = (self.query.page.offset(), self.query.page.size());
         if self.shards == 1 {
             self.waiting = Waiting::Lists;
-            let list = query::list(&self.query, self.tenant, &self.view);
-            return self.ask(|_| vec![list.clone()]);
+            return self.ask(|_| vec![Question::Window { offset, limit }]);
         }
-        if offset + size <= self.limits.direct {
+        if offset + limit <= self.limits.direct {
             self.waiting = Waiting::Lists;
-            let list = query::window(&self.query, self.tenant, &self.view, 0, offset + size);
-            return self.ask(|_| vec![list.clone()]);
+            return self.ask(|_| vec![Question::Window { offset: 0, limit: offset + limit }]);
         }
-        let all = Stretch::default();
-        let total = self.plan().into_count(&all);
+        let total = Question::Count(Stretch::default());
+        let stretch = Stretch::default();
         if offset <= self.limits.slack {
             self.waiting = Waiting::Totals(Wanted::Positions);
-            let positions = self.plan().into_positions(&all, offset + size);
+            let positions = Question::Positions { stretch, limit: offset + limit };
             return self.ask(|_| vec![total.clone(), positions.clone()]);
         }
         // Users are spread evenly, so the page begins near its share of each shard; half as much again and the slack make
         // sure that the samples reach it. Where users are not spread evenly, the next round knows the totals.
         let share = offset / (self.shards as u64).max(1);
         let sampling = Sampling::of((share + share / 2 + self.limits.slack).min(offset + 1), self.limits);
-        let samples = self.plan().into_samples(&all, sampling.reach, sampling.step);
+        let samples = Question::Samples { stretch, reach: sampling.reach, step: sampling.step };
         self.waiting = Waiting::Totals(Wanted::Samples(vec![sampling; self.shards]));
         self.ask(|_| vec![total.clone(), samples.clone()])
     }
@@ -172,11 +166,14 @@ impl Merge {
     /// Merges the first records and the total of each shard.
     fn lists(&self, answers: &[Answer]) -> Result<Step, MergeError> {
         let mut listed = Listed::default();
-        for shard in self.each(answers)? {
-            let Some(rows) = rows(shard, 0)? else { continue };
-            let part = read_list(rows)?;
+        for answer in self.each(answers)? {
+            let part = match found(answer, 0)? {
+                None => continue,
+                Some(Found::Listed(part)) => part,
+                Some(_) => return Err(MergeError::AnotherQuestion),
+            };
             listed.total += part.total;
-            listed.records.extend(part.records);
+            listed.records.extend(part.records.iter().cloned());
         }
         if self.shards > 1 {
             let order = self.query.order;
@@ -216,7 +213,7 @@ impl Merge {
         self.go_on(answers, usize::from(passed), split, wanted)
     }
 
-    /// Reads the statement at `index`, then narrows further or picks the page.
+    /// Takes the positions at `index`, then narrows further or picks the page.
     fn go_on(
         &mut self,
         answers: &[Answer],
@@ -232,25 +229,26 @@ impl Merge {
         let samples: Vec<_> = samplings.into_iter().zip(positions).collect();
         let passed = split.narrow(&samples);
         self.rounds += 1;
-        let count = passed.as_ref().map(|passed| self.plan().into_count(passed));
+        let count = passed.map(Question::Count);
         if split.skip() <= self.limits.slack || self.rounds >= ROUNDS {
             let limit = split.skip().min(self.limits.slack) + self.query.page.size();
             let rest = Stretch { after: split.stretch().after.clone(), upto: None };
-            let positions = self.plan().into_positions(&rest, limit);
+            let positions = Question::Positions { stretch: rest, limit };
             self.waiting = Waiting::Narrowed { split, passed: count.is_some(), wanted: Wanted::Positions };
             return Ok(self.ask(|_| count.iter().chain([&positions]).cloned().collect()));
         }
         let samplings = split.samplings(self.limits);
-        let statements: Vec<Vec<_>> = samplings
+        let questions: Vec<Vec<_>> = samplings
             .iter()
             .map(|sampling| {
-                let samples = self.plan().into_samples(split.stretch(), sampling.reach, sampling.step);
+                let Sampling { reach, step } = *sampling;
+                let samples = Question::Samples { stretch: split.stretch().clone(), reach, step };
                 count.iter().cloned().chain([samples]).collect()
             })
             .collect();
         self.waiting =
             Waiting::Narrowed { split, passed: count.is_some(), wanted: Wanted::Samples(samplings) };
-        Ok(self.ask(|shard| statements.get(shard).cloned().unwrap_or_default()))
+        Ok(self.ask(|shard| questions.get(shard).cloned().unwrap_or_default()))
     }
 
     /// Picks the page's keys, and reads their rows.
@@ -266,10 +264,9 @@ impl Merge {
         let page: Vec<_> = merged.into_iter().skip(skip).take(self.size()).collect();
         let asks: Vec<_> = (0..self.shards)
             .filter_map(|shard| {
-                let mut ids =
-                    page.iter().filter(|(of, _)| *of == shard).map(|(_, position)| position.id).peekable();
-                ids.peek()?;
-                Some(Ask { shard, statements: vec![by_ids(ids)] })
+                let of_shard = page.iter().filter(|(of, _)| *of == shard);
+                let ids: Vec<RecordId> = of_shard.map(|(_, position)| position.id).collect();
+                (!ids.is_empty()).then(|| self.asking(shard, vec![Question::Records(ids)]))
             })
             .collect();
         if asks.is_empty() {
@@ -285,26 +282,34 @@ impl Merge {
         if shards.len() != answers.len() {
             return Err(MergeError::Missing);
         }
-        let mut found: BTreeMap<(usize, RecordId), Record> = BTreeMap::new();
+        let mut all: BTreeMap<(usize, RecordId), Record> = BTreeMap::new();
         for (shard, answer) in shards.into_iter().zip(answers) {
-            let records = read_records(rows(answer, 0)?.unwrap_or_default())?;
-            found.extend(records.into_iter().map(|record| ((shard, record.id), record)));
+            match found(answer, 0)? {
+                None => {}
+                Some(Found::Records(records)) => {
+                    all.extend(records.iter().map(|record| ((shard, record.id), record.clone())));
+                }
+                Some(_) => return Err(MergeError::AnotherQuestion),
+            }
         }
         let records =
-            page.into_iter().filter_map(|(shard, position)| found.remove(&(shard, position.id))).collect();
+            page.into_iter().filter_map(|(shard, position)| all.remove(&(shard, position.id))).collect();
         Ok(Step::Done(Listed { total: self.total, records }))
-    }
-
-    fn plan(&self) -> Plan {
-        Plan::new(&self.query, self.tenant, &self.view)
     }
 
     fn size(&self) -> usize {
         usize::try_from(self.query.page.size()).unwrap_or(usize::MAX)
     }
 
-    fn ask(&self, statements: impl Fn(usize) -> Vec<Statement>) -> Step {
-        Step::Ask((0..self.shards).map(|shard| Ask { shard, statements: statements(shard) }).collect())
+    fn ask(&self, questions: impl Fn(usize) -> Vec<Question>) -> Step {
+        Step::Ask((0..self.shards).map(|shard| self.asking(shard, questions(shard))).collect())
+    }
+
+    fn asking(&self, shard: usize, questions: Vec<Question>) -> Ask {
+        let ListQuery { conditions, order, .. } = &self.query;
+        let query =
+            ShardQuery { conditions: conditions.clone(), order: *order, view: self.view.clone(), questions };
+        Ask { shard, query }
     }
 
     /// The answers, one of each shard.
@@ -312,37 +317,29 @@ impl Merge {
         if answers.len() == self.shards { Ok(answers) } else { Err(MergeError::Missing) }
     }
 
-    /// The first statement's number, of each shard.
+    /// The number at the first place, of each shard.
     fn counts(&self, answers: &[Answer]) -> Result<Vec<u64>, MergeError> {
-        let count = |answer: &Answer| {
-            let Some(rows) = rows(answer, 0)? else { return Ok(0) };
-            let row = rows.first().ok_or(RowError("count"))?;
-            let count = Columns(row.iter()).number("count")?;
-            Ok(u64::try_from(count).map_err(|_| RowError("count"))?)
+        let count = |answer: &Answer| match found(answer, 0)? {
+            None => Ok(0),
+            Some(Found::Count(count)) => Ok(*count),
+            Some(_) => Err(MergeError::AnotherQuestion),
         };
         self.each(answers)?.iter().map(count).collect()
     }
 
-    /// The positions that the statement at `index` found, of each shard.
+    /// The positions at `index`, of each shard.
     fn positions(&self, answers: &[Answer], index: usize) -> Result<Vec<Vec<Position>>, MergeError> {
-        let text = self.query.order.by == OrderBy::FullName;
-        let position = |row: &Row| {
-            let mut columns = Columns(row.iter());
-            let value = if text {
-                SortValue::Text(columns.text("k")?)
-            } else {
-                columns.optional_number("k")?.map_or(SortValue::Null, SortValue::Int)
-            };
-            Ok(Position { value, id: columns.id()? })
+        let positions = |answer: &Answer| match found(answer, index)? {
+            None => Ok(Vec::new()),
+            Some(Found::Positions(positions)) => Ok(positions.clone()),
+            Some(_) => Err(MergeError::AnotherQuestion),
         };
-        let positions =
-            |answer: &Answer| rows(answer, index)?.unwrap_or_default().iter().map(position).collect();
         self.each(answers)?.iter().map(positions).collect()
     }
 }
 
-/// The rows of a statement; `None` when there is nothing in the shard that it could have read.
-fn rows(answer: &Answer, statement: usize) -> Result<Option<&[Row]>, MergeError> {
+/// One answer of a shard; `None` when there is nothing in the shard that it could have read.
+fn found(answer: &Answer, index: usize) -> Result<Option<&Found>, MergeError> {
     let Some(answer) = answer else { return Ok(None) };
-    answer.get(statement).map(|rows| Some(rows.as_slice())).ok_or(MergeError::Missing)
+    answer.get(index).map(Some).ok_or(MergeError::Missing)
 }

@@ -1,5 +1,7 @@
 //! A page of records and the number of all that match, in one statement: one snapshot, one call.
 
+use serde::{Deserialize, Serialize};
+
 use super::{params::ListQuery, plan::Plan};
 use crate::{
     directory::{
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// The answer of a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// Of all records that match, wherever the page lies.
     pub total: u64,

@@ -15,7 +15,7 @@ pub use list::{Listed, list, read_list};
 pub use lookup::{by_ids, detail, open_records, read_records};
 pub use order::{Direction, Order, OrderBy, Position, SortValue};
 pub use params::{InfoScope, ListQuery, PAGE_NUMBER_LIMIT, PAGE_SIZE_LIMIT, PageRequest, pairs};
+pub use stretch::Stretch;
 
 pub(super) use list::window;
 pub(super) use plan::Plan;
-pub(super) use stretch::Stretch;

@@ -5,13 +5,15 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     directory::{record::Record, view::View},
     id::RecordId,
 };
 
 /// What a list is sorted by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OrderBy {
     /// `id`
     #[default]
@@ -48,7 +50,7 @@ impl OrderBy {
 }
 
 /// Which end of the column comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// `ASC`: the lowest first.
     Ascending,
@@ -73,7 +75,7 @@ impl Direction {
 }
 
 /// The order of a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// The column.
     pub by: OrderBy,
@@ -82,7 +84,7 @@ pub struct Order {
 }
 
 /// A value of the column that a list is sorted by. `Null` is the lowest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SortValue {
     /// No value.
     Null,
@@ -93,7 +95,7 @@ pub enum SortValue {
 }
 
 /// The position of a record in an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Its value in the sorted column.
     pub value: SortValue,

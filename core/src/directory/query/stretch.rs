@@ -1,5 +1,7 @@
 //! A stretch of an ordered list between two positions, as SQL.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     order::{Direction, Order, OrderBy, Position, SortValue},
     plan::Arm,
@@ -7,10 +9,12 @@ use super::{
 use crate::directory::{filter::render::Clause, sql::Binder};
 
 /// A stretch of the order: the positions after the first, up to and including the second.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::directory) struct Stretch {
-    pub(in crate::directory) after: Option<Position>,
-    pub(in crate::directory) upto: Option<Position>,
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// The position before the first; none, where it begins with the list.
+    pub after: Option<Position>,
+    /// The last position; none, where it ends with the list.
+    pub upto: Option<Position>,
 }
 
 /// Rows that come after `position`, in the form that an index over the sorted column can use.

@@ -13,14 +13,16 @@ use super::{
 use crate::{
     directory::{
         filter::Kind,
-        page::{Ask, Limits, Merge, MergeError, Step},
-        query::{Direction, ListQuery, Listed, Order, OrderBy, PageRequest},
+        page::{Answer, Ask, Found, Limits, Merge, MergeError, Question, ShardQuery, Step},
+        query::{Direction, ListQuery, Listed, Order, OrderBy, PageRequest, Stretch},
         record::Record,
+        row::RowError,
         view::View,
         zone::Zone,
     },
     id::{RecordId, TenantId},
     size::sized,
+    store::Statement,
     time::Timestamp,
 };
 
@@ -36,14 +38,23 @@ fn merged(mut merge: Merge, shards: &[Database]) -> (Listed, usize, usize) {
                 rounds += 1;
                 answers = Vec::new();
                 for ask in asks {
-                    let run = |statement| shards[ask.shard].run(statement);
-                    let answer: Vec<_> = ask.statements.iter().map(run).collect();
-                    most = answer.iter().map(Vec::len).fold(most, usize::max);
-                    answers.push((!shards[ask.shard].is_empty()).then_some(answer));
+                    let shard = &shards[ask.shard];
+                    let answer = asked(&ask, (!shard.is_empty()).then_some(shard), &mut most);
+                    answers.push(answer);
                 }
             }
         }
     }
+}
+
+/// A shard's answer, and the most rows that a statement of it returned.
+fn asked(ask: &Ask, shard: Option<&Database>, most: &mut usize) -> Answer {
+    let run = |statement: &Statement| {
+        let rows = shard.map(|shard| shard.run(statement));
+        *most = rows.as_ref().map_or(0, Vec::len).max(*most);
+        Ok::<_, RowError>(rows)
+    };
+    ask.query.answer(TENANT, run).unwrap()
 }
 
 fn spread(records: &[Record], shards: usize, place: impl Fn(usize) -> usize) -> Vec<Database> {
@@ -71,7 +82,7 @@ fn a_page_of_many_shards_is_the_page_of_one_list() {
                 let page = PageRequest::new(offset / size + 1, size).unwrap();
                 let query = ListQuery { order, page, ..query };
                 let expected = naive_list(&records, &query, TENANT, &view);
-                let merge = Merge::with_limits(query.clone(), TENANT, view, count, limits);
+                let merge = Merge::with_limits(query.clone(), view, count, limits);
                 let (listed, rounds, most) = merged(merge, &shards);
                 prop_assert_eq!(&listed, &expected, "{:?} in {} rounds", query, rounds);
                 // A list that is not merged has its total in a row of its own when it is empty.
@@ -116,7 +127,7 @@ fn a_deep_page_asks_no_shard_for_more_than_its_size_and_a_thousand_keys() {
                     let page = PageRequest::new(number, size).unwrap();
                     let query = ListQuery { order: Order { by, direction }, page, ..ListQuery::default() };
                     let expected = naive_list(&records, &query, TENANT, &view);
-                    let merge = Merge::new(query, TENANT, view.clone(), shards);
+                    let merge = Merge::new(query, view.clone(), shards);
                     let (listed, rounds, most) = merged(merge, &databases);
                     assert!(listed == expected, "{by:?} {direction:?} {number} {size}");
                     assert!(most as u64 <= page.size() + 1_000, "{most} rows");
@@ -135,7 +146,7 @@ fn records_of_two_shards_with_one_id_stand_side_by_side() {
     for number in 1..=6 {
         let query = ListQuery { page: PageRequest::new(number, 2).unwrap(), ..ListQuery::default() };
         let view = View::at(Timestamp::default());
-        let (listed, _, _) = merged(Merge::with_limits(query, TENANT, view, 4, limits), &shards);
+        let (listed, _, _) = merged(Merge::with_limits(query, view, 4, limits), &shards);
         assert_eq!(listed.total, 12);
         seen.extend(listed.records.iter().map(|record| record.id.number()));
     }
@@ -147,7 +158,7 @@ fn the_first_page_takes_one_round_and_a_page_past_the_end_too() {
     let shards: Vec<_> = (1..=3).map(|id| Database::holding(&[sample(id)])).collect();
     let run = |given: &[(&str, &str)]| {
         let query = ListQuery::parse(Kind::List, &pairs(given), &Zone::default()).unwrap();
-        let merge = Merge::new(query, TENANT, View::at(Timestamp::default()), 3);
+        let merge = Merge::new(query, View::at(Timestamp::default()), 3);
         let (listed, rounds, _) = merged(merge, &shards);
         (listed.total, listed.records.len(), rounds)
     };
@@ -164,31 +175,64 @@ fn data_that_moves_between_rounds_does_not_keep_the_merge_going() {
     let limits = Limits { slack: 2, direct: 0, samples: 3 };
     for change in 0..8 {
         let query = ListQuery { page: PageRequest::new(30, 10).unwrap(), ..ListQuery::default() };
-        let mut merge = Merge::with_limits(query, TENANT, View::at(Timestamp::default()), 2, limits);
+        let mut merge = Merge::with_limits(query, View::at(Timestamp::default()), 2, limits);
         let mut answers = Vec::new();
         let mut rounds = 0;
         while let Step::Ask(asks) = merge.advance(answers).unwrap() {
             let shards = if rounds < change { &full } else { &empty };
             rounds += 1;
             assert!(rounds < 20);
-            answers = asks
-                .iter()
-                .map(|ask| {
-                    Some(ask.statements.iter().map(|statement| shards[ask.shard].run(statement)).collect())
-                })
-                .collect();
+            answers = asks.iter().map(|ask| asked(ask, Some(&shards[ask.shard]), &mut 0)).collect();
         }
     }
 }
 
 #[test]
 fn a_missing_answer_is_an_error_and_never_a_shorter_page() {
-    let mut merge = Merge::new(ListQuery::default(), TENANT, View::at(Timestamp::default()), 2);
+    let mut merge = Merge::new(ListQuery::default(), View::at(Timestamp::default()), 2);
     let Step::Ask(asks) = merge.advance(Vec::new()).unwrap() else { panic!("nothing was asked") };
     let shard = Database::new();
-    let run = |ask: &Ask| Some(ask.statements.iter().map(|asked| shard.run(asked)).collect());
-    let one = asks.iter().take(1).map(run);
+    let one = asks.iter().take(1).map(|ask| asked(ask, Some(&shard), &mut 0));
     assert_eq!(merge.advance(one.collect()), Err(MergeError::Missing));
+}
+
+#[test]
+fn an_answer_to_another_question_is_an_error() {
+    for wrong in [Found::Count(0), Found::Positions(vec![]), Found::Records(vec![])] {
+        let mut merge = Merge::new(ListQuery::default(), View::at(Timestamp::default()), 1);
+        merge.advance(Vec::new()).unwrap();
+        assert_eq!(merge.advance(vec![Some(vec![wrong])]), Err(MergeError::AnotherQuestion));
+    }
+}
+
+#[test]
+fn every_question_arrives_as_it_was_asked() {
+    let strategy = (strategies::filters(), strategies::kind(), strategies::order(), strategies::view());
+    let mut runner = TestRunner::new(Config { cases: sized(60, 400), ..Config::default() });
+    runner
+        .run(&strategy, |(pairs, kind, order, view)| {
+            let ListQuery { conditions, .. } = ListQuery::parse(kind, &pairs, &Zone::default()).unwrap();
+            let position = order.position(&sample(7), &view);
+            let stretch = Stretch { after: Some(position), upto: None };
+            let questions = vec![
+                Question::Window { offset: 3, limit: 10 },
+                Question::Count(Stretch::default()),
+                Question::Positions { stretch: stretch.clone(), limit: 5 },
+                Question::Samples { stretch, reach: 100, step: 7 },
+                Question::Records(vec![sample(1).id]),
+            ];
+            let query = ShardQuery { conditions, order, view, questions };
+            let text = serde_json::to_string(&query).unwrap();
+            let arrived: ShardQuery = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(&arrived, &query, "{}", text);
+            let shard = Database::holding(&[sample(1), sample(7), sample(9)]);
+            let run = |statement: &Statement| Ok::<_, RowError>(Some(shard.run(statement)));
+            let found = query.answer(TENANT, run).unwrap().unwrap();
+            let text = serde_json::to_string(&found).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Vec<Found>>(&text).unwrap(), found, "{}", text);
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]
@@ -197,7 +241,7 @@ fn a_shard_that_was_never_written_holds_nothing() {
     for (number, size) in pages {
         let given = [("pageNo", number), ("pageSize", size)];
         let query = ListQuery::parse(Kind::List, &pairs(&given), &Zone::default()).unwrap();
-        let mut merge = Merge::new(query, TENANT, View::at(Timestamp::default()), 3);
+        let mut merge = Merge::new(query, View::at(Timestamp::default()), 3);
         let mut answers = Vec::new();
         let listed = loop {
             match merge.advance(answers).unwrap() {

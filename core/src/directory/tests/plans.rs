@@ -6,6 +6,7 @@ use crate::{
         filter::Kind,
         page::{Merge, Step},
         query::{ListQuery, by_ids, detail, list, open_records},
+        row::RowError,
         upsert,
         view::{Cutoff, View},
         zone::Zone,
@@ -165,28 +166,29 @@ fn a_search_reads_name_and_address_from_one_index() {
 #[test]
 fn a_merge_counts_and_samples_along_the_index_of_its_order() {
     let given = [("orderBy", "onlineDate"), ("pageNo", "500"), ("pageSize", "100")];
-    let mut merge = Merge::new(query(Kind::List, &given), TENANT, view(), 2);
+    let mut merge = Merge::new(query(Kind::List, &given), view(), 2);
     let Step::Ask(asks) = merge.advance(Vec::new()).unwrap() else { panic!("nothing was asked") };
-    let samples = asks[0].statements.last().unwrap();
-    assert_eq!(ways(samples), ["SEARCH COVERING INDEX record_by_online (tenant=?)"]);
+    let asked = &asks[0].query;
+    let samples = asked.statement(asked.questions.last().unwrap(), TENANT);
+    assert_eq!(ways(&samples), ["SEARCH COVERING INDEX record_by_online (tenant=?)"]);
 
     let database = Database::holding(&(1..=300).map(sample).collect::<Vec<_>>());
     let limits = crate::directory::page::Limits { slack: 5, direct: 0, samples: 4 };
     let given = [("orderBy", "onlineDate"), ("pageNo", "30")];
-    let mut merge = Merge::with_limits(query(Kind::List, &given), TENANT, view(), 2, limits);
+    let mut merge = Merge::with_limits(query(Kind::List, &given), view(), 2, limits);
     let mut answers = Vec::new();
     let mut stretches = 0;
     while let Step::Ask(asks) = merge.advance(std::mem::take(&mut answers)).unwrap() {
         for ask in asks {
-            for statement in ask.statements.iter().filter(|statement| statement.sql.contains("online_at >= "))
-            {
-                assert!(
-                    ways(statement)[0].contains("record_by_online (tenant=? AND online_at>?"),
-                    "{statement:?}"
-                );
-                stretches += 1;
-            }
-            answers.push(Some(ask.statements.iter().map(|statement| database.run(statement)).collect()));
+            let answer = ask.query.answer(TENANT, |statement| {
+                if statement.sql.contains("online_at >= ") {
+                    let way = &ways(statement)[0];
+                    assert!(way.contains("record_by_online (tenant=? AND online_at>?"), "{statement:?}");
+                    stretches += 1;
+                }
+                Ok::<_, RowError>(Some(database.run(statement)))
+            });
+            answers.push(answer.unwrap());
         }
     }
     assert!(stretches > 0);

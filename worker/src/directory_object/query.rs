@@ -1,0 +1,51 @@
+//! Questions that change nothing. They come as data, and their SQL is written here: an entry of another version knows other tables.
+
+use rollcall_core::{
+    directory::{
+        membership::{self, Body},
+        page::ShardQuery,
+        query,
+        view::View,
+    },
+    shard::layout,
+};
+
+use super::{Shard, ShardError};
+use crate::wire::DirectoryAnswer;
+
+impl Shard {
+    /// Compares a number of shards with the layout of the tenant's directory, if there is one.
+    pub(super) fn compare_layout(&self, shards: u32) -> Result<DirectoryAnswer, ShardError> {
+        layout::check(self.laid_out()?, shards)?;
+        Ok(DirectoryAnswer::Done)
+    }
+
+    /// This shard's part of a list.
+    pub(super) fn list(&self, asked: &ShardQuery, shards: u32) -> Result<DirectoryAnswer, ShardError> {
+        self.compare_layout(shards)?;
+        let found =
+            asked.answer(self.tenant()?, |statement| Ok::<_, ShardError>(self.sql().read(statement)?))?;
+        Ok(DirectoryAnswer::Found(found))
+    }
+
+    /// The record that stands for a user.
+    pub(super) fn detail(&self, user: i64, view: &View, shards: u32) -> Result<DirectoryAnswer, ShardError> {
+        self.compare_layout(shards)?;
+        let rows = self.sql().read(&query::detail(self.tenant()?, user, view))?;
+        let records = rows.map(|rows| query::read_records(&rows)).transpose()?;
+        Ok(DirectoryAnswer::Detail(records))
+    }
+
+    /// The users with open connections that belong to one of these bodies.
+    pub(super) fn members(
+        &self,
+        body: Body,
+        ids: &[i64],
+        shards: u32,
+    ) -> Result<DirectoryAnswer, ShardError> {
+        self.compare_layout(shards)?;
+        let members = membership::members(self.tenant()?, body, ids.iter().copied());
+        let rows = self.sql().read(&members)?.unwrap_or_default();
+        Ok(DirectoryAnswer::Members(membership::users(&rows)?))
+    }
+}
