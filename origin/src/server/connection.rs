@@ -1,25 +1,11 @@
 //! One TCP connection, from its first byte to its end or its upgrade: TLS if configured, then HTTP/1.1 or HTTP/2.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-};
-use http::{StatusCode, Version};
-use hyper::{
-    body::{Body as HttpBody, Frame, Incoming, SizeHint},
-    service::service_fn,
-};
+use axum::{Router, body::Body};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
 use tokio::{
@@ -31,6 +17,7 @@ use tower_service::Service as _;
 
 use super::{
     admission::ConnectionPermit,
+    answers::{AnswerExecutor, OpenRequest},
     stopping::stopped,
     timeouts::{TimedStream, Timeouts},
     tls::Tls,
@@ -52,7 +39,7 @@ const STREAM_BYTES: usize = 64 * 1024;
 
 /// Serves accepted connections.
 pub(super) struct ConnectionServer {
-    http: Builder<TokioExecutor>,
+    http: Builder<AnswerExecutor>,
     router: Router,
     header_timeout: Duration,
     tls: Option<Tls>,
@@ -62,7 +49,7 @@ pub(super) struct ConnectionServer {
 
 impl ConnectionServer {
     pub(super) fn new(router: Router, header_timeout: Duration, tls: Option<Tls>, metrics: Metrics) -> Self {
-        let mut http = Builder::new(TokioExecutor::new());
+        let mut http = Builder::new(AnswerExecutor);
         // `Timeouts` has the time limits, for every protocol.
         http.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
         http.http2()
@@ -102,7 +89,7 @@ impl ConnectionServer {
         }
     }
 
-    async fn serve_http<T>(
+    pub(super) async fn serve_http<T>(
         &self,
         stream: TimedStream<T>,
         peer: SocketAddr,
@@ -141,60 +128,6 @@ impl ConnectionServer {
         if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         }
-    }
-}
-
-/// A request under way. hyper drops it unanswered when its client leaves.
-struct OpenRequest {
-    timeouts: Arc<Timeouts>,
-    upgraded: bool,
-}
-
-impl OpenRequest {
-    fn of(request: &hyper::Request<Incoming>, timeouts: &Arc<Timeouts>) -> Self {
-        timeouts.request(request.version() == Version::HTTP_2);
-        Self { timeouts: timeouts.clone(), upgraded: false }
-    }
-
-    /// The request is under way until its answer is complete: until then, one that is streamed may pause.
-    fn answered(mut self, response: hyper::Response<Body>) -> hyper::Response<Body> {
-        self.upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if response.body().size_hint().exact().is_some() {
-            return response;
-        }
-        response.map(|body| Body::new(StreamedBody { body, _open: self }))
-    }
-}
-
-/// The body of an answer that is streamed.
-struct StreamedBody {
-    body: Body,
-    _open: OpenRequest,
-}
-
-impl HttpBody for StreamedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for OpenRequest {
-    fn drop(&mut self) {
-        self.timeouts.answer(self.upgraded);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod accept;
 pub(crate) mod admission;
+mod answers;
 mod bodies;
 mod connection;
 mod descriptors;

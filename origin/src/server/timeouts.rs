@@ -6,6 +6,7 @@
 //! own work has none here.
 
 use std::{
+    future::poll_fn,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -15,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::task::AtomicWaker;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, sleep_until},
@@ -41,7 +43,7 @@ const NEVER: u64 = u64::MAX;
 /// The time limits of one connection.
 ///
 /// Atomics, because the connection's stream, its requests and its task share it. All of them run in that one task, but for
-/// the requests of HTTP/2: see [`Timeouts::answer`].
+/// the requests of HTTP/2, which wake it.
 pub(super) struct Timeouts {
     /// The deadline in milliseconds since `begun`, or [`NEVER`].
     deadline: AtomicU64,
@@ -53,6 +55,8 @@ pub(super) struct Timeouts {
     requests: AtomicU32,
     /// Whether the protocol is HTTP/2, some of whose frames announce no head.
     http2: AtomicBool,
+    /// The connection's task, for requests that run in others.
+    task: AtomicWaker,
     begun: Instant,
 }
 
@@ -66,6 +70,7 @@ impl Timeouts {
             state: AtomicU8::new(HEAD),
             requests: AtomicU32::new(0),
             http2: AtomicBool::new(false),
+            task: AtomicWaker::new(),
             begun: Instant::now(),
         };
         timeouts.set(timeouts.begun + head);
@@ -79,7 +84,13 @@ impl Timeouts {
             millis => Some(self.begun + Duration::from_millis(millis)),
         };
         let sleep = pin!(sleep_until(deadline().unwrap_or(self.begun)));
-        reached(sleep, deadline).await;
+        let mut reached = pin!(reached(sleep, deadline));
+        poll_fn(|context| {
+            // Before the deadline is read, so that none that is set meanwhile is missed.
+            self.task.register(context.waker());
+            reached.as_mut().poll(context)
+        })
+        .await;
     }
 
     fn set(&self, at: Instant) {
@@ -101,8 +112,7 @@ impl Timeouts {
         }
     }
 
-    /// A request has its answer, or its client is gone. A request of HTTP/2 may run in a task of its own; the connection's
-    /// task is then woken to write the answer, and polls the new deadline.
+    /// A request has its answer, or its client is gone.
     pub(super) fn answer(&self, upgraded: bool) {
         if upgraded {
             self.state.store(RELEASED, Relaxed);
@@ -110,7 +120,16 @@ impl Timeouts {
         } else if self.requests.fetch_sub(1, Relaxed) == 1 {
             self.state.store(AT_REST, Relaxed);
             self.set(Instant::now() + IDLE);
+            if self.http2.load(Relaxed) {
+                // It knows of no deadline, and may have nothing to write.
+                self.task.wake();
+            }
         }
+    }
+
+    /// Whether the client has to read before more can be sent.
+    pub(super) fn is_unread(&self) -> bool {
+        self.reading.load(Relaxed) != NEVER
     }
 
     fn read(&self) {
