@@ -1,7 +1,8 @@
 //! The answers of the issuer of tokens, for a short time (`auth.introspection.cache_seconds`).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    mem,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -10,6 +11,9 @@ use rollcall_core::{message_center::Introspected, time::Timestamp, token::TokenH
 
 /// The most active answers in the cache, and the most inactive ones; further ones are asked for each time.
 const MOST: usize = 10_000;
+
+/// The tokens that are known to have been good, at least; twice as many at most.
+const KNOWN: usize = 100_000;
 
 /// An issuer's answers by the SHA-256 of the token. Revocations are checked after it, every time.
 ///
@@ -23,6 +27,38 @@ pub struct IntrospectionCache {
 struct Answers {
     active: Kept<Introspected>,
     inactive: Kept<()>,
+    good: Known,
+}
+
+/// Tokens whose last answer was active, whether the answer is kept or not. A part of each hash is enough: it decides about
+/// nothing but the place in which the token is asked about.
+#[derive(Debug)]
+struct Known {
+    /// The most of each.
+    most: usize,
+    recent: HashSet<u64>,
+    /// Those from before, which go when the recent ones are as many as may be.
+    older: HashSet<u64>,
+}
+
+impl Known {
+    fn has(&self, token: &TokenHash) -> bool {
+        let token = token.prefix();
+        self.recent.contains(&token) || self.older.contains(&token)
+    }
+
+    fn insert(&mut self, token: &TokenHash) {
+        let token = token.prefix();
+        if self.recent.len() >= self.most && !self.recent.contains(&token) {
+            self.older = mem::take(&mut self.recent);
+        }
+        self.recent.insert(token);
+    }
+
+    fn remove(&mut self, token: &TokenHash) {
+        self.recent.remove(&token.prefix());
+        self.older.remove(&token.prefix());
+    }
 }
 
 /// Answers, each with its time.
@@ -57,10 +93,11 @@ impl IntrospectionCache {
         answers.inactive.answers.get(token).filter(|(span, ())| span.has(now)).map(|_| Introspected::Inactive)
     }
 
-    /// Whether the last answer about a token was active, however old it is.
+    /// Whether the last answer about a token was active, however old it is. Of very many tokens those are known that were asked
+    /// about last.
     pub fn knows(&self, token: &TokenHash) -> bool {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.active.answers.contains_key(token)
+        answers.good.has(token)
     }
 
     /// Keeps an answer of `now`, an active one for `at_most` (`auth.introspection.cache_seconds`).
@@ -68,9 +105,11 @@ impl IntrospectionCache {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let span = Span { asked: now, until: answer.keep_until(now, at_most) };
         if *answer == Introspected::Inactive {
+            answers.good.remove(&token);
             answers.active.answers.remove(&token);
             answers.inactive.insert(token, (span, ()), now);
         } else {
+            answers.good.insert(&token);
             answers.inactive.answers.remove(&token);
             answers.active.insert(token, (span, answer.clone()), now);
         }
@@ -92,6 +131,12 @@ impl<A> Kept<A> {
             }
         }
         self.answers.insert(token, answer);
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { most: KNOWN, recent: HashSet::new(), older: HashSet::new() }
     }
 }
 
@@ -145,6 +190,35 @@ mod tests {
         cache.keep(token, &Introspected::Inactive, at(99), SPAN);
         assert_eq!(cache.get(&token, at(100)), Some(Introspected::Inactive));
         assert!(!cache.knows(&token));
+    }
+
+    #[test]
+    fn good_tokens_are_known_although_their_answers_find_no_room() {
+        let cache = IntrospectionCache::default();
+        let token = |n: usize| TokenHash::of(&n.to_string());
+        (0..=MOST).for_each(|n| cache.keep(token(n), &active(), at(0), SPAN));
+        assert_eq!(cache.get(&token(MOST), at(1)), None);
+        assert!((0..=MOST).all(|n| cache.knows(&token(n))));
+    }
+
+    #[test]
+    fn of_many_tokens_those_are_known_that_were_asked_about_last() {
+        const FEW: usize = 100;
+        let token = |n: usize| TokenHash::of(&n.to_string());
+        let mut known = Known { most: FEW, ..Known::default() };
+        for n in 0..4 * FEW {
+            known.insert(&token(n));
+            if n % (FEW / 2) == 0 {
+                // Its console asks again and again.
+                known.insert(&token(0));
+            }
+        }
+        assert!(known.has(&token(0)));
+        assert!((3 * FEW..4 * FEW).all(|n| known.has(&token(n))));
+        assert!(known.recent.len() + known.older.len() <= 2 * FEW);
+        assert!(!known.has(&token(1)));
+        known.remove(&token(0));
+        assert!(!known.has(&token(0)));
     }
 
     #[test]

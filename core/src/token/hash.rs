@@ -18,6 +18,12 @@ impl TokenHash {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
+    /// The first eight bytes as a number, for sets in which one token may pass for another.
+    pub fn prefix(&self) -> u64 {
+        let first = self.0.first_chunk().copied();
+        first.map(u64::from_be_bytes).unwrap_or_default()
+    }
+
     /// Compares in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
