@@ -1,5 +1,7 @@
 //! The console's upgrade: what is the same on every runtime (`docs/rules/message-center.md#socket`).
 
+use std::time::Duration;
+
 use axum::{Router, response::Response, routing::MethodRouter};
 use http::{
     HeaderMap, HeaderValue, Uri,
@@ -35,6 +37,16 @@ impl ConnectError {
     /// The error's machine word.
     pub const fn key(&self) -> &'static str {
         self.0.key()
+    }
+
+    /// Whether the token was not good.
+    pub const fn is_failed_proof(&self) -> bool {
+        matches!(self.0, MessageCenterError::InvalidToken)
+    }
+
+    /// The refusal of a client whose address has shown too many tokens that were not good.
+    pub fn too_many_requests(wait: Duration) -> Self {
+        Self(MessageCenterError::too_many_requests(wait))
     }
 }
 
@@ -154,16 +166,21 @@ impl PendingLogin {
         Some(Self { visitor: Visitor::of(backend, parts, peer), login: Login::new(session) })
     }
 
-    /// Authenticates the client by the header `Authorization` of its first frame, as far as that needs no user.
+    /// Authenticates the client by the header `Authorization` of its first frame, as far as that needs no user. Unknown tokens
+    /// are refused for as long as `wait` says.
     ///
     /// # Errors
     /// The reason why it may not connect.
     pub async fn opening<B: Backend>(
-        &self,
+        &mut self,
         backend: &B,
         connection: ConnId,
         authorization: Option<&Secret<String>>,
+        wait: Option<Duration>,
     ) -> Result<ConsoleOpening, ConnectError> {
+        if let Some(stranger) = &mut self.visitor.stranger {
+            stranger.wait = wait;
+        }
         let token = token_of(authorization.map(|text| text.expose().as_str()), None)?;
         self.visitor.opening(backend, connection, &token, self.login.session().clone()).await
     }

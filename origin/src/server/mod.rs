@@ -8,7 +8,7 @@ mod connection;
 mod descriptors;
 mod lease;
 mod pace;
-mod rate;
+pub(crate) mod rate;
 mod requests;
 mod serve;
 mod shutdown;

@@ -55,6 +55,28 @@ struct Rate {
     unswept: AtomicUsize,
 }
 
+/// The limit for a client that proves itself after its upgrade. An extension of the request, where that limit is set.
+#[derive(Clone)]
+pub(crate) struct LaterProof {
+    rate: Arc<Rate>,
+    address: IpAddr,
+}
+
+impl LaterProof {
+    /// How long unknown tokens of the address are refused. Counts nothing.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.rate.wait(self.address)
+    }
+
+    /// Counts a token that is not good.
+    ///
+    /// # Errors
+    /// How long to wait, if the limit is reached.
+    pub(crate) fn failed(&self) -> Result<(), Duration> {
+        self.rate.take(self.address)
+    }
+}
+
 impl Rates {
     /// # Errors
     /// When a limit is 0; the key is named.
@@ -118,6 +140,9 @@ async fn limit(State((rates, origin)): State<(Rates, Origin)>, mut request: Requ
         return next.run(request).await;
     };
     request.extensions_mut().insert(Stranger { address, wait: proofs.wait(address) });
+    if is_console {
+        request.extensions_mut().insert(LaterProof { rate: proofs.clone(), address });
+    }
     let response = next.run(request).await;
     match response.extensions().get::<FailedProof>().map(|FailedProof| proofs.take(address)) {
         Some(Err(wait)) => refusal(&origin, is_console, wait),

@@ -68,7 +68,7 @@ fn switched(parts: &Parts, mut response: Response) -> Response {
 fn waiting(origin: &Origin, parts: &Parts) -> Option<WaitingSocket> {
     let pending = PendingLogin::of(origin, parts, &peer(parts), HeartbeatMode::Enabled)?;
     let address = client_address(&parts.extensions, &parts.headers, origin.settings())?;
-    WaitingSocket::new(origin, pending, address).ok()
+    WaitingSocket::new(origin, pending, address, parts.extensions.get().cloned()).ok()
 }
 
 /// Checks a request and opens its connection.

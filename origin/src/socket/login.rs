@@ -3,6 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use axum::extract::ws::{Message, WebSocket};
+use futures_util::SinkExt as _;
 use rollcall_api::{
     Backend as _, BackendError, Health,
     message_center::socket::{ConnectError, PendingLogin},
@@ -18,7 +19,10 @@ use tokio::time::timeout;
 use super::task::{Session, message, say_and_close};
 use crate::{
     backend::Origin,
-    server::admission::{AdmissionError, ConnectionPermit},
+    server::{
+        admission::{AdmissionError, ConnectionPermit},
+        rate::LaterProof,
+    },
 };
 
 /// The time that a client has for its first frame.
@@ -29,20 +33,24 @@ pub(super) struct WaitingSocket {
     origin: Origin,
     pending: PendingLogin,
     place: ConnectionPermit,
+    limit: Option<LaterProof>,
 }
 
 /// The header `Authorization` of a first frame.
 type Authorization = Option<Secret<String>>;
 
 impl WaitingSocket {
+    /// `limit` is that of tokens that are not good.
+    ///
     /// # Errors
     /// When too many wait already.
     pub(super) fn new(
         origin: &Origin,
         pending: PendingLogin,
         address: IpAddr,
+        limit: Option<LaterProof>,
     ) -> Result<Self, AdmissionError> {
-        Ok(Self { origin: origin.clone(), pending, place: origin.logins().enter(address)? })
+        Ok(Self { origin: origin.clone(), pending, place: origin.logins().enter(address)?, limit })
     }
 
     /// Waits for the first frame, opens the console that it logs in, and serves that in a task of its own, which is smaller.
@@ -84,7 +92,12 @@ impl WaitingSocket {
             let received = match socket.recv().await?.ok()? {
                 Message::Text(text) => Incoming::Text(text.as_str().to_owned()),
                 Message::Binary(bytes) => Incoming::Binary(bytes.into()),
-                Message::Ping(_) | Message::Pong(_) => continue,
+                // Nothing more is read until the pong is written: pongs wait in no account here.
+                Message::Ping(_) => {
+                    socket.flush().await.ok()?;
+                    continue;
+                }
+                Message::Pong(_) => continue,
                 Message::Close(_) => {
                     // Reading on sends the answer to it.
                     while let Some(Ok(_)) = socket.recv().await {}
@@ -99,11 +112,23 @@ impl WaitingSocket {
         }
     }
 
-    /// Opens the console.
-    async fn open(&self, authorization: Authorization) -> Result<Session, ConnectError> {
+    /// Opens the console. A token that is not good counts like one of a request.
+    async fn open(&mut self, authorization: Authorization) -> Result<Session, ConnectError> {
+        let opened = self.try_open(authorization).await;
+        match (&opened, &self.limit) {
+            (Err(error), Some(limit)) if error.is_failed_proof() => {
+                limit.failed().map_err(ConnectError::too_many_requests)?;
+                opened
+            }
+            _ => opened,
+        }
+    }
+
+    async fn try_open(&mut self, authorization: Authorization) -> Result<Session, ConnectError> {
         let origin = &self.origin;
         let connection = ConnId::from_bytes(rand::random());
-        let opening = self.pending.opening(origin, connection, authorization.as_ref()).await?;
+        let wait = self.limit.as_ref().and_then(LaterProof::wait);
+        let opening = self.pending.opening(origin, connection, authorization.as_ref(), wait).await?;
         let session = Session::of_console(origin, &opening);
         match origin.users.open(&session.user, opening, session.pending()).await {
             Ok(opened) => opened?,

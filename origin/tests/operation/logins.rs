@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use rollcall_conformance::{
+    http::Request,
     stomp::{Client, Framing, OWN},
     world::World,
     ws::{Handshake, Opening, Socket},
@@ -115,6 +116,28 @@ async fn whoever_does_not_prove_itself_is_told_and_closed() {
     assert_eq!(both.frame().await.unwrap().command, "CONNECTED");
     until_online(&world, 101, 1).await;
     assert_eq!(online(&world, 102).await, 0);
+}
+
+#[tokio::test]
+async fn logins_that_fail_count_for_the_limit_of_their_address() {
+    let home = tempfile::tempdir().unwrap();
+    let server = server(&home, &[("ROLLCALL__LIMITS__TOKEN_REQUESTS_PER_MINUTE", "3")]);
+    let world = server.world();
+    let login = async |way, token: &str| {
+        let mut client = waiting(&world, way).await;
+        client.say("CONNECT", &[("Authorization", &format!("Bearer {token}"))], "").await.unwrap();
+        client
+    };
+    for way in WAYS {
+        login(way, "bad").await.refused("invalid_token", 1008, "refused").await.unwrap();
+    }
+    login(WAYS[0], "worse").await.refused("too_many_requests", 1008, "refused").await.unwrap();
+    let guess = Request::post("/auth/get_admin_token").header("operationID", "guess").body("{}");
+    assert_eq!(world.send(&guess).await.unwrap().response.status, 429, "what was guessed there counts here");
+    for way in WAYS {
+        let mut good = login(way, USER).await;
+        assert_eq!(good.frame().await.unwrap().command, "CONNECTED", "a good token is not refused");
+    }
 }
 
 #[tokio::test]
