@@ -51,13 +51,13 @@ impl Login {
     pub fn on_message(&mut self, message: &Incoming) -> LoginOutcome {
         let list = match (self.session.framing(), message) {
             (Framing::SockJs, Incoming::Text(text)) => sockjs::read(text),
-            (Framing::SockJs, Incoming::Binary(_)) => None,
+            (Framing::SockJs, Incoming::Binary(_)) => Err(Close::Undecodable),
             (_, Incoming::Text(text)) => return self.on_bytes(text.as_bytes()),
             (_, Incoming::Binary(bytes)) => return self.on_bytes(bytes),
         };
         match list {
-            Some(texts) => self.on_bytes(texts.concat().as_bytes()),
-            None => LoginOutcome::Refused(self.end(Vec::new(), Close::Undecodable)),
+            Ok(texts) => self.on_bytes(texts.concat().as_bytes()),
+            Err(close) => LoginOutcome::Refused(self.end(Vec::new(), close)),
         }
     }
 
@@ -206,6 +206,8 @@ mod tests {
         let early = refused(Framing::SockJs, &text("{}"));
         assert_eq!(early.texts, [r#"c[1002,"undecodable"]"#]);
         assert_eq!(refused(Framing::SockJs, &Incoming::Binary(vec![1])), early);
+        let many = serde_json::to_string(&vec![""; 1_001]).unwrap();
+        assert_eq!(refused(Framing::SockJs, &text(&many)).close, Close::TooBig);
         let mut idle = login(Framing::Bare);
         (0..1000).for_each(|_| drop(idle.on_message(&text("\n"))));
         assert!(idle.sent.is_empty());

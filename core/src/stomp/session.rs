@@ -77,10 +77,10 @@ impl Session {
                 self.protocol.on_message(name, bytes, &mut frames)
             }
             (Framing::SockJs, Incoming::Text(text)) => match sockjs::read(text) {
-                Some(texts) => {
+                Ok(texts) => {
                     texts.iter().find_map(|text| self.protocol.on_message(name, text.as_bytes(), &mut frames))
                 }
-                None => Some(Close::Undecodable),
+                Err(close) => Some(close),
             },
             (Framing::SockJs, Incoming::Binary(_)) => Some(Close::Undecodable),
         };

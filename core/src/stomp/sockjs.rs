@@ -5,12 +5,23 @@ use crate::{gateway::Close, json};
 /// The first text of the server.
 pub(super) const OPEN: &str = "o";
 
-/// The messages in one text of a client; `None` when it is neither a list of texts nor a text.
-pub fn read(text: &str) -> Option<Vec<String>> {
-    match text.trim_start().as_bytes().first() {
-        None => Some(Vec::new()),
-        Some(b'"') => json::read(text).ok().map(|message| vec![message]),
-        Some(_) => json::read(text).ok(),
+/// The most messages in one text of a client.
+const MESSAGES: usize = 1_000;
+
+/// The messages in one text of a client.
+///
+/// # Errors
+/// [`Close::Undecodable`] when it is neither a list of texts nor a text, [`Close::TooBig`] when there are too many.
+pub fn read(text: &str) -> Result<Vec<String>, Close> {
+    let read = match text.trim_start().as_bytes().first() {
+        None => Ok((Vec::new(), 0)),
+        Some(b'"') => json::read(text).map(|message| (vec![message], 1)),
+        Some(_) => json::list(text, MESSAGES),
+    };
+    match read {
+        Ok((_, length)) if length > MESSAGES => Err(Close::TooBig),
+        Ok((messages, _)) => Ok(messages),
+        Err(_) => Err(Close::Undecodable),
     }
 }
 

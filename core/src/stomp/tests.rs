@@ -337,6 +337,10 @@ fn sockjs_takes_lists_of_texts_or_a_text_and_wraps_what_it_says() {
         assert_eq!(outcome, MessageOutcome { answers: vec![], end: Some(Close::Undecodable) }, "{text}");
     }
     assert_eq!(session.on_message(NAME, &Incoming::Binary(b"[]".to_vec())).end, Some(Close::Undecodable));
+    // One byte of a list is 24 of memory.
+    let list = |length| serde_json::to_string(&vec![""; length]).unwrap();
+    silent(&say(&mut session, &list(1_000)));
+    assert_eq!(say(&mut session, &list(1_001)).end, Some(Close::TooBig));
 }
 
 #[test]

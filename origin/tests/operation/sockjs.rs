@@ -158,11 +158,14 @@ async fn the_name_of_a_session_proves_nothing_and_rubbish_does_no_harm() {
     until_online(&world, 102, 1).await;
 
     let big = format!("[{:?}]", "x".repeat(60_000));
+    let [most, many] = [1_000, 1_001].map(|count| serde_json::to_string(&vec![""; count]).unwrap());
     for (body, status, answer) in [
         ("", 500, "Payload expected.\n"),
         ("[\"x", 500, "Broken JSON encoding.\n"),
         ("{}", 500, "Broken JSON encoding.\n"),
         (big.as_str(), 413, "Payload too large.\n"),
+        (many.as_str(), 413, "Payload too large.\n"),
+        (most.as_str(), 204, ""),
         ("[]", 204, ""),
     ] {
         let sent = ask(&server, &request("a", "xhr_send", USER).body(body)).await;

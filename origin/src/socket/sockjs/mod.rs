@@ -17,7 +17,11 @@ use rollcall_api::{
     BodyAccount,
     message_center::socket::{self as console, ConnectError},
 };
-use rollcall_core::{gateway::MESSAGE_BYTES, stomp::sockjs, token::TokenHash};
+use rollcall_core::{
+    gateway::{Close, MESSAGE_BYTES},
+    stomp::sockjs,
+    token::TokenHash,
+};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::table::Table;
@@ -149,14 +153,18 @@ async fn send(State(origin): State<Origin>, request: Request) -> Response {
 
 /// The texts of a body. Errors are those of the published protocol.
 async fn read(body: Body) -> Result<String, (StatusCode, &'static str)> {
-    let bytes = to_bytes(body, MESSAGE_BYTES)
-        .await
-        .map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large.\n"))?;
+    let too_large = (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large.\n");
+    let broken = (StatusCode::INTERNAL_SERVER_ERROR, "Broken JSON encoding.\n");
+    let bytes = to_bytes(body, MESSAGE_BYTES).await.map_err(|_| too_large)?;
     if bytes.is_empty() {
         return Err((StatusCode::INTERNAL_SERVER_ERROR, "Payload expected.\n"));
     }
-    let text = String::from_utf8(bytes.into()).ok().filter(|text| sockjs::read(text).is_some());
-    text.ok_or((StatusCode::INTERNAL_SERVER_ERROR, "Broken JSON encoding.\n"))
+    let text = String::from_utf8(bytes.into()).map_err(|_| broken)?;
+    match sockjs::read(&text) {
+        Ok(_) => Ok(text),
+        Err(Close::TooBig) => Err(too_large),
+        Err(_) => Err(broken),
+    }
 }
 
 /// The session that a request is about; `None` where the path has no name of one.

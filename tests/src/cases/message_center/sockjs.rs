@@ -211,6 +211,11 @@ async fn what_is_no_sockjs_message_is_closed(world: World) -> Result<()> {
     let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
     client.socket().send_binary(b"[]".to_vec()).await?;
     client.closed(1002, "undecodable").await?;
+    let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
+    for length in [1_000, 1_001] {
+        client.socket().send_text(&format!("[{}\"\"]", "\"\",".repeat(length - 1))).await?;
+    }
+    client.closed(1009, "too big").await?;
     // The constant ping belongs to the protocol below SockJS.
     let mut client = Client::on(world.upgraded(&handshake).await?, Framing::SockJs).await?;
     client.socket().alive().await?;
