@@ -44,6 +44,18 @@ struct Held {
     /// By strangers' bodies.
     strangers: usize,
     by_address: HashMap<IpAddr, usize>,
+    refused: RefusedBodies,
+}
+
+/// Requests that were refused because their body found no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RefusedBodies {
+    /// Those whose token was not judged, or that need none.
+    pub strangers: u64,
+    /// Those of callers who administer nothing.
+    pub users: u64,
+    /// Those of administrators.
+    pub administrators: u64,
 }
 
 /// A body that finds no room in the budget.
@@ -86,8 +98,13 @@ impl BodyBudget {
     pub fn account(&self, address: IpAddr, reserved: usize) -> BodyAccount {
         let charge = Mutex::new(Charge { reserved, read: 0, charged: 0, owner: Owner::Stranger });
         let account = BodyAccount { entry: Arc::new(Entry { budget: self.clone(), address, charge }) };
-        account.hold(0).unwrap_or_default();
+        account.charge(0).unwrap_or_default();
         account
+    }
+
+    /// The requests that were refused so far.
+    pub fn refused(&self) -> RefusedBodies {
+        self.shared.held().refused
     }
 
     /// What all bodies hold, in bytes.
@@ -114,8 +131,21 @@ impl BodyAccount {
     /// So many bytes of the body are held from now on, beside what the connection may hold.
     ///
     /// # Errors
-    /// When there is no room for more; what was held stays held.
+    /// When there is no room for more, and the request is refused; what was held stays held.
     pub fn hold(&self, bytes: usize) -> Result<(), NoRoom> {
+        self.charge(bytes).inspect_err(|NoRoom| {
+            let owner = self.entry.charge().owner;
+            let mut held = self.entry.budget.shared.held();
+            let refused = match owner {
+                Owner::Stranger => &mut held.refused.strangers,
+                Owner::User => &mut held.refused.users,
+                Owner::Administrator => &mut held.refused.administrators,
+            };
+            *refused = refused.saturating_add(1);
+        })
+    }
+
+    fn charge(&self, bytes: usize) -> Result<(), NoRoom> {
         let mut charge = self.entry.charge();
         let wanted = match charge.owner {
             Owner::Stranger => charge.reserved.max(bytes),
@@ -226,6 +256,13 @@ mod tests {
         let budget = BodyBudget::new(MOST);
         let one = holding(&budget, 0, ADDRESS_BYTES).unwrap();
         assert!(holding(&budget, 0, 1).is_err());
+        let without_room = budget.account(address(0), 1);
+        assert_eq!(
+            budget.refused(),
+            RefusedBodies { strangers: 1, ..RefusedBodies::default() },
+            "it may prove itself yet"
+        );
+        without_room.prove(true);
         let others: Vec<_> = (1..).map_while(|n| holding(&budget, n, ADDRESS_BYTES).ok()).collect();
         assert_eq!((1 + others.len()) * ADDRESS_BYTES, STRANGERS_BYTES);
         drop(one);
@@ -245,6 +282,7 @@ mod tests {
         let other = budget.account(address(0), 0);
         other.prove(true);
         assert_eq!(other.hold(1), Err(NoRoom));
+        assert_eq!(budget.refused().administrators, 1);
         drop(strangers);
         assert_eq!(other.hold(1), Ok(()));
     }

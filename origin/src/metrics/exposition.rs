@@ -8,14 +8,15 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
+use rollcall_api::RefusedBodies;
 use rollcall_core::user::{Connection, Console};
 
 use super::{
     counters::Metrics,
     labels::{CONSOLE, console_protocol, protocol},
     table::{
-        COMMIT_FAILURES, CONNECTIONS, Metric, PREFIX, STORE_QUEUE, TCP_CONNECTIONS, UNSEEN_USERS,
-        USERS_ONLINE,
+        BODIES_REFUSED, BODY_BYTES, COMMIT_FAILURES, CONNECTIONS, Metric, PREFIX, STORE_QUEUE,
+        TCP_CONNECTIONS, UNSEEN_USERS, USERS_ONLINE,
     },
 };
 
@@ -58,6 +59,10 @@ pub(crate) struct State {
     pub(crate) queued_commits: usize,
     /// Commits that failed since the start.
     pub(crate) commit_failures: u64,
+    /// What request bodies hold, in bytes.
+    pub(crate) body_bytes: usize,
+    /// Requests whose body found no room since the start.
+    pub(crate) refused_bodies: RefusedBodies,
     /// Users who were never seen, and whom orders name.
     pub(crate) unseen_users: u64,
 }
@@ -90,6 +95,8 @@ impl Exposition {
 impl Collector for State {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         connections(&self.census, &mut encoder)?;
+        refused_bodies(self.refused_bodies, &mut encoder)?;
+        single(&BODY_BYTES, &gauge(self.body_bytes), &mut encoder)?;
         single(&USERS_ONLINE, &ConstGauge::new(self.census.users), &mut encoder)?;
         single(&TCP_CONNECTIONS, &gauge(self.tcp_connections), &mut encoder)?;
         single(&STORE_QUEUE, &gauge(self.queued_commits), &mut encoder)?;
@@ -117,6 +124,17 @@ fn connections(census: &Census, encoder: &mut DescriptorEncoder<'_>) -> fmt::Res
     for ((platform, protocol), count) in &census.kinds {
         let labels = [("platform", *platform), ("protocol", *protocol)];
         ConstGauge::new(*count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn refused_bodies(refused: RefusedBodies, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let kind = ConstCounter::new(0_u64).metric_type();
+    let name = BODIES_REFUSED.bare_name();
+    let mut family = encoder.encode_descriptor(name, &help(&BODIES_REFUSED), None, kind)?;
+    let RefusedBodies { strangers, users, administrators } = refused;
+    for (caller, count) in [("stranger", strangers), ("user", users), ("administrator", administrators)] {
+        ConstCounter::new(count).encode(family.encode_family(&[("caller", caller)])?)?;
     }
     Ok(())
 }

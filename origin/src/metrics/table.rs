@@ -94,6 +94,19 @@ pub(super) const DROPPED_MESSAGES: Metric = metric(
     "Messages to clients that were cut because they read too slowly",
 );
 
+pub(super) const BODY_BYTES: Metric = metric(
+    "rollcall_request_body_bytes",
+    "gauge",
+    &[],
+    "Memory that request bodies hold, in bytes; server.body_budget_bytes at most",
+);
+pub(super) const BODIES_REFUSED: Metric = metric(
+    "rollcall_request_bodies_refused_total",
+    "counter",
+    &["caller"],
+    "Requests that were answered 503 because their body found no room: of a stranger, a user or an administrator",
+);
+
 pub(super) const PANICS: Metric = metric(
     "rollcall_panics_total",
     "counter",
@@ -111,6 +124,8 @@ pub const METRICS: &[Metric] = &[
     HANDSHAKE_FAILURES,
     DROPPED_MESSAGES,
     REQUEST_DURATION,
+    BODY_BYTES,
+    BODIES_REFUSED,
     COMMIT_DURATION,
     COMMIT_FAILURES,
     STORE_QUEUE,

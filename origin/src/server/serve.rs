@@ -79,13 +79,16 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     users.resume_orders().await;
     let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
     let address = listener.local_addr()?;
+    let origin = Origin::new(users.clone())?;
     let exposition = Exposition::new(users.metrics().clone(), {
-        let (users, admission) = (users.clone(), admission.clone());
+        let (users, admission, bodies) = (users.clone(), admission.clone(), origin.bodies().clone());
         move || State {
             census: users.census(),
             tcp_connections: admission.open(),
             queued_commits: users.store().queued(),
             commit_failures: users.store().condition().failures(),
+            body_bytes: bodies.held(),
+            refused_bodies: bodies.refused(),
             unseen_users: users.unseen(),
         }
     });
@@ -99,8 +102,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     };
     data_dir.announce(&url(tls.as_ref(), address))?;
     let lease = tokio::spawn(lease::keep(users.store().clone()));
-    let sweep = tokio::spawn(sweep::keep(users.clone()));
-    let origin = Origin::new(users)?;
+    let sweep = tokio::spawn(sweep::keep(users));
     let router = rates.layer(rollcall_api::router(origin.clone(), socket::routes(&origin, allowed)), &origin);
     let router = requests::layers(router, &origin);
     let (stop, stopping) = watch::channel(false);

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::{
-    kit::Server,
+    kit::{Server, scrape},
     memory::{forget_peak, memory},
 };
 
@@ -29,6 +29,7 @@ const OPEN: usize = 8 << 10;
 const OF_ADDRESS: u8 = 32;
 /// How many addresses fill the strangers' part.
 const ADDRESSES: u8 = 32;
+const BODY_BYTES: &str = "rollcall_request_body_bytes";
 
 /// A connection from 127.0.0.`host`.
 async fn from(host: u8, server: SocketAddr) -> Connection {
@@ -82,7 +83,7 @@ async fn until_strangers_get(server: &Server, status: u16) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_fill_their_own_part_and_callers_with_a_token_do_not_notice() {
     let home = tempfile::tempdir().unwrap();
-    let server = Server::start(&home.path().join("attacked"), "");
+    let server = Server::start_with(&home.path().join("attacked"), &[("metrics_listen", "127.0.0.1:0")]);
     let other = Server::start(&home.path().join("calm"), "");
     let (attacked, calm) = (server.world(), other.world());
     until_strangers_get(&server, 200).await;
@@ -101,6 +102,11 @@ async fn strangers_fill_their_own_part_and_callers_with_a_token_do_not_notice() 
         }
     }
     until_strangers_get(&server, 503).await;
+    let figures = scrape(&server).await;
+    let held = figures[BODY_BYTES];
+    assert!((f64::from(7 << 20)..=f64::from(8 << 20)).contains(&held), "{held} bytes are held");
+    assert!(figures[r#"rollcall_request_bodies_refused_total{caller="stranger"}"#] >= 1.0, "{figures:#?}");
+    assert_eq!(figures[r#"rollcall_request_bodies_refused_total{caller="user"}"#], 0.0);
     let grown = memory(&server, "VmHWM").saturating_sub(before);
     println!(
         "{} bodies that do not end: {} KiB each",
@@ -180,6 +186,48 @@ async fn above_the_budget_a_caller_with_a_token_is_told_to_come_again() {
     while connection.send(&query()).await.unwrap().status != 200 {
         assert!(Instant::now() < deadline, "what a client left behind stays held");
     }
+}
+
+#[tokio::test]
+async fn an_import_counts_with_the_lines_that_are_not_written_yet() {
+    const COMMITS: &str = "rollcall_store_commit_duration_seconds_count";
+    /// So many are written at once.
+    const BATCH: usize = 2_000;
+    /// More of them.
+    const REST: usize = 500;
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start_with(&home.path().join("data"), &[("metrics_listen", "127.0.0.1:0")]);
+    let token = server.world().admin_token().await.unwrap();
+    let before = scrape(&server).await[COMMITS];
+    let line = |n: usize| {
+        let name = "n".repeat(100);
+        let line = json!({"id": n, "tenantId": 0, "userId": n, "fullName": name, "onlineDate": "2026-01-02T03:04:05Z"});
+        format!("{line}\n")
+    };
+    let lines: String = (1..=BATCH + REST).map(line).collect();
+    let head = Request::post("/admin/v1/records:import")
+        .header("authorization", &format!("Bearer {token}"))
+        .header("transfer-encoding", "chunked")
+        .head("localhost");
+    let mut connection = Connection::open(server.address).await.unwrap();
+    let chunk = format!("{:x}\r\n{lines}\r\n", lines.len());
+    connection.write(&[head.as_slice(), chunk.as_bytes()].concat()).await.unwrap();
+    let rest = lines.len() * REST / (BATCH + REST);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let figures = scrape(&server).await;
+        if figures[COMMITS] > before && figures[BODY_BYTES] >= rest as f64 {
+            // With a line's own bound.
+            assert!(figures[BODY_BYTES] <= (rest + (48 << 10)) as f64, "{}", figures[BODY_BYTES]);
+            break;
+        }
+        assert!(Instant::now() < deadline, "{} bytes are held", figures[BODY_BYTES]);
+    }
+    connection.write(b"0\r\n\r\n").await.unwrap();
+    let answer = connection.answer("POST").await.unwrap();
+    let report: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(report["imported"], BATCH + REST, "{report}");
+    assert_eq!(scrape(&server).await[BODY_BYTES], 0.0);
 }
 
 /// A body of so many pieces of a MiB.
