@@ -101,7 +101,9 @@ impl HttpBody for AnswerBody {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => this.rest = data,
                     Err(other) => {
-                        return Poll::Ready(Some(Ok(other.map_data(|bytes| Piece { bytes, progress: None }))));
+                        return Poll::Ready(Some(
+                            Ok(other.map_data(|bytes| Piece { bytes, progress: None })),
+                        ));
                     }
                 },
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),

@@ -43,6 +43,12 @@ pub struct Server {
 
 const LOG_LEVEL: &str = "error,rollcall_origin=info";
 
+/// The server's program: the one that was built with the test, or the one of a figure's run.
+fn binary() -> PathBuf {
+    std::env::var_os("ROLLCALL_TEST_BINARY")
+        .map_or_else(|| env!("CARGO_BIN_EXE_rollcall").into(), PathBuf::from)
+}
+
 fn log_of(data_dir: &Path) -> PathBuf {
     data_dir.with_extension("log")
 }
@@ -75,7 +81,7 @@ impl Server {
         let mut child = command
             .arg("-c")
             .arg(format!("{before}\nexec \"$0\" \"$@\""))
-            .arg(env!("CARGO_BIN_EXE_rollcall"))
+            .arg(binary())
             .arg("serve")
             .arg("--config")
             .arg(&config)

@@ -33,3 +33,4 @@ mod requests;
 mod slow_reader;
 mod slowness;
 mod sockjs;
+mod unread;
