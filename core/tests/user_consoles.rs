@@ -277,7 +277,11 @@ fn a_user_holds_no_more_connections_than_allowed_of_both_kinds_together() {
 fn what_an_issuer_says_of_a_users_tenant_is_kept_and_the_configuration_goes_first() {
     let mut adapter = adapter();
     let of = |tenant| Bearer { tenant: TenantId(tenant), issued_at: None, personal: false };
-    let moved = Event::Commit(vec![Change::TokensUnder(Serial::NONE), Change::Tenant(TenantId(7))]);
+    let moved = Event::Commit(vec![
+        Change::TokensUnder(Serial::NONE),
+        Change::Tenant(TenantId(7)),
+        Change::Seen { is_new: true },
+    ]);
     assert_eq!(adapter.run(&Command::VerifyBearer(of(7)))[0], moved);
     assert_eq!(adapter.run(&Command::VerifyBearer(of(7))), [Event::Reply(Reply::TokenStatus(Ok(())))]);
     let user: UserId = adapter.user.id().clone();

@@ -20,7 +20,10 @@ use rollcall_core::{
     id::{ConnId, TenantId},
     message_center::Principal,
     token::{TokenError, TokenHash, TokenText},
-    user::{Bearer, Client, Command, ConsoleOpening, ForceOff, Reply},
+    user::{
+        Bearer, Client, Command, ConsoleOpening, ForceOff, Reply, User, expiry, forget_unseen_before,
+        last_opening, newest_opening, read_opening,
+    },
 };
 
 const WEB: u8 = 5;
@@ -82,6 +85,15 @@ fn live_by_status(adapter: &mut Adapter<Sqlite>) -> usize {
     }
 }
 
+/// The sweeps of both runtimes.
+fn forget_unseen(adapter: &Adapter<Sqlite>) {
+    let (now, span) = (adapter.time(), adapter.rules.unseen_for());
+    let [_, of_one_user] = expiry::forget_expired(now, span);
+    for statement in [forget_unseen_before(now - span, 1_000), of_one_user] {
+        adapter.store.rows(&statement);
+    }
+}
+
 fn deliver(adapter: &mut Adapter<Sqlite>, tenant: i64) -> Trace {
     let within = Some(TenantId(tenant));
     adapter.force_off(ForceOff::CutOff { within, notice: String::new(), settle: false })
@@ -117,6 +129,56 @@ fn an_opaque_token_that_an_order_took_stays_taken_when_the_order_is_repeated_aft
     adapter.now -= HOUR;
     adapter.order(0, &[]);
     assert_eq!(bearer(&mut adapter, 0, Some(issued)), Err(TokenError::Kicked));
+}
+
+/// The known-wrong way was to write nothing when an opaque token of a user's own tenant proved it: the order counted as one about a
+/// stranger.
+#[test]
+fn an_order_about_a_user_that_an_opaque_token_has_proved_is_kept_for_good() {
+    let everything = || ForceOff::Everything { within: None, notice: None };
+    let proofs: [fn(&mut Adapter<Sqlite>, i64); 3] = [
+        |adapter, tenant| assert_eq!(bearer(adapter, tenant, Some(adapter.now)), Ok(())),
+        |adapter, tenant| {
+            let (connection, _) = console(adapter, tenant);
+            adapter.close(connection);
+        },
+        |adapter, tenant| {
+            adapter.order(tenant, &[]);
+            assert_eq!(bearer(adapter, tenant, Some(adapter.now)), Err(TokenError::Kicked));
+        },
+    ];
+    for (prove, tenant) in proofs.iter().flat_map(|prove| [(prove, 0), (prove, 5)]) {
+        let mut adapter = adapter();
+        adapter.rules.token_ttl_days = 90;
+        if tenant != 0 {
+            adapter.rules.tenants = vec![(adapter.user.id().clone(), TenantId(tenant))];
+        }
+        let issued_at = Some(adapter.now);
+        prove(&mut adapter, tenant);
+        let before = adapter.store.dump();
+        let _ = bearer(&mut adapter, tenant, issued_at);
+        assert_eq!(adapter.store.dump(), before, "the second proof writes nothing");
+        adapter.force_off(everything());
+        adapter.orders.clear();
+        adapter.now += 91 * DAY;
+        forget_unseen(&adapter);
+        assert_eq!(bearer(&mut adapter, tenant, issued_at), Err(TokenError::Kicked), "{tenant}");
+    }
+    // A stranger's order is forgotten, unless the stranger turns up in time.
+    let mut adapter = adapter();
+    adapter.rules.token_ttl_days = 90;
+    let issued_at = Some(adapter.now);
+    adapter.force_off(everything());
+    assert_eq!(bearer(&mut adapter, 0, issued_at), Err(TokenError::Kicked));
+    adapter.now += 91 * DAY;
+    forget_unseen(&adapter);
+    assert_eq!(bearer(&mut adapter, 0, issued_at), Err(TokenError::Kicked));
+    let mut adapter = self::adapter();
+    adapter.rules.token_ttl_days = 90;
+    adapter.force_off(everything());
+    adapter.now += 91 * DAY;
+    forget_unseen(&adapter);
+    assert_eq!(bearer(&mut adapter, 0, issued_at), Ok(()));
 }
 
 #[test]

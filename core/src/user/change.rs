@@ -41,8 +41,11 @@ pub enum Change {
         /// Whether nothing was stored of the user before.
         is_new: bool,
     },
-    /// More than orders is known of the user.
-    Seen,
+    /// A token has proved the user.
+    Seen {
+        /// Whether nothing was stored of the user before, not even orders.
+        is_new: bool,
+    },
     /// The user's own cutoffs for opaque tokens are lifted, and those of tenants up to these serials.
     Unlocked(Vec<(TenantId, Serial)>),
     /// A token was issued. It deletes no other: the clock may be wrong.
@@ -204,7 +207,10 @@ impl Change {
                 "UPDATE user SET unseen_at = ?2 WHERE id = ?1",
                 [id(), at.millis().into()],
             )],
-            Self::Seen => vec![Statement::new("UPDATE user SET unseen_at = NULL WHERE id = ?1", [id()])],
+            Self::Seen { .. } => vec![Statement::new(
+                "INSERT INTO user (id) VALUES (?1) ON CONFLICT (id) DO UPDATE SET unseen_at = NULL",
+                [id()],
+            )],
             // Both arms are the rule of `Cutoff::follows`.
             Self::TokensTaken { by: Serial::NONE, at } => vec![Statement::new(
                 "UPDATE token SET state = 1 WHERE user = ?1 AND state = 0 AND under < 0 AND issued_at <= ?2",

@@ -7,7 +7,7 @@
 
 use super::{
     Action, Change, Connection, Console, ForceOff, HeldEnd, Loaded, NotLoaded, Outcome, Reply, Rules, User,
-    tokens::is_unlocked,
+    tokens::is_unlocked, unseen::unseen,
 };
 use crate::{
     directory::view::Cutoff,
@@ -182,7 +182,7 @@ impl User {
                 }
                 let mut reach = self.reach_tokens(TokenSet::All, now);
                 reach.changes.push(Change::Revoked { at: now });
-                reach.changes.extend(self.unseen(loaded, now)?);
+                reach.changes.extend(unseen(loaded, now)?);
                 reach.consoles = self.consoles.iter().collect();
                 reach.notice = notice.as_deref();
                 Ok(Some(reach))
@@ -251,7 +251,7 @@ impl User {
         orders.reverse();
         orders.push((tenant, now));
         let mut changes = vec![Change::RevokedIn(orders)];
-        changes.extend(self.unseen(loaded, now)?);
+        changes.extend(unseen(loaded, now)?);
         Ok(Some(Reach {
             connections: Vec::new(),
             consoles: Vec::new(),
@@ -281,7 +281,7 @@ impl User {
         };
         if settle && !is_unlocked(cutoff, tenant, profile) {
             changes.push(Change::Revoked { at: cutoff.at });
-            changes.extend(self.unseen(loaded, now)?);
+            changes.extend(unseen(loaded, now)?);
         }
         Ok(Some(Reach {
             connections: self.connections.iter().filter(|one| cutoff.follows(one.began())).collect(),

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Change, Connection, Console, Issued, Loaded, NotLoaded, Outcome, Overview, Presence, Profile,
-    Reply, Rules, User, tenancy::Moved, unseen::seen,
+    Reply, Rules, User,
+    tenancy::Moved,
+    unseen::{seen, unseen},
 };
 use crate::{
     directory::view::Cutoff,
@@ -97,9 +99,9 @@ impl User {
         let of_tenant = loaded
             .cutoff()?
             .filter(|cutoff| !is_unlocked(cutoff, tenant, profile) && !self.is_exempt(&cutoff.exempt, rules));
-        let unseen = profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
+        let while_unknown = profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
         let orders = profile.revoked_at.into_iter().chain(of_tenant.map(|cutoff| cutoff.at));
-        Ok(orders.chain(unseen.map(|(_, at)| *at)).any(older))
+        Ok(orders.chain(while_unknown.map(|(_, at)| *at)).any(older))
     }
 
     /// Lifts the cutoffs on opaque tokens that orders of the tenant `within` left, or those of every tenant. Kicked tokens of
@@ -132,7 +134,7 @@ impl User {
         if !(is_meant(home) && kept.is_empty()) {
             changes.push(Change::RevokedIn(kept));
         }
-        changes.extend(self.unseen(loaded, now)?);
+        changes.extend(unseen(loaded, now)?);
         Ok(Outcome { changes, ..Outcome::of(Reply::Unlocked(true)) })
     }
 
@@ -208,8 +210,10 @@ impl User {
         }
         let losers = policy::at_issue(rules.policy, &valid, platform);
         let mut changes = settled;
+        let was_known = profile.is_known;
         changes.extend([Change::Profile(profile), Change::TokenIssued(row)]);
-        changes.extend(seen(loaded)?);
+        // The profile makes the row of a new user.
+        changes.extend(seen(loaded)?.filter(|_| was_known));
         if !losers.is_empty() {
             changes.push(Change::TokensKicked(TokenSet::These(losers)));
         }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Change, Loaded, NotLoaded, Rules, User};
+use super::{Change, Loaded, NotLoaded, Rules};
 use crate::{
     store::{Statement, Value},
     time::Timestamp,
@@ -14,18 +14,19 @@ use crate::{
 /// The most such users that a store keeps. The one named the longest ago goes first.
 pub const UNSEEN_USERS: u64 = 1_000_000;
 
-impl User {
-    /// Marks the row that an order writes as one of a user who was never seen.
-    pub(super) fn unseen(&self, loaded: &Loaded, at: Timestamp) -> Result<Option<Change>, NotLoaded> {
-        let profile = loaded.profile()?;
-        let is_unseen = (profile.is_unseen || !profile.is_known) && !self.is_connected();
-        Ok(is_unseen.then_some(Change::Unseen { at, is_new: !profile.is_known }))
-    }
+/// Marks the row that an order writes as that of a user who was never seen: nothing is stored of it, or only orders.
+pub(super) fn unseen(loaded: &Loaded, at: Timestamp) -> Result<Option<Change>, NotLoaded> {
+    let profile = loaded.profile()?;
+    let is_unseen = profile.is_unseen || !profile.is_known;
+    Ok(is_unseen.then_some(Change::Unseen { at, is_new: !profile.is_known }))
 }
 
-/// A user has shown a good token: what orders say of it is kept like anything else.
+/// A token has proved the user: what orders say of it is kept like anything else. The first time this makes a row, which says that
+/// the user was seen.
 pub(super) fn seen(loaded: &Loaded) -> Result<Option<Change>, NotLoaded> {
-    Ok(loaded.profile()?.is_unseen.then_some(Change::Seen))
+    let profile = loaded.profile()?;
+    let is_news = profile.is_unseen || !profile.is_known;
+    Ok(is_news.then_some(Change::Seen { is_new: !profile.is_known }))
 }
 
 impl Rules {

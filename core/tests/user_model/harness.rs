@@ -115,7 +115,8 @@ impl Sqlite {
         rows.into_iter().map(text).collect()
     }
 
-    fn rows(&self, statement: &Statement) -> Vec<Vec<Value>> {
+    /// Runs one statement and returns its rows.
+    pub fn rows(&self, statement: &Statement) -> Vec<Vec<Value>> {
         let mut prepared = self.0.prepare_cached(&statement.sql).unwrap();
         let width = prepared.column_count();
         let params = rusqlite::params_from_iter(statement.params.iter().map(bound));
@@ -224,6 +225,19 @@ pub struct Memory {
     subscription_state: SubscriptionState,
 }
 
+/// Whether the change makes the user's own row where there is none.
+fn makes_a_row(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Tenant(_)
+            | Change::Home(_)
+            | Change::Revoked { .. }
+            | Change::RevokedIn(_)
+            | Change::Unlocked(_)
+            | Change::Seen { .. }
+    )
+}
+
 impl Store for Memory {
     fn load_part(&self, user: &User, needs: &Needs, now: Timestamp) -> Loaded {
         let mut loaded = Loaded::default();
@@ -302,8 +316,12 @@ impl Store for Memory {
             return Err(CommitFailed);
         }
         for change in changes {
+            self.profile.is_known |= makes_a_row(change);
             match change {
-                Change::Profile(profile) => self.profile = profile.clone(),
+                Change::Profile(profile) => {
+                    self.profile = profile.clone();
+                    self.profile.is_known = true;
+                }
                 Change::Account(account) => self.account = Some(account.clone()),
                 Change::Tenant(tenant) => {
                     self.profile.tenant = Some(*tenant);
@@ -318,7 +336,7 @@ impl Store for Memory {
                     self.profile.unlocked_in = serials.clone();
                 }
                 Change::Unseen { .. } => self.profile.is_unseen = true,
-                Change::Seen => self.profile.is_unseen = false,
+                Change::Seen { .. } => self.profile.is_unseen = false,
                 Change::TokenIssued(row) => {
                     let twin = self.tokens.insert(row.hash, row.clone());
                     assert!(twin.is_none(), "a token was issued twice");

@@ -14,8 +14,8 @@ use rollcall_core::{
     time::Timestamp,
     token::TokenText,
     user::{
-        Change, Claimed, Client, Command, ConsoleOpening, ForceOff, Opening, Reply,
-        request::{IssueToken, Status},
+        Bearer, Change, Claimed, Client, Command, ConsoleOpening, ForceOff, Opening, Reply,
+        request::{IssueToken, Status, VerifyBearer},
     },
 };
 use rusqlite::Connection;
@@ -209,17 +209,21 @@ async fn orders_about_users_who_were_never_seen_are_few_and_the_oldest_go_first(
     assert_eq!(fixture.users.unseen(), 10);
     fixture.users.run(&UserId::from(100), IssueToken { platform: PLATFORM }).await.unwrap();
     assert_eq!(fixture.users.unseen(), 9, "it was seen");
+    let bearer = Bearer { tenant: TenantId(0), issued_at: Some(now()), personal: false };
+    fixture.users.run(&UserId::from(200), VerifyBearer(bearer)).await.unwrap().unwrap();
+    fixture.users.run(&UserId::from(200), everything()).await.unwrap();
+    assert_eq!(fixture.users.unseen(), 9, "it was never among them");
     fixture.users.forget_unseen(None, 3).await.unwrap();
     let stored = || -> Vec<String> {
         let mut ids = fixture.blocker.prepare("SELECT id FROM user ORDER BY id").unwrap();
         ids.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    assert_eq!((fixture.users.unseen(), stored().len()), (3, 5), "{:?}", stored());
-    assert!(["100", "7"].iter().all(|seen| stored().contains(&(*seen).to_owned())), "{:?}", stored());
+    assert_eq!((fixture.users.unseen(), stored().len()), (3, 6), "{:?}", stored());
+    assert!(["100", "200", "7"].iter().all(|seen| stored().contains(&(*seen).to_owned())), "{:?}", stored());
     fixture.users.count_unseen().await.unwrap();
     assert_eq!(fixture.users.unseen(), 3);
     fixture.users.forget_unseen(Some(now() + Duration::from_secs(1)), 3).await.unwrap();
-    assert_eq!((fixture.users.unseen(), stored().len()), (0, 2));
+    assert_eq!((fixture.users.unseen(), stored().len()), (0, 3));
 }
 
 #[tokio::test]

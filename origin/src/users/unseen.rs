@@ -33,7 +33,8 @@ impl UnseenUsers {
         for change in changes {
             match change {
                 Change::Unseen { is_new: true, .. } => self.found_one(),
-                Change::Seen => self.forgot(1),
+                // A new one was never counted.
+                Change::Seen { is_new: false } => self.forgot(1),
                 _ => {}
             }
         }
