@@ -90,7 +90,8 @@ pub(crate) struct UserInfoUpdate {
 /// Register users
 ///
 /// Names and pictures become `fullName` and `avatar` of the records of later connections. A user needs no registration: tokens
-/// are issued to others as well. If one of the users is registered already, none is registered.
+/// are issued to others as well. If one of the users is registered already, none is registered; a call that failed halfway can be
+/// repeated.
 #[utoipa::path(
     post, path = "/user/user_register", tag = "user", request_body = Registration,
     params(
@@ -121,15 +122,33 @@ pub(crate) async fn user_register<B: Backend>(
         _ => {}
     }
     caller.must_be_admin(not_admin)?;
-    let accounts = accounts_of(&users)?;
-    let known = read_accounts(&backend, accounts.keys().cloned()).await?;
-    if known.values().any(Option::is_some) {
-        return Err(registered_already());
-    }
-    let registrations = accounts.into_iter().map(|(user, account)| (user, Register(account)));
+    let missing = missing(&backend, accounts_of(&users)?).await?;
+    let registrations = missing.into_iter().map(|(user, account)| (user, Register(account)));
     let were_registered = backend.run_many(registrations).await?;
     // Another call was between the two.
     if were_registered.contains(&true) { Err(registered_already()) } else { Ok(Done::SUCCESS) }
+}
+
+/// Those of the accounts that are still to be registered. An account that is there just as it is asked for is what an earlier call
+/// left that failed halfway: the repetition registers the others.
+///
+/// # Errors
+/// When a user has another account, or there is nothing to register.
+async fn missing<B: Backend>(
+    backend: &B,
+    mut accounts: BTreeMap<UserId, Account>,
+) -> Result<BTreeMap<UserId, Account>, RouteError> {
+    // A single user says by itself whether it is known.
+    if accounts.len() > 1 {
+        let known = read_accounts(backend, accounts.keys().cloned()).await?;
+        for (user, account) in known.iter().filter_map(|(user, account)| Some((user, account.as_ref()?))) {
+            let asked = accounts.remove(user);
+            if asked.as_ref() != Some(account) || backend.settings().is_admin(user) {
+                return Err(registered_already());
+            }
+        }
+    }
+    if accounts.is_empty() { Err(registered_already()) } else { Ok(accounts) }
 }
 
 /// Check for registered users

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
+    clean,
     record::{Record, Source, USER_AGENT_BYTES},
     zone::Zone,
 };
@@ -71,11 +72,11 @@ pub fn parse_line(line: &[u8], now: Timestamp, lease: Duration, zone: &Zone) -> 
         (None, None) => Some(now + lease),
     };
     let text = |name: &str, text: Option<String>, most: usize| match text {
-        Some(text) if text.len() > most => Err(format!("{name}: expected at most {most} bytes")),
+        Some(text) if is_longer(&text, most) => Err(format!("{name}: expected at most {most} bytes")),
         Some(text) if !text.is_empty() => Ok(text),
         _ => Ok("unknown".to_owned()),
     };
-    if line.avatar.as_ref().is_some_and(|avatar| avatar.len() > AVATAR_BYTES) {
+    if line.avatar.as_ref().is_some_and(|avatar| is_longer(avatar, AVATAR_BYTES)) {
         return Err(format!("avatar: expected at most {AVATAR_BYTES} bytes"));
     }
     Ok(Record {
@@ -95,6 +96,11 @@ pub fn parse_line(line: &[u8], now: Timestamp, lease: Duration, zone: &Zone) -> 
         under: Serial::UNKNOWN,
         generation: 1,
     })
+}
+
+/// Whether a text is longer as it is stored.
+fn is_longer(text: &str, most: usize) -> bool {
+    clean(text).len() > most
 }
 
 #[cfg(test)]
@@ -165,6 +171,8 @@ mod tests {
         assert!(why("Z\"", "Z\",\"offlineDate\":\"2025-07-15T07:59:59Z\"").starts_with("offlineDate: "));
         let long = format!("Z\",\"fullName\":\"{}\"", "x".repeat(TEXT_BYTES + 1));
         assert!(why("Z\"", &long).starts_with("fullName: "));
+        let long_as_stored = format!("Z\",\"deviceId\":\"{}\"", "\\u0000".repeat(TEXT_BYTES / 3 + 1));
+        assert!(why("Z\"", &long_as_stored).starts_with("deviceId: "));
         assert!(why(good, "[]").contains("object"));
     }
 }

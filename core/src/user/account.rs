@@ -74,9 +74,10 @@ impl AccountUpdate {
     /// # Errors
     /// The first text that is too long.
     pub fn new(nickname: Option<&str>, face_url: Option<&str>) -> Result<Self, TooLong> {
-        let bounded = |text: Option<&str>, member, most| match text {
+        // What is kept is measured: cleaning makes a text longer.
+        let bounded = |text: Option<&str>, member, most| match text.map(clean) {
             Some(text) if text.len() > most => Err(TooLong { member, most }),
-            text => Ok(text.map(clean).map(Cow::into_owned)),
+            text => Ok(text.map(Cow::into_owned)),
         };
         Ok(Self {
             nickname: bounded(nickname, "nickname", NAME_BYTES)?,
@@ -135,6 +136,9 @@ mod tests {
         assert!(Account::new(&"n".repeat(512), &"f".repeat(2048)).is_ok());
         let error = Account::new(&"n".repeat(513), "").unwrap_err();
         assert_eq!(error.to_string(), "nickname is longer than 512 bytes");
+        // Each U+0000 is kept as three bytes.
+        assert!(Account::new(&"\0".repeat(170), "").is_ok());
+        assert!(Account::new(&"\0".repeat(171), "").is_err());
         let error = AccountUpdate::new(None, Some(&"f".repeat(2049))).unwrap_err();
         assert_eq!(error.to_string(), "faceURL is longer than 2048 bytes");
     }

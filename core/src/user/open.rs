@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     directory::{
+        clean,
         membership::Membership,
         record::{NAME_BYTES, Record, Source, USER_AGENT_BYTES},
     },
@@ -177,13 +178,13 @@ pub(super) fn open_record(
 ) -> Option<Record> {
     let or_unknown = |text: &Option<String>, most| match text.as_deref() {
         None | Some("") => UNKNOWN.to_owned(),
-        Some(text) => cut(text, most).to_owned(),
+        Some(text) => cut(text, most),
     };
     Some(Record {
         id: RecordId::draw(began.at, at.entropy),
         tenant,
         user: user.number()?,
-        full_name: cut(details.full_name, NAME_BYTES).to_owned(),
+        full_name: cut(details.full_name, NAME_BYTES),
         avatar: details.avatar.map(str::to_owned),
         user_agent: or_unknown(&details.client.user_agent, USER_AGENT_BYTES),
         device_id: or_unknown(&details.client.device_id, DEVICE_ID_BYTES),
@@ -198,9 +199,11 @@ pub(super) fn open_record(
     })
 }
 
-/// The longest beginning of `text` that fits and ends between characters.
-fn cut(text: &str, most: usize) -> &str {
-    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+/// The longest beginning of `text` as it is stored that fits and ends between characters.
+fn cut(text: &str, most: usize) -> String {
+    let mut text = clean(text).into_owned();
+    text.truncate(text.floor_char_boundary(most));
+    text
 }
 
 /// A live connection. At the edge this is the socket's attachment, so it stays small.

@@ -22,6 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
         a_registered_user_is_known_and_named,
         what_is_wrong_with_a_registration_is_told_in_order,
         one_known_user_refuses_the_whole_call,
+        a_registration_that_ended_halfway_is_repeated,
         accounts_are_checked_one_by_one,
         a_name_is_changed_by_an_administrator_and_by_the_user_itself,
         an_update_is_of_a_registered_user,
@@ -127,6 +128,25 @@ async fn one_known_user_refuses_the_whole_call(world: World) -> Result<()> {
         unknown(&world, &new).await?;
     }
     same(info(&world, &known).await?, named("Ada", PICTURE), "nickname and faceURL")
+}
+
+/// The known-wrong way was to refuse the repetition because of the users that the first call had registered.
+async fn a_registration_that_ended_halfway_is_repeated(world: World) -> Result<()> {
+    let (written, missing) = (world.user("written"), world.user("missing"));
+    register(&world, &written, "Ada").await?;
+    let of = |user: &str, nickname: &str| json!({"userID": user, "nickname": nickname, "faceURL": PICTURE});
+    let call = async |users: [Value; 2]| world.as_admin(REGISTER, &json!({"users": users})).await;
+    for other in [of(&written, "ada"), of("imAdmin", ""), json!({"userID": "imAdmin"})] {
+        let answer = call([of(&missing, "Eve"), other.clone()]).await?;
+        answer.refused(1102, "userID registered already").with_context(|| other.to_string())?;
+        unknown(&world, &missing).await?;
+    }
+    let both = || [of(&written, "Ada"), of(&missing, "Eve")];
+    call(both()).await?.empty()?;
+    same(info(&world, &missing).await?, named("Eve", PICTURE), "nickname and faceURL")?;
+    call(both()).await?.refused(1102, "userID registered already")?;
+    let alone = world.as_admin(REGISTER, &json!({"users": [of(&missing, "Eve")]})).await?;
+    alone.refused(1102, "userID registered already")
 }
 
 async fn accounts_are_checked_one_by_one(world: World) -> Result<()> {
