@@ -18,7 +18,7 @@ use rollcall_core::{
     },
     user::{
         Change, DanglingSubscription, PresenceVersion, RegistrationVersion, forget_oldest_unseen,
-        forget_unseen_before,
+        forget_unseen_before, last_opening, newest_opening, read_opening,
     },
 };
 use rusqlite::{Connection, params_from_iter, types::Value as Sql};
@@ -167,6 +167,31 @@ fn to_be_swept() -> Connection {
         ))
         .unwrap();
     store
+}
+
+#[test]
+fn the_openings_of_a_user_and_of_all_are_found_by_an_index() {
+    let store = to_be_swept();
+    store
+        .execute_batch(
+            "INSERT INTO record (id, tenant, user, full_name, user_agent, device_id, remote_address, online_at, source, \
+             generation) VALUES (9001, 1, 7, '', '', '', '', 70, 0, 1), (9002, 2, 7, '', '', '', '', 80, 1, 1), \
+             (9003, 3, 7, '', '', '', '', 75, 0, 1), (9004, 3, 8, '', '', '', '', 79, 0, 1)",
+        )
+        .unwrap();
+    for (statement, expected) in [
+        (last_opening(7), Some(75)),
+        (last_opening(8), Some(79)),
+        (last_opening(9), None),
+        (newest_opening(), Some(80)),
+    ] {
+        let plan = plan(&store, &statement);
+        assert!(!plan.iter().any(|line| line.contains("SCAN") && !line.ends_with("known")), "{plan:#?}");
+        let at: Option<i64> =
+            store.query_row(&statement.sql, params_from_iter(bound(&statement)), |row| row.get(0)).unwrap();
+        let rows = [vec![at.map_or(Value::Null, Value::Int)]];
+        assert_eq!(read_opening(&rows), expected.map(Timestamp::from_millis), "{}", statement.sql);
+    }
 }
 
 /// The known-wrong way was one statement that deleted all there was, while every commit waited.

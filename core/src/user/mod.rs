@@ -12,6 +12,7 @@ mod account;
 mod change;
 mod command;
 mod console;
+mod dates;
 mod end;
 pub mod expiry;
 mod loaded;
@@ -31,6 +32,7 @@ pub use account::{Account, AccountUpdate, FACE_URL_BYTES, TooLong};
 pub use change::{Change, release_all_held};
 pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
 pub use console::{Console, ConsoleOpening};
+pub use dates::{last_opening, newest_opening, read_opening};
 pub use loaded::{HeldEnd, LoadError, Loaded, Needs, NotLoaded, Orders, Part, Profile, WatchedState};
 pub use message::ClientMessage;
 pub use open::{Connection, Presence};
@@ -121,6 +123,13 @@ impl User {
         let opened = consoles.iter().map(|console| console.opened_at);
         self.last_opened = opened.fold(self.last_opened, Timestamp::max);
         self.consoles = consoles;
+        self
+    }
+
+    /// The same user after an opening.
+    #[must_use]
+    pub fn with_last_opened(mut self, at: Timestamp) -> Self {
+        self.recall_opening(at);
         self
     }
 
@@ -254,12 +263,12 @@ impl User {
     pub fn settle(&mut self, action: &Action) {
         match action {
             Action::Admit(connection) => {
-                self.last_opened = self.last_opened.max(connection.opened_at);
+                self.recall_opening(connection.opened_at);
                 self.connections.push(connection.as_ref().clone());
                 self.connections.sort_by_key(|connection| connection.order);
             }
             Action::AdmitConsole(console) => {
-                self.last_opened = self.last_opened.max(console.opened_at);
+                self.recall_opening(console.opened_at);
                 self.consoles.push(console.as_ref().clone());
                 self.consoles.sort_by_key(|console| console.id);
             }
@@ -284,11 +293,6 @@ impl User {
             Action::KeepPace(pace) => self.pace = *pace,
             Action::Publish { .. } | Action::Send { .. } | Action::Close { .. } => {}
         }
-    }
-
-    /// The date of what opens now: none of a user's is before the one that opened last.
-    fn opening_date(&self, now: Timestamp) -> Timestamp {
-        now.max(self.last_opened + Duration::from_millis(1))
     }
 
     fn connection(&self, id: ConnId) -> Option<&Connection> {

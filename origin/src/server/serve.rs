@@ -76,6 +76,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     lease::take(users.store()).await?;
     users.read_cutoffs().await?;
     users.count_unseen().await?;
+    users.read_newest_opening().await?;
     users.resume_orders().await;
     let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
     let address = listener.local_addr()?;

@@ -48,6 +48,8 @@ pub(super) struct Live {
     pub(super) sockets: Sockets,
     /// Requests of its clients to follow users.
     pub(super) subscribing: SubscriptionQueue,
+    /// Whether the user knows of its openings before it came to memory.
+    pub(super) knows_openings: bool,
     /// The next tick.
     pub(super) alarm: Option<Alarm>,
     /// The cache of token rows. A vector, since most users have one token and there may be very many users.
@@ -77,6 +79,7 @@ impl Entry {
             user: User::new(id, Vec::new()),
             sockets: HashMap::new(),
             subscribing: SubscriptionQueue::default(),
+            knows_openings: false,
             alarm: None,
             tokens: Vec::new(),
             token_age: 0,

@@ -12,6 +12,7 @@ mod entry_guard;
 mod error;
 mod follow;
 mod imports;
+mod openings;
 mod registry;
 mod retry;
 mod run;

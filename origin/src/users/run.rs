@@ -314,6 +314,9 @@ impl Users {
 
     /// Loads the rows that the command needs, the orders to its tenant, and its moment.
     async fn load(&self, user: &EntryGuard, command: &Command) -> Result<(Loaded, Moment), CommandError> {
+        if matches!(command, Command::Open(_) | Command::OpenConsole(_)) {
+            self.recall_opening(user).await?;
+        }
         loop {
             // While no tenant has a cutoff, the user's tenant need not be read.
             let has_cutoffs = !self.shared.cutoffs.is_empty();

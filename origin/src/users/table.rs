@@ -4,11 +4,14 @@ use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher as _, RandomState},
     iter,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use parking_lot::Mutex;
-use rollcall_core::id::UserId;
+use rollcall_core::{id::UserId, time::Timestamp};
 
 use super::entry::Entry;
 
@@ -29,12 +32,19 @@ pub(super) struct Table {
     first: Mutex<Shard>,
     others: Vec<Mutex<Shard>>,
     hasher: RandomState,
+    /// The latest opening of a user outside of memory, in milliseconds.
+    forgotten_opening: AtomicI64,
 }
 
 impl Default for Table {
     fn default() -> Self {
         let others = (1..SHARDS).map(|_| Mutex::default()).collect();
-        Self { first: Mutex::default(), others, hasher: RandomState::new() }
+        Self {
+            first: Mutex::default(),
+            others,
+            hasher: RandomState::new(),
+            forgotten_opening: AtomicI64::new(0),
+        }
     }
 }
 
@@ -57,7 +67,18 @@ impl Table {
         if entry.live.lock().is_idle() && !entry.queued.swap(true, Ordering::Relaxed) {
             shard.idle.push_back(id.clone());
         }
-        shard.evict();
+        // Before the shard is unlocked: the user may come back at once.
+        self.forget_opening(shard.evict());
+    }
+
+    /// A date that no opening of a user outside of memory is after.
+    pub(super) fn forgotten_opening(&self) -> Timestamp {
+        Timestamp::from_millis(self.forgotten_opening.load(Ordering::Relaxed))
+    }
+
+    /// Users outside of memory opened connections until `at`.
+    pub(super) fn forget_opening(&self, at: Timestamp) {
+        self.forgotten_opening.fetch_max(at.millis(), Ordering::Relaxed);
     }
 
     /// Visits every entry.
@@ -75,13 +96,15 @@ impl Table {
 }
 
 impl Shard {
-    fn evict(&mut self) {
+    /// Removes idle entries above the bound. Returns the latest opening of their users.
+    fn evict(&mut self) -> Timestamp {
+        let mut last_opened = Timestamp::default();
         // The second-chance algorithm. Twice around, since in the first round every entry may have been used lately.
         for _ in 0..2 * self.idle.len() {
             if self.idle.len() <= IDLE {
-                return;
+                break;
             }
-            let Some(id) = self.idle.pop_front() else { return };
+            let Some(id) = self.idle.pop_front() else { break };
             let Some(entry) = self.entries.get(&id) else { continue };
             let is_idle = entry.live.lock().is_idle();
             // While the shard is locked, no task can take an entry that only the table holds.
@@ -91,9 +114,11 @@ impl Shard {
             } else if entry.used.swap(false, Ordering::Relaxed) || is_held {
                 self.idle.push_back(id);
             } else {
+                last_opened = last_opened.max(entry.live.lock().user.last_opened());
                 self.entries.remove(&id);
             }
         }
+        last_opened
     }
 }
 
@@ -120,6 +145,21 @@ mod tests {
         }
         assert!(in_memory(&table) <= SHARDS * (IDLE + 1), "{}", in_memory(&table));
         assert!(table.get(&user(0)).is_some(), "an entry in use must stay");
+    }
+
+    #[test]
+    fn what_left_memory_leaves_the_date_of_its_last_opening() {
+        let table = Table::default();
+        let entry = table.enter(&user(0));
+        entry.live.lock().user.recall_opening(Timestamp::from_secs(7));
+        table.leave(&user(0), &entry);
+        drop(entry);
+        assert_eq!(table.forgotten_opening(), Timestamp::default());
+        for n in 1..4 * SHARDS * IDLE {
+            table.leave(&user(n), &table.enter(&user(n)));
+        }
+        assert!(table.get(&user(0)).is_none());
+        assert_eq!(table.forgotten_opening(), Timestamp::from_secs(7));
     }
 
     #[test]

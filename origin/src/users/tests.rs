@@ -33,7 +33,7 @@ struct Fixture {
     users: Users,
     user: UserId,
     blocker: Connection,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 /// Blocks every commit while it lives. A test must finish within the second after which the writer gives up.
@@ -49,7 +49,7 @@ impl Fixture {
         settings.auth.secret = Some(Secret::from("0123456789abcdef0123456789abcdef"));
         let users = open(settings, home.path()).unwrap();
         let blocker = Connection::open(home.path().join("rollcall.sqlite3")).unwrap();
-        Self { users, user: UserId::from(7), blocker, _home: home }
+        Self { users, user: UserId::from(7), blocker, home }
     }
 
     async fn token(&self) -> TokenText {
@@ -191,6 +191,36 @@ async fn the_wait_for_a_tokens_end_is_gone_with_the_last_console_of_that_token()
     while !is_idle() {
         yield_now().await;
     }
+}
+
+/// The known-wrong way was to know of an opening only while its user was in memory.
+#[tokio::test]
+async fn a_user_who_comes_back_to_memory_opens_nothing_before_what_it_opened() {
+    let fixture = Fixture::new();
+    fixture.connected().await;
+    fixture.users.end(&fixture.user, CONNECTION).await;
+    let ahead = "UPDATE record SET online_at = online_at + 3600000, offline_at = offline_at + 3600000";
+    assert_eq!(
+        fixture.blocker.execute(ahead, []).unwrap(),
+        1,
+        "as if the clock had been set back by an hour since"
+    );
+    let settings = fixture.users.settings().clone();
+    let fixture = Fixture { users: open(settings, fixture.home.path()).unwrap(), ..fixture };
+    let dates = || -> Vec<i64> {
+        let mut dates = fixture.blocker.prepare("SELECT online_at FROM record ORDER BY id").unwrap();
+        dates.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    fixture.users.read_newest_opening().await.unwrap();
+    fixture.connected().await;
+    let [first, second] = dates()[..] else { panic!("{:?}", dates()) };
+    assert_eq!(second, first + 1);
+    let other = Fixture { user: UserId::from(8), ..fixture };
+    other.connected().await;
+    assert!(
+        other.users.entry(&other.user).live.lock().user.last_opened() <= now(),
+        "it never opened anything"
+    );
 }
 
 /// The known-wrong way was to keep every name that an order ever made up.

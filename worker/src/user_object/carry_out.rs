@@ -38,9 +38,11 @@ impl Object {
                 }
                 Action::KeepPace(pace) => self.pace.set(pace),
                 Action::Admit(connection) => {
+                    self.last_opened.set(connection.opened_at);
                     admitted = self.take_in(&Attachment::live(&connection), arriving.take(), &mut sockets);
                 }
                 Action::AdmitConsole(console) => {
+                    self.last_opened.set(console.opened_at);
                     admitted = self.take_in(&Attachment::console(&console), arriving.take(), &mut sockets);
                 }
                 Action::KeepConsole(console) => {

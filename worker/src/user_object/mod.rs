@@ -1,8 +1,7 @@
 //! One user: its tokens in SQL, its connections as hibernating sockets.
 //!
-//! An object keeps no state of its user in memory between two events but the pace of its connects, so hibernation needs no care.
-//! Each event reads the
-//! live connections from the sockets' attachments, loads from SQL what its command needs, and applies it. There is no await
+//! An object keeps no state of its user in memory between two events but the pace of its connects and the date of the last, so
+//! hibernation needs no care. Each event reads the live connections from the sockets' attachments, loads from SQL what its command needs, and applies it. There is no await
 //! between the load and the end of the commit, so no other event comes in between.
 
 mod alarm;
@@ -26,6 +25,7 @@ use rollcall_core::{
     gateway::{Close, Incoming, MESSAGE_BYTES},
     id::{ConnId, UserId},
     store::migrations::StoreKind,
+    time::Timestamp,
     user::{ClientMessage, Command, Pace, Reply, SubscriptionQueue},
 };
 use tracing::Instrument as _;
@@ -63,6 +63,8 @@ struct Object {
     tables: Cell<Tables>,
     /// What the user's recent connects have used up, forgotten when the object hibernates.
     pace: Cell<Pace>,
+    /// The latest opening, forgotten likewise. A row for it would be one more to pay for with each connect.
+    last_opened: Cell<Timestamp>,
     /// Requests of its clients to follow users. They end with the instance, as the calls that they wait for do.
     subscribing: RefCell<SubscriptionQueue>,
 }
@@ -78,6 +80,7 @@ impl DurableObject for UserObject {
                 has_reconciled: Cell::new(false),
                 tables: Cell::default(),
                 pace: Cell::default(),
+                last_opened: Cell::default(),
                 subscribing: RefCell::default(),
             }),
         }

@@ -71,11 +71,10 @@ impl Object {
         let mut statements: Vec<Statement> =
             records.iter().filter(|record| !clashes.contains(&record.id)).map(outbox::acknowledged).collect();
         let mut renamed = Vec::new();
-        for old in clashes {
-            let moment = clock::moment()?;
-            let new = RecordId::draw(moment.now, moment.entropy);
-            statements.extend(outbox::renamed(*old, new));
-            renamed.push((*old, new));
+        for record in records.iter().filter(|record| clashes.contains(&record.id)) {
+            let new = RecordId::draw(record.online_at, clock::moment()?.entropy);
+            statements.extend(outbox::renamed(record.id, new));
+            renamed.push((record.id, new));
         }
         self.sql().write(&statements)?;
         if !renamed.is_empty() {

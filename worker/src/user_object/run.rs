@@ -134,6 +134,7 @@ impl Object {
         let live = || held.iter().filter(|held| held.is_open() || Some(held.id()) == ending);
         let user = User::new(id.clone(), live().filter_map(Held::connection).cloned().collect())
             .with_consoles(live().filter_map(Held::console).cloned().collect())
+            .with_last_opened(self.last_opened.get())
             .with_pace(self.pace.get());
         let at = clock::moment()?;
         let loaded = self.load(&user, command, &cutoffs, &configuration.rules, at.now)?;
