@@ -3,7 +3,12 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
-use rollcall_core::{directory::view::Cutoff, id::TenantId, serial::Serial, user::Orders};
+use rollcall_core::{
+    directory::view::Cutoff,
+    id::{TenantId, UserId},
+    serial::Serial,
+    user::{Change, Orders},
+};
 
 /// The cutoffs in force, by tenant.
 #[derive(Default)]
@@ -15,14 +20,15 @@ pub(super) struct Cutoffs {
     pub(super) serial: tokio::sync::Mutex<()>,
 }
 
-/// The locks of one tenant's orders.
+/// The locks of one tenant's orders, and what they guard.
 #[derive(Clone, Default)]
 pub(super) struct OrderLocks {
     /// Serializes changes of the cutoff.
     pub(super) change: Arc<tokio::sync::Mutex<()>>,
-    /// Held, shared, by every order whose rows are not all written yet. An order that has to see those rows takes it
-    /// exclusively.
+    /// Held, shared, by every order whose rows are being written. An order that has to see those rows takes it exclusively.
     pub(super) rows: Arc<tokio::sync::RwLock<()>>,
+    /// Rows that could not be written, by user. Only the tenant's cutoff hides them: none that exempts the user may replace it.
+    pub(super) unwritten: Arc<Mutex<Vec<(UserId, Vec<Change>)>>>,
 }
 
 #[derive(Default)]

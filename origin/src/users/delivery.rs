@@ -27,8 +27,8 @@ const ENDS: &str = "what an order to a tenant ended";
 
 impl Users {
     /// Sends frames and closes to every socket that the tenant's cutoff covers, and commits the rows of what they ended. Until
-    /// then the cutoff hides those rows from answers. Whether all rows could be written.
-    pub(super) async fn deliver(&self, tenant: TenantId, notice: String) -> bool {
+    /// then the cutoff hides those rows from answers. Rows that cannot be written are kept, and tried again with the next order.
+    pub(super) async fn deliver(&self, tenant: TenantId, notice: String) {
         let mut connected = Vec::new();
         self.shared.table.each(|entry| {
             let live = entry.live.lock();
@@ -55,22 +55,22 @@ impl Users {
             tracing::info!(users, "an order to a tenant has reached its sockets");
             drop(reached_users);
         };
+        let unwritten = self.shared.cutoffs.order_locks(tenant).unwritten;
         let writing = async {
-            let mut all_written = true;
-            while let Some(reached) = to_commit.recv().await {
-                for some in reached.chunks(USERS_A_COMMIT) {
-                    all_written &= self.write_ends(some).await;
+            let mut next = Some(std::mem::take(&mut *unwritten.lock()));
+            while let Some(ended) = next {
+                for some in ended.chunks(USERS_A_COMMIT) {
+                    let failed = self.write_ends(some).await;
+                    unwritten.lock().extend(failed);
                 }
+                next = to_commit.recv().await;
             }
-            all_written
         };
-        let ((), all_written, imports_ended) =
-            tokio::join!(reaching, writing, self.end_cut_off_imports(tenant));
-        all_written && imports_ended
+        tokio::join!(reaching, writing, self.end_cut_off_imports(tenant));
     }
 
-    /// Commits what an order ended. A user whose rows cannot be written holds up no other's. Whether all rows are written.
-    async fn write_ends(&self, ended: &[(UserId, Vec<Change>)]) -> bool {
+    /// Commits what an order ended. A user whose rows cannot be written holds up no other's. Returns those that are not written.
+    async fn write_ends(&self, ended: &[(UserId, Vec<Change>)]) -> Vec<(UserId, Vec<Change>)> {
         let together = || async {
             match self.commit_many(ended).await {
                 Err(error) if error.is_permanent() => Ok(false),
@@ -79,13 +79,15 @@ impl Users {
         };
         if until_durable(ENDS, together).await != Some(false) {
             // The process stops where the store is closed, and its next start ends what is open.
-            return true;
+            return Vec::new();
         }
-        let mut all_written = true;
+        let mut failed = Vec::new();
         for one in ended.chunks(1) {
-            all_written &= until_durable(ENDS, || self.commit_many(one)).await.is_some();
+            if until_durable(ENDS, || self.commit_many(one)).await.is_none() {
+                failed.extend_from_slice(one);
+            }
         }
-        all_written
+        failed
     }
 
     /// Tries [`Users::reach`] once for each of many users.
@@ -135,7 +137,7 @@ impl Users {
     ///
     /// # Errors
     /// When the commit fails. Then none of them is durable.
-    async fn commit_many(&self, changes: &[(UserId, Vec<Change>)]) -> Result<(), CommandError> {
+    pub(super) async fn commit_many(&self, changes: &[(UserId, Vec<Change>)]) -> Result<(), CommandError> {
         let all = changes.iter().flat_map(|(id, changes)| statements(id, changes)).collect();
         self.shared.store.commit(all).await?;
         for (id, _) in changes {

@@ -1,6 +1,10 @@
 //! Imported records, which no user ends: orders end them, in pieces.
 
-use rollcall_core::{directory::upsert, id::TenantId, time::Timestamp};
+use rollcall_core::{
+    directory::{upsert, view::Cutoff},
+    id::TenantId,
+    time::Timestamp,
+};
 
 use super::{error::CommandError, registry::Users, retry::until_durable};
 
@@ -22,15 +26,28 @@ impl Users {
         Ok(self.shared.store.change_all(&statement, ROWS).await.map(drop)?)
     }
 
-    /// Ends the imported records that the tenant's cutoff covers. Until then it hides them from answers. Whether they could be
-    /// ended.
-    pub(super) async fn end_cut_off_imports(&self, tenant: TenantId) -> bool {
+    /// Ends the imported records that the tenant's cutoff covers. Until then it hides them from answers.
+    pub(super) async fn end_cut_off_imports(&self, tenant: TenantId) {
         let end = || async {
             let Some(cutoff) = self.cutoff_of(tenant) else { return Ok(()) };
             let statement = upsert::end_imports_of_tenant(tenant, &cutoff.exempt, cutoff.at, ROWS);
             Ok(self.shared.store.change_all(&statement, ROWS).await.map(drop)?)
         };
-        until_durable("the end of a tenant's imported records", end).await.is_some()
+        until_durable("the end of a tenant's imported records", end).await;
+    }
+
+    /// The same of users that the next cutoff exempts.
+    ///
+    /// # Errors
+    /// As [`Users::end_imports`].
+    pub(super) async fn end_cut_off_imports_of(
+        &self,
+        tenant: TenantId,
+        users: &[i64],
+        cutoff: &Cutoff,
+    ) -> Result<(), CommandError> {
+        let statement = upsert::end_cut_off_imports_of_users(tenant, users, cutoff.at, ROWS);
+        Ok(self.shared.store.change_all(&statement, ROWS).await.map(drop)?)
     }
 
     /// Goes on with what orders of an earlier process had not ended yet.
@@ -39,10 +56,8 @@ impl Users {
             let (users, rows) = (self.clone(), self.shared.cutoffs.order_locks(tenant).rows);
             let rows = rows.read_owned().await;
             tokio::spawn(async move {
-                if !users.end_cut_off_imports(tenant).await {
-                    // The cutoff has to stay, since nothing else hides them.
-                    std::mem::forget(rows);
-                }
+                users.end_cut_off_imports(tenant).await;
+                drop(rows);
             });
         }
     }

@@ -54,11 +54,8 @@ impl Users {
             let rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
             let users = users.clone();
             tokio::spawn(async move {
-                if !users.deliver(tenant, notice).await {
-                    // The cutoff has to stay, since nothing else hides what could not be written. The next start ends it.
-                    std::mem::forget(rows);
-                }
-                drop(under_way);
+                users.deliver(tenant, notice).await;
+                drop((rows, under_way));
             });
             Ok(())
         };
@@ -131,9 +128,23 @@ impl Users {
         if timeout(SETTLED, rows.write()).await.is_err() {
             return Err(CommandError::Unwritten);
         }
+        self.write_what_failed(tenant, &newly_exempt).await?;
+        self.end_cut_off_imports_of(tenant, &newly_exempt, &before).await?;
         for user in newly_exempt {
             let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: true };
             self.run(&UserId::from(user), order).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rows of these users that an earlier order could not write.
+    async fn write_what_failed(&self, tenant: TenantId, users: &[i64]) -> Result<(), CommandError> {
+        let unwritten = self.shared.cutoffs.order_locks(tenant).unwritten;
+        let is_theirs = |user: &UserId| user.number().is_some_and(|number| users.contains(&number));
+        let theirs: Vec<_> = unwritten.lock().iter().filter(|(user, _)| is_theirs(user)).cloned().collect();
+        if !theirs.is_empty() {
+            self.commit_many(&theirs).await?;
+            unwritten.lock().retain(|(user, _)| !is_theirs(user));
         }
         Ok(())
     }

@@ -325,8 +325,8 @@ async fn an_order_to_a_tenant_reaches_a_user_who_is_about_to_be_connected() {
     blocked.until_it_commits(login.as_mut()).await;
     fixture.put_in_force(TenantId(0));
     let delivery = fixture.users.deliver(TenantId(0), String::new());
-    let ((), login, all_written) = tokio::join!(blocked.end(), login, delivery);
-    assert!(all_written);
+    let ((), login, ()) = tokio::join!(blocked.end(), login, delivery);
+    assert_eq!(fixture.open_records(), 0);
     assert_eq!(login.unwrap(), Ok(()));
     assert_eq!(outbox.requested_close(), Some(Close::Kicked));
 }
@@ -367,7 +367,8 @@ async fn an_order_to_a_tenant_is_repeated_to_users_whom_it_could_not_reach() {
     assert!(timeout(Duration::from_millis(300), delivery.as_mut()).await.is_err());
     assert_eq!(outbox.requested_close(), None);
     fixture.blocker.execute_batch("DROP TRIGGER no_ties").unwrap();
-    assert!(delivery.await);
+    delivery.await;
+    assert_eq!(fixture.open_records(), 0);
     assert_eq!(outbox.requested_close(), Some(Close::Kicked));
 }
 
@@ -412,11 +413,13 @@ async fn a_user_who_was_not_reached_yet_does_not_wait_for_the_rows_of_others() {
         goes_on().await;
     }
     fixture.blocker.execute_batch("DROP TRIGGER no_rows").unwrap();
-    assert!(delivery.await);
+    delivery.await;
+    assert_eq!(fixture.open_records(), 0);
 }
 
+/// The known-wrong way was to refuse every later order that exempts a user, until a restart.
 #[tokio::test]
-async fn an_order_whose_rows_can_never_be_written_keeps_its_cutoff_and_writes_those_of_others() {
+async fn rows_that_cannot_be_written_hold_up_no_others_and_no_order_that_exempts_other_users() {
     let fixture = Fixture::new();
     let outbox = fixture.connected().await;
     let fixture = Fixture { user: UserId::from(8), ..fixture };
@@ -432,6 +435,58 @@ async fn an_order_whose_rows_can_never_be_written_keeps_its_cutoff_and_writes_th
     let open = "SELECT group_concat(user) FROM record WHERE offline_at IS NULL";
     let open: String = fixture.blocker.query_row(open, [], |row| row.get(0)).unwrap();
     assert_eq!(open, "7");
-    let rows = fixture.users.shared.cutoffs.order_locks(tenant).rows;
-    assert!(rows.try_write().is_err(), "a later order must not replace the cutoff that hides the row");
+    let cut_off = async |exempt| {
+        let under_way = TaskTracker::new();
+        let done = fixture.users.cut_off(tenant, exempt, String::new(), under_way.token()).await;
+        under_way.close();
+        under_way.wait().await;
+        done
+    };
+    cut_off(vec![8]).await.unwrap();
+    let serial = || fixture.users.cutoff_of(tenant).unwrap().serial;
+    let before = serial();
+    let refused = cut_off(vec![7]).await;
+    assert!(matches!(refused, Err(CommandError::Store(_))), "only the cutoff hides the row: {refused:?}");
+    assert_eq!((serial(), fixture.open_records()), (before, 1));
+    fixture.blocker.execute_batch("DROP TRIGGER no_rows").unwrap();
+    cut_off(vec![7]).await.unwrap();
+    assert_eq!(fixture.open_records(), 0);
+}
+
+#[tokio::test]
+async fn rows_that_could_not_be_written_are_written_with_the_next_order() {
+    let fixture = Fixture::new();
+    fixture.connected().await;
+    fixture.fail("no_rows", "UPDATE ON record", "abs(-9223372036854775807 - 1)");
+    fixture.put_in_force(TenantId(0));
+    fixture.users.deliver(TenantId(0), String::new()).await;
+    assert_eq!(fixture.open_records(), 1);
+    fixture.blocker.execute_batch("DROP TRIGGER no_rows").unwrap();
+    fixture.users.deliver(TenantId(0), String::new()).await;
+    assert_eq!(fixture.open_records(), 0);
+}
+
+/// A record that another system calls online, until the tenant's order ends it.
+#[tokio::test]
+async fn imports_that_an_order_could_not_end_are_ended_before_an_order_that_exempts_their_user() {
+    let fixture = Fixture::new();
+    let import = "INSERT INTO record (id, tenant, user, full_name, user_agent, device_id, remote_address, online_at, source, \
+                  generation) VALUES (1, 0, 8, '', '', '', '', ?1, 1, 1), (2, 0, 9, '', '', '', '', ?1, 1, 1)";
+    fixture.blocker.execute(import, [now().millis()]).unwrap();
+    fixture.fail("no_imports", "UPDATE ON record", "abs(-9223372036854775807 - 1)");
+    let tenant = TenantId(0);
+    fixture.put_in_force(tenant);
+    fixture.users.deliver(tenant, String::new()).await;
+    assert_eq!(fixture.open_records(), 2);
+    let cut_off = |exempt| fixture.users.cut_off(tenant, exempt, String::new(), TaskTracker::new().token());
+    assert!(matches!(cut_off(vec![8]).await, Err(CommandError::Store(_))));
+    fixture.blocker.execute_batch("DROP TRIGGER no_imports").unwrap();
+    cut_off(vec![8]).await.unwrap();
+    let ended: i64 = fixture
+        .blocker
+        .query_row("SELECT count(*) FROM record WHERE user = 8 AND offline_at IS NOT NULL", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(ended, 1);
 }

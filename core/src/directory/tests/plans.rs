@@ -210,6 +210,8 @@ fn changes_of_many_records_find_them_by_index() {
     assert_eq!(ways(&few), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
     let many = upsert::end_imports_of_users(TENANT, &(0..1_000).collect::<Vec<_>>(), at, 5);
     assert_eq!(ways(&many), ["SEARCH COVERING INDEX record_open (tenant=?)"]);
+    let exempt = upsert::end_cut_off_imports_of_users(TENANT, &[1], at, 5);
+    assert_eq!(ways(&exempt), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
     let tenant = upsert::end_imports_of_tenant(TENANT, &[1], at, 5);
     assert_eq!(ways(&tenant), ["SEARCH COVERING INDEX record_open (tenant=?)"]);
     assert_eq!(ways(&upsert::end_left_open(at)), ["SCAN INDEX record_open"]);

@@ -14,8 +14,8 @@ use crate::{
         query::{by_ids, detail, open_records, read_records},
         record::{Record, Source},
         upsert::{
-            Imported, clashes, clashing_ids, end_imports_of_tenant, end_imports_of_users, end_left_open,
-            ended, import, imported, opened, publish,
+            Imported, clashes, clashing_ids, end_cut_off_imports_of_users, end_imports_of_tenant,
+            end_imports_of_users, end_left_open, ended, import, imported, opened, publish,
         },
         view::View,
     },
@@ -190,6 +190,11 @@ fn a_tenant_order_ends_imports_that_its_cutoff_covers() {
     let ends: Vec<_> =
         database.records().iter().map(|record| record.offline_at.map(Timestamp::millis)).collect();
     assert_eq!(ends, [Some(100), None, None, None]);
+    // The next order exempts these users, and hides nothing of them any more.
+    assert_eq!(database.run(&end_cut_off_imports_of_users(TenantId(1), &[1, 2, 3], at(100), 9)).len(), 1);
+    let ends: Vec<_> =
+        database.records().iter().map(|record| record.offline_at.map(Timestamp::millis)).collect();
+    assert_eq!(ends, [Some(100), Some(100), None, None]);
 }
 
 /// The original left rows online for ever after a crash.

@@ -15,9 +15,21 @@ const FEW_USERS: usize = 100;
 /// returns a row for each that it changed.
 pub fn end_imports_of_users(tenant: TenantId, users: &[i64], at: Timestamp, limit: u32) -> Statement {
     let mut binder = Binder::default();
-    let index = if users.len() > FEW_USERS { Index::Open } else { Index::User };
     let whose = format!("user IN {}", binder.numbers(users.iter().copied()));
-    end_imports(binder, index, tenant, at, &whose, limit)
+    end_imports(binder, index_for(users), tenant, at, &whose, limit)
+}
+
+/// Ends at most `limit` imported records of these users that a cutoff at `at` covers: the next cutoff exempts the users. Repeat it as
+/// [`end_imports_of_users`].
+pub fn end_cut_off_imports_of_users(tenant: TenantId, users: &[i64], at: Timestamp, limit: u32) -> Statement {
+    let mut binder = Binder::default();
+    let users_of_order = binder.numbers(users.iter().copied());
+    let whose = format!("online_at <= {} AND user IN {users_of_order}", binder.wide(at.millis()));
+    end_imports(binder, index_for(users), tenant, at, &whose, limit)
+}
+
+const fn index_for(users: &[i64]) -> Index {
+    if users.len() > FEW_USERS { Index::Open } else { Index::User }
 }
 
 /// Ends at most `limit` imported records of a tenant that a cutoff at `at` covers: opened by then, and not of an exempt user.

@@ -22,7 +22,7 @@ use crate::{
     time::Timestamp,
 };
 
-pub use ending::{end_imports_of_tenant, end_imports_of_users, end_left_open};
+pub use ending::{end_cut_off_imports_of_users, end_imports_of_tenant, end_imports_of_users, end_left_open};
 pub use retention::{
     CrowdedUser, CrowdedUsers, TRIMMED_AT_INSERT, delete_ended_before, settle_leases, trim_user,
 };
