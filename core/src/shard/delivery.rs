@@ -76,7 +76,17 @@ impl Delivery {
 
     /// Whether this delivery replaces `other`, which is under way: unless that is of the same order or of a later one.
     pub fn replaces(&self, other: &Self) -> bool {
-        self.cutoff.serial > other.cutoff.serial
+        self.order() > other.order()
+    }
+
+    /// Whether both deliver one order.
+    pub fn is_of_order_of(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+
+    /// What tells orders of a tenant apart. Those from before there were serials have the same one, and go by their dates.
+    const fn order(&self) -> (Serial, Timestamp) {
+        (self.cutoff.serial, self.cutoff.at)
     }
 
     /// The users of those records that the order ends.
@@ -120,7 +130,7 @@ pub fn keep(delivery: &Delivery) -> Statement {
             Value::Int(delivery.missed.into()),
             Value::Int(delivery.rounds.into()),
             delivery.next_at.millis().into(),
-            serial(delivery),
+            Value::wide(delivery.cutoff.serial.number()),
             delivery.begun_at.millis().into(),
         ],
     )
@@ -128,16 +138,19 @@ pub fn keep(delivery: &Delivery) -> Statement {
 
 /// Stores that every other shard has the order, if this delivery is the one under way.
 pub fn distributed(delivery: &Delivery) -> Statement {
-    Statement::new("UPDATE wave SET is_spread = 1 WHERE serial = CAST(?1 AS INTEGER)", [serial(delivery)])
+    let sql = "UPDATE wave SET is_spread = 1 WHERE serial = CAST(?1 AS INTEGER) AND at = CAST(?2 AS INTEGER)";
+    Statement::new(sql, order(delivery))
 }
 
 /// Ends the delivery, if it is the one under way.
 pub fn end(delivery: &Delivery) -> Statement {
-    Statement::new("DELETE FROM wave WHERE serial = CAST(?1 AS INTEGER)", [serial(delivery)])
+    let sql = "DELETE FROM wave WHERE serial = CAST(?1 AS INTEGER) AND at = CAST(?2 AS INTEGER)";
+    Statement::new(sql, order(delivery))
 }
 
-fn serial(delivery: &Delivery) -> Value {
-    Value::wide(delivery.cutoff.serial.number())
+fn order(delivery: &Delivery) -> [Value; 2] {
+    let (serial, at) = delivery.order();
+    [Value::wide(serial.number()), Value::wide(at.millis())]
 }
 
 fn exempt(delivery: &Delivery) -> Value {
@@ -252,6 +265,19 @@ mod tests {
         let stepped = first.clone().after(&records(1), true, AT).unwrap();
         assert!(second.replaces(&first) && !first.replaces(&first) && !first.replaces(&stepped));
         assert!(!first.replaces(&delivery(3, "third")));
+    }
+
+    /// The known-wrong way was to compare serials alone: orders of earlier programs have none.
+    #[test]
+    fn a_later_order_without_a_serial_takes_the_place_of_an_earlier_one() {
+        let (first, mut second) = (delivery(0, "first"), delivery(0, "second"));
+        second.cutoff.at = AT + Duration::from_secs(1);
+        assert!(second.replaces(&first) && !first.replaces(&second) && !second.replaces(&second));
+        let store = Database::of(StoreKind::Shard);
+        store.run(&keep(&second));
+        store.run(&distributed(&first));
+        store.run(&end(&first));
+        assert_eq!(read(&store.run(&get())), Ok(Some(second)));
     }
 
     #[test]
