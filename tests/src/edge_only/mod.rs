@@ -91,6 +91,8 @@ fn all() -> Vec<Test> {
         layout: another_number_of_shards_is_refused_by_the_name_of_its_key within 300,
         chores: the_audit_ends_what_a_crash_left_open within 300,
         chores: records_that_ended_long_ago_are_deleted within 240,
+        chores: the_oldest_records_make_room_for_the_next_one within 240,
+        chores: expired_tokens_of_a_user_who_does_not_return_are_deleted_by_alarm within 240,
         directory: a_row_that_its_user_does_not_know_ends_when_somebody_looks within 240,
         directory: an_order_to_a_tenant_goes_on_after_a_crash within 300,
         secrets: nothing_secret_is_left_on_disk_or_in_logs within 240,
