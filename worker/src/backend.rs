@@ -179,7 +179,7 @@ impl Backend for Edge {
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
-            directory::import::end(&env, tenant, shards, users, at).await.map_err(unavailable)
+            directory::import::end(&env, tenant, shards, users, at, false).await.map_err(unavailable)
         })
     }
 

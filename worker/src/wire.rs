@@ -193,12 +193,15 @@ pub(crate) enum DirectoryAsk {
     LiftCutoff,
     /// Take these imported records in. Answered with [`DirectoryAnswer::Imported`].
     Import(Vec<Record>),
-    /// End the imported records of these users.
+    /// End the imported records of these users. Answered with [`DirectoryAnswer::Unfinished`] until all are ended.
     EndImports {
         /// The users.
         users: Vec<i64>,
         /// The instant of the end.
         at: Timestamp,
+        /// Whether to end only what a cutoff at that instant covers.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cut_off: bool,
     },
     /// Live records were compared with their users' objects.
     Repair {
@@ -214,6 +217,8 @@ pub(crate) enum DirectoryAsk {
 pub(crate) enum DirectoryAnswer {
     /// Done.
     Done,
+    /// A part is done. Asking again goes on with it.
+    Unfinished,
     /// Done, except for records whose ids other records have.
     Published {
         /// The taken ids; the publisher draws others.

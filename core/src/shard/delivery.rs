@@ -38,6 +38,15 @@ pub enum DeliveryError {
     Exempt(#[source] json::JsonError),
 }
 
+/// What a step leaves to later ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// A user was not reached.
+    pub users: bool,
+    /// More imported records have to be ended.
+    pub imports: bool,
+}
+
 /// An order under delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -51,7 +60,7 @@ pub struct Delivery {
     pub is_distributed: bool,
     /// The last record that this round visited; `None` at its beginning.
     pub visited: Option<RecordId>,
-    /// Whether this round failed to reach a user.
+    /// Whether this round left anything to the next one.
     pub missed: bool,
     /// Rounds that ended.
     pub rounds: u32,
@@ -96,10 +105,11 @@ impl Delivery {
         users.into_iter().collect()
     }
 
-    /// The delivery after a step that visited these records and `missed` somebody; `None` when it is over.
+    /// The delivery after a step that visited these records; `None` when it is over. Imported records are looked for at the beginning
+    /// of each round.
     #[must_use]
-    pub fn after(mut self, visited: &[Record], missed: bool, now: Timestamp) -> Option<Self> {
-        self.missed |= missed;
+    pub fn after(mut self, visited: &[Record], left: Left, now: Timestamp) -> Option<Self> {
+        self.missed |= left.users || left.imports;
         if visited.len() >= usize::try_from(STEP).unwrap_or(usize::MAX) {
             self.visited = visited.last().map(|record| record.id);
             self.next_at = now;
@@ -111,8 +121,13 @@ impl Delivery {
         }
         // Users that were reached have no open record any more, so another round visits the others only.
         let pause = Duration::from_secs(1 << self.rounds.min(16)).min(LONGEST_PAUSE);
-        self.next_at = if self.missed { now + pause } else { late };
-        Some(Self { visited: None, missed: false, rounds: self.rounds.saturating_add(1), ..self })
+        let next = Self { visited: None, missed: false, ..self };
+        if left.imports {
+            // No failure: there is just more to do.
+            return Some(Self { next_at: now, ..next });
+        }
+        let next_at = if self.missed { now + pause } else { late };
+        Some(Self { next_at, rounds: self.rounds.saturating_add(1), ..next })
     }
 }
 
@@ -215,6 +230,9 @@ mod tests {
     };
 
     const AT: Timestamp = Timestamp::from_secs(1_000);
+    const NOTHING: Left = Left { users: false, imports: false };
+    const USERS: Left = Left { users: true, imports: false };
+    const IMPORTS: Left = Left { users: false, imports: true };
 
     fn delivery(serial: i64, notice: &str) -> Delivery {
         let cutoff = Cutoff { serial: Serial::from_number(serial), at: AT, exempt: vec![7], lifted: false };
@@ -229,26 +247,41 @@ mod tests {
     fn a_round_goes_on_where_the_last_step_ended_and_another_follows_for_late_records() {
         let all = records(i64::from(STEP) + 1);
         let full = &all[..all.len() - 1];
-        let first = delivery(1, "n").after(full, false, AT).unwrap();
+        let first = delivery(1, "n").after(full, NOTHING, AT).unwrap();
         assert_eq!((first.visited, first.next_at, first.rounds), (Some(full.last().unwrap().id), AT, 0));
-        let second = first.after(&all[..1], false, AT).unwrap();
+        let second = first.after(&all[..1], NOTHING, AT).unwrap();
         assert_eq!((second.visited, second.next_at, second.rounds), (None, AT + LATE, 1));
-        assert_eq!(second.after(&[], false, AT + LATE), None);
+        assert_eq!(second.after(&[], NOTHING, AT + LATE), None);
     }
 
     #[test]
     fn whoever_was_missed_is_tried_again_less_and_less_often() {
         let now = AT + LATE;
         let mut pauses = Vec::new();
-        let mut under_way = delivery(1, "n").after(&records(i64::from(STEP)), true, now).unwrap();
+        let mut under_way = delivery(1, "n").after(&records(i64::from(STEP)), USERS, now).unwrap();
         assert!(under_way.missed, "it is kept to the end of the round");
         for _ in 0..40 {
-            under_way = under_way.after(&records(1), true, now).unwrap();
+            under_way = under_way.after(&records(1), USERS, now).unwrap();
             pauses.push(under_way.next_at.since(now).as_secs());
         }
         assert_eq!(pauses[..8], [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(pauses[39], 60);
-        assert_eq!(under_way.after(&records(1), false, now), None);
+        assert_eq!(under_way.after(&records(1), NOTHING, now), None);
+    }
+
+    #[test]
+    fn imported_records_that_a_step_left_follow_at_once_and_are_never_left_for_good() {
+        let now = AT + LATE;
+        let mut under_way = delivery(1, "n");
+        for _ in 0..3 {
+            under_way = under_way.after(&records(1), IMPORTS, now).unwrap();
+            assert_eq!((under_way.next_at, under_way.visited, under_way.rounds), (now, None, 0));
+        }
+        // The end of a round that began with them.
+        let step = under_way.clone().after(&records(i64::from(STEP)), IMPORTS, now).unwrap();
+        let again = step.after(&records(1), NOTHING, now).unwrap();
+        assert_eq!((again.visited, again.next_at), (None, now + Duration::from_secs(1)));
+        assert_eq!(under_way.after(&[], NOTHING, now), None);
     }
 
     #[test]
@@ -262,7 +295,7 @@ mod tests {
     #[test]
     fn a_later_order_takes_its_place_and_the_same_one_does_not_begin_again() {
         let (first, second) = (delivery(1, "first"), delivery(2, "second"));
-        let stepped = first.clone().after(&records(1), true, AT).unwrap();
+        let stepped = first.clone().after(&records(1), USERS, AT).unwrap();
         assert!(second.replaces(&first) && !first.replaces(&first) && !first.replaces(&stepped));
         assert!(!first.replaces(&delivery(3, "third")));
     }
@@ -284,7 +317,7 @@ mod tests {
     fn what_is_kept_is_read_back_and_only_that_is_ended() {
         let store = Database::of(StoreKind::Shard);
         assert_eq!(read(&store.run(&get())), Ok(None));
-        let mut kept = delivery(2, "it's").after(&records(i64::from(STEP)), true, AT).unwrap();
+        let mut kept = delivery(2, "it's").after(&records(i64::from(STEP)), USERS, AT).unwrap();
         kept.visited = RecordId::from_number(i64::MAX);
         store.run(&keep(&delivery(1, "before")));
         store.run(&keep(&kept));

@@ -9,7 +9,7 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{ask, by_shard, groups, tell};
+use super::{ask, by_shard, groups};
 use crate::{
     stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
@@ -27,17 +27,27 @@ pub(crate) async fn import(env: &Env, shards: u32, records: Vec<Record>) -> Resu
     Ok(written.into_iter().flatten().collect())
 }
 
-/// Ends the imported records of these users.
+/// Ends the imported records of these users, or only what a cutoff at `at` covers of them.
 pub(crate) async fn end(
     env: &Env,
     tenant: TenantId,
     shards: u32,
     users: Vec<i64>,
     at: Timestamp,
+    cut_off: bool,
 ) -> Result<(), CallError> {
-    let told = groups(users.into_iter().map(|user| (shard(user, shards), user)))
-        .into_iter()
-        .map(|(index, users)| tell(env, tenant, index, shards, DirectoryAsk::EndImports { users, at }));
+    let told = groups(users.into_iter().map(|user| (shard(user, shards), user))).into_iter().map(
+        |(index, users)| async move {
+            loop {
+                let end = DirectoryAsk::EndImports { users: users.clone(), at, cut_off };
+                match ask(env, tenant, index, shards, end).await? {
+                    DirectoryAnswer::Done => return Ok(()),
+                    DirectoryAnswer::Unfinished => {}
+                    _ => return Err(CallError::AnotherQuestion),
+                }
+            }
+        },
+    );
     // Each of them, even if one fails: repeating the order has less left to do.
     stream::iter(told).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
 }

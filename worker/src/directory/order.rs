@@ -7,7 +7,7 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{ask, tell};
+use super::{ask, import, tell};
 use crate::{
     backend,
     cache::CACHE_SPAN,
@@ -38,10 +38,12 @@ async fn settle(
     exempt: &[i64],
     notice: &str,
 ) -> Result<(), CallError> {
-    let before = ask(env, tenant, 0, shards, DirectoryAsk::Cutoff).await?;
-    if matches!(before, DirectoryAnswer::Cutoff(None)) {
-        return Ok(());
-    }
+    let DirectoryAnswer::Cutoff(before) = ask(env, tenant, 0, shards, DirectoryAsk::Cutoff).await? else {
+        return Err(CallError::AnotherQuestion);
+    };
+    let Some(before) = before else { return Ok(()) };
+    let newly_exempt = exempt.iter().copied().filter(|user| !before.exempt.contains(user)).collect();
+    import::end(env, tenant, shards, newly_exempt, before.at, true).await?;
     let settled = exempt.iter().map(|user| {
         let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: true };
         let user = UserId::from(*user);

@@ -5,7 +5,7 @@ use rollcall_api::Chain;
 use rollcall_core::{
     directory::query,
     id::{TenantId, UserId},
-    shard::delivery::{self, Delivery, STEP},
+    shard::delivery::{self, Delivery, Left, STEP},
     user::ForceOff,
 };
 
@@ -23,20 +23,20 @@ impl Shard {
         let Some(mut delivery) = self.delivery()?.filter(|delivery| delivery.next_at <= clock::now()) else {
             return Ok(());
         };
-        let mut missed = false;
+        let mut left = Left::default();
         if !delivery.is_distributed {
             let shards = self.laid_out()?.unwrap_or(1);
             match self.distribute(&delivery, shards).await {
                 Ok(()) => delivery.is_distributed = true,
                 Err(error) => {
                     tracing::error!(error = %Chain(&error), "an order has not reached every shard");
-                    missed = true;
+                    left.users = true;
                 }
             }
         }
-        // An earlier event may have died before it had ended all of them.
+        // The event that began the delivery may have left some, and may have died.
         if delivery.visited.is_none() {
-            self.end_cut_off_imports(&delivery.cutoff)?;
+            left.imports = !self.end_cut_off_imports(&delivery.cutoff)?;
         }
         let rows = self.sql().read(&query::open_records(self.tenant()?, delivery.visited, STEP))?;
         let records = query::read_records(&rows.unwrap_or_default())?;
@@ -45,13 +45,13 @@ impl Shard {
             .covered_users(&records)
             .into_iter()
             .map(|user| self.take_off(tenant, user, &delivery.notice));
-        missed |= stream::iter(orders).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.contains(&false);
+        left.users |=
+            stream::iter(orders).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.contains(&false);
         // A later order may have taken its place meanwhile.
-        let is_same = |now: &Delivery| now.cutoff.serial == delivery.cutoff.serial;
-        if !self.delivery()?.as_ref().is_some_and(is_same) {
+        if !self.delivery()?.is_some_and(|now| now.is_of_order_of(&delivery)) {
             return Ok(());
         }
-        let step = match delivery.clone().after(&records, missed, clock::now()) {
+        let step = match delivery.clone().after(&records, left, clock::now()) {
             Some(next) => delivery::keep(&next),
             None => {
                 tracing::info!("an order to a tenant has reached every socket of a shard");

@@ -12,6 +12,8 @@ use crate::wire::DirectoryAnswer;
 
 /// Records that one transaction of an order ends.
 const END_ROWS: u32 = 1_000;
+/// Transactions of one event, so that a shard with very many imported records goes on answering.
+const END_STEPS: usize = 20;
 
 impl Shard {
     /// Takes imported records in, but for those whose id a live record of this shard has.
@@ -32,11 +34,12 @@ impl Shard {
         Ok(DirectoryAnswer::Imported(written))
     }
 
-    /// Ends the imported records of these users; a shard that was never written has none.
+    /// Ends imported records of these users, or only what a cutoff at `at` covers of them; a shard that was never written has none.
     pub(super) fn end_imports(
         &self,
         users: &[i64],
         at: Timestamp,
+        cut_off: bool,
         shards: u32,
     ) -> Result<DirectoryAnswer, ShardError> {
         let stored = self.laid_out()?;
@@ -44,23 +47,27 @@ impl Shard {
         if stored.is_none() {
             return Ok(DirectoryAnswer::Done);
         }
-        self.repeat(&upsert::end_imports_of_users(self.tenant()?, users, at, END_ROWS))?;
-        Ok(DirectoryAnswer::Done)
+        let end = if cut_off { upsert::end_cut_off_imports_of_users } else { upsert::end_imports_of_users };
+        let is_done = self.repeat(&end(self.tenant()?, users, at, END_ROWS))?;
+        Ok(if is_done { DirectoryAnswer::Done } else { DirectoryAnswer::Unfinished })
     }
 
-    /// Ends what the tenant's cutoff covers. No user's object ends imported records; until then the cutoff hides them from answers.
-    pub(super) fn end_cut_off_imports(&self, cutoff: &Cutoff) -> Result<(), ShardError> {
+    /// Ends what the tenant's cutoff covers, or a part of it. No user's object ends imported records; until then the cutoff hides them
+    /// from answers. Whether it is all.
+    pub(super) fn end_cut_off_imports(&self, cutoff: &Cutoff) -> Result<bool, ShardError> {
         self.repeat(&upsert::end_imports_of_tenant(self.tenant()?, &cutoff.exempt, cutoff.at, END_ROWS))
     }
 
-    /// Repeats a statement that changes at most [`END_ROWS`] rows, and returns them, until it changes fewer.
-    fn repeat(&self, statement: &Statement) -> Result<(), ShardError> {
+    /// Repeats a statement that changes at most [`END_ROWS`] rows, and returns them, until it changes fewer, but not without end.
+    /// Whether it did.
+    fn repeat(&self, statement: &Statement) -> Result<bool, ShardError> {
         let most = usize::try_from(END_ROWS).unwrap_or(usize::MAX);
-        loop {
+        for _ in 0..END_STEPS {
             let changed = self.sql().write(std::slice::from_ref(statement))?;
             if changed.iter().map(Vec::len).sum::<usize>() < most {
-                return Ok(());
+                return Ok(true);
             }
         }
+        Ok(false)
     }
 }

@@ -107,7 +107,7 @@ impl Shard {
             DirectoryAsk::Deliver { cutoff, notice } => self.begin_delivery(cutoff, notice, shards),
             DirectoryAsk::LiftCutoff => self.lift_cutoff(),
             DirectoryAsk::Import(records) => self.import(&records, shards).await,
-            DirectoryAsk::EndImports { users, at } => self.end_imports(&users, at, shards),
+            DirectoryAsk::EndImports { users, at, cut_off } => self.end_imports(&users, at, cut_off, shards),
             DirectoryAsk::Repair { known, gone } => self.repair(&known, &gone, shards),
         };
         answered.unwrap_or_else(|error| {
