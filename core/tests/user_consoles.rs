@@ -70,7 +70,7 @@ fn talking(adapter: &mut Adapter<Sqlite>, framing: Framing) -> ConnId {
 }
 
 fn said(adapter: &mut Adapter<Sqlite>, connection: ConnId, text: &str) -> Trace {
-    adapter.run(&Command::Receive { connection, message: Incoming::Text(text.to_owned()) })
+    adapter.receive(connection, &Incoming::Text(text.to_owned()))
 }
 
 fn texts(trace: &Trace, to: ConnId) -> Vec<&str> {
@@ -252,7 +252,7 @@ fn a_console_ends_with_its_token() {
 fn a_console_may_ping_and_say_anything_else_in_text() {
     let mut adapter = adapter();
     let console = open(&mut adapter);
-    let mut say = |message| adapter.run(&Command::Receive { connection: console, message });
+    let mut say = |message| adapter.receive(console, &message);
     let pong = say(Incoming::Text(r#"{"type":"ping"}"#.into()));
     assert!(matches!(&pong[0], Event::Send(_, Payload::Text(text)) if text.contains("pong")));
     assert_eq!(say(Incoming::Text("hello".into())), [Event::Reply(Reply::Done)]);
@@ -511,7 +511,7 @@ fn the_first_message_decides_what_a_console_speaks() {
     let (undecided, binary) =
         (talking(&mut adapter, Framing::Undecided), talking(&mut adapter, Framing::Undecided));
     let message = Incoming::Binary(vec![1]);
-    let trace = adapter.run(&Command::Receive { connection: binary, message });
+    let trace = adapter.receive(binary, &message);
     assert!(trace.contains(&Event::Close(binary, Close::Undecodable)));
     assert_eq!(texts(&adapter.force_off(everything("why")), undecided), ["why"]);
 }

@@ -48,7 +48,7 @@ impl Follower {
             self.adapter.user.id()
         );
         let message = Incoming::Binary(asked.into_bytes());
-        let trace = self.adapter.run(&Command::Receive { connection: self.connection, message });
+        let trace = self.adapter.receive(self.connection, &message);
         let watch = trace.into_iter().find_map(|event| match event {
             Event::Watch(watches, pending) => Some((watches, pending)),
             _ => None,

@@ -638,7 +638,7 @@ fn a_logout_is_answered_and_closed_and_leaves_the_token_good() {
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
     let message = logout(adapter.user.id().as_str());
-    let trace = adapter.run(&Command::Receive { connection, message });
+    let trace = adapter.receive(connection, &message);
     assert_eq!(names(&trace), ["commit", "retire", "publish", "send", "close", "reply"]);
     assert_eq!(closes(&trace), [(connection, Close::Done)]);
     assert_eq!(adapter.live(), []);
@@ -650,7 +650,7 @@ fn a_request_in_the_name_of_another_user_ends_the_connection_and_nothing_more() 
     let mut adapter = adapter(1);
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
-    let trace = adapter.run(&Command::Receive { connection, message: logout("mallory") });
+    let trace = adapter.receive(connection, &logout("mallory"));
     assert_eq!(closes(&trace), [(connection, Close::Policy)]);
     assert!(!names(&trace).contains(&"send"));
     assert_eq!(adapter.token_status(&token), 0);
@@ -661,7 +661,7 @@ fn a_message_of_a_connection_that_is_gone_is_nobodys() {
     let mut adapter = adapter(1);
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
-    let ping = Command::Receive { connection, message: Incoming::Text(PING.into()) };
+    let ping = adapter.decoded(connection, &Incoming::Text(PING.into()));
     assert_eq!(names(&adapter.run(&ping)), ["send", "reply"]);
     adapter.force_off(ForceOff::Everything { within: None, notice: None });
     assert_eq!(names(&adapter.run(&ping)), ["reply"]);
@@ -673,7 +673,7 @@ fn a_text_that_is_no_ping_object_is_stray() {
         let mut adapter = adapter(1);
         let token = adapter.issue(WEB);
         let connection = adapter.open(&token);
-        let trace = adapter.run(&Command::Receive { connection, message: Incoming::Text(text.into()) });
+        let trace = adapter.receive(connection, &Incoming::Text(text.into()));
         assert_eq!(closes(&trace), [(connection, Close::Undecodable)], "{text}");
     }
 }
@@ -760,7 +760,7 @@ fn who_asks_about_users_that_cannot_be_asked_hears_an_error_and_never_that_they_
         adapter.user.id()
     );
     let message = Incoming::Binary(asked.into_bytes());
-    let trace = adapter.run(&Command::Receive { connection, message });
+    let trace = adapter.receive(connection, &message);
     let Some(pending) = trace.iter().find_map(|event| match event {
         Event::Watch(_, pending) => Some(pending),
         _ => None,
@@ -785,7 +785,7 @@ fn a_token_inside_a_clients_message_is_not_printed_either() {
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
     let body = format!(r#"{{"type":"ping","body":"{}"}}"#, token.expose());
-    let command = Command::Receive { connection, message: Incoming::Text(body) };
+    let command = adapter.decoded(connection, &Incoming::Text(body));
     adapter.inspecting = false;
     let trace = adapter.run(&command);
     let answered =

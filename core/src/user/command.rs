@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, AccountUpdate, Bearer, ClientMessage, ConsoleOpening, Loaded, Needs, NotLoaded, OpenError,
-    PresenceNotice, PresenceVersion, RegistrationVersion, Rules, WatcherReport,
+    Account, AccountUpdate, Bearer, ClientMessage, ConsoleMessage, ConsoleOpening, Loaded, Needs, NotLoaded,
+    OpenError, PresenceNotice, PresenceVersion, RegistrationVersion, Rules, WatcherReport,
 };
 use crate::{
-    gateway::{Incoming, Wire},
+    gateway::Wire,
     id::{ConnId, TenantId, UserId},
     platform::Platform,
     token::{TokenHash, Verified},
@@ -63,8 +63,8 @@ pub enum Command {
     Receive {
         /// The sender's console.
         connection: ConnId,
-        /// The whole message.
-        message: Incoming,
+        /// The message, see [`ConsoleMessage::decode`].
+        message: ConsoleMessage,
     },
     /// A gateway client sent a message. Answered with [`super::Reply::Subscribing`] where it asks to follow users.
     #[serde(skip)]

@@ -3,6 +3,8 @@
 //! Consoles count as connections of their user and have records; OpenIM's status, policies and kicks leave them out. They
 //! speak plain text, or STOMP ([`crate::stomp`]).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -107,38 +109,23 @@ impl User {
         Ok(Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Opened(Ok(()))) })
     }
 
-    /// Handles a message of a console: STOMP, or plain text, where only keepalives have a meaning.
+    /// Handles a message of a console.
     pub(super) fn on_console_message(
         &self,
         from: ConnId,
-        message: &Incoming,
+        message: &ConsoleMessage,
         rules: &Rules,
         at: Moment,
     ) -> Outcome {
         let Some(from) = self.console(from) else { return Outcome::of(Reply::Done) };
-        // The constant ping decides nothing: at the edge no code of ours sees it.
-        let mut session = match &from.session {
-            Some(session) if !is_ping(message) => session.for_message(message).map(Box::new),
-            other => other.clone(),
-        };
-        let (answers, end) = match (&mut session, message) {
-            (Some(session), message) if !is_ping(message) => {
-                let MessageOutcome { answers, end } = session.on_message(from.id, message);
-                (answers, end)
-            }
-            (_, Incoming::Text(text)) => match Keepalive::read(text) {
-                Some(Keepalive::Ping { answer }) => (vec![answer], None),
-                _ => (Vec::new(), None),
-            },
-            (_, Incoming::Binary(_)) => (Vec::new(), Some(Close::Undecodable)),
-        };
-        let answers = answers.into_iter().map(|text| from.send(text)).collect();
-        if let Some(close) = end {
+        let ConsoleMessage { session, answers, end } = message;
+        let answers = answers.iter().map(|text| from.send(text.clone())).collect();
+        if let Some(close) = *end {
             return self.end_console(from, answers, close, rules, at);
         }
         let mut actions = Vec::new();
-        if from.session != session {
-            actions.push(Action::KeepConsole(Box::new(Console { session, ..from.clone() })));
+        if from.session != *session {
+            actions.push(Action::KeepConsole(Box::new(Console { session: session.clone(), ..from.clone() })));
         }
         actions.extend(answers);
         Outcome { actions, ..Outcome::of(Reply::Done) }
@@ -169,6 +156,48 @@ impl User {
         let next =
             self.consoles.iter().filter(|console| !expired(console)).filter_map(|console| console.expires);
         (changes, actions, next.min())
+    }
+}
+
+/// A decoded message of a console. Never printed whole: a client may have put a token into it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConsoleMessage {
+    /// The session after it.
+    session: Option<Box<Session>>,
+    /// To be sent, in order.
+    answers: Vec<String>,
+    /// How the socket is closed after them, if the session is over.
+    end: Option<Close>,
+}
+
+impl ConsoleMessage {
+    /// Decodes a message of `from`: STOMP, or plain text, where only keepalives have a meaning. It may take a millisecond, so that adapters
+    /// call it before they lock the user. The messages of one console are decoded and handled one after the other, since each changes
+    /// its session.
+    pub fn decode(from: &Console, message: &Incoming) -> Self {
+        // The constant ping decides nothing: at the edge no code of ours sees it.
+        let mut session = match &from.session {
+            Some(session) if !is_ping(message) => session.for_message(message).map(Box::new),
+            other => other.clone(),
+        };
+        let (answers, end) = match (&mut session, message) {
+            (Some(session), message) if !is_ping(message) => {
+                let MessageOutcome { answers, end } = session.on_message(from.id, message);
+                (answers, end)
+            }
+            (_, Incoming::Text(text)) => match Keepalive::read(text) {
+                Some(Keepalive::Ping { answer }) => (vec![answer], None),
+                _ => (Vec::new(), None),
+            },
+            (_, Incoming::Binary(_)) => (Vec::new(), Some(Close::Undecodable)),
+        };
+        Self { session, answers, end }
+    }
+}
+
+impl fmt::Debug for ConsoleMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConsoleMessage({:?}, {} answers, {:?})", self.session, self.answers.len(), self.end)
     }
 }
 

@@ -5,12 +5,11 @@
 //! file only.
 
 use super::{
-    Account, AccountUpdate, Bearer, ClientMessage, Command, ConsoleOpening, ForceOff, Issued, OpenError,
-    Opening, Overview, PendingRequest, PendingWork, Presence, PresenceNotice, PresenceVersion,
+    Account, AccountUpdate, Bearer, ClientMessage, Command, ConsoleMessage, ConsoleOpening, ForceOff, Issued,
+    OpenError, Opening, Overview, PendingRequest, PendingWork, Presence, PresenceNotice, PresenceVersion,
     RegistrationVersion, Reply, Subscribing, SubscriptionRequest, WatcherPage, WatcherReport,
 };
 use crate::{
-    gateway::Incoming,
     id::{ConnId, TenantId, UserId},
     platform::Platform,
     token::{TokenError, TokenHash},
@@ -108,7 +107,7 @@ pub struct Receive {
     /// The console that it came on.
     pub connection: ConnId,
     /// The message.
-    pub message: Incoming,
+    pub message: ConsoleMessage,
 }
 
 /// Brings a message of a gateway client, unless it asks to follow users.

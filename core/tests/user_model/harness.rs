@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::{
     directory::view::Cutoff,
-    gateway::{Close, Encoding, Payload, Wire},
+    gateway::{Close, Encoding, Incoming, Payload, Wire},
     id::{ConnId, RecordId, TenantId, UserId},
     openim::OpenImError,
     platform::Platform,
@@ -25,8 +25,8 @@ use rollcall_core::{
     },
     user::{
         Account, Action, Change, Claimed, Client, ClientMessage, Command, Connection, Console,
-        DanglingSubscription, ForceOff, HeldEnd, Loaded, Needs, OpenError, Opening, Orders, Outcome,
-        PendingRequest, PresenceVersion, Profile, RegistrationVersion, Reply, Rules, Subscribing,
+        ConsoleMessage, DanglingSubscription, ForceOff, HeldEnd, Loaded, Needs, OpenError, Opening, Orders,
+        Outcome, PendingRequest, PresenceVersion, Profile, RegistrationVersion, Reply, Rules, Subscribing,
         Subscription, SubscriptionState, User, WATCHERS_AT_ONCE, WatchedState,
     },
 };
@@ -520,8 +520,6 @@ impl<S: Store> Adapter<S> {
     /// One command, whose commit may be made to fail.
     pub fn attempt(&mut self, command: &Command, commit_fails: bool) -> Result<Trace, CommitFailed> {
         let at = Moment { now: self.time(), entropy: self.draw() };
-        let decoded = self.decoded(command);
-        let command = decoded.as_ref().unwrap_or(command);
         let mut loaded = self.store.load(&self.user, command, at.now);
         if command.needs().orders {
             let (id, rules) = (self.user.id(), &self.rules);
@@ -570,12 +568,19 @@ impl<S: Store> Adapter<S> {
         Ok(trace)
     }
 
-    /// A message of a gateway client as an adapter hands it on.
-    fn decoded(&self, command: &Command) -> Option<Command> {
-        let Command::Receive { connection, message } = command else { return None };
-        let sender = self.user.connections().iter().find(|sender| sender.id == *connection)?;
-        let message = ClientMessage::decode(sender.wire, self.user.id(), message);
-        Some(Command::Decoded { connection: *connection, message })
+    /// A message as an adapter hands it on.
+    pub fn decoded(&self, connection: ConnId, message: &Incoming) -> Command {
+        if let Some(console) = self.user.consoles().iter().find(|sender| sender.id == connection) {
+            return Command::Receive { connection, message: ConsoleMessage::decode(console, message) };
+        }
+        let sender = self.user.connections().iter().find(|sender| sender.id == connection);
+        let decode = |sender: &Connection| ClientMessage::decode(sender.wire, self.user.id(), message);
+        Command::Decoded { connection, message: sender.map_or(ClientMessage::Nothing, decode) }
+    }
+
+    /// A message of a client.
+    pub fn receive(&mut self, connection: ConnId, message: &Incoming) -> Trace {
+        self.run(&self.decoded(connection, message))
     }
 
     /// What has to hold for every command, whatever it is: the same arguments give the same outcome; what crosses

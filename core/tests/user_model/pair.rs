@@ -206,7 +206,7 @@ impl<S: Store> Pair<S> {
             Ok(text) => Incoming::Text(text),
             Err(bytes) => Incoming::Binary(bytes),
         };
-        let command = Command::Receive { connection, message };
+        let command = self.adapter.decoded(connection, &message);
         let trace = self.both(&command, fails, |model| model.receive(&id, frame))?;
         for event in &trace {
             if let Event::Watch(watches, pending) = event {

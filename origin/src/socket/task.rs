@@ -14,7 +14,7 @@ use rollcall_core::{
     gateway::{Close, Incoming, Payload, Wire},
     id::{ConnId, UserId},
     platform::Platform,
-    user::{ClientMessage, ConsoleOpening, Opening, request::Receive},
+    user::{ClientMessage, ConsoleOpening, Opening},
 };
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -241,7 +241,7 @@ impl Session {
                 let message = ClientMessage::decode(wire, &self.user, &message);
                 self.users.receive(&self.user, connection, message).await
             }
-            None => self.users.run(&self.user, Receive { connection, message }).await,
+            None => self.users.hear(&self.user, connection, &message).await,
         };
         match received {
             Ok(()) => Ok(()),

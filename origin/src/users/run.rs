@@ -4,15 +4,15 @@ use futures_util::{StreamExt as _, stream};
 
 use rollcall_core::{
     directory::upsert,
-    gateway::Close,
+    gateway::{Close, Incoming},
     id::{ConnId, UserId},
     serial::Serial,
     store::Statement,
     time::{Moment, Timestamp},
     token::store::TokenRow,
     user::{
-        Action, Change, Command, Loaded, Needs, OpenError, Orders, Outcome, Reply, Request,
-        request::{Close as EndConnection, Tick},
+        Action, Change, Command, ConsoleMessage, Loaded, Needs, OpenError, Orders, Outcome, Reply, Request,
+        request::{Close as EndConnection, Receive, Tick},
     },
 };
 
@@ -85,6 +85,27 @@ impl Users {
     {
         let reply = self.dispatch(id, opening.into(), Some(pending));
         Ok(R::read(reply.await?)?)
+    }
+
+    /// Carries out a message of a console. It is decoded before the user is locked, so that readers do not wait for that. The messages of
+    /// one console come one after the other.
+    ///
+    /// # Errors
+    /// As [`Users::run`].
+    pub async fn hear(
+        &self,
+        id: &UserId,
+        connection: ConnId,
+        message: &Incoming,
+    ) -> Result<(), CommandError> {
+        let console = self.shared.table.get(id).and_then(|entry| {
+            let live = entry.live.lock();
+            live.user.consoles().iter().find(|console| console.id == connection).cloned()
+        });
+        // Of a console that has ended there is nothing to hear.
+        let Some(console) = console else { return Ok(()) };
+        let message = ConsoleMessage::decode(&console, message);
+        self.run(id, Receive { connection, message }).await
     }
 
     /// Ends a connection whose socket has closed. It leaves the live set at once, and no reader waits for the store. Its end is

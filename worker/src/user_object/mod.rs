@@ -26,7 +26,7 @@ use rollcall_core::{
     id::{ConnId, UserId},
     store::migrations::StoreKind,
     time::Timestamp,
-    user::{ClientMessage, Command, Pace, Reply, SubscriptionQueue},
+    user::{ClientMessage, Command, ConsoleMessage, Pace, Reply, SubscriptionQueue},
 };
 use tracing::Instrument as _;
 use worker::{
@@ -249,7 +249,10 @@ impl Object {
                 let Some(message) = self.in_turn(connection.id, message) else { return Ok(()) };
                 Command::Decoded { connection: connection.id, message }
             }
-            Attachment::Console { console, .. } => Command::Receive { connection: console.id, message },
+            Attachment::Console { console, .. } => Command::Receive {
+                connection: console.id,
+                message: ConsoleMessage::decode(&console, &message),
+            },
             Attachment::Ended { .. } => return Ok(()),
         };
         self.run(&command, With { on: Some(ws), ..With::default() }).await.map(drop)
