@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::workspace::Workspace;
 
@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 const NOT_FOR_DEV: &[&str] = &[
     "base_dir",
     "build",
+    "env",
     "find_additional_modules",
     "limits",
     "main",
@@ -46,9 +47,12 @@ pub(crate) struct Manifest {
 #[serde(deny_unknown_fields)]
 struct Objects {
     bindings: Vec<Binding>,
+    /// How a deploy replaces running objects.
+    #[serde(default, rename = "code_update_strategy")]
+    _code_update_strategy: IgnoredAny,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Binding {
     name: String,
@@ -213,7 +217,37 @@ mod tests {
     }
 
     #[test]
+    fn the_strategy_of_deploys_is_not_for_a_local_run() {
+        Manifest::parse(&format!(
+            "{MANIFEST}\n[durable_objects.code_update_strategy]\nmode = \"immediate\"\n"
+        ))
+        .unwrap();
+    }
+
+    const OWN: &str = include_str!("../../../wrangler.toml");
+
+    #[test]
     fn the_own_manifest_is_known() {
-        Manifest::parse(include_str!("../../../wrangler.toml")).unwrap();
+        Manifest::parse(OWN).unwrap();
+    }
+
+    /// wrangler lets environments inherit almost everything, but no bindings.
+    #[test]
+    fn every_environment_binds_the_same_objects_under_a_name_and_host_of_its_own() {
+        #[derive(Deserialize)]
+        struct Environment {
+            name: String,
+            routes: Vec<toml::Value>,
+            durable_objects: Objects,
+        }
+        let own = Manifest::parse(OWN).unwrap();
+        let table: toml::Table = OWN.parse().unwrap();
+        let environments: BTreeMap<String, Environment> = table["env"].clone().try_into().unwrap();
+        assert_eq!(environments.keys().collect::<Vec<_>>(), ["staging"]);
+        for (key, environment) in environments {
+            assert_eq!(environment.name, format!("rollcall-{key}"));
+            assert!(environment.routes.is_empty(), "{:?}", environment.routes);
+            assert_eq!(environment.durable_objects.bindings, own.durable_objects.bindings);
+        }
     }
 }

@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(1_200);
 const CASE: &str = "the_gateway_is_on_three_paths";
 
 /// Serves by `wrangler dev` with everything in `wrangler.toml`, runs a case of the suite against it, stops it, and lets
-/// `wrangler deploy` go as far as it does without an account. `suite` starts the suite's program.
+/// `wrangler deploy` go as far as it does without an account, for every environment. `suite` starts the suite's program.
 pub(crate) fn run(workspace: &Workspace, mut suite: Command) -> Result<()> {
     let folder = TempDir::with_prefix("rollcall-smoke-").context("cannot create a temporary folder")?;
     let config = folder.path().join("rollcall.toml");
@@ -48,9 +48,15 @@ pub(crate) fn run(workspace: &Workspace, mut suite: Command) -> Result<()> {
     run::passed_through(&mut suite, "")?;
     served.stop()?;
 
-    let mut deploy = wrangler(workspace, folder.path())?;
-    deploy.args(["deploy", "--dry-run", "--outdir"]).arg(folder.path().join("deployed"));
-    run::passed_through(&mut deploy, "")
+    for environment in [&[][..], &["--env", "staging"]] {
+        let mut deploy = wrangler(workspace, folder.path())?;
+        deploy
+            .args(["deploy", "--dry-run", "--outdir"])
+            .arg(folder.path().join("deployed"))
+            .args(environment);
+        run::passed_through(&mut deploy, "")?;
+    }
+    Ok(())
 }
 
 /// wrangler in the workspace's root, with what it writes besides in a folder: no telemetry, no look-ups, no URLs on disk.
