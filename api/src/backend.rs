@@ -177,11 +177,18 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
 
     /// Writes imported records. A record without a result has the id of a live record, or of another tenant's where tenants
-    /// share a store. Durable when it returns.
+    /// share a store. Durable when it returns; what came before an error may be durable too, and can be repeated.
     fn import(
         &self,
         records: Vec<Record>,
     ) -> impl Future<Output = Result<Vec<Imported>, BackendError>> + Send;
+
+    /// The tenants in which these users have imported records that may be online, as pairs of a user and a tenant; at most 1,000
+    /// pairs.
+    fn imported_in(
+        &self,
+        users: Vec<i64>,
+    ) -> impl Future<Output = Result<Vec<(i64, TenantId)>, BackendError>> + Send;
 
     /// The users with open connections whose tokens name them as members of one of these bodies.
     fn members(

@@ -174,6 +174,10 @@ impl Backend for Origin {
         Ok(all)
     }
 
+    async fn imported_in(&self, users: Vec<i64>) -> Result<Vec<(i64, TenantId)>, BackendError> {
+        query::read_imported_in(&self.ask(query::imported_in(users)).await?).map_err(BackendError::new)
+    }
+
     async fn members(&self, tenant: TenantId, body: Body, ids: Vec<i64>) -> Result<Vec<i64>, BackendError> {
         membership::users(&self.ask(membership::members(tenant, body, ids)).await?).map_err(BackendError::new)
     }

@@ -159,6 +159,16 @@ impl Backend for Edge {
         )
     }
 
+    fn imported_in(
+        &self,
+        users: Vec<i64>,
+    ) -> impl Future<Output = Result<Vec<(i64, TenantId)>, BackendError>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(async move {
+            directory::import::imported_in(&env, shards, users).await.map_err(unavailable)
+        })
+    }
+
     fn members(
         &self,
         tenant: TenantId,

@@ -173,6 +173,9 @@ pub(crate) enum DirectoryAsk {
         /// Their ids.
         ids: Vec<i64>,
     },
+    /// The tenants in which these users have imported records that may be online. Asked of the shards of entries, answered with
+    /// [`DirectoryAnswer::ImportedIn`].
+    ImportedIn(Vec<i64>),
     /// The tenant's cutoff. Asked of shard 0, answered with [`DirectoryAnswer::Cutoff`].
     Cutoff,
     /// Put an order in force. Shard 0 passes it to the others.
@@ -230,6 +233,8 @@ pub(crate) enum DirectoryAnswer {
     Detail(Option<Vec<Record>>),
     /// The members' users.
     Members(Vec<i64>),
+    /// Pairs of a user and a tenant.
+    ImportedIn(Vec<(i64, TenantId)>),
     /// The cutoff in force.
     Cutoff(Option<Cutoff>),
     /// Whether there was an order to lift.

@@ -15,14 +15,15 @@ use rollcall_core::{
         upsert::Imported,
     },
     id::{RecordId, TenantId},
-    message_center::{CallerAction, MessageCenterError, TenantScope},
+    message_center::{MessageCenterError, TenantScope},
 };
 use serde::Serialize;
 
+use super::caller::Administrator;
 use crate::{
     Backend, BodyAccount, answer,
     body::without_bom,
-    message_center::{Caller, Empty, Envelope, Refusals, RouteError},
+    message_center::{Empty, Envelope, Refusals, RouteError},
 };
 
 /// The records of one write: no more of a file is held in memory.
@@ -75,10 +76,9 @@ pub(crate) struct Rejected {
 )]
 pub(crate) async fn import<B: Backend>(
     State(backend): State<B>,
-    caller: Caller,
+    Administrator { scope }: Administrator,
     request: Request,
 ) -> Result<Response, RouteError> {
-    caller.require(&backend, CallerAction::Administer, false)?;
     let account = request.extensions().get::<BodyAccount>().cloned();
     let hold = |bytes: usize| match &account {
         Some(account) => account.hold(bytes).map_err(|_| MessageCenterError::Busy),
@@ -86,7 +86,7 @@ pub(crate) async fn import<B: Backend>(
     };
     let mut import = Import {
         backend,
-        scope: caller.scope,
+        scope,
         batch: Vec::new(),
         tenants: BTreeMap::new(),
         batch_bytes: 0,

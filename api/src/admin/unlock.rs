@@ -2,17 +2,13 @@
 
 use axum::{extract::State, response::Response};
 use http::Uri;
-use rollcall_core::{
-    id::TenantId,
-    message_center::{CallerAction, MessageCenterError},
-    user::request::Unlock,
-};
+use rollcall_core::{id::TenantId, message_center::MessageCenterError, user::request::Unlock};
 use serde::Serialize;
 
-use super::{UserPath, user_of};
+use super::caller::{Administrator, NamedUser};
 use crate::{
     Backend, answer,
-    message_center::{Caller, Empty, Envelope, Refusals, RouteError},
+    message_center::{Empty, Envelope, Refusals, RouteError},
 };
 
 /// Whether there was a cutoff to lift.
@@ -40,12 +36,9 @@ pub(crate) struct Unlocked {
 )]
 pub(crate) async fn user<B: Backend>(
     State(backend): State<B>,
-    caller: Caller,
-    path: UserPath,
+    NamedUser { scope, user }: NamedUser,
 ) -> Result<Response, RouteError> {
-    caller.require(&backend, CallerAction::Administer, false)?;
-    let user = user_of(path)?;
-    let unlocked = backend.run(&user, Unlock { within: caller.scope.limit() }).await?;
+    let unlocked = backend.run(&user, Unlock { within: scope.limit() }).await?;
     Ok(answer::json(&Unlocked { unlocked }))
 }
 
@@ -66,12 +59,11 @@ pub(crate) async fn user<B: Backend>(
 )]
 pub(crate) async fn tenant<B: Backend>(
     State(backend): State<B>,
-    caller: Caller,
+    Administrator { scope }: Administrator,
     uri: Uri,
 ) -> Result<Response, RouteError> {
-    caller.require(&backend, CallerAction::Administer, false)?;
     let tenant = TenantId(tenant_number(&uri)?);
-    caller.scope.check(tenant)?;
+    scope.check(tenant)?;
     let unlocked = backend.lift_cutoff(tenant).await?;
     Ok(answer::json(&Unlocked { unlocked }))
 }

@@ -12,6 +12,8 @@ pub(super) enum Index {
     Ended,
     /// Rows without one.
     Open,
+    /// Imported rows without one, by user.
+    Imported,
 }
 
 impl Index {
@@ -24,6 +26,7 @@ impl Index {
             Self::Online => "record_by_online",
             Self::Ended => "record_ended",
             Self::Open => "record_open",
+            Self::Imported => "record_imported",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod cutoff;
 pub mod delivery;
+pub mod imports;
 pub mod layout;
 pub mod progress;
 

@@ -102,6 +102,7 @@ impl Shard {
             DirectoryAsk::List(asked) => self.list(&asked, shards),
             DirectoryAsk::Detail { user, view } => self.detail(user, &view, shards),
             DirectoryAsk::Members { body, ids } => self.members(body, &ids, shards),
+            DirectoryAsk::ImportedIn(users) => self.imported_in(&users, shards),
             DirectoryAsk::Cutoff => self.stored_cutoff().map(DirectoryAnswer::Cutoff),
             DirectoryAsk::SetCutoff { exempt, notice } => self.set_cutoff(exempt, notice, shards).await,
             DirectoryAsk::Deliver { cutoff, notice } => self.begin_delivery(cutoff, notice, shards),

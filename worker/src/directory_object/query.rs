@@ -48,4 +48,11 @@ impl Shard {
         let rows = self.sql().read(&members)?.unwrap_or_default();
         Ok(DirectoryAnswer::Members(membership::users(&rows)?))
     }
+
+    /// The tenants in which these users have imported records that may be online, as far as this shard has entries of them.
+    pub(super) fn imported_in(&self, users: &[i64], shards: u32) -> Result<DirectoryAnswer, ShardError> {
+        self.compare_layout(shards)?;
+        let rows = self.sql().read(&query::imported_in(users.iter().copied()))?.unwrap_or_default();
+        Ok(DirectoryAnswer::ImportedIn(query::read_imported_in(&rows)?))
+    }
 }

@@ -1,9 +1,10 @@
 //! Queries to one database: a list with its total, the details of a user, records by id or by age.
 //!
-//! Every query concerns one tenant and one [`View`](super::view::View). Where a tenant is spread over several databases,
+//! Every query but [`imported_in`] concerns one tenant and one [`View`](super::view::View). Where a tenant is spread over several databases,
 //! [`super::page`] queries each and merges.
 
 mod choice;
+mod imported;
 mod list;
 mod lookup;
 mod order;
@@ -11,6 +12,7 @@ mod params;
 mod plan;
 mod stretch;
 
+pub use imported::{imported_in, read_imported_in};
 pub use list::{Listed, list, read_list};
 pub use lookup::{by_ids, detail, open_records, read_records};
 pub use order::{Direction, Order, OrderBy, Position, SortValue};

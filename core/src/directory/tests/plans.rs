@@ -5,7 +5,8 @@ use crate::{
     directory::{
         filter::Kind,
         page::{Merge, Step},
-        query::{ListQuery, by_ids, detail, list, open_records},
+        query::{ListQuery, by_ids, detail, imported_in, list, open_records, read_imported_in},
+        record::{Record, Source},
         row::RowError,
         upsert,
         view::{Cutoff, View},
@@ -198,6 +199,7 @@ fn a_merge_counts_and_samples_along_the_index_of_its_order() {
 fn single_records_and_walks_read_what_they_return() {
     assert_eq!(ways(&detail(TENANT, 1, &cut_off())), ["SEARCH INDEX record_by_user (tenant=? AND user=?)"]);
     assert_eq!(ways(&open_records(TENANT, None, 5)), ["SEARCH INDEX record_open (tenant=? AND id>?)"]);
+    assert_eq!(ways(&imported_in([1, 2])), ["SEARCH COVERING INDEX record_imported (user=?)"]);
     assert_eq!(ways(&by_ids([sample(1).id])), Vec::<String>::new());
     let plan = Database::new().plan(&by_ids([sample(1).id]));
     assert!(plan.starts_with("SEARCH record USING INTEGER PRIMARY KEY"), "{plan}");
@@ -230,4 +232,22 @@ fn changes_of_many_records_find_them_by_index() {
     assert_eq!(ways(&step), rest_then_others);
     let plan = Database::new().plan(&upsert::delete_ended_before(at, 5));
     assert!(plan.contains("SEARCH old USING COVERING INDEX record_ended (tenant=?"), "{plan}");
+}
+
+#[test]
+fn open_imports_of_a_user_are_found_in_every_tenant() {
+    let import = |id: i64, tenant: i64, user: i64| Record {
+        tenant: TenantId(tenant),
+        user,
+        source: Source::Import,
+        offline_at: None,
+        ..sample(id)
+    };
+    let ended = Record { offline_at: Some(Timestamp::from_millis(9)), ..import(5, 4, 7) };
+    let live = Record { source: Source::Live, ..import(6, 5, 7) };
+    let records = [import(1, 2, 7), import(2, 3, 7), import(3, 3, 7), import(4, 2, 8), ended, live];
+    let rows = Database::holding(&records).run(&imported_in([7, 9]));
+    let mut found = read_imported_in(&rows).unwrap();
+    found.sort_unstable();
+    assert_eq!(found, [(7, TenantId(2)), (7, TenantId(3))]);
 }

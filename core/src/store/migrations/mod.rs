@@ -55,10 +55,11 @@ const STEPS: &[Step] = &[
     Step { version: 5, stores: &[Origin, User], sql: steps::UNSEEN_USERS },
     Step { version: 5, stores: &[Origin], sql: steps::UNSEEN_USERS_BY_DATE },
     Step { version: 6, stores: &[Origin, User], sql: steps::ACCOUNTS },
+    Step { version: 7, stores: &[Origin, Shard], sql: steps::IMPORTED_RECORDS_BY_USER },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

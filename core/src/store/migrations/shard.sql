@@ -13,3 +13,4 @@ CREATE TABLE name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) ST
 CREATE TABLE schema (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL) STRICT;
 CREATE INDEX record_open ON record (tenant, id, online_at, user, lease_until, offline_at, under, source) WHERE offline_at IS NULL;
 CREATE INDEX record_ended_by_user ON record (tenant, user, offline_at) WHERE offline_at IS NOT NULL;
+CREATE INDEX record_imported ON record (user, tenant, offline_at, source) WHERE offline_at IS NULL AND source = 1;

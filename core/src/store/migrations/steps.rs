@@ -160,6 +160,11 @@ pub(super) const UNSEEN_USERS: &str = "ALTER TABLE user ADD COLUMN unseen_at INT
 pub(super) const UNSEEN_USERS_BY_DATE: &str =
     "CREATE INDEX user_unseen ON user (unseen_at) WHERE unseen_at IS NOT NULL;";
 
+/// Imported records that may be online, by user: an order about a user looks for them in every tenant. Every column that it asks of
+/// them is there.
+pub(super) const IMPORTED_RECORDS_BY_USER: &str = "\
+CREATE INDEX record_imported ON record (user, tenant, offline_at, source) WHERE offline_at IS NULL AND source = 1;";
+
 /// Users that a back end registered, with what records show of them.
 pub(super) const ACCOUNTS: &str = "\
 CREATE TABLE IF NOT EXISTS account (\

@@ -32,6 +32,7 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (5, "Origin User", "d165d998e0a8163a64d83d4de9ba9970c80392ae06383cc3e8e544db9c74962b"),
     (5, "Origin", "155fef77001c7dd963f13a9b5edf6e02dd6f3d156db54c7d57f0e8d96d2fc8c2"),
     (6, "Origin User", "c702d1263fa1009f64a92b32099d1e5fa071e6ea08d526c6a1d3bb8626f9999d"),
+    (7, "Origin Shard", "8e8c130083e277ce6c3f1dcbd729d0ba9da725afd956e9ba6f47a86ded9b960e"),
 ];
 
 #[test]

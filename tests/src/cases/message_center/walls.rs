@@ -18,6 +18,8 @@ use crate::{
 pub(super) fn cases() -> Vec<Case> {
     cases![Console, "console":
         a_caller_reads_within_its_tenants_and_no_others,
+        a_caller_sees_several_users_within_its_tenants_and_no_others,
+        a_list_of_users_has_a_form_and_a_limit,
         a_caller_imports_into_its_tenants_and_no_others,
         an_import_takes_over_no_record_of_another_tenant,
         a_caller_unlocks_its_tenants_and_no_others,
@@ -26,6 +28,8 @@ pub(super) fn cases() -> Vec<Case> {
         a_userid_in_a_path_is_any_text,
     ]
 }
+
+const USERS: &str = "/admin/v1/users:batchGet";
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,6 +190,83 @@ async fn a_caller_reads_within_its_tenants_and_no_others(world: World) -> Result
         }
     }
     Ok(())
+}
+
+fn users(ids: &Value) -> Request {
+    let body = json!({"userIds": ids}).to_string();
+    Request::new("POST", USERS).header("Content-Type", "application/json").body(body)
+}
+
+/// The answer about several users: each one's id, tenant and the tenants of its records that are online.
+fn overviews(reply: &Reply) -> Result<Vec<Value>> {
+    let body = bare(reply)?;
+    let shown = |user: &Value| {
+        same(user.get("records"), None, "the records of one of many")?;
+        same(at(user, "/connections")?, &json!([]), "connections")?;
+        let tenants = at(user, "/recordTenants")?;
+        same(at(user, "/online")?, &json!(*tenants != json!([])), "whether it is online")?;
+        Ok(json!([at(user, "/userId")?, at(user, "/tenantId")?, tenants]))
+    };
+    at(&body, "/users")?.as_array().context("users")?.iter().map(shown).collect()
+}
+
+/// User 103 of tenant 1 has a record in tenant 2 too, which another system brought.
+async fn a_caller_sees_several_users_within_its_tenants_and_no_others(world: World) -> Result<()> {
+    let api = Api::with_fixture(&world).await?;
+    let fixture = api.fixture();
+    let there = Row { user: fixture.user(103), offline_at: None, ..row(&api, 1, 2, "there")? };
+    let stranger = Caller { who: Who::OpenImAdmin, named: None };
+    bare(&stranger.ask(&api, &import(&[there])).await?)?;
+    let asked = [(103, vec![1, 2]), (201, vec![2]), (999, vec![])];
+    let ids: Vec<String> = asked.iter().map(|(user, _)| fixture.user(*user).to_string()).collect();
+    for caller in Caller::all() {
+        let told = || format!("{caller:?}");
+        let reply = caller.ask(&api, &users(&json!(ids))).await?;
+        if let Some(key) = caller.barred() {
+            reply.refused(403, key).with_context(told)?;
+            continue;
+        }
+        let wanted = asked.iter().zip(&ids).map(|((user, tenants), id)| {
+            let home = match user {
+                _ if caller.named.is_some() || !caller.is_above_tenants() => {
+                    fixture.tenant(caller.named.unwrap_or(1))
+                }
+                103 => fixture.tenant(1),
+                201 => fixture.tenant(2),
+                _ => 0,
+            };
+            let seen = tenants.iter().filter(|tenant| caller.may_name(**tenant));
+            let seen: Vec<String> = seen.map(|tenant| fixture.tenant(*tenant).to_string()).collect();
+            json!([id, home.to_string(), seen])
+        });
+        same(overviews(&reply).with_context(told)?, wanted.collect::<Vec<_>>(), &told())?;
+        let one =
+            bare(&caller.ask(&api, &Request::new("GET", &format!("/admin/v1/users/{}", ids[0]))).await?)?;
+        let seen = overviews(&reply)?.swap_remove(0);
+        same(at(&one, "/recordTenants")?, at(&seen, "/2")?, &format!("{caller:?}: the same of one user"))?;
+    }
+    Ok(())
+}
+
+async fn a_list_of_users_has_a_form_and_a_limit(world: World) -> Result<()> {
+    let api = Api::without_fixture(&world)?;
+    let admin = Caller { who: Who::OpenImAdmin, named: None };
+    let ask = async |body: &str| admin.ask(&api, &Request::new("POST", USERS).body(body)).await;
+    for bad in ["", "[]", "{}", r#"{"userIds":"101"}"#, r#"{"userIds":[101]}"#] {
+        ask(bad).await?.refused(400, "param_parsing_error").with_context(|| bad.to_owned())?;
+    }
+    let many = |count: usize| json!({"userIds": vec!["nobody"; count]}).to_string();
+    let long = json!({"userIds": ["x".repeat(257)]}).to_string();
+    for bad in [many(101).as_str(), r#"{"userIds":["101",""]}"#, &long] {
+        ask(bad).await?.refused(400, "param_validation_error").with_context(|| bad.to_owned())?;
+    }
+    same(overviews(&ask(&many(100)).await?)?.len(), 100, "users")?;
+    same(bare(&ask(r#"{"userIds":[]}"#).await?)?, json!({"users": []}), "an empty list")?;
+    // Sockets of a user whose id is no number are seen in the list as by itself.
+    let user = world.user("a");
+    let (_, _socket) = world.login(&user, 5).await?;
+    let body = bare(&ask(&json!({"userIds": [user]}).to_string()).await?)?;
+    same(at(&body, "/users/0/connections/0/platformID")?, &json!(5), "platformID")
 }
 
 fn row(api: &Api, id: i64, tenant: i64, name: &str) -> Result<Row> {
