@@ -186,16 +186,16 @@ impl Server {
         self.unwrap_envelope(self.read(self.with_headers(request, tenant).call())?)
     }
 
-    /// Reads from an administrative route, which answers without an envelope.
-    pub(super) fn admin(&self, path: &str) -> anyhow::Result<Value> {
-        let request = self.with_headers(self.agent.get(format!("{}{path}", self.url)), None);
-        self.bare(self.read(request.call())?)
+    /// Asks an administrative route, which answers without an envelope.
+    pub(super) fn admin(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.with_headers(self.agent.post(format!("{}{path}", self.url)), None);
+        self.bare(self.read(request.send_json(body))?)
     }
 
     /// Sends an order to the message center.
-    pub(super) fn order(&self, path: &str, tenant: Option<i64>, body: &Value) -> anyhow::Result<()> {
+    pub(super) fn order(&self, path: &str, tenant: i64, body: &Value) -> anyhow::Result<()> {
         let request = self.agent.post(format!("{}{path}", self.url));
-        self.unwrap_envelope(self.read(self.with_headers(request, tenant).send_json(body))?)?;
+        self.unwrap_envelope(self.read(self.with_headers(request, Some(tenant)).send_json(body))?)?;
         Ok(())
     }
 

@@ -62,7 +62,7 @@ pub(super) fn import(settings: &Settings, args: &Import) -> anyhow::Result<()> {
     let mut lines = Lines { input: BufReader::new(bar.wrap_read(input)), number: 0 };
     let sent = send_all(&server, &mut lines, args.from, &mut report, &bar);
     bar.finish_and_clear();
-    // What was imported until then stays imported, and is told.
+    // What was imported until then stays imported, and is reported.
     report.print()?;
     sent.with_context(|| {
         let next = report.done.max(args.from - 1) + 1;

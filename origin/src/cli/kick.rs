@@ -1,24 +1,27 @@
 //! `rollcall kick`: takes users offline, by the order that reaches furthest.
 
-use std::io::{BufRead, IsTerminal as _, Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, IsTerminal as _, Write},
+};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use rollcall_core::{config::Settings, platform::Platform};
 use serde_json::{Value, json};
 
 use super::{
-    client::{CallArgs, Server, text},
+    client::{CallArgs, Server},
     exit::{self, CliError},
+    online::{Online, look},
     output::{print_json, print_line, sanitize},
     platform,
     table::Table,
-    who::statuses,
+    who::STATUS,
 };
 
 const FORCE_LOGOUT: &str = "/auth/force_logout";
 const FORCE_OFF: &str = "/api/v1/message/center/online/off";
-const USERS: &str = "/admin/v1/users";
 /// Ids in one force off; the server takes 10,000.
 const AT_ONCE: usize = 1_000;
 
@@ -26,37 +29,36 @@ const EXAMPLES: &str = "\
 Examples:
   rollcall kick 2890713225                  everywhere
   rollcall kick alice bob --platform Web    their browsers only
-  rollcall kick --tenant 7 101 102 --yes    two users of tenant 7
+  rollcall kick --tenant 7 101 102 --yes    two users in tenant 7 alone
   rollcall kick --tenant 7 --yes            everybody of tenant 7 but the caller and the administrators
 
-When it ends with status 0, no connection, console or record of theirs is online and every token they had is refused.
-  a numeric USER     one force off, as the message center has it: every connection of both protocols, every token that was
-                     issued by now, and records of other systems. Tokens issued later work; opaque ones without an issue
-                     time stay refused until POST /admin/v1/users/USER/unlock. It reaches users of one tenant: that of
-                     --tenant, else the token's own
+Status 0 says that no connection, console or record of these users is online and that every token they had is refused.
+  a numeric USER     one force off in every tenant where something of the user is online, and in the user's own: every
+                     connection of both protocols, every token that was issued by now, and records of other systems. Tokens
+                     issued later work; opaque ones without an issue time stay refused until POST /admin/v1/users/USER/unlock
   any other USER     a force logout of each platform in turn, but 10, the administrators'
-  --platform P       a force logout of that platform, for every USER of any tenant
-  --tenant T         with USERs a force off of them, alone a force off of the whole tenant
+  --platform P       a force logout of that platform, for every USER
+  --tenant T         with USERs a force off of them in that tenant alone, without USERs a force off of the whole tenant
 A numeric USER needs a sys_admin's token or an OpenIM administrator's; other USERs and --platform an OpenIM administrator's;
---tenant alone any token that may force off. Another tenant than the token's own takes an OpenIM administrator's token, or an
-operator's.
+--tenant alone any token that may force off. A sys_admin's token reaches its own tenant; an OpenIM administrator's, or an
+operator's, reaches every tenant.
 
 --json prints {\"users\":[{\"online\":false,\"order\":\"force off\",\"tenantId\":\"0\",\"userID\":\"101\"}]}, or {\"tenant\":\"7\"}.";
 
 #[derive(Args)]
 #[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
 pub(crate) struct Kick {
-    /// Whom, by userID
+    /// Users to take offline, by userID
     #[arg(value_name = "USER", required_unless_present = "tenant")]
     users: Vec<String>,
-    /// The tenant of the USERs; without USERs everybody of it
+    /// The one tenant to act in; without USERs everybody of it
     #[arg(long, value_name = "TENANT", conflicts_with = "platform")]
     tenant: Option<i64>,
-    /// Only there: 1 IOS, 2 Android, 3 Windows, 4 OSX, 5 Web, 6 MiniWeb, 7 Linux, 8 APad, 9 IPad, 10 Admin, 11 HarmonyOS; by
+    /// One platform: 1 IOS, 2 Android, 3 Windows, 4 OSX, 5 Web, 6 MiniWeb, 7 Linux, 8 APad, 9 IPad, 10 Admin, 11 HarmonyOS; by
     /// number or name
     #[arg(long, value_name = "PLATFORM", value_parser = platform::parse)]
     platform: Option<Platform>,
-    /// Do not ask; needed for a tenant or several users where nobody can be asked
+    /// Do not ask; needed for a tenant or several users without a terminal
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
@@ -69,16 +71,16 @@ pub(super) fn kick(settings: &Settings, args: &Kick) -> anyhow::Result<()> {
         bail!(CliError::Usage(format!("{name} is no number: --tenant takes users of the message center")));
     }
     let server = args.call.server(settings)?;
-    let whom = match (args.users.len(), args.tenant) {
+    let targets = match (args.users.len(), args.tenant) {
         (0, Some(tenant)) => Some(format!("everybody of tenant {tenant}")),
         (0 | 1, _) => None,
         (many, _) => Some(format!("{many} users")),
     };
-    if let Some(whom) = whom.filter(|_| !args.yes) {
+    if let Some(targets) = targets.filter(|_| !args.yes) {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            bail!(CliError::Usage(format!("taking {whom} offline needs --yes where nobody can be asked")));
+            bail!(CliError::Usage(format!("taking {targets} offline needs --yes without a terminal")));
         }
-        let question = format!("Take {whom} offline, at {}? [y/N] ", server.url());
+        let question = format!("Take {targets} offline, at {}? [y/N] ", server.url());
         if !agreed(&question, &mut std::io::stdin().lock(), &mut std::io::stderr())? {
             bail!(CliError::Negative("nothing was done".to_owned()));
         }
@@ -100,7 +102,7 @@ fn agreed(question: &str, answers: &mut impl BufRead, out: &mut impl Write) -> s
 
 fn kick_tenant(server: &Server, args: &Kick, tenant: i64) -> anyhow::Result<()> {
     let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [tenant.to_string()]});
-    server.order(FORCE_OFF, Some(tenant), &order)?;
+    server.order(FORCE_OFF, tenant, &order)?;
     if args.call.json {
         return Ok(print_json(&json!({"tenant": tenant.to_string()}))?);
     }
@@ -110,95 +112,96 @@ fn kick_tenant(server: &Server, args: &Kick, tenant: i64) -> anyhow::Result<()> 
 }
 
 fn kick_users(server: &Server, args: &Kick) -> anyhow::Result<()> {
-    // Before the first order: a token that may not ask could not be told what came of it.
-    look(server, args)?;
-    let (numbers, others): (Vec<&String>, Vec<&String>) =
-        args.users.iter().partition(|user| args.by_force_off(user));
-    for some in numbers.chunks(AT_ONCE) {
-        let order = json!({"receiveObjectType": "USER", "receiveObjectIds": some});
-        server.order(FORCE_OFF, args.tenant, &order)?;
+    let names: Vec<&String> = args.users.iter().filter(|user| !args.by_force_off(user)).collect();
+    if !names.is_empty() {
+        // A token that may not log them out is refused before the first order.
+        server.openim(STATUS, &json!({"userIDs": []}))?;
     }
-    for user in others {
+    for (tenant, users) in by_tenant(args, &look(server, &args.users)?) {
+        for some in users.chunks(AT_ONCE) {
+            let order = json!({"receiveObjectType": "USER", "receiveObjectIds": some});
+            server.order(FORCE_OFF, tenant, &order)?;
+        }
+    }
+    for user in names {
         for platform in platforms(args.platform) {
             server.openim(FORCE_LOGOUT, &json!({"userID": user, "platformID": platform.number()}))?;
         }
     }
-    let users = look(server, args)?;
-    let left: Vec<String> = users.iter().filter(|user| user.online).map(Seen::described).collect();
+    let users = look(server, &args.users)?;
     if args.call.json {
-        let users: Vec<Value> = users.iter().map(Seen::document).collect();
+        let users: Vec<Value> = users.iter().map(|user| document(args, user)).collect();
         print_json(&json!({"users": users}))?;
     } else {
         let mut table = Table::of(&["USER", "ORDER", "NOW"]);
         for user in &users {
-            table.row([user.id, user.order(), if user.online { "online" } else { "offline" }]);
+            let now = if is_left(args, user) { "online" } else { "offline" };
+            table.row([&user.user, args.order(&user.user), now]);
         }
         table.print()?;
     }
+    let left: Vec<String> =
+        users.iter().filter(|user| is_left(args, user)).map(|user| described(args, user)).collect();
     if left.is_empty() {
         return Ok(());
     }
+    let reach =
+        args.tenant.map_or(String::new(), |tenant| format!(". The order went to tenant {tenant} alone"));
     bail!(CliError::Negative(format!(
-        "still online, or again with a new token: {}. A force off reaches users of one tenant: that of --tenant, else the token's \
-         own",
+        "still online, or again with a new token: {}{reach}",
         sanitize(&left.join(", "), None)
     )))
 }
 
-/// What is online of a user.
-struct Seen<'a> {
-    id: &'a str,
-    online: bool,
-    /// The tenant of a user who gets a force off.
-    tenant: Option<String>,
+/// The users of the force offs by the tenant of each: the named one, else those in which something of the user is online, and the
+/// user's own, whose tokens are to be refused.
+fn by_tenant<'a>(args: &Kick, users: &'a [Online]) -> BTreeMap<i64, Vec<&'a str>> {
+    let mut orders: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+    for user in users.iter().filter(|user| args.by_force_off(&user.user)) {
+        let mut tenants = user.tenants();
+        tenants.insert(user.tenant);
+        let tenants = args.tenant.map_or(tenants, |named| BTreeSet::from([named]));
+        for tenant in tenants {
+            orders.entry(tenant).or_default().push(&user.user);
+        }
+    }
+    orders
 }
 
-impl Seen<'_> {
-    const fn order(&self) -> &'static str {
-        if self.tenant.is_some() { "force off" } else { "force logout" }
-    }
-
-    fn described(&self) -> String {
-        match &self.tenant {
-            Some(tenant) => format!("{} (of tenant {tenant})", self.id),
-            None => self.id.to_owned(),
-        }
-    }
-
-    fn document(&self) -> Value {
-        let mut document = json!({"userID": self.id, "order": self.order(), "online": self.online});
-        if let (Some(tenant), Some(members)) = (&self.tenant, document.as_object_mut()) {
-            members.insert("tenantId".to_owned(), json!(tenant));
-        }
-        document
-    }
+/// Whether something is online that the order was to reach.
+fn is_left(args: &Kick, user: &Online) -> bool {
+    args.platform.map_or(user.is_online(), |platform| {
+        let number = json!(platform.number());
+        user.connections.iter().any(|one| one.get("platformID") == Some(&number))
+    })
 }
 
-/// What is online of each user, as far as the order is to reach. A force off reaches consoles and records, which OpenIM's status
-/// does not show, and its tenant is not named here: a caller above tenants sees a user of any tenant.
-fn look<'a>(server: &Server, args: &'a Kick) -> anyhow::Result<Vec<Seen<'a>>> {
-    let others: Vec<String> = args.users.iter().filter(|user| !args.by_force_off(user)).cloned().collect();
-    let mut statuses = statuses(server, &others)?.into_iter();
-    let number = args.platform.map(Platform::number);
-    let is_meant = |one: &Value| number.is_none_or(|number| one.get("platformID") == Some(&json!(number)));
-    let see = |user: &'a String| {
-        if args.by_force_off(user) {
-            let shown = server.admin(&format!("{USERS}/{user}"))?;
-            let online = shown.get("online").and_then(Value::as_bool).context("the answer holds no user")?;
-            let tenant = text(&shown, "tenantId").context("the answer holds no tenant")?.to_owned();
-            return Ok(Seen { id: user, online, tenant: Some(tenant) });
-        }
-        let status = statuses.next().context("the status answer is too short")?;
-        let connections = status.get("connections").and_then(Value::as_array);
-        let online = connections.is_some_and(|all| all.iter().any(is_meant));
-        Ok(Seen { id: user, online, tenant: None })
-    };
-    args.users.iter().map(see).collect()
+/// A user who is online, with the tenants where the order was a force off.
+fn described(args: &Kick, user: &Online) -> String {
+    if !args.by_force_off(&user.user) {
+        return user.user.clone();
+    }
+    let tenants: Vec<String> = user.tenants().iter().map(i64::to_string).collect();
+    let of = if tenants.len() == 1 { "tenant" } else { "tenants" };
+    format!("{} (of {of} {})", user.user, tenants.join(", "))
+}
+
+fn document(args: &Kick, user: &Online) -> Value {
+    let order = args.order(&user.user);
+    let mut document = json!({"userID": user.user, "order": order, "online": is_left(args, user)});
+    if let (true, Some(members)) = (args.by_force_off(&user.user), document.as_object_mut()) {
+        members.insert("tenantId".to_owned(), json!(user.tenant.to_string()));
+    }
+    document
 }
 
 impl Kick {
     fn by_force_off(&self, user: &str) -> bool {
         self.platform.is_none() && is_number(user)
+    }
+
+    fn order(&self, user: &str) -> &'static str {
+        if self.by_force_off(user) { "force off" } else { "force logout" }
     }
 }
 

@@ -10,6 +10,7 @@ mod import;
 mod kick;
 mod log;
 mod ls;
+mod online;
 mod output;
 mod platform;
 mod serve;

@@ -79,7 +79,7 @@ pub(super) const UNSEEN_USERS: Metric = metric(
     "rollcall_unseen_users",
     "gauge",
     &[],
-    "Users who were never seen and of whom an order is kept; 1,000,000 at most",
+    "Users who were never seen and have an order kept about them; 1,000,000 at most",
 );
 pub(super) const UNSEEN_FORGOTTEN: Metric = metric(
     "rollcall_unseen_users_forgotten_total",

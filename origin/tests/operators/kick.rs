@@ -99,35 +99,78 @@ async fn console(server: &Server) -> Socket {
     socket
 }
 
+/// An imported record of user 7 that is online.
+fn record(id: i64, tenant: i64) -> String {
+    json!({"id": id, "tenantId": tenant, "userId": 7, "onlineDate": "2026-01-01T08:00:00Z", "leaseUntil": "2099-01-01T00:00:00Z"})
+        .to_string()
+}
+
+/// The known-wrong way was one order to the token's own tenant, and a look at that tenant.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_whom_the_order_did_not_reach_is_told() {
+async fn a_kick_reaches_sockets_consoles_and_records_of_every_tenant() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     let server = Server::start(&data_dir, &tenant_3());
     let world = server.world();
     let admin = world.admin_token().await.unwrap();
     let mut console = console(&server).await;
-    let record = json!({"id": 1, "tenantId": 3, "userId": 8, "onlineDate": "2026-01-01T08:00:00Z", "leaseUntil": "2099-01-01T00:00:00Z"});
-    let variables = [("ROLLCALL_TOKEN", admin.as_str())];
-    ended(&run_with(&data_dir, &variables, &["import", "-"], &record.to_string()), 0);
+    let records = format!("{}\n{}\n{}\n", record(1, 3), record(2, 9), record(3, -4));
+    let import = || {
+        let variables = [("ROLLCALL_TOKEN", admin.as_str())];
+        ended(&run_with(&data_dir, &variables, &["import", "-"], &records), 0)
+    };
+    import();
 
-    let unreached = run(&data_dir, &admin, &["kick", "7"]);
-    assert!(ended(&unreached, 4).contains("online"));
-    assert!(err(&unreached).contains("7 (of tenant 3)"), "{}", err(&unreached));
-    ended(&run(&data_dir, &admin, &["kick", "--tenant", "2", "7"]), 4);
-    let told = document(&run(&data_dir, &admin, &["kick", "--tenant", "3", "7", "--json"]), 0);
+    let seen = document(&run(&data_dir, &admin, &["who", "7", "--json"]), 0);
+    assert_eq!(seen["users"][0]["recordTenants"], json!(["-4", "3", "9"]));
+    assert_eq!(seen["users"][0]["consoles"].as_array().unwrap().len(), 1);
+    let listed = golden(&ended(&run(&data_dir, &admin, &["who", "7"]), 0));
+    assert_eq!(
+        listed,
+        [
+            "USER  STATUS  PLATFORM  CONNECTION                        BACKGROUND  TOKEN",
+            "7     online  console   <thirty-two hexadecimal digits->  -           -",
+            "7     online  record    in tenant -4                      -           -",
+            "7     online  record    in tenant 9                       -           -",
+        ]
+    );
+
+    let elsewhere = run(&data_dir, &admin, &["kick", "--tenant", "2", "7"]);
+    assert!(ended(&elsewhere, 4).contains("online"));
+    assert!(err(&elsewhere).contains("7 (of tenants -4, 3, 9)"), "{}", err(&elsewhere));
+    let one = run(&data_dir, &admin, &["kick", "--tenant", "9", "7"]);
+    ended(&one, 4);
+    assert!(err(&one).contains("7 (of tenants -4, 3). The order went to tenant 9 alone"), "{}", err(&one));
+
+    import();
+    let told = document(&run(&data_dir, &admin, &["kick", "7", "--json"]), 0);
     assert_eq!(
         told,
         json!({"users": [{"userID": "7", "order": "force off", "online": false, "tenantId": "3"}]})
     );
     console.text().await.unwrap();
     assert_eq!(console.closed(4001).await.unwrap(), "forced_offline");
+    assert_eq!(document(&run(&data_dir, &admin, &["who", "7", "--json"]), 0)["users"][0]["online"], false);
+    for tenant in ["-4", "3", "9"] {
+        let listed = document(
+            &run(&data_dir, &admin, &["ls", "--online", &format!("--tenant={tenant}"), "--json"]),
+            0,
+        );
+        assert_eq!(listed["total"], 0, "tenant {tenant}");
+    }
+}
 
-    // A platform has no tenant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platform_is_kicked_whatever_the_tenant() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, &tenant_3());
+    let world = server.world();
+    let admin = world.admin_token().await.unwrap();
     let (_, _socket) = world.login("7", 5).await.unwrap();
-    ended(&run(&data_dir, &admin, &["kick", "7"]), 4);
+    let (_, _other) = world.login("7", 2).await.unwrap();
     ended(&run(&data_dir, &admin, &["kick", "7", "--platform", "web"]), 0);
-    assert_eq!(world.platforms("7").await.unwrap(), [0_i64; 0]);
+    assert_eq!(world.platforms("7").await.unwrap(), [2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,20 +179,27 @@ async fn a_sys_admin_kicks_users_of_the_own_tenant_and_no_other() {
     let data_dir = home.path().join("data");
     let server = Server::start(&data_dir, &tenant_3());
     let world = server.world();
-    let record = json!({"id": 1, "tenantId": 3, "userId": 7, "onlineDate": "2026-01-01T08:00:00Z", "leaseUntil": "2099-01-01T00:00:00Z"});
-    let foreign = record.to_string().replace("\"tenantId\":3", "\"tenantId\":2");
     let variables = [("ROLLCALL_TOKEN", SYS_ADMIN)];
-    let imported = run_with(&data_dir, &variables, &["import", "-"], &format!("{record}\n{foreign}\n"));
+    let lines = format!("{}\n{}\n", record(1, 3), record(2, 2));
+    let imported = run_with(&data_dir, &variables, &["import", "-"], &lines);
     assert_eq!(ended(&imported, 4), "1 imported, 0 updated, 1 rejected\n");
     assert!(err(&imported).contains("-:2: tenantId: 2"), "{}", err(&imported));
     let (token, _stranger) = world.login("101", 5).await.unwrap();
     let mut console = console(&server).await;
 
+    let elsewhere = [("ROLLCALL_TOKEN", &*world.admin_token().await.unwrap())];
+    ended(&run_with(&data_dir, &elsewhere, &["import", "-"], &record(4, 5)), 0);
+    let seen = document(&run(&data_dir, SYS_ADMIN, &["who", "7", "101", "--json"]), 0);
+    let shown =
+        |user: usize| (seen["users"][user]["online"].clone(), seen["users"][user]["recordTenants"].clone());
+    assert_eq!(shown(0), (json!(true), json!(["3"])));
+    assert_eq!(shown(1), (json!(false), json!([])), "a user of tenant 0");
+
     ended(&run(&data_dir, SYS_ADMIN, &["kick", "7"]), 0);
     console.text().await.unwrap();
     assert_eq!(console.closed(4001).await.unwrap(), "forced_offline");
     ended(&run(&data_dir, SYS_ADMIN, &["kick", "101"]), 0);
-    assert_eq!(world.verdict(&token).await.unwrap(), 0, "a user of tenant 0, whom tenant 3 does not see");
+    assert_eq!(world.verdict(&token).await.unwrap(), 0, "a user of tenant 0, which tenant 3 does not see");
     for arguments in
         [&["kick", "--tenant", "0", "101"][..], &["kick", "--tenant", "0", "-y"], &["ls", "--tenant", "0"]]
     {
@@ -166,7 +216,7 @@ async fn a_sys_admin_who_asks_openims_endpoints_is_not_told_to_use_the_same_toke
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     let _server = Server::start(&data_dir, &tenant_3());
-    for arguments in [&["who", "7"][..], &["kick", "alice"], &["kick", "7", "--platform", "Web"]] {
+    for arguments in [&["kick", "alice"][..], &["kick", "7", "--platform", "Web"]] {
         let refused = run(&data_dir, SYS_ADMIN, arguments);
         ended(&refused, 3);
         assert!(err(&refused).contains("rollcall token admin"), "{}", err(&refused));

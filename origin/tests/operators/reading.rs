@@ -36,7 +36,10 @@ async fn who_shows_connections_without_their_tokens() {
         read["users"][0]["connections"][0],
         json!({"platformID": 2, "platform": "Android", "connID": connection.id, "background": false, "token": format!("…{end}")})
     );
-    assert_eq!(read["users"][1], json!({"userID": "nobody", "online": false, "connections": []}));
+    assert_eq!(
+        read["users"][1],
+        json!({"userID": "nobody", "tenantId": "0", "online": false, "connections": [], "consoles": [], "recordTenants": []})
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
