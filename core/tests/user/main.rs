@@ -1,4 +1,4 @@
-//! The user aggregate against a naive model of it, over a real store.
+//! The user aggregate over a real store: its rules by example, and sequences of commands against a naive model.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,11 +9,13 @@
     reason = "tests"
 )]
 
-mod commands;
-#[allow(dead_code, reason = "the examples use the rest")]
+mod accounts;
+mod consoles;
+mod followers;
 mod harness;
-mod model;
-mod pair;
+mod orders;
 mod properties;
+mod rules;
 #[path = "../../src/size.rs"]
 mod size;
+mod watchers;

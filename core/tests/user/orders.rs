@@ -1,20 +1,8 @@
 //! Orders to tenants while the clock runs as it likes and users move between tenants: what came first is decided by numbers.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    unreachable_pub,
-    reason = "tests"
-)]
-
-#[allow(dead_code, reason = "the model's tests use the rest")]
-#[path = "user_model/harness.rs"]
-mod harness;
 
 use std::collections::BTreeMap;
 
-use harness::{Adapter, Event, Setup, Sqlite, Store as _, Trace, kicked};
+use crate::harness::{Adapter, Event, Setup, Sqlite, Store as _, Trace, kicked};
 use proptest::prelude::*;
 use rollcall_core::{
     id::{ConnId, TenantId},

@@ -1,22 +1,11 @@
 //! Whatever comes in between: a user has the watchers that follow it, and no others.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    unreachable_pub,
-    reason = "tests"
-)]
-
-#[allow(dead_code, reason = "the model's tests use the rest")]
-#[path = "user_model/harness.rs"]
-mod harness;
-#[path = "../src/size.rs"]
-mod size;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use harness::{Adapter, Dice, Event, Setup, Sqlite, Store as _, Trace};
+use crate::{
+    harness::{Adapter, Dice, Event, Setup, Sqlite, Store as _, Trace},
+    size::sized,
+};
 use rollcall_core::{
     id::{ConnId, UserId},
     user::{
@@ -236,7 +225,7 @@ fn some(dice: &mut Dice) -> Vec<usize> {
 /// them back at once left rows behind for ever.
 #[test]
 fn watchers_are_those_who_follow_whatever_came_in_between() {
-    for seed in 0..size::sized(20, 2_000) {
+    for seed in 0..sized(20, 2_000) {
         let (dice, mut world) = (&mut Dice::new(seed), World::new());
         for _ in 0..60 {
             let user = usize::try_from(dice.roll(USERS as u64)).unwrap();

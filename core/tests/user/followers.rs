@@ -1,18 +1,6 @@
 //! What a client is sent about the users that it follows, and when.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    unreachable_pub,
-    reason = "tests"
-)]
 
-#[allow(dead_code, reason = "the model's tests use the rest")]
-#[path = "user_model/harness.rs"]
-mod harness;
-
-use harness::{Adapter, Event, Setup, Sqlite, Trace, platform};
+use crate::harness::{Adapter, Event, Setup, Sqlite, Trace, platform};
 use rollcall_core::{
     gateway::{Incoming, Payload},
     id::{ConnId, UserId},

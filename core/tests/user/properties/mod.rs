@@ -1,14 +1,20 @@
 //! What holds for every sequence of commands.
 
+mod commands;
+mod model;
+mod pair;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{
-    commands::{self, Claim, PLATFORMS, Pick, Step, Turn},
-    harness::{Adapter, Dice, Memory, Setup, Sqlite, kicked},
+use self::{
+    commands::{Claim, PLATFORMS, Pick, Step, Turn},
     model::{Model, Order},
     pair::Pair,
+};
+use crate::{
+    harness::{Adapter, Dice, Memory, Setup, Sqlite, kicked},
     size::sized,
 };
 
@@ -62,7 +68,7 @@ fn one_after_another(acts: &[Act], refused: &[usize], setup: Setup) -> BTreeSet<
                             continue;
                         }
                         let (id, user) = (act.to_string(), model.user.clone());
-                        model.open(super::model::Opening {
+                        model.open(model::Opening {
                             id,
                             token: Some(token),
                             user,

@@ -15,10 +15,10 @@ use rollcall_core::{
 
 use super::{
     commands::{Claim, Pick, Step, Turn, wire},
-    harness::{
-        Adapter, CommitFailed, Event, JSON, Setup, Store, Trace, check_order, code, platform, refusal,
-    },
     model::{self, Answer, Heard, Model},
+};
+use crate::harness::{
+    Adapter, CommitFailed, Event, JSON, Setup, Store, Trace, check_order, code, platform, refusal,
 };
 
 pub struct Pair<S> {

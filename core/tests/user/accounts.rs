@@ -1,18 +1,6 @@
 //! Accounts that a back end registers: one example a sentence.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    unreachable_pub,
-    reason = "tests"
-)]
 
-#[allow(dead_code, reason = "the model's tests use the rest")]
-#[path = "user_model/harness.rs"]
-mod harness;
-
-use harness::{Adapter, Event, Setup, Sqlite, Store as _, Trace};
+use crate::harness::{Adapter, Event, Setup, Sqlite, Store as _, Trace};
 use rollcall_core::{
     directory::record::Record,
     message_center::Principal,
@@ -74,8 +62,8 @@ fn open_console(adapter: &mut Adapter<Sqlite>, who: Principal) -> Record {
 #[test]
 fn a_registered_name_and_picture_are_those_of_later_records() {
     let mut adapter = adapter();
-    let (id, nobody) = (adapter.user.id().to_string(), open(&mut adapter));
-    assert_eq!((nobody.full_name, nobody.avatar), (id.clone(), None));
+    let (id, unnamed) = (adapter.user.id().to_string(), open(&mut adapter));
+    assert_eq!((unnamed.full_name, unnamed.avatar), (id.clone(), None));
     assert_eq!(register(&mut adapter, "Ada", "https://cdn.example/ada.png"), Reply::WasRegistered(false));
     let ada = open(&mut adapter);
     assert_eq!((ada.full_name.as_str(), ada.avatar.as_deref()), ("Ada", Some("https://cdn.example/ada.png")));

@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 
-use super::{harness::Setup, model::Frame};
+use super::model::Frame;
+use crate::harness::Setup;
 
 /// One thing to do.
 #[derive(Clone, Debug)]
