@@ -1,6 +1,14 @@
 //! Statements whose list a client can make long: each row of the list takes one step through a key, so that the only
 //! writer is not held up.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use std::time::{Duration, Instant};
 
 use rollcall_core::{
     directory::upsert,
@@ -115,6 +123,62 @@ fn a_list_at_its_limit_changes_every_row_once() {
         store.execute(&statement.sql, params_from_iter(bound(&statement))).unwrap();
     }
     assert_eq!(count("true"), 0);
+}
+
+/// The same rows in changes of at most `size` each.
+fn pieces(change: &Change, size: usize) -> Vec<Change> {
+    match change.clone() {
+        Change::Subscribed { connection, watched } => watched
+            .chunks(size)
+            .map(|some| Change::Subscribed { connection, watched: some.to_vec() })
+            .collect(),
+        Change::Acknowledged { connection, presences } => presences
+            .chunks(size)
+            .map(|some| Change::Acknowledged { connection, presences: some.to_vec() })
+            .collect(),
+        Change::Unsubscribed { connection, watched } => watched
+            .chunks(size)
+            .map(|some| Change::Unsubscribed { connection, watched: some.to_vec() })
+            .collect(),
+        Change::TakenBack(watched) => {
+            watched.chunks(size).map(|some| Change::TakenBack(some.to_vec())).collect()
+        }
+        Change::Released(dangling) => {
+            dangling.chunks(size).map(|some| Change::Released(some.to_vec())).collect()
+        }
+        other => panic!("{other:?} has no list"),
+    }
+}
+
+/// The shortest of several times that these changes take in one transaction, which is then undone.
+fn time_of(store: &mut Connection, changes: &[Change]) -> Duration {
+    let once = |_| {
+        let transaction = store.transaction().unwrap();
+        let begun = Instant::now();
+        for change in changes {
+            written(&transaction, change);
+        }
+        begun.elapsed()
+    };
+    (0..5).map(once).min().unwrap()
+}
+
+/// An outcome is one transaction, so its lists are not cut. A list at its limit holds the writer up for as long as its pieces
+/// together: the known-wrong way took time by the square of its length.
+#[test]
+fn a_list_at_its_limit_takes_as_long_as_its_pieces_together() {
+    let mut store = store();
+    for change in changes() {
+        let whole = time_of(&mut store, std::slice::from_ref(&change));
+        let in_pieces = time_of(&mut store, &pieces(&change, MANY / 30));
+        assert!(
+            whole < 4 * in_pieces,
+            "{whole:?} and {in_pieces:?} in pieces: {}",
+            change.statements(&follower())[0].sql
+        );
+        // The next change is about the rows of this one.
+        written(&store, &change);
+    }
 }
 
 /// The rows that a change writes.

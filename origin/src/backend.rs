@@ -54,6 +54,9 @@ const LOGINS: usize = 1024;
 /// The same of one address.
 const LOGINS_PER_ADDRESS: usize = 64;
 
+/// Imported records of one commit. It is short, since other commits wait for it.
+const IMPORTED: usize = 500;
+
 const SERVING: u8 = 0;
 const DRAINING: u8 = 1;
 
@@ -166,10 +169,12 @@ impl Backend for Origin {
     }
 
     async fn import(&self, records: Vec<Record>) -> Result<Vec<Imported>, BackendError> {
-        let answers = self.users.store().commit(upsert::import(&records)).await.map_err(BackendError::new)?;
         let mut all = Vec::with_capacity(records.len());
-        for rows in &answers {
-            all.extend(upsert::imported(rows).map_err(BackendError::new)?);
+        for some in records.chunks(IMPORTED) {
+            let answers = self.users.store().commit(upsert::import(some)).await.map_err(BackendError::new)?;
+            for rows in &answers {
+                all.extend(upsert::imported(rows).map_err(BackendError::new)?);
+            }
         }
         Ok(all)
     }

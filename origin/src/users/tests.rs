@@ -3,14 +3,19 @@
 use std::{pin::Pin, time::Duration};
 
 use futures_util::poll;
+use rollcall_api::Backend as _;
 use rollcall_core::{
     config::Settings,
-    directory::view::Cutoff,
+    directory::{
+        record::{Record, Source},
+        view::Cutoff,
+    },
     gateway::{Close, Encoding, Wire},
-    id::{ConnId, TenantId, UserId},
+    id::{ConnId, RecordId, TenantId, UserId},
     message_center::Principal,
     platform::Platform,
     secret::Secret,
+    serial::Serial,
     time::Timestamp,
     token::TokenText,
     user::{
@@ -23,7 +28,7 @@ use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{CommandError, PendingSocket, Users};
-use crate::{clock::now, outbox::Outbox, server::open};
+use crate::{backend::Origin, clock::now, outbox::Outbox, server::open};
 
 const PLATFORM: Platform = Platform::Web;
 const CONNECTION: ConnId = ConnId::from_bytes([7; 16]);
@@ -489,4 +494,41 @@ async fn imports_that_an_order_could_not_end_are_ended_before_an_order_that_exem
         })
         .unwrap();
     assert_eq!(ended, 1);
+}
+
+/// The known-wrong way was one commit of thousands of records, behind which every login waited.
+#[tokio::test]
+async fn another_users_commit_comes_between_the_pieces_of_an_import() {
+    let fixture = Fixture::new();
+    let record = |number: i64| Record {
+        id: RecordId::from_number(number).unwrap(),
+        tenant: TenantId(1),
+        user: number,
+        full_name: String::new(),
+        avatar: None,
+        user_agent: String::new(),
+        device_id: String::new(),
+        remote_address: String::new(),
+        online_at: now(),
+        offline_at: None,
+        lease_until: None,
+        source: Source::Import,
+        member_of: None,
+        under: Serial::UNKNOWN,
+        generation: 1,
+    };
+    let backend = Origin::new(fixture.users.clone()).unwrap();
+    let blocked = fixture.block_writer().await;
+    let mut import = Box::pin(backend.import((1..=1_000).map(record).collect()));
+    blocked.until_it_commits(import.as_mut()).await;
+    let mut login = Box::pin(fixture.token());
+    while fixture.users.store().queued() == 1 {
+        assert!(poll!(login.as_mut()).is_pending());
+        yield_now().await;
+    }
+    blocked.end().await;
+    login.await;
+    assert!(poll!(import.as_mut()).is_pending(), "the login waited for the whole import");
+    assert_eq!(fixture.open_records(), 500);
+    assert_eq!(import.await.unwrap().len(), 1_000);
 }
