@@ -44,7 +44,15 @@ fn narrows(row_set: RowSet, condition: &Condition) -> Option<(u8, Index)> {
 
 /// Whether the test selects the rows that it names, rather than all others.
 const fn is_selective(test: &TextTest) -> bool {
-    matches!(test, TextTest::Equal(_) | TextTest::In(_) | TextTest::Contains(_) | TextTest::StartsWith(_))
+    match test {
+        TextTest::Equal(_) | TextTest::In(_) | TextTest::Contains(_) | TextTest::StartsWith(_) => true,
+        TextTest::NotEqual(_)
+        | TextTest::NotIn(_)
+        | TextTest::NotContains(_)
+        | TextTest::NotStartsWith(_)
+        | TextTest::Null
+        | TextTest::NotNull => false,
+    }
 }
 
 const fn is_range<T>(test: &Comparison<T>) -> bool {
