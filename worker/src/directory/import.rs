@@ -17,7 +17,8 @@ use crate::{
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
-/// Brings records to their shards, and their entries to those of [`imports`] before: an order has to find what is online. What is not among the answers has the id of a live record there.
+/// Brings records to their shards. What is not among the answers has the id of a live record there. Their entries come before them, so
+/// that what is online is found.
 pub(crate) async fn import(env: &Env, shards: u32, records: Vec<Record>) -> Result<Vec<Imported>, CallError> {
     let entries = records.iter().filter_map(imports::entry).map(|entry| (shard(entry.user, shards), entry));
     let entries = groups(entries).into_iter().map(|(index, entries)| ((imports::ENTRIES, index), entries));
