@@ -3,12 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
-use rollcall_core::{
-    directory::view::Cutoff,
-    id::{TenantId, UserId},
-    serial::Serial,
-    user::{Change, Orders},
-};
+use rollcall_core::{directory::view::Cutoff, id::TenantId, serial::Serial, user::Orders};
+
+use super::delivery::Ended;
 
 /// The cutoffs in force, by tenant.
 #[derive(Default)]
@@ -28,7 +25,7 @@ pub(super) struct OrderLocks {
     /// Held, shared, by every order whose rows are being written. An order that has to see those rows takes it exclusively.
     pub(super) rows: Arc<tokio::sync::RwLock<()>>,
     /// Rows that could not be written, by user. Only the tenant's cutoff hides them: none that exempts the user may replace it.
-    pub(super) unwritten: Arc<Mutex<Vec<(UserId, Vec<Change>)>>>,
+    pub(super) unwritten: Arc<Mutex<Vec<Ended>>>,
 }
 
 #[derive(Default)]

@@ -22,6 +22,9 @@ use crate::metrics::KickCause;
 /// Users whose ended connections share a commit. It is short, since other commits wait for it.
 const USERS_A_COMMIT: usize = 256;
 
+/// A user, and the changes that write down what an order ended of it.
+pub(super) type Ended = (UserId, Vec<Change>);
+
 /// The rows, in the log.
 const ENDS: &str = "what an order to a tenant ended";
 
@@ -39,7 +42,7 @@ impl Users {
         });
         let users = connected.len();
         // Unbounded, as it holds no more than the users: a socket must not wait for another user's rows.
-        let (reached_users, mut to_commit) = mpsc::unbounded_channel::<Vec<(UserId, Vec<Change>)>>();
+        let (reached_users, mut to_commit) = mpsc::unbounded_channel::<Vec<Ended>>();
         let order = &Command::ForceOff(ForceOff::CutOff { within: Some(tenant), notice, settle: false });
         let waiting = &Mutex::new(connected);
         let reaching = async move {
@@ -70,7 +73,7 @@ impl Users {
     }
 
     /// Commits what an order ended. A user whose rows cannot be written holds up no other's. Returns those that are not written.
-    async fn write_ends(&self, ended: &[(UserId, Vec<Change>)]) -> Vec<(UserId, Vec<Change>)> {
+    async fn write_ends(&self, ended: &[Ended]) -> Vec<Ended> {
         let together = || async {
             match self.commit_many(ended).await {
                 Err(error) if error.is_permanent() => Ok(false),
@@ -137,7 +140,7 @@ impl Users {
     ///
     /// # Errors
     /// When the commit fails. Then none of them is durable.
-    pub(super) async fn commit_many(&self, changes: &[(UserId, Vec<Change>)]) -> Result<(), CommandError> {
+    pub(super) async fn commit_many(&self, changes: &[Ended]) -> Result<(), CommandError> {
         let all = changes.iter().flat_map(|(id, changes)| statements(id, changes)).collect();
         self.shared.store.commit(all).await?;
         for (id, _) in changes {
@@ -152,7 +155,7 @@ impl Users {
 /// The outcome of a delivery to many users.
 #[derive(Default)]
 struct Reached {
-    to_commit: Vec<(UserId, Vec<Change>)>,
+    to_commit: Vec<Ended>,
     /// Users whom it has not reached yet.
     remaining: Vec<UserId>,
     /// Why it did not reach the last of them.
