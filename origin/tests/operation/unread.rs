@@ -356,6 +356,11 @@ async fn a_peer_that_does_not_read_takes_no_memory_and_holds_up_no_other() {
             if element.fills && reading == Reading::Nothing && end != End::Closed {
                 wrong.push(format!("{}: {end:?}", element.name));
             }
+            // Its pongs are in no account, so that nothing more is read before they are written.
+            let is_held = element.name == "control pings before a login" && reading == Reading::Nothing;
+            if is_held && end != End::Stuck {
+                wrong.push(format!("{}: {end:?}", element.name));
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -363,33 +368,4 @@ async fn a_peer_that_does_not_read_takes_no_memory_and_holds_up_no_other() {
     // At least those that fill their account, in the first two rounds.
     assert!(figures["rollcall_closes_total{reason=\"too_slow\"}"] >= 4.0, "{figures:#?}");
     honest.alive().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pings_of_clients_that_wait_for_their_login_are_kept_nowhere() {
-    const SOCKETS: u64 = 32;
-    /// Their answers would fill a socket's account, and what the kernel keeps.
-    const PINGS: usize = 600 << 10;
-    let home = tempfile::tempdir().unwrap();
-    let server = Server::start(&home.path().join("data"), "");
-    let waiting = upgrade("/ws/messageCenter/websocket", &[]);
-    let mut grown = 0;
-    // Once without pings, so that everything that is kept for good is there.
-    for pings in [0, PINGS / 131] {
-        let before = forget_peak(&server);
-        let mut floods = JoinSet::new();
-        for _ in 0..SOCKETS {
-            let mut stream = upgraded(&server, &waiting).await;
-            floods.spawn(async move {
-                let pings = frame(9, &[b'p'; 125]).repeat(pings);
-                // The server ends it after 5 s, whether it has read all of them or not.
-                let sent = stream.write_all(&pings).await;
-                (stream.read_to_end(&mut Vec::new()).await.is_ok(), sent.is_ok())
-            });
-        }
-        floods.join_all().await;
-        grown = memory(&server, "VmHWM").saturating_sub(before);
-        println!("{SOCKETS} sockets that wait for a login, {pings} pings each: {} KiB", grown >> 10);
-    }
-    assert!(grown < SOCKETS * (64 << 10), "{grown} bytes");
 }
