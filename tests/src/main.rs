@@ -76,7 +76,7 @@ struct Run {
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     /// Seconds after which a case counts as hanging, unless it names a longer time.
-    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
     timeout: u64,
     /// Writes what was said, one JSON object a case.
     #[arg(long, value_name = "FILE")]

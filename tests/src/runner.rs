@@ -3,17 +3,14 @@
 use std::{
     fs::{self, File},
     io::{Write as _, stdout},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use futures_util::stream::{self, StreamExt as _};
-use tokio::{
-    task::{JoinHandle, spawn_blocking},
-    time::timeout,
-};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::{
     cases::{self, Case, Isolation},
@@ -100,77 +97,92 @@ struct Finished {
     failure: Option<String>,
 }
 
-/// The outcome of the two checks behind the cases of a profile.
-#[derive(Default)]
-struct Closed {
+/// The outcome of one profile.
+struct Ran {
+    profile: Profile,
     counts: Counts,
     failures: Vec<String>,
+    transcripts: Vec<CaseTranscript>,
+    took: Duration,
 }
+
+/// How many profiles run at the same time, each with a server of its own. Many cases wait for a timer most of their time.
+const PROFILES_AT_ONCE: usize = 2;
+
+/// Who runs: each profile has one place, and cases that must be alone have all of them.
+type Places = Semaphore;
 
 /// Runs everything that the options select, and prints as it goes.
 ///
-/// While the cases of one profile run, the server of the next one starts and that of the one before is stopped and its
-/// log searched. The transcript has the cases in the order of their declaration, whatever the order of their ends.
+/// The transcript has the cases in the order of their declaration, whatever the order of their ends.
 pub async fn run(options: Options) -> Result<Counts> {
     let mut transcript =
         options.transcript.as_ref().map(File::create).transpose().context("the transcript file")?;
     if let Some(directory) = &options.keep_logs {
         fs::create_dir_all(directory)?;
     }
-    let mut table = Vec::new();
-    let mut failures = Vec::new();
-    let mut plans = plans(&options)?.into_iter().peekable();
-    let start = |plan: &Plan| tokio::spawn(serve(options.launch.clone(), plan.settings.clone()));
-    let mut starting = plans.peek().map(start);
-    let mut closing: Option<JoinHandle<Result<Closed>>> = None;
-    while let (Some(plan), Some(started)) = (plans.next(), starting.take()) {
-        let begun = Instant::now();
-        let mut counts = Counts { not_applicable: plan.not_applicable, ..Counts::default() };
-        let served = match started.await? {
-            Ok(served) => served,
-            Err(error) => {
-                let why = format!("{}: the subject did not start: {error:#}", plan.profile);
-                say(&format!("FAILED {why}"))?;
-                failures.push(why);
-                counts.failed += 1;
-                counts.skipped += plan.cases.len();
-                table.push((plan.profile, counts, begun.elapsed()));
-                starting = plans.peek().map(start);
-                continue;
-            }
-        };
-        starting = plans.peek().map(start);
-        say(&format!(
-            "-- {}: {} cases, ready after {} ms",
-            plan.profile,
-            plan.cases.len(),
-            served.ready_after.as_millis()
-        ))?;
-        let (alone, others) = by_isolation(&plan.cases);
-        let mut finished = together(&options, others, &served.shared).await?;
-        // A case that is alone has the machine to itself as well.
-        if let Some(closing) = closing.take() {
-            settle(closing, &mut table, &mut failures).await?;
-        }
-        for (position, case) in alone {
-            finished.push(one(&options, position, case, &served.shared).await?);
-        }
-        finished.sort_by_key(|finished| finished.position);
-        for Finished { transcript: case, failure, .. } in finished {
-            counts.passed += usize::from(case.passed);
-            counts.failed += usize::from(!case.passed);
-            failures.extend(failure);
+    let places = Places::new(PROFILES_AT_ONCE);
+    let running = stream::iter(plans(&options)?).map(|plan| profile(&options, plan, &places));
+    let mut ended: Vec<Ran> = running.buffer_unordered(PROFILES_AT_ONCE).try_collect().await?;
+    ended.sort_by_key(|ran| ran.profile);
+    let (mut table, mut failures) = (Vec::new(), Vec::new());
+    for ran in ended {
+        for case in &ran.transcripts {
             if let Some(file) = &mut transcript {
-                writeln!(file, "{}", serde_json::to_string(&case)?)?;
+                writeln!(file, "{}", serde_json::to_string(case)?)?;
             }
         }
-        table.push((plan.profile, counts, begun.elapsed()));
-        closing = Some(tokio::spawn(close(plan.profile, served, options.keep_logs.clone())));
-    }
-    if let Some(closing) = closing {
-        settle(closing, &mut table, &mut failures).await?;
+        failures.extend(ran.failures);
+        table.push((ran.profile, ran.counts, ran.took));
     }
     report(&table, &failures)
+}
+
+/// Runs the cases of one profile on a server of their own, and checks how it stops.
+async fn profile(options: &Options, plan: Plan, places: &Places) -> Result<Ran> {
+    let begun = Instant::now();
+    let counts = Counts { not_applicable: plan.not_applicable, ..Counts::default() };
+    let (failures, transcripts) = (Vec::new(), Vec::new());
+    let mut ran = Ran { profile: plan.profile, counts, failures, transcripts, took: Duration::ZERO };
+    let place = places.acquire().await?;
+    let served = match serve(options.launch.clone(), plan.settings.clone()).await {
+        Ok(served) => served,
+        Err(error) => {
+            let why = format!("{}: the subject did not start: {error:#}", plan.profile);
+            say(&format!("FAILED {why}"))?;
+            ran.failures.push(why);
+            ran.counts.failed += 1;
+            ran.counts.skipped += plan.cases.len();
+            ran.took = begun.elapsed();
+            return Ok(ran);
+        }
+    };
+    say(&format!(
+        "-- {}: {} cases, ready after {} ms",
+        plan.profile,
+        plan.cases.len(),
+        served.ready_after.as_millis()
+    ))?;
+    let (alone, others) = by_isolation(&plan.cases);
+    let mut finished = together(options, others, &served.shared).await?;
+    drop(place);
+    if !alone.is_empty() {
+        let _places = places.acquire_many(u32::try_from(PROFILES_AT_ONCE)?).await?;
+        for (position, case) in alone {
+            finished.push(one(options, position, case, &served.shared).await?);
+        }
+    }
+    finished.sort_by_key(|finished| finished.position);
+    for Finished { transcript, failure, .. } in finished {
+        ran.counts.passed += usize::from(transcript.passed);
+        ran.counts.failed += usize::from(!transcript.passed);
+        ran.failures.extend(failure);
+        ran.transcripts.push(transcript);
+    }
+    let _place = places.acquire().await?;
+    close(&mut ran, served, options.keep_logs.as_deref()).await?;
+    ran.took = begun.elapsed();
+    Ok(ran)
 }
 
 /// The plans of all profiles; cases that this server cannot exercise are named at once.
@@ -293,17 +305,17 @@ async fn one(options: &Options, position: usize, case: &Case, shared: &Arc<Share
 }
 
 /// Stops a server and searches its log, which is complete only then.
-async fn close(profile: Profile, mut served: Served, keep_logs: Option<PathBuf>) -> Result<Closed> {
-    let mut closed = Closed::default();
+async fn close(ran: &mut Ran, mut served: Served, keep_logs: Option<&Path>) -> Result<()> {
+    let profile = ran.profile;
     let subject = &mut served.subject;
     let early = subject.ended();
     let stopped = subject.stop().await?;
     let (Some(stopped), Some(log)) = (stopped, subject.log().map(ToOwned::to_owned)) else {
-        closed.counts.not_applicable += 2;
+        ran.counts.not_applicable += 2;
         for name in [STOPS, SECRETS] {
             say(&format!("n/a    {profile}/{name}: the suite did not start this server"))?;
         }
-        return Ok(closed);
+        return Ok(());
     };
     if let Some(directory) = keep_logs {
         fs::copy(&log, directory.join(format!("{profile}.log")))?;
@@ -321,35 +333,21 @@ async fn close(profile: Profile, mut served: Served, keep_logs: Option<PathBuf>)
     for (name, outcome) in [(STOPS, ended), (SECRETS, clean)] {
         match outcome {
             Ok(note) => {
-                closed.counts.passed += 1;
+                ran.counts.passed += 1;
                 say(&format!("ok     {profile}/{name} ({note})"))?;
             }
             Err(error) => {
-                closed.counts.failed += 1;
+                ran.counts.failed += 1;
                 let why = format!("{profile}/{name}: {error:#}");
                 say(&format!("FAILED {why}"))?;
-                closed.failures.push(why);
+                ran.failures.push(why);
             }
         }
     }
-    Ok(closed)
+    Ok(())
 }
 
 type Table = Vec<(Profile, Counts, Duration)>;
-
-/// Waits for the checks behind the last profile in the table and adds their outcome to it.
-async fn settle(
-    closing: JoinHandle<Result<Closed>>,
-    table: &mut Table,
-    failures: &mut Vec<String>,
-) -> Result<()> {
-    let closed = closing.await??;
-    if let Some((_, counts, _)) = table.last_mut() {
-        counts.add(closed.counts);
-    }
-    failures.extend(closed.failures);
-    Ok(())
-}
 
 fn report(table: &Table, failures: &[String]) -> Result<Counts> {
     let mut total = Counts::default();
