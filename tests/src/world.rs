@@ -235,7 +235,7 @@ impl World {
     fn settling(&self) -> Duration {
         match self.kind() {
             Kind::Origin => Duration::from_secs(2),
-            Kind::Edge | Kind::Running => Duration::from_secs(10),
+            Kind::Edge | Kind::Running => Duration::from_secs(60),
         }
     }
 

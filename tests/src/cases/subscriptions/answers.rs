@@ -22,7 +22,7 @@ pub(super) fn cases() -> Vec<Case> {
         an_id_in_both_lists_is_followed,
         a_payload_that_does_not_read_is_an_error_and_no_end,
         following_again_shows_what_is_true_by_then,
-        a_connection_follows_3000_and_lets_the_oldest_go within 600,
+        a_connection_follows_3000_and_lets_the_oldest_go within 600 alone "it keeps the one thread of the edge's runtime busy",
         requests_are_answered_in_their_order_one_at_a_time,
         one_long_request_waits_and_more_are_refused,
     ]
