@@ -1,15 +1,18 @@
 //! Looks into objects and breaks them, for tests. Only in builds with the feature `probe`, never in a deployed one.
 //!
-//! `GET /__probe/USER` tells the user's instance and how often sockets and alarms woke the object;
-//! `?do=abort` throws the instance away and `?do=panic` panics in it; `?do=directory_off`, `?do=directory_hang` and
-//! `?do=directory_on` make every call to the directory fail, wait, and go through again; `?do=rows` tells what its tables
-//! hold, `?do=sql UPDATE …` changes them, `?do=rollback` tells what a failing statement leaves behind; `?do=zone NAME
-//! MILLIS …` tells what clocks of a zone show.
+//! `GET /__probe/USER` tells the user's instance, how often sockets and alarms woke the object, and how often a shard was asked
+//! for its cutoff; `?do=abort` throws the instance away and `?do=panic` panics in it; `?do=directory_off`,
+//! `?do=directory_hang` and `?do=directory_on` make every call to the directory fail, wait, and go through again; `?do=hang`
+//! and `?do=go_on` do the same to calls of this object, and `?do=lose` loses the next one; `?do=refuse_sockets` and
+//! `?do=take_sockets` are about new sockets, `?do=garble` spoils the attachments of those that are there; `?do=lose_alarm`
+//! takes the alarm away; `?do=full` and `?do=roomy` are about the shards' databases; `?do=rows` tells what its tables hold,
+//! `?do=sql UPDATE …` changes them, `?do=rollback` tells what a failing statement leaves behind; `?do=zone NAME MILLIS …`
+//! tells what clocks of a zone show.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
-    sync::atomic::{AtomicU8, AtomicU64, Ordering},
+    collections::{HashMap, HashSet},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -21,8 +24,9 @@ use rollcall_core::{
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{
     Env, Headers, Request, RequestInit, Response, State, Url,
-    js_sys::{Function, Reflect},
+    js_sys::{Error, Function, Reflect, Uint8Array},
     web_sys,
+    worker_sys::ext::WebSocketExt as _,
 };
 
 use crate::{
@@ -41,17 +45,26 @@ const OFF: u8 = 1;
 const HANGING: u8 = 2;
 /// How often a call that hangs looks whether it still has to.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Whether objects refuse new sockets.
+static REFUSES_SOCKETS: AtomicBool = AtomicBool::new(false);
+/// Whether shards take their databases for nearly full.
+static FULL: AtomicBool = AtomicBool::new(false);
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Default, Clone, Copy)]
 struct Seen {
     instance: u64,
     wakes: u64,
+    asks: u64,
 }
 
 thread_local! {
     /// By object id. It outlives instances, because the isolate does.
     static SEEN: RefCell<HashMap<String, Seen>> = RefCell::default();
+    /// The ids of objects that do not answer.
+    static HANGS: RefCell<HashSet<String>> = RefCell::default();
+    /// The name of the object that the next call does not reach.
+    static LOST: RefCell<Option<String>> = RefCell::default();
 }
 
 fn seen(state: &State, change: impl FnOnce(&mut Seen)) -> Seen {
@@ -70,6 +83,42 @@ pub(crate) fn constructed(state: &State) {
 /// A socket or the alarm woke the object.
 pub(crate) fn woken(state: &State) {
     seen(state, |seen| seen.wakes += 1);
+}
+
+/// A shard was asked for its cutoff.
+pub(crate) fn asked(state: &State) {
+    seen(state, |seen| seen.asks += 1);
+}
+
+/// Returns when the object answers.
+pub(crate) async fn answers(state: &State) {
+    let id = state.id().to_string();
+    while HANGS.with_borrow(|all| all.contains(&id)) {
+        Pause::of(LOOK_AGAIN).await;
+    }
+}
+
+/// Whether a call reaches the object of that name.
+pub(crate) fn is_brought(name: &str) -> worker::Result<()> {
+    if LOST.with_borrow_mut(|lost| lost.take_if(|lost| lost == name)).is_none() {
+        return Ok(());
+    }
+    let error = Error::new("a test lost a call");
+    Reflect::set(&error, &"retryable".into(), &JsValue::TRUE)?;
+    Err(JsValue::from(error).into())
+}
+
+/// Whether an object takes a new socket.
+pub(crate) fn takes_sockets() -> worker::Result<()> {
+    if REFUSES_SOCKETS.load(Ordering::Relaxed) {
+        return Err(worker::Error::RustError("a test lets no socket in".to_owned()));
+    }
+    Ok(())
+}
+
+/// Whether a shard's database counts as nearly full.
+pub(crate) fn is_full() -> bool {
+    FULL.load(Ordering::Relaxed)
 }
 
 /// Whether the directory may be called; while it hangs, there is no answer to that.
@@ -113,6 +162,19 @@ pub(crate) fn user(state: &State, request: &Request) -> Option<worker::Result<Re
         "directory_off" => DIRECTORY_IS.store(OFF, Ordering::Relaxed),
         "directory_hang" => DIRECTORY_IS.store(HANGING, Ordering::Relaxed),
         "directory_on" => DIRECTORY_IS.store(ON, Ordering::Relaxed),
+        "hang" => HANGS.with_borrow_mut(|all| {
+            all.insert(state.id().to_string());
+        }),
+        "go_on" => HANGS.with_borrow_mut(|all| {
+            all.remove(&state.id().to_string());
+        }),
+        "lose" => LOST.set(state.id().name()),
+        "refuse_sockets" => REFUSES_SOCKETS.store(true, Ordering::Relaxed),
+        "take_sockets" => REFUSES_SOCKETS.store(false, Ordering::Relaxed),
+        "garble" => garble(state),
+        "lose_alarm" => call(state.storage().as_raw().as_ref(), "deleteAlarm"),
+        "full" => FULL.store(true, Ordering::Relaxed),
+        "roomy" => FULL.store(false, Ordering::Relaxed),
         "rollback" => return Some(Response::ok(rollback(state))),
         "rows" => return Some(Response::ok(rows(state))),
         other => {
@@ -124,8 +186,8 @@ pub(crate) fn user(state: &State, request: &Request) -> Option<worker::Result<Re
             }
         }
     }
-    let Seen { instance, wakes } = seen(state, |_| {});
-    Some(Response::from_json(&serde_json::json!({ "instance": instance, "wakes": wakes })))
+    let Seen { instance, wakes, asks } = seen(state, |_| {});
+    Some(Response::from_json(&serde_json::json!({ "instance": instance, "wakes": wakes, "asks": asks })))
 }
 
 /// A line for each instant.
@@ -157,6 +219,21 @@ fn rollback(state: &State) -> String {
     let refused = sql.write(&[insert(), insert()]).is_err();
     let left = sql.read(&Statement::new("SELECT id FROM user", []));
     format!("{refused} {left:?}\n")
+}
+
+/// Leaves on every socket what another version of the code would.
+fn garble(state: &State) {
+    for socket in state.as_raw().get_websockets().unwrap_or_default() {
+        let bytes = JsValue::from(Uint8Array::from(br#"{"v":1000,"body":{}}"#.as_slice()));
+        let _ = socket.serialize_attachment(bytes);
+    }
+}
+
+/// Calls a method of the runtime that answers with a promise, which nothing waits for.
+fn call(object: &JsValue, method: &str) {
+    if let Ok(method) = Reflect::get(object, &method.into()).and_then(JsCast::dyn_into::<Function>) {
+        let _ = method.call0(object);
+    }
 }
 
 /// Resets the object as a failing store would: from outside, not in the middle of our own code.

@@ -12,7 +12,7 @@ pub(super) enum AttachError {
     /// It cannot keep what has to be known of the connection.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// The runtime takes no more sockets.
+    /// The runtime takes no more sockets, or not what is to be kept on one.
     #[error("the runtime did not accept a socket")]
     Refused(#[source] worker::Error),
 }
@@ -29,13 +29,10 @@ impl Attachment {
 }
 
 impl Packed {
-    /// Writes it on the socket.
-    pub(super) fn attach(&self, ws: &WebSocket) {
+    /// Writes it on the socket. Fails for what does not fit, which was checked, and for sockets that are no hibernating ones.
+    pub(super) fn attach(&self, ws: &WebSocket) -> Result<(), AttachError> {
         let bytes = JsValue::from(Uint8Array::from(self.bytes()));
-        // Fails for what does not fit, which was checked, and for sockets that are no hibernating ones of ours.
-        if raw(ws).serialize_attachment(bytes).is_err() {
-            tracing::error!("a connection could not be written on its socket");
-        }
+        raw(ws).serialize_attachment(bytes).map_err(|thrown| AttachError::Refused(thrown.into()))
     }
 }
 

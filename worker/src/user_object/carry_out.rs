@@ -75,7 +75,11 @@ impl Object {
         if has_news && *command != Command::Tick {
             self.publish_soon();
         }
-        admitted?;
+        if let Err(error) = admitted {
+            // The record that was opened has no socket.
+            self.reconcile_again();
+            return Err(error.into());
+        }
         published.map_err(|error| RunError::Unpublished(Box::new(error)))
     }
 

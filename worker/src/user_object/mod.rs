@@ -92,6 +92,8 @@ impl DurableObject for UserObject {
         if let Some(answer) = crate::probe::user(&object.state, &request) {
             return answer;
         }
+        #[cfg(feature = "probe")]
+        crate::probe::answers(&object.state).await;
         let span = log::object_span(request.headers());
         if let Some(header) = request.headers().get(UPGRADE_HEADER)? {
             return object.upgrade(&header).instrument(span).await;
@@ -213,8 +215,7 @@ impl Object {
     /// A message of a client.
     async fn receive(self: Rc<Self>, ws: &WebSocket, message: Incoming) {
         let Some(attachment) = Attachment::of(ws) else {
-            // Its attachment does not read: it is of other code. The client reconnects and gets one that does.
-            let _ = ws.close(Some(Close::Draining.code()), Some(Close::Draining.reason()));
+            self.reconcile_again();
             return;
         };
         let connection = attachment.id();
@@ -260,8 +261,9 @@ impl Object {
 
     /// The end of a socket.
     async fn left(self: Rc<Self>, ws: &WebSocket) {
-        if let Some(connection) = sockets::connection(ws) {
-            self.end(connection, Some(ws)).await;
+        match sockets::connection(ws) {
+            Some(connection) => self.end(connection, Some(ws)).await,
+            None => self.reconcile_again(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use rollcall_api::Chain;
 use rollcall_core::{
     id::{RecordId, UserId},
     store::Statement,
@@ -13,12 +14,13 @@ use super::{Object, run::RunError, sockets::Held};
 use crate::clock;
 
 impl Object {
-    /// Reconciles once in the life of an instance: ends records without a connection, and resumes publications. No alarm would do
-    /// it, since none is set while everything is well: each alarm is billed.
+    /// Reconciles once in the life of an instance: closes sockets that do not read, ends records without a connection, and
+    /// resumes publications. No alarm would do it, since none is set while everything is well: each alarm is billed.
     pub(super) fn reconcile(self: &Rc<Self>, user: &UserId, on: Option<&WebSocket>) -> Result<(), RunError> {
         if self.has_reconciled.get() {
             return Ok(());
         }
+        self.close_unreadable();
         self.resume_subscriptions(user, on)?;
         if user.number().is_none() {
             self.has_reconciled.set(true);
@@ -45,6 +47,15 @@ impl Object {
             self.publish_soon();
         }
         Ok(())
+    }
+
+    /// Reconciles although this instance has: a record has lost its socket.
+    pub(super) fn reconcile_again(self: &Rc<Self>) {
+        self.has_reconciled.set(false);
+        if let Err(error) = self.user().and_then(|user| self.reconcile(&user, None)) {
+            tracing::error!(error = %Chain(&error), "what has lost its socket is not ended yet");
+            self.try_later();
+        }
     }
 
     /// Sockets that died with the runtime sent no notice of their end, and left subscriptions.

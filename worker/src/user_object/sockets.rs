@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use rollcall_api::Chain;
 use rollcall_core::{
-    gateway::{PING, PONG, Payload},
+    gateway::{Close, PING, PONG, Payload},
     id::{ConnId, RecordId},
     serial::Serial,
     time::Timestamp,
@@ -77,11 +77,7 @@ impl Object {
     /// Every socket that was a connection here, `extra` among them: the runtime no longer lists a socket whose close it
     /// reports.
     pub(super) fn held(&self, extra: Option<&WebSocket>) -> Vec<Held> {
-        let listed = self.state.as_raw().get_websockets().unwrap_or_else(|_| {
-            tracing::error!("the runtime does not list the sockets");
-            Vec::new()
-        });
-        let mut all: Vec<Held> = listed.into_iter().map(WebSocket::from).filter_map(held).collect();
+        let mut all: Vec<Held> = self.listed().filter_map(held).collect();
         if let Some(extra) = extra.cloned().and_then(held)
             && all.iter().all(|other| other.id() != extra.id())
         {
@@ -90,13 +86,34 @@ impl Object {
         all
     }
 
+    /// Every socket that the runtime lists.
+    fn listed(&self) -> impl Iterator<Item = WebSocket> {
+        let listed = self.state.as_raw().get_websockets().unwrap_or_else(|_| {
+            tracing::error!("the runtime does not list the sockets");
+            Vec::new()
+        });
+        listed.into_iter().map(WebSocket::from)
+    }
+
+    /// Closes the sockets whose attachments do not read. The runtime would go on answering their pings, and no order would reach
+    /// them.
+    pub(super) fn close_unreadable(&self) {
+        for socket in self.listed().filter(|socket| Attachment::of(socket).is_none()) {
+            tracing::warn!("a socket whose attachment does not read is closed");
+            // The client reconnects and gets one that reads.
+            let _ = socket.close(Some(Close::Draining.code()), Some(Close::Draining.reason()));
+        }
+    }
+
     /// Makes an arriving socket a connection or a console.
     pub(super) fn admit(&self, arriving: &Arriving, attachment: &Attachment) -> Result<(), AttachError> {
         let packed = attachment.pack()?;
-        // The runtime throws at its own bound of sockets. The next reconciliation ends the record that was opened.
+        #[cfg(feature = "probe")]
+        crate::probe::takes_sockets().map_err(AttachError::Refused)?;
+        // The runtime throws at its own bound of sockets.
         let accepted = self.state.as_raw().accept_websocket(arriving.socket.as_ref());
         accepted.map_err(|thrown| AttachError::Refused(thrown.into()))?;
-        packed.attach(&arriving.socket);
+        packed.attach(&arriving.socket)?;
         if attachment.may_ping()
             && let Ok(pair) = WebSocketRequestResponsePair::new(PING, PONG)
             && self.state.as_raw().set_websocket_auto_response(&pair).is_err()
@@ -208,8 +225,8 @@ pub(super) fn send(ws: &WebSocket, payload: &Payload) {
 }
 
 fn attach(ws: &WebSocket, attachment: &Attachment) {
-    match attachment.pack() {
-        Ok(packed) => packed.attach(ws),
-        Err(error) => tracing::error!(error = %Chain(&error), "a socket keeps what it has"),
+    let attached = attachment.pack().map_err(AttachError::from).and_then(|packed| packed.attach(ws));
+    if let Err(error) = attached {
+        tracing::error!(error = %Chain(&error), "a socket keeps what it has");
     }
 }
