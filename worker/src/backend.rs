@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock},
 };
 
 use futures_util::{StreamExt as _, stream};
@@ -25,11 +25,12 @@ use rollcall_core::{
 use worker::{Env, send::SendFuture};
 
 use crate::{
-    cache::{CACHE_SPAN, Recent},
+    cache::CACHE_SPAN,
     clock::{self, Pause},
     config::Configuration,
     cutoffs::{self, UnderCutoff},
     directory, outgoing,
+    shared::Shared,
     stub::{self, AT_ONCE, CallError, USERS},
     wire::{CachedCutoff, UserAnswer, UserAsk},
 };
@@ -42,7 +43,7 @@ pub(crate) struct Edge {
 }
 
 /// What this isolate remembers of administrators' tokens.
-static GOOD: Mutex<Option<Recent<TokenHash, ()>>> = Mutex::new(None);
+static GOOD: Shared<TokenHash, Result<(), TokenError>> = Shared::new();
 /// What this isolate remembers of an issuer's answers.
 static INTROSPECTED: LazyLock<IntrospectionCache> = LazyLock::new(IntrospectionCache::default);
 
@@ -217,16 +218,11 @@ impl Backend for Edge {
     }
 
     async fn token_status(&self, token: &Verified) -> Result<Result<(), TokenError>, BackendError> {
-        let remembers = self.settings().is_admin(&token.user);
-        let asked = self.now();
-        if remembers && remembered(&token.hash, asked) {
-            return Ok(Ok(()));
+        let ask = self.run(&token.user, VerifyToken { token: token.hash });
+        if self.settings().is_admin(&token.user) {
+            return SendFuture::new(GOOD.get(token.hash, Result::is_ok, ask)).await;
         }
-        let status = self.run(&token.user, VerifyToken { token: token.hash }).await?;
-        if remembers && status.is_ok() {
-            remember(token.hash, asked);
-        }
-        Ok(status)
+        ask.await
     }
 
     fn outlive_caches(&self) -> impl Future<Output = ()> + Send {
@@ -284,15 +280,4 @@ pub(crate) fn reply(answer: UserAnswer) -> Result<UnderCutoff<Reply>, CallError>
 fn unavailable(error: CallError) -> BackendError {
     // The runtime's own errors may not leave their thread, as causes must be able to.
     BackendError::new(Chain(&error).to_string())
-}
-
-fn remembered(token: &TokenHash, now: Timestamp) -> bool {
-    GOOD.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .as_ref()
-        .is_some_and(|good| good.get(token, now).is_some())
-}
-
-fn remember(token: TokenHash, asked: Timestamp) {
-    GOOD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().remember(token, (), asked);
 }

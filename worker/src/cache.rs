@@ -11,26 +11,49 @@ use rollcall_core::{id::RecordId, time::Timestamp};
 /// How long a cached answer is used, counted from before the question. Orders that a cache could outlive answer no earlier than
 /// this after they are durable.
 pub(crate) const CACHE_SPAN: Duration = Duration::from_secs(1);
+/// How long others wait for an answer that a request has asked for. A request may die while it waits.
+pub(crate) const SHARED: Duration = Duration::from_millis(250);
 /// The largest number of cached answers.
 const MOST: usize = 1_000;
 
-/// Answers, each with the instant of its question.
+/// Answers, each with the instant of its question, and the beginnings of questions without an answer yet.
 pub(crate) struct Recent<K, V> {
     answers: HashMap<K, (Timestamp, V)>,
+    asking: HashMap<K, Timestamp>,
 }
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
-        Self { answers: HashMap::new() }
+        Self { answers: HashMap::new(), asking: HashMap::new() }
     }
 }
 
-impl<K: Eq + Hash, V> Recent<K, V> {
+impl<K: Clone + Eq + Hash, V> Recent<K, V> {
     /// The answer about `key`, if its question was asked within the last second.
     pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<&V> {
         let (asked, answer) = self.answers.get(key)?;
         // A clock that went back proves nothing.
         (*asked <= now && now.since(*asked) < CACHE_SPAN).then_some(answer)
+    }
+
+    /// Whether the caller is to ask about `key`, and counts as asking from `now` on; false while another caller asks.
+    pub(crate) fn begin(&mut self, key: &K, now: Timestamp) -> bool {
+        let is_fresh = |begun: &Timestamp| *begun <= now && now.since(*begun) < SHARED;
+        if self.asking.get(key).is_some_and(is_fresh) {
+            return false;
+        }
+        if self.asking.len() >= MOST {
+            self.asking.retain(|_, begun| is_fresh(begun));
+        }
+        if self.asking.len() < MOST {
+            self.asking.insert(key.clone(), now);
+        }
+        true
+    }
+
+    /// A question about `key` has ended, with or without an answer.
+    pub(crate) fn end(&mut self, key: &K) {
+        self.asking.remove(key);
     }
 
     /// Keeps the answer to a question of the instant `asked`.
@@ -112,6 +135,21 @@ mod tests {
         recent.remember(usize::MAX, (), at(5_000));
         assert!(recent.get(&usize::MAX, at(5_000)).is_some());
         assert_eq!(recent.answers.len(), 1);
+    }
+
+    #[test]
+    fn one_asks_and_the_others_wait_but_not_for_one_that_never_ends() {
+        let mut recent = Recent::<_, ()>::default();
+        assert!(recent.begin(&1, at(1_000)));
+        assert!(!recent.begin(&1, at(1_000)) && !recent.begin(&1, at(1_249)));
+        assert!(recent.begin(&2, at(1_000)), "a question about another key");
+        recent.end(&1);
+        assert!(recent.begin(&1, at(1_100)), "a question that failed is asked again");
+        assert!(recent.begin(&1, at(1_350)) && recent.begin(&1, at(1_349)));
+        for n in 0..2 * MOST {
+            assert!(recent.begin(&n, at(9_000)));
+        }
+        assert_eq!(recent.asking.len(), MOST);
     }
 
     #[test]

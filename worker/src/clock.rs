@@ -2,11 +2,12 @@
 
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
 
+use futures_util::future::{Either, select};
 use rollcall_core::{
     id::ConnId,
     time::{Moment, Timestamp},
@@ -40,6 +41,14 @@ pub(crate) fn random() -> Result<u128, EntropyError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| EntropyError)?;
     Ok(u128::from_ne_bytes(bytes))
+}
+
+/// What `work` comes to within `span`. A later result is dropped.
+pub(crate) async fn within<T>(span: Duration, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), Pause::of(span)).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right(_) => None,
+    }
 }
 
 /// A timer. A pending one keeps an object from hibernating, so dropping it cancels it.

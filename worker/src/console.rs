@@ -13,7 +13,7 @@ use rollcall_api::{
     message_center::socket::{self as console, ConnectError},
     openim::gateway,
 };
-use rollcall_core::stomp::HeartbeatMode;
+use rollcall_core::{stomp::HeartbeatMode, user::ConsoleOpening};
 use worker::{WebSocket, send::SendFuture};
 
 use crate::{
@@ -52,7 +52,10 @@ async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, ConnectError>
     let opening =
         console::parse_upgrade(edge, parts, &peer(parts), connection, HeartbeatMode::Disabled).await?;
     let (user, tenant) = (opening.principal.user.clone(), opening.principal.tenant);
-    let header = |cached| wire::write_header(&ConsoleUpgrade { opening: opening.clone(), cached });
+    let header = |connection, cached| {
+        let opening = ConsoleOpening { connection, ..opening.clone() };
+        wire::write_header(&ConsoleUpgrade { opening, cached })
+    };
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {
         Ok(Upgraded::Socket(socket)) => Ok(socket),
         Ok(Upgraded::Refused(error)) => Err(error.into()),

@@ -1,18 +1,15 @@
 //! The cutoffs of tenants that this isolate has cached (`docs/rules/edge.md#cutoffs`).
 
-use std::sync::{Mutex, PoisonError};
-
 use rollcall_core::{
     directory::view::Cutoff,
     id::{TenantId, UserId},
-    time::Timestamp,
     user::Profile,
 };
 use worker::Env;
 
 use crate::{
-    cache::Recent,
-    clock, config, directory,
+    config, directory,
+    shared::Shared,
     stub::CallError,
     wire::{CachedCutoff, DirectoryAnswer, DirectoryAsk},
 };
@@ -22,7 +19,7 @@ use crate::{
 const TRIES: usize = 3;
 
 /// What this isolate remembers.
-static KNOWN: Mutex<Option<Recent<TenantId, Option<Cutoff>>>> = Mutex::new(None);
+static KNOWN: Shared<TenantId, Option<Cutoff>> = Shared::new();
 
 /// The cutoff in force for a tenant, as of at most a second ago.
 pub(crate) async fn of(env: &Env, tenant: TenantId, shards: u32) -> Result<Option<Cutoff>, CallError> {
@@ -31,16 +28,13 @@ pub(crate) async fn of(env: &Env, tenant: TenantId, shards: u32) -> Result<Optio
 
 /// The same, in the form in which it goes to an object.
 pub(crate) async fn cached(env: &Env, tenant: TenantId, shards: u32) -> Result<CachedCutoff, CallError> {
-    let asked = clock::now();
-    if let Some(cached) = remembered(tenant, asked) {
-        return Ok(cached);
-    }
-    let cutoff = match directory::ask(env, tenant, 0, shards, DirectoryAsk::Cutoff).await? {
-        DirectoryAnswer::Cutoff(cutoff) => cutoff,
-        _ => return Err(CallError::AnotherQuestion),
+    let ask = async {
+        match directory::ask(env, tenant, 0, shards, DirectoryAsk::Cutoff).await? {
+            DirectoryAnswer::Cutoff(cutoff) => Ok(cutoff),
+            _ => Err(CallError::AnotherQuestion),
+        }
     };
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.get_or_insert_default().remember(tenant, cutoff.clone(), asked);
+    let cutoff = KNOWN.get(tenant, |_| true, ask).await?;
     Ok(CachedCutoff { tenant, cutoff })
 }
 
@@ -71,10 +65,4 @@ pub(crate) async fn under<T>(
         }
     }
     Err(CallError::TenantChanges)
-}
-
-fn remembered(tenant: TenantId, now: Timestamp) -> Option<CachedCutoff> {
-    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let cutoff = known.as_ref()?.get(&tenant, now)?;
-    Some(CachedCutoff { tenant, cutoff: cutoff.clone() })
 }

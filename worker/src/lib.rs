@@ -42,6 +42,8 @@ mod probe;
 #[cfg(target_arch = "wasm32")]
 mod raw;
 #[cfg(target_arch = "wasm32")]
+mod shared;
+#[cfg(target_arch = "wasm32")]
 mod sql;
 #[cfg(target_arch = "wasm32")]
 mod stub;

@@ -1,9 +1,6 @@
 //! Requests to other services: the issuer of tokens, the resolver of departments.
 
-use futures_util::{
-    StreamExt as _,
-    future::{Either, select},
-};
+use futures_util::StreamExt as _;
 use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, Post};
 use wasm_bindgen::JsValue;
 use worker::{
@@ -11,19 +8,16 @@ use worker::{
     web_sys::{AbortController, Request, RequestInit, RequestRedirect},
 };
 
-use crate::{clock::Pause, stub::CallError};
+use crate::{clock, stub::CallError};
 
 /// Asks, and gives up in time. Redirects are not followed: they would carry a token elsewhere.
 pub(crate) async fn post(request: Post) -> Result<(u16, Vec<u8>), CallError> {
     let controller = AbortController::new().map_err(worker::Error::from)?;
     let asked = async { Ok(send(request, &controller).await?) };
-    let answer = match select(Box::pin(asked), Pause::of(ANSWER_WITHIN)).await {
-        Either::Left((answer, _)) => answer,
-        Either::Right(_) => Err(CallError::Timeout(ANSWER_WITHIN)),
-    };
+    let answer = clock::within(ANSWER_WITHIN, asked).await;
     // Nothing waits for the rest, such as that of a body that is too long.
     controller.abort();
-    answer
+    answer.unwrap_or(Err(CallError::Timeout(ANSWER_WITHIN)))
 }
 
 async fn send(request: Post, controller: &AbortController) -> worker::Result<(u16, Vec<u8>)> {

@@ -16,6 +16,7 @@ use worker::{
 };
 
 use crate::{
+    clock::{self, EntropyError},
     config::ConfigurationError,
     log,
     wire::{self, WireError},
@@ -29,8 +30,10 @@ pub(crate) const DIRECTORY: &str = "DIRECTORY";
 pub(crate) const UPGRADE_HEADER: &str = "X-Rollcall-Upgrade";
 /// The same of a console's upgrade.
 pub(crate) const CONSOLE_HEADER: &str = "X-Rollcall-Console";
-/// Objects that are asked at the same time in one event: the runtime queues what is beyond six.
-pub(crate) const AT_ONCE: usize = 6;
+/// Objects that are asked at the same time in one event. The platform refuses none of them; at most it queues what is beyond six.
+pub(crate) const AT_ONCE: usize = 48;
+/// How long an object may take to answer a call.
+const ANSWERED: Duration = Duration::from_secs(5);
 
 /// An object could not be asked, did not answer, or did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +68,15 @@ pub(crate) enum CallError {
     /// The answers of the shards make no page.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// A connection could not be given a name.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
     /// There is no good configuration.
     #[error(transparent)]
     Configuration(#[from] &'static ConfigurationError),
 }
 
-/// Asks the object of that name. A failure that the runtime calls retryable gets a second try through a new stub, unless the
-/// object is overloaded.
+/// Asks the object of that name, and gives up in time: an object that does not answer could not be asked.
 pub(crate) async fn call<A: Serialize, B: DeserializeOwned>(
     env: &Env,
     binding: &str,
@@ -79,24 +84,41 @@ pub(crate) async fn call<A: Serialize, B: DeserializeOwned>(
     ask: &A,
 ) -> Result<B, CallError> {
     let body = wire::write(ask)?;
-    let mut response = match once(env, binding, name, &body).await {
-        Err(error) if is(&error, "retryable") && !is(&error, "overloaded") => {
-            tracing::info!(binding, error = %Chain(&error), "an object is asked a second time");
-            once(env, binding, name, &body).await
-        }
-        other => other,
-    }?;
-    Ok(wire::read(&response.text().await?)?)
+    let answered = clock::within(ANSWERED, async {
+        let mut response = twice(async || Ok(once(env, binding, name, &body).await?)).await?;
+        Ok(wire::read(&response.text().await?)?)
+    });
+    answered.await.unwrap_or(Err(CallError::Timeout(ANSWERED)))
 }
 
-/// Brings an upgrade to the object of that name, in a header of its kind.
-pub(crate) async fn upgrade(env: &Env, name: &str, kind: &str, header: &str) -> Result<Response, CallError> {
-    let headers = headers()?;
-    headers.set("Upgrade", "websocket")?;
-    headers.set(kind, header)?;
-    let init = RequestInit::new();
-    init.set_headers(&headers.0);
-    Ok(fetch(env, USERS, name, &init).await?)
+/// Brings an upgrade to the object of that name, in a header of its kind; each try has a header of its own. The client decides
+/// how long it waits.
+pub(crate) async fn upgrade(
+    env: &Env,
+    name: &str,
+    kind: &str,
+    header: impl Fn() -> Result<String, CallError>,
+) -> Result<Response, CallError> {
+    twice(async || {
+        let headers = headers()?;
+        headers.set("Upgrade", "websocket")?;
+        headers.set(kind, &header()?)?;
+        let init = RequestInit::new();
+        init.set_headers(&headers.0);
+        Ok(fetch(env, USERS, name, &init).await?)
+    })
+    .await
+}
+
+/// A failure that the runtime calls retryable gets a second try through a new stub, unless the object is overloaded.
+async fn twice(ask: impl AsyncFn() -> Result<Response, CallError>) -> Result<Response, CallError> {
+    match ask().await {
+        Err(CallError::Runtime(error)) if is(&error, "retryable") && !is(&error, "overloaded") => {
+            tracing::info!(error = %Chain(&error), "an object is asked a second time");
+            ask().await
+        }
+        other => other,
+    }
 }
 
 /// The runtime wants one, and objects ignore it.
@@ -120,6 +142,8 @@ fn headers() -> worker::Result<Headers> {
 }
 
 async fn fetch(env: &Env, binding: &str, name: &str, init: &RequestInit) -> worker::Result<Response> {
+    #[cfg(feature = "probe")]
+    crate::probe::is_brought(name)?;
     let stub = env.durable_object(binding)?.get_by_name(name)?;
     let request = Request::new_with_str_and_init(ADDRESS, init)?;
     stub.fetch_with_request(request.into()).await

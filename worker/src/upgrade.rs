@@ -21,7 +21,7 @@ use rollcall_api::{
 };
 use rollcall_core::{
     gateway::{Close, HandshakeError},
-    id::{TenantId, UserId},
+    id::{ConnId, TenantId, UserId},
     openim::{Code, OpenImError},
     user::{OpenError, Opening, Request as _},
 };
@@ -63,9 +63,10 @@ async fn judge(edge: &Edge, parts: &Parts) -> Result<WebSocket, HandshakeError> 
     let connection = clock::connection_id().map_err(|error| internal(false, &error))?;
     let UpgradeRequest { opening, in_band } = gateway::parse_upgrade(edge, parts, &peer(parts), connection)?;
     let user = opening.token.user.clone();
-    let header = |cached| {
+    let header = |connection, cached| {
+        let opening = Opening { connection, ..opening.clone() };
         let greeting = in_band.then(OpenImError::none_as_json);
-        wire::write_header(&Upgrade { opening: opening.clone(), greeting, cached: Some(cached) })
+        wire::write_header(&Upgrade { opening, greeting, cached: Some(cached) })
     };
     match SendFuture::new(open(edge, &user, None, UPGRADE_HEADER, header)).await {
         Ok(Upgraded::Socket(socket)) => Ok(socket),
@@ -88,17 +89,18 @@ pub(crate) enum Upgraded {
 }
 
 /// Has a connection opened by its user's object. `issuer_tenant` is what the user's issuer says, `header`
-/// writes the upgrade of that kind.
+/// writes the upgrade of that kind. Each try has a connection of its own: the object may have opened that of the one before.
 pub(crate) async fn open(
     edge: &Edge,
     user: &UserId,
     issuer_tenant: Option<TenantId>,
     kind: &str,
-    header: impl Fn(CachedCutoff) -> Result<String, WireError>,
+    header: impl Fn(ConnId, CachedCutoff) -> Result<String, WireError>,
 ) -> Result<Upgraded, CallError> {
     let env = edge.env();
-    let ask = async |cached| {
-        let mut response = stub::upgrade(env, user.as_str(), kind, &header(cached)?).await?;
+    let ask = async |cached: CachedCutoff| {
+        let header = || Ok(header(clock::connection_id()?, cached.clone())?);
+        let mut response = stub::upgrade(env, user.as_str(), kind, header).await?;
         if response.status_code() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
             let socket = response.websocket().ok_or(CallError::NoSocket)?;
             return Ok(UnderCutoff::Done(Upgraded::Socket(socket)));

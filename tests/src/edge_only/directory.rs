@@ -94,7 +94,8 @@ pub(super) async fn an_order_to_a_tenant_goes_on_after_a_crash(setup: Setup) -> 
     Ok(format!("{USERS} users in several shards, the order itself unanswered: {unanswered}"))
 }
 
-async fn get(world: &World, target: &str) -> Result<Value> {
+/// The answer of the message center to the administrator.
+pub(super) async fn get(world: &World, target: &str) -> Result<Value> {
     let token = world.admin_token().await?;
     let request = Request::new("GET", target).header("Authorization", &format!("Bearer {token}"));
     let answer = world.unrecorded().send(&request).await?;

@@ -7,6 +7,7 @@ mod chores;
 mod consoles;
 mod crash;
 mod directory;
+mod faults;
 mod grace;
 mod hibernation;
 mod layout;
@@ -95,6 +96,11 @@ fn all() -> Vec<Test> {
         chores: expired_tokens_of_a_user_who_does_not_return_are_deleted_by_alarm within 240,
         directory: a_row_that_its_user_does_not_know_ends_when_somebody_looks within 240,
         directory: an_order_to_a_tenant_goes_on_after_a_crash within 300,
+        faults: a_socket_whose_attachment_does_not_read_is_closed_and_its_record_ends within 240,
+        faults: a_connection_whose_socket_is_refused_leaves_no_open_record within 240,
+        faults: an_object_that_does_not_answer_could_not_be_asked within 240,
+        faults: a_call_and_an_upgrade_that_the_runtime_loses_are_made_again within 240,
+        faults: requests_at_the_same_time_share_one_question_about_the_cutoff within 240,
         secrets: nothing_secret_is_left_on_disk_or_in_logs within 240,
         crash: after_a_crash_everything_is_there_and_nobody_is_online within 300,
         crash: no_moment_of_death_brings_a_kicked_token_back within 600,

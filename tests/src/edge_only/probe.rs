@@ -14,6 +14,9 @@ use crate::{
 /// `presence.directory_shards`, as the runtime's default has it.
 const SHARDS: u32 = 16;
 
+/// Shard 0 of the default tenant. With one shard that is the whole directory.
+pub(super) const SHARD_0: &str = "directory/dir:v1:0:0";
+
 /// The past of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,11 +25,23 @@ pub(super) struct Seen {
     pub(super) instance: u64,
     /// The number of times that a socket or the alarm woke it.
     pub(super) wakes: u64,
+    /// The number of times that it was asked for a tenant's cutoff.
+    pub(super) asks: u64,
 }
 
 /// Looks at a user's object. Looking constructs one that was evicted, but is no wake.
 pub(super) async fn look(world: &World, user: &str) -> Result<Seen> {
     ask(world, &format!("/__probe/{user}")).await
+}
+
+/// The number of times that the default tenant's shard 0 was asked for the cutoff.
+pub(super) async fn questions_about_the_cutoff(world: &World) -> Result<u64> {
+    Ok(ask(world, &format!("/__probe/{SHARD_0}")).await?.asks)
+}
+
+/// Breaks an object, or mends it: a user's, or that of [`SHARD_0`].
+pub(super) async fn break_it(world: &World, object: &str, how: &str) -> Result<()> {
+    ask(world, &format!("/__probe/{object}?do={how}")).await.map(drop)
 }
 
 /// Panics in a user's object, in the middle of our own code. The request gets no answer.
@@ -57,10 +72,10 @@ pub(super) async fn let_directory(world: &World, user: &str, be: Directory) -> R
     ask(world, &format!("/__probe/{user}?do={action}")).await.map(drop)
 }
 
-/// Changes what shard 0 of the default tenant holds, behind its back. With one shard that is the whole directory.
+/// Changes what [`SHARD_0`] holds, behind its back.
 pub(super) async fn change(world: &World, statement: &str) -> Result<()> {
     let action = escape(&format!("sql {statement}"));
-    text(world, &format!("/__probe/directory/dir:v1:0:0?do={action}")).await.map(drop)
+    text(world, &format!("/__probe/{SHARD_0}?do={action}")).await.map(drop)
 }
 
 /// Changes what a user's object holds, behind its back.
@@ -89,7 +104,7 @@ pub(super) async fn clocks(world: &World, zone: &str, instants: &[i64]) -> Resul
 
 /// Whether the default tenant's shard 0 is on its way with an order.
 pub(super) async fn is_under_way(world: &World) -> Result<bool> {
-    let text = rows(world, "directory/dir:v1:0:0").await?;
+    let text = rows(world, SHARD_0).await?;
     Ok(text.lines().any(|line| line.starts_with("wave: Ok(Some([[")))
 }
 

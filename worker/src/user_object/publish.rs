@@ -3,12 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use super::{Object, run::RunError, sockets};
-use crate::{
-    clock::{self, Pause},
-    directory,
-    stub::CallError,
-};
-use futures_util::future::{Either, select};
+use crate::{clock, directory, stub::CallError};
 use rollcall_api::Chain;
 use rollcall_core::{directory::record::Record, id::RecordId, store::Statement, user::outbox};
 
@@ -35,10 +30,8 @@ impl Object {
     }
 
     pub(super) async fn publish_within(self: &Rc<Self>, span: Duration) -> Result<(), RunError> {
-        let published = match select(Box::pin(self.publish()), Pause::of(span)).await {
-            Either::Left((published, _)) => published,
-            Either::Right(_) => Err(CallError::Timeout(span).into()),
-        };
+        let published = clock::within(span, self.publish()).await;
+        let published = published.unwrap_or(Err(CallError::Timeout(span).into()));
         if let Err(error) = &published {
             tracing::warn!(error = %Chain(error), "records could not be published; it is tried again");
             self.arm(None, self.retry());
