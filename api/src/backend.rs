@@ -79,7 +79,7 @@ pub enum Health {
     Serving,
     /// It is about to stop.
     Draining,
-    /// It serves, but a recent commit failed.
+    /// It serves, but a recent commit failed, or a store is nearly full.
     Degraded,
 }
 

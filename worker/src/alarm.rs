@@ -1,17 +1,20 @@
 //! The one alarm of an object.
 
+use std::time::Duration;
+
 use rollcall_core::time::Timestamp;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, js_sys::Promise, wasm_bindgen_futures::JsFuture};
 
-use crate::raw::RawStorage;
+use crate::{clock, raw::RawStorage};
+
+/// Work that has been due for so long has no alarm any more, or one that is late.
+const OVERDUE: Duration = Duration::from_secs(60);
 
 /// Sets the alarm, as part of the writes before it. A rejected alarm is set once more; a second rejection is logged.
 pub(crate) fn set(state: &State, at: Timestamp) {
     let storage = state.storage().as_raw().unchecked_ref::<RawStorage>().clone();
-    // A double holds milliseconds exactly for some hundred thousand years.
-    #[allow(clippy::cast_precision_loss, reason = "whole milliseconds")]
-    let at = at.millis() as f64;
+    let at = millis(at);
     let first = storage.set_alarm(at);
     state.wait_until(async move {
         let Err(error) = settled(first).await else { return };
@@ -22,6 +25,31 @@ pub(crate) fn set(state: &State, at: Timestamp) {
     });
 }
 
+/// Sets the alarm of work that was due at `due` and is long overdue, if none is set: it was lost.
+pub(crate) fn mend(state: &State, due: Option<Timestamp>) {
+    let now = clock::now();
+    if due.is_none_or(|due| now.since(due) < OVERDUE) {
+        return;
+    }
+    let storage = state.storage().as_raw().unchecked_ref::<RawStorage>().clone();
+    state.wait_until(async move {
+        match set_missing(&storage, millis(now)).await {
+            Ok(true) => tracing::warn!("an alarm was lost and is set again"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(?error, "an alarm could not be set"),
+        }
+    });
+}
+
+/// Sets the alarm unless one is set, and returns whether it did.
+async fn set_missing(storage: &RawStorage, at: f64) -> Result<bool, JsValue> {
+    let is_missing = settled(storage.alarm()).await?.as_f64().is_none();
+    if is_missing {
+        settled(storage.set_alarm(at)).await?;
+    }
+    Ok(is_missing)
+}
+
 /// Sets the alarm unless a later command has set an earlier one.
 async fn set_again(storage: &RawStorage, at: f64) -> Result<(), JsValue> {
     let earlier = settled(storage.alarm()).await?.as_f64().is_some_and(|other| other <= at);
@@ -29,6 +57,12 @@ async fn set_again(storage: &RawStorage, at: f64) -> Result<(), JsValue> {
         settled(storage.set_alarm(at)).await?;
     }
     Ok(())
+}
+
+// A double holds milliseconds exactly for some hundred thousand years.
+#[allow(clippy::cast_precision_loss, reason = "whole milliseconds")]
+fn millis(at: Timestamp) -> f64 {
+    at.millis() as f64
 }
 
 async fn settled(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {

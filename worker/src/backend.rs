@@ -29,7 +29,7 @@ use crate::{
     clock::{self, Pause},
     config::Configuration,
     cutoffs::{self, UnderCutoff},
-    directory, outgoing,
+    directory, fullness, outgoing,
     shared::Shared,
     stub::{self, AT_ONCE, CallError, USERS},
     wire::{CachedCutoff, UserAnswer, UserAsk},
@@ -93,7 +93,7 @@ impl Backend for Edge {
     }
 
     fn health(&self) -> Health {
-        Health::Serving
+        if fullness::was_heard(self.now()) { Health::Degraded } else { Health::Serving }
     }
 
     fn execute(

@@ -32,6 +32,8 @@ mod directory_object;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 #[cfg(target_arch = "wasm32")]
+mod fullness;
+#[cfg(target_arch = "wasm32")]
 mod http_types;
 #[cfg(target_arch = "wasm32")]
 mod log;

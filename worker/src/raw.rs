@@ -28,6 +28,16 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = getAlarm)]
     pub(crate) fn alarm(this: &RawStorage) -> Result<Promise, JsValue>;
 
+    /// `ctx.storage.sql`.
+    pub(crate) type RawSql;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn sql(this: &RawStorage) -> RawSql;
+
+    /// The bytes of the database. The crate's own number ends at 4 GB.
+    #[wasm_bindgen(method, getter, js_name = databaseSize)]
+    pub(crate) fn database_size(this: &RawSql) -> f64;
+
     /// `ctx`.
     pub(crate) type RawState;
 

@@ -18,7 +18,7 @@ use worker::{
 use crate::{
     clock::{self, EntropyError},
     config::ConfigurationError,
-    log,
+    fullness, log,
     wire::{self, WireError},
 };
 
@@ -86,6 +86,9 @@ pub(crate) async fn call<A: Serialize, B: DeserializeOwned>(
     let body = wire::write(ask)?;
     let answered = clock::within(ANSWERED, async {
         let mut response = twice(async || Ok(once(env, binding, name, &body).await?)).await?;
+        if binding == DIRECTORY && response.headers().has(fullness::HEADER)? {
+            fullness::heard(clock::now());
+        }
         Ok(wire::read(&response.text().await?)?)
     });
     answered.await.unwrap_or(Err(CallError::Timeout(ANSWERED)))

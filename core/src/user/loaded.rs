@@ -240,6 +240,18 @@ impl Loaded {
 }
 
 impl Loaded {
+    /// Since when, or from when on, loaded rows want a [`super::Command::Tick`]. A fan-out that has not begun has no date, and
+    /// counts as due from the beginning of time.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let state = self.subscription_state.as_ref().map(|stored| &stored.state);
+        let dates = state.into_iter().flat_map(|state| {
+            let undated = state.due.then_some(Timestamp::from_millis(0));
+            [undated, state.release_at, state.fan_out.as_ref().map(|fan_out| fan_out.next_at)]
+        });
+        let held = self.held.iter().flatten().map(|held| held.until);
+        held.chain(dates.flatten()).min()
+    }
+
     /// Takes the rows of one query. Without rows the part is loaded too, and empty.
     ///
     /// # Errors

@@ -1,12 +1,21 @@
 //! Work of the objects that no request asks for, and what keeps their tables small.
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::{
-    probe::{self, open_and_ended},
+    directory::get,
+    probe::{self, SHARD_0, break_it, open_and_ended},
     setup::Setup,
 };
-use crate::{check::same, profile::Profile};
+use crate::{
+    check::{same, text_at},
+    console::api::{IMPORT, LIST},
+    http::Request,
+    profile::Profile,
+    world::World,
+    ws::Handshake,
+};
 
 /// One shard is the whole directory, and its alarm rings every second.
 const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
@@ -22,6 +31,12 @@ const THERE: &str = "1000000000000072";
 const OFTEN: &str = "1000000000000073";
 const CROWDED: &str = "1000000000000074";
 const AWAY: &str = "1000000000000075";
+const LOST: &str = "1000000000000076";
+const MANY: i64 = 2_000_000_000_000_000;
+/// Milliseconds of a day.
+const DAY: i64 = 24 * 3600 * 1000;
+/// More than one sweep deletes.
+const BACKLOG: u32 = 10_500;
 
 pub(super) async fn the_audit_ends_what_a_crash_left_open(setup: Setup) -> Result<String> {
     let settings = Profile::Policy1.settings();
@@ -56,8 +71,7 @@ pub(super) async fn records_that_ended_long_ago_are_deleted(setup: Setup) -> Res
     let socket = world.open(OFTEN, 5, &token).await?;
     world.eventually("records", || open_and_ended(&world, OFTEN), &(1, 1)).await?;
     // All of that was two days ago; one ends only now, and one opens.
-    let day = 24 * 3600 * 1000;
-    let age = format!("online_at = online_at - 2 * {day}, offline_at = offline_at - 2 * {day}");
+    let age = format!("online_at = online_at - 2 * {DAY}, offline_at = offline_at - 2 * {DAY}");
     probe::change(&world, &format!("UPDATE record SET {age}")).await?;
     socket.close().await?;
     world.eventually("records", || open_and_ended(&world, OFTEN), &(0, 2)).await?;
@@ -109,4 +123,96 @@ pub(super) async fn expired_tokens_of_a_user_who_does_not_return_are_deleted_by_
     world.eventually("tokens", tokens, &Some("Ok(Some([]))".to_owned())).await?;
     runtime.stop().await?;
     Ok("the row of an expired token went with an alarm".to_owned())
+}
+
+pub(super) async fn an_alarm_that_was_lost_is_set_again(setup: Setup) -> Result<String> {
+    let setup = setup.with(SHARDS, 1).with(RETENTION, 1).with(GRACE, 3600);
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    // A user's object: the end of its connection is held back, and another token of it is kicked.
+    let (_, socket) = world.login(LOST, 5).await?;
+    let kicked = world.issue(LOST, 1).await?;
+    world.force_logout(LOST, 1).await?;
+    world.eventually("records", || open_and_ended(&world, LOST), &(1, 0)).await?;
+    socket.close().await?;
+    world.until_platforms(LOST, &[]).await?;
+    break_it(&world, LOST, "lose_alarm").await?;
+    probe::change_user(&world, LOST, "UPDATE held_end SET until = 1").await?;
+    world.refused_both_ways(&Handshake::new(LOST, 1, &kicked), 1506, "").await?;
+    world.eventually("records", || open_and_ended(&world, LOST), &(0, 1)).await?;
+
+    // The shard.
+    let age =
+        format!("UPDATE record SET online_at = online_at - 2 * {DAY}, offline_at = offline_at - 2 * {DAY}");
+    probe::change(&world, &age).await?;
+    break_it(&world, SHARD_0, "lose_alarm").await?;
+    probe::change(&world, "UPDATE progress SET sweep_at = 0, audit_at = 0").await?;
+    let (_, mut socket) = world.login(THERE, 5).await?;
+    world.eventually("records", || open_and_ended(&world, LOST), &(0, 0)).await?;
+    same(open_and_ended(&world, THERE).await?, (1, 0), "records, open and ended, of who is there")?;
+    socket.alive().await?;
+    runtime.stop().await?;
+    let mended = setup.log()?.matches("an alarm was lost and is set again").count();
+    same(mended, 2, "lost alarms in the log")?;
+    Ok("a user's object and a shard did what was overdue".to_owned())
+}
+
+pub(super) async fn a_backlog_of_old_records_is_deleted_at_once(setup: Setup) -> Result<String> {
+    let setup = setup.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS).with(RETENTION, 1);
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    let (_, mut socket) = world.login(THERE, 5).await?;
+    world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
+    let rest = "full_name, user_agent, device_id, remote_address, source, generation";
+    let old = format!(
+        "INSERT INTO record (id, tenant, user, online_at, offline_at, {rest}) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {BACKLOG}) \
+         SELECT id + i, tenant, {MANY} + i, online_at - 3 * {DAY}, online_at - 2 * {DAY}, {rest} FROM record, n"
+    );
+    probe::change(&world, &old).await?;
+    let total = || async { text_at(&get(&world, LIST).await?, "/data/total") };
+    same(total().await?, (BACKLOG + 1).to_string(), "records before the sweep")?;
+    probe::change(&world, "UPDATE progress SET sweep_at = 0").await?;
+    world.eventually("records", total, &"1".to_owned()).await?;
+    socket.alive().await?;
+    runtime.stop().await?;
+    Ok(format!("{BACKLOG} records, more than one sweep deletes"))
+}
+
+pub(super) async fn a_shard_that_is_nearly_full_takes_connections_and_no_imports(
+    setup: Setup,
+) -> Result<String> {
+    let runtime = setup.with(SHARDS, 1).start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    same(health(&world).await?, (200, "ok".to_owned()), "the health")?;
+    break_it(&world, SHARD_0, "full").await?;
+    same(import(&world).await?, 500, "the status of an import into a shard that is nearly full")?;
+    let (_, mut socket) = world.login(THERE, 5).await?;
+    world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
+    same(health(&world).await?, (503, "degraded".to_owned()), "the health with such a shard")?;
+    break_it(&world, SHARD_0, "roomy").await?;
+    same(import(&world).await?, 200, "the status of an import once there is room")?;
+    world.eventually("records", || open_and_ended(&world, OFTEN), &(0, 1)).await?;
+    socket.alive().await?;
+    runtime.stop().await?;
+    Ok("an import was refused, a connection was not, and the health said so".to_owned())
+}
+
+async fn health(world: &World) -> Result<(u16, String)> {
+    let answer = world.unrecorded().send(&Request::new("GET", "/health")).await?;
+    Ok((answer.response.status, text_at(&answer.json()?, "/status")?))
+}
+
+/// The status of an import of one record.
+async fn import(world: &World) -> Result<u16> {
+    let line = json!({
+        "id": 7, "tenantId": 0, "userId": OFTEN, "onlineDate": "2099-01-01T00:00:00Z",
+        "offlineDate": "2099-01-01T00:00:01Z",
+    });
+    let token = world.admin_token().await?;
+    let request = Request::new("POST", IMPORT)
+        .header("Authorization", &format!("Bearer {token}"))
+        .header("Content-Type", "application/x-ndjson")
+        .body(line.to_string());
+    Ok(world.unrecorded().send(&request).await?.response.status)
 }

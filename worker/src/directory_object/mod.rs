@@ -25,7 +25,7 @@ use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use crate::{
     config::{self, Configuration, ConfigurationError},
-    directory, log,
+    directory, fullness, log,
     sql::{Sql, SqlError, Tables},
     stub::CallError,
     wire::{self, DirectoryAnswer, DirectoryAsk, DirectoryCall},
@@ -63,6 +63,8 @@ enum ShardError {
     Configuration(#[from] &'static ConfigurationError),
     #[error("the object does not know which shard it is")]
     Nameless,
+    #[error("the shard is nearly full and takes no imports")]
+    NearlyFull,
 }
 
 impl DurableObject for DirectoryObject {
@@ -81,7 +83,13 @@ impl DurableObject for DirectoryObject {
             Err(error) => DirectoryAnswer::Failed(error.to_string()),
         };
         match wire::write(&answer) {
-            Ok(text) => Response::ok(text),
+            Ok(text) => {
+                let response = Response::ok(text)?;
+                if self.shard.is_nearly_full() {
+                    response.headers().set(fullness::HEADER, "1")?;
+                }
+                Ok(response)
+            }
             Err(error) => Response::error(error.to_string(), 500),
         }
     }
@@ -103,10 +111,15 @@ impl Shard {
             DirectoryAsk::Detail { user, view } => self.detail(user, &view, shards),
             DirectoryAsk::Members { body, ids } => self.members(body, &ids, shards),
             DirectoryAsk::ImportedIn(users) => self.imported_in(&users, shards),
-            DirectoryAsk::Cutoff => self.stored_cutoff().map(DirectoryAnswer::Cutoff),
+            DirectoryAsk::Cutoff => {
+                #[cfg(feature = "probe")]
+                crate::probe::asked(&self.state);
+                self.stored_cutoff().map(DirectoryAnswer::Cutoff)
+            }
             DirectoryAsk::SetCutoff { exempt, notice } => self.set_cutoff(exempt, notice, shards).await,
             DirectoryAsk::Deliver { cutoff, notice } => self.begin_delivery(cutoff, notice, shards),
             DirectoryAsk::LiftCutoff => self.lift_cutoff(),
+            DirectoryAsk::Import(_) if self.is_nearly_full() => Err(ShardError::NearlyFull),
             DirectoryAsk::Import(records) => self.import(&records, shards).await,
             DirectoryAsk::EndImports { users, at, cut_off } => self.end_imports(&users, at, cut_off, shards),
             DirectoryAsk::Repair { known, gone } => self.repair(&known, &gone, shards),

@@ -12,6 +12,7 @@ use rollcall_core::{
 
 use super::{Shard, ShardError};
 use crate::{
+    alarm,
     cache::CACHE_SPAN,
     clock, directory,
     stub::AT_ONCE,
@@ -67,7 +68,8 @@ impl Shard {
     ) -> Result<DirectoryAnswer, ShardError> {
         let mut delivery = Delivery::new(cutoff, notice, clock::now() + CACHE_SPAN);
         delivery.is_distributed = true;
-        if self.delivery()?.is_some_and(|under_way| !delivery.replaces(&under_way)) {
+        if let Some(under_way) = self.delivery()?.filter(|under_way| !delivery.replaces(under_way)) {
+            alarm::mend(&self.state, Some(under_way.next_at));
             return Ok(DirectoryAnswer::Done);
         }
         let mut statements = self.first(shards)?;

@@ -3,7 +3,10 @@
 use rollcall_core::{
     directory::{record::Record, upsert},
     id::{RecordId, TenantId},
-    shard::{layout, progress},
+    shard::{
+        layout,
+        progress::{self, Progress},
+    },
     store::Statement,
 };
 
@@ -67,12 +70,14 @@ impl Shard {
 
     /// From the first record on a shard has upkeep, and an alarm for it.
     pub(super) fn begin_upkeep(&self) -> Result<Option<Statement>, ShardError> {
-        if self.progress()?.is_some() {
+        let delivery = self.delivery()?.map(|delivery| delivery.next_at);
+        let first = |progress: &Progress| delivery.map_or(progress.next(), |at| at.min(progress.next()));
+        if let Some(progress) = self.progress()? {
+            alarm::mend(&self.state, Some(first(&progress)));
             return Ok(None);
         }
-        let progress = progress::Progress::begin(clock::now(), self.audit_every()?);
-        let delivery = self.delivery()?.map(|delivery| delivery.next_at);
-        alarm::set(&self.state, delivery.map_or(progress.next(), |delivery| delivery.min(progress.next())));
+        let progress = Progress::begin(clock::now(), self.audit_every()?);
+        alarm::set(&self.state, first(&progress));
         Ok(Some(progress::keep(&progress)))
     }
 

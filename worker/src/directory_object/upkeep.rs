@@ -6,12 +6,13 @@ use rollcall_api::Chain;
 use rollcall_core::{
     directory::upsert::{self, CrowdedUsers},
     shard::progress::{self, Progress},
-    store::Statement,
+    store::{Statement, Value},
+    time::Timestamp,
 };
+use wasm_bindgen::JsCast as _;
 
 use super::{Shard, ShardError};
-use crate::{alarm, clock};
-use rollcall_core::time::Timestamp;
+use crate::{alarm, clock, fullness, raw::RawStorage};
 
 /// Rows that one statement of a sweep may change.
 const SWEEP_ROWS: u32 = 1_000;
@@ -58,8 +59,8 @@ impl Shard {
             progress = Progress { audited, audit_at: clock::now() + pause, ..progress };
         }
         if progress.sweep_at <= now {
-            self.sweep(now)?;
-            progress.sweep_at = now + progress::SWEEP_EVERY;
+            // A backlog goes on at once, by another alarm: a shard may grow faster than one step an hour deletes.
+            progress.sweep_at = if self.sweep(now)? { now } else { now + progress::SWEEP_EVERY };
         }
         let left = self.sql().read(&progress::any_record())?.unwrap_or_default();
         if left.is_empty() {
@@ -70,16 +71,19 @@ impl Shard {
         Ok(())
     }
 
-    /// Settles leases, and deletes records that ended long ago or exceed the number that a user may keep.
-    fn sweep(&self, now: Timestamp) -> Result<(), ShardError> {
+    /// Settles leases, and deletes records that ended long ago or, once none of these is left, exceed the number that a user may
+    /// keep. Returns whether more is to be done at once.
+    fn sweep(&self, now: Timestamp) -> Result<bool, ShardError> {
         let configuration = self.configuration()?;
         let days = configuration.settings.message_center.retention_days;
         let before = now - Duration::from_secs(u64::from(days) * 86_400);
         let steps = [upsert::settle_leases(now, SWEEP_ROWS), upsert::delete_ended_before(before, SWEEP_ROWS)];
+        let mut has_more = false;
         for statement in steps {
-            for _ in 0..SWEEP_STEPS {
-                self.sql().write(std::slice::from_ref(&statement))?;
-            }
+            has_more |= self.sweep_step(statement)?;
+        }
+        if has_more {
+            return Ok(true);
         }
         let keep = configuration.settings.presence.max_records_per_user;
         let mut walk = CrowdedUsers::new(keep, SWEEP_READS);
@@ -91,7 +95,29 @@ impl Shard {
                 }
             }
         }
-        Ok(())
+        tracing::info!(bytes = self.size(), "the size of a shard");
+        Ok(false)
+    }
+
+    /// Repeats a statement that changes at most [`SWEEP_ROWS`] rows. Returns whether it always changed that many.
+    fn sweep_step(&self, statement: Statement) -> Result<bool, ShardError> {
+        let once = [statement, Statement::new("SELECT changes()", [])];
+        for _ in 0..SWEEP_STEPS {
+            let changed = self.sql().write(&once)?;
+            if changed.last() != Some(&vec![vec![Value::Int(SWEEP_ROWS.into())]]) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The bytes of the shard's database.
+    pub(super) fn size(&self) -> f64 {
+        self.state.storage().as_raw().unchecked_ref::<RawStorage>().sql().database_size()
+    }
+
+    pub(super) fn is_nearly_full(&self) -> bool {
+        fullness::is_near(self.size())
     }
 
     pub(super) fn progress(&self) -> Result<Option<Progress>, ShardError> {

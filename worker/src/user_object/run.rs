@@ -21,6 +21,7 @@ use super::{
     sockets::{Arriving, Held},
 };
 use crate::{
+    alarm,
     attachment::{Attachment, PackError},
     clock::{self, EntropyError},
     config::ConfigurationError,
@@ -155,6 +156,10 @@ impl Object {
         }
         if wish.is_some() {
             self.arm(wish, retry);
+        }
+        // An alarm sees to its own work, and to the next alarm.
+        if *command != Command::Tick {
+            alarm::mend(&self.state, loaded.next_due());
         }
         let sockets = Sockets(held.into_iter().map(|held| (held.id(), held.ws)).collect());
         self.clone().carry_out(command, actions, sockets, arriving).await?;
