@@ -61,3 +61,12 @@ fn attachments_keep_their_form() {
         assert_eq!(attachment.pack().unwrap().bytes(), line.as_bytes());
     }
 }
+
+/// A socket of another version is closed, so its attachment must not be read as one of this version.
+#[test]
+fn an_attachment_of_another_version_does_not_read() {
+    for line in lines("attachment.v1.jsonl") {
+        let newer = line.replacen("\"v\":1", "\"v\":2", 1);
+        assert!(newer != line && Attachment::unpack(newer.as_bytes()).is_none(), "{line}");
+    }
+}

@@ -283,3 +283,25 @@ impl Loaded {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_due_from_the_earliest_date_that_was_loaded() {
+        let at = Timestamp::from_secs;
+        let mut loaded = Loaded::default();
+        assert_eq!(loaded.next_due(), None);
+        let record = RecordId::from_number(1).unwrap();
+        loaded.held = Some(vec![HeldEnd { record, ended_at: at(1), until: at(31) }]);
+        assert_eq!(loaded.next_due(), Some(at(31)));
+        let mut stored = WatchedState::default();
+        stored.state.release_at = Some(at(20));
+        loaded.subscription_state = Some(stored.clone());
+        assert_eq!(loaded.next_due(), Some(at(20)));
+        stored.state.due = true;
+        loaded.subscription_state = Some(stored);
+        assert_eq!(loaded.next_due(), Some(at(0)), "a fan-out that has not begun");
+    }
+}
