@@ -24,7 +24,7 @@ use rollcall_core::{
     user::{Command, Reply, ReplyError, Request, request::VerifyToken},
 };
 
-use crate::message_center::IntrospectionCache;
+use crate::{DeepHealth, Probe, message_center::IntrospectionCache};
 
 /// A user or another service could not be asked, or a commit failed. Never read as *offline*; the caller gets an error.
 /// It carries the runtime's own error as its cause.
@@ -113,6 +113,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// The state for health checks.
     fn health(&self) -> Health;
+
+    /// The findings of deep health checks.
+    fn deep_health(&self) -> &DeepHealth;
+
+    /// Writes to durable storage, reads that back, and reports it to `probe`, at the latest after [`PROBED_WITHIN`].
+    ///
+    /// [`PROBED_WITHIN`]: crate::PROBED_WITHIN
+    fn probe(&self, probe: Probe) -> impl Future<Output = ()> + Send;
 
     /// Gives a command to a user and waits for its reply: durable, carried out, answered. Routes call [`Backend::run`].
     fn execute(

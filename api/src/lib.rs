@@ -37,6 +37,7 @@ pub use body::{BODY_BYTES, OPEN_BODY_BYTES};
 pub use body_budget::{ADDRESS_BYTES, BodyAccount, BodyBudget, NoRoom, RefusedBodies, STRANGERS_BYTES};
 pub use catch_panic::PanicContext;
 pub use error::Chain;
+pub use health::{DeepHealth, PROBED_WITHIN, Probe};
 pub use span::request_span;
 pub use stranger::{FailedProof, Stranger};
 

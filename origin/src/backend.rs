@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use rollcall_api::{Backend, BackendError, BodyBudget, Health, Post, message_center::IntrospectionCache};
+use rollcall_api::{
+    Backend, BackendError, BodyBudget, DeepHealth, Health, PROBED_WITHIN, Post, Probe,
+    message_center::IntrospectionCache,
+};
 use rollcall_core::{
     config::Settings,
     directory::{
@@ -22,10 +25,16 @@ use rollcall_core::{
     token::{Keys, TokenError, Verified},
     user::{Command, Reply},
 };
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    clock::now, outgoing::Client, server::admission::Admission, socket::sockjs, store::Rows, users::Users,
+    clock::now,
+    outgoing::Client,
+    server::{admission::Admission, lease},
+    socket::sockjs,
+    store::Rows,
+    users::Users,
     verification_cache::VerificationCache,
 };
 
@@ -39,6 +48,7 @@ pub struct Origin {
 
 struct Shared {
     state: AtomicU8,
+    deep_health: DeepHealth,
     zone: Zone,
     introspections: IntrospectionCache,
     verified: VerificationCache,
@@ -68,6 +78,7 @@ impl Origin {
     pub fn new(users: Users) -> anyhow::Result<Self> {
         let shared = Shared {
             state: AtomicU8::new(SERVING),
+            deep_health: DeepHealth::default(),
             zone: iana::zone(&users.settings().message_center.time_zone)?,
             introspections: IntrospectionCache::default(),
             verified: VerificationCache::default(),
@@ -133,6 +144,24 @@ impl Backend for Origin {
             _ if self.users.store().condition().is_failing() => Health::Degraded,
             _ => Health::Serving,
         }
+    }
+
+    fn deep_health(&self) -> &DeepHealth {
+        &self.shared.deep_health
+    }
+
+    async fn probe(&self, probe: Probe) {
+        let store = self.users.store().clone();
+        // A client that leaves at once, again and again, must not keep the others from an answer.
+        let probing = tokio::spawn(async move {
+            let outcome = match timeout(PROBED_WITHIN, lease::probe(&store)).await {
+                Ok(outcome) => outcome.map_err(BackendError::new),
+                Err(late) => Err(BackendError::new(late)),
+            };
+            probe.end(outcome);
+        });
+        // It fails only when the process ends.
+        let _ = probing.await;
     }
 
     fn random(&self) -> u128 {

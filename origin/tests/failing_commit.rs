@@ -31,9 +31,15 @@ const HEALTHY: (u16, &str) = (200, r#"{"status":"ok"}"#);
 const DEGRADED: (u16, &str) = (503, r#"{"status":"degraded"}"#);
 
 async fn health(world: &World) -> (u16, String) {
-    let answer = world.send(&Request::new("GET", "/health")).await.unwrap().response;
+    ask(world, "/health").await
+}
+
+async fn ask(world: &World, target: &str) -> (u16, String) {
+    let answer = world.send(&Request::new("GET", target)).await.unwrap().response;
     (answer.status, String::from_utf8(answer.body).unwrap())
 }
+
+const DEEP: &str = "/health?deep=1";
 
 /// There is a probe a second, each of which may wait a second for a lock; a busy machine takes its time.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -199,6 +205,23 @@ async fn a_client_that_leaves_while_the_disk_hangs_is_offline_and_its_record_fol
     std::fs::remove_file(&switch).unwrap();
     until("the end is written", async || records(&data_dir) == (2, 1)).await;
     drop(staying);
+}
+
+/// No commit fails while the disk hangs, so that only a check that writes finds out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deep_health_check_finds_a_disk_that_hangs() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let (server, switch) = start_with_switch(&home, &data_dir, "HANG_SYNC");
+    let world = server.world();
+    let (healthy, degraded) = ((HEALTHY.0, HEALTHY.1.to_owned()), (DEGRADED.0, DEGRADED.1.to_owned()));
+    assert_eq!(ask(&world, DEEP).await, healthy);
+    std::fs::write(&switch, "").unwrap();
+    until("it is found", async || ask(&world, DEEP).await == degraded).await;
+    assert_eq!(health(&world).await, healthy, "nothing has failed");
+    std::fs::remove_file(&switch).unwrap();
+    until("it is found to be over", async || ask(&world, DEEP).await == healthy).await;
+    assert_eq!(server.log().matches("does not write and read").count(), 1, "{}", server.log());
 }
 
 /// Records, and those without an end.

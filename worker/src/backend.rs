@@ -6,7 +6,9 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
-use rollcall_api::{Backend, BackendError, Chain, Health, Post, message_center::IntrospectionCache};
+use rollcall_api::{
+    Backend, BackendError, Chain, DeepHealth, Health, Post, Probe, message_center::IntrospectionCache,
+};
 use rollcall_core::{
     config::Settings,
     directory::{
@@ -29,7 +31,7 @@ use crate::{
     clock::{self, Pause},
     config::Configuration,
     cutoffs::{self, UnderCutoff},
-    directory, fullness, outgoing,
+    directory, fullness, health, outgoing,
     shared::Shared,
     stub::{self, AT_ONCE, CallError, USERS},
     wire::{CachedCutoff, UserAnswer, UserAsk},
@@ -46,6 +48,8 @@ pub(crate) struct Edge {
 static GOOD: Shared<TokenHash, Result<(), TokenError>> = Shared::new();
 /// What this isolate remembers of an issuer's answers.
 static INTROSPECTED: LazyLock<IntrospectionCache> = LazyLock::new(IntrospectionCache::default);
+/// What this isolate's deep health checks found.
+static DEEP_HEALTH: LazyLock<DeepHealth> = LazyLock::new(DeepHealth::default);
 
 impl Edge {
     /// The edge with this configuration.
@@ -94,6 +98,15 @@ impl Backend for Edge {
 
     fn health(&self) -> Health {
         if fullness::was_heard(self.now()) { Health::Degraded } else { Health::Serving }
+    }
+
+    fn deep_health(&self) -> &DeepHealth {
+        &DEEP_HEALTH
+    }
+
+    fn probe(&self, probe: Probe) -> impl Future<Output = ()> + Send {
+        let env = self.env.clone();
+        SendFuture::new(async move { probe.end(health::probe(&env).await.map_err(unavailable)) })
     }
 
     fn execute(

@@ -34,6 +34,8 @@ mod entry;
 #[cfg(target_arch = "wasm32")]
 mod fullness;
 #[cfg(target_arch = "wasm32")]
+mod health;
+#[cfg(target_arch = "wasm32")]
 mod http_types;
 #[cfg(target_arch = "wasm32")]
 mod log;

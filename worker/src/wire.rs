@@ -213,6 +213,8 @@ pub(crate) enum DirectoryAsk {
         /// The records that they no longer have.
         gone: Vec<RecordId>,
     },
+    /// Write and read. Asked of an object that is a shard of no tenant.
+    Probe,
 }
 
 /// An answer of a shard.

@@ -79,6 +79,17 @@ pub(super) async fn keep(store: Store) {
     }
 }
 
+/// Renews the lease and reads it back.
+pub(crate) async fn probe(store: &Store) -> anyhow::Result<()> {
+    let at = now();
+    store.commit(vec![renewal()]).await?;
+    let answers = store.load(vec![Statement::new("SELECT renewed_at FROM lease", [])]).await?;
+    match answers.first().and_then(|rows| rows.first()).map(Vec::as_slice) {
+        Some([Value::Int(renewed)]) if *renewed >= at.millis() => Ok(()),
+        _ => anyhow::bail!("the lease that was written is not read"),
+    }
+}
+
 fn renewal() -> Statement {
     let sql = "INSERT INTO lease (id, renewed_at) VALUES (1, ?1) \
                ON CONFLICT (id) DO UPDATE SET renewed_at = excluded.renewed_at";

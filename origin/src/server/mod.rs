@@ -6,7 +6,7 @@ mod answers;
 mod bodies;
 mod connection;
 mod descriptors;
-mod lease;
+pub(crate) mod lease;
 mod pace;
 pub(crate) mod rate;
 mod requests;

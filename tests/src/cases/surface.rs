@@ -1,6 +1,7 @@
 //! Methods, unknown routes, CORS, health and the OpenAPI document.
 
 use anyhow::{Context as _, Result};
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::{Case, cases};
@@ -26,6 +27,7 @@ pub(super) fn cases() -> Vec<Case> {
         success_carries_the_cors_headers,
         errors_carry_the_cors_headers,
         health_needs_no_authentication,
+        a_deep_health_check_writes_and_reads_and_may_be_asked_by_many_at_once,
         the_openapi_document_lists_every_route,
         several_requests_follow_each_other_on_one_connection,
     ]
@@ -178,6 +180,20 @@ async fn health_needs_no_authentication(world: World) -> Result<()> {
     let answer = world.send(&Request::new("GET", "/health")).await?;
     same(answer.response.status, 200, "the status")?;
     same(answer.json()?, json!({"status": "ok"}), "the body")
+}
+
+async fn a_deep_health_check_writes_and_reads_and_may_be_asked_by_many_at_once(world: World) -> Result<()> {
+    for target in ["/health?deep=1", "/health?deep=0", "/health?deep=1&other"] {
+        let answer = world.send(&Request::new("GET", target)).await?;
+        same(answer.response.status, 200, target)?;
+        same(answer.json()?, json!({"status": "ok"}), target)?;
+    }
+    let ask = async || world.send(&Request::new("GET", "/health?deep=1")).await;
+    for answer in try_join_all((0..20).map(|_| ask())).await? {
+        same(answer.response.status, 200, "one of many")?;
+        same(answer.json()?, json!({"status": "ok"}), "one of many")?;
+    }
+    Ok(())
 }
 
 async fn the_openapi_document_lists_every_route(world: World) -> Result<()> {

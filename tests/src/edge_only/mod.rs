@@ -9,6 +9,7 @@ mod crash;
 mod directory;
 mod faults;
 mod grace;
+mod health;
 mod hibernation;
 mod layout;
 mod outbox;
@@ -77,6 +78,7 @@ fn all() -> Vec<Test> {
         refusal: it_refuses_to_serve_without_a_secret within 240,
         refusal: it_refuses_to_serve_in_a_time_zone_that_is_none within 240,
         tables: an_object_has_a_version_and_one_of_a_newer_program_is_refused within 300,
+        health: a_deep_health_check_finds_an_object_that_cannot_write within 240,
         zones: clocks_show_what_the_iana_database_says within 240,
         pings: constant_pings_wake_nobody within 240,
         hibernation: hibernation_is_invisible within 480,

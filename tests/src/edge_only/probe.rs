@@ -78,6 +78,12 @@ pub(super) async fn change(world: &World, statement: &str) -> Result<()> {
     text(world, &format!("/__probe/{SHARD_0}?do={action}")).await.map(drop)
 }
 
+/// Changes what the object of deep health checks holds, behind its back.
+pub(super) async fn change_health(world: &World, statement: &str) -> Result<()> {
+    let action = escape(&format!("sql {statement}"));
+    text(world, &format!("/__probe/directory/health?do={action}")).await.map(drop)
+}
+
 /// Changes what a user's object holds, behind its back.
 pub(super) async fn change_user(world: &World, user: &str, statement: &str) -> Result<()> {
     let action = escape(&format!("sql {statement}"));

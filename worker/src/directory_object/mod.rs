@@ -17,13 +17,19 @@ use rollcall_api::Chain;
 use rollcall_core::{
     directory::row::RowError,
     id::TenantId,
-    shard::{cutoff::CutoffError, delivery::DeliveryError, layout},
+    shard::{
+        cutoff::CutoffError,
+        delivery::DeliveryError,
+        layout,
+        progress::{self, Progress},
+    },
     store::{Statement, migrations::StoreKind},
 };
 use tracing::Instrument as _;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use crate::{
+    clock,
     config::{self, Configuration, ConfigurationError},
     directory, fullness, log,
     sql::{Sql, SqlError, Tables},
@@ -65,6 +71,10 @@ enum ShardError {
     Nameless,
     #[error("the shard is nearly full and takes no imports")]
     NearlyFull,
+    #[error("a shard of a tenant is not for health checks")]
+    NotForProbes,
+    #[error("what was written is not read")]
+    Unread,
 }
 
 impl DurableObject for DirectoryObject {
@@ -123,6 +133,7 @@ impl Shard {
             DirectoryAsk::Import(records) => self.import(&records, shards).await,
             DirectoryAsk::EndImports { users, at, cut_off } => self.end_imports(&users, at, cut_off, shards),
             DirectoryAsk::Repair { known, gone } => self.repair(&known, &gone, shards),
+            DirectoryAsk::Probe => self.probe(),
         };
         answered.unwrap_or_else(|error| {
             tracing::error!(error = %Chain(&error), "a shard did not do what it was asked for");
@@ -160,6 +171,20 @@ impl Shard {
             directory::ask(&self.env, tenant, 0, shards, DirectoryAsk::Layout).await?;
         }
         self.first(shards)
+    }
+
+    /// Writes a row and reads it, in an object that keeps no records and so needs its progress for nothing else.
+    fn probe(&self) -> Result<DirectoryAnswer, ShardError> {
+        if self.place().is_ok() {
+            return Err(ShardError::NotForProbes);
+        }
+        let now = clock::now();
+        let written = Progress { audited: None, audit_at: now, sweep_at: now };
+        self.sql().write(&[progress::keep(&written)])?;
+        match self.sql().read(&progress::get())?.as_deref().and_then(progress::read) {
+            Some(read) if read == written => Ok(DirectoryAnswer::Done),
+            _ => Err(ShardError::Unread),
+        }
     }
 
     fn change(&self, statements: &[Statement]) -> Result<DirectoryAnswer, ShardError> {

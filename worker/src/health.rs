@@ -1,0 +1,28 @@
+//! The deep health check: one object writes and reads.
+
+use futures_util::future::{Either, select};
+use rollcall_api::PROBED_WITHIN;
+use worker::Env;
+
+use crate::{
+    clock::Pause,
+    stub::{self, CallError, DIRECTORY},
+    wire::{DirectoryAnswer, DirectoryAsk, DirectoryCall},
+};
+
+/// The name of the object. It is a shard of no tenant.
+const NAME: &str = "health";
+
+/// Has the object write and read. The answer leaves it only when the write is durable.
+pub(crate) async fn probe(env: &Env) -> Result<(), CallError> {
+    let call = DirectoryCall { shards: 0, ask: DirectoryAsk::Probe };
+    let asked = Box::pin(stub::call(env, DIRECTORY, NAME, &call));
+    match select(asked, Pause::of(PROBED_WITHIN)).await {
+        Either::Left((answer, _)) => match answer? {
+            DirectoryAnswer::Done => Ok(()),
+            DirectoryAnswer::Failed(problem) => Err(CallError::Failed(problem)),
+            _ => Err(CallError::AnotherQuestion),
+        },
+        Either::Right(_) => Err(CallError::Timeout(PROBED_WITHIN)),
+    }
+}
