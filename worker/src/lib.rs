@@ -11,6 +11,7 @@ mod attachment;
 mod cache;
 #[cfg(test)]
 mod golden;
+mod place;
 mod wire;
 
 #[cfg(target_arch = "wasm32")]

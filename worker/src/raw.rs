@@ -48,6 +48,13 @@ extern "C" {
         socket: &web_sys::WebSocket,
     ) -> Result<Option<Date>, JsValue>;
 
+    /// A namespace of objects.
+    pub(crate) type RawNamespace;
+
+    /// Those of its objects that live in a jurisdiction. Throws where the runtime has none.
+    #[wasm_bindgen(method, catch)]
+    pub(crate) fn jurisdiction(this: &RawNamespace, name: &str) -> Result<RawNamespace, JsValue>;
+
     /// `Intl.DateTimeFormat`.
     #[wasm_bindgen(js_namespace = Intl, js_name = DateTimeFormat)]
     pub(crate) type DateFormat;

@@ -17,8 +17,8 @@ use worker::{
 
 use crate::{
     clock::{self, EntropyError},
-    config::ConfigurationError,
-    fullness, log,
+    config::{self, ConfigurationError},
+    fullness, log, place,
     wire::{self, WireError},
 };
 
@@ -147,7 +147,8 @@ fn headers() -> worker::Result<Headers> {
 async fn fetch(env: &Env, binding: &str, name: &str, init: &RequestInit) -> worker::Result<Response> {
     #[cfg(feature = "probe")]
     crate::probe::is_brought(name)?;
-    let stub = env.durable_object(binding)?.get_by_name(name)?;
+    let configuration = config::load(env).map_err(|error| Error::RustError(error.to_string()))?;
+    let stub = place::object(env.durable_object(binding)?, name, &configuration.settings.edge)?;
     let request = Request::new_with_str_and_init(ADDRESS, init)?;
     stub.fetch_with_request(request.into()).await
 }

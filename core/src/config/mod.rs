@@ -17,6 +17,6 @@ mod validate;
 pub use error::ConfigError;
 pub use load::{VARIABLE_PREFIX, meant_variable};
 pub use settings::{
-    Auth, Introspection, Limits, MessageCenter, OpenIm, Presence, Profile, ReceiveTypes, Runtime, Server,
-    Settings, StaticToken, Tls,
+    Auth, Edge, Introspection, Jurisdiction, Limits, LocationHint, MessageCenter, OpenIm, Presence, Profile,
+    ReceiveTypes, Runtime, Server, Settings, StaticToken, Tls,
 };

@@ -47,6 +47,9 @@ pub struct Settings {
     /// The message center's endpoints.
     #[serde(deserialize_with = "json::keyed")]
     pub message_center: MessageCenter,
+    /// Where objects live at the edge.
+    #[serde(deserialize_with = "json::keyed")]
+    pub edge: Edge,
 }
 
 /// The process. All of it is the origin's, but for `trusted_proxies`.
@@ -233,6 +236,97 @@ pub struct MessageCenter {
     pub operator_client_id: String,
     /// Whether a force-off covers personal access tokens.
     pub revoke_pat: bool,
+}
+
+/// Where objects live at the edge. The origin has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Edge {
+    /// The jurisdiction in which objects run and store. With another one every object is another object.
+    pub jurisdiction: Jurisdiction,
+    /// The region near which a new object is made, as far as there is room.
+    pub location_hint: LocationHint,
+}
+
+/// A jurisdiction of Durable Objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Jurisdiction {
+    /// Objects may live anywhere.
+    #[default]
+    None,
+    /// The European Union.
+    Eu,
+    /// The United States.
+    Us,
+    /// Data centers with FedRAMP authorization.
+    Fedramp,
+    /// Those with FedRAMP High.
+    FedrampHigh,
+}
+
+impl Jurisdiction {
+    /// The platform's name of it; `None` without one.
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::None => return None,
+            Self::Eu => "eu",
+            Self::Us => "us",
+            Self::Fedramp => "fedramp",
+            Self::FedrampHigh => "fedramp-high",
+        })
+    }
+}
+
+/// A region of the platform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LocationHint {
+    /// Near the first request to the object.
+    #[default]
+    None,
+    /// Western North America.
+    Wnam,
+    /// Eastern North America.
+    Enam,
+    /// South America.
+    Sam,
+    /// Western Europe.
+    Weur,
+    /// Eastern Europe.
+    Eeur,
+    /// Asia and the Pacific.
+    Apac,
+    /// Their north-east.
+    ApacNe,
+    /// Their south-east.
+    ApacSe,
+    /// Oceania.
+    Oc,
+    /// Africa.
+    Afr,
+    /// The Middle East.
+    Me,
+}
+
+impl LocationHint {
+    /// The platform's name of it; `None` without one.
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::None => return None,
+            Self::Wnam => "wnam",
+            Self::Enam => "enam",
+            Self::Sam => "sam",
+            Self::Weur => "weur",
+            Self::Eeur => "eeur",
+            Self::Apac => "apac",
+            Self::ApacNe => "apac-ne",
+            Self::ApacSe => "apac-se",
+            Self::Oc => "oc",
+            Self::Afr => "afr",
+            Self::Me => "me",
+        })
+    }
 }
 
 /// Whether permissions are asked for.

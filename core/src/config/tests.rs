@@ -187,6 +187,8 @@ fn every_error_names_the_key_and_none_shows_a_secret() {
             "server.trusted_proxies[1]: expected an IP address or a network",
         ),
         ("'auth.secret' = '12345678'", &[], "rollcall.toml"),
+        ("[edge]\njurisdiction = 'europe'", &[], "edge.jurisdiction: expected "),
+        ("[edge]\nlocation_hint = 'mars'", &[], "edge.location_hint: expected "),
         ("[presence]\ngrace_seconds = 1.5", &[], "presence.grace_seconds: expected a whole number"),
         ("[presence]\ngrace_seconds = nan", &[], "presence.grace_seconds: expected a whole number"),
         ("[presence]\ngrace_seconds = -1", &[], "presence.grace_seconds: "),
@@ -212,6 +214,22 @@ fn every_error_names_the_key_and_none_shows_a_secret() {
         assert!(error.contains(wanted), "{toml}: {error}");
         assert!(!error.contains("12345678"), "{error}");
     }
+}
+
+/// The platform's names are those of the configuration.
+#[test]
+fn places_of_objects_are_written_as_the_platform_names_them() {
+    for name in ["eu", "us", "fedramp", "fedramp-high"] {
+        let settings = load("", &[("ROLLCALL__EDGE__JURISDICTION", name)]).unwrap();
+        assert_eq!(settings.edge.jurisdiction.name(), Some(name));
+    }
+    let hints = "wnam enam sam weur eeur apac apac-ne apac-se oc afr me";
+    for name in hints.split(' ') {
+        let settings = load(&format!("[edge]\nlocation_hint = '{name}'"), &[]).unwrap();
+        assert_eq!(settings.edge.location_hint.name(), Some(name));
+    }
+    let none = load("[edge]\njurisdiction = 'none'\nlocation_hint = 'none'", &[]).unwrap().edge;
+    assert_eq!((none.jurisdiction.name(), none.location_hint.name()), (None, None));
 }
 
 #[test]

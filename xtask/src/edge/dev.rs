@@ -56,7 +56,12 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         build::run(workspace, variant)?;
     }
     let manifest = Manifest::read(workspace)?;
-    let variables = variables::collect(workspace, &manifest, args.config.as_deref())?;
+    let mut variables = variables::collect(workspace, &manifest, args.config.as_deref())?;
+    if let Some(jurisdiction) = variables::take_jurisdiction(&mut variables) {
+        eprintln!(
+            "warning: the local runtime has no jurisdictions: edge.jurisdiction = \"{jurisdiction}\" is left out"
+        );
+    }
     let folder = TempDir::with_prefix("rollcall-edge-").context("cannot create a temporary folder")?;
     let storage = match &args.persist {
         Some(storage) => std::path::absolute(storage)?,

@@ -13,6 +13,12 @@ use crate::workspace::Workspace;
 /// The variable of the worker that holds the configuration's TOML text.
 const CONFIG: &str = "ROLLCALL_CONFIG";
 
+/// The variable of the jurisdiction in which objects live.
+const JURISDICTION: &str = "ROLLCALL__EDGE__JURISDICTION";
+
+/// The jurisdictions of the platform.
+const JURISDICTIONS: &[&str] = &["eu", "us", "fedramp", "fedramp-high"];
+
 /// Linux refuses environment strings of more than 128 KiB, the name included.
 const LONGEST_CONFIG: usize = 131_000;
 
@@ -38,6 +44,26 @@ pub(crate) fn collect(
         all.insert(CONFIG.into(), config_text(file)?.into());
     }
     Ok(all.into_iter().collect())
+}
+
+/// Leaves out the jurisdiction, which the local runtime does not implement, and returns it. What is none of the platform's stays,
+/// for the worker to refuse.
+pub(crate) fn take_jurisdiction(variables: &mut Vec<(OsString, OsString)>) -> Option<String> {
+    let value_of = |wanted: &str| {
+        let found = variables.iter().find(|(name, _)| name.to_str() == Some(wanted));
+        found.and_then(|(_, value)| value.to_str()).map(str::to_owned)
+    };
+    let in_text = || {
+        let table: toml::Table = value_of(CONFIG)?.parse().ok()?;
+        Some(table.get("edge")?.get("jurisdiction")?.as_str()?.to_owned())
+    };
+    let wanted = value_of(JURISDICTION).or_else(in_text)?;
+    if !JURISDICTIONS.contains(&wanted.as_str()) {
+        return None;
+    }
+    variables.retain(|(name, _)| name.to_str() != Some(JURISDICTION));
+    variables.push((JURISDICTION.into(), "none".into()));
+    Some(wanted)
 }
 
 /// The variables of our own environment that are meant for the worker.
@@ -76,6 +102,26 @@ mod tests {
         let found = environment(all.into_iter().map(|name| (name.into(), "x".into())));
         let names: Vec<_> = found.filter_map(|(name, _)| name.into_string().ok()).collect();
         assert_eq!(names, ["ROLLCALL__AUTH__SECRET", "ROLLCALL_CONFIG", "ROLLCALL_LOG"]);
+    }
+
+    #[test]
+    fn a_jurisdiction_is_left_out_wherever_it_stands_and_a_wrong_one_is_not() {
+        let all = |pairs: &[(&str, &str)]| -> Vec<(OsString, OsString)> {
+            pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
+        };
+        let eu = (CONFIG, "[edge]\njurisdiction = 'eu'");
+        let left_out = (JURISDICTION, "none");
+        for (given, taken, left) in [
+            (&[eu][..], Some("eu"), &[eu, left_out][..]),
+            (&[eu, (JURISDICTION, "fedramp-high")], Some("fedramp-high"), &[eu, left_out]),
+            (&[eu, (JURISDICTION, "none")], None, &[eu, left_out]),
+            (&[(JURISDICTION, "europe")], None, &[(JURISDICTION, "europe")]),
+            (&[(CONFIG, "[presence]")], None, &[(CONFIG, "[presence]")]),
+        ] {
+            let mut variables = all(given);
+            assert_eq!(take_jurisdiction(&mut variables).as_deref(), taken, "{given:?}");
+            assert_eq!(variables, all(left), "{given:?}");
+        }
     }
 
     #[test]
