@@ -1,11 +1,10 @@
 //! The deep health check: one object writes and reads.
 
-use futures_util::future::{Either, select};
 use rollcall_api::PROBED_WITHIN;
 use worker::Env;
 
 use crate::{
-    clock::Pause,
+    clock,
     stub::{self, CallError, DIRECTORY},
     wire::{DirectoryAnswer, DirectoryAsk, DirectoryCall},
 };
@@ -16,13 +15,13 @@ const NAME: &str = "health";
 /// Has the object write and read. The answer leaves it only when the write is durable.
 pub(crate) async fn probe(env: &Env) -> Result<(), CallError> {
     let call = DirectoryCall { shards: 0, ask: DirectoryAsk::Probe };
-    let asked = Box::pin(stub::call(env, DIRECTORY, NAME, &call));
-    match select(asked, Pause::of(PROBED_WITHIN)).await {
-        Either::Left((answer, _)) => match answer? {
+    let asked = stub::call(env, DIRECTORY, NAME, &call);
+    match clock::within(PROBED_WITHIN, asked).await {
+        Some(answer) => match answer? {
             DirectoryAnswer::Done => Ok(()),
             DirectoryAnswer::Failed(problem) => Err(CallError::Failed(problem)),
             _ => Err(CallError::AnotherQuestion),
         },
-        Either::Right(_) => Err(CallError::Timeout(PROBED_WITHIN)),
+        None => Err(CallError::Timeout(PROBED_WITHIN)),
     }
 }
