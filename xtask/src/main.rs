@@ -33,8 +33,8 @@ struct Cli {
 enum Command {
     /// Install everything that the other commands need, where it is missing.
     ///
-    /// Compilers and a browser from Debian's packages (as root), rustfmt, clippy and the wasm target by rustup, the npm
-    /// packages of both lock files, and worker-build and wasm-bindgen from crates.io in `.tools/`.
+    /// Compilers and a browser from Debian's packages (as root), rustfmt, clippy and the wasm target by rustup, and the
+    /// npm packages of both lock files.
     Setup,
     Test(test::Args),
     #[command(hide = true)]

@@ -59,6 +59,14 @@ impl Workspace {
         command
     }
 
+    /// A `cargo` command whose compiler of the workspace's own crates is clippy: it compiles as rustc does and lints on the way, so
+    /// that lints need no pass of their own.
+    pub(crate) fn linting_cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = self.cargo(args);
+        command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+        command
+    }
+
     /// What each step of `cargo xtask test` printed.
     pub(crate) fn test_logs(&self) -> PathBuf {
         self.target.join("test-logs")
@@ -74,14 +82,9 @@ impl Workspace {
         Ok(file)
     }
 
-    /// Where `cargo install` puts worker-build and wasm-bindgen.
+    /// Where set-up puts programs that no package manager installs for the whole machine.
     pub(crate) fn tools(&self) -> PathBuf {
         self.root.join(".tools")
-    }
-
-    /// A program that set-up installed under `.tools/bin`.
-    pub(crate) fn tool(&self, name: &str) -> PathBuf {
-        self.tools().join("bin").join(name)
     }
 
     /// A path inside `node_modules`.

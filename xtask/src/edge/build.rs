@@ -1,7 +1,7 @@
-//! The release build of the worker: worker-build with local tools, then one pass of wasm-opt of our own.
+//! The build of the worker: cargo, wasm-bindgen as a library, esbuild, and for a release wasm-opt.
 //!
-//! worker-build's own pass keeps the name section (`--debuginfo`), which is a third of the module. What cargo compiles
-//! the same as before is not processed again, so that a second build takes a second.
+//! The command worker-build does as much, but has to be compiled first, which takes longer than everything else here. What cargo
+//! compiles the same as before is not processed again, so that a second build takes a second.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest as _, Sha256};
+use wasm_bindgen_cli_support::Bindgen;
 
 use super::bundle::{Bundle, Size};
 use super::startup;
@@ -41,6 +42,9 @@ const PROFILE: &str = "edge";
 /// The files of a built worker.
 const FILES: [&str; 2] = ["index.js", "index_bg.wasm"];
 
+/// What the runtime imports, before the glue is joined to it.
+const ENTRY: &str = "worker/src/entry.js";
+
 /// Build the worker for release into worker/build/.
 ///
 /// Sets up what is missing first. Prints the module's size and what its start-up costs. Fails when the module is too
@@ -60,8 +64,8 @@ pub(crate) struct Args {
 pub(crate) enum Variant {
     /// What is deployed.
     Release,
-    /// The same with the cargo feature `probe`, by which tests look into objects and break their calls. Clippy is its compiler,
-    /// so that the lints of the worker need no pass of their own over every dependency.
+    /// The same with the cargo feature `probe`, by which tests look into objects and break their calls. Clippy is its compiler;
+    /// a warning is an error.
     Probe,
 }
 
@@ -79,7 +83,7 @@ impl Variant {
         }
     }
 
-    /// Where worker-build writes.
+    /// Where its parts lie.
     fn workshop(self, workspace: &Workspace) -> PathBuf {
         workspace.target.join("edge").join(match self {
             Self::Release => "release-parts",
@@ -92,13 +96,6 @@ impl Variant {
         match self {
             Self::Release => &[],
             Self::Probe => &["--features", "probe"],
-        }
-    }
-
-    /// Makes a build of it one that lints the workspace's crates; a warning is an error.
-    fn lints(self, cargo: &mut Command) {
-        if self == Self::Probe {
-            cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver").env("CLIPPY_ARGS", "-Dwarnings");
         }
     }
 
@@ -144,11 +141,15 @@ pub(crate) fn build(workspace: &Workspace, variant: Variant) -> Result<()> {
 
 /// The part of a build that keeps every processor busy.
 pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
-    let mut cargo = workspace.cargo(["build", "--lib", "--locked", "--profile", PROFILE]);
+    let args = ["build", "--lib", "--locked", "--profile", PROFILE];
+    let mut cargo = match variant {
+        Variant::Release => workspace.cargo(args),
+        Variant::Probe => workspace.linting_cargo(args),
+    };
+    cargo.env("CLIPPY_ARGS", "-Dwarnings");
     cargo.args(["--target", wasm_target::TARGET]).args(variant.features());
-    // As worker-build compiles, so that it finds this done.
+    // Promises and arrays cross as the types of js-sys.
     cargo.current_dir(workspace.root.join("worker")).env("WASM_BINDGEN_USE_JS_SYS", "1");
-    variant.lints(&mut cargo);
     run::passed_through(without_flags(&mut cargo), "")
 }
 
@@ -171,36 +172,29 @@ fn finish(workspace: &Workspace, variant: Variant) -> Result<()> {
 fn stamp(workspace: &Workspace, compiled: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
     hasher.update(include_bytes!("build.rs"));
-    for file in [compiled, &workspace.root.join("Cargo.lock"), &workspace.root.join("package-lock.json")] {
+    let others = [ENTRY, "Cargo.lock", "package-lock.json"].map(|file| workspace.root.join(file));
+    for file in others.iter().map(PathBuf::as_path).chain([compiled]) {
         hasher.update(fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
     }
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Makes a worker of what cargo compiled: glue, optimisation, one folder with what a runtime reads.
+/// Makes a worker of what cargo compiled: glue, one script, optimisation, one folder with what a runtime reads.
 fn process(workspace: &Workspace, variant: Variant) -> Result<()> {
     let workshop = variant.workshop(workspace);
-    let mut build = Command::new(workspace.tool("worker-build"));
-    build.args(["--profile", PROFILE, "--no-opt", "--out-dir"]).arg(&workshop).args(["worker", "--locked"]);
-    build
-        .args(variant.features())
-        .current_dir(&workspace.root)
-        .env("PATH", workspace.path_with_node()?)
-        .env("WASM_BINDGEN_BIN", workspace.tool("wasm-bindgen"))
-        .env("ESBUILD_BIN", esbuild(workspace)?)
-        .env("WASM_OPT_BIN", wasm_opt(workspace));
-    variant.lints(&mut build);
-    run::passed_through(without_flags(&mut build), "")?;
+    fs::create_dir_all(&workshop).with_context(|| format!("cannot create {}", workshop.display()))?;
+    bind(&compiled(workspace), &workshop)?;
 
     let folder = variant.folder(workspace);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let [script, module] = FILES.map(|file| folder.join(file).with_extension("new"));
-    fs::copy(workshop.join(FILES[0]), &script).context("worker-build left no index.js")?;
+    join(workspace, &workshop, &script)?;
+    let bound = workshop.join(FILES[1]);
     match variant {
-        Variant::Release => optimize(workspace, &workshop.join(FILES[1]), &module)?,
+        Variant::Release => optimize(workspace, &bound, &module)?,
         // Tests pay for its size once, and its names stand in the stack of an error.
         Variant::Probe => {
-            fs::copy(workshop.join(FILES[1]), &module).context("worker-build left no module")?;
+            fs::copy(&bound, &module).with_context(|| format!("cannot copy {}", bound.display()))?;
         }
     }
     // A rename each, so that a runtime that starts meanwhile finds whole files.
@@ -208,6 +202,37 @@ fn process(workspace: &Workspace, variant: Variant) -> Result<()> {
         fs::rename(new, folder.join(file)).with_context(|| format!("cannot replace {file}"))?;
     }
     Ok(())
+}
+
+/// Writes the module without what only wasm-bindgen reads, and its glue, which `worker/src/entry.js` calls.
+fn bind(compiled: &Path, workshop: &Path) -> Result<()> {
+    Bindgen::new()
+        .module(true)?
+        .input_path(compiled)
+        .out_name("index")
+        .typescript(false)
+        // By these the entry makes the module's memory anew after a panic.
+        .reset_state_function(true)
+        .force_enable_abort_handler(true)
+        .generate(workshop)
+        .context("wasm-bindgen")
+}
+
+/// Joins the entry and the glue to one script, which imports the module beside it.
+fn join(workspace: &Workspace, workshop: &Path, script: &Path) -> Result<()> {
+    let entry = workshop.join("entry.js");
+    let source = workspace.root.join(ENTRY);
+    fs::copy(&source, &entry).with_context(|| format!("cannot copy {}", source.display()))?;
+    let joined = workshop.join("joined.js");
+    let mut esbuild = Command::new(esbuild(workspace)?);
+    esbuild.arg(&entry).arg(format!("--outfile={}", joined.display()));
+    esbuild.args(["--bundle", "--minify", "--format=esm", "--log-level=warning", "--allow-overwrite"]);
+    esbuild.arg(format!("--external:./{}", FILES[1])).arg("--external:cloudflare:*");
+    run::passed_through(&mut esbuild, "")?;
+    let text = fs::read_to_string(&joined).context("esbuild left no script")?;
+    // wasm-bindgen imports the module in the source phase; the runtime gives it to an ordinary import.
+    let text = text.replace("import source ", "import ");
+    fs::write(script, text).with_context(|| format!("cannot write {}", script.display()))
 }
 
 /// Writes a module that is as small as it gets.
@@ -259,7 +284,7 @@ fn without_flags(command: &mut Command) -> &mut Command {
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS")
 }
 
-/// The native esbuild of this platform: worker-build resolves links, so the wrapper in `.bin` will not do.
+/// The native esbuild of this platform: the wrapper in `.bin` starts a Node.js only to start it.
 fn esbuild(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.node_module("@esbuild");
     let entries = fs::read_dir(&folder).with_context(|| format!("{} is missing", folder.display()))?;

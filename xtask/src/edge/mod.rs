@@ -23,8 +23,7 @@ use crate::{conformance, setup};
 pub(crate) enum Command {
     /// Install what building and serving the worker needs, where it is missing.
     ///
-    /// The wasm target, the npm packages of package-lock.json (wrangler, the Workers runtime, Node.js, esbuild,
-    /// binaryen), and worker-build and wasm-bindgen in `.tools/`.
+    /// The wasm target, and the npm packages of package-lock.json: wrangler, the Workers runtime, Node.js, esbuild, binaryen.
     Setup,
     Build(build::Args),
     Dev(dev::Args),

@@ -1,4 +1,4 @@
-//! What comes from Debian's packages: compilers for C and C++, pkg-config and the headers of OpenSSL.
+//! What comes from Debian's packages: compilers for C and C++, and a browser.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -42,14 +42,6 @@ pub(crate) fn chromium() -> Result<PathBuf> {
         bail!("there is still no {} after installing chromium", program.display());
     }
     Ok(program)
-}
-
-/// Makes sure that crates can find OpenSSL: worker-build links it.
-pub(crate) fn openssl() -> Result<()> {
-    if run::answer(Command::new("pkg-config").args(["--exists", "openssl"])).is_some() {
-        return Ok(());
-    }
-    install(&["pkg-config", "libssl-dev"])
 }
 
 /// Installs Debian packages, where there is apt and the right to use it.

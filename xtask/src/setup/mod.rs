@@ -1,7 +1,6 @@
 //! Set-up of a fresh machine. Each part looks first, does only what is missing, and says what to do
 //! where a thing cannot be had.
 
-pub(crate) mod cargo_tools;
 pub(crate) mod components;
 pub(crate) mod debian;
 pub(crate) mod deny;
@@ -48,13 +47,7 @@ pub(crate) fn edge(workspace: &Workspace) -> Result<()> {
     workspace.require_edge()?;
     timed("C compiler", debian::c_compiler)?;
     timed("wasm target", wasm_target::ensure)?;
-    // One waits for the network, the other for the processors.
-    thread::scope(|scope| {
-        let packages = scope.spawn(|| timed("npm packages", || npm::ensure(workspace)));
-        let tools = timed("worker-build and wasm-bindgen", || cargo_tools::ensure(workspace));
-        joined(packages)?;
-        tools
-    })
+    timed("npm packages", || npm::ensure(workspace))
 }
 
 /// Everything that `cargo xtask test` needs.

@@ -31,14 +31,22 @@ pub(super) struct Program {
     is_integration: bool,
 }
 
-/// Builds all programs and tests of the workspace, and writes down which tests there are.
+/// Builds all programs and tests of the workspace, and writes down which tests there are and what clippy says.
 pub(super) fn build(workspace: &Workspace) -> Result<()> {
     let mut command =
-        workspace.cargo(["build", "--workspace", "--bins", "--tests", "--examples", "--locked"]);
-    command.arg("--message-format=json-render-diagnostics");
-    let mut programs = Vec::new();
+        workspace.linting_cargo(["build", "--workspace", "--bins", "--tests", "--examples", "--locked"]);
+    command.arg("--message-format=json");
+    let (mut programs, mut warnings) = (Vec::new(), Vec::new());
     let status = run::each_line(&mut command, |line| {
-        programs.extend(serde_json::from_str(line).ok().as_ref().and_then(program));
+        let Ok(message) = serde_json::from_str(line) else { return };
+        programs.extend(program(&message));
+        if let Some(diagnostic) = diagnostic(&message) {
+            eprintln!("{}", diagnostic.text);
+            // A target's crate is compiled for its tests too, with the same warnings.
+            if diagnostic.is_warning && !warnings.contains(&diagnostic.text) {
+                warnings.push(diagnostic.text);
+            }
+        }
     })?;
     run::check(&command, status, "")?;
     if programs.is_empty() {
@@ -46,7 +54,20 @@ pub(super) fn build(workspace: &Workspace) -> Result<()> {
     }
     println!("{} programs of tests", programs.len());
     fs::create_dir_all(workspace.test_logs())?;
-    fs::write(list_of(workspace), serde_json::to_vec(&programs)?).context("cannot write the list of tests")
+    fs::write(list_of(workspace), serde_json::to_vec(&programs)?)
+        .context("cannot write the list of tests")?;
+    fs::write(warnings_of(workspace), serde_json::to_vec(&warnings)?).context("cannot write the warnings")
+}
+
+/// Fails when [`build`] met a warning.
+pub(super) fn lints(workspace: &Workspace) -> Result<()> {
+    let list = fs::read(warnings_of(workspace)).context("there is no list of warnings")?;
+    let warnings: Vec<String> = serde_json::from_slice(&list).context("the list of warnings")?;
+    if warnings.is_empty() {
+        return Ok(());
+    }
+    warnings.iter().for_each(|warning| eprintln!("{warning}"));
+    bail!("{} warnings: mend them; `cargo clippy --workspace --all-targets` shows the same", warnings.len())
 }
 
 /// A program that [`build`] has built.
@@ -87,6 +108,26 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn list_of(workspace: &Workspace) -> PathBuf {
     workspace.test_logs().join("programs.json")
+}
+
+fn warnings_of(workspace: &Workspace) -> PathBuf {
+    workspace.test_logs().join("warnings.json")
+}
+
+/// What the compiler has to say.
+#[derive(Debug, PartialEq, Eq)]
+struct Diagnostic {
+    text: String,
+    is_warning: bool,
+}
+
+/// The diagnostic that a message of cargo's is about, if it is one.
+fn diagnostic(message: &Value) -> Option<Diagnostic> {
+    let message = message.get("message")?;
+    let text = message.get("rendered")?.as_str()?.trim_end().to_owned();
+    // Only the line that counts the warnings of a crate has no place.
+    let has_place = message.get("spans")?.as_array().is_some_and(|spans| !spans.is_empty());
+    Some(Diagnostic { text, is_warning: has_place && message.get("level")?.as_str()? == "warning" })
 }
 
 /// The program of tests that a message of cargo's is about.
@@ -157,5 +198,18 @@ mod tests {
         assert!(!program(&message("lib", true)).unwrap().starts_servers());
         assert_eq!(program(&message("bin", false)), None);
         assert_eq!(program(&json!({"reason": "build-finished", "success": true})), None);
+    }
+
+    #[test]
+    fn warnings_are_told_from_their_count_and_from_notes() {
+        let of = |level: &str, spans: &Value| {
+            let message = json!({"rendered": "words\n", "level": level, "spans": spans});
+            diagnostic(&json!({"reason": "compiler-message", "message": message})).unwrap()
+        };
+        let place = json!([{"file_name": "src/lib.rs"}]);
+        assert_eq!(of("warning", &place), Diagnostic { text: "words".to_owned(), is_warning: true });
+        assert!(!of("warning", &json!([])).is_warning);
+        assert!(!of("error", &place).is_warning);
+        assert_eq!(diagnostic(&message("lib", true)), None);
     }
 }

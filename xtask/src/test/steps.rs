@@ -188,7 +188,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "edge-setup",
-        title: "wasm target, worker-build, wasm-bindgen",
+        title: "wasm target",
         needs: &["setup", "npm"],
         edge: true,
         prepares: true,
@@ -251,13 +251,10 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "clippy",
-        title: "lints, native",
-        needs: &["setup"],
-        minutes: 30,
-        run: |workspace| {
-            let args = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-            plain(workspace.cargo(args), "")
-        },
+        title: "lints, native: what the build met",
+        lane: Lane::Native,
+        needs: &["build"],
+        run: |workspace| done(programs::lints(workspace)),
         ..STEP
     },
     Step {
@@ -348,7 +345,8 @@ fn doc(workspace: &Workspace) -> Result<Tally> {
     let args = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
     let mut build = workspace.cargo(args);
     run::passed_through(build.env("RUSTDOCFLAGS", "-D warnings"), "")?;
-    counted(workspace.cargo(["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]))
+    // By the compiler of the step `build`, which has the libraries ready.
+    counted(workspace.linting_cargo(["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]))
 }
 
 fn program_limit() -> Duration {
