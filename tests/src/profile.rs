@@ -79,7 +79,8 @@ impl Profile {
     pub fn settings(self) -> Settings {
         let vectors = Settings { secret: Some("openIM123".to_owned()), policy: 0, ..Settings::default() };
         // The cases of the message center share the few users of its tokens, who connect often.
-        let often = Settings { max_connections: 10_000, ..vectors.clone() };
+        // At the edge a list asks every shard, which is most of the time of hundreds of lists; `Base` keeps the default.
+        let often = Settings { max_connections: 10_000, directory_shards: Some(4), ..vectors.clone() };
         match self {
             Self::Base | Self::Crowd => vectors,
             Self::Policy1 => Settings { policy: 1, ..vectors },

@@ -124,6 +124,8 @@ pub struct Settings {
     pub max_tokens: i64,
     /// `presence.max_connections_per_user`.
     pub max_connections: i64,
+    /// `presence.directory_shards`, if it is not the default. No answer depends on it.
+    pub directory_shards: Option<i64>,
     /// `openim.errdlt_style`.
     pub style: Style,
     /// `openim.max_user_ids`.
@@ -148,6 +150,7 @@ impl Default for Settings {
             policy: 1,
             max_tokens: 30,
             max_connections: 100,
+            directory_shards: None,
             style: Style::Seed,
             max_user_ids: 1000,
             tokens: Vec::new(),
@@ -181,6 +184,7 @@ impl Settings {
             policy: integer("presence", "multi_login_policy", defaults.policy)?,
             max_tokens: integer("presence", "max_tokens_per_platform", defaults.max_tokens)?,
             max_connections: integer("presence", "max_connections_per_user", defaults.max_connections)?,
+            directory_shards: key("presence", "directory_shards").and_then(Value::as_integer),
             style: match word("openim", "errdlt_style") {
                 Some("v38") => Style::V38,
                 _ => Style::Seed,
@@ -232,6 +236,9 @@ impl Settings {
         presence.insert("max_tokens_per_platform".into(), self.max_tokens.into());
         presence.insert("max_connections_per_user".into(), self.max_connections.into());
         presence.insert("grace_seconds".into(), 0.into());
+        if let Some(shards) = self.directory_shards {
+            presence.insert("directory_shards".into(), shards.into());
+        }
         let mut openim = Table::new();
         let style = match self.style {
             Style::Seed => "seed",
