@@ -97,6 +97,9 @@ struct EdgeOnly {
     /// The number of tests that run at the same time.
     #[arg(long, default_value_t = 4, value_name = "N")]
     jobs: usize,
+    /// Writes down what operations cost, in place of comparing it with what is recorded.
+    #[arg(long)]
+    record: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -123,11 +126,12 @@ impl Command {
         match self {
             Self::Run(run) if run.list => list(run.only.as_deref()),
             Self::Run(run) => until_interrupted(runner::run(run.options()?)),
-            Self::EdgeOnly(EdgeOnly { edge_cmd, only, jobs }) => {
+            Self::EdgeOnly(EdgeOnly { edge_cmd, only, jobs, record }) => {
                 until_interrupted(edge_only::run(edge_only::Options {
                     command: words(&edge_cmd)?,
                     only,
                     jobs,
+                    record,
                 }))
             }
             Self::SelfCheck { origin_bin } => {

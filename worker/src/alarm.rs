@@ -15,6 +15,8 @@ const OVERDUE: Duration = Duration::from_secs(60);
 pub(crate) fn set(state: &State, at: Timestamp) {
     let storage = state.storage().as_raw().unchecked_ref::<RawStorage>().clone();
     let at = millis(at);
+    #[cfg(feature = "probe")]
+    crate::probe::alarm_set(state);
     let first = storage.set_alarm(at);
     state.wait_until(async move {
         let Err(error) = settled(first).await else { return };

@@ -1,7 +1,9 @@
 //! Looks into objects and breaks them, for tests. Only in builds with the feature `probe`, never in a deployed one.
 //!
-//! `GET /__probe/USER` tells the user's instance, how often sockets and alarms woke the object, and how often a shard was asked
-//! for its cutoff; `?do=abort` throws the instance away and `?do=panic` panics in it; `?do=directory_off`,
+//! `GET /__probe/USER` tells the user's instance, how often sockets and alarms woke the object, how often a shard was asked
+//! for its cutoff, how many calls and alarms reached the object, and how many rows its statements read and wrote, a set alarm
+//! counted as one; `?do=statements` tells the rows of each statement, `?do=forget` takes from the instance what a new one does
+//! not know; `?do=abort` throws the instance away and `?do=panic` panics in it; `?do=directory_off`,
 //! `?do=directory_hang` and `?do=directory_on` make every call to the directory fail, wait, and go through again; `?do=hang`
 //! and `?do=go_on` do the same to calls of this object, and `?do=lose` loses the next one; `?do=refuse_sockets` and
 //! `?do=take_sockets` are about new sockets, `?do=garble` spoils the attachments of those that are there; `?do=lose_alarm`
@@ -11,7 +13,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     time::Duration,
 };
@@ -56,11 +58,21 @@ struct Seen {
     instance: u64,
     wakes: u64,
     asks: u64,
+    requests: u64,
+    read: u64,
+    written: u64,
 }
+
+/// How often a statement was run, and the rows that it read and wrote.
+type Run = (u64, u64, u64);
 
 thread_local! {
     /// By object id. It outlives instances, because the isolate does.
     static SEEN: RefCell<HashMap<String, Seen>> = RefCell::default();
+    /// By object id and text.
+    static STATEMENTS: RefCell<BTreeMap<(String, String), Run>> = RefCell::default();
+    /// Whether the probe itself asks. Its own statements do not count.
+    static IS_LOOKING: Cell<bool> = Cell::default();
     /// The ids of objects that do not answer.
     static HANGS: RefCell<HashSet<String>> = RefCell::default();
     /// The name of the object that the next call does not reach.
@@ -83,6 +95,41 @@ pub(crate) fn constructed(state: &State) {
 /// A socket or the alarm woke the object.
 pub(crate) fn woken(state: &State) {
     seen(state, |seen| seen.wakes += 1);
+}
+
+/// A call or the alarm reached the object. Each is billed.
+pub(crate) fn requested(state: &State) {
+    seen(state, |seen| seen.requests += 1);
+}
+
+/// A statement was run to its end. The runtime's cursor counts as the bill does.
+pub(crate) fn counted(state: &State, sql: &str, read: usize, written: usize) {
+    if IS_LOOKING.get() {
+        return;
+    }
+    let (read, written) =
+        (u64::try_from(read).unwrap_or(u64::MAX), u64::try_from(written).unwrap_or(u64::MAX));
+    seen(state, |seen| {
+        seen.read += read;
+        seen.written += written;
+    });
+    STATEMENTS.with_borrow_mut(|all| {
+        let run = all.entry((state.id().to_string(), sql.to_owned())).or_default();
+        *run = (run.0 + 1, run.1 + read, run.2 + written);
+    });
+}
+
+/// The alarm was set, which is billed as a row written and is in no cursor.
+pub(crate) fn alarm_set(state: &State) {
+    counted(state, "setAlarm", 0, 1);
+}
+
+/// Looks without being counted.
+fn looking<T>(look: impl FnOnce() -> T) -> T {
+    IS_LOOKING.set(true);
+    let answer = look();
+    IS_LOOKING.set(false);
+    answer
 }
 
 /// A shard was asked for its cutoff.
@@ -154,9 +201,18 @@ pub(crate) async fn route(env: &Env, raw: &web_sys::Request) -> Option<worker::R
 }
 
 /// The same, in the object.
-pub(crate) fn user(state: &State, request: &Request) -> Option<worker::Result<Response>> {
-    let action = request.headers().get(HEADER).ok()??;
+pub(crate) fn user(
+    state: &State,
+    request: &Request,
+    forget: impl FnOnce(),
+) -> Option<worker::Result<Response>> {
+    let Some(action) = request.headers().get(HEADER).ok()? else {
+        requested(state);
+        return None;
+    };
     match action.as_str() {
+        "forget" => forget(),
+        "statements" => return Some(Response::ok(statements(state))),
         "abort" => abort(state),
         "panic" => panic(),
         "directory_off" => DIRECTORY_IS.store(OFF, Ordering::Relaxed),
@@ -175,19 +231,30 @@ pub(crate) fn user(state: &State, request: &Request) -> Option<worker::Result<Re
         "lose_alarm" => call(state.storage().as_raw().as_ref(), "deleteAlarm"),
         "full" => FULL.store(true, Ordering::Relaxed),
         "roomy" => FULL.store(false, Ordering::Relaxed),
-        "rollback" => return Some(Response::ok(rollback(state))),
-        "rows" => return Some(Response::ok(rows(state))),
+        "rollback" => return Some(Response::ok(looking(|| rollback(state)))),
+        "rows" => return Some(Response::ok(looking(|| rows(state)))),
         other => {
             if let Some(statement) = other.strip_prefix("sql ") {
-                return Some(change(state, statement));
+                return Some(looking(|| change(state, statement)));
             }
             if let Some(asked) = other.strip_prefix("zone ") {
                 return Some(Response::ok(clocks(asked)));
             }
         }
     }
-    let Seen { instance, wakes, asks } = seen(state, |_| {});
-    Some(Response::from_json(&serde_json::json!({ "instance": instance, "wakes": wakes, "asks": asks })))
+    let Seen { instance, wakes, asks, requests, read, written } = seen(state, |_| {});
+    Some(Response::from_json(&serde_json::json!({
+        "instance": instance, "wakes": wakes, "asks": asks, "requests": requests, "read": read, "written": written,
+    })))
+}
+
+/// A line for each statement of the object: runs, rows read, rows written, text.
+fn statements(state: &State) -> String {
+    let id = state.id().to_string();
+    STATEMENTS.with_borrow(|all| {
+        let own = all.iter().filter(|((object, _), _)| *object == id);
+        own.map(|((_, sql), (runs, read, written))| format!("{runs} {read} {written} {sql}\n")).collect()
+    })
 }
 
 /// A line for each instant.

@@ -65,7 +65,7 @@ impl<'a> Sql<'a> {
         if self.look()? == Tables::Missing {
             return Ok(None);
         }
-        rows(&self.state.storage().sql(), statement).map(Some)
+        self.rows(&self.state.storage().sql(), statement).map(Some)
     }
 
     /// Makes changes durable, all or none of them, and returns each one's rows.
@@ -73,9 +73,9 @@ impl<'a> Sql<'a> {
         let is_first = self.look()? == Tables::Missing;
         let answers = self.transaction(|sql| {
             if is_first {
-                Self::run_steps(sql, migrations::new_store(self.kind))?;
+                self.run_steps(sql, migrations::new_store(self.kind))?;
             }
-            statements.iter().map(|one| rows(sql, one)).collect()
+            statements.iter().map(|one| self.rows(sql, one)).collect()
         })?;
         self.tables.set(Tables::Current);
         Ok(answers)
@@ -84,11 +84,13 @@ impl<'a> Sql<'a> {
     fn look(&self) -> Result<Tables, SqlError> {
         if self.tables.get() == Tables::Unknown {
             let sql = self.state.storage().sql();
-            let version = match migrations::found(&rows(&sql, &migrations::find())?) {
+            let version = match migrations::found(&self.rows(&sql, &migrations::find())?) {
                 Found::Nothing => None,
                 // The texts of the first versions may be repeated.
                 Found::Unversioned => Some(0),
-                Found::Versioned => Some(migrations::read_version(&rows(&sql, &migrations::version())?)?),
+                Found::Versioned => {
+                    Some(migrations::read_version(&self.rows(&sql, &migrations::version())?)?)
+                }
             };
             if let Some(version) = version.filter(|version| *version != migrations::VERSION) {
                 self.transaction(|sql| self.bring_forward(sql, version))?;
@@ -104,14 +106,29 @@ impl<'a> Sql<'a> {
     }
 
     fn bring_forward(&self, sql: &SqlStorage, from: u32) -> Result<(), SqlError> {
-        Self::run_steps(sql, migrations::missing(self.kind, from)?)
+        self.run_steps(sql, migrations::missing(self.kind, from)?)
     }
 
-    fn run_steps(sql: &SqlStorage, texts: impl IntoIterator<Item = &'static str>) -> Result<(), SqlError> {
+    fn run_steps(
+        &self,
+        sql: &SqlStorage,
+        texts: impl IntoIterator<Item = &'static str>,
+    ) -> Result<(), SqlError> {
         for text in texts {
-            rows(sql, &Statement::new(text, []))?;
+            self.rows(sql, &Statement::new(text, []))?;
         }
-        rows(sql, &migrations::set_version()).map(drop)
+        self.rows(sql, &migrations::set_version()).map(drop)
+    }
+
+    #[cfg_attr(not(feature = "probe"), allow(clippy::unused_self, reason = "the probe counts by object"))]
+    fn rows(&self, sql: &SqlStorage, statement: &Statement) -> Result<Vec<Row>, SqlError> {
+        let bound: Vec<SqlStorageValue> = statement.params.iter().map(bind).collect::<Result<_, _>>()?;
+        let cursor = sql.exec(&statement.sql, bound).map_err(SqlError::Refused)?;
+        let rows = cursor.raw().map(|row| row.map_err(SqlError::Refused)?.into_iter().map(value).collect());
+        let rows = rows.collect();
+        #[cfg(feature = "probe")]
+        crate::probe::counted(self.state, &statement.sql, cursor.rows_read(), cursor.rows_written());
+        rows
     }
 
     fn transaction<T>(&self, work: impl Fn(&SqlStorage) -> Result<T, SqlError>) -> Result<T, SqlError> {
@@ -137,12 +154,6 @@ impl<'a> Sql<'a> {
             }
         }
     }
-}
-
-fn rows(sql: &SqlStorage, statement: &Statement) -> Result<Vec<Row>, SqlError> {
-    let bound: Vec<SqlStorageValue> = statement.params.iter().map(bind).collect::<Result<_, _>>()?;
-    let cursor = sql.exec(&statement.sql, bound).map_err(SqlError::Refused)?;
-    cursor.raw().map(|row| row.map_err(SqlError::Refused)?.into_iter().map(value).collect()).collect()
 }
 
 fn bind(value: &Value) -> Result<SqlStorageValue, SqlError> {

@@ -5,6 +5,7 @@
 
 mod chores;
 mod consoles;
+mod cost;
 mod crash;
 mod directory;
 mod faults;
@@ -51,6 +52,8 @@ pub struct Options {
     pub only: Option<String>,
     /// The number of tests that run at the same time.
     pub jobs: usize,
+    /// Whether to record what operations cost.
+    pub record: bool,
 }
 
 /// A test under way. What it returns is said behind its name.
@@ -81,6 +84,7 @@ fn all() -> Vec<Test> {
         health: a_deep_health_check_finds_an_object_that_cannot_write within 240,
         zones: clocks_show_what_the_iana_database_says within 240,
         pings: constant_pings_wake_nobody within 240,
+        cost: operations_cost_what_is_recorded within 240,
         hibernation: hibernation_is_invisible within 480,
         panics: a_panic_costs_its_own_request_and_nothing_else within 240,
         consoles: an_idle_console_wakes_nobody_and_hears_of_an_order within 420,
@@ -120,10 +124,10 @@ pub async fn run(options: Options) -> Result<Counts> {
     // What takes longest begins first.
     tests.sort_by_key(|test| Reverse(test.bound));
     let running = stream::iter(tests).map(|test| {
-        let command = &options.command;
+        let (command, record) = (&options.command, options.record);
         async move {
             let begun = Instant::now();
-            let outcome = one(&test, command).await;
+            let outcome = one(&test, command, record).await;
             (test.name, begun.elapsed().as_secs_f32(), outcome)
         }
     });
@@ -146,9 +150,9 @@ pub async fn run(options: Options) -> Result<Counts> {
 }
 
 /// Runs a test in a folder of its own. The error of one that failed ends with what the runtime said last.
-async fn one(test: &Test, command: &[String]) -> Result<String> {
+async fn one(test: &Test, command: &[String], record: bool) -> Result<String> {
     let home = TempDir::with_prefix("rollcall-edge-only-")?;
-    let setup = Setup::new(test.name, command.to_vec(), home.path().to_owned());
+    let setup = Setup::new(test.name, command.to_vec(), home.path().to_owned(), record);
     // A task of its own, so that a panic is the failure of one test.
     let mut task = tokio::spawn((test.run)(setup));
     let outcome = match timeout(test.bound, &mut task).await {

@@ -27,6 +27,12 @@ pub(super) struct Seen {
     pub(super) wakes: u64,
     /// The number of times that it was asked for a tenant's cutoff.
     pub(super) asks: u64,
+    /// The number of calls and alarms that reached it.
+    pub(super) requests: u64,
+    /// The rows that its statements read.
+    pub(super) read: u64,
+    /// The rows that its statements wrote, and the number of times that it set its alarm.
+    pub(super) written: u64,
 }
 
 /// Looks at a user's object. Looking constructs one that was evicted, but is no wake.
@@ -37,6 +43,16 @@ pub(super) async fn look(world: &World, user: &str) -> Result<Seen> {
 /// The number of times that the default tenant's shard 0 was asked for the cutoff.
 pub(super) async fn questions_about_the_cutoff(world: &World) -> Result<u64> {
     Ok(ask(world, &format!("/__probe/{SHARD_0}")).await?.asks)
+}
+
+/// Takes from an object's instance what a new one does not know, as if it had hibernated.
+pub(super) async fn forget(world: &World, object: &str) -> Result<()> {
+    ask(world, &format!("/__probe/{object}?do=forget")).await.map(drop)
+}
+
+/// The statements of an object: runs, rows read, rows written and the text of each in a line.
+pub(super) async fn statements(world: &World, object: &str) -> Result<String> {
+    text(world, &format!("/__probe/{object}?do=statements")).await
 }
 
 /// Breaks an object, or mends it: a user's, or that of [`SHARD_0`].

@@ -23,6 +23,7 @@ pub(super) struct Setup {
     command: Vec<String>,
     home: PathBuf,
     variables: Vec<(&'static str, String)>,
+    record: bool,
 }
 
 /// A runtime that serves.
@@ -33,8 +34,8 @@ pub(super) struct Runtime {
 }
 
 impl Setup {
-    pub(super) fn new(name: &'static str, command: Vec<String>, home: PathBuf) -> Self {
-        Self { name, command, home, variables: Vec::new() }
+    pub(super) fn new(name: &'static str, command: Vec<String>, home: PathBuf, record: bool) -> Self {
+        Self { name, command, home, variables: Vec::new(), record }
     }
 
     /// The same with a key that no case depends on, by the name of its variable.
@@ -47,6 +48,11 @@ impl Setup {
     /// The command, without what a start appends to it.
     pub(super) fn command(&self) -> &[String] {
         &self.command
+    }
+
+    /// Whether what operations cost is to be recorded.
+    pub(super) const fn records(&self) -> bool {
+        self.record
     }
 
     /// The folder: configuration, output, storage and temporary files of every start.

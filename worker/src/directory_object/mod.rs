@@ -84,7 +84,9 @@ impl DurableObject for DirectoryObject {
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         #[cfg(feature = "probe")]
-        if let Some(answer) = crate::probe::user(&self.shard.state, &request) {
+        if let Some(answer) =
+            crate::probe::user(&self.shard.state, &request, || self.shard.tables.set(Tables::default()))
+        {
             return answer;
         }
         let span = log::object_span(request.headers());
@@ -105,6 +107,8 @@ impl DurableObject for DirectoryObject {
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
+        #[cfg(feature = "probe")]
+        crate::probe::requested(&self.shard.state);
         self.shard.ring().await;
         Response::empty()
     }

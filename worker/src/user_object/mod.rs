@@ -89,7 +89,7 @@ impl DurableObject for UserObject {
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let object = self.object.clone();
         #[cfg(feature = "probe")]
-        if let Some(answer) = crate::probe::user(&object.state, &request) {
+        if let Some(answer) = crate::probe::user(&object.state, &request, || object.forget()) {
             return answer;
         }
         #[cfg(feature = "probe")]
@@ -110,7 +110,10 @@ impl DurableObject for UserObject {
 
     async fn alarm(&self) -> worker::Result<Response> {
         #[cfg(feature = "probe")]
-        crate::probe::woken(&self.object.state);
+        {
+            crate::probe::woken(&self.object.state);
+            crate::probe::requested(&self.object.state);
+        }
         self.object.clone().ring().await;
         Response::empty()
     }
@@ -257,6 +260,15 @@ impl Object {
             Attachment::Ended { .. } => return Ok(()),
         };
         self.run(&command, With { on: Some(ws), ..With::default() }).await.map(drop)
+    }
+
+    /// Knows what a new instance knows.
+    #[cfg(feature = "probe")]
+    fn forget(&self) {
+        self.has_reconciled.set(false);
+        self.tables.set(Tables::default());
+        self.pace.set(Pace::default());
+        self.last_opened.set(Timestamp::default());
     }
 
     /// The end of a socket.

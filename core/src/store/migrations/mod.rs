@@ -132,13 +132,13 @@ pub fn missing(store: StoreKind, from: u32) -> Result<impl Iterator<Item = &'sta
     Ok(STEPS.iter().filter(is_missing).map(|step| step.sql))
 }
 
-/// The tables of a new object at the edge as one text, which is what all steps come to. There are as many objects as users, and the
+/// The tables of a new object at the edge, a statement a text, which is what all steps come to. There are as many objects as users, and the
 /// first write of each would pay for every step. The texts of other stores are those of the steps.
 pub fn new_store(store: StoreKind) -> Vec<&'static str> {
     match store {
         Origin => STEPS.iter().filter(|step| step.stores.contains(&Origin)).map(|step| step.sql).collect(),
-        User => vec![include_str!("user.sql")],
-        Shard => vec![include_str!("shard.sql")],
+        User => include_str!("user.sql").lines().collect(),
+        Shard => include_str!("shard.sql").lines().collect(),
     }
 }
 

@@ -91,7 +91,7 @@ fn a_new_object_has_the_tables_that_all_steps_come_to() {
             std::fs::write(path, &wanted).unwrap();
             continue;
         }
-        assert_eq!(new_store(store).concat(), wanted, "run this test with ROLLCALL_BLESS=1");
+        assert_eq!(new_store(store).join("\n") + "\n", wanted, "run this test with ROLLCALL_BLESS=1");
         let new = Connection::open_in_memory().unwrap();
         new.execute_batch(&new_store(store).concat()).unwrap();
         assert_eq!(objects(&new), objects(&at(store, VERSION)));

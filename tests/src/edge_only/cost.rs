@@ -1,0 +1,220 @@
+//! What operations cost, counted by the runtime's own cursors: rows read and written, and requests to objects.
+//!
+//! `tests/edge_counters.toml` holds the counts, which `cargo xtask edge cost` computes a bill from. An operation may not cost more
+//! than is recorded, and what is recorded may not exceed the [`BOUNDS`]. `edge-only --record` writes the file.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    directory::get,
+    probe::{self, SHARD_0, Seen, open_and_ended},
+    setup::Setup,
+};
+use crate::{
+    check::{holds, same},
+    console::api::{IMPORT, LIST},
+    http::Request,
+    profile::Profile,
+    world::World,
+};
+
+/// One shard is the whole directory.
+const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
+const GRACE: &str = "ROLLCALL__PRESENCE__GRACE_SECONDS";
+const GRACE_SECONDS: u32 = 1;
+
+/// The first user of the directory, whose record makes the shard's tables.
+const FIRST: &str = "1000000000000091";
+const USER: &str = "1000000000000092";
+/// Tokens that were kicked and have not expired: those of a user who logs in daily.
+const KICKED_TOKENS: u32 = 60;
+/// Imported records of other users, for a list.
+const RECORDS: u32 = 120;
+const FIRST_WRITE: &str = "first_write";
+const TOKEN: &str = "token";
+const CONNECT_AND_END: &str = "connect_and_end";
+const FORCED_LOGOUT: &str = "forced_logout";
+const STATUS: &str = "status";
+const CHECK: &str = "check";
+const LIST_PAGE: &str = "list_page";
+
+/// Of an operation, at most so many rows read and so many written, in the user's object and the shard together.
+const BOUNDS: &[(&str, u64, u64)] = &[];
+
+/// The counts of an operation, by kind of object.
+type Counters = BTreeMap<String, Operation>;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Operation {
+    /// In the user's object.
+    user: Count,
+    /// In the shard of its records. Questions about the cutoff do not count: an isolate asks once a second, for all users.
+    shard: Count,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Count {
+    /// Calls and alarms.
+    requests: u64,
+    /// Rows read.
+    read: u64,
+    /// Rows written; a set alarm is one.
+    written: u64,
+}
+
+impl Count {
+    const fn between(before: &Seen, after: &Seen) -> Self {
+        Self {
+            requests: after.requests - before.requests - (after.asks - before.asks),
+            read: after.read - before.read,
+            written: after.written - before.written,
+        }
+    }
+
+    const fn exceeds(&self, recorded: &Self) -> bool {
+        self.requests > recorded.requests || self.read > recorded.read || self.written > recorded.written
+    }
+}
+
+struct Meter<'a> {
+    world: &'a World,
+    counted: Counters,
+}
+
+impl Meter<'_> {
+    /// Counts what an operation costs a user's object that comes back from hibernation.
+    async fn count<T>(&mut self, name: &str, operation: impl Future<Output = Result<T>>) -> Result<T> {
+        probe::forget(self.world, USER).await?;
+        let before = self.seen().await?;
+        let done = operation.await?;
+        let after = self.seen().await?;
+        let counts = Operation {
+            user: Count::between(&before.0, &after.0),
+            shard: Count::between(&before.1, &after.1),
+        };
+        self.counted.insert(name.to_owned(), counts);
+        Ok(done)
+    }
+
+    async fn seen(&self) -> Result<(Seen, Seen)> {
+        Ok((probe::look(self.world, USER).await?, probe::look(self.world, SHARD_0).await?))
+    }
+}
+
+pub(super) async fn operations_cost_what_is_recorded(setup: Setup) -> Result<String> {
+    let setup = setup.with(SHARDS, 1).with(GRACE, GRACE_SECONDS);
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    let (_, mut first) = world.login(FIRST, 5).await?;
+    world.eventually("records", || open_and_ended(&world, FIRST), &(1, 0)).await?;
+    world.status(FIRST).await?;
+
+    let mut meter = Meter { world: &world, counted: Counters::new() };
+    meter.count(FIRST_WRITE, world.issue(USER, 5)).await?;
+    let kicked = format!(
+        "INSERT INTO token (user, hash, platform, ord, issued_at, expires_at, state) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {KICKED_TOKENS}) \
+         SELECT '{USER}', printf('%064x', i), 5, -i, 0, 4102444800000 + i, 1 FROM n"
+    );
+    probe::change_user(&world, USER, &kicked).await?;
+    let token = meter.count(TOKEN, world.issue(USER, 5)).await?;
+    meter.count(CONNECT_AND_END, connect_and_end(&world, &token)).await?;
+    let mut socket = world.open(USER, 5, &token).await?;
+    world.eventually("records", || open_and_ended(&world, USER), &(1, 1)).await?;
+    same(meter.count(STATUS, world.platforms(USER)).await?, vec![5], "platforms online")?;
+    meter.count(CHECK, get(&world, &format!("{LIST}/{USER}"))).await?;
+    meter.count(FORCED_LOGOUT, world.force_logout(USER, 5)).await?;
+    socket.kicked().await?;
+    same(open_and_ended(&world, USER).await?, (0, 2), "records, open and ended, after the order")?;
+    import(&world).await?;
+    meter.count(LIST_PAGE, get(&world, &format!("{LIST}?pageSize=10"))).await?;
+    first.alive().await?;
+    let counted = meter.counted;
+    let statements = [probe::statements(&world, USER).await?, probe::statements(&world, SHARD_0).await?];
+    runtime.stop().await?;
+    if setup.records() {
+        write(&counted)?;
+    }
+    let recorded = read()?;
+    for (name, counts) in &counted {
+        let allowed = recorded.get(name).with_context(|| format!("{name} is not recorded"))?;
+        let exceeds = counts.user.exceeds(&allowed.user) || counts.shard.exceeds(&allowed.shard);
+        ensure!(!exceeds, "{name} costs {counts:?}, recorded is {allowed:?}\n{}", statements.join("\n"));
+    }
+    same(recorded.len(), counted.len(), "operations that are recorded")?;
+    for (name, read, written) in BOUNDS {
+        let recorded = recorded.get(*name).with_context(|| format!("{name} is not recorded"))?;
+        let costs =
+            (recorded.user.read + recorded.shard.read, recorded.user.written + recorded.shard.written);
+        holds(costs.0 <= *read && costs.1 <= *written, || {
+            format!(
+                "{name} reads {} rows and writes {}, the bounds are {read} and {written}",
+                costs.0, costs.1
+            )
+        })?;
+    }
+    Ok(said(&counted))
+}
+
+/// A connection, its end, and the end's release after the grace period. The object hibernates in between.
+async fn connect_and_end(world: &World, token: &str) -> Result<()> {
+    let socket = world.open(USER, 5, token).await?;
+    world.eventually("records", || open_and_ended(world, USER), &(1, 0)).await?;
+    probe::forget(world, USER).await?;
+    let held = probe::look(world, USER).await?.written;
+    socket.close().await?;
+    let is_held = || async { Ok(probe::look(world, USER).await?.written > held) };
+    world.eventually("whether the end is stored", is_held, &true).await?;
+    probe::forget(world, USER).await?;
+    world.eventually("records", || open_and_ended(world, USER), &(0, 1)).await?;
+    let left = || async { Ok(probe::own_records(world, USER).await?.len()) };
+    world.eventually("records of the user's own", left, &0).await
+}
+
+async fn import(world: &World) -> Result<()> {
+    let line = |id| {
+        json!({
+            "id": id, "tenantId": 0, "userId": 2_000_000_000_000_000_u64 + u64::from(id),
+            "onlineDate": "2099-01-01T00:00:00Z", "offlineDate": "2099-01-01T00:00:01Z",
+        })
+        .to_string()
+    };
+    let lines: Vec<String> = (1..=RECORDS).map(line).collect();
+    let token = world.admin_token().await?;
+    let request = Request::new("POST", IMPORT)
+        .header("Authorization", &format!("Bearer {token}"))
+        .header("Content-Type", "application/x-ndjson")
+        .body(lines.join("\n"));
+    same(world.unrecorded().send(&request).await?.response.status, 200, "the status of the import")
+}
+
+fn file() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/edge_counters.toml"))
+}
+
+fn read() -> Result<Counters> {
+    let file = file();
+    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    Ok(toml::from_str(&text)?)
+}
+
+fn write(counted: &Counters) -> Result<()> {
+    let text = toml::to_string(counted)?;
+    let head = "# What operations cost at the edge, by the runtime's own counters. Written by `edge-only --record`.\n\n";
+    Ok(fs::write(file(), format!("{head}{text}"))?)
+}
+
+/// Rows read and written by each operation, in the user's object and in the shard.
+fn said(counted: &Counters) -> String {
+    let one = |(name, operation): (&String, &Operation)| {
+        let Operation { user, shard } = operation;
+        format!("{name} reads {}+{}, writes {}+{}", user.read, shard.read, user.written, shard.written)
+    };
+    counted.iter().map(one).collect::<Vec<_>>().join("; ")
+}
