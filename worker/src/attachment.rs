@@ -27,6 +27,9 @@ pub(crate) enum Attachment {
         /// When a message of it last reached the object.
         #[serde(rename = "heard")]
         last_message: Timestamp,
+        /// Whether the directory knows of its opening.
+        #[serde(default, skip_serializing_if = "is_false")]
+        published: bool,
     },
     /// A console of the live set.
     Console {
@@ -35,12 +38,20 @@ pub(crate) enum Attachment {
         /// When a message of it last reached the object.
         #[serde(rename = "heard")]
         last_message: Timestamp,
+        /// Whether the directory knows of its opening.
+        #[serde(default, skip_serializing_if = "is_false")]
+        published: bool,
     },
     /// It left the live set. The runtime goes on listing the socket until its client answers the close.
     Ended {
         /// Which it was.
         connection: ConnId,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// An attachment in the form in which it is attached.
@@ -60,12 +71,20 @@ pub(crate) enum PackError {
 impl Attachment {
     /// That of a new connection.
     pub(crate) fn live(connection: &Connection) -> Self {
-        Self::Live { connection: Box::new(connection.clone()), last_message: connection.opened_at }
+        Self::Live {
+            connection: Box::new(connection.clone()),
+            last_message: connection.opened_at,
+            published: false,
+        }
     }
 
     /// That of a new console.
     pub(crate) fn console(console: &Console) -> Self {
-        Self::Console { console: Box::new(console.clone()), last_message: console.opened_at }
+        Self::Console {
+            console: Box::new(console.clone()),
+            last_message: console.opened_at,
+            published: false,
+        }
     }
 
     /// The name of what is or was connected.

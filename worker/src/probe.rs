@@ -20,7 +20,10 @@ use std::{
 
 use rollcall_core::{
     directory::row::COLUMNS,
-    store::{Statement, migrations::StoreKind},
+    store::{
+        Statement,
+        migrations::{Extras, StoreKind},
+    },
     time::Timestamp,
 };
 use wasm_bindgen::{JsCast, JsValue};
@@ -269,7 +272,7 @@ fn clocks(asked: &str) -> String {
 
 /// Runs a statement of a test's own.
 fn change(state: &State, statement: &str) -> worker::Result<Response> {
-    let tables = Cell::new(Tables::Current);
+    let tables = Cell::new(Tables::Current(Extras::ALL));
     let changed =
         Sql::new(state, StoreKind::User, &tables).write(&[Statement::new(statement.to_owned(), [])]);
     match changed {
@@ -319,7 +322,7 @@ fn panic() {
 }
 
 fn rows(state: &State) -> String {
-    let tables = Cell::new(Tables::Current);
+    let tables = Cell::new(Tables::Current(Extras::ALL));
     let sql = Sql::new(state, StoreKind::User, &tables);
     let named = Statement::new(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'",
@@ -329,7 +332,7 @@ fn rows(state: &State) -> String {
     for table in sql.read(&named).ok().flatten().unwrap_or_default() {
         let [rollcall_core::store::Value::Text(name)] = table.as_slice() else { continue };
         // Numbers above 2^53 are read as text, as everywhere.
-        let columns = if name == "record" { format!("{COLUMNS}, published") } else { "*".to_owned() };
+        let columns = if name == "record" { COLUMNS } else { "*" };
         let rows = sql.read(&Statement::new(format!("SELECT {columns} FROM {name}"), []));
         text.push_str(&format!("{name}: {rows:?}\n"));
     }

@@ -2,7 +2,8 @@
 //!
 //! Cursors are drained before anything else happens, and changes go through one transaction that a failing statement takes
 //! back whole. Tables are made by the first write, in its transaction: until then reading finds nothing and leaves nothing.
-//! Tables of an older version are brought forward before anything is read from them.
+//! Tables that few users need are made by the first write that needs them. Tables of an older version are brought forward before
+//! anything is read from them.
 
 use std::cell::Cell;
 
@@ -10,7 +11,7 @@ use rollcall_core::{
     directory::row::Row,
     store::{
         Statement, Value,
-        migrations::{self, Found, StoreKind, VersionError},
+        migrations::{self, Extra, Extras, Found, StoreKind, VersionError},
     },
 };
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -43,8 +44,8 @@ pub(crate) enum Tables {
     Unknown,
     /// Nothing was ever written.
     Missing,
-    /// They are of this program's version.
-    Current,
+    /// They are of this program's version, and these are there beside those of every object.
+    Current(Extras),
 }
 
 /// An object's storage.
@@ -68,56 +69,86 @@ impl<'a> Sql<'a> {
         self.rows(&self.state.storage().sql(), statement).map(Some)
     }
 
+    /// Whether these tables were made.
+    pub(crate) fn has(&self, extra: Extra) -> Result<bool, SqlError> {
+        Ok(matches!(self.look()?, Tables::Current(extras) if extras.has(extra)))
+    }
+
     /// Makes changes durable, all or none of them, and returns each one's rows.
     pub(crate) fn write(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, SqlError> {
-        let is_first = self.look()? == Tables::Missing;
+        self.write_with([], statements)
+    }
+
+    /// The same with the tables that the changes need.
+    pub(crate) fn write_with(
+        &self,
+        needed: impl IntoIterator<Item = Extra>,
+        statements: &[Statement],
+    ) -> Result<Vec<Vec<Row>>, SqlError> {
+        let before = match self.look()? {
+            Tables::Current(extras) => Some(extras),
+            Tables::Unknown | Tables::Missing => None,
+        };
+        let there = before.unwrap_or_default();
+        let mut after = there;
+        let mut lacking = Vec::new();
+        for extra in needed {
+            if !after.has(extra) {
+                after = after.and(extra);
+                lacking.push(extra);
+            }
+        }
         let answers = self.transaction(|sql| {
-            if is_first {
-                self.run_steps(sql, migrations::new_store(self.kind))?;
+            if before.is_none() {
+                self.run(sql, migrations::new_store(self.kind))?;
+                self.rows(sql, &migrations::begin(self.kind, after))?;
+            }
+            lacking.iter().try_for_each(|extra| self.run(sql, extra.tables()))?;
+            if before.is_some() && after != there {
+                self.rows(sql, &after.set())?;
             }
             statements.iter().map(|one| self.rows(sql, one)).collect()
         })?;
-        self.tables.set(Tables::Current);
+        self.tables.set(Tables::Current(after));
         Ok(answers)
     }
 
     fn look(&self) -> Result<Tables, SqlError> {
         if self.tables.get() == Tables::Unknown {
             let sql = self.state.storage().sql();
-            let version = match migrations::found(&self.rows(&sql, &migrations::find())?) {
-                Found::Nothing => None,
-                // The texts of the first versions may be repeated.
-                Found::Unversioned => Some(0),
-                Found::Versioned => {
-                    Some(migrations::read_version(&self.rows(&sql, &migrations::version())?)?)
-                }
+            let found = match self.glance(&sql) {
+                Some((migrations::VERSION, extras)) => Tables::Current(extras),
+                _ => self.look_closely(&sql)?,
             };
-            if let Some(version) = version.filter(|version| *version != migrations::VERSION) {
-                self.transaction(|sql| self.bring_forward(sql, version))?;
-                tracing::info!(
-                    from = version,
-                    to = migrations::VERSION,
-                    "an object's tables are brought forward"
-                );
-            }
-            self.tables.set(if version.is_some() { Tables::Current } else { Tables::Missing });
+            self.tables.set(found);
         }
         Ok(self.tables.get())
     }
 
-    fn bring_forward(&self, sql: &SqlStorage, from: u32) -> Result<(), SqlError> {
-        self.run_steps(sql, migrations::missing(self.kind, from)?)
+    /// What one row says of an object of a recent version. Any other object refuses the question.
+    fn glance(&self, sql: &SqlStorage) -> Option<(u32, Extras)> {
+        migrations::read_glance(&self.rows(sql, &migrations::glance(self.kind)).ok()?)
     }
 
-    fn run_steps(
-        &self,
-        sql: &SqlStorage,
-        texts: impl IntoIterator<Item = &'static str>,
-    ) -> Result<(), SqlError> {
-        for text in texts {
-            self.rows(sql, &Statement::new(text, []))?;
-        }
+    fn look_closely(&self, sql: &SqlStorage) -> Result<Tables, SqlError> {
+        let version = match migrations::found(&self.rows(sql, &migrations::find())?) {
+            Found::Nothing => return Ok(Tables::Missing),
+            // The texts of the first versions may be repeated.
+            Found::Unversioned => 0,
+            Found::Versioned => migrations::read_version(&self.rows(sql, &migrations::version())?)?,
+        };
+        self.transaction(|sql| self.bring_forward(sql, version))?;
+        tracing::info!(from = version, to = migrations::VERSION, "an object's tables are brought forward");
+        Ok(Tables::Current(self.glance(sql).map(|(_, extras)| extras).unwrap_or_default()))
+    }
+
+    fn bring_forward(&self, sql: &SqlStorage, from: u32) -> Result<(), SqlError> {
+        self.run(sql, migrations::missing(self.kind, from)?)?;
         self.rows(sql, &migrations::set_version()).map(drop)
+    }
+
+    fn run(&self, sql: &SqlStorage, texts: impl IntoIterator<Item = &'static str>) -> Result<(), SqlError> {
+        texts.into_iter().try_for_each(|text| self.rows(sql, &Statement::new(text, [])).map(drop))
     }
 
     #[cfg_attr(not(feature = "probe"), allow(clippy::unused_self, reason = "the probe counts by object"))]

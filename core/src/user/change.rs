@@ -145,16 +145,17 @@ impl Change {
         let id = || Value::from(user.as_str());
         match self {
             Self::Profile(profile) => vec![Statement::new(
-                "INSERT INTO user (id, tenant, last_order, issue_clock, home) \
-                 VALUES (?1, CAST(?2 AS INTEGER), ?3, ?4, CAST(?5 AS INTEGER)) \
+                "INSERT INTO user (id, tenant, last_order, issue_clock, home, first_expiry) \
+                 VALUES (?1, CAST(?2 AS INTEGER), ?3, ?4, CAST(?5 AS INTEGER), ?6) \
                  ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, last_order = excluded.last_order, \
-                 issue_clock = excluded.issue_clock, home = excluded.home",
+                 issue_clock = excluded.issue_clock, home = excluded.home, first_expiry = excluded.first_expiry",
                 [
                     id(),
                     profile.tenant.map(|tenant| Value::wide(tenant.0)).into(),
                     profile.last_order.into(),
                     Value::json(&profile.issue_clock),
                     profile.home.map(|tenant| Value::wide(tenant.0)).into(),
+                    profile.first_expiry.map(Timestamp::millis).into(),
                 ],
             )],
             Self::Account(account) => vec![Statement::new(

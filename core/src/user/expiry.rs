@@ -9,27 +9,28 @@ use crate::{
     time::Timestamp,
 };
 
-/// The first moment at which a row is over, in the rows of this question; read by [`read_next_expiry`].
+/// The moments at which rows are over, in the rows of this question; read by [`read_next_expiry`].
 pub fn next_expiry(unseen_for: Duration) -> Statement {
-    Statement::new(
-        "SELECT min(at) FROM (SELECT min(expires_at) AS at FROM token UNION ALL \
-         SELECT min(unseen_at) + CAST(?1 AS INTEGER) FROM user)",
-        [millis(unseen_for)],
-    )
+    Statement::new("SELECT first_expiry, unseen_at + CAST(?1 AS INTEGER) FROM user", [millis(unseen_for)])
 }
 
-/// Reads the rows of [`next_expiry`].
+/// Reads the rows of [`next_expiry`]: the first of them.
 pub fn read_next_expiry(rows: &[Vec<Value>]) -> Option<Timestamp> {
-    match rows.first().map(Vec::as_slice) {
-        Some([Value::Int(at)]) => Some(Timestamp::from_millis(*at)),
-        _ => None,
-    }
+    let at = |value: &Value| match value {
+        Value::Int(at) => Some(Timestamp::from_millis(*at)),
+        Value::Null | Value::Text(_) => None,
+    };
+    rows.iter().flatten().filter_map(at).min()
 }
 
 /// Deletes what is over by now.
-pub fn forget_expired(now: Timestamp, unseen_for: Duration) -> [Statement; 2] {
+pub fn forget_expired(now: Timestamp, unseen_for: Duration) -> [Statement; 3] {
     [
         Statement::new("DELETE FROM token WHERE expires_at <= ?1", [now.millis().into()]),
+        Statement::new(
+            "UPDATE user SET first_expiry = (SELECT min(expires_at) FROM token) WHERE first_expiry <= ?1",
+            [now.millis().into()],
+        ),
         Statement::new(
             "DELETE FROM user WHERE unseen_at + CAST(?2 AS INTEGER) <= ?1",
             [now.millis().into(), millis(unseen_for)],
@@ -39,9 +40,11 @@ pub fn forget_expired(now: Timestamp, unseen_for: Duration) -> [Statement; 2] {
 
 /// The first of these changes' expiries, unless a row of the store has an earlier one that is waited for already.
 pub fn first_expiry(changes: &[Change], loaded: &Loaded, unseen_for: Duration) -> Option<Timestamp> {
-    let waits = loaded.valid.as_ref().is_some_and(|valid| !valid.is_empty());
+    let waited_for = loaded.profile.as_ref().and_then(|profile| profile.first_expiry);
     let expiry = |change: &Change| match change {
-        Change::TokenIssued(row) if !waits => Some(row.expires),
+        Change::TokenIssued(row) => {
+            Some(row.expires).filter(|expires| waited_for.is_none_or(|at| *expires < at))
+        }
         Change::Unseen { at, .. } => Some(*at + unseen_for),
         _ => None,
     };
@@ -54,7 +57,7 @@ fn millis(span: Duration) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Profile, *};
     use crate::{
         directory::tests::support::Database,
         id::UserId,
@@ -97,6 +100,7 @@ mod tests {
         assert_eq!(next(), None);
         commit(&token("a", at(500)));
         commit(&token("b", at(300)));
+        commit(&Change::Profile(Profile { first_expiry: Some(at(300)), ..Profile::default() }));
         commit(&Change::Revoked { at: at(100) });
         commit(&Change::Unseen { at: at(100), is_new: true });
         assert_eq!(next(), Some(at(300)));
@@ -112,11 +116,13 @@ mod tests {
 
     #[test]
     fn the_first_token_is_waited_for_and_those_after_it_cost_nothing() {
-        let (first, second) = (token("a", at(500)), token("b", at(600)));
-        let loaded = Loaded { valid: Some(Vec::new()), ..Loaded::default() };
-        assert_eq!(first_expiry(std::slice::from_ref(&first), &loaded, DAY), Some(at(500)));
-        let Change::TokenIssued(row) = first else { unreachable!() };
-        let loaded = Loaded { valid: Some(vec![row]), ..Loaded::default() };
-        assert_eq!(first_expiry(&[second], &loaded, DAY), None);
+        let before = |first_expiry| Loaded {
+            profile: Some(Profile { first_expiry, ..Profile::default() }),
+            ..Loaded::default()
+        };
+        let of = |change, before| first_expiry(&[change], &before, DAY);
+        assert_eq!(of(token("a", at(500)), before(None)), Some(at(500)));
+        assert_eq!(of(token("b", at(600)), before(Some(at(500)))), None);
+        assert_eq!(of(token("c", at(400)), before(Some(at(500)))), Some(at(400)), "one that lives for less");
     }
 }

@@ -122,6 +122,8 @@ pub struct Profile {
     pub revoked_in: Vec<(TenantId, Timestamp)>,
     /// Unlocks by tenant: its cutoffs up to this serial do not count for opaque tokens.
     pub unlocked_in: Vec<(TenantId, Serial)>,
+    /// The first expiry of the user's stored tokens, or an earlier instant. Only a store with one user keeps it up.
+    pub first_expiry: Option<Timestamp>,
     /// Whether anything is stored of the user.
     pub is_known: bool,
     /// Whether only orders name the user.

@@ -17,6 +17,7 @@ mod end;
 pub mod expiry;
 mod loaded;
 mod message;
+pub mod object;
 mod open;
 pub mod outbox;
 mod outcome;

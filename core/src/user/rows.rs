@@ -28,7 +28,7 @@ impl Needs {
         let mut queries = Vec::new();
         if self.profile {
             let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in, \
-                       CAST(home AS TEXT), unlocked_in, unseen_at IS NOT NULL FROM user WHERE id = ?1";
+                       CAST(home AS TEXT), unlocked_in, unseen_at IS NOT NULL, first_expiry FROM user WHERE id = ?1";
             queries.push((Part::Profile, Statement::new(sql, [id()])));
         }
         if self.account {
@@ -43,7 +43,10 @@ impl Needs {
             queries.push((Part::Valid, Statement::new(sql, [id(), admin.into(), now.millis().into()])));
         }
         if let Some(hash) = self.presented {
-            let sql = format!("SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND hash = ?2");
+            // The state is part of the key where each user has a store, and valid tokens are few beside kicked ones.
+            let sql = format!(
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND state IN (0, 1) AND hash = ?2"
+            );
             queries.push((Part::Presented, Statement::new(sql, [id(), hash.to_string().into()])));
         }
         if self.held {
@@ -90,7 +93,18 @@ pub(super) fn all<T>(rows: &[Vec<Value>], read: impl Fn(&[Value]) -> Option<T>) 
 }
 
 pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
-    let [tenant, last_order, clock, revoked_at, unlocked_at, revoked_in, home, unlocked_in, is_unseen] = row
+    let [
+        tenant,
+        last_order,
+        clock,
+        revoked_at,
+        unlocked_at,
+        revoked_in,
+        home,
+        unlocked_in,
+        is_unseen,
+        first_expiry,
+    ] = row
     else {
         return None;
     };
@@ -116,6 +130,7 @@ pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
             "" => Vec::new(),
             serials => json::read(serials).ok()?,
         },
+        first_expiry: instant(first_expiry)?,
         is_known: true,
         is_unseen: int(is_unseen)? != 0,
     })

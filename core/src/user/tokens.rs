@@ -201,6 +201,7 @@ impl User {
             expires: Timestamp::from_secs(claims.exp),
             state: TokenState::Valid,
         };
+        profile.first_expiry = profile.first_expiry.into_iter().chain([row.expires]).min();
         // Tokens that an order took are dead already and do not count for the policy.
         let mut valid = Vec::new();
         for row in loaded.valid()? {

@@ -76,7 +76,7 @@ fn live_by_status(adapter: &mut Adapter<Sqlite>) -> usize {
 /// The sweeps of both runtimes.
 fn forget_unseen(adapter: &Adapter<Sqlite>) {
     let (now, span) = (adapter.time(), adapter.rules.unseen_for());
-    let [_, of_one_user] = expiry::forget_expired(now, span);
+    let [_, _, of_one_user] = expiry::forget_expired(now, span);
     for statement in [forget_unseen_before(now - span, 1_000), of_one_user] {
         adapter.store.rows(&statement);
     }

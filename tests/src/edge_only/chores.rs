@@ -119,6 +119,7 @@ pub(super) async fn expired_tokens_of_a_user_who_does_not_return_are_deleted_by_
     same(tokens().await?.is_some_and(|rows| rows.contains("Text(")), true, "whether the token has a row")?;
     // As if its time had run out. The object is asked for nothing after the end of the connection.
     probe::change_user(&world, AWAY, "UPDATE token SET expires_at = 1000").await?;
+    probe::change_user(&world, AWAY, "UPDATE user SET first_expiry = 1000").await?;
     socket.close().await?;
     world.eventually("tokens", tokens, &Some("Ok(Some([]))".to_owned())).await?;
     runtime.stop().await?;
@@ -137,7 +138,7 @@ pub(super) async fn an_alarm_that_was_lost_is_set_again(setup: Setup) -> Result<
     socket.close().await?;
     world.until_platforms(LOST, &[]).await?;
     break_it(&world, LOST, "lose_alarm").await?;
-    probe::change_user(&world, LOST, "UPDATE held_end SET until = 1").await?;
+    probe::change_user(&world, LOST, "UPDATE record SET held_until = 1").await?;
     world.refused_both_ways(&Handshake::new(LOST, 1, &kicked), 1506, "").await?;
     world.eventually("records", || open_and_ended(&world, LOST), &(0, 1)).await?;
 

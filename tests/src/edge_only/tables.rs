@@ -18,14 +18,31 @@ const VERSIONED: &str = "schema: Ok(Some([[Int(1), Int(";
 const EXPLAINED: &str = "the store is of version 1000, this program knows up to";
 
 /// What makes an object's tables those of a program that wrote no version down.
-const UNVERSIONED: [&str; 8] = [
-    "DROP TABLE account",
-    "ALTER TABLE user DROP COLUMN unseen_at",
-    "ALTER TABLE ties DROP COLUMN registered",
+const UNVERSIONED: [&str; 18] = [
+    "CREATE TABLE subscription (user TEXT NOT NULL, connection TEXT NOT NULL, watched TEXT NOT NULL, \
+     stamp INTEGER NOT NULL, sequence INTEGER NOT NULL DEFAULT 0, platforms INTEGER NOT NULL DEFAULT 0, \
+     PRIMARY KEY (user, connection, watched)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE watcher (user TEXT NOT NULL, watcher TEXT NOT NULL, stamp INTEGER NOT NULL, \
+     PRIMARY KEY (user, watcher)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE ties (user TEXT PRIMARY KEY, sequence INTEGER NOT NULL, told INTEGER, due INTEGER NOT NULL, \
+     after TEXT NOT NULL, wave TEXT NOT NULL, release_at INTEGER) STRICT, WITHOUT ROWID",
+    "CREATE TABLE held_end (user TEXT NOT NULL, record INTEGER NOT NULL, ended_at INTEGER NOT NULL, \
+     until INTEGER NOT NULL, PRIMARY KEY (user, record)) STRICT, WITHOUT ROWID",
+    "CREATE INDEX record_by_user ON record (tenant, user, device_id)",
+    "ALTER TABLE record DROP COLUMN held_until",
+    "ALTER TABLE record DROP COLUMN unpublished",
+    "ALTER TABLE record ADD COLUMN published INTEGER",
     "ALTER TABLE record DROP COLUMN under",
+    "CREATE TABLE other (user TEXT NOT NULL, hash TEXT NOT NULL, platform INTEGER NOT NULL, \
+     ord INTEGER NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, state INTEGER NOT NULL, \
+     PRIMARY KEY (user, hash)) STRICT, WITHOUT ROWID",
+    "INSERT INTO other SELECT user, hash, platform, ord, issued_at, expires_at, state FROM token",
+    "DROP TABLE token",
+    "ALTER TABLE other RENAME TO token",
+    "ALTER TABLE user DROP COLUMN unseen_at",
+    "ALTER TABLE user DROP COLUMN first_expiry",
     "ALTER TABLE user DROP COLUMN unlocked_in",
     "ALTER TABLE user DROP COLUMN home",
-    "ALTER TABLE token DROP COLUMN under",
     "DROP TABLE schema",
 ];
 

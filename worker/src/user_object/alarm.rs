@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use rollcall_api::Chain;
 use rollcall_core::{
     time::Timestamp,
-    user::{Command, Request as _, User, expiry, outbox, request::Tick},
+    user::{Command, Request as _, User, expiry, object, outbox, request::Tick},
 };
 
 use super::{Object, load::Cutoffs, run::RunError, sockets::Held};
@@ -48,7 +48,7 @@ impl Object {
 
     /// When to publish again what the directory has not acknowledged.
     pub(super) fn retry(&self) -> Option<Timestamp> {
-        let records = self.unpublished().ok()?;
+        let records = self.unpublished(&[]).ok()?;
         Some(outbox::retry_at(records.first()?, clock::now()))
     }
 
@@ -64,7 +64,9 @@ impl Object {
         let open = || held.iter().filter(|held| held.is_open());
         let user = User::new(id, open().filter_map(Held::connection).cloned().collect())
             .with_consoles(open().filter_map(Held::console).cloned().collect());
-        let loaded = self.load(&user, &Command::Tick, &Cutoffs::default(), &configuration.rules, at.now)?;
+        let mut loaded =
+            self.load(&user, &Command::Tick, &Cutoffs::default(), &configuration.rules, at.now)?;
+        object::forget_released(&mut loaded, at.now);
         let outcome = user.apply(&Command::Tick, &loaded, &configuration.rules, at)?;
         let has_pending_work = !Tick::read(outcome.reply)?.is_empty();
         let has_work = has_pending_work || !outcome.changes.is_empty() || !outcome.actions.is_empty();

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use rollcall_core::{
-    directory::{query, record::Record},
+    directory::record::Record,
     id::{RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
-    user::{Command, Loaded, Needs, Orders, Rules, User},
+    user::{Command, Loaded, Needs, Orders, Rules, User, object},
 };
 
 use super::{Object, run::RunError};
@@ -76,23 +76,20 @@ impl Object {
 
     pub(super) fn read(&self, needs: &Needs, user: &User, now: Timestamp) -> Result<Loaded, RunError> {
         let mut loaded = Loaded::default();
-        for (part, statement) in needs.queries(user, now) {
+        for (part, extra, statement) in object::queries(needs, user, now) {
             // Without tables nothing was ever written, which is an answer too.
-            let rows = self.sql().read(&statement)?.unwrap_or_default();
-            loaded.absorb(part, &rows)?;
+            let is_there = extra.map_or(Ok(true), |extra| self.sql().has(extra))?;
+            let rows = if is_there { self.sql().read(&statement)? } else { None };
+            loaded.absorb(part, &rows.unwrap_or_default())?;
         }
         Ok(loaded)
     }
 
-    /// Those of these records that the object has.
+    /// Those of these records that the object has, as the directory is to show them.
     pub(super) fn records(self: &Rc<Self>, ids: Vec<RecordId>) -> Result<Vec<Record>, RunError> {
         self.reconcile(&self.user()?, None)?;
-        self.read_records(&query::by_ids(ids))
-    }
-
-    pub(super) fn read_records(&self, statement: &Statement) -> Result<Vec<Record>, RunError> {
-        let rows = self.sql().read(statement)?.unwrap_or_default();
-        Ok(query::read_records(&rows)?)
+        let rows = self.sql().read(&object::shown(ids))?.unwrap_or_default();
+        Ok(object::read_shown(&rows, clock::now())?)
     }
 
     pub(super) fn user_from_store(&self) -> Result<UserId, RunError> {

@@ -23,7 +23,7 @@ use std::{
 use rollcall_api::Chain;
 use rollcall_core::{
     gateway::{Close, Incoming, MESSAGE_BYTES},
-    id::{ConnId, UserId},
+    id::{ConnId, RecordId, UserId},
     store::migrations::StoreKind,
     time::Timestamp,
     user::{ClientMessage, Command, ConsoleMessage, Pace, Reply, SubscriptionQueue},
@@ -65,6 +65,8 @@ struct Object {
     pace: Cell<Pace>,
     /// The latest opening, forgotten likewise. A row for it would be one more to pay for with each connect.
     last_opened: Cell<Timestamp>,
+    /// Records whose openings the directory is to be told of by this instance. Until it is, their sockets say so.
+    openings: RefCell<Vec<RecordId>>,
     /// Requests of its clients to follow users. They end with the instance, as the calls that they wait for do.
     subscribing: RefCell<SubscriptionQueue>,
 }
@@ -81,6 +83,7 @@ impl DurableObject for UserObject {
                 tables: Cell::default(),
                 pace: Cell::default(),
                 last_opened: Cell::default(),
+                openings: RefCell::default(),
                 subscribing: RefCell::default(),
             }),
         }
@@ -269,6 +272,7 @@ impl Object {
         self.tables.set(Tables::default());
         self.pace.set(Pace::default());
         self.last_opened.set(Timestamp::default());
+        self.openings.take();
     }
 
     /// The end of a socket.

@@ -5,7 +5,12 @@ use std::{rc::Rc, time::Duration};
 use super::{Object, run::RunError, sockets};
 use crate::{clock, directory, stub::CallError};
 use rollcall_api::Chain;
-use rollcall_core::{directory::record::Record, id::RecordId, store::Statement, user::outbox};
+use rollcall_core::{
+    directory::record::Record,
+    id::RecordId,
+    store::Statement,
+    user::{object, outbox},
+};
 
 /// How long a force-off waits for the directory.
 const AWAITED: Duration = Duration::from_secs(2);
@@ -34,15 +39,29 @@ impl Object {
         let published = published.unwrap_or(Err(CallError::Timeout(span).into()));
         if let Err(error) = &published {
             tracing::warn!(error = %Chain(error), "records could not be published; it is tried again");
+            self.keep_openings();
             self.arm(None, self.retry());
         }
         published
     }
 
+    /// Openings that the directory was not told of go into the outbox.
+    fn keep_openings(&self) {
+        let openings = self.openings.take();
+        if !openings.is_empty()
+            && let Err(error) = self.sql().write(&[outbox::untold(&openings)])
+        {
+            tracing::error!(error = %Chain(&error), "openings that were not published are only in memory");
+            self.openings.borrow_mut().extend(openings);
+        }
+    }
+
     async fn publish(&self) -> Result<(), RunError> {
         for _ in 0..ROUNDS {
-            let records = self.unpublished()?;
+            let openings = self.openings.borrow().clone();
+            let records = self.unpublished(&openings)?;
             if records.is_empty() {
+                self.openings.borrow_mut().retain(|id| !openings.contains(id));
                 return Ok(());
             }
             #[cfg(feature = "probe")]
@@ -50,32 +69,49 @@ impl Object {
             let configuration = self.configuration()?;
             let shards = configuration.settings.presence.directory_shards;
             let clashes = directory::publish(&self.env, &records, shards).await?;
-            self.acknowledge(&records, &clashes)?;
+            self.acknowledge(&records, &clashes, &openings)?;
         }
         Err(RunError::AlwaysMore)
     }
 
-    /// The records that the directory has not acknowledged as they are.
-    pub(super) fn unpublished(&self) -> Result<Vec<Record>, RunError> {
-        self.read_records(&outbox::unpublished())
+    /// The records of the outbox, and these openings.
+    pub(super) fn unpublished(&self, openings: &[RecordId]) -> Result<Vec<Record>, RunError> {
+        let now = clock::now();
+        let rows = self.sql().read(&outbox::unpublished(openings, now))?.unwrap_or_default();
+        Ok(object::read_shown(&rows, now)?)
     }
 
-    fn acknowledge(&self, records: &[Record], clashes: &[RecordId]) -> Result<(), RunError> {
+    fn acknowledge(
+        &self,
+        records: &[Record],
+        clashes: &[RecordId],
+        openings: &[RecordId],
+    ) -> Result<(), RunError> {
+        let is_taken = |record: &&Record| clashes.contains(&record.id);
+        let told: Vec<&Record> = records.iter().filter(|record| !is_taken(record)).collect();
         let mut statements: Vec<Statement> =
-            records.iter().filter(|record| !clashes.contains(&record.id)).map(outbox::acknowledged).collect();
+            told.iter().filter_map(|record| outbox::acknowledged(record, openings)).collect();
         let mut renamed = Vec::new();
-        for record in records.iter().filter(|record| clashes.contains(&record.id)) {
+        for record in records.iter().filter(is_taken) {
             let new = RecordId::draw(record.online_at, clock::moment()?.entropy);
-            statements.extend(outbox::renamed(record.id, new));
+            statements.push(outbox::renamed(record.id, new));
             renamed.push((record.id, new));
         }
-        self.sql().write(&statements)?;
-        if !renamed.is_empty() {
-            for held in self.held(None) {
-                let record = held.record();
-                if let Some((_, new)) = renamed.iter().find(|(old, _)| Some(*old) == record) {
-                    sockets::set_record(&held, *new);
-                }
+        if !statements.is_empty() {
+            self.sql().write(&statements)?;
+        }
+        let mut waiting = self.openings.borrow_mut();
+        waiting.retain(|id| told.iter().all(|record| record.id != *id));
+        for id in waiting.iter_mut() {
+            *id = renamed.iter().find(|(old, _)| old == id).map_or(*id, |(_, new)| *new);
+        }
+        drop(waiting);
+        for held in self.held(None) {
+            let Some(record) = held.record() else { continue };
+            if let Some((_, new)) = renamed.iter().find(|(old, _)| *old == record) {
+                sockets::set_record(&held, *new);
+            } else if told.iter().any(|told| told.id == record) {
+                sockets::set_published(&held);
             }
         }
         Ok(())

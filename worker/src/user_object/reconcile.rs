@@ -14,17 +14,29 @@ use super::{Object, run::RunError, sockets::Held};
 use crate::clock;
 
 impl Object {
-    /// Reconciles once in the life of an instance: closes sockets that do not read, ends records without a connection, and
-    /// resumes publications. No alarm would do it, since none is set while everything is well: each alarm is billed.
+    /// Reconciles once in the life of an instance, and resumes publications.
     pub(super) fn reconcile(self: &Rc<Self>, user: &UserId, on: Option<&WebSocket>) -> Result<(), RunError> {
+        if self.reconciles_with_news(user, on)? {
+            self.publish_soon();
+        }
+        Ok(())
+    }
+
+    /// Reconciles once in the life of an instance: closes sockets that do not read, and ends records without a connection. No alarm
+    /// would do it, since none is set while everything is well: each alarm is billed. Returns whether there is anything to publish.
+    pub(super) fn reconciles_with_news(
+        &self,
+        user: &UserId,
+        on: Option<&WebSocket>,
+    ) -> Result<bool, RunError> {
         if self.has_reconciled.get() {
-            return Ok(());
+            return Ok(false);
         }
         self.close_unreadable();
         self.resume_subscriptions(user, on)?;
         if user.number().is_none() {
             self.has_reconciled.set(true);
-            return Ok(());
+            return Ok(false);
         }
         let open = self.sql().read(&outbox::open_records())?.unwrap_or_default();
         let open = outbox::read_ids(&open);
@@ -43,10 +55,10 @@ impl Object {
             }
         }
         self.has_reconciled.set(true);
-        if self.unpublished().is_ok_and(|records| !records.is_empty()) {
-            self.publish_soon();
-        }
-        Ok(())
+        let untold: Vec<RecordId> = self.held(on).iter().filter_map(Held::unpublished).collect();
+        let has_untold = !untold.is_empty();
+        self.openings.replace(untold);
+        Ok(has_untold || self.unpublished(&[]).is_ok_and(|records| !records.is_empty()))
     }
 
     /// Reconciles although this instance has: a record has lost its socket.

@@ -5,11 +5,11 @@ use std::rc::Rc;
 use rollcall_api::Chain;
 use rollcall_core::{
     directory::row::RowError,
-    id::{ConnId, TenantId},
+    id::{ConnId, RecordId, TenantId},
     store::Statement,
     user::{
-        Action, Command, ForceOff, LoadError, NotLoaded, Outcome, Reply, ReplyError, Request, User,
-        expiry::first_expiry,
+        Action, Change, Command, ForceOff, LoadError, NotLoaded, Outcome, Reply, ReplyError, Request, User,
+        expiry::first_expiry, object,
     },
 };
 use worker::WebSocket;
@@ -125,7 +125,10 @@ impl Object {
         // not see a connection that the reply says is gone.
         let id = self.user()?;
         let configuration = self.configuration()?;
-        self.reconcile(&id, on)?;
+        // An alarm publishes by itself.
+        if self.reconciles_with_news(&id, on)? && *command != Command::Tick {
+            self.publish_soon();
+        }
         let held = self.held(on);
         let ending = match command {
             Command::Close { connection } => Some(*connection),
@@ -151,8 +154,9 @@ impl Object {
         let retry = wish.and_then(|_| self.retry());
         if !changes.is_empty() {
             let statements: Vec<Statement> =
-                changes.iter().flat_map(|change| change.statements(&id)).collect();
-            self.sql().write(&statements)?;
+                changes.iter().flat_map(|change| object::statements(change, &id, at.now)).collect();
+            self.sql().write_with(changes.iter().filter_map(object::extra), &statements)?;
+            self.openings.borrow_mut().extend(changes.iter().filter_map(opening));
         }
         if wish.is_some() {
             self.arm(wish, retry);
@@ -203,6 +207,14 @@ impl Object {
     async fn cutoff_of(&self, tenant: TenantId) -> Result<CachedCutoff, RunError> {
         let shards = self.configuration()?.settings.presence.directory_shards;
         cutoffs::cached(&self.env, tenant, shards).await.map_err(RunError::CutoffUnknown)
+    }
+}
+
+/// A record whose opening the directory is to be told of.
+fn opening(change: &Change) -> Option<RecordId> {
+    match change {
+        Change::RecordOpened(record) => Some(record.id),
+        _ => None,
     }
 }
 

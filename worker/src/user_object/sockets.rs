@@ -66,6 +66,16 @@ impl Held {
         }
     }
 
+    /// Its record, if the directory may not know of the opening.
+    pub(super) fn unpublished(&self) -> Option<RecordId> {
+        match self.attachment {
+            Attachment::Live { published: false, .. } | Attachment::Console { published: false, .. } => {
+                self.record()
+            }
+            _ => None,
+        }
+    }
+
     /// Whether messages can be sent on it.
     pub(super) fn is_open(&self) -> bool {
         let socket: &web_sys::WebSocket = self.ws.as_ref();
@@ -173,9 +183,9 @@ pub(super) fn last_message(ws: &WebSocket, at: Timestamp) {
 
 /// Keeps a connection's background flag.
 pub(super) fn set_background(ws: &WebSocket, background: bool) {
-    if let Some(Attachment::Live { mut connection, last_message }) = Attachment::of(ws) {
+    if let Some(Attachment::Live { mut connection, last_message, published }) = Attachment::of(ws) {
         connection.background = background;
-        attach(ws, &Attachment::Live { connection, last_message });
+        attach(ws, &Attachment::Live { connection, last_message, published });
     }
 }
 
@@ -192,8 +202,8 @@ pub(super) fn set_under(ws: &WebSocket, serial: Serial) {
 
 /// Keeps the session of a console.
 pub(super) fn keep_console(ws: &WebSocket, console: Box<Console>) {
-    if let Some(Attachment::Console { last_message, .. }) = Attachment::of(ws) {
-        attach(ws, &Attachment::Console { console, last_message });
+    if let Some(Attachment::Console { last_message, published, .. }) = Attachment::of(ws) {
+        attach(ws, &Attachment::Console { console, last_message, published });
     }
 }
 
@@ -208,6 +218,17 @@ pub(super) fn set_record(held: &Held, record: RecordId) {
     match &mut attachment {
         Attachment::Live { connection, .. } => connection.record = Some(record),
         Attachment::Console { console, .. } => console.record = Some(record),
+        Attachment::Ended { .. } => return,
+    }
+    attach(&held.ws, &attachment);
+}
+
+/// The directory knows of the opening.
+pub(super) fn set_published(held: &Held) {
+    let Some(mut attachment) = Attachment::of(&held.ws) else { return };
+    match &mut attachment {
+        Attachment::Live { published: true, .. } | Attachment::Console { published: true, .. } => return,
+        Attachment::Live { published, .. } | Attachment::Console { published, .. } => *published = true,
         Attachment::Ended { .. } => return,
     }
     attach(&held.ws, &attachment);

@@ -56,10 +56,15 @@ const STEPS: &[Step] = &[
     Step { version: 5, stores: &[Origin], sql: steps::UNSEEN_USERS_BY_DATE },
     Step { version: 6, stores: &[Origin, User], sql: steps::ACCOUNTS },
     Step { version: 7, stores: &[Origin, Shard], sql: steps::IMPORTED_RECORDS_BY_USER },
+    Step { version: 8, stores: &[Origin, User], sql: steps::FIRST_EXPIRY },
+    Step { version: 8, stores: &[User], sql: steps::FIRST_EXPIRY_OF_STORED },
+    Step { version: 8, stores: &[User], sql: steps::TOKENS_BY_STATE },
+    Step { version: 8, stores: &[User], sql: steps::HELD_RECORDS },
+    Step { version: 8, stores: &[User], sql: steps::EXTRAS },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +110,77 @@ pub fn version() -> Statement {
     Statement::new("SELECT version FROM schema", [])
 }
 
+/// The question that an object of a recent version answers at once: its version, and of a user's object its [`Extras`]. Where it
+/// fails, [`find`] says what is there.
+pub fn glance(store: StoreKind) -> Statement {
+    match store {
+        User => Statement::new("SELECT version, extras FROM schema", []),
+        Origin | Shard => version(),
+    }
+}
+
+/// Reads the rows of [`glance`]; `None` when they do not say the version.
+pub fn read_glance(rows: &[Vec<Value>]) -> Option<(u32, Extras)> {
+    let [row] = rows else { return None };
+    let (Value::Int(version), rest) = row.split_first()? else { return None };
+    let extras = match rest.first() {
+        Some(Value::Int(bits)) => Extras(u8::try_from(*bits).ok()?),
+        _ => Extras::default(),
+    };
+    Some((u32::try_from(*version).ok()?, extras))
+}
+
+/// Tables of a user's object that are made by the first write that needs them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extra {
+    /// That of the account.
+    Account,
+    /// Those of subscriptions.
+    Subscriptions,
+}
+
+/// The [`Extra`] tables that are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras(u8);
+
+impl Extras {
+    /// All of them: an object of a version that made them at once.
+    pub const ALL: Self = Self(3);
+
+    /// Whether these are there.
+    pub const fn has(self, extra: Extra) -> bool {
+        self.0 & extra.bit() != 0
+    }
+
+    /// With these too.
+    #[must_use]
+    pub const fn and(self, extra: Extra) -> Self {
+        Self(self.0 | extra.bit())
+    }
+
+    /// Writes down that these are there.
+    pub fn set(self) -> Statement {
+        Statement::new("UPDATE schema SET extras = ?1", [Value::Int(self.0.into())])
+    }
+}
+
+impl Extra {
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Account => 1,
+            Self::Subscriptions => 2,
+        }
+    }
+
+    /// The texts that make the tables, a statement each. [`Extras::set`] follows them in the same transaction.
+    pub fn tables(self) -> std::str::Lines<'static> {
+        match self {
+            Self::Account => include_str!("account.sql").lines(),
+            Self::Subscriptions => include_str!("subscriptions.sql").lines(),
+        }
+    }
+}
+
 /// Reads the rows of [`version`].
 ///
 /// # Errors
@@ -133,7 +209,8 @@ pub fn missing(store: StoreKind, from: u32) -> Result<impl Iterator<Item = &'sta
 }
 
 /// The tables of a new object at the edge, a statement a text, which is what all steps come to. There are as many objects as users, and the
-/// first write of each would pay for every step. The texts of other stores are those of the steps.
+/// first write of each would pay for every step. [`Extra`] tables are not among them. [`begin`]
+/// follows in the same transaction. The texts of other stores are those of the steps.
 pub fn new_store(store: StoreKind) -> Vec<&'static str> {
     match store {
         Origin => STEPS.iter().filter(|step| step.stores.contains(&Origin)).map(|step| step.sql).collect(),
@@ -148,6 +225,17 @@ pub fn set_version() -> Statement {
         "INSERT INTO schema (id, version) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET version = excluded.version",
         [Value::Int(VERSION.into())],
     )
+}
+
+/// Writes down that a new object has the tables of [`new_store`] and these.
+pub fn begin(store: StoreKind, extras: Extras) -> Statement {
+    match store {
+        User => Statement::new(
+            "INSERT INTO schema (id, version, extras) VALUES (1, ?1, ?2)",
+            [Value::Int(VERSION.into()), Value::Int(extras.0.into())],
+        ),
+        Origin | Shard => set_version(),
+    }
 }
 
 /// Every table of a new store, as one text.

@@ -170,3 +170,38 @@ pub(super) const ACCOUNTS: &str = "\
 CREATE TABLE IF NOT EXISTS account (\
   user TEXT PRIMARY KEY, nickname TEXT NOT NULL, face_url TEXT NOT NULL\
 ) STRICT, WITHOUT ROWID;";
+
+/// The first expiry of a user's tokens. Only a user's object keeps it up, for its alarm.
+pub(super) const FIRST_EXPIRY: &str = "ALTER TABLE user ADD COLUMN first_expiry INTEGER;";
+
+/// The same of the tokens that are there.
+pub(super) const FIRST_EXPIRY_OF_STORED: &str =
+    "UPDATE user SET first_expiry = (SELECT min(expires_at) FROM token WHERE token.user = user.id);";
+
+/// In a user's object kicked tokens may be many beside valid ones, which commands ask for: the key keeps them apart.
+pub(super) const TOKENS_BY_STATE: &str = "\
+CREATE TABLE token_by_state (\
+  user TEXT NOT NULL, hash TEXT NOT NULL, platform INTEGER NOT NULL, ord INTEGER NOT NULL,\
+  issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, state INTEGER NOT NULL,\
+  under INTEGER NOT NULL DEFAULT -1, PRIMARY KEY (user, state, hash)\
+) STRICT, WITHOUT ROWID;\
+INSERT INTO token_by_state SELECT user, hash, platform, ord, issued_at, expires_at, state, under FROM token;\
+DROP TABLE token;\
+ALTER TABLE token_by_state RENAME TO token;";
+
+/// A user's object, where each row and index entry is billed: `held_until` is when the directory may hear of a record's end, and
+/// `unpublished` is 1 when it could not be told of the opening.
+pub(super) const HELD_RECORDS: &str = "\
+DROP INDEX IF EXISTS record_by_user;\
+ALTER TABLE record ADD COLUMN held_until INTEGER;\
+ALTER TABLE record ADD COLUMN unpublished INTEGER NOT NULL DEFAULT 0;\
+UPDATE record SET unpublished = 1 WHERE offline_at IS NULL AND published IS NOT generation;\
+UPDATE record SET generation = generation + 1, \
+  offline_at = max(online_at, (SELECT ended_at FROM held_end WHERE held_end.record = record.id)), \
+  held_until = (SELECT until FROM held_end WHERE held_end.record = record.id) \
+  WHERE offline_at IS NULL AND id IN (SELECT record FROM held_end);\
+DROP TABLE held_end;\
+ALTER TABLE record DROP COLUMN published;";
+
+/// Which tables beside those of every user are there, as bits of [`super::Extra`]. An object of an earlier version has them all.
+pub(super) const EXTRAS: &str = "ALTER TABLE schema ADD COLUMN extras INTEGER NOT NULL DEFAULT 3;";

@@ -33,6 +33,11 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (5, "Origin", "155fef77001c7dd963f13a9b5edf6e02dd6f3d156db54c7d57f0e8d96d2fc8c2"),
     (6, "Origin User", "c702d1263fa1009f64a92b32099d1e5fa071e6ea08d526c6a1d3bb8626f9999d"),
     (7, "Origin Shard", "8e8c130083e277ce6c3f1dcbd729d0ba9da725afd956e9ba6f47a86ded9b960e"),
+    (8, "Origin User", "c8e2d1106c8a3ea95ae3168bf20bacdd6a8d036dd2fee7d58468d2168d079d58"),
+    (8, "User", "49c1d6245a3da7a2f119fd458659c2c7591d7db0a0a77627187fee681d5c3a92"),
+    (8, "User", "17ff9d4f8e7d1048eab59bacee1ec461e6ab5d57c100a2c06365ae5f6d6f5596"),
+    (8, "User", "365cef63fcdf14c7e505162c6d48317fc627e0ebe5e7ad5334518bea8840b4ae"),
+    (8, "User", "7ec298102d0456cee1878f89c1635e93aff05510c52188871bc9aaee8f660fe8"),
 ];
 
 #[test]
@@ -72,30 +77,100 @@ fn every_version_of_a_store_comes_to_the_same_tables() {
     }
 }
 
-/// `user.sql` and `shard.sql` are made by this test: run it with `ROLLCALL_BLESS=1` after a step was added.
+/// `user.sql`, `account.sql`, `subscriptions.sql` and `shard.sql` are made by this test: run it with `ROLLCALL_BLESS=1` after a step
+/// was added.
 #[test]
 fn a_new_object_has_the_tables_that_all_steps_come_to() {
-    for (store, file) in [(User, "user.sql"), (Shard, "shard.sql")] {
-        let sql = "SELECT sql || ';' FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid";
-        let statements: Vec<String> = query(&at(store, VERSION), &Statement::new(sql, []))
-            .iter()
-            .map(|row| match row.as_slice() {
-                [Value::Text(sql)] => sql.clone(),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        let wanted = statements.join("\n") + "\n";
+    let files: [(StoreKind, &str, &[&str], Vec<&str>); 4] = [
+        (User, "account.sql", &["account"], Extra::Account.tables().collect()),
+        (
+            User,
+            "subscriptions.sql",
+            &["subscription", "watcher", "ties"],
+            Extra::Subscriptions.tables().collect(),
+        ),
+        (User, "user.sql", &["user", "token", "record", "schema"], new_store(User)),
+        (Shard, "shard.sql", &[], new_store(Shard)),
+    ];
+    let mut made: BTreeMap<&str, Connection> = BTreeMap::new();
+    for (store, file, of, texts) in files {
+        let sql = "SELECT tbl_name, sql || ';' FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid";
+        let mut wanted = String::new();
+        for row in query(&at(store, VERSION), &Statement::new(sql, [])) {
+            let [Value::Text(table), Value::Text(sql)] = row.as_slice() else { panic!("{row:?}") };
+            if of.is_empty() || of.contains(&table.as_str()) {
+                wanted.push_str(&format!("{sql}\n"));
+            }
+        }
         if std::env::var_os("ROLLCALL_BLESS").is_some() {
             let path =
                 std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations").join(file);
             std::fs::write(path, &wanted).unwrap();
             continue;
         }
-        assert_eq!(new_store(store).join("\n") + "\n", wanted, "run this test with ROLLCALL_BLESS=1");
-        let new = Connection::open_in_memory().unwrap();
-        new.execute_batch(&new_store(store).concat()).unwrap();
-        assert_eq!(objects(&new), objects(&at(store, VERSION)));
+        assert_eq!(texts.join("\n") + "\n", wanted, "{file}: run this test with ROLLCALL_BLESS=1");
+        let key = if store == User { "user" } else { "shard" };
+        let new = made.entry(key).or_insert_with(|| Connection::open_in_memory().unwrap());
+        new.execute_batch(&texts.concat()).unwrap();
     }
+    for (store, key) in [(User, "user"), (Shard, "shard")] {
+        if let Some(new) = made.get(key) {
+            assert_eq!(objects(new), objects(&at(store, VERSION)));
+        }
+    }
+}
+
+#[test]
+fn an_object_says_at_a_glance_what_it_has() {
+    let glance_at = |store: &Connection, kind| read_glance(&query(store, &glance(kind)));
+    for version in 3..VERSION {
+        let old = at(User, version);
+        bring_forward(&old, User, version);
+        assert_eq!(glance_at(&old, User), Some((VERSION, Extras::ALL)), "from version {version}");
+    }
+    let new = Connection::open_in_memory().unwrap();
+    new.execute_batch(&new_store(User).concat()).unwrap();
+    query(&new, &begin(User, Extras::default()));
+    assert_eq!(glance_at(&new, User), Some((VERSION, Extras::default())));
+    let mut extras = Extras::default();
+    for extra in [Extra::Subscriptions, Extra::Account] {
+        assert!(!extras.has(extra));
+        extra.tables().for_each(|sql| new.execute_batch(sql).unwrap());
+        extras = extras.and(extra);
+        query(&new, &extras.set());
+        assert_eq!(glance_at(&new, User), Some((VERSION, extras)));
+    }
+    assert_eq!(extras, Extras::ALL);
+    assert_eq!(glance_at(&at(Shard, VERSION), Shard), Some((VERSION, Extras::default())));
+}
+
+/// What an object of the version before kept beside its records, the records keep.
+#[test]
+fn held_ends_and_untold_openings_are_brought_forward() {
+    let old = at(User, 7);
+    let record = |id, generation, published: &str| {
+        format!(
+            "INSERT INTO record (id, tenant, user, full_name, user_agent, device_id, remote_address, online_at, \
+             source, generation, published) VALUES ({id}, 0, 1, '', '', '', '', 50, 0, {generation}, {published});"
+        )
+    };
+    let sql = record(1, 1, "1")
+        + &record(2, 1, "NULL")
+        + &record(3, 1, "1")
+        + &record(4, 1, "1")
+        + "INSERT INTO held_end VALUES ('1', 3, 70, 90), ('1', 4, 40, 90);\
+           INSERT INTO user (id) VALUES ('1'), ('2');\
+           INSERT INTO token VALUES ('1', 'b', 5, 1, 1, 300, 0, -1), ('1', 'a', 5, 1, 1, 200, 1, -1);";
+    old.execute_batch(&sql).unwrap();
+    bring_forward(&old, User, 7);
+    let rows = |sql: &'static str| format!("{:?}", query(&old, &Statement::new(sql, [])));
+    assert_eq!(
+        rows("SELECT id, generation, offline_at, held_until, unpublished FROM record ORDER BY id"),
+        "[[Int(1), Int(1), Null, Null, Int(0)], [Int(2), Int(1), Null, Null, Int(1)], \
+         [Int(3), Int(2), Int(70), Int(90), Int(0)], [Int(4), Int(2), Int(50), Int(90), Int(0)]]"
+    );
+    assert_eq!(rows("SELECT first_expiry FROM user ORDER BY id"), "[[Int(200)], [Null]]");
+    assert_eq!(rows("SELECT hash, state FROM token"), r#"[[Text("b"), Int(0)], [Text("a"), Int(1)]]"#);
 }
 
 /// Objects at the edge had tables before they had a version.

@@ -1,0 +1,250 @@
+//! The store of one user (the edge), where its statements differ from those of a store with all users.
+//!
+//! Each row is billed there. So what the directory is not to hear of yet is a date on the record itself, and tables that few users
+//! need are made by the first write that needs them.
+
+use super::{Change, HeldEnd, Loaded, Needs, Part, User};
+use crate::{
+    directory::{record::Record, row::COLUMNS},
+    id::{RecordId, UserId},
+    store::{Statement, Value, migrations::Extra},
+    time::Timestamp,
+};
+
+/// The statements that make the change durable, to be run in order after the tables of [`extra`] are there.
+///
+/// A held end is final, and only the directory is not to hear of it until it is released. So it is the end of its record at once, and
+/// time alone releases it; what releases it earlier writes.
+pub fn statements(change: &Change, user: &UserId, now: Timestamp) -> Vec<Statement> {
+    match change {
+        Change::EndHeld(HeldEnd { record, ended_at, until }) => vec![Statement::new(
+            "UPDATE record SET offline_at = max(online_at, ?2), generation = generation + 1, held_until = ?3 \
+             WHERE id = CAST(?1 AS INTEGER) AND offline_at IS NULL",
+            [Value::wide(record.number()), ended_at.millis().into(), until.millis().into()],
+        )],
+        Change::HeldReleased => vec![Statement::new(
+            "UPDATE record SET held_until = NULL WHERE held_until > ?1",
+            [now.millis().into()],
+        )],
+        change => change.statements(user),
+    }
+}
+
+/// The tables beside those of every user that the change is written to.
+pub const fn extra(change: &Change) -> Option<Extra> {
+    match change {
+        Change::Account(_) => Some(Extra::Account),
+        Change::Subscribed { .. }
+        | Change::Unsubscribed { .. }
+        | Change::TakenBack(_)
+        | Change::Released(_)
+        | Change::Acknowledged { .. }
+        | Change::Watched { .. }
+        | Change::Unwatched(_)
+        | Change::SubscriptionState(_) => Some(Extra::Subscriptions),
+        _ => None,
+    }
+}
+
+/// The queries of [`Needs::queries`] with the tables that they read beside those of every user. Where these were never made,
+/// the part is empty.
+pub fn queries(needs: &Needs, user: &User, now: Timestamp) -> Vec<(Part, Option<Extra>, Statement)> {
+    let of = |(part, statement)| match part {
+        Part::Held => (part, None, held()),
+        Part::Account => (part, Some(Extra::Account), statement),
+        Part::SubscriptionState
+        | Part::Subscriptions
+        | Part::Followers
+        | Part::Dangling
+        | Part::Watcher
+        | Part::Watchers => (part, Some(Extra::Subscriptions), statement),
+        Part::Profile | Part::Valid | Part::Presented | Part::Orders => (part, None, statement),
+    };
+    needs.queries(user, now).into_iter().map(of).collect()
+}
+
+fn held() -> Statement {
+    Statement::new(
+        "SELECT CAST(id AS TEXT), offline_at, held_until FROM record WHERE held_until IS NOT NULL ORDER BY id",
+        [],
+    )
+}
+
+/// Leaves out held ends that were released by time. Their records are in the outbox, which has an alarm of its own.
+pub fn forget_released(loaded: &mut Loaded, now: Timestamp) {
+    if let Some(held) = &mut loaded.held {
+        held.retain(|held| held.until > now);
+    }
+}
+
+/// Those of these records that the store has, as the directory is to show them; read by [`read_shown`].
+pub fn shown(ids: impl IntoIterator<Item = RecordId>) -> Statement {
+    let ids: Vec<String> = ids.into_iter().map(|id| id.number().to_string()).collect();
+    Statement::new(
+        format!(
+            "SELECT {COLUMNS}, held_until FROM record \
+             WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))"
+        ),
+        [Value::json(&ids)],
+    )
+}
+
+/// Reads the rows of [`shown`]. A record whose end is still held is shown as it was.
+///
+/// # Errors
+/// When a row is not of that form.
+pub fn read_shown(
+    rows: &[Vec<Value>],
+    now: Timestamp,
+) -> Result<Vec<Record>, crate::directory::row::RowError> {
+    let mut records = crate::directory::query::read_records(rows)?;
+    for (record, row) in records.iter_mut().zip(rows) {
+        if matches!(row.last(), Some(Value::Int(until)) if *until > now.millis()) {
+            record.offline_at = None;
+            record.generation -= 1;
+        }
+    }
+    Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        directory::{record::Source, tests::support::Database},
+        id::TenantId,
+        serial::Serial,
+        store::migrations::StoreKind,
+        user::outbox,
+    };
+
+    const ID: i64 = 7_001;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn id() -> RecordId {
+        RecordId::from_number(ID).unwrap()
+    }
+
+    fn opened() -> Change {
+        Change::RecordOpened(Box::new(Record {
+            id: id(),
+            tenant: TenantId(0),
+            user: 7,
+            full_name: String::new(),
+            avatar: None,
+            user_agent: String::new(),
+            device_id: String::new(),
+            remote_address: String::new(),
+            online_at: at(10),
+            offline_at: None,
+            lease_until: None,
+            source: Source::Live,
+            generation: 1,
+            member_of: None,
+            under: Serial::NONE,
+        }))
+    }
+
+    fn held(ended: i64, until: i64) -> Change {
+        Change::EndHeld(HeldEnd { record: id(), ended_at: at(ended), until: at(until) })
+    }
+
+    struct Store(Database);
+
+    impl Store {
+        fn with(changes: &[Change]) -> Self {
+            let store = Self(Database::of(StoreKind::User));
+            changes.iter().for_each(|change| store.commit(change, at(0)));
+            store
+        }
+
+        fn commit(&self, change: &Change, now: Timestamp) {
+            let user = UserId::from(7);
+            statements(change, &user, now).iter().for_each(|statement| drop(self.0.run(statement)));
+        }
+
+        /// What the directory is told, openings of this instance included: the ends.
+        fn told(&self, openings: &[RecordId], now: Timestamp) -> Vec<(Option<Timestamp>, i64)> {
+            let rows = self.0.run(&outbox::unpublished(openings, now));
+            let records = read_shown(&rows, now).unwrap();
+            let told = records.iter().map(|record| (record.offline_at, record.generation)).collect();
+            let answered = records.iter().filter_map(|record| outbox::acknowledged(record, openings));
+            answered.for_each(|statement| drop(self.0.run(&statement)));
+            told
+        }
+
+        fn loaded(&self, now: Timestamp) -> Loaded {
+            let user = User::new(UserId::from(7), Vec::new());
+            let mut loaded = Loaded::default();
+            for (part, extra, statement) in queries(&Needs { held: true, ..Needs::default() }, &user, now) {
+                assert_eq!(extra, None);
+                loaded.absorb(part, &self.0.run(&statement)).unwrap();
+            }
+            loaded
+        }
+
+        fn shown(&self, now: Timestamp) -> Vec<(Option<Timestamp>, i64)> {
+            let records = read_shown(&self.0.run(&shown([id()])), now).unwrap();
+            records.iter().map(|record| (record.offline_at, record.generation)).collect()
+        }
+    }
+
+    #[test]
+    fn a_held_end_is_told_by_time_alone() {
+        let store = Store::with(&[opened(), held(20, 50)]);
+        assert_eq!(store.shown(at(49)), [(None, 1)]);
+        assert_eq!(store.told(&[], at(49)), []);
+        assert_eq!(store.loaded(at(49)).held.unwrap().len(), 1);
+        let mut loaded = store.loaded(at(50));
+        assert_eq!(loaded.next_due(), Some(at(50)));
+        forget_released(&mut loaded, at(50));
+        assert_eq!(loaded.next_due(), None, "the outbox has an alarm of its own");
+        assert_eq!(store.shown(at(50)), [(Some(at(20)), 2)]);
+        assert_eq!(store.told(&[], at(50)), [(Some(at(20)), 2)]);
+        assert_eq!(store.told(&[], at(50)), []);
+        assert!(store.0.is_empty());
+    }
+
+    #[test]
+    fn a_held_end_that_is_released_is_told_before_its_time() {
+        let store = Store::with(&[opened(), held(20, 50)]);
+        store.commit(&Change::RecordEnded { record: id(), at: at(99) }, at(30));
+        store.commit(&Change::HeldReleased, at(30));
+        assert_eq!(store.loaded(at(30)).held.unwrap(), []);
+        assert_eq!(store.told(&[], at(30)), [(Some(at(20)), 2)], "with its own date");
+        assert!(store.0.is_empty());
+    }
+
+    #[test]
+    fn an_opening_that_was_told_costs_nothing() {
+        let store = Store::with(&[opened()]);
+        assert_eq!(store.told(&[], at(11)), [], "the instance tells it");
+        assert_eq!(store.told(&[id()], at(11)), [(None, 1)]);
+        assert_eq!(store.told(&[], at(11)), []);
+        store.commit(&Change::RecordEnded { record: id(), at: at(20) }, at(20));
+        assert_eq!(store.told(&[], at(20)), [(Some(at(20)), 2)]);
+        assert!(store.0.is_empty());
+    }
+
+    #[test]
+    fn an_opening_that_could_not_be_told_is_told_later() {
+        let store = Store::with(&[opened()]);
+        store.0.run(&outbox::untold(&[id()]));
+        store.commit(&held(20, 50), at(20));
+        assert_eq!(store.told(&[], at(30)), [(None, 1)], "its end is held");
+        assert_eq!(store.told(&[], at(31)), []);
+        assert_eq!(store.told(&[], at(31) + Duration::from_secs(20)), [(Some(at(20)), 2)]);
+        assert!(store.0.is_empty());
+    }
+
+    #[test]
+    fn no_end_lies_before_its_beginning() {
+        let store = Store::with(&[opened(), held(5, 50)]);
+        assert_eq!(store.told(&[], at(50)), [(Some(at(10)), 2)]);
+    }
+}
