@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 mod bundle;
+mod cost;
 mod dev;
 pub(crate) mod guard;
 mod health;
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Setup,
     Build(build::Args),
     Dev(dev::Args),
+    Cost(Box<cost::Args>),
     /// Try the plain path of the ecosystem: `wrangler dev` serves, `wrangler deploy --dry-run` is content.
     Smoke,
     /// Become the runtime (internal; started by `edge dev`).
@@ -40,6 +42,7 @@ pub(crate) fn run(workspace: &Workspace, command: Command) -> Result<ExitCode> {
         Command::Setup => setup::edge(workspace)?,
         Command::Build(args) => build::from_args(workspace, &args)?,
         Command::Dev(args) => return dev::run(workspace, &args),
+        Command::Cost(args) => return cost::run(workspace, &args),
         Command::Smoke => smoke::run(workspace, conformance::suite(workspace, []))?,
         Command::Guard(args) => return guard::run(&args),
     }

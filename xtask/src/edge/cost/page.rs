@@ -1,0 +1,99 @@
+//! `docs/edge-cost.md`.
+
+use super::{
+    Model,
+    bill::{Bill, Prices},
+    counters::{Counters, Operation},
+    scale,
+};
+
+/// Ten times the users of the model, with a directory that was made for them.
+const TIMES: f64 = 10.0;
+
+/// The page.
+pub(super) fn of(model: &Model, counters: &Counters, prices: &Prices) -> String {
+    let always = Model { hours: 12.0, ..model.clone() };
+    let big = Model {
+        users: TIMES * model.users,
+        status: TIMES * model.status,
+        isolates: TIMES * model.isolates,
+        shards: 4.0 * model.shards,
+        ..model.clone()
+    };
+    let sections = [
+        HEAD.to_owned(),
+        operations(counters),
+        MODEL.to_owned(),
+        Bill::of(model, counters, prices).table(),
+        "\n### Sockets always open\n\nThe same users with two connections that stay open for 12 h each.\n\n"
+            .to_owned(),
+        Bill::of(&always, counters, prices).table(),
+        BIG.to_owned(),
+        scale::section(&big, counters),
+        "\n".to_owned(),
+        Bill::of(&big, counters, prices).table(),
+        NOTES.to_owned(),
+    ];
+    sections.concat()
+}
+
+const HEAD: &str = "\
+# What the edge costs
+
+<!-- Written by `cargo xtask edge cost --write`; do not edit. -->
+
+The bill of a month on Cloudflare's paid plan, computed from what the tests count on the local runtime. Other numbers:
+`cargo xtask edge cost --users 200000 --connects 5`, and `--help` for all of the model.
+
+## Operations
+
+Rows read and written as the runtime's cursors tell, a set alarm counted as one row written, and requests to objects. Each operation
+finds its user's object after hibernation; the user has 60 kicked tokens that have not expired. An edge-only test fails when an operation
+costs more than `tests/edge_counters.toml` records; `rollcall-conformance edge-only --record` writes that file.
+
+";
+
+const MODEL: &str = "
+## The bill
+
+A million users a day, each with two connects of an hour and one token; ten status calls a second about 100 users each. Prices of
+November 2026 (`xtask/src/edge/cost/prices.toml`; `--prices FILE` takes others). [E] marks lines that rest on an estimate: times and
+sizes are not counted, and flags change them.
+
+";
+
+const BIG: &str = "
+## Ten million users, on paper
+
+No test runs at this size. The numbers follow from the operations above, with ten times the status calls, and a busiest hour four
+times as busy as the day.
+
+";
+
+const NOTES: &str = "
+An order is in force for every answer one second after it is durable, however many users it covers; what takes longer is its delivery,
+the frames and closes of sockets. A delivery asks 48 users at a time in each shard; 0.1 s for each of them is an estimate.
+";
+
+fn operations(counters: &Counters) -> String {
+    let mut text = String::from(
+        "| operation | requests, user's object | shard | rows read, user's object | shard | rows written, user's object | shard |\n\
+         |---|---:|---:|---:|---:|---:|---:|\n",
+    );
+    let rows = [
+        ("first token of a user, with its tables", &counters.first_write),
+        ("token", &counters.token),
+        ("connect", &counters.connect),
+        ("natural end, with the grace period's alarm", &counters.end),
+        ("forced logout of a platform with one token", &counters.forced_logout),
+        ("status of one user", &counters.status),
+        ("comparison of a live record with its user", &counters.check),
+    ];
+    for (name, Operation { user, shard }) in rows {
+        text.push_str(&format!(
+            "| {name} | {} | {} | {} | {} | {} | {} |\n",
+            user.requests, shard.requests, user.read, shard.read, user.written, shard.written
+        ));
+    }
+    text
+}
