@@ -411,7 +411,7 @@ impl Default for Presence {
             grace_seconds: None,
             lease_seconds: 90,
             directory_shards: 16,
-            audit_seconds: 3600,
+            audit_seconds: 21_600,
             max_records_per_user: 1000,
         }
     }
