@@ -36,6 +36,13 @@ impl Progress {
     }
 }
 
+/// Whether no other sweep follows on this day. Only such a one looks for users with too many records: that reads every record, and
+/// openings trim their own users.
+pub fn is_last_sweep_of_day(now: Timestamp) -> bool {
+    let day = |at: Timestamp| at.millis().div_euclid(86_400_000);
+    day(now) != day(now + SWEEP_EVERY)
+}
+
 /// The pause before the audit's next step. A round over `live` records takes half of `audit_every`, so that a record
 /// opened behind the cursor is still visited in time.
 pub fn audit_pause(live: u64, audit_every: Duration) -> Duration {
@@ -92,6 +99,14 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn one_sweep_of_a_day_is_its_last() {
+        for offset in [0, 1, 1_799, 3_599] {
+            let sweeps = (0..72).map(|hour| Timestamp::from_secs(offset + hour * 3600));
+            assert_eq!(sweeps.filter(|now| is_last_sweep_of_day(*now)).count(), 3, "{offset}");
+        }
+    }
 
     #[test]
     fn a_round_of_the_audit_fits_its_span_whatever_the_number_of_records() {

@@ -71,8 +71,8 @@ impl Shard {
         Ok(())
     }
 
-    /// Settles leases, and deletes records that ended long ago or, once none of these is left, exceed the number that a user may
-    /// keep. Returns whether more is to be done at once.
+    /// Settles leases, and deletes records that ended long ago and, once a day when none of these is left, those that exceed the
+    /// number that a user may keep. Returns whether more is to be done at once.
     fn sweep(&self, now: Timestamp) -> Result<bool, ShardError> {
         let configuration = self.configuration()?;
         let days = configuration.settings.message_center.retention_days;
@@ -85,6 +85,10 @@ impl Shard {
         if has_more {
             return Ok(true);
         }
+        tracing::info!(bytes = self.size(), "the size of a shard");
+        if !progress::is_last_sweep_of_day(now) {
+            return Ok(false);
+        }
         let keep = configuration.settings.presence.max_records_per_user;
         let mut walk = CrowdedUsers::new(keep, SWEEP_READS);
         while let Some(question) = walk.question() {
@@ -95,7 +99,6 @@ impl Shard {
                 }
             }
         }
-        tracing::info!(bytes = self.size(), "the size of a shard");
         Ok(false)
     }
 
