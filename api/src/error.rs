@@ -1,6 +1,6 @@
-//! The text of an error together with its causes.
+//! The text of an error together with its causes, and its code beside an answer.
 
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt};
 
 /// An error and its causes, in one line.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
@@ -16,6 +16,11 @@ impl fmt::Display for Chain<'_> {
         Ok(())
     }
 }
+
+/// What an answer says went wrong: the `errCode` of OpenIM, the `eKey` of the message center. An extension of the answer, for logs
+/// and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorCode(pub Cow<'static, str>);
 
 #[cfg(test)]
 mod tests {

@@ -18,8 +18,10 @@ mod health;
 #[cfg(test)]
 mod memory;
 pub mod message_center;
+pub mod metrics;
 mod openapi;
 pub mod openim;
+mod rate;
 mod span;
 mod stranger;
 
@@ -36,8 +38,9 @@ pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Busy, Heal
 pub use body::{BODY_BYTES, OPEN_BODY_BYTES};
 pub use body_budget::{ADDRESS_BYTES, BodyAccount, BodyBudget, NoRoom, RefusedBodies, STRANGERS_BYTES};
 pub use catch_panic::PanicContext;
-pub use error::Chain;
+pub use error::{Chain, ErrorCode};
 pub use health::{DeepHealth, PROBED_WITHIN, Probe};
+pub use rate::{Counted, too_many_requests};
 pub use span::request_span;
 pub use stranger::{FailedProof, Stranger};
 

@@ -23,6 +23,8 @@ pub fn request_span<T>(request: &Request<T>, route: &str) -> Span {
         route,
         operation_id = name(headers, &[OPERATION_ID]),
         request_id = name(headers, &REQUEST_ID),
+        // Where the runtime knows it.
+        version = tracing::field::Empty,
     )
 }
 

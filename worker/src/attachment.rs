@@ -104,6 +104,11 @@ impl Attachment {
         }
     }
 
+    /// Whether it is in the live set.
+    pub(crate) fn is_live(&self) -> bool {
+        !matches!(self, Self::Ended { .. })
+    }
+
     /// Whether its client may send the constant ping.
     pub(crate) fn may_ping(&self) -> bool {
         match self {

@@ -5,15 +5,16 @@ use std::{convert::Infallible, sync::OnceLock};
 use axum::{
     Router,
     body::Body,
-    extract::MatchedPath,
+    extract::{MatchedPath, State},
     middleware::{self, Next},
 };
-use http::{Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
+use rollcall_api::{Backend as _, ErrorCode, openim::gateway};
 use tower_service::Service as _;
 use tracing::Instrument as _;
 use worker::{Context, Env, event, web_sys};
 
-use crate::{backend::Edge, config, http_types, upgrade};
+use crate::{backend::Edge, config, http_types, log, metrics, rate, upgrade};
 
 /// The routes of this isolate. The first request builds them, since their description takes longer than most requests; the
 /// bindings that they hold are the isolate's.
@@ -43,18 +44,38 @@ async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<we
     }
     rollcall_api::trim_slashes(request.uri_mut());
     let router = ROUTER.get_or_init(|| {
-        let routes = rollcall_api::router(Edge::new(configuration, env), upgrade::routes());
-        routes.layer(middleware::from_fn(name_lines))
+        let edge = Edge::new(configuration, env);
+        let routes = rollcall_api::router(edge.clone(), upgrade::routes());
+        routes.layer(middleware::from_fn_with_state(edge, observe))
     });
     let response = answer(&mut router.clone(), request).await;
     http_types::response(response).await
 }
 
-/// Log lines of a request carry its names.
-async fn name_lines(request: Request<Body>, next: Next) -> Response<Body> {
+/// Answers a request within its limit, logs and counts it. Its log lines carry its names.
+async fn observe(State(edge): State<Edge>, request: Request<Body>, next: Next) -> Response<Body> {
+    let begun = edge.now();
     let matched = request.extensions().get::<MatchedPath>().cloned();
-    let span = rollcall_api::request_span(&request, matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str));
-    next.run(request).instrument(span).await
+    let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let is_upgrade = *request.method() == Method::GET && gateway::wants_upgrade(request.headers());
+    let span = rollcall_api::request_span(&request, route);
+    span.record("version", log::version(edge.env()));
+    let response = rate::limit(&edge, request, next).instrument(span.clone()).await;
+    let (status, within) = (response.status(), edge.now().since(begun));
+    let code = response.extensions().get::<ErrorCode>().map(|ErrorCode(code)| code.as_ref());
+    span.in_scope(|| {
+        tracing::info!(
+            status = status.as_u16(),
+            code,
+            ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+    });
+    metrics::answered(edge.env(), route, status.as_u16(), within);
+    if is_upgrade && (code.is_some() || status != StatusCode::SWITCHING_PROTOCOLS) {
+        metrics::refused(edge.env(), code.unwrap_or(status.as_str()));
+    }
+    response
 }
 
 async fn answer(router: &mut Router, request: Request<Body>) -> Response<Body> {

@@ -41,9 +41,13 @@ mod http_types;
 #[cfg(target_arch = "wasm32")]
 mod log;
 #[cfg(target_arch = "wasm32")]
+mod metrics;
+#[cfg(target_arch = "wasm32")]
 mod outgoing;
 #[cfg(all(target_arch = "wasm32", feature = "probe"))]
 mod probe;
+#[cfg(target_arch = "wasm32")]
+mod rate;
 #[cfg(target_arch = "wasm32")]
 mod raw;
 #[cfg(target_arch = "wasm32")]

@@ -15,12 +15,15 @@ use tracing_subscriber::{
     reload,
     util::SubscriberInitExt as _,
 };
-use worker::{Headers, event};
+use worker::{Env, Headers, WorkerVersionMetadata, event};
 
 /// The variable that says how much is logged: `error`, `warn`, `info`, `debug` or `trace`.
 pub(crate) const VARIABLE: &str = "ROLLCALL_LOG";
 /// The header that carries a request's names to an object.
 pub(crate) const NAMES_HEADER: &str = "X-Rollcall-Request";
+
+/// The optional binding that tells which version of the worker runs.
+const VERSION: &str = "CF_VERSION_METADATA";
 
 /// What is written, while the isolate runs.
 static WANTED: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
@@ -51,6 +54,16 @@ fn of_ours(level: LevelFilter) -> Targets {
     Targets::new().with_target("rollcall", level)
 }
 
+/// The version of the worker: its tag, else its id; `None` without the binding.
+pub(crate) fn version(env: &Env) -> Option<&'static str> {
+    static DEPLOYED: OnceLock<Option<String>> = OnceLock::new();
+    let read = || {
+        let metadata: WorkerVersionMetadata = env.get_binding(VERSION).ok()?;
+        Some(metadata.tag()).filter(|tag| !tag.is_empty()).or_else(|| Some(metadata.id()))
+    };
+    DEPLOYED.get_or_init(read).as_deref()
+}
+
 /// The names that a caller gave its request.
 #[derive(Default, Serialize, Deserialize)]
 struct Names {
@@ -73,10 +86,15 @@ pub(crate) fn names() -> Option<String> {
 }
 
 /// The span of an object's work for a request. It is of the level of errors: a quiet log needs the ids of its few lines.
-pub(crate) fn object_span(headers: &Headers) -> Span {
+pub(crate) fn object_span(env: &Env, headers: &Headers) -> Span {
     let names = headers.get(NAMES_HEADER).ok().flatten();
     let names: Names = names.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    tracing::error_span!("object", operation_id = names.operation_id, request_id = names.request_id)
+    tracing::error_span!(
+        "object",
+        operation_id = names.operation_id,
+        request_id = names.request_id,
+        version = version(env)
+    )
 }
 
 /// A line of a level.

@@ -12,7 +12,7 @@ use axum::{
 };
 use http::{StatusCode, request::Parts};
 use rollcall_api::{
-    Backend as _, Chain,
+    Backend as _, Chain, ErrorCode,
     openim::{
         RouteError,
         gateway::{self, UpgradeRequest},
@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Where the runtime says which address a request came from.
-const PEER: &str = "CF-Connecting-IP";
+pub(crate) const PEER: &str = "CF-Connecting-IP";
 
 /// Where clients connect.
 pub(crate) fn routes() -> Router<Edge> {
@@ -131,7 +131,11 @@ fn refuse(edge: &Edge, error: HandshakeError) -> Response {
     if in_band {
         let text = error.to_json(edge.settings().openim.errdlt_style);
         match say_why(&text) {
-            Ok(socket) => return accepted(socket),
+            Ok(socket) => {
+                let mut response = accepted(socket);
+                response.extensions_mut().insert(ErrorCode(error.code.number().to_string().into()));
+                return response;
+            }
             Err(error) => tracing::error!(error = %Chain(&error), "a refusal could not be told in band"),
         }
     }

@@ -9,7 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rollcall_core::{directory::filter::QueryError, message_center::MessageCenterError};
 use serde::Serialize;
 
-use crate::{Backend, BackendError, Chain, FailedProof, answer, body::BodyError, openim::joined_header};
+use crate::{
+    Backend, BackendError, Chain, ErrorCode, FailedProof, answer, body::BodyError, openim::joined_header,
+};
 
 /// The headers of a request's id; answers carry the first.
 pub const REQUEST_ID: [HeaderName; 2] =
@@ -194,6 +196,7 @@ fn refusal<B: Backend>(backend: &B, error: &MessageCenterError) -> Response {
     if let MessageCenterError::Method { supported, .. } = error {
         headers.insert(header::ALLOW, HeaderValue::from_static(supported));
     }
+    response.extensions_mut().insert(ErrorCode(error.key().into()));
     if *error == MessageCenterError::InvalidToken {
         response.extensions_mut().insert(FailedProof);
     }

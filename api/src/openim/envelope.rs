@@ -8,7 +8,9 @@ use http::{HeaderValue, StatusCode, header};
 use rollcall_core::openim::{Code, OpenImError};
 use serde::Serialize;
 
-use crate::{BODY_BYTES, Backend, BackendError, Chain, FailedProof, NoRoom, answer, body::BodyError};
+use crate::{
+    BODY_BYTES, Backend, BackendError, Chain, ErrorCode, FailedProof, NoRoom, answer, body::BodyError,
+};
 
 /// Success with a payload.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -148,9 +150,11 @@ pub(crate) fn render<B: Backend>(backend: &B, response: Response) -> Response {
         return response;
     };
     let text = error.to_json(backend.settings().openim.errdlt_style);
+    let code = ErrorCode(error.code.number().to_string().into());
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     parts.headers.insert(header::CONTENT_TYPE, json);
+    parts.extensions.insert(code);
     Response::from_parts(parts, Body::from(text))
 }

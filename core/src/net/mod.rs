@@ -6,6 +6,6 @@ mod remote;
 mod web_origin;
 
 pub use http_url::{HttpUrl, NotAUrl};
-pub use network::{Network, NotANetwork};
+pub use network::{Network, NotANetwork, counted_address};
 pub use remote::remote_address;
 pub use web_origin::{AllowedOrigins, NotAnOrigin};

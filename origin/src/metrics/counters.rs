@@ -6,16 +6,14 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Metric as Registered, Registry},
 };
+use rollcall_api::metrics::{CloseReason, ConnectionLimit, KickCause, PROTOCOLS};
 
-use super::{
-    labels::{CloseReason, ConnectionLimit, KickCause, PROTOCOLS},
-    table::{
-        CLOSES, COMMIT_DURATION, CONNECTS, DROPPED_MESSAGES, HANDSHAKE_FAILURES, KICKS, Metric, PANICS,
-        REQUEST_DURATION, TCP_ACCEPTED, TCP_REJECTED, UNSEEN_FORGOTTEN,
-    },
+use super::table::{
+    CLOSES, COMMIT_DURATION, CONNECTS, DROPPED_MESSAGES, HANDSHAKE_FAILURES, KICKS, Metric, PANICS,
+    REQUEST_DURATION, TCP_ACCEPTED, TCP_REJECTED, UNSEEN_FORGOTTEN,
 };
 
-/// A label whose values are written down in [`super::labels`].
+/// A label whose values are written down in [`rollcall_api::metrics`].
 type KnownLabel = [(&'static str, &'static str); 1];
 type CodeLabel = [(&'static str, Cow<'static, str>); 1];
 type RequestLabels = [(&'static str, Cow<'static, str>); 2];

@@ -8,12 +8,14 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
-use rollcall_api::RefusedBodies;
+use rollcall_api::{
+    RefusedBodies,
+    metrics::{CONSOLE, console_protocol, protocol},
+};
 use rollcall_core::user::{Connection, Console};
 
 use super::{
     counters::Metrics,
-    labels::{CONSOLE, console_protocol, protocol},
     table::{
         BODIES_REFUSED, BODY_BYTES, COMMIT_FAILURES, CONNECTIONS, Metric, PREFIX, STORE_QUEUE,
         TCP_CONNECTIONS, UNSEEN_USERS, USERS_ONLINE,
@@ -143,13 +145,9 @@ fn refused_bodies(refused: RefusedBodies, encoder: &mut DescriptorEncoder<'_>) -
 mod tests {
     use std::{collections::BTreeSet, time::Duration};
 
-    use super::{
-        super::{
-            labels::{CloseReason, ConnectionLimit, KickCause},
-            table::METRICS,
-        },
-        *,
-    };
+    use rollcall_api::metrics::{CloseReason, ConnectionLimit, KickCause};
+
+    use super::{super::table::METRICS, *};
 
     /// A scrape after one event of every kind.
     fn eventful() -> String {

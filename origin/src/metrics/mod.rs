@@ -5,7 +5,6 @@
 
 mod counters;
 mod exposition;
-mod labels;
 mod listener;
 mod table;
 
@@ -15,6 +14,5 @@ pub use self::{
 };
 pub(crate) use self::{
     exposition::{Census, Exposition, State},
-    labels::{CloseReason, ConnectionLimit, KickCause, console_protocol, protocol},
     listener::{Listener, PATH},
 };

@@ -1,5 +1,7 @@
 //! Every metric by name. A test compares the table of `docs/operating.md#watch` with this one.
 
+use rollcall_api::metrics as names;
+
 /// One metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
@@ -40,23 +42,23 @@ pub(super) const TCP_REJECTED: Metric = metric(
     "TCP connections above server.max_connections (all) or server.max_connections_per_address (address)",
 );
 pub(super) const CONNECTS: Metric =
-    metric("rollcall_connects_total", "counter", &["protocol"], "Connections that became live");
+    metric(names::CONNECTS, "counter", &["protocol"], "Connections that became live");
 pub(super) const CLOSES: Metric =
-    metric("rollcall_closes_total", "counter", &["reason"], "Sockets of live connections that are gone");
+    metric(names::CLOSES, "counter", &["reason"], "Sockets of live connections that are gone");
 pub(super) const KICKS: Metric = metric(
-    "rollcall_kicks_total",
+    names::KICKS,
     "counter",
     &["cause"],
     "Connections that were taken offline by a login or by an order",
 );
 pub(super) const HANDSHAKE_FAILURES: Metric = metric(
-    "rollcall_handshake_failures_total",
+    names::HANDSHAKE_FAILURES,
     "counter",
     &["code"],
     "Upgrades that were refused: errCode of the gateway, eKey of the message center, else the HTTP status",
 );
 pub(super) const REQUEST_DURATION: Metric = metric(
-    "rollcall_request_duration_seconds",
+    names::REQUEST_DURATION,
     "histogram",
     &["route", "status"],
     "From a request's head to its answer, upgrades among them; route is a template, or none",
@@ -67,12 +69,8 @@ pub(super) const COMMIT_DURATION: Metric = metric(
     &[],
     "From the wish to make a change durable to the store's answer",
 );
-pub(super) const COMMIT_FAILURES: Metric = metric(
-    "rollcall_store_commit_failures_total",
-    "counter",
-    &[],
-    "Transactions that the store could not commit",
-);
+pub(super) const COMMIT_FAILURES: Metric =
+    metric(names::COMMIT_FAILURES, "counter", &[], "Transactions that the store could not commit");
 pub(super) const STORE_QUEUE: Metric =
     metric("rollcall_store_queue_commits", "gauge", &[], "Commits that wait for the store's writer");
 pub(super) const UNSEEN_USERS: Metric = metric(
@@ -149,7 +147,9 @@ impl Metric {
 mod tests {
     use std::path::Path;
 
-    use super::{super::labels::CloseReason, *};
+    use rollcall_api::metrics::CloseReason;
+
+    use super::*;
 
     fn row(metric: &Metric) -> String {
         let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();

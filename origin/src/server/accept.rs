@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use rollcall_api::metrics::ConnectionLimit;
 use rustix::io::Errno;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -15,7 +16,6 @@ use super::{
     connection::ConnectionServer,
     stopping::stopped,
 };
-use crate::metrics::ConnectionLimit;
 
 /// The pause after a shortage of descriptors. A connection that closes ends the pause early; a descriptor that the store or
 /// another process closes is found after it.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -10,7 +10,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rollcall_core::{config::Settings, net::Network};
+use rollcall_core::{
+    config::Settings,
+    net::{Network, counted_address},
+};
 use tokio::sync::Notify;
 
 /// Hands out a permit for each connection up to the configured limits. Clones share the count.
@@ -81,7 +84,7 @@ impl Admission {
         }
         let counted =
             shared.most_per_address.filter(|_| !shared.proxies.iter().any(|network| network.contains(peer)));
-        let address = counted.map(|most| (network(peer), most));
+        let address = counted.map(|most| (counted_address(peer), most));
         if let Some((address, most)) = address {
             let here = all.entry(address).or_default();
             if *here >= most {
@@ -117,14 +120,6 @@ impl Drop for ConnectionPermit {
             }
         }
         self.shared.returned.notify_one();
-    }
-}
-
-/// The address that counts: of IPv6 the /64 network, because each of its users has 2^64 addresses.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -16,20 +16,18 @@ use axum::{
     Router,
     extract::{Request, State},
     middleware::{self, Next},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
     state::keyed::HashMapStateStore,
 };
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode};
 use parking_lot::Mutex;
-use rollcall_api::{Backend as _, FailedProof, Stranger, is_handshake, message_center, openim::gateway};
-use rollcall_core::config::Settings;
-use serde_json::{Value, json};
+use rollcall_api::{Counted, FailedProof, Stranger, message_center, openim::gateway, too_many_requests};
+use rollcall_core::{config::Settings, net::counted_address};
 
-use super::admission::network;
 use crate::{backend::Origin, socket::sockjs};
 
 /// Addresses with a count of their own; further ones share the count of their neighbourhood.
@@ -103,23 +101,17 @@ impl Rates {
 
     /// The limit that a request counts for.
     fn of(&self, request: &Request, origin: &Origin) -> Option<&Rate> {
-        // The path first: no upgrade exists there, and an `Upgrade` header must not escape the limit on guesses.
-        if request.method() == Method::POST && request.uri().path().starts_with("/auth/") {
-            self.tokens.as_deref()
-        } else if is_handshake(request.uri(), request.headers())
-            || sockjs::opens(origin, request.uri(), request.headers())
-        {
-            self.handshakes.as_deref()
-        } else {
-            None
+        match Counted::of(request.method(), request.uri(), request.headers()) {
+            Some(Counted::Token) => self.tokens.as_deref(),
+            Some(Counted::Handshake) => self.handshakes.as_deref(),
+            None if sockjs::opens(origin, request.uri(), request.headers()) => self.handshakes.as_deref(),
+            None => None,
         }
     }
 
-    /// The limit that a request counts for if its token is not good. Handshakes of the gateway ask no issuer.
+    /// The limit that a request counts for if its token is not good.
     fn of_proofs(&self, request: &Request) -> Option<&Arc<Rate>> {
-        let is_counted = request.method() == Method::POST && request.uri().path().starts_with("/auth/");
-        let has_proof = request.method() == Method::POST || message_center::answers(request.uri());
-        self.tokens.as_ref().filter(|_| has_proof && !is_counted)
+        self.tokens.as_ref().filter(|_| Counted::by_proof(request.method(), request.uri()))
     }
 }
 
@@ -127,54 +119,27 @@ async fn limit(State((rates, origin)): State<(Rates, Origin)>, mut request: Requ
     let Some(Stranger { address, .. }) = request.extensions().get().copied() else {
         return next.run(request).await;
     };
-    let is_console = message_center::answers(request.uri());
+    let uri = request.uri().clone();
     if let Some(rate) = rates.of(&request, &origin)
         && let Err(wait) = rate.take(address)
     {
         if request.method() == Method::GET && gateway::wants_upgrade(request.headers()) {
             origin.users.metrics().refused(StatusCode::TOO_MANY_REQUESTS.as_str());
         }
-        return refusal(&origin, is_console, wait);
+        return too_many_requests(&origin, &uri, wait);
     }
     let Some(proofs) = rates.of_proofs(&request).cloned() else {
         return next.run(request).await;
     };
     request.extensions_mut().insert(Stranger { address, wait: proofs.wait(address) });
-    if is_console {
+    if message_center::answers(&uri) {
         request.extensions_mut().insert(LaterProof { rate: proofs.clone(), address });
     }
     let response = next.run(request).await;
     match response.extensions().get::<FailedProof>().map(|FailedProof| proofs.take(address)) {
-        Some(Err(wait)) => refusal(&origin, is_console, wait),
+        Some(Err(wait)) => too_many_requests(&origin, &uri, wait),
         _ => response,
     }
-}
-
-/// A refusal in the envelope of the path's family.
-fn refusal(origin: &Origin, is_console: bool, wait: Duration) -> Response {
-    let body = if is_console {
-        json!({
-            "code": "E0",
-            "msg": "too many requests",
-            "data": {},
-            "datetime": origin.zone().format(origin.now()),
-            "ext": {"eKey": "too_many_requests"},
-        })
-    } else {
-        json!({"errCode": 429, "errMsg": "TooManyRequests", "errDlt": "too many requests of this address"})
-    };
-    answer(&body, wait)
-}
-
-fn answer(body: &Value, wait: Duration) -> Response {
-    // Rounded up: a retry within the last second would come too early.
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let mut response = (StatusCode::TOO_MANY_REQUESTS, body.to_string()).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
-    response
 }
 
 impl Rate {
@@ -224,7 +189,7 @@ impl Rate {
     }
 
     fn key(&self, address: IpAddr) -> IpAddr {
-        let address = network(address);
+        let address = counted_address(address);
         if self.limiter.len() < self.most_addresses { address } else { neighbourhood(address) }
     }
 }

@@ -10,9 +10,10 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use rollcall_api::{Backend as _, PanicContext, Stranger, request_span};
+use rollcall_core::net::counted_address;
 use tracing::Instrument as _;
 
-use super::{admission::network, bodies};
+use super::bodies;
 use crate::{backend::Origin, peer::client_address};
 
 /// The route of a request that has none.
@@ -26,7 +27,7 @@ pub(super) fn layers(router: Router, origin: &Origin) -> Router {
 async fn observe(State(origin): State<Origin>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let address = client_address(request.extensions(), request.headers(), origin.settings());
-    let address = address.map_or(Ipv4Addr::UNSPECIFIED.into(), network);
+    let address = address.map_or(Ipv4Addr::UNSPECIFIED.into(), counted_address);
     request.extensions_mut().insert(Stranger { address, wait: None });
     let request = bodies::bound(request, origin.bodies(), address);
     let matched = request.extensions().get::<MatchedPath>().cloned();

@@ -10,6 +10,7 @@ use std::{
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use rollcall_api::metrics::CloseReason;
 use rollcall_core::{
     gateway::{Close, Incoming, Payload, Wire},
     id::{ConnId, UserId},
@@ -23,7 +24,6 @@ use super::timers::{TimerAction, Timers};
 use crate::{
     backend::Origin,
     deadline::reached,
-    metrics::CloseReason,
     outbox::{Outbox, SocketAction},
     users::{PendingSocket, Users},
 };

@@ -5,6 +5,7 @@
 
 use futures_util::{StreamExt as _, stream};
 use parking_lot::Mutex;
+use rollcall_api::metrics::KickCause;
 use rollcall_core::{
     id::{TenantId, UserId},
     user::{Change, Command, ForceOff, Outcome},
@@ -17,7 +18,6 @@ use super::{
     retry::until_durable,
     run::{CONCURRENCY, statements},
 };
-use crate::metrics::KickCause;
 
 /// Users whose ended connections share a commit. It is short, since other commits wait for it.
 const USERS_A_COMMIT: usize = 256;

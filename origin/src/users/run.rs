@@ -2,6 +2,7 @@
 
 use futures_util::{StreamExt as _, stream};
 
+use rollcall_api::metrics::{KickCause, console_protocol, protocol};
 use rollcall_core::{
     directory::upsert,
     gateway::{Close, Incoming},
@@ -22,7 +23,6 @@ use super::{
 };
 use crate::{
     clock::{moment, now, reached},
-    metrics::{KickCause, console_protocol, protocol},
     outbox::{Closing, Outbox},
 };
 
@@ -214,10 +214,7 @@ impl Users {
     ) -> Result<(Reply, Vec<Closing>), CommandError> {
         let Outcome { reply, changes, actions, wake_at } = self.decide(user, command).await?;
         self.commit(user, &changes).await?;
-        let cause = match command {
-            Command::ForceOff(_) => KickCause::Order,
-            _ => KickCause::Login,
-        };
+        let cause = KickCause::of(command);
         let closing = self.act(user, actions, outbox, cause);
         self.wake_as_wished(user, wake_at);
         Ok((reply, closing))

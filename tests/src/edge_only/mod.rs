@@ -3,6 +3,7 @@
 //! They need a build of the worker with its probe, which tells how often an object was constructed and woken
 //! and breaks its calls at wish. What both runtimes promise alike is a case of the suite instead.
 
+mod bindings;
 mod chores;
 mod consoles;
 mod cost;
@@ -81,6 +82,7 @@ fn all() -> Vec<Test> {
         refusal: it_refuses_to_serve_without_a_secret within 240,
         refusal: it_refuses_to_serve_in_a_time_zone_that_is_none within 240,
         tables: an_object_has_a_version_and_one_of_a_newer_program_is_refused within 300,
+        bindings: the_platforms_bindings_limit_log_and_count within 240,
         health: a_deep_health_check_finds_an_object_that_cannot_write within 240,
         zones: clocks_show_what_the_iana_database_says within 240,
         pings: constant_pings_wake_nobody within 240,

@@ -45,6 +45,14 @@ impl Setup {
         self
     }
 
+    /// The same with another `wrangler.toml`.
+    pub(super) fn with_manifest(mut self, text: &str) -> Result<Self> {
+        let path = self.home.join("wrangler.toml");
+        fs::write(&path, text)?;
+        self.command.extend(["--manifest".to_owned(), path.display().to_string()]);
+        Ok(self)
+    }
+
     /// The command, without what a start appends to it.
     pub(super) fn command(&self) -> &[String] {
         &self.command

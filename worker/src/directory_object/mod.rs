@@ -89,7 +89,7 @@ impl DurableObject for DirectoryObject {
         {
             return answer;
         }
-        let span = log::object_span(request.headers());
+        let span = log::object_span(&self.shard.env, request.headers());
         let answer = match wire::read(&request.text().await?) {
             Ok(call) => self.shard.answer(call).instrument(span).await,
             Err(error) => DirectoryAnswer::Failed(error.to_string()),

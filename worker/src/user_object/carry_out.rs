@@ -2,7 +2,11 @@
 
 use std::rc::Rc;
 
-use rollcall_core::user::{Action, Command};
+use rollcall_api::metrics::{CloseReason, KickCause, console_protocol, protocol};
+use rollcall_core::{
+    gateway::Close,
+    user::{Action, Command},
+};
 
 use super::{
     Object,
@@ -10,7 +14,7 @@ use super::{
     run::{RunError, Sockets},
     sockets::{self, Arriving},
 };
-use crate::attachment::Attachment;
+use crate::{attachment::Attachment, metrics};
 
 impl Object {
     /// Carries the actions out one by one. Waits for the directory only, and only where the rest has to follow its acknowledgement.
@@ -24,6 +28,7 @@ impl Object {
         mut sockets: Sockets,
         mut arriving: Option<Arriving>,
     ) -> Result<(), RunError> {
+        let cause = KickCause::of(command);
         let mut admitted = Ok(());
         let mut published = Ok(());
         let mut has_news = false;
@@ -38,10 +43,12 @@ impl Object {
                 }
                 Action::KeepPace(pace) => self.pace.set(pace),
                 Action::Admit(connection) => {
+                    metrics::connected(&self.env, protocol(connection.wire));
                     self.last_opened.set(connection.opened_at);
                     admitted = self.take_in(&Attachment::live(&connection), arriving.take(), &mut sockets);
                 }
                 Action::AdmitConsole(console) => {
+                    metrics::connected(&self.env, console_protocol(&console));
                     self.last_opened.set(console.opened_at);
                     admitted = self.take_in(&Attachment::console(&console), arriving.take(), &mut sockets);
                 }
@@ -65,6 +72,10 @@ impl Object {
                 }
                 Action::Close { connection, close } => {
                     if let Some(socket) = sockets.get(&connection) {
+                        metrics::closed(&self.env, CloseReason::Closed(close));
+                        if matches!(close, Close::Kicked | Close::ForcedOffline) {
+                            metrics::kicked(&self.env, cause);
+                        }
                         // Its client may have closed it by now.
                         let _ = socket.close(Some(close.code()), Some(close.reason()));
                     }

@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-use rollcall_api::Chain;
+use rollcall_api::{Chain, metrics::CloseReason};
 use rollcall_core::{
     gateway::{Close, Incoming, MESSAGE_BYTES},
     id::{ConnId, RecordId, UserId},
@@ -41,7 +41,7 @@ use self::{
 use crate::{
     attachment::Attachment,
     config::{self, Configuration},
-    log,
+    log, metrics,
     sql::{Sql, Tables},
     stub::{CONSOLE_HEADER, UPGRADE_HEADER},
     wire::{self, CachedCutoff, ConsoleUpgrade, Upgrade, UserAnswer, UserAsk},
@@ -97,7 +97,7 @@ impl DurableObject for UserObject {
         }
         #[cfg(feature = "probe")]
         crate::probe::answers(&object.state).await;
-        let span = log::object_span(request.headers());
+        let span = log::object_span(&object.env, request.headers());
         if let Some(header) = request.headers().get(UPGRADE_HEADER)? {
             return object.upgrade(&header).instrument(span).await;
         }
@@ -139,7 +139,12 @@ impl DurableObject for UserObject {
     async fn websocket_close(&self, ws: WebSocket, code: usize, _: String, _: bool) -> worker::Result<()> {
         #[cfg(feature = "probe")]
         crate::probe::woken(&self.object.state);
-        self.object.clone().left(&ws).await;
+        let reason = match code {
+            // No Close frame came.
+            1006 => CloseReason::ConnectionLost,
+            _ => CloseReason::ClientClose,
+        };
+        self.object.clone().left(&ws, reason).await;
         // The runtime has answered the client's Close frame by now, but keeps the TCP connection until the object
         // hibernates unless it is closed once more. Three codes stand for the absence of a frame and may not be sent.
         let code = u16::try_from(code).ok().filter(|code| !matches!(code, 1005 | 1006 | 1015));
@@ -151,7 +156,7 @@ impl DurableObject for UserObject {
         #[cfg(feature = "probe")]
         crate::probe::woken(&self.object.state);
         tracing::debug!(error = %Chain(&error), "a socket broke");
-        self.object.clone().left(&ws).await;
+        self.object.clone().left(&ws, CloseReason::ConnectionLost).await;
         Ok(())
     }
 
@@ -230,7 +235,7 @@ impl Object {
             Incoming::Binary(bytes) => bytes.len(),
         };
         if bytes > MESSAGE_BYTES {
-            self.hang_up(connection, ws, Some(Close::TooBig)).await;
+            self.hang_up(connection, ws, CloseReason::Closed(Close::TooBig)).await;
             return;
         }
         sockets::last_message(ws, crate::clock::now());
@@ -238,7 +243,7 @@ impl Object {
         if let Err(error) = received {
             tracing::error!(error = %Chain(&error), "a message could not be carried out");
             // The client reconnects and repeats its request.
-            self.hang_up(connection, ws, None).await;
+            self.hang_up(connection, ws, CloseReason::Failed).await;
             return;
         }
         self.look_for_cutoff();
@@ -276,7 +281,11 @@ impl Object {
     }
 
     /// The end of a socket.
-    async fn left(self: Rc<Self>, ws: &WebSocket) {
+    async fn left(self: Rc<Self>, ws: &WebSocket, reason: CloseReason) {
+        // The close of a connection that has left the live set was counted when it began.
+        if Attachment::of(ws).is_some_and(|attachment| attachment.is_live()) {
+            metrics::closed(&self.env, reason);
+        }
         match sockets::connection(ws) {
             Some(connection) => self.end(connection, Some(ws)).await,
             None => self.reconcile_again(),
@@ -284,7 +293,12 @@ impl Object {
     }
 
     /// Takes a connection out of the live set and closes its socket.
-    async fn hang_up(self: Rc<Self>, connection: ConnId, ws: &WebSocket, close: Option<Close>) {
+    async fn hang_up(self: Rc<Self>, connection: ConnId, ws: &WebSocket, reason: CloseReason) {
+        metrics::closed(&self.env, reason);
+        let close = match reason {
+            CloseReason::Closed(close) => Some(close),
+            _ => None,
+        };
         self.end(connection, Some(ws)).await;
         // A closing socket needs no second close.
         let _ = ws.close(close.map(Close::code), close.map(Close::reason));

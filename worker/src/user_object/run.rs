@@ -25,7 +25,7 @@ use crate::{
     attachment::{Attachment, PackError},
     clock::{self, EntropyError},
     config::ConfigurationError,
-    cutoffs,
+    cutoffs, metrics,
     sql::SqlError,
     stub::CallError,
     wire::CachedCutoff,
@@ -155,7 +155,9 @@ impl Object {
         if !changes.is_empty() {
             let statements: Vec<Statement> =
                 changes.iter().flat_map(|change| object::statements(change, &id, at.now)).collect();
-            self.sql().write_with(changes.iter().filter_map(object::extra), &statements)?;
+            let extra = changes.iter().filter_map(object::extra);
+            let written = self.sql().write_with(extra, &statements);
+            written.inspect_err(|_| metrics::commit_failed(&self.env))?;
             self.openings.borrow_mut().extend(changes.iter().filter_map(opening));
         }
         if wish.is_some() {

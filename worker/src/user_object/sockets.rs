@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use rollcall_api::Chain;
+use rollcall_api::{Chain, metrics::CloseReason};
 use rollcall_core::{
     gateway::{Close, PING, PONG, Payload},
     id::{ConnId, RecordId},
@@ -142,7 +142,7 @@ impl Object {
         let silent: Vec<Held> =
             self.held(None).into_iter().filter(|held| self.is_silent(held, now)).collect();
         for held in silent {
-            self.clone().hang_up(held.id(), &held.ws, None).await;
+            self.clone().hang_up(held.id(), &held.ws, CloseReason::IdleTimeout).await;
         }
     }
 

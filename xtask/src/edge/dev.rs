@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// Keep the storage in this folder, also after a crash. Without it, storage ends with the command.
     #[arg(long, value_name = "DIR")]
     persist: Option<PathBuf>,
+    /// Take the bindings from this file in place of wrangler.toml.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     /// Serve what was built before, as it is.
     #[arg(long)]
     no_build: bool,
@@ -55,7 +58,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if !args.no_build {
         build::run(workspace, variant)?;
     }
-    let manifest = Manifest::read(workspace)?;
+    let manifest = Manifest::read(workspace, args.manifest.as_deref())?;
     let mut variables = variables::collect(workspace, &manifest, args.config.as_deref())?;
     if let Some(jurisdiction) = variables::take_jurisdiction(&mut variables) {
         eprintln!(

@@ -41,6 +41,30 @@ pub(crate) struct Manifest {
     migrations: Vec<Migration>,
     #[serde(default)]
     vars: BTreeMap<String, toml::Value>,
+    version_metadata: Option<Named>,
+    #[serde(default)]
+    analytics_engine_datasets: Vec<Named>,
+    #[serde(default)]
+    ratelimits: Vec<RateLimit>,
+}
+
+/// A binding of which a local run needs the name alone.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Named {
+    binding: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct RateLimit {
+    name: String,
+    simple: Simple,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Simple {
+    limit: u32,
+    period: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,9 +90,9 @@ struct Migration {
 }
 
 impl Manifest {
-    /// Reads the workspace's `wrangler.toml`.
-    pub(crate) fn read(workspace: &Workspace) -> Result<Self> {
-        let path = workspace.root.join("wrangler.toml");
+    /// Reads the workspace's `wrangler.toml`, or another file of its kind.
+    pub(crate) fn read(workspace: &Workspace, other: Option<&Path>) -> Result<Self> {
+        let path = other.map_or_else(|| workspace.root.join("wrangler.toml"), Path::to_owned);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Self::parse(&text)
     }
@@ -112,7 +136,8 @@ impl Manifest {
                 .chain(variables.iter().map(|name| {
                     let name = quoted(name);
                     format!("( name = {name}, fromEnvironment = {name} )")
-                })),
+                }))
+                .chain(self.stand_ins()),
         );
         let classes = list(self.durable_objects.bindings.iter().map(|binding| {
             let class = &binding.class_name;
@@ -132,7 +157,9 @@ impl Manifest {
                    tlsOptions = ( trustBrowserCas = true ) ) ),\n    \
                  ( name = \"storage\", disk = ( path = {storage}, writable = true ) ),\n  \
                ],\n  \
-               sockets = [ ( name = \"http\", address = {address}, service = \"worker\" ) ],\n\
+               sockets = [ ( name = \"http\", address = {address}, service = \"worker\" ) ],\n  \
+               extensions = [ ( modules = [ ( name = \"rollcall:local\", internal = true, \
+                 esModule = embed \"local.js\" ) ] ) ],\n\
              );\n\n\
              const worker :Workerd.Worker = (\n  \
                modules = {modules},\n  \
@@ -147,6 +174,35 @@ impl Manifest {
             date = quoted(&self.compatibility_date),
         )?;
         Ok(text)
+    }
+}
+
+impl Manifest {
+    /// Bindings of the platform that the local runtime has none of, made by `local.js`.
+    fn stand_ins(&self) -> impl Iterator<Item = String> {
+        let version = self.version_metadata.iter().map(|Named { binding }| {
+            let json = quoted(r#"{"id":"local","tag":"","timestamp":""}"#);
+            format!("( name = {}, json = {json} )", quoted(binding))
+        });
+        let wrapped = |name: &str, entrypoint: &str, inner: &str| {
+            format!(
+                "( name = {}, wrapped = ( moduleName = \"rollcall:local\", entrypoint = \"{entrypoint}\", \
+                 innerBindings = [{inner}] ) )",
+                quoted(name)
+            )
+        };
+        let datasets = self
+            .analytics_engine_datasets
+            .iter()
+            .map(move |Named { binding }| wrapped(binding, "dataset", ""));
+        let limits =
+            self.ratelimits.iter().map(move |RateLimit { name, simple: Simple { limit, period } }| {
+                let inner = format!(
+                    "( name = \"limit\", json = \"{limit}\" ), ( name = \"period\", json = \"{period}\" )"
+                );
+                wrapped(name, "rateLimit", &inner)
+            });
+        version.chain(datasets).chain(limits)
     }
 }
 
@@ -211,6 +267,25 @@ mod tests {
     }
 
     #[test]
+    fn bindings_that_the_local_runtime_lacks_have_a_stand_in() {
+        let manifest = Manifest::parse(&format!(
+            "{MANIFEST}\n[version_metadata]\nbinding = \"V\"\n\
+             [[analytics_engine_datasets]]\nbinding = \"M\"\ndataset = \"x\"\n\
+             [[ratelimits]]\nname = \"R\"\nnamespace_id = \"1\"\nsimple = {{ limit = 5, period = 60 }}\n"
+        ))
+        .unwrap();
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let config = manifest.runtime_config(listen, Path::new("/a"), &[], &[]).unwrap();
+        for part in [
+            r#"( name = "V", json = "{\"id\":\"local\","#,
+            r#"( name = "M", wrapped = ( moduleName = "rollcall:local", entrypoint = "dataset", innerBindings = [] ) )"#,
+            r#"( name = "R", wrapped = ( moduleName = "rollcall:local", entrypoint = "rateLimit", innerBindings = [( name = "limit", json = "5" ), ( name = "period", json = "60" )] ) )"#,
+        ] {
+            assert!(config.contains(part), "{part}: {config}");
+        }
+    }
+
+    #[test]
     fn a_binding_that_a_local_run_would_lack_is_refused() {
         let error = Manifest::parse(&format!("queues = []\n{MANIFEST}")).unwrap_err();
         assert!(format!("{error:#}").contains("queues"), "{error:#}");
@@ -239,6 +314,7 @@ mod tests {
             name: String,
             routes: Vec<toml::Value>,
             durable_objects: Objects,
+            version_metadata: Option<Named>,
         }
         let own = Manifest::parse(OWN).unwrap();
         let table: toml::Table = OWN.parse().unwrap();
@@ -248,6 +324,7 @@ mod tests {
             assert_eq!(environment.name, format!("rollcall-{key}"));
             assert!(environment.routes.is_empty(), "{:?}", environment.routes);
             assert_eq!(environment.durable_objects.bindings, own.durable_objects.bindings);
+            assert_eq!(environment.version_metadata, own.version_metadata);
         }
     }
 }

@@ -50,6 +50,7 @@ pub(crate) fn prepare(
     variables: &[(OsString, OsString)],
 ) -> Result<PathBuf> {
     fs::write(folder.join("front.js"), include_str!("front.js"))?;
+    fs::write(folder.join("local.js"), include_str!("local.js"))?;
     for file in ["index.js", "index_bg.wasm"] {
         let built = build.join(file);
         fs::copy(&built, folder.join(file))

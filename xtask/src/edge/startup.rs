@@ -58,7 +58,7 @@ pub(crate) fn report(workspace: &Workspace, build: &Path) -> Result<()> {
 
 /// The processor time that a runtime has used when it listens.
 fn once(workspace: &Workspace, build: &Path) -> Result<Duration> {
-    let manifest = Manifest::read(workspace)?;
+    let manifest = Manifest::read(workspace, None)?;
     let folder = TempDir::new().context("cannot create a temporary folder")?;
     let storage = folder.path().join("storage");
     fs::create_dir(&storage)?;

@@ -3,6 +3,7 @@
 use std::{convert::Infallible, future::pending, mem, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
+use rollcall_api::metrics::CloseReason;
 use rollcall_core::{
     gateway::{Incoming, Payload},
     stomp::{Heartbeat, sockjs},
@@ -11,7 +12,6 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{SessionRequest, receiver::Receiver, table::Place};
 use crate::{
-    metrics::CloseReason,
     outbox::SocketAction,
     socket::task::{Session, SessionEnd},
 };

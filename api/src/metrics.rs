@@ -1,13 +1,28 @@
-//! The values of labels. All of them are written down here, so that no label holds what a client chose.
+//! What both runtimes count: the names of metrics, and the values of their labels (`docs/operating.md#watch`).
+//!
+//! All values are written down here, so that no label holds what a client chose.
 
 use rollcall_core::{
     gateway::{Close, Encoding, Wire},
-    user::Console,
+    user::{Command, Console},
 };
+
+/// Connections that became live, by `protocol`.
+pub const CONNECTS: &str = "rollcall_connects_total";
+/// Sockets of live connections that are gone, by `reason`.
+pub const CLOSES: &str = "rollcall_closes_total";
+/// Connections that were taken offline, by `cause`.
+pub const KICKS: &str = "rollcall_kicks_total";
+/// Upgrades that were refused, by `code`.
+pub const HANDSHAKE_FAILURES: &str = "rollcall_handshake_failures_total";
+/// Seconds from a request's head to its answer, by `route` and `status`.
+pub const REQUEST_DURATION: &str = "rollcall_request_duration_seconds";
+/// Transactions that the store could not commit.
+pub const COMMIT_FAILURES: &str = "rollcall_store_commit_failures_total";
 
 /// Why a socket closed: the label `reason` of `rollcall_closes_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CloseReason {
+pub enum CloseReason {
     /// The server closed it.
     Closed(Close),
     /// Its client sent a Close frame.
@@ -24,7 +39,7 @@ pub(crate) enum CloseReason {
 
 /// Why a connection was taken offline: the label `cause` of `rollcall_kicks_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KickCause {
+pub enum KickCause {
     /// Another login of its user.
     Login,
     /// A forced logout.
@@ -33,7 +48,7 @@ pub(crate) enum KickCause {
 
 /// The limit that a rejected TCP connection was above: the label `bound` of `rollcall_tcp_rejected_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ConnectionLimit {
+pub enum ConnectionLimit {
     /// `server.max_connections`
     Total,
     /// `server.max_connections_per_address`
@@ -41,12 +56,12 @@ pub(crate) enum ConnectionLimit {
 }
 
 /// Every value of [`protocol`] and [`console_protocol`].
-pub(super) const PROTOCOLS: [&str; 6] = ["gob", "gob_gzip", "json", "json_gzip", "stomp", "text"];
+pub const PROTOCOLS: [&str; 6] = ["gob", "gob_gzip", "json", "json_gzip", "stomp", "text"];
 /// The platform of consoles, which OpenIM does not number.
-pub(super) const CONSOLE: &str = "console";
+pub const CONSOLE: &str = "console";
 
 /// The protocol of a connection.
-pub(crate) const fn protocol(wire: Wire) -> &'static str {
+pub const fn protocol(wire: Wire) -> &'static str {
     match (wire.encoding, wire.gzip) {
         (Encoding::Gob, false) => "gob",
         (Encoding::Gob, true) => "gob_gzip",
@@ -56,13 +71,13 @@ pub(crate) const fn protocol(wire: Wire) -> &'static str {
 }
 
 /// The protocol of a console.
-pub(crate) fn console_protocol(console: &Console) -> &'static str {
+pub fn console_protocol(console: &Console) -> &'static str {
     if console.speaks_stomp() { "stomp" } else { "text" }
 }
 
 impl CloseReason {
     /// Every reason, in the order of the documented table.
-    pub(super) const ALL: [Self; 14] = [
+    pub const ALL: [Self; 14] = [
         Self::Closed(Close::Done),
         Self::Closed(Close::Undecodable),
         Self::Closed(Close::Policy),
@@ -79,7 +94,8 @@ impl CloseReason {
         Self::Failed,
     ];
 
-    pub(super) const fn label(self) -> &'static str {
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Closed(Close::Done) => "done",
             Self::Closed(Close::Undecodable) => "undecodable",
@@ -100,9 +116,19 @@ impl CloseReason {
 }
 
 impl KickCause {
-    pub(super) const ALL: [Self; 2] = [Self::Login, Self::Order];
+    /// The cause of the kicks that a command leads to.
+    pub const fn of(command: &Command) -> Self {
+        match command {
+            Command::ForceOff(_) => Self::Order,
+            _ => Self::Login,
+        }
+    }
 
-    pub(super) const fn label(self) -> &'static str {
+    /// Every cause.
+    pub const ALL: [Self; 2] = [Self::Login, Self::Order];
+
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Login => "login",
             Self::Order => "order",
@@ -111,9 +137,11 @@ impl KickCause {
 }
 
 impl ConnectionLimit {
-    pub(super) const ALL: [Self; 2] = [Self::Total, Self::PerAddress];
+    /// Both limits.
+    pub const ALL: [Self; 2] = [Self::Total, Self::PerAddress];
 
-    pub(super) const fn label(self) -> &'static str {
+    /// The label's value.
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Total => "all",
             Self::PerAddress => "address",

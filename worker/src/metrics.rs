@@ -1,0 +1,57 @@
+//! Metrics for operators: one data point an event into the optional dataset of Analytics Engine
+//! (`docs/operating.md#metrics-of-the-edge`). A point has the metric's name as its index, its labels as blobs, its value as the
+//! first double.
+//!
+//! What a process would look up at each scrape (live connections, users online) no isolate knows.
+
+use std::time::Duration;
+
+use rollcall_api::metrics::{
+    CLOSES, COMMIT_FAILURES, CONNECTS, CloseReason, HANDSHAKE_FAILURES, KICKS, KickCause, REQUEST_DURATION,
+};
+use worker::{AnalyticsEngineDataPointBuilder, Env};
+
+/// The binding of the dataset.
+const BINDING: &str = "METRICS";
+
+/// A connection became live.
+pub(crate) fn connected(env: &Env, protocol: &str) {
+    write(env, CONNECTS, &[protocol], 1.0);
+}
+
+/// A connection's socket closed.
+pub(crate) fn closed(env: &Env, reason: CloseReason) {
+    write(env, CLOSES, &[reason.label()], 1.0);
+}
+
+/// A connection was taken offline.
+pub(crate) fn kicked(env: &Env, cause: KickCause) {
+    write(env, KICKS, &[cause.label()], 1.0);
+}
+
+/// An upgrade was refused with this code.
+pub(crate) fn refused(env: &Env, code: &str) {
+    write(env, HANDSHAKE_FAILURES, &[code], 1.0);
+}
+
+/// A request was answered.
+pub(crate) fn answered(env: &Env, route: &str, status: u16, within: Duration) {
+    write(env, REQUEST_DURATION, &[route, &status.to_string()], within.as_secs_f64());
+}
+
+/// An object's store did not commit.
+pub(crate) fn commit_failed(env: &Env) {
+    write(env, COMMIT_FAILURES, &[], 1.0);
+}
+
+fn write(env: &Env, metric: &str, labels: &[&str], value: f64) {
+    let Ok(dataset) = env.analytics_engine(BINDING) else { return };
+    let point = AnalyticsEngineDataPointBuilder::new()
+        .indexes([metric])
+        .blobs(labels.iter().copied())
+        .doubles([value])
+        .write_to(&dataset);
+    if let Err(error) = point {
+        tracing::warn!(%error, metric, "a metric could not be written");
+    }
+}

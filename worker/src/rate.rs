@@ -1,0 +1,66 @@
+//! The platform's rate limits by client address, where `wrangler.toml` binds them (`docs/rules/edge.md#rate-limits`).
+
+use std::time::Duration;
+
+use axum::{extract::Request, middleware::Next, response::Response};
+use rollcall_api::{Backend as _, Counted, FailedProof, openim::joined_header, too_many_requests};
+use rollcall_core::net::{counted_address, remote_address};
+use worker::{RateLimiter, send::SendFuture};
+
+use crate::{backend::Edge, upgrade::PEER};
+
+/// The binding of the limit on handshakes.
+const HANDSHAKES: &str = "HANDSHAKE_RATE";
+/// The binding of the limit on requests for tokens.
+const TOKENS: &str = "TOKEN_RATE";
+/// What a refused client is told to wait. A binding does not tell its period, which is 10 s or this.
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// Counts a request where it counts, and answers it if its limit is reached.
+pub(crate) async fn limit(edge: &Edge, request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let limiter = Counted::of(&method, &uri, request.headers()).and_then(|counted| {
+        edge.env()
+            .rate_limiter(match counted {
+                Counted::Handshake => HANDSHAKES,
+                Counted::Token => TOKENS,
+            })
+            .ok()
+    });
+    let proofs = || edge.env().rate_limiter(TOKENS).ok().filter(|_| Counted::by_proof(&method, &uri));
+    let address = address(edge, &request);
+    if let Some(limiter) = limiter
+        && !is_within(&limiter, &address).await
+    {
+        return too_many_requests(edge, &uri, PERIOD);
+    }
+    let response = next.run(request).await;
+    if response.extensions().get::<FailedProof>().is_some()
+        && let Some(limiter) = proofs()
+        && !is_within(&limiter, &address).await
+    {
+        return too_many_requests(edge, &uri, PERIOD);
+    }
+    response
+}
+
+/// The address that a request counts for. Without one all requests count together.
+fn address(edge: &Edge, request: &Request) -> String {
+    let peer = joined_header(request.headers(), PEER).unwrap_or_default();
+    let forwarded = joined_header(request.headers(), "X-Forwarded-For");
+    let trusted = &edge.settings().server.trusted_proxies;
+    let client = remote_address(&peer, forwarded.as_deref(), trusted);
+    let address = client.or_else(|| peer.parse().ok());
+    address.map(|address| counted_address(address).to_string()).unwrap_or_default()
+}
+
+/// A platform that cannot count refuses nobody.
+async fn is_within(limiter: &RateLimiter, address: &str) -> bool {
+    match SendFuture::new(limiter.limit(address.to_owned())).await {
+        Ok(outcome) => outcome.success,
+        Err(error) => {
+            tracing::warn!(%error, "a rate limit could not be asked");
+            true
+        }
+    }
+}
