@@ -14,10 +14,11 @@ use rollcall_core::{
         query::{ListQuery, Listed},
         record::Record,
         upsert::Imported,
-        view::View,
+        view::{Cutoff, OwnOrder, View},
         zone::Zone,
     },
     id::{TenantId, UserId},
+    population::{Part, Position},
     secret::Secret,
     time::Timestamp,
     token::{Keys, TokenError, Verified},
@@ -225,6 +226,26 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// Lifts the cutoff in force; false if there is none.
     fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, BackendError>> + Send;
+
+    /// A part of the population, behind this position. A runtime whose users and records lie in the shards of tenants looks for those
+    /// of `tenants`; another one has them all.
+    fn population(
+        &self,
+        tenants: &[TenantId],
+        from: Option<Position>,
+    ) -> impl Future<Output = Result<Part, BackendError>> + Send;
+
+    /// The tenants that have a cutoff, where the runtime knows.
+    fn tenants_with_cutoffs(&self) -> Vec<TenantId> {
+        Vec::new()
+    }
+
+    /// Puts a cutoff of another server in force. Whether it changed anything; an error where an order of this server is in its way.
+    fn adopt_cutoff(
+        &self,
+        tenant: TenantId,
+        cutoff: Cutoff,
+    ) -> impl Future<Output = Result<Result<bool, OwnOrder>, BackendError>> + Send;
 
     /// Sends a request to another service. Returns the status and at most [`ANSWER_BYTES`] of the body.
     fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), BackendError>> + Send;

@@ -16,6 +16,7 @@ pub mod net;
 pub mod openim;
 pub mod platform;
 pub mod policy;
+pub mod population;
 pub mod secret;
 pub mod serial;
 pub mod shard;

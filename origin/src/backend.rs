@@ -16,10 +16,11 @@ use rollcall_core::{
         query::{self, ListQuery, Listed},
         record::Record,
         upsert::{self, Imported},
-        view::View,
+        view::{Cutoff, OwnOrder, View},
         zone::{Zone, iana},
     },
-    id::{TenantId, UserId},
+    id::{RecordId, TenantId, UserId},
+    population::{self, PAGE, Part, Position},
     store::Statement,
     time::Timestamp,
     token::{Keys, TokenError, Verified},
@@ -233,12 +234,50 @@ impl Backend for Origin {
         self.users.lift_cutoff(tenant).await.map_err(BackendError::new)
     }
 
+    async fn population(&self, _: &[TenantId], from: Option<Position>) -> Result<Part, BackendError> {
+        let after = match &from {
+            None => None,
+            Some(Position::Users(user)) => Some(user),
+            Some(Position::Records(record)) => return self.records_after(*record).await,
+            Some(Position::Shard(..)) => {
+                return Err(BackendError::new("the cursor is another runtime's"));
+            }
+        };
+        let rows = self.ask(population::users_after(after)).await?;
+        let users = population::read_users(&rows).map_err(BackendError::new)?;
+        let next = match users.last() {
+            Some(last) if users.len() >= PAGE as usize => Position::Users(last.clone()),
+            _ => Position::Records(None),
+        };
+        Ok(Part { users, records: Vec::new(), next: Some(next) })
+    }
+
+    fn tenants_with_cutoffs(&self) -> Vec<TenantId> {
+        self.users.tenants_with_cutoffs()
+    }
+
+    async fn adopt_cutoff(
+        &self,
+        tenant: TenantId,
+        cutoff: Cutoff,
+    ) -> Result<Result<bool, OwnOrder>, BackendError> {
+        self.users.adopt_cutoff(tenant, cutoff).await.map_err(BackendError::new)
+    }
+
     async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), BackendError> {
         Ok(self.shared.client.post(request).await?)
     }
 }
 
 impl Origin {
+    async fn records_after(&self, record: Option<RecordId>) -> Result<Part, BackendError> {
+        let rows = self.ask(population::records_after(record)).await?;
+        let records = query::read_records(&rows).map_err(BackendError::new)?;
+        let next = records.last().filter(|_| records.len() >= PAGE as usize);
+        let next = next.map(|last| Position::Records(Some(last.id)));
+        Ok(Part { users: Vec::new(), records, next })
+    }
+
     /// The rows of one query.
     async fn ask(&self, statement: Statement) -> Result<Rows, BackendError> {
         let answers = self.users.store().query(vec![statement]).await.map_err(BackendError::new)?;

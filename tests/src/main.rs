@@ -91,6 +91,9 @@ struct EdgeOnly {
     /// The command that serves the edge, built with its probe; `--config`, `--listen` and `--persist` are appended.
     #[arg(long, default_value = "target/debug/xtask edge dev --probe", value_name = "COMMAND")]
     edge_cmd: String,
+    /// The origin's program, for tests about both runtimes.
+    #[arg(long, env = "ROLLCALL_ORIGIN_BIN", default_value = "target/debug/rollcall", value_name = "PATH")]
+    origin_bin: PathBuf,
     /// Runs only tests whose name contains this.
     #[arg(long, value_name = "PATTERN")]
     only: Option<String>,
@@ -126,9 +129,10 @@ impl Command {
         match self {
             Self::Run(run) if run.list => list(run.only.as_deref()),
             Self::Run(run) => until_interrupted(runner::run(run.options()?)),
-            Self::EdgeOnly(EdgeOnly { edge_cmd, only, jobs, record }) => {
+            Self::EdgeOnly(EdgeOnly { edge_cmd, origin_bin, only, jobs, record }) => {
                 until_interrupted(edge_only::run(edge_only::Options {
                     command: words(&edge_cmd)?,
+                    origin: origin_bin,
                     only,
                     jobs,
                     record,

@@ -16,10 +16,11 @@ use rollcall_core::{
         query::{ListQuery, Listed},
         record::Record,
         upsert::Imported,
-        view::View,
+        view::{Cutoff, OwnOrder, View},
         zone::Zone,
     },
     id::{TenantId, UserId},
+    population::{Part, Position},
     time::Timestamp,
     token::{Keys, TokenError, TokenHash, Verified},
     user::{Command, Reply, Request, request::VerifyToken},
@@ -226,6 +227,28 @@ impl Backend for Edge {
         })
     }
 
+    fn population(
+        &self,
+        tenants: &[TenantId],
+        from: Option<Position>,
+    ) -> impl Future<Output = Result<Part, BackendError>> + Send {
+        let (env, shards, tenants) = (self.env.clone(), self.shards(), tenants.to_vec());
+        SendFuture::new(async move {
+            directory::population::part(&env, &tenants, shards, from).await.map_err(unavailable)
+        })
+    }
+
+    fn adopt_cutoff(
+        &self,
+        tenant: TenantId,
+        cutoff: Cutoff,
+    ) -> impl Future<Output = Result<Result<bool, OwnOrder>, BackendError>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(async move {
+            directory::population::adopt_cutoff(&env, tenant, shards, cutoff).await.map_err(unavailable)
+        })
+    }
+
     fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), BackendError>> + Send {
         SendFuture::new(async move { outgoing::post(request).await.map_err(unavailable) })
     }
@@ -261,6 +284,7 @@ async fn execute(env: &Env, user: &UserId, command: Command) -> Result<Reply, Ca
     let issuer_tenant = match &command {
         Command::VerifyBearer(bearer) => Some(bearer.tenant),
         Command::CanOpenConsole(opening) => Some(opening.principal.tenant),
+        Command::Restore(snapshot) => snapshot.tenant(),
         _ => None,
     };
     cutoffs::under(env, user, issuer_tenant, async |cached| {

@@ -192,6 +192,10 @@ pub(crate) enum DirectoryAsk {
         /// The message that consoles get before they are closed.
         notice: String,
     },
+    /// Put an order of another server in force. Asked of shard 0, answered with [`DirectoryAnswer::Adopted`].
+    AdoptCutoff(Cutoff),
+    /// The records behind this one, those of a user together. Answered with [`DirectoryAnswer::Records`].
+    RecordsOfUsers(Option<(i64, RecordId)>),
     /// Lift the order. Asked of shard 0, answered with [`DirectoryAnswer::Lifted`].
     LiftCutoff,
     /// Take these imported records in. Answered with [`DirectoryAnswer::Imported`].
@@ -241,6 +245,10 @@ pub(crate) enum DirectoryAnswer {
     Cutoff(Option<Cutoff>),
     /// Whether there was an order to lift.
     Lifted(bool),
+    /// Whether the order changed anything; `None` where one of this server is in its way.
+    Adopted(Option<bool>),
+    /// Records as they are stored.
+    Records(Vec<Record>),
     /// The written records; live records have the ids that are missing here.
     Imported(Vec<Imported>),
     /// It was not done.

@@ -31,7 +31,7 @@ const BATCH: usize = 2_000;
 /// The bytes of their lines, beyond which they are written before they are so many.
 const BATCH_BYTES: usize = 1 << 20;
 /// The most rejected lines that a report lists.
-const REJECTED: usize = 1_000;
+pub(super) const REJECTED: usize = 1_000;
 
 /// What became of a file.
 #[derive(Serialize, Default, utoipa::ToSchema)]
@@ -52,9 +52,9 @@ pub(crate) struct ImportReport {
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Rejected {
     /// From 1
-    line: u64,
+    pub(super) line: u64,
     /// Why
-    error: String,
+    pub(super) error: String,
 }
 
 /// Import records
@@ -93,12 +93,11 @@ pub(crate) async fn import<B: Backend>(
         line: 0,
         report: ImportReport::default(),
     };
-    let mut lines =
-        Lines { body: request.into_body(), rest: Vec::new(), read: 0, too_long: false, ended: false };
+    let mut lines = Lines::of(request.into_body());
     hold(LINE_BYTES)?;
     while let Some(line) = lines.next().await? {
         import.take(line).await?;
-        hold(LINE_BYTES.max(lines.rest.capacity()) + import.batch_bytes)?;
+        hold(LINE_BYTES.max(lines.held()) + import.batch_bytes)?;
     }
     import.write().await?;
     Ok(answer::json(&import.report))
@@ -188,10 +187,10 @@ impl<B: Backend> Import<B> {
 }
 
 /// A line that was skipped.
-struct TooLong;
+pub(super) struct TooLong;
 
 /// A body, line by line. No more is held than one line and the rest of the chunk with its end.
-struct Lines {
+pub(super) struct Lines {
     body: Body,
     rest: Vec<u8>,
     /// The bytes of `rest` that were returned already.
@@ -202,7 +201,18 @@ struct Lines {
 }
 
 impl Lines {
-    async fn next(&mut self) -> Result<Option<Result<Vec<u8>, TooLong>>, RouteError> {
+    /// Those of a body.
+    pub(super) const fn of(body: Body) -> Self {
+        Self { body, rest: Vec::new(), read: 0, too_long: false, ended: false }
+    }
+
+    /// The memory of what waits for the end of its line, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.rest.capacity()
+    }
+
+    /// The next line; `None` behind the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Result<Vec<u8>, TooLong>>, RouteError> {
         loop {
             let rest = self.rest.get(self.read..).unwrap_or_default();
             if let Some(length) = rest.iter().position(|byte| *byte == b'\n') {
@@ -255,7 +265,7 @@ mod tests {
         let pieces: Vec<Result<_, std::convert::Infallible>> =
             text.as_bytes().chunks(size).map(|piece| Ok(axum::body::Bytes::copy_from_slice(piece))).collect();
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        let mut lines = Lines { body, rest: Vec::new(), read: 0, too_long: false, ended: false };
+        let mut lines = Lines::of(body);
         let all = async {
             let mut all = Vec::new();
             while let Some(line) = lines.next().await.unwrap() {

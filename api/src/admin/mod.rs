@@ -3,6 +3,7 @@
 mod caller;
 mod import;
 mod overview;
+mod population;
 mod unlock;
 
 use axum::middleware;
@@ -11,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use self::{
     import::__path_import,
     overview::{__path_overview, __path_overviews},
+    population::{__path_export, __path_import as __path_population},
     unlock::{__path_tenant, __path_user},
 };
 use crate::{
@@ -22,9 +24,12 @@ use crate::{
 pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
     let import = import::import::<B>;
     let (overview, overviews) = (overview::overview::<B>, overview::overviews::<B>);
+    let (export, population) = (population::export::<B>, population::import::<B>);
     let (user, tenant) = (unlock::user::<B>, unlock::tenant::<B>);
     OpenApiRouter::default()
         .routes(only_method(routes!(import)))
+        .routes(only_method(routes!(export)))
+        .routes(only_method(routes!(population)))
         .routes(only_method(routes!(overview)))
         .routes(only_method(routes!(overviews)))
         .routes(only_method(routes!(user)))

@@ -39,6 +39,22 @@ impl Cutoff {
         Self { serial: newest.next(), at: now.max(held), exempt, lifted: false }
     }
 
+    /// The cutoff after the one of another server has come here; `None` where it changes nothing. It has no serial, since serials
+    /// are of one server: it goes by its date, which tokens of ours and of snapshots do not. `own` is the one here.
+    ///
+    /// # Errors
+    /// When an older order of this server would be replaced.
+    pub fn adopt(own: Option<&Self>, moved: Self) -> Result<Option<Self>, OwnOrder> {
+        match own {
+            Some(own) if own.at > moved.at || *own == moved => Ok(None),
+            Some(own) if own.serial == Serial::NONE => {
+                Ok(Some(Self { lifted: moved.lifted || (own.lifted && own.at == moved.at), ..moved }))
+            }
+            Some(_) => Err(OwnOrder),
+            None => Ok(Some(moved)),
+        }
+    }
+
     /// Whether the order came after this beginning.
     pub fn follows(&self, began: Began) -> bool {
         if self.serial == Serial::NONE {
@@ -55,6 +71,11 @@ impl Cutoff {
         self.follows(record.began()) && !is_later && !self.exempt.contains(&record.user)
     }
 }
+
+/// An older order of this server to the tenant is in the way of one that another server gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this server has given the tenant an order of its own")]
+pub struct OwnOrder;
 
 /// The moment and the cutoff under which records are read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +194,22 @@ mod tests {
         let lifted = Cutoff { lifted: true, ..second };
         let third = Cutoff::next(Some(&lifted), Serial::from_number(9), vec![7], at(100));
         assert_eq!(third, order(10, 100, &[7]));
+    }
+
+    #[test]
+    fn a_cutoff_of_another_server_stands_back_behind_newer_ones_and_replaces_no_order_of_this_server() {
+        let adopted = |own: Option<&Cutoff>, moved: &Cutoff| Cutoff::adopt(own, moved.clone());
+        let moved = order(0, 500, &[7]);
+        assert_eq!(adopted(None, &moved), Ok(Some(moved.clone())));
+        assert_eq!(adopted(Some(&moved), &moved), Ok(None), "again");
+        assert_eq!(adopted(Some(&order(3, 501, &[])), &moved), Ok(None));
+        assert_eq!(adopted(Some(&order(3, 499, &[])), &moved), Err(OwnOrder));
+        assert_eq!(adopted(Some(&order(0, 499, &[])), &moved), Ok(Some(moved.clone())));
+        let lifted = Cutoff { lifted: true, ..moved.clone() };
+        assert_eq!(adopted(Some(&moved), &lifted), Ok(Some(lifted.clone())));
+        assert_eq!(adopted(Some(&lifted), &moved), Ok(Some(lifted)), "an unlock here stays");
+        let token = |under| Began { under: Serial::from_number(under), at: at(100) };
+        assert!(!moved.follows(token(0)) && moved.follows(token(-1)));
     }
 
     #[test]

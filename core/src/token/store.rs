@@ -119,6 +119,16 @@ impl IssueClock {
         nth
     }
 
+    /// Leaves out what another server gave: a token of the order `order` was issued there at `issued`, and in one second it gave fewer
+    /// than that. Until that second has passed here, the counts begin beyond.
+    pub fn leave_out(&mut self, issued: Timestamp, order: i64) {
+        if issued.secs() >= self.second {
+            self.second = issued.secs() + 1;
+            self.given.clear();
+        }
+        self.most = self.most.max(u32::try_from(order.min(LEFT_OUT)).unwrap_or(0));
+    }
+
     fn count(&mut self, platform: Platform, now: Timestamp) -> u32 {
         if now.secs() > self.second {
             self.second = now.secs();
@@ -137,9 +147,26 @@ impl IssueClock {
     }
 }
 
+/// The largest count that is left out: `iat` moves back by as many seconds.
+const LEFT_OUT: i64 = 1_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clock_leaves_out_what_another_server_gave_in_its_last_second() {
+        let mut clock = IssueClock::default();
+        let at = |millis| Timestamp::from_millis(millis);
+        clock.leave_out(at(5500), 7);
+        let once = clock.clone();
+        clock.leave_out(at(5500), 7);
+        clock.leave_out(at(4000), 6);
+        assert_eq!(clock, once, "again");
+        assert_eq!(clock.tick(Platform::Web, at(5900)), 8);
+        assert_eq!(clock.tick(Platform::Web, at(5900)), 9);
+        assert_eq!(clock.tick(Platform::Web, at(6000)), 0);
+    }
 
     #[test]
     fn the_clock_counts_within_a_second_and_forgets_it_after() {

@@ -50,6 +50,8 @@ pub enum Change {
     Unlocked(Vec<(TenantId, Serial)>),
     /// A token was issued. It deletes no other: the clock may be wrong.
     TokenIssued(TokenRow),
+    /// A token came from another server. One that is there stays as it is.
+    TokenRestored(TokenRow),
     /// The valid ones of these tokens are kicked.
     TokensKicked(TokenSet),
     /// The tokens that an order to the tenant came after are kicked.
@@ -189,19 +191,11 @@ impl Change {
                  DO UPDATE SET revoked_at = NULL, revoked_in = '', unlocked_in = excluded.unlocked_in",
                 [id(), Value::json(serials)],
             )],
-            Self::TokenIssued(row) => vec![Statement::new(
-                "INSERT INTO token (user, hash, platform, ord, issued_at, expires_at, state, under) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CAST(?8 AS INTEGER))",
-                [
-                    id(),
-                    row.hash.to_string().into(),
-                    i64::from(row.platform.number()).into(),
-                    row.order.into(),
-                    row.issued_at.millis().into(),
-                    row.expires.millis().into(),
-                    Value::Int(i64::from(row.state == TokenState::Kicked)),
-                    Value::wide(row.under.number()),
-                ],
+            Self::TokenIssued(row) => vec![insert_token(&id, row, "")],
+            Self::TokenRestored(row) => vec![insert_token(
+                &id,
+                row,
+                "WHERE NOT EXISTS (SELECT 1 FROM token WHERE user = ?1 AND state IN (0, 1) AND hash = ?2)",
             )],
             Self::TokensKicked(set) => kick(&id, set),
             Self::Unseen { at, .. } => vec![Statement::new(
@@ -256,6 +250,25 @@ impl Change {
             Self::SubscriptionState(state) => vec![set_state(user, state)],
         }
     }
+}
+
+fn insert_token(id: &impl Fn() -> Value, row: &TokenRow, unless: &str) -> Statement {
+    Statement::new(
+        format!(
+            "INSERT INTO token (user, hash, platform, ord, issued_at, expires_at, state, under) \
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, CAST(?8 AS INTEGER) {unless}"
+        ),
+        [
+            id(),
+            row.hash.to_string().into(),
+            i64::from(row.platform.number()).into(),
+            row.order.into(),
+            row.issued_at.millis().into(),
+            row.expires.millis().into(),
+            Value::Int(i64::from(row.state == TokenState::Kicked)),
+            Value::wide(row.under.number()),
+        ],
+    )
 }
 
 /// Tombstones are left alone: each row written costs time on one runtime and money on the other.

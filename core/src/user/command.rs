@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Account, AccountUpdate, Bearer, ClientMessage, ConsoleMessage, ConsoleOpening, Loaded, Needs, NotLoaded,
-    OpenError, PresenceNotice, PresenceVersion, RegistrationVersion, Rules, WatcherReport,
+    OpenError, PresenceNotice, PresenceVersion, RegistrationVersion, Rules, UserSnapshot, WatcherReport,
 };
 use crate::{
     gateway::Wire,
@@ -87,6 +87,13 @@ pub enum Command {
         /// The only tenant that is shown: a user of another one looks like an unknown user.
         within: Option<TenantId>,
     },
+    /// Asks for what moves with the user to another server. Answered with [`super::Reply::Snapshot`].
+    Snapshot {
+        /// The last token of the part before; `None` begins.
+        after: Option<TokenHash>,
+    },
+    /// Take in what moved with the user from another server.
+    Restore(Box<UserSnapshot>),
     /// Revoke logins, now.
     ForceOff(ForceOff),
     /// The moment that an earlier outcome asked for has come.
@@ -237,6 +244,7 @@ impl Command {
         match self {
             Self::VerifyBearer(bearer) => Ok(bearer.tenant),
             Self::OpenConsole(opening) | Self::CanOpenConsole(opening) => Ok(opening.principal.tenant),
+            Self::Restore(snapshot) => Ok(snapshot.tenant().or(loaded.profile()?.tenant).unwrap_or_default()),
             _ => Ok(loaded.profile()?.tenant.unwrap_or_default()),
         }
     }
@@ -297,6 +305,20 @@ impl Command {
             Self::Unlock { .. } | Self::Overview { .. } => {
                 Needs { profile: true, orders: true, ..Needs::default() }
             }
+            Self::Snapshot { after } => Needs {
+                profile: true,
+                account: true,
+                tokens_after: Some(*after),
+                orders: true,
+                ..Needs::default()
+            },
+            Self::Restore(_) => Needs {
+                profile: true,
+                account: true,
+                orders: true,
+                subscription_state: true,
+                ..Needs::default()
+            },
             Self::Status => Needs { orders: true, ..Needs::default() },
             Self::ForceOff(ForceOff::Login { token, .. }) => {
                 Needs { presented: *token, held: true, subscription_state: true, ..Needs::default() }

@@ -112,7 +112,7 @@ pub(super) fn release(loaded: &Loaded) -> Result<Vec<Change>, NotLoaded> {
 }
 
 /// The most tenants whose cutoffs are stored for a user of unknown tenant.
-const UNSEEN_ORDERS: usize = 8;
+pub(super) const UNSEEN_ORDERS: usize = 8;
 
 /// What an order ends.
 struct Reach<'a> {

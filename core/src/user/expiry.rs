@@ -42,7 +42,7 @@ pub fn forget_expired(now: Timestamp, unseen_for: Duration) -> [Statement; 3] {
 pub fn first_expiry(changes: &[Change], loaded: &Loaded, unseen_for: Duration) -> Option<Timestamp> {
     let waited_for = loaded.profile.as_ref().and_then(|profile| profile.first_expiry);
     let expiry = |change: &Change| match change {
-        Change::TokenIssued(row) => {
+        Change::TokenIssued(row) | Change::TokenRestored(row) => {
             Some(row.expires).filter(|expires| waited_for.is_none_or(|at| *expires < at))
         }
         Change::Unseen { at, .. } => Some(*at + unseen_for),

@@ -29,6 +29,8 @@ pub struct Needs {
     pub account: bool,
     /// Every valid token that a login policy counts.
     pub valid_tokens: bool,
+    /// Tokens of any state that have not expired, behind a hash.
+    pub tokens_after: Option<Option<TokenHash>>,
     /// The row of one token, whatever its state.
     pub presented: Option<TokenHash>,
     /// Held ends.
@@ -59,6 +61,8 @@ pub struct Loaded {
     pub account: Option<Option<Account>>,
     /// Valid, unexpired tokens of platforms that a login policy counts.
     pub valid: Option<Vec<TokenRow>>,
+    /// Tokens of any state that have not expired, by hash, [`super::TOKENS_AT_ONCE`] at most.
+    pub tokens: Option<Vec<TokenRow>>,
     /// The presented token's row, if there is one.
     pub presented: Option<Option<TokenRow>>,
     /// Held ends.
@@ -151,6 +155,8 @@ pub enum Part {
     Account,
     /// Valid tokens of platforms that a login policy counts.
     Valid,
+    /// Tokens of any state.
+    Tokens,
     /// The presented token's row.
     Presented,
     /// Held ends.
@@ -197,6 +203,10 @@ impl Loaded {
 
     pub(super) fn valid(&self) -> Result<&[TokenRow], NotLoaded> {
         self.valid.as_deref().ok_or(NotLoaded(Part::Valid))
+    }
+
+    pub(super) fn tokens(&self) -> Result<&[TokenRow], NotLoaded> {
+        self.tokens.as_deref().ok_or(NotLoaded(Part::Tokens))
     }
 
     pub(super) fn presented(&self) -> Result<Option<&TokenRow>, NotLoaded> {
@@ -267,6 +277,7 @@ impl Loaded {
             Part::Profile => self.profile = Some(rows::one(rows, rows::read_profile)?.unwrap_or_default()),
             Part::Account => self.account = Some(rows::one(rows, rows::read_account)?),
             Part::Valid => self.valid = Some(rows::all(rows, rows::read_token)?),
+            Part::Tokens => self.tokens = Some(rows::all(rows, rows::read_token)?),
             Part::Presented => self.presented = Some(rows::one(rows, rows::read_token)?),
             Part::Held => self.held = Some(rows::all(rows, rows::read_held)?),
             // No query brings it.

@@ -24,6 +24,7 @@ mod outcome;
 mod pace;
 pub mod request;
 mod rows;
+mod snapshot;
 mod subscription;
 mod tenancy;
 mod tokens;
@@ -40,6 +41,7 @@ pub use open::{Connection, Presence};
 pub use outcome::{Action, Issued, OpenError, Outcome, Overview, Reply};
 pub use pace::Pace;
 pub use request::{ReplyError, Request};
+pub use snapshot::{TOKENS_AT_ONCE, UserFacts, UserSnapshot};
 pub use subscription::{
     DanglingSubscription, FanOut, Follower, PendingWork, PresenceNotice, PresenceVersion,
     RegistrationVersion, SUBSCRIPTIONS, Subscribing, Subscription, SubscriptionQueue, SubscriptionRequest,
@@ -242,6 +244,8 @@ impl User {
             Command::Overview { within } => {
                 Ok(Outcome::of(Reply::Overview(self.overview(*within, loaded, rules)?)))
             }
+            Command::Snapshot { after } => self.snapshot(*after, loaded, rules),
+            Command::Restore(snapshot) => self.restore(snapshot, loaded, rules, at),
             Command::ForceOff(what) => self.force_off(what, loaded, rules, at),
             Command::Tick => self.tick(loaded, rules, at),
             Command::Watch { watcher, registration } => {

@@ -58,7 +58,9 @@ pub fn queries(needs: &Needs, user: &User, now: Timestamp) -> Vec<(Part, Option<
         | Part::Dangling
         | Part::Watcher
         | Part::Watchers => (part, Some(Extra::Subscriptions), statement),
-        Part::Profile | Part::Valid | Part::Presented | Part::Orders => (part, None, statement),
+        Part::Profile | Part::Valid | Part::Tokens | Part::Presented | Part::Orders => {
+            (part, None, statement)
+        }
     };
     needs.queries(user, now).into_iter().map(of).collect()
 }

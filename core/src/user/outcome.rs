@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Account, Change, Connection, Console, Pace, PendingWork, Presence, PresenceVersion, Subscribing,
-    WatcherPage,
+    UserSnapshot, WatcherPage,
 };
 use crate::{
     gateway::{Close, Payload},
@@ -104,6 +104,8 @@ pub enum Reply {
     FanOut(Option<WatcherPage>),
     /// The user's tenant and what is live.
     Overview(Overview),
+    /// What moves with the user to another server.
+    Snapshot(UserSnapshot),
     /// Whether there was a cutoff to lift.
     Unlocked(bool),
     /// An internal error; nothing was changed.

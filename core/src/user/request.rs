@@ -7,7 +7,7 @@
 use super::{
     Account, AccountUpdate, Bearer, ClientMessage, Command, ConsoleMessage, ConsoleOpening, ForceOff, Issued,
     OpenError, Opening, Overview, PendingRequest, PendingWork, Presence, PresenceNotice, PresenceVersion,
-    RegistrationVersion, Reply, Subscribing, SubscriptionRequest, WatcherPage, WatcherReport,
+    RegistrationVersion, Reply, Subscribing, SubscriptionRequest, UserSnapshot, WatcherPage, WatcherReport,
 };
 use crate::{
     id::{ConnId, TenantId, UserId},
@@ -89,6 +89,13 @@ pub struct UpdateAccount(pub AccountUpdate);
 /// Asks for the user's account.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadAccount;
+
+/// Asks for what moves with the user to another server.
+#[derive(Clone, Copy, Debug)]
+pub struct TakeSnapshot {
+    /// The last token of the part before; `None` begins.
+    pub after: Option<TokenHash>,
+}
 
 /// Asks for the live connections, in the order in which they opened.
 #[derive(Clone, Copy, Debug)]
@@ -205,6 +212,7 @@ answers! {
     Register => WasRegistered(bool);
     UpdateAccount => WasRegistered(bool);
     ReadAccount => Account(Option<Account>);
+    TakeSnapshot => Snapshot(UserSnapshot);
     Status => Presence(Vec<Presence>);
     Tick => PendingWork(PendingWork);
     Watch => Watching(PresenceVersion);
@@ -218,6 +226,7 @@ answers! {
     Receive => Done;
     Decoded => Done;
     ForceOff => Done;
+    UserSnapshot => Done;
     Unwatch => Done;
     Answered => Done;
     WatcherReport => Done;
@@ -247,6 +256,8 @@ commands! {
     Register as Register(account) => Self::Register(account);
     UpdateAccount as UpdateAccount(update) => Self::UpdateAccount(update);
     ReadAccount as ReadAccount => Self::Account;
+    TakeSnapshot as TakeSnapshot { after } => Self::Snapshot { after };
+    UserSnapshot as snapshot => Self::Restore(Box::new(snapshot));
     Status as Status => Self::Status;
     Close as Close { connection } => Self::Close { connection };
     Receive as Receive { connection, message } => Self::Receive { connection, message };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    Account, HeldEnd, Needs, Part, Profile, User, WatchedState,
+    Account, HeldEnd, Needs, Part, Profile, TOKENS_AT_ONCE, User, WatchedState,
     subscription::{
         DanglingSubscription, FanOut, Follower, PresenceVersion, RELEASED_AT_ONCE, RegistrationVersion,
         Subscription, SubscriptionState, WATCHERS_AT_ONCE,
@@ -41,6 +41,16 @@ impl Needs {
             );
             let admin = i64::from(Platform::Admin.number());
             queries.push((Part::Valid, Statement::new(sql, [id(), admin.into(), now.millis().into()])));
+        }
+        if let Some(after) = self.tokens_after {
+            let sql = format!(
+                "SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND hash > ?2 AND expires_at > ?3 \
+                 ORDER BY hash LIMIT ?4"
+            );
+            let after = after.map(|hash| hash.to_string()).unwrap_or_default();
+            let most = i64::try_from(TOKENS_AT_ONCE).unwrap_or(i64::MAX);
+            let bound = [id(), after.into(), now.millis().into(), most.into()];
+            queries.push((Part::Tokens, Statement::new(sql, bound)));
         }
         if let Some(hash) = self.presented {
             // The state is part of the key where each user has a store, and valid tokens are few beside kicked ones.

@@ -124,11 +124,7 @@ impl User {
         }
         let mut changes = Vec::new();
         if is_meant(home) {
-            let others = profile.unlocked_in.iter().filter(|(other, _)| *other != home).rev();
-            let mut serials: Vec<_> = others.take(UNLOCKS - 1).copied().collect();
-            serials.reverse();
-            serials.push((home, loaded.orders()?.under));
-            changes.push(Change::Unlocked(serials));
+            changes.push(Change::Unlocked(unlocked_in(profile, home, loaded.orders()?.under)));
         }
         // `Unlocked` takes away what orders of other tenants left, too.
         if !(is_meant(home) && kept.is_empty()) {
@@ -167,6 +163,15 @@ impl User {
 
 /// The most tenants whose unlocks are stored for a user.
 const UNLOCKS: usize = 8;
+
+/// The user's unlocks with one more, in a tenant up to this serial.
+pub(super) fn unlocked_in(profile: &Profile, tenant: TenantId, under: Serial) -> Vec<(TenantId, Serial)> {
+    let others = profile.unlocked_in.iter().filter(|(other, _)| *other != tenant).rev();
+    let mut serials: Vec<_> = others.take(UNLOCKS - 1).copied().collect();
+    serials.reverse();
+    serials.push((tenant, under));
+    serials
+}
 
 /// Whether opaque tokens that the cutoff revoked are valid again.
 pub(super) fn is_unlocked(cutoff: &Cutoff, tenant: TenantId, profile: &Profile) -> bool {

@@ -18,4 +18,5 @@ mod properties;
 mod rules;
 #[path = "../../src/size.rs"]
 mod size;
+mod snapshots;
 mod watchers;

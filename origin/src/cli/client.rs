@@ -205,6 +205,19 @@ impl Server {
         self.bare(self.read(request.content_type("application/x-ndjson").send(lines))?)
     }
 
+    /// Asks an administrative route that answers with lines.
+    pub(super) fn lines(&self, path: &str, body: &Value) -> anyhow::Result<Vec<u8>> {
+        let request = self.with_headers(self.agent.post(format!("{}{path}", self.url)), None);
+        match self.read_bytes(request.send_json(body))? {
+            (200, lines) => Ok(lines),
+            (status, bytes) => {
+                let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+                self.unwrap_envelope(Answer { status, body })?;
+                bail!("{} answered {status} where lines were expected", self.url)
+            }
+        }
+    }
+
     fn bare(&self, answer: Answer) -> anyhow::Result<Value> {
         if answer.status == 200 { Ok(answer.body) } else { self.unwrap_envelope(answer) }
     }
@@ -262,6 +275,14 @@ impl Server {
     }
 
     fn read(&self, sent: Result<http::Response<ureq::Body>, ureq::Error>) -> anyhow::Result<Answer> {
+        let (status, bytes) = self.read_bytes(sent)?;
+        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+    }
+
+    fn read_bytes(
+        &self,
+        sent: Result<http::Response<ureq::Body>, ureq::Error>,
+    ) -> anyhow::Result<(u16, Vec<u8>)> {
         let url = &self.url;
         let mut response = sent.with_context(|| {
             format!(
@@ -278,8 +299,7 @@ impl Server {
             );
         }
         let bytes = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec();
-        let bytes = bytes.with_context(|| format!("the answer of {url} broke off"))?;
-        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+        Ok((status, bytes.with_context(|| format!("the answer of {url} broke off"))?))
     }
 
     fn secret(&self) -> Option<&str> {

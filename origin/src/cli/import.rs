@@ -1,6 +1,7 @@
-//! `rollcall import`: records of another system, in batches, from a file or a pipe.
+//! `rollcall import`: records of another system, or an export, in batches, from a file or a pipe.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -9,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use rollcall_core::{config::Settings, directory::import::LINE_BYTES};
+use rollcall_core::{config::Settings, directory::import::LINE_BYTES, population::LAST_LINE};
 use serde_json::{Value, json};
 
 use super::{
@@ -18,7 +19,10 @@ use super::{
     output::{print_json, print_line, sanitize},
 };
 
-const IMPORT: &str = "/admin/v1/records:import";
+const RECORDS: &str = "/admin/v1/records:import";
+const POPULATION: &str = "/admin/v1/population:import";
+/// The beginning of an export.
+const EXPORTED: &[u8] = br#"{"type":"population""#;
 /// Lines of a batch: no more than a server names rejected ones.
 const BATCH_LINES: u64 = 1_000;
 /// Bytes of a batch: below it a line more is taken.
@@ -32,13 +36,18 @@ Examples:
   rollcall import records.ndjson
   zcat records.ndjson.gz | rollcall import -
   rollcall import records.ndjson --from 250001      go on behind line 250,000
+  rollcall import population.ndjson                 what rollcall export wrote
 
 One JSON object a line: id, tenantId, userId, fullName, avatar, userAgent, deviceId, remoteAddress, onlineDate, offlineDate,
 leaseUntil (dates of RFC 3339). Good lines are imported though others are rejected; rejected ones are named on stderr with
 their number in FILE. The last line of an id wins, so that a file may be repeated as often as one likes.
 
---json prints {\"imported\":N,\"rejected\":[{\"error\":\"…\",\"line\":N}],\"rejectedTotal\":N,\"updated\":N}; of the rejected
-lines the first 1,000 are in it.";
+A file of `rollcall export` is known by its first line. Repeating it changes nothing. The server must have the auth.secret of the
+exporting one, or have it among auth.previous_secrets.
+
+--json prints {\"imported\":N,\"rejected\":[{\"error\":\"…\",\"line\":N}],\"rejectedTotal\":N,\"updated\":N}, of an export
+cutoffs, users, tokens, records and kept (records and orders of which the server has its own) in the place of imported and
+updated; of the rejected lines the first 1,000 are in it.";
 
 #[derive(Args)]
 #[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
@@ -68,6 +77,12 @@ pub(super) fn import(settings: &Settings, args: &Import) -> anyhow::Result<()> {
         let next = report.done.max(args.from - 1) + 1;
         format!("it broke off before line {next}; repeat it, with --from {next} to go on there")
     })?;
+    if report.is_population && !report.is_whole {
+        bail!(CliError::Negative(format!(
+            "{} has no last line: the export was not finished; go on with rollcall export --resume",
+            report.name
+        )));
+    }
     if report.rejected_total == 0 {
         return Ok(());
     }
@@ -116,6 +131,12 @@ fn send_all(
         }
         match line {
             None => return Ok(()),
+            Some(Line::Whole(line)) if lines.number == 1 && line.starts_with(EXPORTED) => {
+                report.is_population = true;
+            }
+            Some(Line::Whole(line)) if report.is_population && line == LAST_LINE.as_bytes() => {
+                report.is_whole = true;
+            }
             Some(_) if lines.number < from => {}
             Some(line) => batch.add(lines.number, line),
         }
@@ -149,10 +170,12 @@ impl Batch {
     /// Sends it and starts another one.
     fn send(&mut self, server: &Server, report: &mut Report, bar: &ProgressBar) -> anyhow::Result<()> {
         let Self { first, lines, bytes, too_long } = std::mem::take(self);
-        let answer = server.post_lines(IMPORT, &bytes)?;
-        let count = |name| answer.get(name).and_then(Value::as_u64).context("the answer holds no counts");
-        report.imported += count("imported")?;
-        report.updated += count("updated")?;
+        let path = if report.is_population { POPULATION } else { RECORDS };
+        let answer = server.post_lines(path, &bytes)?;
+        for name in report.counted() {
+            let count = answer.get(name).and_then(Value::as_u64).context("the answer holds no counts")?;
+            *report.counts.entry(name).or_default() += count;
+        }
         let mut rejected: Vec<(u64, String)> = too_long
             .into_iter()
             .map(|line| (line, format!("the line is longer than {LINE_BYTES} bytes")))
@@ -176,8 +199,11 @@ struct Report {
     /// The input's name.
     name: String,
     json: bool,
-    imported: u64,
-    updated: u64,
+    /// Whether it is an export.
+    is_population: bool,
+    /// Whether the last line of an export was among its lines.
+    is_whole: bool,
+    counts: BTreeMap<&'static str, u64>,
     rejected: Vec<Value>,
     rejected_total: u64,
     /// The last line that was answered.
@@ -185,6 +211,15 @@ struct Report {
 }
 
 impl Report {
+    /// What the server counts.
+    fn counted(&self) -> &'static [&'static str] {
+        if self.is_population {
+            &["cutoffs", "users", "tokens", "records", "kept"]
+        } else {
+            &["imported", "updated"]
+        }
+    }
+
     fn reject(&mut self, line: u64, error: String) -> io::Result<()> {
         use io::Write as _;
         self.rejected_total += 1;
@@ -198,13 +233,16 @@ impl Report {
     }
 
     fn print(&self) -> io::Result<()> {
-        let Self { imported, updated, rejected, rejected_total, .. } = self;
+        let count = |name: &&'static str| self.counts.get(name).copied().unwrap_or_default();
         if self.json {
-            return print_json(&json!({
-                "imported": imported, "updated": updated, "rejected": rejected, "rejectedTotal": rejected_total,
-            }));
+            let mut document = json!({"rejected": self.rejected, "rejectedTotal": self.rejected_total});
+            if let Some(members) = document.as_object_mut() {
+                members.extend(self.counted().iter().map(|name| ((*name).to_owned(), count(name).into())));
+            }
+            return print_json(&document);
         }
-        print_line(&format!("{imported} imported, {updated} updated, {rejected_total} rejected"))
+        let counts = self.counted().iter().map(|name| format!("{} {name}, ", count(name)));
+        print_line(&format!("{}{} rejected", counts.collect::<String>(), self.rejected_total))
     }
 }
 

@@ -5,6 +5,7 @@ mod client;
 mod completions;
 mod connect;
 mod exit;
+mod export;
 mod health;
 mod import;
 mod kick;
@@ -55,7 +56,9 @@ enum Command {
     Ls(ls::Ls),
     /// Take users offline: connections end, tokens are refused
     Kick(kick::Kick),
-    /// Bring in the records of another system
+    /// Write everything that moves to another server into a file: users, tokens without their texts, orders, records
+    Export(export::Export),
+    /// Bring in the records of another system, or what `export` wrote
     Import(import::Import),
     /// Ask whether the server is well
     Health(health::Health),
@@ -83,6 +86,7 @@ impl Cli {
             Command::Who(args) => who::who(&settings, &args),
             Command::Ls(args) => ls::ls(&settings, &args),
             Command::Kick(args) => kick::kick(&settings, &args),
+            Command::Export(args) => export::export(&settings, &args),
             Command::Import(args) => import::import(&settings, &args),
             Command::Health(args) => health::health(&settings, &args),
             Command::Top(args) => top::top(&settings, &args),

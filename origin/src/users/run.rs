@@ -138,6 +138,7 @@ impl Users {
         match command {
             Command::Status
             | Command::Overview { .. }
+            | Command::Snapshot { .. }
             | Command::VerifyToken { .. }
             | Command::CanOpen(_)
             | Command::CanOpenConsole(_)
@@ -404,6 +405,7 @@ fn touches_tokens(change: &Change) -> bool {
     matches!(
         change,
         Change::TokenIssued(_)
+            | Change::TokenRestored(_)
             | Change::TokensKicked(_)
             | Change::TokensTaken { .. }
             | Change::TokensOutdated { .. }

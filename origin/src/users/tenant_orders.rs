@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_core::{
-    directory::view::Cutoff,
+    directory::view::{Cutoff, OwnOrder},
     id::{TenantId, UserId},
     shard::cutoff,
     user::ForceOff,
@@ -80,6 +80,34 @@ impl Users {
             Ok(true)
         };
         self.change_cutoff(tenant, lifting).await
+    }
+
+    /// The tenants that have one.
+    pub fn tenants_with_cutoffs(&self) -> Vec<TenantId> {
+        self.shared.cutoffs.tenants()
+    }
+
+    /// Puts a cutoff of another server in force. Whether it changed anything.
+    ///
+    /// # Errors
+    /// When the change could not be made durable.
+    pub async fn adopt_cutoff(
+        &self,
+        tenant: TenantId,
+        moved: Cutoff,
+    ) -> Result<Result<bool, OwnOrder>, CommandError> {
+        let users = self.clone();
+        let adoption = async move {
+            let adopted = match Cutoff::adopt(users.cutoff_of(tenant).as_deref(), moved) {
+                Ok(Some(adopted)) => adopted,
+                Ok(None) => return Ok(Ok(false)),
+                Err(own) => return Ok(Err(own)),
+            };
+            users.shared.store.commit(vec![cutoff::set(tenant, &adopted)]).await?;
+            users.shared.cutoffs.put(tenant, adopted);
+            Ok(Ok(true))
+        };
+        self.change_cutoff(tenant, adoption).await
     }
 
     /// Runs one change of a tenant's cutoff at a time, to its end even if its caller leaves: the store and the memory have

@@ -28,6 +28,7 @@ mod parse_token;
 mod permission;
 mod plain_status;
 mod policies;
+mod population;
 mod rest_subscriptions;
 mod robustness;
 mod same_token;
@@ -130,7 +131,7 @@ pub(crate) use cases;
 
 /// Every case, in the order of the files.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 36] = [
+    let files: [fn() -> Vec<Case>; 37] = [
         vector_http::cases,
         vector_jwt::cases,
         vector_policy::cases,
@@ -153,6 +154,7 @@ pub fn all() -> Vec<Case> {
         plain_status::cases,
         compat::cases,
         accounts::cases,
+        population::cases,
         rest_subscriptions::cases,
         handshake::cases,
         gate::cases,

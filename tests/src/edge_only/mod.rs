@@ -14,6 +14,7 @@ mod grace;
 mod health;
 mod hibernation;
 mod layout;
+mod moving;
 mod outbox;
 mod panics;
 mod pings;
@@ -28,6 +29,7 @@ mod zones;
 use std::{
     cmp::Reverse,
     io::{Write as _, stdout},
+    path::PathBuf,
     pin::{Pin, pin},
     time::{Duration, Instant},
 };
@@ -49,6 +51,8 @@ use crate::{
 pub struct Options {
     /// The command that serves the edge; `--config`, `--listen` and `--persist` are appended.
     pub command: Vec<String>,
+    /// The origin's program, for tests about both runtimes.
+    pub origin: PathBuf,
     /// Only tests whose name contains this.
     pub only: Option<String>,
     /// The number of tests that run at the same time.
@@ -113,6 +117,7 @@ fn all() -> Vec<Test> {
         faults: a_call_and_an_upgrade_that_the_runtime_loses_are_made_again within 240,
         faults: requests_at_the_same_time_share_one_question_about_the_cutoff within 240,
         secrets: nothing_secret_is_left_on_disk_or_in_logs within 240,
+        moving: a_population_moves_to_the_edge_and_back within 300,
         crash: after_a_crash_everything_is_there_and_nobody_is_online within 300,
         crash: no_moment_of_death_brings_a_kicked_token_back within 600,
     ]
@@ -126,10 +131,10 @@ pub async fn run(options: Options) -> Result<Counts> {
     // What takes longest begins first.
     tests.sort_by_key(|test| Reverse(test.bound));
     let running = stream::iter(tests).map(|test| {
-        let (command, record) = (&options.command, options.record);
+        let options = &options;
         async move {
             let begun = Instant::now();
-            let outcome = one(&test, command, record).await;
+            let outcome = one(&test, options).await;
             (test.name, begun.elapsed().as_secs_f32(), outcome)
         }
     });
@@ -152,9 +157,9 @@ pub async fn run(options: Options) -> Result<Counts> {
 }
 
 /// Runs a test in a folder of its own. The error of one that failed ends with what the runtime said last.
-async fn one(test: &Test, command: &[String], record: bool) -> Result<String> {
+async fn one(test: &Test, options: &Options) -> Result<String> {
     let home = TempDir::with_prefix("rollcall-edge-only-")?;
-    let setup = Setup::new(test.name, command.to_vec(), home.path().to_owned(), record);
+    let setup = Setup::new(test.name, options, home.path().to_owned());
     // A task of its own, so that a panic is the failure of one test.
     let mut task = tokio::spawn((test.run)(setup));
     let outcome = match timeout(test.bound, &mut task).await {

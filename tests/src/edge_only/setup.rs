@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Result;
 
+use super::Options;
 use crate::{
     leak::Forbidden,
     settings::Settings,
@@ -21,6 +22,7 @@ use crate::{
 pub(super) struct Setup {
     name: &'static str,
     command: Vec<String>,
+    origin: PathBuf,
     home: PathBuf,
     variables: Vec<(&'static str, String)>,
     record: bool,
@@ -34,8 +36,9 @@ pub(super) struct Runtime {
 }
 
 impl Setup {
-    pub(super) fn new(name: &'static str, command: Vec<String>, home: PathBuf, record: bool) -> Self {
-        Self { name, command, home, variables: Vec::new(), record }
+    pub(super) fn new(name: &'static str, options: &Options, home: PathBuf) -> Self {
+        let (command, origin) = (options.command.clone(), options.origin.clone());
+        Self { name, command, origin, home, variables: Vec::new(), record: options.record }
     }
 
     /// The same with a key that no case depends on, by the name of its variable.
@@ -51,6 +54,11 @@ impl Setup {
         fs::write(&path, text)?;
         self.command.extend(["--manifest".to_owned(), path.display().to_string()]);
         Ok(self)
+    }
+
+    /// The origin's program.
+    pub(super) fn origin(&self) -> &Path {
+        &self.origin
     }
 
     /// The command, without what a start appends to it.

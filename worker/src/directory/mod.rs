@@ -5,6 +5,7 @@ pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod order;
+pub(crate) mod population;
 pub(crate) mod reconcile;
 
 use std::collections::BTreeMap;

@@ -132,6 +132,8 @@ impl Shard {
             }
             DirectoryAsk::SetCutoff { exempt, notice } => self.set_cutoff(exempt, notice, shards).await,
             DirectoryAsk::Deliver { cutoff, notice } => self.begin_delivery(cutoff, notice, shards),
+            DirectoryAsk::AdoptCutoff(cutoff) => self.adopt_cutoff(cutoff, shards),
+            DirectoryAsk::RecordsOfUsers(after) => self.records_of_users(after, shards),
             DirectoryAsk::LiftCutoff => self.lift_cutoff(),
             DirectoryAsk::Import(_) if self.is_nearly_full() => Err(ShardError::NearlyFull),
             DirectoryAsk::Import(records) => self.import(&records, shards).await,

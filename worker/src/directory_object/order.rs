@@ -50,6 +50,19 @@ impl Shard {
         Ok(DirectoryAnswer::Done)
     }
 
+    /// Puts an order of another server in force. It has no delivery: what it ended is ended there.
+    pub(super) fn adopt_cutoff(&self, moved: Cutoff, shards: u32) -> Result<DirectoryAnswer, ShardError> {
+        let adopted = match Cutoff::adopt(self.stored_cutoff()?.as_ref(), moved) {
+            Ok(Some(adopted)) => adopted,
+            Ok(None) => return Ok(DirectoryAnswer::Adopted(Some(false))),
+            Err(_) => return Ok(DirectoryAnswer::Adopted(None)),
+        };
+        let mut statements = self.first(shards)?;
+        statements.push(cutoff::set(self.tenant()?, &adopted));
+        self.sql().write(&statements)?;
+        Ok(DirectoryAnswer::Adopted(Some(true)))
+    }
+
     /// Lifts the order in force, if there is one.
     pub(super) fn lift_cutoff(&self) -> Result<DirectoryAnswer, ShardError> {
         let in_force = self.stored_cutoff()?.is_some_and(|cutoff| !cutoff.lifted);

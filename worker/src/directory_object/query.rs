@@ -7,6 +7,8 @@ use rollcall_core::{
         query,
         view::View,
     },
+    id::RecordId,
+    population,
     shard::layout,
 };
 
@@ -47,6 +49,18 @@ impl Shard {
         let members = membership::members(self.tenant()?, body, ids.iter().copied());
         let rows = self.sql().read(&members)?.unwrap_or_default();
         Ok(DirectoryAnswer::Members(membership::users(&rows)?))
+    }
+
+    /// The records behind this one, those of a user together.
+    pub(super) fn records_of_users(
+        &self,
+        after: Option<(i64, RecordId)>,
+        shards: u32,
+    ) -> Result<DirectoryAnswer, ShardError> {
+        self.compare_layout(shards)?;
+        let asked = population::records_of_users_after(self.tenant()?, after);
+        let rows = self.sql().read(&asked)?.unwrap_or_default();
+        Ok(DirectoryAnswer::Records(query::read_records(&rows)?))
     }
 
     /// The tenants in which these users have imported records that may be online, as far as this shard has entries of them.

@@ -42,6 +42,7 @@ pub(super) fn wrangler(workspace: &Workspace) -> Result<Tally> {
 pub(super) fn edge_only(workspace: &Workspace) -> Result<Tally> {
     let mut command = suite(workspace);
     command.args(["edge-only", "--edge-cmd"]).arg(served_by(workspace, "edge dev --probe --no-build")?);
+    command.arg("--origin-bin").arg(programs::built(workspace, "rollcall"));
     counted(command)
 }
 

@@ -43,6 +43,13 @@ impl Store for Memory {
             };
             loaded.valid = Some(self.tokens.values().filter(counts).cloned().collect());
         }
+        if let Some(after) = needs.tokens_after {
+            let behind = |row: &&TokenRow| row.expires > now && after.is_none_or(|after| row.hash > after);
+            let mut rows: Vec<_> = self.tokens.values().filter(behind).cloned().collect();
+            rows.sort_by_key(|row| row.hash);
+            rows.truncate(TOKENS_AT_ONCE);
+            loaded.tokens = Some(rows);
+        }
         if let Some(hash) = needs.presented {
             loaded.presented = Some(self.tokens.get(&hash).cloned());
         }
@@ -130,6 +137,9 @@ impl Store for Memory {
                 Change::TokenIssued(row) => {
                     let twin = self.tokens.insert(row.hash, row.clone());
                     assert!(twin.is_none(), "a token was issued twice");
+                }
+                Change::TokenRestored(row) => {
+                    self.tokens.entry(row.hash).or_insert_with(|| row.clone());
                 }
                 Change::TokensKicked(TokenSet::These(hashes)) => {
                     for hash in hashes {

@@ -34,7 +34,7 @@ use rollcall_core::{
         Account, Action, Change, Claimed, Client, ClientMessage, Command, Connection, Console,
         ConsoleMessage, DanglingSubscription, ForceOff, HeldEnd, Loaded, Needs, OpenError, Opening, Orders,
         Outcome, PendingRequest, PresenceVersion, Profile, RegistrationVersion, Reply, Rules, Subscribing,
-        Subscription, SubscriptionState, User, WATCHERS_AT_ONCE, WatchedState,
+        Subscription, SubscriptionState, TOKENS_AT_ONCE, User, WATCHERS_AT_ONCE, WatchedState,
     },
 };
 

@@ -17,6 +17,8 @@ pub(super) fn arrived(command: &Command) -> Command {
         | Command::VerifyBearer(_)
         | Command::Unlock { .. }
         | Command::Overview { .. }
+        | Command::Snapshot { .. }
+        | Command::Restore(_)
         | Command::Status
         | Command::Watch { .. }
         | Command::Unwatch { .. }
