@@ -1,4 +1,5 @@
 //! Export and import of what moves to another server.
+#![allow(clippy::indexing_slicing, reason = "a member that a JSON value does not have reads as null")]
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
