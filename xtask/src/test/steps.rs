@@ -45,11 +45,11 @@ pub(crate) struct Step {
 pub(crate) enum Lane {
     /// Package managers: waits for a network.
     Fetch,
-    /// Compilers, and cargo's lock of the target folder.
+    /// Compilers, and cargo's lock of the native target folder.
     Compile,
     /// Native programs under test.
     Native,
-    /// The Workers runtime under the suite.
+    /// The worker's release build, and the Workers runtime under the suite.
     Edge,
     /// The browser, which waits for its clients' timers most of the time.
     Clients,
@@ -105,6 +105,17 @@ pub(crate) const STEPS: &[Step] = &[
         prepares: true,
         minutes: 20,
         run: |workspace| done(setup::npm_packages(workspace)),
+        ..STEP
+    },
+    Step {
+        name: "edge-setup",
+        title: "wasm target",
+        lane: Lane::Fetch,
+        needs: &["setup", "npm"],
+        edge: true,
+        prepares: true,
+        minutes: 40,
+        run: |workspace| done(setup::edge(workspace)),
         ..STEP
     },
     Step {
@@ -187,18 +198,10 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
-        name: "edge-setup",
-        title: "wasm target",
-        needs: &["setup", "npm"],
-        edge: true,
-        prepares: true,
-        minutes: 40,
-        run: |workspace| done(setup::edge(workspace)),
-        ..STEP
-    },
-    Step {
+        // Its profile has folders of its own, so that cargo's lock lets it compile beside the native build. The suite waits for it.
         name: "edge-build",
         title: "the worker, for release",
+        lane: Lane::Edge,
         needs: &["edge-setup"],
         edge: true,
         prepares: true,
