@@ -1,8 +1,8 @@
 //! Masks for the parts of a transcript that may differ between two subjects that answer alike.
 //!
-//! The list is closed: tokens, packed handshake parameters, connection ids, record ids, UUIDs, dates, unix
-//! times of this era, the loopback address with its port, and whether a server beats in STOMP. The first five keep their identity: the
-//! same value becomes the same placeholder within a case, so that a mixed-up token still shows.
+//! The list is closed: tokens, their hashes, packed handshake parameters, connection ids, record ids, UUIDs, dates, unix times of this
+//! era in seconds or milliseconds, the loopback address with its port, and whether a server beats in STOMP. The first six keep their
+//! identity: the same value becomes the same placeholder within a case, so that a mixed-up token still shows.
 
 use std::collections::HashMap;
 
@@ -53,14 +53,24 @@ impl Masks {
         if is_uuid(word) {
             return (self.placeholder("uuid", word), length);
         }
-        if plain && length == 32 && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return (self.placeholder("conn", word), length);
+        if plain && word.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            match length {
+                32 => return (self.placeholder("conn", word), length),
+                64 => return (self.placeholder("sha256", word), length),
+                _ => {}
+            }
         }
         if plain && word.bytes().all(|b| b.is_ascii_digit()) {
             if matches!(length, 18 | 19) {
                 return (self.placeholder("record", word), length);
             }
-            if length == 10 && word.parse().is_ok_and(|n: u64| (1_700_000_000..2_200_000_000).contains(&n)) {
+            let is_of_this_era = |seconds: u64| (1_700_000_000..2_200_000_000).contains(&seconds);
+            let per_second = match length {
+                10 => 1,
+                13 => 1_000,
+                _ => 0,
+            };
+            if word.parse().ok().and_then(|n: u64| n.checked_div(per_second)).is_some_and(is_of_this_era) {
                 return ("<time>".to_owned(), length);
             }
         }
@@ -177,11 +187,12 @@ mod tests {
         let text = concat!(
             r#"{"connID":"bbb7c4da159b1ec6beb81c9e4129b075","id":"7123456789012345678","#,
             r#""uuid":"0190a5c2-1c3e-7d4f-8a21-5b6c7d8e9f01","exp":1771234567,"at":"2026-11-22T00:14:49.123Z","on":"2026-11-22 00:14:49","#,
+            r#""ms":1771234567123,"sha256":"6999054adbc8d1e890f6fc4487a231636b2f271296bfa4af03e43c31118a1c8b","#,
             r#""url":"http://127.0.0.1:40123/"}"#
         );
         assert_eq!(
             masks.apply(text),
-            r#"{"connID":"<conn:1>","id":"<record:1>","uuid":"<uuid:1>","exp":<time>,"at":"<date>","on":"<date>","url":"http://<addr>/"}"#
+            r#"{"connID":"<conn:1>","id":"<record:1>","uuid":"<uuid:1>","exp":<time>,"at":"<date>","on":"<date>","ms":<time>,"sha256":"<sha256:1>","url":"http://<addr>/"}"#
         );
     }
 

@@ -74,6 +74,8 @@ impl User {
             tokens.push(TokenRow { state, ..row.clone() });
         }
         let next = tokens.last().map(|row| row.hash).filter(|_| tokens.len() >= TOKENS_AT_ONCE);
+        // A part is a stretch by hash. Within it the order is that of issue, which two servers have in common.
+        tokens.sort_by_key(|row| row.order);
         let profile = loaded.profile()?;
         let account = loaded.account()?;
         let is_known = profile.is_known || account.is_some();
