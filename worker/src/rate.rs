@@ -13,7 +13,7 @@ use crate::{backend::Edge, upgrade::PEER};
 const HANDSHAKES: &str = "HANDSHAKE_RATE";
 /// The binding of the limit on requests for tokens.
 const TOKENS: &str = "TOKEN_RATE";
-/// What a refused client is told to wait. A binding does not tell its period, which is 10 s or this.
+/// How long a refused client waits. A binding does not show its own period, which is 10 s or 60 s.
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Counts a request where it counts, and answers it if its limit is reached.
@@ -54,7 +54,7 @@ fn address(edge: &Edge, request: &Request) -> String {
     address.map(|address| counted_address(address).to_string()).unwrap_or_default()
 }
 
-/// A platform that cannot count refuses nobody.
+/// Whether the platform lets the request through; a limiter that fails does.
 async fn is_within(limiter: &RateLimiter, address: &str) -> bool {
     match SendFuture::new(limiter.limit(address.to_owned())).await {
         Ok(outcome) => outcome.success,

@@ -170,7 +170,7 @@ mod tests {
             statements(change, &user, now).iter().for_each(|statement| drop(self.0.run(statement)));
         }
 
-        /// What the directory is told, openings of this instance included: the ends.
+        /// The ends that the directory hears of, the openings of this instance included.
         fn told(&self, openings: &[RecordId], now: Timestamp) -> Vec<(Option<Timestamp>, i64)> {
             let rows = self.0.run(&outbox::unpublished(openings, now));
             let records = read_shown(&rows, now).unwrap();
