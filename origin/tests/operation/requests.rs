@@ -110,10 +110,12 @@ async fn a_client_that_repeats_long_requests_waits_for_itself_and_others_do_not(
     for ((what, (median, p99)), (calm, calm_p99)) in what.iter().zip(meanwhile.percentiles()).zip(calm) {
         println!("{what} took {calm:?} (p99 {calm_p99:?}) before and {median:?} (p99 {p99:?}) meanwhile");
         assert!(median < 20 * calm + Duration::from_millis(100), "{what}: {calm:?} became {median:?}");
-        // The hard figure is one of a machine that does nothing else; what it is late by is no fault of the server.
-        let most = size(20 * calm_p99 + Duration::from_millis(500), calm_p99 + Duration::from_millis(10));
+        // A figure of a machine that does nothing else; what it is late by is no fault of the server.
         let late = lateness.worst();
-        assert!(p99 < most + late, "{what}: {calm_p99:?} became {p99:?} on a machine that is {late:?} late");
+        if size(false, true) {
+            let most = calm_p99 + Duration::from_millis(10) + late;
+            assert!(p99 < most, "{what}: {calm_p99:?} became {p99:?} on a machine that is {late:?} late");
+        }
     }
     // One is under way and one waits while the others come.
     assert!((2..10).contains(&done), "{heard:?}");

@@ -19,6 +19,8 @@ use tokio::{net::TcpSocket, task::JoinSet};
 use crate::kit::{Server, UNPACED, scrape};
 
 const FOLLOWED: usize = 16;
+/// A little less than how long a client may be silent: its last message came before the first push.
+const READ_DEADLINE: Duration = Duration::from_secs(28);
 /// The most that may be sent before it is closed.
 const EVENTS: usize = 10_000;
 
@@ -100,16 +102,16 @@ async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
 
     let begun = Instant::now();
     let mut meanwhile = Vec::new();
-    loop {
+    let closed_after = loop {
         let (online, took) = status(&world).await;
         meanwhile.push(took);
         let sent = pushed.load(Relaxed);
         if !online {
             println!("closed after {sent} pushes and {:?}", begun.elapsed());
-            break;
+            break begun.elapsed();
         }
         assert!(sent < EVENTS, "{sent} pushes wait for a client that reads none");
-    }
+    };
     let (calm, meanwhile) = (median(calm), median(meanwhile));
     println!("a status took {calm:?} before and {meanwhile:?} meanwhile");
     // The load takes its share; a server that waits for the slow client takes seconds.
@@ -117,8 +119,10 @@ async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
 
     let figures = scrape(&server).await;
     assert_eq!(figures["rollcall_closes_total{reason=\"too_slow\"}"], 1.0, "{figures:#?}");
-    // What waited, of which each push is less than 1 KiB.
-    assert!(figures["rollcall_dropped_messages_total"] > 256.0, "{figures:#?}");
+    // What waited, of which each push is less than 1 KiB; on a machine that is too slow to fill the queue, the deadline of
+    // what the client should have sent meanwhile comes first.
+    let dropped = figures["rollcall_dropped_messages_total"];
+    assert!(dropped > 256.0 || closed_after > READ_DEADLINE, "{closed_after:?}: {figures:#?}");
 
     over.store(true, Relaxed);
     while let Some(moved) = moving.join_next().await {

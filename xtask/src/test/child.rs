@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use super::FULL;
 use super::output::{self, Output};
 use super::report::clock;
+use super::scratch::Scratch;
 use super::steps::{STEPS, Step};
 use super::tally::Tally;
 use crate::supervise::{explained, supervised};
@@ -52,6 +53,7 @@ pub(super) struct Children {
     program: PathBuf,
     logs: PathBuf,
     full: bool,
+    scratch: Scratch,
     output: Output,
     /// The pipe of each running step, which ends when the pipe is closed; `None` once the run is stopped.
     running: Mutex<Option<BTreeMap<&'static str, ChildStdin>>>,
@@ -69,7 +71,14 @@ impl Children {
         fs::hard_link(&workspace.exe, &program)
             .or_else(|_| fs::copy(&workspace.exe, &program).map(drop))
             .with_context(|| format!("cannot copy this program to {}", program.display()))?;
-        Ok(Self { program, logs, full, output, running: Mutex::new(Some(BTreeMap::new())) })
+        Ok(Self {
+            program,
+            logs,
+            full,
+            scratch: Scratch::new()?,
+            output,
+            running: Mutex::new(Some(BTreeMap::new())),
+        })
     }
 
     /// Runs a step to its end, its lines shown as they come.
@@ -102,6 +111,10 @@ impl Children {
             true => command.env(FULL, "1"),
             false => command.env_remove(FULL),
         };
+        // Steps that test; the others build, or share a lock with other runs there.
+        if let Some(folder) = self.scratch.folder().filter(|_| step.counts) {
+            command.env("TMPDIR", folder);
+        }
         let limit = step.limit(self.full);
         let mut command = supervised(&self.program, limit, &command);
         command.stdout(writer.try_clone()?).stderr(writer);

@@ -6,6 +6,7 @@ mod output;
 mod programs;
 mod report;
 mod schedule;
+mod scratch;
 mod steps;
 mod suites;
 mod tally;

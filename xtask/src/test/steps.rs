@@ -289,7 +289,14 @@ pub(crate) const STEPS: &[Step] = &[
         run: doc,
         ..STEP
     },
-    Step { name: "fuzz-check", title: "fuzz targets compile", needs: &["build"], run: fuzz::check, ..STEP },
+    Step {
+        name: "fuzz-check",
+        title: "the lock file of the fuzz targets",
+        lane: Lane::Fetch,
+        needs: &["setup"],
+        run: fuzz::check,
+        ..STEP
+    },
     Step {
         name: "deny",
         title: "dependencies: licences, sources, versions",
