@@ -2,6 +2,7 @@
 
 mod caller;
 mod import;
+mod lines;
 mod overview;
 mod population;
 mod unlock;

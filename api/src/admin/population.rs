@@ -1,6 +1,6 @@
 //! Export and import of a population: everything that moves to another server (`docs/rules/users.md#populations`).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     extract::{Request, State},
@@ -9,10 +9,8 @@ use axum::{
 use http::header::CONTENT_TYPE;
 use rollcall_core::{
     directory::{
-        import::LINE_BYTES,
         record::{Record, Source},
-        upsert::Imported,
-        view::{Cutoff, View},
+        view::View,
     },
     id::{TenantId, UserId},
     json,
@@ -27,10 +25,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     caller::Administrator,
-    import::{Lines, REJECTED, Rejected, TooLong},
+    import::of_one_tenant_an_id,
+    lines::{self, RejectedLine, RejectedLines},
 };
 use crate::{
-    BODY_BYTES, Backend, BodyAccount, answer, body,
+    BODY_BYTES, Backend, answer, body,
     message_center::{Empty, Envelope, Refusals, RouteError},
 };
 
@@ -40,10 +39,6 @@ const USERS: usize = 500;
 const TENANTS: usize = 100;
 /// Lines of tokens beyond which a page leaves the rest of its users to the next one.
 const TOKEN_LINES: usize = 5_000;
-/// The lines of one write of an import.
-const BATCH: usize = 1_000;
-/// Their bytes, beyond which they are written before they are so many.
-const BATCH_BYTES: usize = 1 << 20;
 
 /// What to export.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -128,8 +123,7 @@ pub(crate) async fn export<B: Backend>(
             page.finish_tokens(TOKEN_LINES).await?;
             match at {
                 Some(at) if page.rest.is_empty() => Some(at),
-                at if !page.rest.is_empty() => return page.ends_at(at),
-                _ => return Ok(page.answer(LAST_LINE)),
+                at => return page.ends_at(at),
             }
         }
     };
@@ -262,7 +256,7 @@ pub(crate) struct PopulationReport {
     /// Records and orders of which this server has its own
     kept: u64,
     /// The first 1,000 lines that were not taken
-    rejected: Vec<Rejected>,
+    rejected: Vec<RejectedLine>,
     /// How many were not taken
     rejected_total: u64,
 }
@@ -290,59 +284,43 @@ pub(crate) async fn import<B: Backend>(
     request: Request,
 ) -> Result<Response, RouteError> {
     above_tenants(scope)?;
-    let account = request.extensions().get::<BodyAccount>().cloned();
-    let hold = |bytes: usize| match &account {
-        Some(account) => account.hold(bytes).map_err(|_| MessageCenterError::Busy),
-        None => Ok(()),
-    };
-    let mut import =
-        Import { backend, batch: VecDeque::new(), bytes: 0, line: 0, report: PopulationReport::default() };
-    let mut lines = Lines::of(request.into_body());
-    hold(LINE_BYTES)?;
-    while let Some(line) = lines.next().await? {
-        import.take(line).await?;
-        hold(LINE_BYTES.max(lines.held()) + import.bytes)?;
-    }
-    import.write().await?;
-    Ok(answer::json(&import.report))
+    let mut import = Import { backend, report: PopulationReport::default() };
+    let RejectedLines { lines, total } = lines::import(request, &mut import).await?;
+    Ok(answer::json(&PopulationReport { rejected: lines, rejected_total: total, ..import.report }))
 }
 
 struct Import<B> {
     backend: B,
-    /// The next lines, each with its number.
-    batch: VecDeque<(u64, Line)>,
-    /// Their length in bytes.
-    bytes: usize,
-    line: u64,
     report: PopulationReport,
 }
 
-impl<B: Backend> Import<B> {
-    async fn take(&mut self, line: Result<Vec<u8>, TooLong>) -> Result<(), RouteError> {
-        self.line += 1;
-        match line.as_deref().map(body::without_bom) {
-            Err(TooLong) => self.reject(self.line, format!("the line is longer than {LINE_BYTES} bytes")),
-            Ok(line) if line.trim_ascii().is_empty() => {}
-            Ok(line) => match Line::parse(line) {
-                Err(error) => self.reject(self.line, error.to_string()),
-                Ok(Line::Mark) => {}
-                Ok(read) => {
-                    self.batch.push_back((self.line, read));
-                    self.bytes += line.len();
-                }
-            },
+impl<B: Backend> lines::Import for Import<B> {
+    type Item = Line;
+    const BATCH: usize = 1_000;
+
+    fn parse(&self, line: &[u8]) -> Result<Option<Line>, String> {
+        match Line::parse(line) {
+            Err(error) => Err(error.to_string()),
+            Ok(Line::Mark) => Ok(None),
+            Ok(line) => Ok(Some(line)),
         }
-        if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES { self.write().await } else { Ok(()) }
     }
 
     /// Orders come first: a user's unlock is held against the order of its tenant.
-    async fn write(&mut self) -> Result<(), RouteError> {
-        self.bytes = 0;
+    async fn write(
+        &mut self,
+        batch: Vec<(u64, Line)>,
+        rejected: &mut RejectedLines,
+    ) -> Result<(), RouteError> {
         let (mut users, mut records) = (BTreeMap::<UserId, UserSnapshot>::new(), Vec::new());
-        for (number, line) in std::mem::take(&mut self.batch) {
+        for (number, line) in batch {
             match line {
                 Line::Mark => {}
-                Line::Cutoff(tenant, cutoff) => self.adopt(number, tenant, cutoff).await?,
+                Line::Cutoff(tenant, cutoff) => match self.backend.adopt_cutoff(tenant, cutoff).await? {
+                    Ok(true) => self.report.cutoffs += 1,
+                    Ok(false) => self.report.kept += 1,
+                    Err(own) => rejected.add(number, own.to_string()),
+                },
                 Line::User(user, facts) => {
                     self.report.users += 1;
                     users.entry(user).or_default().facts = Some(facts);
@@ -351,41 +329,17 @@ impl<B: Backend> Import<B> {
                     self.report.tokens += 1;
                     users.entry(user).or_default().tokens.push(row);
                 }
-                Line::Record(record) => records.push(record),
+                Line::Record(record) => records.push((number, record)),
             }
         }
         self.backend.run_many(users).await?;
-        self.write_records(records).await
-    }
-
-    async fn adopt(&mut self, line: u64, tenant: TenantId, cutoff: Cutoff) -> Result<(), RouteError> {
-        match self.backend.adopt_cutoff(tenant, cutoff).await? {
-            Ok(true) => self.report.cutoffs += 1,
-            Ok(false) => self.report.kept += 1,
-            Err(own) => self.reject(line, own.to_string()),
-        }
-        Ok(())
-    }
-
-    /// Each id stands in one write for one tenant: an answer names ids alone.
-    async fn write_records(&mut self, records: Vec<Record>) -> Result<(), RouteError> {
-        let mut by_tenant: BTreeMap<TenantId, Vec<Record>> = BTreeMap::new();
-        for record in records {
-            by_tenant.entry(record.tenant).or_default().push(record);
-        }
-        for records in by_tenant.into_values() {
+        for part in of_one_tenant_an_id(records) {
+            let records: Vec<Record> = part.into_iter().map(|(_, record)| record).collect();
             let given = records.len() as u64;
-            let written: Vec<Imported> = self.backend.import(records).await?;
-            self.report.records += written.len() as u64;
-            self.report.kept += given.saturating_sub(written.len() as u64);
+            let written = self.backend.import(records).await?.len() as u64;
+            self.report.records += written;
+            self.report.kept += given.saturating_sub(written);
         }
         Ok(())
-    }
-
-    fn reject(&mut self, line: u64, error: String) {
-        self.report.rejected_total += 1;
-        if self.report.rejected.len() < REJECTED {
-            self.report.rejected.push(Rejected { line, error });
-        }
     }
 }
