@@ -144,9 +144,12 @@ pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
     let args = ["build", "--lib", "--locked", "--profile", PROFILE];
     let mut cargo = match variant {
         Variant::Release => workspace.cargo(args),
-        Variant::Probe => workspace.linting_cargo(args),
+        Variant::Probe => {
+            let mut linting = workspace.linting_cargo(args);
+            linting.env("CLIPPY_ARGS", "-Dwarnings");
+            linting
+        }
     };
-    cargo.env("CLIPPY_ARGS", "-Dwarnings");
     cargo.args(["--target", wasm_target::TARGET]).args(variant.features());
     // Promises and arrays cross as the types of js-sys.
     cargo.current_dir(workspace.root.join("worker")).env("WASM_BINDGEN_USE_JS_SYS", "1");
