@@ -13,6 +13,7 @@ mod body;
 mod body_budget;
 mod catch_panic;
 mod cors;
+mod described;
 mod error;
 mod health;
 #[cfg(test)]
@@ -32,7 +33,6 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, Method, StatusCode, Uri, uri::PathAndQuery};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use backend::{ANSWER_BYTES, ANSWER_WITHIN, Backend, BackendError, Busy, Health, Post};
 pub use body::{BODY_BYTES, OPEN_BODY_BYTES};
@@ -44,21 +44,16 @@ pub use rate::{Counted, too_many_requests};
 pub use span::request_span;
 pub use stranger::{FailedProof, Stranger};
 
-use self::health::__path_health;
+use self::{described::DescribedRoutes as _, health::__path_health};
 
 /// The routes, ready to be served. An adapter merges its WebSocket routes into `sockets`.
-///
-/// Describing the routes is a part of it: an adapter calls this once, and not for every request.
 pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
-    let health = health::health::<B>;
-    let (described, document) = OpenApiRouter::with_openapi(openapi::base())
-        .routes(routes!(health))
+    Router::new()
+        .described(__path_health, health::health::<B>)
         .merge(openim::routes())
         .merge(message_center::routes(&backend))
         .merge(admin::routes(&backend))
-        .split_for_parts();
-    described
-        .merge(openapi::route(document))
+        .merge(openapi::route())
         .merge(sockets)
         .fallback(not_found::<B>)
         .method_not_allowed_fallback(not_found::<B>)

@@ -7,8 +7,7 @@ mod overview;
 mod population;
 mod unlock;
 
-use axum::middleware;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use axum::{Router, middleware};
 
 use self::{
     import::__path_import,
@@ -16,24 +15,31 @@ use self::{
     population::{__path_export, __path_import as __path_population},
     unlock::{__path_tenant, __path_user},
 };
-use crate::{
-    Backend,
-    message_center::{self, only_method},
-};
+use crate::{Backend, described::DescribedRoutes as _, message_center};
 
 /// The routes under `/admin/v1`.
-pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
-    let import = import::import::<B>;
-    let (overview, overviews) = (overview::overview::<B>, overview::overviews::<B>);
-    let (export, population) = (population::export::<B>, population::import::<B>);
-    let (user, tenant) = (unlock::user::<B>, unlock::tenant::<B>);
-    OpenApiRouter::default()
-        .routes(only_method(routes!(import)))
-        .routes(only_method(routes!(export)))
-        .routes(only_method(routes!(population)))
-        .routes(only_method(routes!(overview)))
-        .routes(only_method(routes!(overviews)))
-        .routes(only_method(routes!(user)))
-        .routes(only_method(routes!(tenant)))
+pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
+    Router::new()
+        .described_alone(__path_import, import::import::<B>)
+        .described_alone(__path_export, population::export::<B>)
+        .described_alone(__path_population, population::import::<B>)
+        .described_alone(__path_overview, overview::overview::<B>)
+        .described_alone(__path_overviews, overview::overviews::<B>)
+        .described_alone(__path_user, unlock::user::<B>)
+        .described_alone(__path_tenant, unlock::tenant::<B>)
         .layer(middleware::from_fn_with_state(backend.clone(), message_center::envelope_layer::<B>))
 }
+
+/// The description of these routes.
+#[cfg(test)]
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    import::import,
+    population::export,
+    population::import,
+    overview::overview,
+    overview::overviews,
+    unlock::user,
+    unlock::tenant,
+))]
+pub(crate) struct Described;

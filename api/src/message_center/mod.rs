@@ -11,28 +11,22 @@ mod record;
 pub mod socket;
 mod sockjs;
 
-use axum::{middleware, response::Response};
+use axum::{Router, middleware, response::Response};
 use http::{HeaderMap, Method, Uri};
 use rollcall_core::message_center::MessageCenterError;
-use utoipa::openapi::PathItem;
-use utoipa_axum::{
-    router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _},
-    routes,
-};
 
 pub(crate) use self::{
     caller::Caller,
     envelope::{Empty, Envelope, Refusals, RouteError, envelope_layer, refuse},
     record::Shown,
-    socket::__path_connect,
-    sockjs::{__path_info, allow as allow_sockjs, owns as is_sockjs},
+    sockjs::{allow as allow_sockjs, owns as is_sockjs},
 };
 pub use self::{envelope::REQUEST_ID, introspection_cache::IntrospectionCache};
 use self::{
     list::{__path_detail, __path_list, __path_search},
     off::__path_off,
 };
-use crate::{Backend, is_below};
+use crate::{Backend, described::DescribedRoutes as _, is_below};
 
 /// Where this family lives.
 const BASE: &str = "/api/v1/message/center/online";
@@ -40,16 +34,23 @@ const BASE: &str = "/api/v1/message/center/online";
 const ADMIN: &str = "/admin";
 
 /// The routes of this family.
-pub(crate) fn routes<B: Backend>(backend: &B) -> OpenApiRouter<B> {
-    // `routes!` takes names without type parameters.
-    let (list, search, detail, off) = (list::list::<B>, list::search::<B>, list::detail::<B>, off::off::<B>);
-    OpenApiRouter::default()
-        .routes(only_method(routes!(list)))
-        .routes(only_method(routes!(off)))
-        .routes(only_method(routes!(search)))
-        .routes(only_method(routes!(detail)))
+pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
+    Router::new()
+        .described_alone(__path_list, list::list::<B>)
+        .described_alone(__path_off, off::off::<B>)
+        .described_alone(__path_search, list::search::<B>)
+        .described_alone(__path_detail, list::detail::<B>)
         .layer(middleware::from_fn_with_state(backend.clone(), envelope_layer::<B>))
 }
+
+/// The description of these routes and of the sockets, which the adapters serve.
+#[cfg(test)]
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(list::list, off::off, list::search, list::detail, socket::connect, sockjs::info),
+    components(schemas(Envelope<Empty>))
+)]
+pub(crate) struct Described;
 
 /// Whether a path belongs to this family or shares its envelope.
 pub(crate) fn owns(uri: &Uri) -> bool {
@@ -71,15 +72,4 @@ pub(crate) fn no_handler<B: Backend>(
 ) -> Response {
     let error = MessageCenterError::NoHandler { method: method.to_string(), path: uri.path().to_owned() };
     envelope::refuse(backend, headers, &error)
-}
-
-/// A route that refuses every other method by naming its own.
-pub(crate) fn only_method<B: Backend>(route: UtoipaMethodRouter<B>) -> UtoipaMethodRouter<B> {
-    let (_, paths, _) = &route;
-    let reads = |item: &PathItem| item.get.is_some();
-    let supported = if paths.paths.values().any(reads) { "GET" } else { "POST" };
-    let refuse = move |method: Method| async move {
-        RouteError::from(MessageCenterError::Method { method: method.to_string(), supported })
-    };
-    route.map(|route| route.fallback(refuse))
 }

@@ -3,17 +3,15 @@
 //! (`docs/rules/openim.md#compatibility`).
 
 use axum::{
+    Router,
     extract::State,
     response::{IntoResponse as _, Response},
+    routing::post,
 };
 use http::header::CONTENT_TYPE;
 use rollcall_core::user::Account;
 use serde::Serialize;
-use utoipa::{
-    ToSchema,
-    openapi::{PathItem, Paths},
-};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa::ToSchema;
 
 use super::{
     RouteError,
@@ -23,7 +21,7 @@ use super::{
     input::{Body, OperationId},
     user::UserIds,
 };
-use crate::Backend;
+use crate::{Backend, described::DescribedRoutes as _};
 
 /// Routes for resources that this server does not have. All answers are equal. Bodies are not read: one of them is not JSON.
 const NOTHING: [&str; 8] = [
@@ -41,23 +39,30 @@ const NOTHING: [&str; 8] = [
 const FIRST: &str = "/friend/get_incremental_friends";
 
 /// The routes of this module.
-pub(super) fn routes<B: Backend>() -> OpenApiRouter<B> {
-    let (nothing, users_info) = (nothing::<B>, users_info::<B>);
-    let (schemas, described, serve) = routes!(nothing);
-    let named = |path: &'static str, item: &PathItem| {
-        let mut item = item.clone();
-        if let Some(operation) = &mut item.post {
-            operation.operation_id = path.rsplit('/').next().map(str::to_owned);
+pub(super) fn routes<B: Backend>() -> Router<B> {
+    let nothing = NOTHING.into_iter().fold(Router::new(), |all, path| all.route(path, post(nothing::<B>)));
+    nothing.described(__path_users_info, users_info::<B>)
+}
+
+/// The description of these routes.
+#[cfg(test)]
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(nothing, users_info), modifiers(&Described))]
+pub(crate) struct Described;
+
+#[cfg(test)]
+impl utoipa::Modify for Described {
+    /// Gives each route of [`NOTHING`] the description of the first.
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let Some(first) = document.paths.paths.get(FIRST).cloned() else { return };
+        for path in NOTHING {
+            let mut item = first.clone();
+            if let Some(operation) = &mut item.post {
+                operation.operation_id = path.rsplit('/').next().map(str::to_owned);
+            }
+            document.paths.paths.insert(path.to_owned(), item);
         }
-        (path.to_owned(), item)
-    };
-    let mut paths = Paths::new();
-    paths.paths = described
-        .paths
-        .values()
-        .flat_map(|item| NOTHING.into_iter().map(move |path| named(path, item)))
-        .collect();
-    OpenApiRouter::default().routes((schemas, paths, serve)).routes(routes!(users_info))
+    }
 }
 
 /// An object without members.

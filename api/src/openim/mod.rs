@@ -10,9 +10,14 @@ mod input;
 mod subscribe;
 mod user;
 
-use axum::response::{IntoResponse as _, Response};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use axum::{
+    Router,
+    response::{IntoResponse as _, Response},
+};
 
+#[cfg(test)]
+pub(crate) use self::compat::Described as CompatDescribed;
+pub(crate) use self::envelope::{Done, render};
 use self::{
     account::{
         __path_account_check, __path_update_user_info, __path_update_user_info_ex, __path_user_register,
@@ -22,39 +27,50 @@ use self::{
     user::{__path_online_status, __path_online_token_detail, __path_users_status},
 };
 pub use self::{envelope::RouteError, input::header as joined_header};
-pub(crate) use self::{
-    envelope::{Done, render},
-    gateway::__path_connect,
-};
-use crate::Backend;
+use crate::{Backend, described::DescribedRoutes as _};
 
 /// The routes of this family. Everything but POST is another route, and there is none.
-pub(crate) fn routes<B: Backend>() -> OpenApiRouter<B> {
-    // `routes!` takes names without type parameters.
-    let (online_status, online_token_detail, users_status) =
-        (user::online_status::<B>, user::online_token_detail::<B>, user::users_status::<B>);
-    let (admin_token, user_token, parse_token, force_logout) =
-        (auth::admin_token::<B>, auth::user_token::<B>, auth::parse_token::<B>, auth::force_logout::<B>);
-    let (user_register, account_check) = (account::user_register::<B>, account::account_check::<B>);
-    let (update_user_info, update_user_info_ex) =
-        (account::update_user_info::<B>, account::update_user_info_ex::<B>);
-    let (subscribe, subscriptions) = (subscribe::subscribe::<B>, subscribe::subscriptions::<B>);
-    OpenApiRouter::default()
-        .routes(routes!(online_status))
-        .routes(routes!(online_token_detail))
-        .routes(routes!(users_status))
-        .routes(routes!(user_register))
-        .routes(routes!(account_check))
-        .routes(routes!(update_user_info))
-        .routes(routes!(update_user_info_ex))
-        .routes(routes!(subscribe))
-        .routes(routes!(subscriptions))
-        .routes(routes!(admin_token))
-        .routes(routes!(user_token))
-        .routes(routes!(parse_token))
-        .routes(routes!(force_logout))
+pub(crate) fn routes<B: Backend>() -> Router<B> {
+    Router::new()
+        .described(__path_online_status, user::online_status::<B>)
+        .described(__path_online_token_detail, user::online_token_detail::<B>)
+        .described(__path_users_status, user::users_status::<B>)
+        .described(__path_user_register, account::user_register::<B>)
+        .described(__path_account_check, account::account_check::<B>)
+        .described(__path_update_user_info, account::update_user_info::<B>)
+        .described(__path_update_user_info_ex, account::update_user_info_ex::<B>)
+        .described(__path_subscribe, subscribe::subscribe::<B>)
+        .described(__path_subscriptions, subscribe::subscriptions::<B>)
+        .described(__path_admin_token, auth::admin_token::<B>)
+        .described(__path_user_token, auth::user_token::<B>)
+        .described(__path_parse_token, auth::parse_token::<B>)
+        .described(__path_force_logout, auth::force_logout::<B>)
         .merge(compat::routes())
 }
+
+/// The description of these routes.
+#[cfg(test)]
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(
+        user::online_status,
+        user::online_token_detail,
+        user::users_status,
+        account::user_register,
+        account::account_check,
+        account::update_user_info,
+        account::update_user_info_ex,
+        subscribe::subscribe,
+        subscribe::subscriptions,
+        auth::admin_token,
+        auth::user_token,
+        auth::parse_token,
+        auth::force_logout,
+        gateway::connect,
+    ),
+    components(schemas(Done))
+)]
+pub(crate) struct Described;
 
 /// The 404 of this family. Never a 15xx code: stock clients log out on those.
 pub(crate) fn not_found() -> Response {
