@@ -1,0 +1,389 @@
+// What an operator does.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect, inject, test } from 'vitest';
+
+import { HOSTILE, sha256 } from '../mock/population.mjs';
+import { Visit } from './visit';
+
+test.concurrent('a link’s token leaves the address at once, stays in the tab, and dies with the session', async () => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    await page.goto('/console/#token=admin-token');
+    await visit.heading('Overview').waitFor();
+    expect(page.url()).toBe(`${mock.url}/console/#/`);
+    expect(await page.evaluate('history.length')).toBeLessThanOrEqual(2);
+    expect(mock.requests.some(({ url }) => url.includes('admin-token'))).toBe(false);
+    expect(await page.evaluate('JSON.stringify(localStorage) + document.cookie')).not.toContain('admin-token');
+    await page.reload();
+    await visit.heading('Overview').waitFor();
+    const other = await page.context().newPage();
+    await other.goto('/console/');
+    await other.getByRole('button', { name: 'Sign in' }).waitFor();
+    await visit.button('Sign out').click();
+    await page.getByText('The link’s token is revoked.').waitFor();
+    expect(mock.callers.revoked).toEqual(new Set([sha256('admin-token')]));
+    expect(await page.evaluate('sessionStorage.length')).toBe(0);
+    await page.getByLabel('Token').fill('admin-token');
+    await visit.button('Sign in').click();
+    await page.getByText('does not accept this token').waitFor();
+  });
+});
+
+test.concurrent('a token that was entered is not revoked', async () => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    await page.goto('/console/');
+    await visit.button('Sign in').click();
+    await page.getByText('Enter a token.').waitFor();
+    await page.getByLabel('Token').fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByText('does not accept this token').waitFor();
+    await page.getByLabel('Token').fill('admin-token');
+    await page.keyboard.press('Enter');
+    await visit.heading('Overview').waitFor();
+    await visit.button('Sign out').click();
+    await page.getByText('Signed out.', { exact: true }).waitFor();
+    expect(mock.callers.revoked.size).toBe(0);
+  });
+});
+
+test.concurrent('filter, sort and page stand in the address, and come back with it', async () => {
+  await Visit.run(
+    async (visit) => {
+      const { page, mock } = visit;
+      await visit.enter('admin-token', '#/connections');
+      await visit.button('Add a filter').click();
+      await visit.button('Apply').click();
+      await page.getByText('A value is missing.').waitFor();
+      await page.getByLabel('Value').fill('Zhang');
+      await visit.button('Apply').click();
+      const expected = mock.population.records.filter((record) => record.fullName.includes('Zhang')).length;
+      await page.getByText(`of ${expected}`, { exact: false }).first().waitFor();
+      await visit.button('Name').click();
+      await page.getByRole('columnheader', { name: 'Name' }).and(page.locator('[aria-sort=ascending]')).waitFor();
+      await page.getByLabel('Rows').first().selectOption('20');
+      await page.getByText(`1 to 20 of ${expected}`).first().waitFor();
+      await visit.button('Next page').first().click();
+      await page.getByText(`21 to`).first().waitFor();
+      const rows = () => page.locator('tbody tr').allInnerTexts();
+      const before = await rows();
+      await page.reload();
+      await page.getByText(`21 to`).first().waitFor();
+      expect(await rows()).toEqual(before);
+      await page.goBack();
+      await page.getByText(`1 to 20 of ${expected}`).first().waitFor();
+      await visit.button('Remove filter 1').click();
+      await visit.button('Apply').click();
+      await page.getByText(`of ${mock.population.records.length}`).first().waitFor();
+    },
+    { users: 300 },
+  );
+});
+
+test.concurrent('a refresh brings what is new and keeps the place', async () => {
+  await Visit.run(
+    async (visit) => {
+      const { page, mock } = visit;
+      await visit.enter('admin-token', '#/connections?pageSize=200');
+      const box = page.getByRole('checkbox', { name: /Select the connection/ }).nth(60);
+      await box.check();
+      const name = (await box.getAttribute('aria-label'))!;
+      await box.scrollIntoViewIfNeeded();
+      const scrolled = (await page.evaluate('scrollY')) as number;
+      mock.population.connect({ userId: '777', fullName: 'Newcomer', platformID: 1 });
+      await page.getByText('Newcomer').waitFor();
+      const same = page.getByRole('checkbox', { name });
+      expect(await same.isChecked()).toBe(true);
+      expect(await same.evaluate((element) => element === document.activeElement)).toBe(true);
+      // The browser keeps what is read where it is, though a row has come above it.
+      expect(Math.abs(((await page.evaluate('scrollY')) as number) - scrolled)).toBeLessThan(200);
+    },
+    { users: 300 },
+  );
+});
+
+test.concurrent('files of what is shown compute nothing', async () => {
+  await Visit.run(async (visit) => {
+    const { page } = visit;
+    await visit.enter('admin-token', `#/connections?filters%5B0%5D.key=userId&filters%5B0%5D.op=EQUAL&filters%5B0%5D.value=${HOSTILE.userId}`);
+    await page.locator('summary').click();
+    await page.getByLabel('User agent').check();
+    const file = async (name: string) => {
+      const waiting = page.waitForEvent('download');
+      await visit.button(name).click();
+      const path = join(inject('artefacts'), `shown.${name.toLowerCase()}`);
+      await (await waiting).saveAs(path);
+      return readFileSync(path, 'utf8');
+    };
+    const table = await file('CSV');
+    const [, row = ''] = table.split('\r\n');
+    expect(table.split('\r\n')).toHaveLength(3);
+    expect(row).toContain(`"'${HOSTILE.userAgent.replaceAll('"', '""')}"`);
+    expect(row).toContain(`'${HOSTILE.deviceId}`);
+    expect(row).toContain(`'${HOSTILE.remoteAddress}`);
+    const lines = (await file('NDJSON')).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+      expect.objectContaining({ fullName: HOSTILE.fullName, userAgent: HOSTILE.userAgent }),
+    ]);
+    // Texts are texts.
+    expect(await page.locator('main img, main svg').count()).toBe(0);
+    await page.getByText('<img src=x', { exact: false }).first().waitFor();
+  });
+});
+
+test.concurrent('an order: dry run, look, carry out, progress, receipt, audit', async () => {
+  await Visit.run(
+    async (visit) => {
+      const { page, mock } = visit;
+      await visit.enter('admin-token', '#/orders');
+      await page.getByRole('link', { name: 'New order' }).click();
+      await visit.heading('New order').waitFor();
+      await visit.button('Dry run').click();
+      await page.getByText('an empty selection is never everybody').waitFor();
+      await visit.button('Add a filter').click();
+      await page.getByLabel('Field').selectOption('online');
+      await page.getByLabel('Reason').fill('left the company');
+      await page.getByLabel('Deny for').fill('2');
+      await visit.button('Dry run').click();
+      const live = mock.population.live();
+      const users = new Set(live.map((record) => record.userId)).size;
+      const counts = `${users.toLocaleString('en')} users, ${live.length.toLocaleString('en')} connections`;
+      await page.getByText(counts).waitFor();
+      expect(await page.locator('section.panel tbody tr').count()).toBe(20);
+      expect(mock.population.live()).toHaveLength(live.length);
+      await visit.check('order-dry-run');
+      await visit.button('Carry out').click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('button', { name: 'Cancel' }).click();
+      await visit.button('Carry out').click();
+      await dialog.getByRole('button', { name: 'Carry out' }).click();
+      await visit.heading('Order 41').waitFor();
+      await page.getByText('cut off', { exact: true }).waitFor();
+      await visit.check('order-progress');
+      await page.getByText('Every socket is closed, and everything is written down.').waitFor();
+      expect(mock.population.live()).toHaveLength(0);
+      expect(mock.orders.list).toHaveLength(1);
+      expect(mock.orders.list[0]).toMatchObject({ reason: 'left the company', users });
+      expect(mock.population.denied.size).toBe(users);
+      await page.getByRole('link', { name: 'Audit' }).click();
+      await page.getByLabel('Operation').selectOption('forceOff');
+      await visit.button('Apply').click();
+      await page.getByRole('status').getByText('1 to 1 of 1').waitFor();
+      await page.getByRole('cell', { name: 'left the company' }).waitFor();
+    },
+    { users: 1_200 },
+  );
+});
+
+test.concurrent('a selection that is kept no more asks for another dry run', async () => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    await visit.enter('admin-token', '#/orders/new?userIds=101');
+    await visit.button('Dry run').click();
+    await visit.button('Carry out').waitFor();
+    mock.orders.expire();
+    await visit.button('Carry out').click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Carry out' }).click();
+    await page.getByText('Do a dry run again.').waitFor();
+    expect(mock.orders.list).toHaveLength(0);
+    // A change makes it another order.
+    await visit.button('Dry run').click();
+    await visit.button('Carry out').waitFor();
+    await page.getByLabel('userIDs').fill('102');
+    expect(await visit.button('Carry out').count()).toBe(0);
+  });
+});
+
+test.concurrent('one connection, one platform, everything, deny, unlock, revoke', async () => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    const user = '800';
+    for (const platformID of [1, 1, 2]) mock.population.connect({ userId: user, fullName: 'Li Min', platformID });
+    mock.population.connect({ userId: user, fullName: 'Li Min', deviceId: 'web-1' });
+    const live = () => mock.population.live((record) => record.userId === user).length;
+    await visit.enter('admin-token', '#/connections');
+    await page.getByRole('search').getByLabel('userID').fill(user);
+    await page.keyboard.press('Enter');
+    await visit.heading(`User ${user}`).waitFor();
+    const dialog = page.getByRole('dialog');
+    const act = async (button: string | RegExp, word: string) => {
+      await visit.button(button).first().click();
+      await dialog.getByRole('button', { name: word }).click();
+      await dialog.waitFor({ state: 'detached' });
+    };
+    await act(/^Kick the connection/, 'Kick');
+    await page.getByText('is carried out: 1 connections.').waitFor();
+    expect(live()).toBe(3);
+    await act(/^Revoke the token/, 'Revoke');
+    await page.getByText('Revoked.').waitFor();
+    await act('Kick Android', 'Kick');
+    await page.getByText('Order 42').waitFor();
+    expect(live()).toBe(1);
+    await visit.button('Deny').click();
+    await dialog.getByLabel('Deny for').last().fill('0');
+    expect(await dialog.getByRole('button', { name: 'Deny' }).isDisabled()).toBe(true);
+    await dialog.getByLabel('Deny for').last().fill('3');
+    await dialog.getByLabel('Reason').fill('abuse');
+    await dialog.getByRole('button', { name: 'Deny' }).click();
+    await page.getByText(/^Denied until/).waitFor();
+    await page.getByText('Reason: abuse').waitFor();
+    expect(live()).toBe(0);
+    await act('Unlock', 'Unlock');
+    await page.getByText('No deny window is open.').waitFor();
+    expect(mock.population.denied.size).toBe(0);
+  });
+});
+
+test.concurrent('what a token may not do is not offered', async () => {
+  for (const [token, offered] of [['reader-token', false], ['operator-token', true]] as const) {
+    await Visit.run(async (visit) => {
+      const { page } = visit;
+      await visit.enter(token, '#/users/101');
+      await page.getByRole('heading', { name: 'Deny window' }).waitFor();
+      expect(await visit.button('Kick everything').count()).toBe(offered ? 1 : 0);
+      expect(await visit.button(/^Kick the connection/).count() > 0).toBe(offered);
+      expect(await visit.button(/^Revoke/).count() > 0).toBe(offered);
+      for (const name of ['Deny', 'Unlock']) expect(await visit.button(name).count(), name).toBe(0);
+      expect(await page.getByRole('link', { name: 'Audit' }).count()).toBe(0);
+      expect(await page.getByLabel('Show tenant').count()).toBe(0);
+      await visit.go('#/connections?filters%5B0%5D.key=online&filters%5B0%5D.op=EQUAL&filters%5B0%5D.value=true');
+      await page.locator('tbody tr').first().waitFor();
+      expect(await page.getByRole('checkbox', { name: /^Select/ }).count() > 0).toBe(offered);
+      expect(await page.getByRole('link', { name: 'Order for all' }).count()).toBe(offered ? 1 : 0);
+      await visit.go('#/orders/new');
+      if (offered) {
+        await visit.button('Dry run').waitFor();
+        expect(await page.getByLabel('Deny for').count()).toBe(0);
+      } else {
+        await page.getByText('This token may not do that.').waitFor();
+      }
+      await visit.go('#/audit');
+      await page.getByText('This token may not do that.').waitFor();
+      if (!offered) await visit.check('reader');
+    });
+  }
+  await Visit.run(async (visit) => {
+    await visit.enter('bare-token');
+    await visit.page.getByText('This token may see nothing here.').waitFor();
+    expect(visit.mock.requests.map(({ url }) => url)).toEqual(['/admin/v1/me']);
+  });
+});
+
+test.concurrent('a server that goes away is said so, and the page comes back with it', async () => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    await visit.enter('admin-token', '#/connections');
+    await page.locator('tbody tr').nth(5).waitFor();
+    const rows = await page.locator('tbody tr').count();
+    await mock.stop();
+    await visit.button('Refresh').click();
+    await page.getByRole('alert').getByText(/does not answer. What you see is from/).waitFor();
+    expect(await page.locator('tbody tr').count()).toBe(rows);
+    await visit.check('away');
+    mock.population.connect({ userId: '778', fullName: 'Meanwhile', platformID: 1 });
+    await mock.start();
+    await page.getByText('Meanwhile').waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    // Also at the door.
+    await mock.stop();
+    mock.callers.revoked.add(sha256('admin-token'));
+    await mock.start();
+    await page.getByText('The token is not good any more.').waitFor();
+    expect(await page.evaluate('sessionStorage.length')).toBe(0);
+  });
+});
+
+test.concurrent('an answer that is lost does not order twice', async () => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    await visit.enter('admin-token', '#/orders/new?userIds=101');
+    await visit.button('Dry run').click();
+    await visit.button('Carry out').click();
+    // The order arrives, its answer does not.
+    await page.route('**/admin/v1/force-offs', async (route) => {
+      await route.fetch();
+      await route.abort();
+    });
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('button', { name: 'Carry out' }).click();
+    await dialog.getByText('it will not be ordered twice').waitFor();
+    expect(mock.orders.list).toHaveLength(1);
+    await page.unroute('**/admin/v1/force-offs');
+    await dialog.getByRole('button', { name: 'Carry out' }).click();
+    await visit.heading('Order 41').waitFor();
+    expect(mock.orders.list).toHaveLength(1);
+  });
+});
+
+test.concurrent('everything can be reached by keyboard', async () => {
+  await Visit.run(async (visit) => {
+    const { page } = visit;
+    await visit.enter('admin-token', '#/users/101');
+    await visit.button('Kick everything').waitFor();
+    await page.reload();
+    await visit.button('Kick everything').waitFor();
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
+    const reached: string[] = [];
+    for (let step = 0; step < 60 && !reached.includes('Kick everything'); step += 1) {
+      await page.keyboard.press('Tab');
+      reached.push((await page.evaluate('document.activeElement.textContent')) as string);
+    }
+    expect(reached).toContain('Kick everything');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    expect(await page.evaluate(`document.activeElement.closest('dialog') !== null`)).toBe(true);
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Kick everything');
+  });
+});
+
+test.concurrent('a caller above tenants looks into another one', async () => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    await visit.enter('admin-token', '#/connections');
+    await page.locator('tbody tr').nth(5).waitFor();
+    await page.getByLabel('Show tenant').fill('7');
+    await visit.button('Change').click();
+    await page.getByText('imAdmin, tenant 7').waitFor();
+    await page.getByText('Nothing matches.').waitFor();
+    expect(mock.requests.at(-1)?.headers['xc-opt-tenant-id']).toBe('7');
+  });
+});
+
+test.concurrent('the language is chosen, and kept', async () => {
+  await Visit.run(async (visit) => {
+    const { page } = visit;
+    await visit.enter('admin-token');
+    await page.getByLabel('Language').selectOption('zh');
+    await visit.heading('概览').waitFor();
+    await page.reload();
+    await visit.heading('概览').waitFor();
+    expect(await page.title()).toContain('控制台');
+  });
+});
+
+test.concurrent('a page of 500 rows appears and changes within a moment', async () => {
+  await Visit.run(
+    async (visit) => {
+      const { page } = visit;
+      await visit.enter('admin-token', '#/connections?pageSize=500');
+      await page.locator('tbody tr').nth(499).waitFor();
+      const took = await page.evaluate(async () => {
+        const start = performance.now();
+        document.querySelectorAll<HTMLInputElement>('thead input[type=checkbox]')[0]!.click();
+        await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+        return performance.now() - start;
+      });
+      console.log(`500 rows selected in ${Math.round(took)} ms`);
+      expect(await page.locator('tbody input:checked').count()).toBe(500);
+    },
+    { users: 6_000 },
+  );
+});

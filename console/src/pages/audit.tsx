@@ -1,0 +1,84 @@
+import { useApp } from '../app-context';
+import { useTexts } from '../i18n';
+import { Field, Listed } from '../parts/listed';
+import { Table } from '../parts/table';
+import { href } from '../route';
+
+const OPERATIONS = [
+  ...['forceOff', 'dryRun', 'off', 'forceLogout', 'tokensRevoke', 'tenantOff', 'userUnlock', 'tenantUnlock', 'recordsImport'],
+  ...['populationImport', 'reshard'],
+];
+
+export function AuditPage({ query }: { query: URLSearchParams }) {
+  const texts = useTexts();
+  const { client } = useApp();
+  return (
+    <Listed
+      query={query}
+      names={['operation', 'by', 'userId', 'from', 'to']}
+      load={(sent, signal) => client.audit(sent, signal)}
+      toHref={(next) => href('audit', '', next)}
+      fields={(draft, change) => (
+        <>
+          <label>
+            {texts.text('operation')}{' '}
+            <select value={draft['operation'] ?? ''} onChange={(event) => change('operation', event.currentTarget.value)}>
+              <option value="">{texts.text('anyOperation')}</option>
+              {OPERATIONS.map((operation) => (
+                <option key={operation} value={operation}>
+                  {texts.word('op_', operation)}
+                </option>
+              ))}
+            </select>
+          </label>
+          <Field label={texts.text('by')} value={draft['by'] ?? ''} onInput={(value) => change('by', value)} />
+          <Field label={texts.text('userId')} value={draft['userId'] ?? ''} onInput={(value) => change('userId', value)} />
+          <Field label={texts.text('from')} hint={texts.text('dateHint')} value={draft['from'] ?? ''} onInput={(value) => change('from', value)} />
+          <Field label={texts.text('to')} hint={texts.text('dateHint')} value={draft['to'] ?? ''} onInput={(value) => change('to', value)} />
+        </>
+      )}
+      table={(rows) => (
+        <Table
+          name={texts.text('audit')}
+          columns={9}
+          empty={rows.length === 0}
+          heads={
+            <>
+              <th scope="col">{texts.text('when')}</th>
+              <th scope="col">{texts.text('operation')}</th>
+              <th scope="col">{texts.text('by')}</th>
+              <th scope="col">{texts.text('fromAddress')}</th>
+              <th scope="col">{texts.text('selection')}</th>
+              <th scope="col">{texts.text('reason')}</th>
+              <th scope="col" class="number">{texts.text('users')}</th>
+              <th scope="col" class="number">{texts.text('connections')}</th>
+              <th scope="col">{texts.text('order')}</th>
+            </>
+          }
+        >
+          {rows.map((row) => (
+            <tr key={row.id}>
+              <td class="date">{row.at}</td>
+              <td>{texts.word('op_', row.operation)}</td>
+              <td class="text" title={row.by?.tokenSha256}>
+                <bdi>{row.by ? `${row.by.name} (${row.by.userId})` : row.via}</bdi>
+              </td>
+              <td class="text">
+                <bdi>{row.remoteAddress}</bdi>
+              </td>
+              <td class="text">
+                <bdi>{row.selection}</bdi>
+              </td>
+              <td class="text">
+                <bdi>{row.reason}</bdi>
+              </td>
+              <td class="number">{row.users === undefined ? '' : texts.number(row.users)}</td>
+              <td class="number">{row.connections === undefined ? '' : texts.number(row.connections)}</td>
+              <td>{row.orderId !== undefined && <a href={href('order', row.orderId)}>{row.orderId}</a>}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    />
+  );
+}

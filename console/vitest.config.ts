@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './tools/counts.mjs'],
+    projects: [
+      { test: { name: 'unit', include: ['tests/*.test.ts'] } },
+      { test: { name: 'build', include: ['tests/build/*.test.ts'], testTimeout: 120_000 } },
+      {
+        test: {
+          name: 'browser',
+          include: ['browser/*.test.ts'],
+          globalSetup: ['browser/chromium.ts'],
+          // A busy machine takes its time.
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
