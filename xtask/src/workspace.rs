@@ -92,6 +92,11 @@ impl Workspace {
         self.root.join("node_modules").join(path)
     }
 
+    /// The web console, an npm package of its own.
+    pub(crate) fn console(&self) -> PathBuf {
+        self.root.join("console")
+    }
+
     /// The tests with stock clients, an npm package of its own.
     pub(crate) fn clients(&self) -> PathBuf {
         self.root.join("tests").join("clients")

@@ -26,13 +26,14 @@ pub(crate) fn fuzzing() -> Result<()> {
     timed("C++ compiler", debian::cpp_compiler)
 }
 
-/// The npm packages: those of the edge, and the clients of the tests with stock clients.
+/// The npm packages: those of the edge, the clients of the tests with stock clients, and those of the console.
 pub(crate) fn npm_packages(workspace: &Workspace) -> Result<()> {
     timed("npm packages", || npm::ensure(workspace))?;
-    timed("stock clients", || npm::ensure_clients(workspace))
+    timed("stock clients", || npm::ensure_clients(workspace))?;
+    timed("console", || npm::ensure_console(workspace))
 }
 
-/// The browser of the tests with stock clients.
+/// The browser of the tests with stock clients and of the console's.
 pub(crate) fn chromium() -> Result<PathBuf> {
     let mut chromium = PathBuf::new();
     timed("Chromium", || {

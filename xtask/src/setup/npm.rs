@@ -1,5 +1,5 @@
 //! The npm packages of `package-lock.json`: wrangler with the real runtime, Node.js 22, esbuild, binaryen. And those of
-//! `tests/clients`: the clients that applications ship.
+//! `tests/clients`: the clients that applications ship; and of `console`: what the console is built and tested with.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,14 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<String> {
 pub(crate) fn ensure_clients(workspace: &Workspace) -> Result<String> {
     let _alone = workspace.alone("npm-clients")?;
     install(&workspace.clients(), "dependencies", &["--ignore-scripts"])?;
+    Ok("there".to_owned())
+}
+
+/// Makes sure that `console/node_modules` holds what the console is built and tested with. None of its packages needs a script to
+/// be installed.
+pub(crate) fn ensure_console(workspace: &Workspace) -> Result<String> {
+    let _alone = workspace.alone("npm-console")?;
+    install(&workspace.console(), "devDependencies", &["--ignore-scripts"])?;
     Ok("there".to_owned())
 }
 

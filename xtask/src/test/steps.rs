@@ -99,7 +99,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "npm",
-        title: "npm packages of the edge and of the stock clients",
+        title: "npm packages of the edge, the stock clients and the console",
         lane: Lane::Fetch,
         needs: &["setup"],
         prepares: true,
@@ -120,7 +120,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "chromium",
-        title: "the browser of the stock clients",
+        title: "the browser of the stock clients and the console",
         lane: Lane::Fetch,
         needs: &["setup"],
         prepares: true,
@@ -195,6 +195,16 @@ pub(crate) const STEPS: &[Step] = &[
         counts: true,
         minutes: 15,
         run: suites::clients,
+        ..STEP
+    },
+    Step {
+        name: "console",
+        title: "the console: types, build, size, pages in a browser",
+        lane: Lane::Clients,
+        needs: &["npm", "chromium"],
+        counts: true,
+        minutes: 10,
+        run: suites::console,
         ..STEP
     },
     Step {

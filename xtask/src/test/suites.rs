@@ -1,4 +1,4 @@
-//! Steps that drive a whole server: the conformance suite and the stock clients.
+//! Steps that drive a whole server: the conformance suite, the stock clients, and the console's tests.
 
 use std::fs;
 use std::process::Command;
@@ -71,6 +71,17 @@ pub(super) fn clients_edge(workspace: &Workspace) -> Result<Tally> {
     let mut server = Command::new(&workspace.exe);
     server.args(["edge", "dev", "--no-build"]);
     stock_clients(workspace, &["--name", "clients-edge", "--edge"], &server)
+}
+
+/// The console's own tests, against a server that it brings. Pictures of its pages stay beside the logs.
+pub(super) fn console(workspace: &Workspace) -> Result<Tally> {
+    let chromium = setup::chromium()?;
+    let (node, _) = npm::node(workspace)?;
+    let mut command = Command::new(node);
+    command.args(["node_modules/vitest/vitest.mjs", "run"]).current_dir(workspace.console());
+    command.env("NO_COLOR", "1").env("ROLLCALL_CHROMIUM", chromium);
+    command.env("ROLLCALL_ARTEFACTS", workspace.test_logs().join("console"));
+    counted(command)
 }
 
 /// Runs the stock clients against a server that their runner starts with this command, and stops.
