@@ -20,6 +20,7 @@ use rollcall_core::{
     id::{TenantId, UserId},
     population::{Part, Position},
     secret::Secret,
+    shard::layout::Layout,
     time::Timestamp,
     token::{Keys, TokenError, Verified},
     user::{Command, Reply, ReplyError, Request, request::VerifyToken},
@@ -246,6 +247,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
         tenant: TenantId,
         cutoff: Cutoff,
     ) -> impl Future<Output = Result<Result<bool, OwnOrder>, BackendError>> + Send;
+
+    /// Changes the number of shards of a tenant's directory, in the background, and returns the layout in force: another change is
+    /// under way if it has another target. `None` where a directory has no shards.
+    fn reshard(
+        &self,
+        tenant: TenantId,
+        shards: u32,
+    ) -> impl Future<Output = Result<Option<Layout>, BackendError>> + Send;
 
     /// Sends a request to another service. Returns the status and at most [`ANSWER_BYTES`] of the body.
     fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), BackendError>> + Send;

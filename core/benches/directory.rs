@@ -154,7 +154,7 @@ impl Database {
         let mut database = Self { connection, path };
         database.pragmas(&["journal_mode = WAL", "synchronous = OFF", "cache_size = -262144"]);
         // The table first and its indexes over the whole of it: a tenth of the time.
-        let schema = tables(StoreKind::Shard);
+        let schema = tables(StoreKind::Origin);
         let (table, _) = schema.split_once(';').expect("the table comes first");
         database.connection.execute_batch(table).expect("the schema is valid");
         for batch in 0..(RECORDS - REST) / TRANSACTION {

@@ -254,8 +254,8 @@ fn each_statement_of_a_sweep_changes_few_rows_and_finds_them_by_an_index() {
     let late = Timestamp::from_millis(2_000);
     let sweeps = [
         (upsert::settle_leases(late, few), 1_000),
-        (upsert::delete_ended_before(late, few), 1_333),
-        (upsert::trim_user(TenantId(1), 7, 10, few), 1_990),
+        (upsert::delete_ended_before(late, few).statement(), 1_333),
+        (upsert::trim_user(TenantId(1), 7, 10, few).statement(), 1_990),
         (delete_expired(late, few), 2_000),
         (forget_unseen_before(late, few), 1_000),
         (forget_oldest_unseen(few), 1_500),

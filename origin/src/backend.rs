@@ -12,6 +12,7 @@ use rollcall_api::{
 use rollcall_core::{
     config::Settings,
     directory::{
+        holding::Holding,
         membership::{self, Body},
         query::{self, ListQuery, Listed},
         record::Record,
@@ -21,6 +22,7 @@ use rollcall_core::{
     },
     id::{RecordId, TenantId, UserId},
     population::{self, PAGE, Part, Position},
+    shard::layout::Layout,
     store::Statement,
     time::Timestamp,
     token::{Keys, TokenError, Verified},
@@ -186,7 +188,8 @@ impl Backend for Origin {
     }
 
     async fn view(&self, tenant: TenantId) -> Result<View, BackendError> {
-        Ok(View { now: now(), cutoff: self.users.cutoff_of(tenant).map(|cutoff| cutoff.as_ref().clone()) })
+        let cutoff = self.users.cutoff_of(tenant).map(|cutoff| cutoff.as_ref().clone());
+        Ok(View::under(cutoff, now(), self.users.settings().message_center.retention_days))
     }
 
     async fn list(&self, tenant: TenantId, asked: ListQuery, view: &View) -> Result<Listed, BackendError> {
@@ -214,7 +217,8 @@ impl Backend for Origin {
     }
 
     async fn members(&self, tenant: TenantId, body: Body, ids: Vec<i64>) -> Result<Vec<i64>, BackendError> {
-        membership::users(&self.ask(membership::members(tenant, body, ids)).await?).map_err(BackendError::new)
+        membership::users(&self.ask(membership::members(tenant, body, ids, &Holding::SHARED)).await?)
+            .map_err(BackendError::new)
     }
 
     async fn end_imports(
@@ -239,7 +243,7 @@ impl Backend for Origin {
             None => None,
             Some(Position::Users(user)) => Some(user),
             Some(Position::Records(record)) => return self.records_after(*record).await,
-            Some(Position::Shard(..)) => {
+            Some(Position::Directory(..)) => {
                 return Err(BackendError::new("the cursor is another runtime's"));
             }
         };
@@ -262,6 +266,11 @@ impl Backend for Origin {
         cutoff: Cutoff,
     ) -> Result<Result<bool, OwnOrder>, BackendError> {
         self.users.adopt_cutoff(tenant, cutoff).await.map_err(BackendError::new)
+    }
+
+    /// The one database holds every tenant.
+    async fn reshard(&self, _: TenantId, _: u32) -> Result<Option<Layout>, BackendError> {
+        Ok(None)
     }
 
     async fn post(&self, request: Post) -> Result<(u16, Vec<u8>), BackendError> {

@@ -12,6 +12,8 @@
 
 mod kit;
 
+use std::path::Path;
+
 use kit::{Server, skew::Skew};
 use rollcall_conformance::{http::Request, world::World};
 use serde_json::{Value, json};
@@ -22,6 +24,12 @@ async fn records(world: &World, bearer: &str) -> Vec<i64> {
     let body: Value = serde_json::from_slice(&answer.response.body).unwrap();
     let all = body["data"]["list"].as_array().unwrap().iter();
     all.map(|record| record["id"].as_str().unwrap().parse().unwrap()).collect()
+}
+
+/// The number of stored records.
+fn stored(data: &Path) -> i64 {
+    let store = rusqlite::Connection::open(data.join("rollcall.sqlite3")).unwrap();
+    store.query_row("SELECT count(*) FROM record", [], |row| row.get(0)).unwrap()
 }
 
 #[tokio::test]
@@ -43,16 +51,20 @@ async fn records_that_ended_long_ago_and_too_many_of_one_user_are_deleted() {
     let import = Request::new("POST", "/admin/v1/records:import").header("Authorization", &bearer);
     let answer = world.send(&import.body(lines.join("\n"))).await.unwrap();
     assert_eq!(answer.response.status, 200);
-    assert_eq!(records(&world, &bearer).await.len(), 2_000);
+    let all = vec![5_001, 5_002, 5_003, 6_001, 6_002, 6_003, 6_004, 6_005];
+    assert_eq!(records(&world, &bearer).await, all, "what is due is in no list");
+    assert_eq!(stored(&data), 4_508);
     drop(server);
 
     let skew = Skew::build(home.path());
     let server = Server::start_as(&data, "[presence]\nmax_records_per_user = 3\n", &skew.variables(), "");
     let world = server.world();
-    assert_eq!(records(&world, &bearer).await.len(), 2_000, "a clock that was just set deletes nothing");
+    assert_eq!(records(&world, &bearer).await, all);
+    assert_eq!(stored(&data), 4_508, "a clock that was just set deletes nothing");
     skew.pass(11 * 60);
     let left = vec![5_001, 5_002, 5_003, 6_003, 6_004, 6_005];
     world.eventually("the records", || async { Ok(records(&world, &bearer).await) }, &left).await.unwrap();
+    assert_eq!(stored(&data), 6);
 }
 
 /// The known-wrong way was to delete once an hour what one client had left meanwhile: hundreds of thousands of records, while

@@ -21,6 +21,7 @@ use rollcall_core::{
     },
     id::{TenantId, UserId},
     population::{Part, Position},
+    shard::layout::Layout,
     time::Timestamp,
     token::{Keys, TokenError, TokenHash, Verified},
     user::{Command, Reply, Request, request::VerifyToken},
@@ -134,9 +135,10 @@ impl Backend for Edge {
 
     fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
+        let retention_days = self.configuration.settings.message_center.retention_days;
         SendFuture::new(async move {
             let cutoff = cutoffs::of(&env, tenant, shards).await.map_err(unavailable)?;
-            Ok(View { now: clock::now(), cutoff })
+            Ok(View::under(cutoff, clock::now(), retention_days))
         })
     }
 
@@ -246,6 +248,17 @@ impl Backend for Edge {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
             directory::population::adopt_cutoff(&env, tenant, shards, cutoff).await.map_err(unavailable)
+        })
+    }
+
+    fn reshard(
+        &self,
+        tenant: TenantId,
+        shards: u32,
+    ) -> impl Future<Output = Result<Option<Layout>, BackendError>> + Send {
+        let (env, configured) = (self.env.clone(), self.shards());
+        SendFuture::new(async move {
+            directory::layouts::reshard(&env, tenant, configured, shards).await.map(Some).map_err(unavailable)
         })
     }
 

@@ -14,7 +14,7 @@ const NAME: &str = "health";
 
 /// Has the object write and read. The answer leaves it only when the write is durable.
 pub(crate) async fn probe(env: &Env) -> Result<(), CallError> {
-    let call = DirectoryCall { shards: 0, ask: DirectoryAsk::Probe };
+    let call = DirectoryCall { layout: None, shards: 0, ask: DirectoryAsk::Probe };
     let asked = stub::call(env, DIRECTORY, NAME, &call);
     match clock::within(PROBED_WITHIN, asked).await {
         Some(answer) => match answer? {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rollcall_api::Chain;
 use rollcall_core::{
     directory::{page::MergeError, row::RowError},
+    shard::layout::Layout,
     user::ReplyError,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -50,6 +51,12 @@ pub(crate) enum CallError {
     /// A user gave no answer to its command.
     #[error(transparent)]
     Reply(#[from] ReplyError),
+    /// Another layout of the directory is in force. Nothing was done.
+    #[error("the directory is laid out otherwise")]
+    Moved(Layout),
+    /// The layout of the directory changed at every try.
+    #[error("the layout of the directory changes all the time")]
+    LayoutChanges,
     /// The answer belongs to another question.
     #[error("the answer is to another question")]
     AnotherQuestion,

@@ -18,6 +18,7 @@ use rollcall_core::{
     },
     id::{RecordId, TenantId},
     serial::Serial,
+    shard::layout::Layout,
     time::Timestamp,
     user::{Command, ConsoleOpening, Opening, Reply},
 };
@@ -144,6 +145,9 @@ pub(crate) enum UserAnswer {
 pub(crate) struct DirectoryCall {
     /// `presence.directory_shards` as the caller has it.
     pub(crate) shards: u32,
+    /// The layout that the caller goes by; none where the answer does not depend on it, and of older code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) layout: Option<Layout>,
     /// The question itself.
     pub(crate) ask: DirectoryAsk,
 }
@@ -153,10 +157,28 @@ pub(crate) struct DirectoryCall {
 pub(crate) enum DirectoryAsk {
     /// Take these records in. Answered with [`DirectoryAnswer::Published`].
     Publish(Vec<Record>),
-    /// Is this the number of shards of the layout? Shard 0 answers, and stores it if there is none.
+    /// Is this the number of shards of the layout? Shard 0 answers, and stores it if there is none. Older code asks.
     Layout,
-    /// Is this the number of shards of the layout, if there is one?
+    /// Is this the number of shards of the layout, if there is one? Older code asks.
     CompareLayout,
+    /// The layout. Asked of shard 0, answered with [`DirectoryAnswer::Layout`].
+    CurrentLayout,
+    /// The layout, which is of `presence.directory_shards` if there was none. Asked of shard 0 before the first write of another one,
+    /// answered with [`DirectoryAnswer::Layout`].
+    LayOut,
+    /// Change the number of shards. Asked of shard 0, answered with [`DirectoryAnswer::Layout`]: it has another target, if another
+    /// change is under way.
+    Reshard(u32),
+    /// Records of the buckets that are being copied, after this id. Answered with [`DirectoryAnswer::Copied`].
+    Copy(Option<RecordId>),
+    /// Take over records that are being copied.
+    Receive(Vec<Record>),
+    /// Let nothing but publications change the buckets that are being copied. Answered with [`DirectoryAnswer::Unfinished`] if
+    /// something did since the copy began, or is about to.
+    Seal,
+    /// Delete some of the records that this shard does not answer for. Answered with [`DirectoryAnswer::Unfinished`] until all are
+    /// deleted.
+    Clear,
     /// The shard's part of a list. Answered with [`DirectoryAnswer::Found`].
     List(ShardQuery),
     /// The record that stands for a user. Answered with [`DirectoryAnswer::Detail`].
@@ -241,6 +263,17 @@ pub(crate) enum DirectoryAnswer {
     Members(Vec<i64>),
     /// Pairs of a user and a tenant.
     ImportedIn(Vec<(i64, TenantId)>),
+    /// The layout; `None` where nothing was written yet.
+    Layout(Option<Layout>),
+    /// Nothing was done: this layout is in force.
+    Moved(Layout),
+    /// Records that are to be copied, by id.
+    Copied {
+        /// The records.
+        records: Vec<Record>,
+        /// Where to go on, if there are more.
+        last: Option<RecordId>,
+    },
     /// The cutoff in force.
     Cutoff(Option<Cutoff>),
     /// Whether there was an order to lift.

@@ -5,6 +5,7 @@ mod import;
 mod lines;
 mod overview;
 mod population;
+mod reshard;
 mod unlock;
 
 use axum::{Router, middleware};
@@ -13,6 +14,7 @@ use self::{
     import::__path_import,
     overview::{__path_overview, __path_overviews},
     population::{__path_export, __path_import as __path_population},
+    reshard::__path_reshard,
     unlock::{__path_tenant, __path_user},
 };
 use crate::{Backend, described::DescribedRoutes as _, message_center};
@@ -25,6 +27,7 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
         .described_alone(__path_population, population::import::<B>)
         .described_alone(__path_overview, overview::overview::<B>)
         .described_alone(__path_overviews, overview::overviews::<B>)
+        .described_alone(__path_reshard, reshard::reshard::<B>)
         .described_alone(__path_user, unlock::user::<B>)
         .described_alone(__path_tenant, unlock::tenant::<B>)
         .layer(middleware::from_fn_with_state(backend.clone(), message_center::envelope_layer::<B>))
@@ -39,6 +42,7 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
     population::import,
     overview::overview,
     overview::overviews,
+    reshard::reshard,
     unlock::user,
     unlock::tenant,
 ))]

@@ -223,11 +223,14 @@ impl<B: Backend> Page<B> {
         Ok(())
     }
 
-    /// Records as readers see them. Those that are online stay so for the time of a lease.
+    /// Records as readers see them, without those that are due for deletion. Those that are online stay so for the time of a lease.
     async fn records(&mut self, records: Vec<Record>) -> Result<(), RouteError> {
         let lease = std::time::Duration::from_secs(self.backend.settings().presence.lease_seconds.into());
         for record in records {
             let view = self.view(record.tenant).await?;
+            if !view.retains(&record) {
+                continue;
+            }
             let offline_at = view.ended_at(&record);
             let lease_until = match (offline_at, record.source) {
                 (Some(_), _) => None,

@@ -184,7 +184,7 @@ pub struct Presence {
     pub grace_seconds: Option<u32>,
     /// Seconds after which a record that nobody renews reads as offline.
     pub lease_seconds: u32,
-    /// Edge: directory objects of a tenant.
+    /// Edge: directory objects of a tenant at its first write; later the stored number counts.
     pub directory_shards: u32,
     /// Edge: seconds within which each live record is compared with its user.
     pub audit_seconds: u32,
@@ -410,7 +410,7 @@ impl Default for Presence {
             max_connections_per_user: 100,
             grace_seconds: None,
             lease_seconds: 90,
-            directory_shards: 16,
+            directory_shards: 64,
             audit_seconds: 21_600,
             max_records_per_user: 1000,
         }

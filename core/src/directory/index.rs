@@ -4,6 +4,8 @@
 /// the engine's version is an untested plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Index {
+    /// None: the rows themselves, in the order of their ids.
+    Rows,
     Tenant,
     User,
     Name,
@@ -17,16 +19,17 @@ pub(super) enum Index {
 }
 
 impl Index {
-    /// Its name in SQL.
-    pub(super) const fn name(self) -> &'static str {
+    /// The words after the table's name that make a statement use it.
+    pub(super) const fn hint(self) -> &'static str {
         match self {
-            Self::Tenant => "record_by_tenant",
-            Self::User => "record_by_user",
-            Self::Name => "record_by_name",
-            Self::Online => "record_by_online",
-            Self::Ended => "record_ended",
-            Self::Open => "record_open",
-            Self::Imported => "record_imported",
+            Self::Rows => "NOT INDEXED",
+            Self::Tenant => "INDEXED BY record_by_tenant",
+            Self::User => "INDEXED BY record_by_user",
+            Self::Name => "INDEXED BY record_by_name",
+            Self::Online => "INDEXED BY record_by_online",
+            Self::Ended => "INDEXED BY record_ended",
+            Self::Open => "INDEXED BY record_open",
+            Self::Imported => "INDEXED BY record_imported",
         }
     }
 }

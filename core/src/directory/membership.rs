@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    holding::Holding,
     index::Index,
     row::{Columns, Row, RowError},
     sql::Binder,
@@ -50,7 +51,12 @@ impl Membership {
 }
 
 /// The users with an open connection that belong to one of these bodies; read by [`users`].
-pub fn members(tenant: TenantId, body: Body, ids: impl IntoIterator<Item = i64>) -> Statement {
+pub fn members(
+    tenant: TenantId,
+    body: Body,
+    ids: impl IntoIterator<Item = i64>,
+    holding: &Holding,
+) -> Statement {
     let mut binder = Binder::default();
     let (tenant, ids) = (binder.wide(tenant.0), binder.numbers(ids));
     let path = match body {
@@ -58,10 +64,11 @@ pub fn members(tenant: TenantId, body: Body, ids: impl IntoIterator<Item = i64>)
         Body::Group => "$.groups",
     };
     binder.statement(format!(
-        "SELECT DISTINCT CAST(user AS TEXT) FROM record INDEXED BY {} WHERE tenant = {tenant} \
-         AND offline_at IS NULL AND member_of IS NOT NULL \
+        "SELECT DISTINCT CAST(user AS TEXT) FROM record {} WHERE tenant = {tenant} \
+         AND offline_at IS NULL{} AND member_of IS NOT NULL \
          AND EXISTS (SELECT 1 FROM json_each(member_of, '{path}') AS body WHERE body.value IN {ids})",
-        Index::Open.name()
+        Index::Open.hint(),
+        holding.shown()
     ))
 }
 

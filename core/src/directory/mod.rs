@@ -5,6 +5,7 @@
 //! nothing. Every query has a second, naive meaning over [`record::Record`] values, and tests compare the two.
 
 pub mod filter;
+pub mod holding;
 pub mod import;
 pub mod membership;
 pub mod page;

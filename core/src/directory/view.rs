@@ -3,6 +3,8 @@
 //! "Online" is never stored. It follows from the record's own end, the end of its lease and its tenant's cutoff at one
 //! moment. This file holds the rule twice, over a [`Record`] and as SQL, and tests compare the two.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -84,12 +86,29 @@ pub struct View {
     pub now: Timestamp,
     /// The tenant's cutoff; usually there is none.
     pub cutoff: Option<Cutoff>,
+    /// The instant before which ended records are due for deletion, and in no answer any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_from: Option<Timestamp>,
 }
 
 impl View {
-    /// The view of a tenant without a cutoff.
+    /// The view of a tenant without a cutoff, of every record that is stored.
     pub const fn at(now: Timestamp) -> Self {
-        Self { now, cutoff: None }
+        Self { now, cutoff: None, retained_from: None }
+    }
+
+    /// The view of a tenant under this cutoff, where ended records are kept for so many days
+    /// (`message_center.retention_days`).
+    pub fn under(cutoff: Option<Cutoff>, now: Timestamp, retention_days: u32) -> Self {
+        Self { now, cutoff, retained_from: Some(retained_from(now, retention_days)) }
+    }
+
+    /// Whether the record is in answers: it is not due for deletion.
+    pub fn retains(&self, record: &Record) -> bool {
+        match (record.offline_at, self.retained_from) {
+            (Some(end), Some(from)) => end >= from,
+            _ => true,
+        }
     }
 
     /// The end of the record in this view; `None` while it is online.
@@ -140,6 +159,13 @@ impl View {
     }
 }
 
+/// The instant before which ended records are due for deletion.
+pub fn retained_from(now: Timestamp, retention_days: u32) -> Timestamp {
+    now - DAY * retention_days
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +182,7 @@ mod tests {
     }
 
     fn under(cutoff: Cutoff) -> View {
-        View { now: at(1_000), cutoff: Some(cutoff) }
+        View { cutoff: Some(cutoff), ..View::at(at(1_000)) }
     }
 
     #[test]

@@ -9,5 +9,5 @@ pub use line::{
     FIRST_LINE, LAST_LINE, Line, LineError, cutoff_line, page_line, record_line, token_line, user_line,
 };
 pub use walk::{
-    Cursor, PAGE, Part, Position, read_users, records_after, records_of_users_after, users_after,
+    Cursor, PAGE, Part, Position, merge, read_users, records_after, records_of_users_after, users_after,
 };

@@ -1,6 +1,6 @@
 //! A tenant's directory in several shards, as at the edge: the shard of a user's records, and the rows beside the records.
 //!
-//! Users fall into fixed buckets, buckets into shards. A record's shard depends on its user alone, so an upsert
+//! Users fall into fixed buckets, and a [layout](layout::Layout) puts buckets into shards. A record's shard depends on its user alone, so an upsert
 //! goes to one place; lists ask all of them and merge (`crate::directory::page`).
 
 pub mod cutoff;
@@ -20,11 +20,6 @@ pub fn bucket(user: i64) -> u16 {
     u16::from_be_bytes([high, low]) % BUCKETS
 }
 
-/// The shard of a user's records when there are `shards` of them (`presence.directory_shards`).
-pub fn shard(user: i64, shards: u32) -> u32 {
-    u32::from(bucket(user)) % shards.max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,7 +33,8 @@ mod tests {
     fn users_are_spread_over_all_shards() {
         for shards in [1, 2, 16, 1024] {
             let mut users = vec![0; usize::try_from(shards).unwrap()];
-            (0..64 * 1024).for_each(|user| users[usize::try_from(shard(user, shards)).unwrap()] += 1);
+            let layout = layout::Layout::first(shards);
+            (0..64 * 1024).for_each(|user| users[usize::try_from(layout.home(bucket(user))).unwrap()] += 1);
             let fair = 64 * 1024 / users.len();
             assert!(users.iter().all(|count| *count > fair / 3 && *count < fair * 3), "{shards}: {users:?}");
         }

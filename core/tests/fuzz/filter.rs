@@ -19,7 +19,7 @@ use rusqlite::Connection;
 thread_local! {
     static STORE: LazyCell<Connection> = LazyCell::new(|| {
         let store = Connection::open_in_memory().expect("SQLite opens");
-        store.execute_batch(&tables(StoreKind::Shard)).expect("the schema is taken");
+        store.execute_batch(&tables(StoreKind::Origin)).expect("the schema is taken");
         store
     });
 }

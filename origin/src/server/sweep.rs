@@ -1,10 +1,11 @@
 //! The deletion of what is over: old records (`docs/rules/message-center.md#retention`), expired tokens, and orders about users who
 //! were never seen. Each commit is short, since other commits wait for it.
 
-use std::time::Duration;
-
 use rollcall_core::{
-    directory::upsert::{self, CrowdedUsers},
+    directory::{
+        upsert::{self, CrowdedUsers},
+        view::retained_from,
+    },
     shard::progress::SWEEP_EVERY,
     time::Timestamp,
     token::store::delete_expired,
@@ -20,7 +21,6 @@ use crate::{
 const ROWS: u32 = 2_000;
 /// Rows that one step of the search for users with too many records reads.
 const STEP: u32 = 20_000;
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// Sweeps once the clock is to be believed and every [`SWEEP_EVERY`] from then on, for ever, and makes room for orders in between. A
 /// sweep deletes for good, so it does not trust a clock that has just been set (`docs/rules/message-center.md#retention`).
@@ -51,15 +51,17 @@ pub(super) async fn keep(users: Users) {
 
 async fn sweep(users: &Users, now: Timestamp) -> anyhow::Result<()> {
     let (store, settings) = (users.store(), users.settings());
-    let before = now - DAY * settings.message_center.retention_days;
+    let before = retained_from(now, settings.message_center.retention_days);
     let settled = store.change_all(&upsert::settle_leases(now, ROWS), ROWS).await?;
-    let mut deleted = store.change_all(&upsert::delete_ended_before(before, ROWS), ROWS).await?;
+    let mut deleted = store.change_all(&upsert::delete_ended_before(before, ROWS).statement(), ROWS).await?;
     let keep = settings.presence.max_records_per_user;
     let mut walk = CrowdedUsers::new(keep, STEP);
     while let Some(question) = walk.question() {
         let answers = store.query(vec![question]).await?;
         for user in walk.advance(answers.first().map(Vec::as_slice).unwrap_or_default())? {
-            deleted += store.change_all(&upsert::trim_user(user.tenant, user.user, keep, ROWS), ROWS).await?;
+            deleted += store
+                .change_all(&upsert::trim_user(user.tenant, user.user, keep, ROWS).statement(), ROWS)
+                .await?;
         }
     }
     let tokens = store.change_all(&delete_expired(now, ROWS), ROWS).await?;

@@ -246,7 +246,7 @@ impl Users {
     fn trim(&self, change: &Change) -> Option<Statement> {
         let Change::RecordOpened(record) = change else { return None };
         let keep = self.shared.settings.presence.max_records_per_user;
-        Some(upsert::trim_user(record.tenant, record.user, keep, upsert::TRIMMED_AT_INSERT))
+        Some(upsert::trim_user(record.tenant, record.user, keep, upsert::TRIMMED_AT_INSERT).statement())
     }
 
     /// Executes the actions in order, and returns the closes that have begun. `cause` is that of kicked connections.

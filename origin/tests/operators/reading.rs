@@ -52,7 +52,7 @@ async fn ls_filters_sorts_and_pages() {
     let (_, _live) = world.login("101", 5).await.unwrap();
     let record = |id: i64, name: &str| {
         let record = json!({"id": id, "tenantId": 0, "userId": id, "fullName": name, "userAgent": "a\u{1b}[2Jb",
-            "onlineDate": "2026-01-01T08:00:00Z", "offlineDate": "2026-01-01T09:00:00Z"});
+            "onlineDate": "2099-01-01T08:00:00Z", "offlineDate": "2099-01-01T09:00:00Z"});
         format!("{record}\n")
     };
     let lines = format!("{}{}{}", record(1, "zhang san"), record(2, "张三"), record(3, "li"));
@@ -73,9 +73,9 @@ async fn ls_filters_sorts_and_pages() {
         table.lines().map(str::to_owned).collect::<Vec<_>>(),
         [
             "USER  NAME       SINCE                UNTIL                ADDRESS  DEVICE   AGENT",
-            "1     zhang san  2026-01-01 08:00:00  2026-01-01 09:00:00  unknown  unknown  a\u{fffd}[2Jb",
-            "2     张三       2026-01-01 08:00:00  2026-01-01 09:00:00  unknown  unknown  a\u{fffd}[2Jb",
-            "3     li         2026-01-01 08:00:00  2026-01-01 09:00:00  unknown  unknown  a\u{fffd}[2Jb",
+            "1     zhang san  2099-01-01 08:00:00  2099-01-01 09:00:00  unknown  unknown  a\u{fffd}[2Jb",
+            "2     张三       2099-01-01 08:00:00  2099-01-01 09:00:00  unknown  unknown  a\u{fffd}[2Jb",
+            "3     li         2099-01-01 08:00:00  2099-01-01 09:00:00  unknown  unknown  a\u{fffd}[2Jb",
         ]
     );
     let matched =

@@ -30,6 +30,7 @@ mod plain_status;
 mod policies;
 mod population;
 mod rest_subscriptions;
+mod retention;
 mod robustness;
 mod same_token;
 mod sizes;
@@ -131,7 +132,7 @@ pub(crate) use cases;
 
 /// Every case, in the order of the files.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 37] = [
+    let files: [fn() -> Vec<Case>; 38] = [
         vector_http::cases,
         vector_jwt::cases,
         vector_policy::cases,
@@ -168,6 +169,7 @@ pub fn all() -> Vec<Case> {
         style::cases,
         narrow::cases,
         load::cases,
+        retention::cases,
         subscriptions::cases,
     ];
     files.iter().flat_map(|file| file()).chain(message_center::cases()).collect()

@@ -37,6 +37,7 @@ pub(super) async fn a_row_that_its_user_does_not_know_ends_when_somebody_looks(
              SELECT id + {apart} + 1, tenant, {ghost}, {rest} FROM record WHERE user = {THERE}"
         );
         probe::change(&world, &ghost).await?;
+        probe::change(&world, "UPDATE counter SET records = records + 1").await?;
     }
 
     let shown = get(&world, &format!("{LIST}/{IN_A_DETAIL}")).await?;

@@ -21,6 +21,7 @@ mod pings;
 mod probe;
 mod races;
 mod refusal;
+mod reshard;
 mod secrets;
 mod setup;
 mod tables;
@@ -101,7 +102,8 @@ fn all() -> Vec<Test> {
         outbox: a_record_whose_id_is_taken_gets_another within 240,
         grace: an_end_shows_after_the_grace_period_with_its_true_date within 240,
         grace: coming_back_within_the_grace_period_shows_end_and_opening_together within 240,
-        layout: another_number_of_shards_is_refused_by_the_name_of_its_key within 300,
+        layout: a_directory_keeps_its_number_of_shards_whatever_is_configured within 300,
+        reshard: every_list_is_exact_while_the_number_of_shards_changes within 420,
         chores: the_audit_ends_what_a_crash_left_open within 300,
         chores: records_that_ended_long_ago_are_deleted within 240,
         chores: the_oldest_records_make_room_for_the_next_one within 240,

@@ -11,8 +11,8 @@ use crate::{
     ws::escape,
 };
 
-/// `presence.directory_shards`, as the runtime's default has it.
-const SHARDS: u32 = 16;
+/// The most shards that a test has.
+pub(super) const SHARDS: u32 = 16;
 
 /// Shard 0 of the default tenant. With one shard that is the whole directory.
 pub(super) const SHARD_0: &str = "directory/dir:v1:0:0";
@@ -94,6 +94,13 @@ pub(super) async fn change(world: &World, statement: &str) -> Result<()> {
     text(world, &format!("/__probe/{SHARD_0}?do={action}")).await.map(drop)
 }
 
+/// Changes what a shard of the default tenant holds, behind its back; one without tables refuses.
+pub(super) async fn change_shard(world: &World, shard: u32, statement: &str) -> Result<bool> {
+    let target = format!("/__probe/directory/dir:v1:0:{shard}?do={}", escape(&format!("sql {statement}")));
+    let answer = world.unrecorded().send(&Request::new("GET", &target)).await?;
+    Ok(answer.response.status == 200)
+}
+
 /// Changes what the object of deep health checks holds, behind its back.
 pub(super) async fn change_health(world: &World, statement: &str) -> Result<()> {
     let action = escape(&format!("sql {statement}"));
@@ -153,17 +160,36 @@ pub(super) async fn open_and_ended(world: &World, user: &str) -> Result<(usize, 
 
 /// The records of a user in the default tenant's directory.
 pub(super) async fn records(world: &World, user: &str) -> Result<Vec<Record>> {
-    let asked =
-        (0..SHARDS).map(|shard| async move { rows(world, &format!("directory/dir:v1:0:{shard}")).await });
     let mut found = Vec::new();
-    for text in try_join_all(asked).await? {
+    for text in shards(world).await? {
         found.extend(records_in(&text, user)?);
     }
     Ok(found)
 }
 
-/// The records in what a shard tells of its tables: a line each, rows and columns as Rust prints them.
+/// The users of all rows of the default tenant's directory.
+pub(super) async fn owners(world: &World) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for text in shards(world).await? {
+        found.extend(owned_in(&text)?.into_iter().map(|(owner, _)| owner));
+    }
+    Ok(found)
+}
+
+/// What the tables of each shard hold.
+async fn shards(world: &World) -> Result<Vec<String>> {
+    let asked =
+        (0..SHARDS).map(|shard| async move { rows(world, &format!("directory/dir:v1:0:{shard}")).await });
+    try_join_all(asked).await
+}
+
 fn records_in(text: &str, user: &str) -> Result<Vec<Record>> {
+    let owned = owned_in(text)?.into_iter().filter(|(owner, _)| owner == user);
+    Ok(owned.map(|(_, record)| record).collect())
+}
+
+/// The records in what a shard tells of its tables, with their users: a line each, rows and columns as Rust prints them.
+fn owned_in(text: &str) -> Result<Vec<(String, Record)>> {
     let Some(table) = text.lines().find_map(|line| line.strip_prefix("record: ")) else {
         return Ok(Vec::new());
     };
@@ -176,10 +202,8 @@ fn records_in(text: &str, user: &str) -> Result<Vec<Record>> {
         let (Some(id), Some(owner), Some(end)) = (columns.first(), columns.get(2), columns.get(9)) else {
             bail!("a record with too few columns: {row}")
         };
-        if *owner == user {
-            let ended_at = (*end != "Null").then(|| end.parse()).transpose()?;
-            found.push(Record { id: (*id).to_owned(), ended_at });
-        }
+        let ended_at = (*end != "Null").then(|| end.parse()).transpose()?;
+        found.push(((*owner).to_owned(), Record { id: (*id).to_owned(), ended_at }));
     }
     Ok(found)
 }

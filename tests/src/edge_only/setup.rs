@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::Options;
+use super::{Options, probe};
 use crate::{
     leak::Forbidden,
     settings::Settings,
@@ -16,6 +16,8 @@ use crate::{
     transcript::Recorder,
     world::{Shared, World},
 };
+
+const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
 
 /// A command to serve the edge with, and a folder for all that it writes.
 #[derive(Clone, Debug)]
@@ -38,7 +40,8 @@ pub(super) struct Runtime {
 impl Setup {
     pub(super) fn new(name: &'static str, options: &Options, home: PathBuf) -> Self {
         let (command, origin) = (options.command.clone(), options.origin.clone());
-        Self { name, command, origin, home, variables: Vec::new(), record: options.record }
+        let setup = Self { name, command, origin, home, variables: Vec::new(), record: options.record };
+        setup.with(SHARDS, probe::SHARDS)
     }
 
     /// The same with a key that no case depends on, by the name of its variable.

@@ -3,11 +3,11 @@
 use rollcall_core::{
     directory::{record::Record, view::View},
     id::TenantId,
-    shard::shard,
+    shard::bucket,
 };
 use worker::Env;
 
-use super::{ask, reconcile, tell};
+use super::{ask_under, layouts, reconcile};
 use crate::{
     stub::CallError,
     wire::{DirectoryAnswer, DirectoryAsk},
@@ -43,15 +43,12 @@ async fn read(
     user: i64,
     view: &View,
 ) -> Result<Option<Record>, CallError> {
-    let index = shard(user, shards);
-    let asked = DirectoryAsk::Detail { user, view: view.clone() };
-    let found = match ask(env, tenant, index, shards, asked).await? {
-        DirectoryAnswer::Detail(found) => found,
-        _ => return Err(CallError::AnotherQuestion),
-    };
-    if found.is_none() {
-        // A shard that was never written does not know the layout; the user may be in another one.
-        tell(env, tenant, 0, shards, DirectoryAsk::CompareLayout).await?;
-    }
-    Ok(found.into_iter().flatten().next())
+    layouts::under(env, tenant, shards, async |layout| {
+        let asked = DirectoryAsk::Detail { user, view: view.clone() };
+        match ask_under(env, tenant, layout.home(bucket(user)), &layout, asked).await? {
+            DirectoryAnswer::Detail(found) => Ok(found.into_iter().flatten().next()),
+            _ => Err(CallError::AnotherQuestion),
+        }
+    })
+    .await
 }

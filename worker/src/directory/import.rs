@@ -1,17 +1,17 @@
 //! Imported records, which exist in the directory only.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::{record::Record, upsert::Imported},
     id::TenantId,
-    shard::{imports, shard},
+    shard::{bucket, imports, layout::Layout},
     time::Timestamp,
 };
 use worker::Env;
 
-use super::{ask, by_shard, groups};
+use super::{ask_under, groups, layouts};
 use crate::{
     stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
@@ -20,25 +20,50 @@ use crate::{
 /// Brings records to their shards. What is not among the answers has the id of a live record there. Their entries come before them, so
 /// that what is online is found.
 pub(crate) async fn import(env: &Env, shards: u32, records: Vec<Record>) -> Result<Vec<Imported>, CallError> {
-    let entries = records.iter().filter_map(imports::entry).map(|entry| (shard(entry.user, shards), entry));
-    let entries = groups(entries).into_iter().map(|(index, entries)| ((imports::ENTRIES, index), entries));
-    import_into(env, shards, entries.collect()).await?;
-    import_into(env, shards, by_shard(records, shards)).await
+    let entries: Vec<_> = records.iter().filter_map(imports::entry).collect();
+    import_into(env, imports::ENTRIES, shards, entries).await?;
+    let tenants = groups(records.into_iter().map(|record| (record.tenant, record)));
+    let written = tenants.into_iter().map(|(tenant, records)| import_into(env, tenant, shards, records));
+    let written: Vec<Vec<Imported>> = stream::iter(written).buffer_unordered(AT_ONCE).try_collect().await?;
+    Ok(written.into_iter().flatten().collect())
 }
 
+/// What a shard has taken in is not sent again when another one knows a newer layout.
 async fn import_into(
     env: &Env,
+    tenant: TenantId,
     shards: u32,
-    records: BTreeMap<(TenantId, u32), Vec<Record>>,
+    records: Vec<Record>,
 ) -> Result<Vec<Imported>, CallError> {
-    let asked = records.into_iter().map(|((tenant, index), records)| async move {
-        match ask(env, tenant, index, shards, DirectoryAsk::Import(records)).await? {
-            DirectoryAnswer::Imported(written) => Ok(written),
-            _ => Err(CallError::AnotherQuestion),
+    let written = RefCell::new(Vec::new());
+    let left = RefCell::new(records);
+    layouts::under(env, tenant, shards, async |layout| {
+        let placed = left
+            .borrow()
+            .iter()
+            .cloned()
+            .map(|record| (layout.home(bucket(record.user)), record))
+            .collect::<Vec<_>>();
+        let asked = groups(placed).into_iter().map(|(index, records)| async move {
+            let ask = DirectoryAsk::Import(records);
+            (index, ask_under(env, tenant, index, &layout, ask).await)
+        });
+        let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+        let mut failed = Ok(());
+        for (index, answer) in answers {
+            match answer {
+                Ok(DirectoryAnswer::Imported(part)) => {
+                    written.borrow_mut().extend(part);
+                    left.borrow_mut().retain(|record| layout.home(bucket(record.user)) != index);
+                }
+                Ok(_) => failed = Err(CallError::AnotherQuestion),
+                Err(error) => failed = Err(error),
+            }
         }
-    });
-    let written: Vec<Vec<Imported>> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
-    Ok(written.into_iter().flatten().collect())
+        failed
+    })
+    .await?;
+    Ok(written.into_inner())
 }
 
 /// The tenants in which these users have imported records that may be online.
@@ -47,10 +72,13 @@ pub(crate) async fn imported_in(
     shards: u32,
     users: Vec<i64>,
 ) -> Result<Vec<(i64, TenantId)>, CallError> {
-    let asked = groups(users.into_iter().map(|user| (shard(user, shards), user)))
-        .into_iter()
-        .map(|(index, users)| ask(env, imports::ENTRIES, index, shards, DirectoryAsk::ImportedIn(users)));
-    let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
+    let answers = layouts::under(env, imports::ENTRIES, shards, async |layout| {
+        let asked = at_home(&layout, &users).into_iter().map(|(index, users)| {
+            ask_under(env, imports::ENTRIES, index, &layout, DirectoryAsk::ImportedIn(users))
+        });
+        stream::iter(asked).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await
+    })
+    .await?;
     let mut pairs = Vec::new();
     for answer in answers {
         let DirectoryAnswer::ImportedIn(found) = answer else { return Err(CallError::AnotherQuestion) };
@@ -68,18 +96,24 @@ pub(crate) async fn end(
     at: Timestamp,
     cut_off: bool,
 ) -> Result<(), CallError> {
-    let told = groups(users.into_iter().map(|user| (shard(user, shards), user))).into_iter().map(
-        |(index, users)| async move {
+    layouts::under(env, tenant, shards, async |layout| {
+        let told = at_home(&layout, &users).into_iter().map(|(index, users)| async move {
             loop {
                 let end = DirectoryAsk::EndImports { users: users.clone(), at, cut_off };
-                match ask(env, tenant, index, shards, end).await? {
+                match ask_under(env, tenant, index, &layout, end).await? {
                     DirectoryAnswer::Done => return Ok(()),
                     DirectoryAnswer::Unfinished => {}
                     _ => return Err(CallError::AnotherQuestion),
                 }
             }
-        },
-    );
-    // Each of them, even if one fails: repeating the order has less left to do.
-    stream::iter(told).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
+        });
+        // Each of them, even if one fails: repeating the order has less left to do.
+        stream::iter(told).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
+    })
+    .await
+}
+
+/// Users by the shards that answer for them.
+fn at_home(layout: &Layout, users: &[i64]) -> BTreeMap<u32, Vec<i64>> {
+    groups(users.iter().map(|user| (layout.home(bucket(*user)), *user)))
 }

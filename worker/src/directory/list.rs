@@ -8,10 +8,11 @@ use rollcall_core::{
         view::View,
     },
     id::TenantId,
+    shard::layout::Layout,
 };
 use worker::Env;
 
-use super::{ask, reconcile};
+use super::{ask_under, layouts, reconcile};
 use crate::{
     stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
@@ -32,7 +33,7 @@ pub(crate) async fn list(
     Ok(listed)
 }
 
-/// The first round asks every shard, so that shard 0, which always has the layout, refuses another number of them.
+/// All rounds go by one layout. A list that meets another begins anew.
 async fn merged(
     env: &Env,
     tenant: TenantId,
@@ -40,14 +41,25 @@ async fn merged(
     asked: &ListQuery,
     view: &View,
 ) -> Result<Listed, CallError> {
-    let places = usize::try_from(shards).unwrap_or(usize::MAX);
+    layouts::under(env, tenant, shards, async |layout| merged_under(env, tenant, &layout, asked, view).await)
+        .await
+}
+
+async fn merged_under(
+    env: &Env,
+    tenant: TenantId,
+    layout: &Layout,
+    asked: &ListQuery,
+    view: &View,
+) -> Result<Listed, CallError> {
+    let places = usize::try_from(layout.places()).unwrap_or(usize::MAX);
     let mut merge = Merge::new(asked.clone(), view.clone(), places);
     let mut answers = Vec::new();
     loop {
         match merge.advance(answers)? {
             Step::Done(listed) => return Ok(listed),
             Step::Ask(asks) => {
-                let asked = asks.into_iter().map(|asked| part(env, tenant, shards, asked));
+                let asked = asks.into_iter().map(|asked| part(env, tenant, layout, asked));
                 answers = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
             }
         }
@@ -55,9 +67,9 @@ async fn merged(
 }
 
 /// A shard's part of the list.
-async fn part(env: &Env, tenant: TenantId, shards: u32, asked: Ask) -> Result<Answer, CallError> {
+async fn part(env: &Env, tenant: TenantId, layout: &Layout, asked: Ask) -> Result<Answer, CallError> {
     let index = u32::try_from(asked.shard).unwrap_or(u32::MAX);
-    match ask(env, tenant, index, shards, DirectoryAsk::List(asked.query)).await? {
+    match ask_under(env, tenant, index, layout, DirectoryAsk::List(asked.query)).await? {
         DirectoryAnswer::Found(found) => Ok(found),
         _ => Err(CallError::AnotherQuestion),
     }

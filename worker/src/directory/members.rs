@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{directory::membership::Body, id::TenantId};
 use worker::Env;
 
-use super::ask;
+use super::{ask_under, layouts};
 use crate::{
     stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
@@ -18,13 +18,15 @@ pub(crate) async fn members(
     body: Body,
     ids: Vec<i64>,
 ) -> Result<Vec<i64>, CallError> {
-    let asked = (0..shards).map(|index| {
-        let asked = DirectoryAsk::Members { body, ids: ids.clone() };
-        ask(env, tenant, index, shards, asked)
+    let answers = layouts::under(env, tenant, shards, async |layout| {
+        let asked = (0..layout.places()).map(|index| {
+            let asked = DirectoryAsk::Members { body, ids: ids.clone() };
+            ask_under(env, tenant, index, &layout, asked)
+        });
+        stream::iter(asked).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await
     });
-    let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
     let mut users = Vec::new();
-    for answer in answers {
+    for answer in answers.await? {
         let DirectoryAnswer::Members(members) = answer else { return Err(CallError::AnotherQuestion) };
         users.extend(members);
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod detail;
 pub(crate) mod import;
+pub(crate) mod layouts;
 pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod order;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use rollcall_core::{
     directory::record::Record,
     id::{RecordId, TenantId},
-    shard::shard,
+    shard::{bucket, layout::Layout},
 };
 use worker::Env;
 
@@ -33,7 +34,7 @@ pub(crate) fn parse(name: &str) -> Option<(TenantId, u32)> {
     Some((TenantId(tenant.parse().ok()?), shard.parse().ok()?))
 }
 
-/// Asks one shard.
+/// Asks one shard what does not depend on the layout.
 pub(crate) async fn ask(
     env: &Env,
     tenant: TenantId,
@@ -41,9 +42,31 @@ pub(crate) async fn ask(
     shards: u32,
     ask: DirectoryAsk,
 ) -> Result<DirectoryAnswer, CallError> {
-    let call = DirectoryCall { shards, ask };
+    ask_as(env, tenant, index, DirectoryCall { shards, layout: None, ask }).await
+}
+
+/// Asks one shard under a layout.
+pub(crate) async fn ask_under(
+    env: &Env,
+    tenant: TenantId,
+    index: u32,
+    layout: &Layout,
+    ask: DirectoryAsk,
+) -> Result<DirectoryAnswer, CallError> {
+    // Older code knows the number only, and compares it.
+    let call = DirectoryCall { shards: layout.shards, layout: Some(*layout), ask };
+    ask_as(env, tenant, index, call).await
+}
+
+async fn ask_as(
+    env: &Env,
+    tenant: TenantId,
+    index: u32,
+    call: DirectoryCall,
+) -> Result<DirectoryAnswer, CallError> {
     match stub::call(env, DIRECTORY, &name(tenant, index), &call).await? {
         DirectoryAnswer::Failed(problem) => Err(CallError::Failed(problem)),
+        DirectoryAnswer::Moved(layout) => Err(CallError::Moved(layout)),
         answer => Ok(answer),
     }
 }
@@ -71,16 +94,37 @@ pub(crate) fn groups<K: Ord, T>(items: impl IntoIterator<Item = (K, T)>) -> BTre
     groups
 }
 
-/// Records with the tenant and the shard that each of them belongs to.
-fn by_shard(records: Vec<Record>, shards: u32) -> BTreeMap<(TenantId, u32), Vec<Record>> {
-    groups(records.into_iter().map(|record| ((record.tenant, shard(record.user, shards)), record)))
-}
-
-/// Brings records to their shards. Returns the ids that are other records' there; the rest is taken in.
+/// Brings records to their shards. Returns the ids that are other records' there; the rest is taken in. A record whose bucket is being
+/// copied goes to both shards, and to the one that receives it first: what the other one shows is never missing there.
 pub(crate) async fn publish(env: &Env, records: &[Record], shards: u32) -> Result<Vec<RecordId>, CallError> {
     let mut refused = Vec::new();
-    for ((tenant, index), records) in by_shard(records.to_vec(), shards) {
-        match ask(env, tenant, index, shards, DirectoryAsk::Publish(records)).await? {
+    for (tenant, records) in groups(records.iter().cloned().map(|record| (record.tenant, record))) {
+        refused.extend(
+            layouts::under(env, tenant, shards, async |layout| {
+                let mut refused =
+                    publish_to(env, &layout, &records, |bucket| layout.receiver(bucket)).await?;
+                let rest: Vec<_> =
+                    records.iter().filter(|record| !refused.contains(&record.id)).cloned().collect();
+                refused.extend(publish_to(env, &layout, &rest, |bucket| Some(layout.home(bucket))).await?);
+                Ok(refused)
+            })
+            .await?,
+        );
+    }
+    Ok(refused)
+}
+
+async fn publish_to(
+    env: &Env,
+    layout: &Layout,
+    records: &[Record],
+    place: impl Fn(u16) -> Option<u32>,
+) -> Result<Vec<RecordId>, CallError> {
+    let placed = records.iter().filter_map(|record| Some((place(bucket(record.user))?, record.clone())));
+    let mut refused = Vec::new();
+    for (index, records) in groups(placed) {
+        let Some(tenant) = records.first().map(|record| record.tenant) else { continue };
+        match ask_under(env, tenant, index, layout, DirectoryAsk::Publish(records)).await? {
             DirectoryAnswer::Published { clashes } => refused.extend(clashes),
             _ => return Err(CallError::AnotherQuestion),
         }

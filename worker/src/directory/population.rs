@@ -1,58 +1,73 @@
 //! The walk over a population: the records of each tenant's shards, and the users that they name.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
-    directory::view::{Cutoff, OwnOrder},
-    id::{TenantId, UserId},
-    population::{PAGE, Part, Position},
+    directory::{
+        record::Record,
+        view::{Cutoff, OwnOrder},
+    },
+    id::{RecordId, TenantId, UserId},
+    population::{self, Part, Position},
 };
 use worker::Env;
 
-use super::ask;
+use super::{ask, ask_under, layouts};
 use crate::{
     cache::CACHE_SPAN,
     clock::Pause,
-    stub::CallError,
+    stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
-/// Shards that one page asks, since most of a small tenant's have nothing.
-const SHARDS_AT_MOST: usize = 64;
-
-/// The next part, of one shard. A user is named with its first record.
+/// The next part, of one tenant. A user is named with its first record.
 pub(crate) async fn part(
     env: &Env,
     tenants: &[TenantId],
     shards: u32,
     from: Option<Position>,
 ) -> Result<Part, CallError> {
-    let mut at = match from {
-        None => tenants.first().map(|tenant| (*tenant, 0, None)),
-        Some(Position::Shard(tenant, index, after)) => Some((tenant, index, after)),
+    let (tenant, after) = match from {
+        None => match tenants.first() {
+            Some(first) => (*first, None),
+            None => return Ok(Part::default()),
+        },
+        Some(Position::Directory(tenant, after)) => (tenant, after),
         Some(_) => return Err(CallError::Failed("the cursor is another runtime's".to_owned())),
     };
-    for _ in 0..SHARDS_AT_MOST {
-        let Some((tenant, index, after)) = at else { break };
-        let asked = ask(env, tenant, index, shards, DirectoryAsk::RecordsOfUsers(after)).await?;
-        let DirectoryAnswer::Records(records) = asked else { return Err(CallError::AnotherQuestion) };
-        let last = records.last().filter(|_| records.len() >= PAGE as usize);
-        at = match last {
-            Some(last) => Some((tenant, index, Some((last.user, last.id)))),
-            None if index + 1 < shards => Some((tenant, index + 1, None)),
-            None => tenants.iter().skip_while(|other| **other != tenant).nth(1).map(|next| (*next, 0, None)),
-        };
-        if !records.is_empty() {
-            let mut users: Vec<i64> = records.iter().map(|record| record.user).collect();
-            users.dedup();
-            users.retain(|user| after.is_none_or(|(named, _)| named != *user));
-            let users = users.into_iter().map(UserId::from).collect();
-            return Ok(Part { users, records, next: at.map(position) });
+    let (records, behind) = records_after(env, tenant, shards, after).await?;
+    let mut users: Vec<i64> = records.iter().map(|record| record.user).collect();
+    users.dedup();
+    users.retain(|user| after.is_none_or(|(named, _)| named != *user));
+    let users = users.into_iter().map(UserId::from).collect();
+    let next = match behind {
+        Some(_) => Some(Position::Directory(tenant, behind)),
+        None => {
+            let further = tenants.iter().skip_while(|other| **other != tenant).nth(1);
+            further.map(|next| Position::Directory(*next, None))
         }
-    }
-    Ok(Part { next: at.map(position), ..Part::default() })
+    };
+    Ok(Part { users, records, next })
 }
 
-fn position((tenant, index, after): (TenantId, u32, Option<(i64, rollcall_core::id::RecordId)>)) -> Position {
-    Position::Shard(tenant, index, after)
+/// Records of every shard under one layout, so that each is there once, and where to go on.
+async fn records_after(
+    env: &Env,
+    tenant: TenantId,
+    shards: u32,
+    after: Option<(i64, RecordId)>,
+) -> Result<(Vec<Record>, Option<(i64, RecordId)>), CallError> {
+    layouts::under(env, tenant, shards, async |layout| {
+        let asked = (0..layout.places()).map(async |index| {
+            let ask = DirectoryAsk::RecordsOfUsers(after);
+            match ask_under(env, tenant, index, &layout, ask).await? {
+                DirectoryAnswer::Records(records) => Ok(records),
+                _ => Err(CallError::AnotherQuestion),
+            }
+        });
+        let shards = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(population::merge(&layout, shards))
+    })
+    .await
 }
 
 /// Puts an order of another server in force. The answer comes when no isolate remembers the one before.

@@ -8,16 +8,16 @@ use rollcall_core::{
     directory::record::{Record, Source},
     directory::view::View,
     id::{RecordId, TenantId, UserId},
-    shard::shard,
+    shard::bucket,
 };
 use worker::Env;
 
-use super::{groups, tell};
+use super::{ask_under, groups, layouts};
 use crate::{
     cache::Checked,
     clock,
     stub::{self, AT_ONCE, CallError, USERS},
-    wire::{DirectoryAsk, UserAnswer, UserAsk},
+    wire::{DirectoryAnswer, DirectoryAsk, UserAnswer, UserAsk},
 };
 
 /// Objects that are asked for one list.
@@ -105,7 +105,14 @@ async fn compare(env: &Env, user: i64, rows: &[&Record]) -> Result<Option<Differ
 
 async fn repair(env: &Env, shards: u32, difference: Difference) -> Result<(), CallError> {
     let Difference { tenant, user, known, gone } = difference;
-    tell(env, tenant, shard(user, shards), shards, DirectoryAsk::Repair { known, gone }).await
+    layouts::under(env, tenant, shards, async |layout| {
+        let repair = DirectoryAsk::Repair { known: known.clone(), gone: gone.clone() };
+        match ask_under(env, tenant, layout.home(bucket(user)), &layout, repair).await? {
+            DirectoryAnswer::Done => Ok(()),
+            _ => Err(CallError::AnotherQuestion),
+        }
+    })
+    .await
 }
 
 fn due<'a>(rows: impl Iterator<Item = &'a Record>, now: rollcall_core::time::Timestamp) -> Vec<&'a Record> {

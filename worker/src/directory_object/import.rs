@@ -1,13 +1,16 @@
 //! Imported records. The directory is their only store.
 
 use rollcall_core::{
-    directory::{record::Record, upsert, view::Cutoff},
-    shard::layout,
+    directory::{holding, record::Record, upsert, view::Cutoff},
+    shard::{
+        bucket,
+        layout::{self, SinceCopy},
+    },
     store::Statement,
     time::Timestamp,
 };
 
-use super::{Shard, ShardError};
+use super::{Shard, ShardError, fence::Sent};
 use crate::wire::DirectoryAnswer;
 
 /// Records that one transaction of an order ends.
@@ -17,18 +20,23 @@ const END_STEPS: usize = 20;
 
 impl Shard {
     /// Takes imported records in, but for those whose id a live record of this shard has.
-    pub(super) async fn import(
-        &self,
-        records: &[Record],
-        shards: u32,
-    ) -> Result<DirectoryAnswer, ShardError> {
-        let mut statements = self.first_with_layout(shards).await?;
+    pub(super) async fn import(&self, records: &[Record], sent: Sent) -> Result<DirectoryAnswer, ShardError> {
+        let mut statements = self.first_with_layout(sent).await?;
+        let layout = self.fence(sent)?;
         statements.extend(self.begin_upkeep()?);
-        let before = statements.len();
-        statements.extend(upsert::import(records));
+        statements.extend(self.note_change(&layout, records.iter().map(|record| bucket(record.user)))?);
+        statements.extend(upsert::counts(records));
+        let imports = upsert::import(records);
+        let (before, count) = (statements.len(), imports.len());
+        statements.extend(imports);
+        for leaves in upsert::leaves_bucket(records) {
+            if self.sql().read(&leaves)?.is_some_and(|rows| !rows.is_empty()) {
+                statements.extend(holding::recount());
+            }
+        }
         let answers = self.sql().write(&statements)?;
         let mut written = Vec::with_capacity(records.len());
-        for rows in answers.iter().skip(before) {
+        for rows in answers.iter().skip(before).take(count) {
             written.extend(upsert::imported(rows)?);
         }
         Ok(DirectoryAnswer::Imported(written))
@@ -40,12 +48,14 @@ impl Shard {
         users: &[i64],
         at: Timestamp,
         cut_off: bool,
-        shards: u32,
+        sent: Sent,
     ) -> Result<DirectoryAnswer, ShardError> {
-        let stored = self.laid_out()?;
-        layout::check(stored, shards)?;
-        if stored.is_none() {
+        let layout = self.fence(sent)?;
+        if self.layout()?.is_none() {
             return Ok(DirectoryAnswer::Done);
+        }
+        if let Some(note) = self.note_change(&layout, users.iter().map(|user| bucket(*user)))? {
+            self.sql().write(&[note])?;
         }
         let end = if cut_off { upsert::end_cut_off_imports_of_users } else { upsert::end_imports_of_users };
         let is_done = self.repeat(&end(self.tenant()?, users, at, END_ROWS))?;
@@ -55,6 +65,10 @@ impl Shard {
     /// Ends what the tenant's cutoff covers, or a part of it. No user's object ends imported records; until then the cutoff hides them
     /// from answers. Whether it is all.
     pub(super) fn end_cut_off_imports(&self, cutoff: &Cutoff) -> Result<bool, ShardError> {
+        // A copy that was under way is done again, unless the order came when it was: the new shard has the order too.
+        if self.layout()?.is_some() && self.since_copy()? == SinceCopy::Same {
+            self.sql().write(&[layout::note(SinceCopy::Changed)])?;
+        }
         self.repeat(&upsert::end_imports_of_tenant(self.tenant()?, &cutoff.exempt, cutoff.at, END_ROWS))
     }
 

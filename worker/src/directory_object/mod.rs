@@ -4,7 +4,9 @@
 //! asks the user of every live record in turn.
 
 mod audit;
+mod change;
 mod deliver;
+mod fence;
 mod import;
 mod order;
 mod publish;
@@ -20,7 +22,7 @@ use rollcall_core::{
     shard::{
         cutoff::CutoffError,
         delivery::DeliveryError,
-        layout,
+        layout::Layout,
         progress::{self, Progress},
     },
     store::{Statement, migrations::StoreKind},
@@ -28,6 +30,7 @@ use rollcall_core::{
 use tracing::Instrument as _;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
+use self::fence::Sent;
 use crate::{
     clock,
     config::{self, Configuration, ConfigurationError},
@@ -48,6 +51,8 @@ struct Shard {
     env: Env,
     /// What this instance knows of its tables.
     tables: Cell<Tables>,
+    /// Whether its records were seen to be counted.
+    is_counted: Cell<bool>,
 }
 
 /// A shard did not do what it was asked for.
@@ -55,8 +60,8 @@ struct Shard {
 enum ShardError {
     #[error(transparent)]
     Sql(#[from] SqlError),
-    #[error(transparent)]
-    Layout(#[from] layout::LayoutError),
+    #[error("the directory has {stored} shards, and the caller takes it for one of {asked}")]
+    Shards { stored: u32, asked: u32 },
     #[error(transparent)]
     Row(#[from] RowError),
     #[error(transparent)]
@@ -71,6 +76,8 @@ enum ShardError {
     Nameless,
     #[error("the shard is nearly full and takes no imports")]
     NearlyFull,
+    #[error("the layout of version {} is in force", .0.version)]
+    Moved(Layout),
     #[error("a shard of a tenant is not for health checks")]
     NotForProbes,
     #[error("what was written is not read")]
@@ -79,7 +86,7 @@ enum ShardError {
 
 impl DurableObject for DirectoryObject {
     fn new(state: State, env: Env) -> Self {
-        Self { shard: Rc::new(Shard { state, env, tables: Cell::default() }) }
+        Self { shard: Rc::new(Shard { state, env, tables: Cell::default(), is_counted: Cell::default() }) }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
@@ -117,14 +124,22 @@ impl DurableObject for DirectoryObject {
 impl Shard {
     async fn answer(&self, call: DirectoryCall) -> DirectoryAnswer {
         let shards = call.shards;
+        let sent = Sent { layout: call.layout, shards };
         let answered = match call.ask {
-            DirectoryAsk::Publish(records) => self.publish(&records, shards).await,
-            DirectoryAsk::Layout => self.layout(shards),
-            DirectoryAsk::CompareLayout => self.compare_layout(shards),
-            DirectoryAsk::List(asked) => self.list(&asked, shards),
-            DirectoryAsk::Detail { user, view } => self.detail(user, &view, shards),
-            DirectoryAsk::Members { body, ids } => self.members(body, &ids, shards),
-            DirectoryAsk::ImportedIn(users) => self.imported_in(&users, shards),
+            DirectoryAsk::Publish(records) => self.publish(&records, sent).await,
+            DirectoryAsk::Layout => self.first(shards).and_then(|first| self.change(&first)),
+            DirectoryAsk::CompareLayout => self.fence(sent).map(|_| DirectoryAnswer::Done),
+            DirectoryAsk::CurrentLayout => self.layout().map(DirectoryAnswer::Layout),
+            DirectoryAsk::LayOut => self.lay_out(shards),
+            DirectoryAsk::Reshard(target) => self.reshard(target),
+            DirectoryAsk::Copy(after) => self.copied(after, sent),
+            DirectoryAsk::Receive(records) => self.receive(&records, sent).await,
+            DirectoryAsk::Seal => self.seal(sent),
+            DirectoryAsk::Clear => self.clear(sent),
+            DirectoryAsk::List(asked) => self.list(&asked, sent),
+            DirectoryAsk::Detail { user, view } => self.detail(user, &view, sent),
+            DirectoryAsk::Members { body, ids } => self.members(body, &ids, sent),
+            DirectoryAsk::ImportedIn(users) => self.imported_in(&users, sent),
             DirectoryAsk::Cutoff => {
                 #[cfg(feature = "probe")]
                 crate::probe::asked(&self.state);
@@ -133,50 +148,21 @@ impl Shard {
             DirectoryAsk::SetCutoff { exempt, notice } => self.set_cutoff(exempt, notice, shards).await,
             DirectoryAsk::Deliver { cutoff, notice } => self.begin_delivery(cutoff, notice, shards),
             DirectoryAsk::AdoptCutoff(cutoff) => self.adopt_cutoff(cutoff, shards),
-            DirectoryAsk::RecordsOfUsers(after) => self.records_of_users(after, shards),
+            DirectoryAsk::RecordsOfUsers(after) => self.records_of_users(after, sent),
             DirectoryAsk::LiftCutoff => self.lift_cutoff(),
             DirectoryAsk::Import(_) if self.is_nearly_full() => Err(ShardError::NearlyFull),
-            DirectoryAsk::Import(records) => self.import(&records, shards).await,
-            DirectoryAsk::EndImports { users, at, cut_off } => self.end_imports(&users, at, cut_off, shards),
-            DirectoryAsk::Repair { known, gone } => self.repair(&known, &gone, shards),
+            DirectoryAsk::Import(records) => self.import(&records, sent).await,
+            DirectoryAsk::EndImports { users, at, cut_off } => self.end_imports(&users, at, cut_off, sent),
+            DirectoryAsk::Repair { known, gone } => self.repair(&known, &gone, sent),
             DirectoryAsk::Probe => self.probe(),
         };
         answered.unwrap_or_else(|error| {
+            if let ShardError::Moved(layout) = error {
+                return DirectoryAnswer::Moved(layout);
+            }
             tracing::error!(error = %Chain(&error), "a shard did not do what it was asked for");
             DirectoryAnswer::Failed(Chain(&error).to_string())
         })
-    }
-
-    /// Compares a number of shards with the layout of the tenant's directory. Shard 0 stores it if there is none.
-    fn layout(&self, shards: u32) -> Result<DirectoryAnswer, ShardError> {
-        let first = self.first(shards)?;
-        self.change(&first)
-    }
-
-    /// The statements that precede a shard's first write: the layout and the shard's own name. None later on.
-    fn first(&self, shards: u32) -> Result<Vec<Statement>, ShardError> {
-        let stored = self.laid_out()?;
-        layout::check(stored, shards)?;
-        if stored.is_some() {
-            return Ok(Vec::new());
-        }
-        let (tenant, index) = self.place()?;
-        let name = Statement::new(
-            "INSERT OR REPLACE INTO name (id, name) VALUES (1, ?1)",
-            [directory::name(tenant, index).into()],
-        );
-        Ok(vec![layout::keep(shards), name])
-    }
-
-    /// The same, after a question to shard 0, which keeps the number for all. Every other shard asks once.
-    async fn first_with_layout(&self, shards: u32) -> Result<Vec<Statement>, ShardError> {
-        let (tenant, index) = self.place()?;
-        let stored = self.laid_out()?;
-        layout::check(stored, shards)?;
-        if stored.is_none() && index != 0 {
-            directory::ask(&self.env, tenant, 0, shards, DirectoryAsk::Layout).await?;
-        }
-        self.first(shards)
     }
 
     /// Writes a row and reads it, in an object that keeps no records and so needs its progress for nothing else.
@@ -196,10 +182,6 @@ impl Shard {
     fn change(&self, statements: &[Statement]) -> Result<DirectoryAnswer, ShardError> {
         self.sql().write(statements)?;
         Ok(DirectoryAnswer::Done)
-    }
-
-    fn laid_out(&self) -> Result<Option<u32>, ShardError> {
-        Ok(layout::read(&self.sql().read(&layout::get())?.unwrap_or_default()))
     }
 
     fn tenant(&self) -> Result<TenantId, ShardError> {

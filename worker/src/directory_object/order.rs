@@ -46,7 +46,7 @@ impl Shard {
         self.sql().write(&statements)?;
         self.arm(false);
         self.end_cut_off_imports(&delivery.cutoff)?;
-        self.distribute(&delivery, shards).await?;
+        self.distribute(&delivery, self.laid_out()?.unwrap_or(shards)).await?;
         Ok(DirectoryAnswer::Done)
     }
 

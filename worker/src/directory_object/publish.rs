@@ -1,50 +1,58 @@
 //! Incoming records, in any order and any number of times: only a newer generation changes a row.
 
 use rollcall_core::{
-    directory::{record::Record, upsert},
+    directory::{holding, record::Record, upsert},
     id::{RecordId, TenantId},
     shard::{
-        layout,
+        bucket,
         progress::{self, Progress},
     },
     store::Statement,
 };
 
-use super::{Shard, ShardError};
+use super::{Shard, ShardError, fence::Sent, upkeep::counted};
 use crate::{alarm, clock, wire::DirectoryAnswer};
 
 impl Shard {
     pub(super) async fn publish(
         &self,
         records: &[Record],
-        shards: u32,
+        sent: Sent,
     ) -> Result<DirectoryAnswer, ShardError> {
-        let mut statements = self.first_with_layout(shards).await?;
+        let mut statements = self.first_with_layout(sent).await?;
+        self.fence(sent)?;
         statements.extend(self.begin_upkeep()?);
         // Those that opened drive the oldest of their user out.
         let mut users: Vec<_> = records.iter().filter(|record| record.offline_at.is_none()).collect();
         users.dedup_by_key(|record| (record.tenant, record.user));
         let keep = self.configuration()?.settings.presence.max_records_per_user;
-        statements.extend(
-            users
-                .into_iter()
-                .map(|record| upsert::trim_user(record.tenant, record.user, keep, upsert::TRIMMED_AT_INSERT)),
-        );
+        for record in users {
+            let trim = upsert::trim_user(record.tenant, record.user, keep, upsert::TRIMMED_AT_INSERT);
+            if self.sql().read(&trim.question())?.is_some_and(|rows| !rows.is_empty()) {
+                statements.extend(counted(&trim));
+            }
+        }
         let clashes = self.take_in(records, statements)?;
         Ok(DirectoryAnswer::Published { clashes })
     }
 
     /// Upserts records, and returns the ids that other records have; `first` goes into the same transaction.
-    pub(super) fn take_in(
+    fn take_in(&self, records: &[Record], first: Vec<Statement>) -> Result<Vec<RecordId>, ShardError> {
+        self.upsert(records, upsert::publish(records), first)
+    }
+
+    /// Upserts records by these statements, and returns the ids that other records have; `first` goes into the same transaction.
+    pub(super) fn upsert(
         &self,
         records: &[Record],
+        upserts: Vec<Statement>,
         first: Vec<Statement>,
     ) -> Result<Vec<RecordId>, ShardError> {
         let mut statements = first;
-        statements.extend(upsert::publish(records));
-        let questions = upsert::clashes(records);
+        statements.extend(upsert::counts(records));
+        statements.extend(upserts);
         let before = statements.len();
-        statements.extend(questions);
+        statements.extend(upsert::clashes(records));
         let answers = self.sql().write(&statements)?;
         let rows: Vec<_> = answers.into_iter().skip(before).flatten().collect();
         Ok(upsert::clashing_ids(&rows)?)
@@ -56,22 +64,29 @@ impl Shard {
         &self,
         known: &[Record],
         gone: &[RecordId],
-        shards: u32,
+        sent: Sent,
     ) -> Result<DirectoryAnswer, ShardError> {
-        layout::check(self.laid_out()?, shards)?;
+        self.fence(sent)?;
         self.hold_against(known, gone)?;
         Ok(DirectoryAnswer::Done)
     }
 
     pub(super) fn hold_against(&self, known: &[Record], gone: &[RecordId]) -> Result<(), ShardError> {
-        let ends = gone.iter().map(|id| upsert::ended(*id, clock::now())).collect();
-        self.take_in(known, ends).map(drop)
+        let mut first: Vec<_> = gone.iter().map(|id| upsert::ended(*id, clock::now())).collect();
+        if let Some(layout) = self.layout()?.filter(|layout| layout.copying > 0) {
+            let of_gone = self.sql().read(&holding::buckets_of(gone))?.unwrap_or_default();
+            let buckets = known.iter().map(|record| bucket(record.user));
+            first.extend(self.note_change(&layout, buckets.chain(holding::read_buckets(&of_gone)?))?);
+        }
+        self.take_in(known, first).map(drop)
     }
 
     /// From the first record on a shard has upkeep, and an alarm for it.
     pub(super) fn begin_upkeep(&self) -> Result<Option<Statement>, ShardError> {
         let delivery = self.delivery()?.map(|delivery| delivery.next_at);
-        let first = |progress: &Progress| delivery.map_or(progress.next(), |at| at.min(progress.next()));
+        let change = self.is_changing()?.then(clock::now);
+        let other = delivery.into_iter().chain(change).min();
+        let first = |progress: &Progress| other.map_or(progress.next(), |at| at.min(progress.next()));
         if let Some(progress) = self.progress()? {
             alarm::mend(&self.state, Some(first(&progress)));
             return Ok(None);

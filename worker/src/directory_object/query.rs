@@ -9,44 +9,32 @@ use rollcall_core::{
     },
     id::RecordId,
     population,
-    shard::layout,
 };
 
-use super::{Shard, ShardError};
+use super::{Shard, ShardError, fence::Sent};
 use crate::wire::DirectoryAnswer;
 
 impl Shard {
-    /// Compares a number of shards with the layout of the tenant's directory, if there is one.
-    pub(super) fn compare_layout(&self, shards: u32) -> Result<DirectoryAnswer, ShardError> {
-        layout::check(self.laid_out()?, shards)?;
-        Ok(DirectoryAnswer::Done)
-    }
-
     /// This shard's part of a list.
-    pub(super) fn list(&self, asked: &ShardQuery, shards: u32) -> Result<DirectoryAnswer, ShardError> {
-        self.compare_layout(shards)?;
-        let found =
-            asked.answer(self.tenant()?, |statement| Ok::<_, ShardError>(self.sql().read(statement)?))?;
+    pub(super) fn list(&self, asked: &ShardQuery, sent: Sent) -> Result<DirectoryAnswer, ShardError> {
+        let holding = self.holding(&self.fence(sent)?)?;
+        let run = |statement: &_| Ok::<_, ShardError>(self.sql().read(statement)?);
+        let found = asked.answer(self.tenant()?, &holding, run)?;
         Ok(DirectoryAnswer::Found(found))
     }
 
     /// The record that stands for a user.
-    pub(super) fn detail(&self, user: i64, view: &View, shards: u32) -> Result<DirectoryAnswer, ShardError> {
-        self.compare_layout(shards)?;
+    pub(super) fn detail(&self, user: i64, view: &View, sent: Sent) -> Result<DirectoryAnswer, ShardError> {
+        self.fence(sent)?;
         let rows = self.sql().read(&query::detail(self.tenant()?, user, view))?;
         let records = rows.map(|rows| query::read_records(&rows)).transpose()?;
         Ok(DirectoryAnswer::Detail(records))
     }
 
     /// The users with open connections that belong to one of these bodies.
-    pub(super) fn members(
-        &self,
-        body: Body,
-        ids: &[i64],
-        shards: u32,
-    ) -> Result<DirectoryAnswer, ShardError> {
-        self.compare_layout(shards)?;
-        let members = membership::members(self.tenant()?, body, ids.iter().copied());
+    pub(super) fn members(&self, body: Body, ids: &[i64], sent: Sent) -> Result<DirectoryAnswer, ShardError> {
+        let holding = self.holding(&self.fence(sent)?)?;
+        let members = membership::members(self.tenant()?, body, ids.iter().copied(), &holding);
         let rows = self.sql().read(&members)?.unwrap_or_default();
         Ok(DirectoryAnswer::Members(membership::users(&rows)?))
     }
@@ -55,17 +43,18 @@ impl Shard {
     pub(super) fn records_of_users(
         &self,
         after: Option<(i64, RecordId)>,
-        shards: u32,
+        sent: Sent,
     ) -> Result<DirectoryAnswer, ShardError> {
-        self.compare_layout(shards)?;
-        let asked = population::records_of_users_after(self.tenant()?, after);
+        let layout = self.fence(sent)?;
+        let holding = self.holding(&layout)?;
+        let asked = population::records_of_users_after(self.tenant()?, after, &layout, &holding);
         let rows = self.sql().read(&asked)?.unwrap_or_default();
         Ok(DirectoryAnswer::Records(query::read_records(&rows)?))
     }
 
     /// The tenants in which these users have imported records that may be online, as far as this shard has entries of them.
-    pub(super) fn imported_in(&self, users: &[i64], shards: u32) -> Result<DirectoryAnswer, ShardError> {
-        self.compare_layout(shards)?;
+    pub(super) fn imported_in(&self, users: &[i64], sent: Sent) -> Result<DirectoryAnswer, ShardError> {
+        self.fence(sent)?;
         let rows = self.sql().read(&query::imported_in(users.iter().copied()))?.unwrap_or_default();
         Ok(DirectoryAnswer::ImportedIn(query::read_imported_in(&rows)?))
     }

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use rollcall_api::Chain;
 use rollcall_core::{
-    directory::upsert::{self, CrowdedUsers},
+    directory::{
+        upsert::{self, CrowdedUsers, Deletion},
+        view::retained_from,
+    },
     shard::progress::{self, Progress},
     store::{Statement, Value},
     time::Timestamp,
 };
 use wasm_bindgen::JsCast as _;
 
-use super::{Shard, ShardError};
+use super::{Shard, ShardError, change::AGAIN};
 use crate::{alarm, clock, fullness, raw::RawStorage};
 
 /// Rows that one statement of a sweep may change.
@@ -23,16 +26,27 @@ const SWEEP_STEPS: usize = 10;
 /// The pause before another try.
 const LATER: Duration = Duration::from_secs(60);
 
+/// A deletion, with the counters that change in its transaction.
+pub(super) fn counted(deletion: &Deletion) -> [Statement; 2] {
+    [deletion.counted(), deletion.statement()]
+}
+
 impl Shard {
     /// The alarm. It never fails towards the runtime, whose retries end after six.
     pub(super) async fn ring(&self) {
         let delivered = self.continue_delivery().await.inspect_err(|error| {
             tracing::error!(error = %Chain(error), "a step of a delivery could not be done");
         });
+        let changed = self.continue_change().await.inspect_err(|error| {
+            tracing::warn!(error = %Chain(error), "a change of the number of shards is tried again");
+        });
         let done = self.do_upkeep().await.inspect_err(|error| {
             tracing::error!(error = %Chain(error), "a shard's upkeep could not be done");
         });
         self.arm(delivered.is_err() || done.is_err());
+        if changed.is_err() {
+            alarm::set(&self.state, clock::now() + AGAIN);
+        }
     }
 
     /// Sets the alarm for the next work, if there is any; later after a failure.
@@ -47,7 +61,8 @@ impl Shard {
     fn next(&self) -> Result<Option<Timestamp>, ShardError> {
         let upkeep = self.progress()?.map(|progress| progress.next());
         let delivery = self.delivery()?.map(|delivery| delivery.next_at);
-        Ok(upkeep.into_iter().chain(delivery).min())
+        let change = self.is_changing()?.then(clock::now);
+        Ok(upkeep.into_iter().chain(delivery).chain(change).min())
     }
 
     /// Does what is due, until no record is left.
@@ -76,12 +91,9 @@ impl Shard {
     fn sweep(&self, now: Timestamp) -> Result<bool, ShardError> {
         let configuration = self.configuration()?;
         let days = configuration.settings.message_center.retention_days;
-        let before = now - Duration::from_secs(u64::from(days) * 86_400);
-        let steps = [upsert::settle_leases(now, SWEEP_ROWS), upsert::delete_ended_before(before, SWEEP_ROWS)];
-        let mut has_more = false;
-        for statement in steps {
-            has_more |= self.sweep_step(statement)?;
-        }
+        let mut has_more = self.sweep_step(vec![upsert::settle_leases(now, SWEEP_ROWS)])?;
+        let due = upsert::delete_ended_before(retained_from(now, days), SWEEP_ROWS);
+        has_more |= self.sweep_step(counted(&due).into())?;
         if has_more {
             return Ok(true);
         }
@@ -95,16 +107,17 @@ impl Shard {
             let rows = self.sql().read(&question)?.unwrap_or_default();
             for user in walk.advance(&rows)? {
                 for _ in 0..user.records.div_ceil(SWEEP_ROWS) {
-                    self.sql().write(&[upsert::trim_user(user.tenant, user.user, keep, SWEEP_ROWS)])?;
+                    let trim = upsert::trim_user(user.tenant, user.user, keep, SWEEP_ROWS);
+                    self.sql().write(&counted(&trim))?;
                 }
             }
         }
         Ok(false)
     }
 
-    /// Repeats a statement that changes at most [`SWEEP_ROWS`] rows. Returns whether it always changed that many.
-    fn sweep_step(&self, statement: Statement) -> Result<bool, ShardError> {
-        let once = [statement, Statement::new("SELECT changes()", [])];
+    /// Repeats statements, the last of which changes at most [`SWEEP_ROWS`] rows. Returns whether it always changed that many.
+    fn sweep_step(&self, mut once: Vec<Statement>) -> Result<bool, ShardError> {
+        once.push(Statement::new("SELECT changes()", []));
         for _ in 0..SWEEP_STEPS {
             let changed = self.sql().write(&once)?;
             if changed.last() != Some(&vec![vec![Value::Int(SWEEP_ROWS.into())]]) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     directory::{
         filter::Condition,
+        holding::Holding,
         query::{
             self, ListQuery, Listed, Order, OrderBy, Plan, Position, SortValue, Stretch, by_ids, read_list,
             read_records,
@@ -77,30 +78,38 @@ pub enum Found {
 }
 
 impl ShardQuery {
-    /// Answers by the statements that `run` executes; `None` when it says that there is no table.
+    /// Answers for a database that holds this, by the statements that `run` executes; `None` when it says that there is no table.
     ///
     /// # Errors
     /// Those of `run`, and rows that are not of their statement's form.
     pub fn answer<E: From<RowError>>(
         &self,
         tenant: TenantId,
+        holding: &Holding,
         mut run: impl FnMut(&Statement) -> Result<Option<Vec<Row>>, E>,
     ) -> Result<Option<Vec<Found>>, E> {
         let mut all = Vec::with_capacity(self.questions.len());
         for question in &self.questions {
-            let Some(rows) = run(&self.statement(question, tenant))? else { return Ok(None) };
+            let Some(rows) = run(&self.statement(question, tenant, holding))? else { return Ok(None) };
             all.push(self.read(question, &rows)?);
         }
         Ok(Some(all))
     }
 
     /// The statement that answers a question.
-    pub(in crate::directory) fn statement(&self, question: &Question, tenant: TenantId) -> Statement {
+    pub(in crate::directory) fn statement(
+        &self,
+        question: &Question,
+        tenant: TenantId,
+        holding: &Holding,
+    ) -> Statement {
         let Self { conditions, order, view, .. } = self;
         let list = || ListQuery { conditions: conditions.clone(), order: *order, ..ListQuery::default() };
-        let plan = || Plan::new(&list(), tenant, view);
+        let plan = || Plan::new(&list(), tenant, view, holding);
         match question {
-            Question::Window { offset, limit } => query::window(&list(), tenant, view, *offset, *limit),
+            Question::Window { offset, limit } => {
+                query::window(&list(), tenant, view, holding, *offset, *limit)
+            }
             Question::Count(stretch) => plan().into_count(stretch),
             Question::Positions { stretch, limit } => plan().into_positions(stretch, *limit),
             Question::Samples { stretch, reach, step } => plan().into_samples(stretch, *reach, *step),

@@ -5,23 +5,27 @@
 use super::order::OrderBy;
 use crate::directory::{
     filter::{Comparison, Condition, DateColumn, TextColumns, TextTest, render::RowSet},
+    holding::Holding,
     index::Index,
 };
 
 /// The index that leaves the fewest rows to look at, when the conditions name one.
-pub(super) fn narrowing_index(row_set: RowSet, conditions: &[Condition]) -> Option<Index> {
-    let ranked = conditions.iter().filter_map(|condition| narrows(row_set, condition));
+pub(super) fn narrowing_index(row_set: RowSet, conditions: &[Condition], holding: &Holding) -> Option<Index> {
+    let ranked = conditions.iter().filter_map(|condition| narrows(row_set, condition, holding));
     ranked.min_by_key(|(rank, _)| *rank).map(|(_, index)| index)
 }
 
 /// How well an index narrows the rows of a condition: 0 to one user's, 1 to one value's, 2 to a range of values, 3 not at
 /// all, but the index is narrower to read than the rows.
-fn narrows(row_set: RowSet, condition: &Condition) -> Option<(u8, Index)> {
+fn narrows(row_set: RowSet, condition: &Condition, holding: &Holding) -> Option<(u8, Index)> {
     // The index of open rows is small, and has users and both dates.
     let range = |test_is_range: bool| test_is_range && row_set != RowSet::Open;
     match condition {
         Condition::User(Comparison::Equal(_) | Comparison::In(_)) => Some((0, Index::User)),
         Condition::User(test) if range(is_range(test)) => Some((2, Index::User)),
+        Condition::Date(DateColumn::Online, _) if holding.one_tenant => {
+            (row_set == RowSet::Ended).then_some((3, Index::Ended))
+        }
         Condition::Date(DateColumn::Online, Comparison::Equal(_)) => Some((1, Index::Online)),
         Condition::Date(DateColumn::Online, test) if range(is_range(test)) => Some((2, Index::Online)),
         Condition::Date(DateColumn::Offline, Comparison::Equal(_)) if row_set == RowSet::Ended => {
@@ -75,13 +79,25 @@ pub(super) const fn searches(condition: &Condition) -> bool {
 }
 
 /// The index that has the rows in order, so that a first page reads a first page.
-pub(super) const fn ordering_index(row_set: RowSet, by: OrderBy) -> Index {
+pub(super) const fn ordering_index(row_set: RowSet, by: OrderBy, holding: &Holding) -> Index {
     match (row_set, by) {
         (RowSet::Open, _) => Index::Open,
         (RowSet::Ended, OrderBy::OfflineDate) => Index::Ended,
-        (_, OrderBy::Id | OrderBy::OfflineDate) => Index::Tenant,
+        // Sorted from its entries, which are narrow: in a shard no index has them in that order.
+        (RowSet::Ended, OrderBy::OnlineDate) if holding.one_tenant => Index::Ended,
+        (_, OrderBy::Id | OrderBy::OfflineDate) => holding.by_id(),
         (_, OrderBy::UserId) => Index::User,
         (_, OrderBy::FullName) => Index::Name,
         (_, OrderBy::OnlineDate) => Index::Online,
+    }
+}
+
+/// The index that all rows of a set are counted by.
+pub(super) const fn counting_index(row_set: RowSet, holding: &Holding) -> Index {
+    match row_set {
+        RowSet::Whole if holding.one_tenant => Index::User,
+        RowSet::Whole => Index::Tenant,
+        RowSet::Ended => Index::Ended,
+        RowSet::Open => Index::Open,
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{params::ListQuery, plan::Plan};
 use crate::{
     directory::{
+        holding::Holding,
         record::Record,
         row::{self, COLUMNS, Columns, Row, RowError},
         view::View,
@@ -22,9 +23,9 @@ pub struct Listed {
     pub records: Vec<Record>,
 }
 
-/// The page and the total of a query within one database; its rows are read by [`read_list`].
+/// The page and the total of a query within one database of several tenants; its rows are read by [`read_list`].
 pub fn list(query: &ListQuery, tenant: TenantId, view: &View) -> Statement {
-    window(query, tenant, view, query.page.offset(), query.page.size())
+    window(query, tenant, view, &Holding::SHARED, query.page.offset(), query.page.size())
 }
 
 /// [`list`] with another page: `limit` records after the first `offset`.
@@ -32,10 +33,11 @@ pub(in crate::directory) fn window(
     query: &ListQuery,
     tenant: TenantId,
     view: &View,
+    holding: &Holding,
     offset: u64,
     limit: u64,
 ) -> Statement {
-    let mut plan = Plan::new(query, tenant, view);
+    let mut plan = Plan::new(query, tenant, view, holding);
     let page = format!("{} LIMIT {} OFFSET {}", plan.order_by(""), plan.bind(limit), plan.bind(offset));
     // A text search costs more than keeping its hits, so the count and the page share them. All other queries are counted
     // without their keys, which an index does faster.

@@ -17,8 +17,11 @@ pub fn detail(tenant: TenantId, user: i64, view: &View) -> Statement {
     let mut binder = Binder::default();
     let (tenant, user) = (binder.wide(tenant.0), binder.wide(user));
     let end = view.end(&mut binder);
+    let retained = view.retained_from.map_or_else(String::new, |from| {
+        format!(" AND (offline_at IS NULL OR offline_at >= {})", binder.wide(from.millis()))
+    });
     binder.statement(format!(
-        "SELECT {COLUMNS} FROM record INDEXED BY record_by_user WHERE tenant = {tenant} AND user = {user} \
+        "SELECT {COLUMNS} FROM record INDEXED BY record_by_user WHERE tenant = {tenant} AND user = {user}{retained} \
          ORDER BY {end} IS NULL DESC, CASE WHEN {end} IS NULL THEN online_at ELSE {end} END DESC, id DESC LIMIT 1"
     ))
 }

@@ -5,7 +5,7 @@
 //! at once.
 
 use super::{
-    choice::{narrowing_index, ordering_index, searches},
+    choice::{counting_index, narrowing_index, ordering_index, searches},
     order::{Order, OrderBy},
     params::ListQuery,
     stretch::{Stretch, after, upto},
@@ -13,9 +13,10 @@ use super::{
 use crate::{
     directory::{
         filter::{
-            Condition,
+            Condition, DateColumn,
             render::{Clause, RowSet},
         },
+        holding::Holding,
         index::Index,
         sql::Binder,
         view::View,
@@ -28,6 +29,9 @@ use crate::{
 pub(in crate::directory) struct Plan {
     binder: Binder,
     tenant: String,
+    holding: Holding,
+    /// The place of the instant before which records of that end are due for deletion, and in no answer.
+    retained_from: Option<String>,
     order: Order,
     arms: Vec<Arm>,
     /// Whether few records pass, but every one has to be read to find them.
@@ -47,24 +51,38 @@ pub(super) struct Arm {
 }
 
 impl Plan {
-    pub(in crate::directory) fn new(query: &ListQuery, tenant: TenantId, view: &View) -> Self {
+    pub(in crate::directory) fn new(
+        query: &ListQuery,
+        tenant: TenantId,
+        view: &View,
+        holding: &Holding,
+    ) -> Self {
         let mut binder = Binder::default();
         let tenant = binder.wide(tenant.0);
         let order = query.order;
-        let split =
-            order.by == OrderBy::OfflineDate || query.conditions.iter().any(Condition::is_about_liveness);
+        // Ended records of a shard are in no order of their beginning, and the narrowest index that has it is that of their ends.
+        let without_index = |condition: &Condition| {
+            holding.one_tenant && matches!(condition, Condition::Date(DateColumn::Online, _))
+        };
+        let split = order.by == OrderBy::OfflineDate
+            || (holding.one_tenant && order.by == OrderBy::OnlineDate)
+            || query.conditions.iter().any(|one| one.is_about_liveness() || without_index(one));
         let row_sets: &[RowSet] = if split { &[RowSet::Ended, RowSet::Open] } else { &[RowSet::Whole] };
-        let arms: Vec<_> =
-            row_sets.iter().filter_map(|row_set| Arm::new(*row_set, query, view, &mut binder)).collect();
+        let arms: Vec<_> = row_sets
+            .iter()
+            .filter_map(|row_set| Arm::new(*row_set, query, view, holding, &mut binder))
+            .collect();
         let unfiltered = !split && arms.iter().any(|arm| arm.clauses.is_empty());
         let searches = query.conditions.iter().any(searches);
-        Self { binder, tenant, order, arms, searches, unfiltered }
+        let retained_from = view.retained_from.map(|from| binder.wide(from.millis()));
+        let holding = holding.clone();
+        Self { binder, tenant, holding, retained_from, order, arms, searches, unfiltered }
     }
 
     /// SQL that yields the number of records.
     pub(super) fn count(&self) -> String {
         if self.unfiltered {
-            return self.count_of_tenant();
+            return self.count_of_tenant() + &self.count_due();
         }
         self.count_by(|arm| arm.count_index, |_| Some(Vec::new()))
     }
@@ -95,6 +113,9 @@ impl Plan {
     /// SQLite counts all rows from the inner pages of one index, but not the rows of one tenant. A shard and most origins hold
     /// one tenant, so the statement checks for other tenants first.
     fn count_of_tenant(&self) -> String {
+        if let Some(records) = self.holding.records {
+            return records.to_string();
+        }
         let tenant = &self.tenant;
         let others = |relation: &str| {
             format!(
@@ -107,6 +128,20 @@ impl Plan {
             others("<"),
             others(">")
         )
+    }
+
+    /// SQL that takes the records off that are due for deletion: few, and none right after a sweep.
+    fn count_due(&self) -> String {
+        let due = |due| format!(" - (SELECT count(*) {due}{})", self.holding.shown());
+        self.due().map(due).unwrap_or_default()
+    }
+
+    /// SQL over the records that are due for deletion; `None` where there is no limit of age.
+    fn due(&self) -> Option<String> {
+        let (from, tenant, index) = (self.retained_from.as_ref()?, &self.tenant, Index::Ended.hint());
+        Some(format!(
+            "FROM record {index} WHERE tenant = {tenant} AND offline_at IS NOT NULL AND offline_at < {from}"
+        ))
     }
 
     /// SQL that yields `k` and `id` of the records, unordered.
@@ -213,12 +248,18 @@ impl Plan {
 
     fn from(&self, arm: &Arm, index: Index, bounds: &[String]) -> String {
         let row_set = match arm.row_set {
-            RowSet::Whole => "",
-            RowSet::Ended => " AND offline_at IS NOT NULL",
-            RowSet::Open => " AND offline_at IS NULL",
+            RowSet::Whole => match self.due() {
+                None => String::new(),
+                Some(due) => format!(" AND id NOT IN (SELECT id {due})"),
+            },
+            RowSet::Ended => match &self.retained_from {
+                None => " AND offline_at IS NOT NULL".to_owned(),
+                Some(from) => format!(" AND offline_at IS NOT NULL AND offline_at >= {from}"),
+            },
+            RowSet::Open => " AND offline_at IS NULL".to_owned(),
         };
-        let mut sql =
-            format!("FROM record INDEXED BY {} WHERE tenant = {}{row_set}", index.name(), self.tenant);
+        let (index, shown) = (index.hint(), self.holding.shown());
+        let mut sql = format!("FROM record {index} WHERE tenant = {}{row_set}{shown}", self.tenant);
         for clause in arm.clauses.iter().chain(bounds) {
             sql.push_str(" AND ");
             sql.push_str(clause);
@@ -229,7 +270,13 @@ impl Plan {
 
 impl Arm {
     /// `None` when no row of the set can pass.
-    fn new(row_set: RowSet, query: &ListQuery, view: &View, binder: &mut Binder) -> Option<Self> {
+    fn new(
+        row_set: RowSet,
+        query: &ListQuery,
+        view: &View,
+        holding: &Holding,
+        binder: &mut Binder,
+    ) -> Option<Self> {
         let end = match row_set {
             RowSet::Ended => "offline_at".to_owned(),
             RowSet::Open => view.open_end(binder),
@@ -250,17 +297,13 @@ impl Arm {
             OrderBy::OnlineDate => "online_at".to_owned(),
             OrderBy::OfflineDate => end,
         };
-        let narrowing = narrowing_index(row_set, &query.conditions);
+        let narrowing = narrowing_index(row_set, &query.conditions, holding);
         Some(Self {
             row_set,
             clauses,
             sort,
-            page_index: narrowing.unwrap_or_else(|| ordering_index(row_set, query.order.by)),
-            count_index: narrowing.unwrap_or(match row_set {
-                RowSet::Whole => Index::Tenant,
-                RowSet::Ended => Index::Ended,
-                RowSet::Open => Index::Open,
-            }),
+            page_index: narrowing.unwrap_or_else(|| ordering_index(row_set, query.order.by, holding)),
+            count_index: narrowing.unwrap_or_else(|| counting_index(row_set, holding)),
         })
     }
 }

@@ -98,7 +98,9 @@ fn detail_shows_the_best_record_of_a_user() {
                 let found = crate::directory::query::read_records(&found).unwrap();
                 let best = records
                     .iter()
-                    .filter(|record| record.tenant == TenantId(1) && record.user == user)
+                    .filter(|record| {
+                        record.tenant == TenantId(1) && record.user == user && view.retains(record)
+                    })
                     .max_by_key(|record| match view.ended_at(record) {
                         None => (true, record.online_at, record.id),
                         Some(end) => (false, end, record.id),

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     directory::{
         filter::Kind,
+        holding::Holding,
         page::{Answer, Ask, Found, Limits, Merge, MergeError, Question, ShardQuery, Step},
         query::{Direction, ListQuery, Listed, Order, OrderBy, PageRequest, Stretch},
         record::Record,
@@ -21,6 +22,7 @@ use crate::{
         zone::Zone,
     },
     id::{RecordId, TenantId},
+    shard::bucket,
     size::sized,
     store::Statement,
     time::Timestamp,
@@ -29,7 +31,7 @@ use crate::{
 const TENANT: TenantId = TenantId(1);
 
 /// Runs the merge, as if empty databases had never been written; returns the page, the rounds it took and the most rows that a statement returned.
-fn merged(mut merge: Merge, shards: &[Database]) -> (Listed, usize, usize) {
+fn merged(mut merge: Merge, shards: &[Database], hidden: &[u16]) -> (Listed, usize, usize) {
     let (mut answers, mut rounds, mut most) = (Vec::new(), 0, 0);
     loop {
         match merge.advance(answers).unwrap() {
@@ -39,7 +41,7 @@ fn merged(mut merge: Merge, shards: &[Database]) -> (Listed, usize, usize) {
                 answers = Vec::new();
                 for ask in asks {
                     let shard = &shards[ask.shard];
-                    let answer = asked(&ask, (!shard.is_empty()).then_some(shard), &mut most);
+                    let answer = asked(&ask, (!shard.is_empty()).then_some(shard), hidden, &mut most);
                     answers.push(answer);
                 }
             }
@@ -48,42 +50,50 @@ fn merged(mut merge: Merge, shards: &[Database]) -> (Listed, usize, usize) {
 }
 
 /// A shard's answer, and the most rows that a statement of it returned.
-fn asked(ask: &Ask, shard: Option<&Database>, most: &mut usize) -> Answer {
+fn asked(ask: &Ask, shard: Option<&Database>, hidden: &[u16], most: &mut usize) -> Answer {
     let run = |statement: &Statement| {
         let rows = shard.map(|shard| shard.run(statement));
         *most = rows.as_ref().map_or(0, Vec::len).max(*most);
         Ok::<_, RowError>(rows)
     };
-    ask.query.answer(TENANT, run).unwrap()
+    let holding = shard.map_or(Holding::SHARED, |shard| shard.held(hidden));
+    ask.query.answer(TENANT, &holding, run).unwrap()
 }
 
 fn spread(records: &[Record], shards: usize, place: impl Fn(usize) -> usize) -> Vec<Database> {
     let mut parts = vec![Vec::new(); shards];
     for (index, record) in records.iter().enumerate() {
-        parts[place(index) % shards].push(record.clone());
+        // A shard holds one tenant.
+        if record.tenant == TENANT {
+            parts[place(index) % shards].push(record.clone());
+        }
     }
-    parts.iter().map(|part| Database::holding(part)).collect()
+    parts.iter().map(|part| Database::shard(part)).collect()
 }
 
 #[test]
 fn a_page_of_many_shards_is_the_page_of_one_list() {
     let limits = Limits { slack: 12, direct: 6, samples: 10 };
     let question = (strategies::filters(), strategies::kind(), strategies::order(), strategies::view());
-    let cuts = (0_i64..160, 1_i64..12, any::<bool>());
+    let cuts = (0_i64..160, 1_i64..12, any::<bool>(), any::<bool>());
     let strategy = (strategies::records(0..160), 1_usize..17, 1_usize..40, vec((question, cuts), 20));
     let mut runner = TestRunner::new(Config { cases: sized(20, 80), ..Config::default() });
     runner
         .run(&strategy, |(records, count, skew, questions)| {
             // From evenly spread to nearly all in one shard.
             let shards = spread(&records, count, |index| if index % skew == 0 { index / skew } else { 0 });
-            for ((pairs, kind, order, view), (offset, size, filtered)) in questions {
+            for ((pairs, kind, order, view), (offset, size, filtered, hides)) in questions {
                 let pairs = if filtered { pairs } else { Vec::new() };
                 let query = ListQuery::parse(kind, &pairs, &Zone::default()).unwrap();
                 let page = PageRequest::new(offset / size + 1, size).unwrap();
                 let query = ListQuery { order, page, ..query };
-                let expected = naive_list(&records, &query, TENANT, &view);
+                // Records of a bucket that is moving are in the database and in no answer.
+                let hidden: Vec<u16> = if hides { vec![bucket(2), bucket(4)] } else { Vec::new() };
+                let shown: Vec<_> =
+                    records.iter().filter(|record| !hidden.contains(&bucket(record.user))).cloned().collect();
+                let expected = naive_list(&shown, &query, TENANT, &view);
                 let merge = Merge::with_limits(query.clone(), view, count, limits);
-                let (listed, rounds, most) = merged(merge, &shards);
+                let (listed, rounds, most) = merged(merge, &shards, &hidden);
                 prop_assert_eq!(&listed, &expected, "{:?} in {} rounds", query, rounds);
                 // A list that is not merged has its total in a row of its own when it is empty.
                 prop_assert!(most as u64 <= (page.size() + limits.slack).max(1), "{} rows", most);
@@ -128,7 +138,7 @@ fn a_deep_page_asks_no_shard_for_more_than_its_size_and_a_thousand_keys() {
                     let query = ListQuery { order: Order { by, direction }, page, ..ListQuery::default() };
                     let expected = naive_list(&records, &query, TENANT, &view);
                     let merge = Merge::new(query, view.clone(), shards);
-                    let (listed, rounds, most) = merged(merge, &databases);
+                    let (listed, rounds, most) = merged(merge, &databases, &[]);
                     assert!(listed == expected, "{by:?} {direction:?} {number} {size}");
                     assert!(most as u64 <= page.size() + 1_000, "{most} rows");
                     assert!(rounds <= 5, "{rounds} rounds for {by:?} {direction:?} {number} {size}");
@@ -140,13 +150,13 @@ fn a_deep_page_asks_no_shard_for_more_than_its_size_and_a_thousand_keys() {
 
 #[test]
 fn records_of_two_shards_with_one_id_stand_side_by_side() {
-    let shards: Vec<_> = (0..4).map(|_| Database::holding(&[sample(1), sample(2), sample(3)])).collect();
+    let shards: Vec<_> = (0..4).map(|_| Database::shard(&[sample(1), sample(2), sample(3)])).collect();
     let limits = Limits { slack: 1, direct: 0, samples: 2 };
     let mut seen = Vec::new();
     for number in 1..=6 {
         let query = ListQuery { page: PageRequest::new(number, 2).unwrap(), ..ListQuery::default() };
         let view = View::at(Timestamp::default());
-        let (listed, _, _) = merged(Merge::with_limits(query, view, 4, limits), &shards);
+        let (listed, _, _) = merged(Merge::with_limits(query, view, 4, limits), &shards, &[]);
         assert_eq!(listed.total, 12);
         seen.extend(listed.records.iter().map(|record| record.id.number()));
     }
@@ -155,11 +165,11 @@ fn records_of_two_shards_with_one_id_stand_side_by_side() {
 
 #[test]
 fn the_first_page_takes_one_round_and_a_page_past_the_end_too() {
-    let shards: Vec<_> = (1..=3).map(|id| Database::holding(&[sample(id)])).collect();
+    let shards: Vec<_> = (1..=3).map(|id| Database::shard(&[sample(id)])).collect();
     let run = |given: &[(&str, &str)]| {
         let query = ListQuery::parse(Kind::List, &pairs(given), &Zone::default()).unwrap();
         let merge = Merge::new(query, View::at(Timestamp::default()), 3);
-        let (listed, rounds, _) = merged(merge, &shards);
+        let (listed, rounds, _) = merged(merge, &shards, &[]);
         (listed.total, listed.records.len(), rounds)
     };
     assert_eq!(run(&[]), (3, 3, 1));
@@ -169,9 +179,8 @@ fn the_first_page_takes_one_round_and_a_page_past_the_end_too() {
 /// Answers that contradict each other, as when rows vanish between two rounds, end in a page all the same.
 #[test]
 fn data_that_moves_between_rounds_does_not_keep_the_merge_going() {
-    let full: Vec<_> =
-        (0..2).map(|_| Database::holding(&(1..=200).map(sample).collect::<Vec<_>>())).collect();
-    let empty: Vec<_> = (0..2).map(|_| Database::new()).collect();
+    let full: Vec<_> = (0..2).map(|_| Database::shard(&(1..=200).map(sample).collect::<Vec<_>>())).collect();
+    let empty: Vec<_> = (0..2).map(|_| Database::shard(&[])).collect();
     let limits = Limits { slack: 2, direct: 0, samples: 3 };
     for change in 0..8 {
         let query = ListQuery { page: PageRequest::new(30, 10).unwrap(), ..ListQuery::default() };
@@ -182,7 +191,7 @@ fn data_that_moves_between_rounds_does_not_keep_the_merge_going() {
             let shards = if rounds < change { &full } else { &empty };
             rounds += 1;
             assert!(rounds < 20);
-            answers = asks.iter().map(|ask| asked(ask, Some(&shards[ask.shard]), &mut 0)).collect();
+            answers = asks.iter().map(|ask| asked(ask, Some(&shards[ask.shard]), &[], &mut 0)).collect();
         }
     }
 }
@@ -191,8 +200,8 @@ fn data_that_moves_between_rounds_does_not_keep_the_merge_going() {
 fn a_missing_answer_is_an_error_and_never_a_shorter_page() {
     let mut merge = Merge::new(ListQuery::default(), View::at(Timestamp::default()), 2);
     let Step::Ask(asks) = merge.advance(Vec::new()).unwrap() else { panic!("nothing was asked") };
-    let shard = Database::new();
-    let one = asks.iter().take(1).map(|ask| asked(ask, Some(&shard), &mut 0));
+    let shard = Database::shard(&[]);
+    let one = asks.iter().take(1).map(|ask| asked(ask, Some(&shard), &[], &mut 0));
     assert_eq!(merge.advance(one.collect()), Err(MergeError::Missing));
 }
 
@@ -227,7 +236,7 @@ fn every_question_arrives_as_it_was_asked() {
             prop_assert_eq!(&arrived, &query, "{}", text);
             let shard = Database::holding(&[sample(1), sample(7), sample(9)]);
             let run = |statement: &Statement| Ok::<_, RowError>(Some(shard.run(statement)));
-            let found = query.answer(TENANT, run).unwrap().unwrap();
+            let found = query.answer(TENANT, &Holding::SHARED, run).unwrap().unwrap();
             let text = serde_json::to_string(&found).unwrap();
             prop_assert_eq!(serde_json::from_str::<Vec<Found>>(&text).unwrap(), found, "{}", text);
             Ok(())

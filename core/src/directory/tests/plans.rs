@@ -4,7 +4,8 @@ use super::support::{Database, pairs, sample};
 use crate::{
     directory::{
         filter::Kind,
-        page::{Merge, Step},
+        holding::Holding,
+        page::{Merge, Question, ShardQuery, Step},
         query::{ListQuery, by_ids, detail, imported_in, list, open_records, read_imported_in},
         record::{Record, Source},
         row::RowError,
@@ -170,7 +171,7 @@ fn a_merge_counts_and_samples_along_the_index_of_its_order() {
     let mut merge = Merge::new(query(Kind::List, &given), view(), 2);
     let Step::Ask(asks) = merge.advance(Vec::new()).unwrap() else { panic!("nothing was asked") };
     let asked = &asks[0].query;
-    let samples = asked.statement(asked.questions.last().unwrap(), TENANT);
+    let samples = asked.statement(asked.questions.last().unwrap(), TENANT, &Holding::SHARED);
     assert_eq!(ways(&samples), ["SEARCH COVERING INDEX record_by_online (tenant=?)"]);
 
     let database = Database::holding(&(1..=300).map(sample).collect::<Vec<_>>());
@@ -181,7 +182,7 @@ fn a_merge_counts_and_samples_along_the_index_of_its_order() {
     let mut stretches = 0;
     while let Step::Ask(asks) = merge.advance(std::mem::take(&mut answers)).unwrap() {
         for ask in asks {
-            let answer = ask.query.answer(TENANT, |statement| {
+            let answer = ask.query.answer(TENANT, &Holding::SHARED, |statement| {
                 if statement.sql.contains("online_at >= ") {
                     let way = &ways(statement)[0];
                     assert!(way.contains("record_by_online (tenant=? AND online_at>?"), "{statement:?}");
@@ -193,6 +194,29 @@ fn a_merge_counts_and_samples_along_the_index_of_its_order() {
         }
     }
     assert!(stretches > 0);
+}
+
+#[test]
+fn a_shard_walks_its_rows_by_id_and_reads_no_row_to_count_them() {
+    let shard = Database::shard(&[sample(1), sample(2)]);
+    let question = |given: &[(&str, &str)]| {
+        let ListQuery { conditions, order, .. } = query(Kind::List, given);
+        let view = View::under(None, Timestamp::from_secs(9_999_999), 30);
+        let questions = Vec::new();
+        let asked = ShardQuery { conditions, order, view, questions };
+        let statement = asked.statement(&Question::Window { offset: 0, limit: 10 }, TENANT, &shard.held(&[]));
+        (shard.plan(&statement), statement.sql)
+    };
+    let (plan, sql) = question(&[]);
+    assert!(sql.contains("(SELECT 2 - (SELECT count(*) FROM record INDEXED BY record_ended"), "{sql}");
+    assert!(plan.contains("SCAN record\n"), "{plan}");
+    assert_eq!(plan.matches("TEMP B-TREE").count(), 1, "only the page is put into order: {plan}");
+    let (plan, _) = question(&[("orderBy", "onlineDate")]);
+    for index in ["record_ended (tenant=? AND offline_at>?)", "record_open (tenant=?)"] {
+        assert!(plan.contains(&format!("SEARCH record USING COVERING INDEX {index}")), "{plan}");
+    }
+    let (plan, _) = question(&filter("onlineDate", "GREATER_THAN", "2025-07-16 10:00:00"));
+    assert!(plan.contains("USING COVERING INDEX record_ended"), "{plan}");
 }
 
 #[test]
@@ -219,7 +243,7 @@ fn changes_of_many_records_find_them_by_index() {
     assert_eq!(ways(&upsert::end_left_open(at)), ["SCAN INDEX record_open"]);
     let settle = upsert::settle_leases(at, 5);
     assert_eq!(ways(&settle), ["SEARCH INDEX record_leased (lease_until>? AND lease_until<?)"]);
-    let trim = upsert::trim_user(TENANT, 1, 5, 9);
+    let trim = upsert::trim_user(TENANT, 1, 5, 9).statement();
     let latest_first = "SEARCH COVERING INDEX record_ended_by_user (tenant=? AND user=? AND offline_at>?)";
     assert_eq!(ways(&trim), [latest_first]);
     let plan = Database::new().plan(&trim);
@@ -230,7 +254,7 @@ fn changes_of_many_records_find_them_by_index() {
         "SEARCH COVERING INDEX record_by_user (tenant>?)",
     ];
     assert_eq!(ways(&step), rest_then_others);
-    let plan = Database::new().plan(&upsert::delete_ended_before(at, 5));
+    let plan = Database::new().plan(&upsert::delete_ended_before(at, 5).statement());
     assert!(plan.contains("SEARCH old USING COVERING INDEX record_ended (tenant=?"), "{plan}");
 }
 

@@ -32,11 +32,11 @@ fn old_ended_records_go_in_every_tenant_and_in_steps() {
         ended(5, 5, 20),
         sample(6),
     ]);
-    database.run(&delete_ended_before(at(20), 2));
+    database.run(&delete_ended_before(at(20), 2).statement());
     assert_eq!(ids(&database).len(), 4);
-    database.run(&delete_ended_before(at(20), 2));
+    database.run(&delete_ended_before(at(20), 2).statement());
     assert_eq!(ids(&database), [3, 5, 6]);
-    database.run(&delete_ended_before(at(20), 2));
+    database.run(&delete_ended_before(at(20), 2).statement());
     assert_eq!(ids(&database), [3, 5, 6]);
 }
 
@@ -46,9 +46,11 @@ fn a_user_keeps_the_latest_ended_records_and_every_live_one() {
     records.extend([sample(6), ended(7, 2, 1), Record { user: 2, ..ended(8, 1, 1) }]);
     let database = Database::holding(&records);
     assert_eq!(crowded(&database, 5, 100), [(1, 1)]);
-    database.run(&trim_user(TenantId(1), 1, 2, 2));
+    let is_due = |keep| !database.run(&trim_user(TenantId(1), 1, keep, 2).question()).is_empty();
+    assert_eq!([2, 4, 5].map(is_due), [true, true, false]);
+    database.run(&trim_user(TenantId(1), 1, 2, 2).statement());
     assert_eq!(ids(&database).len(), 6, "two at a time");
-    database.run(&trim_user(TenantId(1), 1, 2, 2));
+    database.run(&trim_user(TenantId(1), 1, 2, 2).statement());
     assert_eq!(ids(&database), [1, 2, 6, 7, 8]);
 }
 

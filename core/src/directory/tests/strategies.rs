@@ -92,7 +92,8 @@ pub(super) fn view() -> impl Strategy<Value = View> {
         exempt,
         lifted: false,
     });
-    (instant(), option::weighted(0.4, cutoff)).prop_map(|(now, cutoff)| View { now, cutoff })
+    (instant(), option::weighted(0.4, cutoff), option::weighted(0.3, instant()))
+        .prop_map(|(now, cutoff, retained_from)| View { now, cutoff, retained_from })
 }
 
 pub(super) fn order() -> impl Strategy<Value = Order> {

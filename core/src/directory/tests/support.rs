@@ -4,6 +4,7 @@ use rusqlite::{Connection, ToSql, types::ValueRef};
 
 use crate::{
     directory::{
+        holding::{Holding, counters, read_counters},
         query::{ListQuery, Listed},
         record::{Record, Source},
         row::Row,
@@ -31,6 +32,21 @@ impl Database {
         connection.set_prepared_statement_cache_capacity(64);
         connection.execute_batch(&tables(store)).unwrap();
         Self(connection)
+    }
+
+    /// A shard's database, which counts what it holds.
+    pub(crate) fn shard(records: &[Record]) -> Self {
+        let database = Self::of(StoreKind::Shard);
+        for statement in upsert::counts(records).iter().chain(&upsert::receive(records)) {
+            database.run(statement);
+        }
+        database
+    }
+
+    /// What a shard's database holds, all of it owned but these buckets.
+    pub(crate) fn held(&self, hidden: &[u16]) -> Holding {
+        let counters = read_counters(&self.run(&counters())).unwrap();
+        Holding::of_shard(&counters, |bucket| !hidden.contains(&bucket))
     }
 
     pub(crate) fn holding(records: &[Record]) -> Self {
@@ -136,7 +152,9 @@ pub(crate) fn sample(id: i64) -> Record {
 /// What a list is, by its definition.
 pub(crate) fn naive_list(records: &[Record], query: &ListQuery, tenant: TenantId, view: &View) -> Listed {
     let matches = |record: &&Record| {
-        record.tenant == tenant && query.conditions.iter().all(|condition| condition.holds(record, view))
+        record.tenant == tenant
+            && view.retains(record)
+            && query.conditions.iter().all(|condition| condition.holds(record, view))
     };
     let mut found: Vec<Record> = records.iter().filter(matches).cloned().collect();
     found.sort_by(|one, other| {

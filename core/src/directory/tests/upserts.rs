@@ -1,7 +1,10 @@
 //! Records change in one direction only, whatever the order of the calls.
 
+use std::collections::BTreeMap;
+
 use proptest::{
     collection::vec,
+    option,
     prelude::*,
     sample::Index,
     test_runner::{Config, TestRunner},
@@ -10,15 +13,18 @@ use proptest::{
 use super::support::{Database, sample};
 use crate::{
     directory::{
+        holding::{Holding, counters, read_counters, read_users, recount, set_buckets, users_without_bucket},
         membership::{Body, Membership, members, users},
         query::{by_ids, open_records, read_records},
         record::{Record, Source},
         upsert::{
-            Imported, clashes, clashing_ids, end_cut_off_imports_of_users, end_imports_of_tenant,
-            end_imports_of_users, end_left_open, ended, import, imported, opened, publish,
+            Deletion, Imported, clashes, clashing_ids, counts, delete_bucket, delete_ended_before,
+            end_cut_off_imports_of_users, end_imports_of_tenant, end_imports_of_users, end_left_open, ended,
+            import, imported, leaves_bucket, opened, publish, receive, trim_user, with_other_id,
         },
     },
     id::{RecordId, TenantId},
+    shard::bucket,
     store::{Statement, migrations::StoreKind},
     time::Timestamp,
 };
@@ -106,6 +112,90 @@ fn any_order_of_published_generations_ends_in_the_same_rows() {
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_shard_counts_its_rows_whatever_happens_to_them() {
+    let record = (1_i64..12, 1_i64..5, any::<bool>(), option::of(0_i64..50), 1_i64..4).prop_map(
+        |(id, user, imported, end, generation)| Record {
+            user,
+            source: if imported { Source::Import } else { Source::Live },
+            offline_at: end.map(at),
+            generation,
+            ..sample(id)
+        },
+    );
+    let operation = (0..5_u8, vec(record, 1..6), 0_i64..50, 1_i64..5);
+    let mut runner = TestRunner::new(Config { cases: crate::size::sized(60, 300), ..Config::default() });
+    runner
+        .run(&vec(operation, 1..20), |operations| {
+            let database = Database::of(StoreKind::Shard);
+            let delete = |deletion: &Deletion| {
+                database.run(&deletion.counted());
+                database.run(&deletion.statement());
+            };
+            for (operation, records, end, user) in operations {
+                let leaves = !execute(&database, &leaves_bucket(&records)).is_empty();
+                match operation {
+                    0 => {
+                        // A publication is of one user.
+                        let record = &records[..1];
+                        execute(&database, &[counts(record), publish(record)].concat());
+                    }
+                    1 => {
+                        execute(&database, &[counts(&records), import(&records)].concat());
+                        if leaves {
+                            execute(&database, &recount());
+                        }
+                    }
+                    2 => delete(&delete_ended_before(at(end), 3)),
+                    3 => delete(&trim_user(TenantId(1), user, 1, 2)),
+                    _ => delete(&delete_bucket(bucket(user), 2)),
+                }
+                let mut counted: BTreeMap<u16, u64> = BTreeMap::new();
+                database
+                    .records()
+                    .iter()
+                    .for_each(|record| *counted.entry(bucket(record.user)).or_default() += 1);
+                let kept = read_counters(&database.run(&counters())).unwrap();
+                prop_assert_eq!(kept.into_iter().collect::<BTreeMap<_, _>>(), counted);
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn records_of_an_earlier_program_get_buckets_and_counters() {
+    let records: Vec<_> = (1..=6).map(|id| Record { user: id % 3, ..sample(id) }).collect();
+    let database = Database::shard(&records);
+    execute(&database, &[Statement::new("UPDATE record SET bucket = NULL", [])]);
+    execute(&database, &[Statement::new("DELETE FROM counter", [])]);
+    let users = read_users(&database.run(&users_without_bucket())).unwrap();
+    execute(&database, &set_buckets(&users));
+    let mut expected: Vec<_> = (0..3).map(|user| (bucket(user), 2)).collect();
+    expected.sort_unstable();
+    assert_eq!(read_counters(&database.run(&counters())).unwrap(), expected);
+    assert_eq!(database.run(&users_without_bucket()), Vec::<Vec<_>>::new());
+}
+
+#[test]
+fn a_received_record_is_replaced_by_a_newer_generation_only() {
+    let old = Record { generation: 2, ..sample(1) };
+    let database = Database::shard(std::slice::from_ref(&old));
+    let new = Record { generation: 3, offline_at: Some(at(9)), full_name: "Li Si".into(), ..sample(1) };
+    for (arrived, kept) in [(sample(1), &old), (new.clone(), &new), (old.clone(), &new)] {
+        execute(&database, &receive(std::slice::from_ref(&arrived)));
+        assert_eq!(database.records(), std::slice::from_ref(kept));
+    }
+    let stranger = Record { user: 9, source: Source::Import, ..new.clone() };
+    execute(&database, &receive(std::slice::from_ref(&stranger)));
+    let taken = execute(&database, &clashes(std::slice::from_ref(&stranger)));
+    assert_eq!(clashing_ids(&taken).unwrap(), [stranger.id]);
+    let other = with_other_id(&stranger);
+    assert_eq!(with_other_id(&stranger), other, "the same each time");
+    execute(&database, &receive(std::slice::from_ref(&other)));
+    assert_eq!(database.records().len(), 2);
 }
 
 #[test]
@@ -269,7 +359,8 @@ fn the_members_of_a_body_are_its_users_with_open_connections() {
     let database = Database::holding(&all);
     let tenant = sample(1).tenant;
     let members = |body, ids: &[i64]| {
-        let mut users = users(&database.run(&members(tenant, body, ids.iter().copied()))).unwrap();
+        let mut users =
+            users(&database.run(&members(tenant, body, ids.iter().copied(), &Holding::SHARED))).unwrap();
         users.sort_unstable();
         users
     };

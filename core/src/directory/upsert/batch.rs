@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::{
     directory::{membership::Membership, record::Record, row::source_number, sql::clean},
+    shard::bucket,
     store::{Statement, Value},
 };
 
@@ -20,22 +21,46 @@ pub(super) fn upserts(records: &[Record], conflict: &str) -> Vec<Statement> {
     // `WHERE true` tells the parser that ON CONFLICT is not a join's.
     let sql = format!(
         "INSERT INTO record (id, tenant, user, full_name, avatar, user_agent, device_id, remote_address, \
-         online_at, offline_at, lease_until, source, generation, member_of, under) \
+         online_at, offline_at, lease_until, source, generation, member_of, under, bucket) \
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
          value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, \
-         value ->> 14 \
+         value ->> 14, value ->> 15 \
          FROM json_each(?1) WHERE true {conflict}"
     );
     batches(records.iter().map(row)).map(|batch| Statement::new(sql.clone(), [Value::Text(batch)])).collect()
 }
 
+/// One row if rows with the ids of `records`, or some of `records` themselves, are of another bucket.
+pub(super) fn leaves_bucket(records: &[Record]) -> Vec<Statement> {
+    let sql = "WITH given AS (SELECT value ->> 0 AS id, value ->> 1 AS bucket FROM json_each(?1)) \
+         SELECT 1 WHERE EXISTS (SELECT 1 FROM given CROSS JOIN record ON record.id = given.id \
+         WHERE record.bucket <> given.bucket) \
+         OR EXISTS (SELECT 1 FROM given GROUP BY id HAVING min(bucket) <> max(bucket))";
+    batches(keys(records)).map(|batch| Statement::new(sql, [Value::Text(batch)])).collect()
+}
+
+fn keys(records: &[Record]) -> impl Iterator<Item = String> {
+    records.iter().map(|record| json!([record.id.number(), bucket(record.user)]).to_string())
+}
+
+/// Counts the records whose ids no row has, by bucket.
+pub(super) fn counts(records: &[Record]) -> Vec<Statement> {
+    let sql = "INSERT INTO counter (bucket, records) SELECT given.bucket, count(DISTINCT given.id) FROM (\
+         SELECT value ->> 0 AS id, value ->> 1 AS bucket FROM json_each(?1)) AS given \
+         WHERE NOT EXISTS (SELECT 1 FROM record WHERE record.id = given.id) GROUP BY given.bucket \
+         ON CONFLICT (bucket) DO UPDATE SET records = counter.records + excluded.records";
+    batches(keys(records)).map(|batch| Statement::new(sql, [Value::Text(batch)])).collect()
+}
+
 /// The ids among `records` that a row of another user, or of the other source, has.
 pub(super) fn clashes(records: &[Record]) -> Vec<Statement> {
-    let keys =
-        records.iter().map(|record| json!([record.id.number(), record.tenant, record.user]).to_string());
+    let key = |record: &Record| {
+        json!([record.id.number(), record.tenant, record.user, source_number(record.source)]).to_string()
+    };
+    let keys = records.iter().map(key);
     let sql = "SELECT CAST(record.id AS TEXT) FROM json_each(?1) AS given \
          CROSS JOIN record ON record.id = given.value ->> 0 \
-         WHERE record.source <> 0 OR record.tenant <> given.value ->> 1 OR record.user <> given.value ->> 2";
+         WHERE record.source <> given.value ->> 3 OR record.tenant <> given.value ->> 1 OR record.user <> given.value ->> 2";
     batches(keys).map(|batch| Statement::new(sql, [Value::Text(batch)])).collect()
 }
 
@@ -56,6 +81,7 @@ fn row(record: &Record) -> String {
         record.generation,
         record.member_of.as_ref().map(Membership::to_column),
         record.under,
+        bucket(record.user),
     ])
     .to_string()
 }

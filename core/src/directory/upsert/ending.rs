@@ -49,14 +49,14 @@ fn end_imports(
     whose: &str,
     limit: u32,
 ) -> Statement {
-    let index = index.name();
+    let index = index.hint();
     let at = binder.wide(at.millis());
     let tenant = binder.wide(tenant.0);
     let limit = binder.bind(Value::Int(limit.into()));
     // A record whose lease ran out before the order ended then. No end lies before its beginning.
     binder.statement(format!(
         "UPDATE record SET offline_at = min(coalesce(lease_until, max({at}, online_at)), max({at}, online_at)), \
-         generation = generation + 1 WHERE id IN (SELECT id FROM record INDEXED BY {index} \
+         generation = generation + 1 WHERE id IN (SELECT id FROM record {index} \
          WHERE tenant = {tenant} AND offline_at IS NULL AND source = 1 AND {whose} LIMIT {limit}) RETURNING 1"
     ))
 }

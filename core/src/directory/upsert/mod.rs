@@ -8,6 +8,7 @@ mod ending;
 mod retention;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     membership::Membership,
@@ -24,7 +25,8 @@ use crate::{
 
 pub use ending::{end_cut_off_imports_of_users, end_imports_of_tenant, end_imports_of_users, end_left_open};
 pub use retention::{
-    CrowdedUser, CrowdedUsers, TRIMMED_AT_INSERT, delete_ended_before, settle_leases, trim_user,
+    CrowdedUser, CrowdedUsers, Deletion, TRIMMED_AT_INSERT, delete_bucket, delete_ended_before,
+    settle_leases, trim_user,
 };
 
 /// A new row for a connection that opened, in the store that owns its user.
@@ -70,7 +72,7 @@ pub fn ended(id: RecordId, at: Timestamp) -> Statement {
 /// Publishes live records to the directory; older and repeated generations change nothing.
 ///
 /// The statements take at most 1,000 records each and may run in any order. Afterwards [`clashes`] finds the ids that were
-/// rejected because another user's record, or an import, has them.
+/// rejected because another user's record, or one of another source, has them.
 pub fn publish(records: &[Record]) -> Vec<Statement> {
     // The columns that identify a connection are fixed when it opens. Leaving them out of the update keeps the
     // indexes over them untouched when it ends, and each touched index is a billed row at the edge.
@@ -82,6 +84,39 @@ pub fn publish(records: &[Record]) -> Vec<Statement> {
          WHERE excluded.generation > record.generation AND record.source = 0 \
          AND record.tenant = excluded.tenant AND record.user = excluded.user",
     )
+}
+
+/// Counts the records that an upsert is about to insert into a shard. It runs before [`publish`], [`import`] or [`receive`] of
+/// the same records, in the same transaction.
+pub fn counts(records: &[Record]) -> Vec<Statement> {
+    batch::counts(records)
+}
+
+/// One row if a record that comes again with another user, or twice, would leave the bucket that it is counted in. Then
+/// [`recount`](crate::directory::holding::recount) follows the import.
+pub fn leaves_bucket(records: &[Record]) -> Vec<Statement> {
+    batch::leaves_bucket(records)
+}
+
+/// Takes over records of any source from the shard that has them, unless there is a newer generation of them here.
+pub fn receive(records: &[Record]) -> Vec<Statement> {
+    batch::upserts(
+        records,
+        "ON CONFLICT (id) DO UPDATE SET user = excluded.user, full_name = excluded.full_name, \
+         avatar = excluded.avatar, user_agent = excluded.user_agent, device_id = excluded.device_id, \
+         remote_address = excluded.remote_address, online_at = excluded.online_at, \
+         offline_at = excluded.offline_at, lease_until = excluded.lease_until, \
+         generation = excluded.generation, bucket = excluded.bucket \
+         WHERE excluded.generation > record.generation AND record.source = excluded.source \
+         AND record.tenant = excluded.tenant AND record.bucket = excluded.bucket",
+    )
+}
+
+/// The record with another id, the same one each time.
+pub fn with_other_id(record: &Record) -> Record {
+    let hash = <[u8; 32]>::from(Sha256::digest(format!("{}:{}", record.id, record.user)));
+    let entropy = hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    Record { id: RecordId::draw(record.online_at, entropy), ..record.clone() }
 }
 
 /// The ids of these records that belong to other records; one column, read by [`clashing_ids`].
@@ -120,7 +155,7 @@ pub fn import(records: &[Record]) -> Vec<Statement> {
          full_name = excluded.full_name, avatar = excluded.avatar, user_agent = excluded.user_agent, \
          device_id = excluded.device_id, remote_address = excluded.remote_address, \
          online_at = excluded.online_at, offline_at = excluded.offline_at, \
-         lease_until = excluded.lease_until, generation = record.generation + 1 \
+         lease_until = excluded.lease_until, generation = record.generation + 1, bucket = excluded.bucket \
          WHERE record.source = 1 AND record.tenant = excluded.tenant \
          RETURNING CAST(id AS TEXT), CAST(generation AS TEXT)",
     )

@@ -20,34 +20,74 @@ pub fn settle_leases(now: Timestamp, limit: u32) -> Statement {
     )
 }
 
-/// Deletes at most `limit` records of any tenant that ended before `before`.
+/// A deletion of the records whose ids a question selects.
+#[derive(Clone, Debug)]
+pub struct Deletion {
+    ids: Statement,
+}
+
+impl Deletion {
+    /// One row if there is anything to delete.
+    pub fn question(&self) -> Statement {
+        Statement::new(format!("SELECT 1 WHERE EXISTS ({})", self.ids.sql), self.ids.params.clone())
+    }
+
+    /// The deletion itself.
+    pub fn statement(&self) -> Statement {
+        Statement::new(format!("DELETE FROM record WHERE id IN ({})", self.ids.sql), self.ids.params.clone())
+    }
+
+    /// Takes what it is about to delete off a shard's counters. It runs before the deletion, in its transaction.
+    pub fn counted(&self) -> Statement {
+        let sql = format!(
+            "UPDATE counter SET records = counter.records - gone.records FROM (\
+             SELECT bucket, count(*) AS records FROM record WHERE id IN ({}) GROUP BY bucket) AS gone \
+             WHERE counter.bucket = gone.bucket",
+            self.ids.sql
+        );
+        Statement::new(sql, self.ids.params.clone())
+    }
+}
+
+/// At most `limit` records of any tenant that ended before `before`.
 ///
 /// An imported record counts once its lease is settled, see [`settle_leases`].
-pub fn delete_ended_before(before: Timestamp, limit: u32) -> Statement {
+pub fn delete_ended_before(before: Timestamp, limit: u32) -> Deletion {
     // Every index leads with the tenant, so the statement hops from one tenant to the next.
-    Statement::new(
+    let ids = Statement::new(
         "WITH RECURSIVE known (tenant) AS (SELECT min(tenant) FROM record UNION ALL \
          SELECT (SELECT min(tenant) FROM record WHERE record.tenant > known.tenant) FROM known \
          WHERE known.tenant IS NOT NULL) \
-         DELETE FROM record WHERE id IN (SELECT old.id FROM known CROSS JOIN record AS old INDEXED BY record_ended \
+         SELECT old.id FROM known CROSS JOIN record AS old INDEXED BY record_ended \
          ON old.tenant = known.tenant AND old.offline_at IS NOT NULL \
-         AND old.offline_at < CAST(?1 AS INTEGER) LIMIT ?2)",
+         AND old.offline_at < CAST(?1 AS INTEGER) LIMIT ?2",
         [Value::wide(before.millis()), Value::Int(limit.into())],
-    )
+    );
+    Deletion { ids }
+}
+
+/// At most `limit` records of a bucket.
+pub fn delete_bucket(bucket: u16, limit: u32) -> Deletion {
+    let ids = Statement::new(
+        "SELECT id FROM record NOT INDEXED WHERE bucket = ?1 LIMIT ?2",
+        [Value::Int(bucket.into()), Value::Int(limit.into())],
+    );
+    Deletion { ids }
 }
 
 /// The most records that [`trim_user`] deletes when a record of the user is inserted: far more than one, so that a user with too
 /// many comes to the limit.
 pub const TRIMMED_AT_INSERT: u32 = 100;
 
-/// Deletes at most `limit` of a user's ended records beyond the latest `keep`.
-pub fn trim_user(tenant: TenantId, user: i64, keep: u32, limit: u32) -> Statement {
-    Statement::new(
-        "DELETE FROM record WHERE id IN (SELECT id FROM record INDEXED BY record_ended_by_user \
+/// At most `limit` of a user's ended records beyond the latest `keep`.
+pub fn trim_user(tenant: TenantId, user: i64, keep: u32, limit: u32) -> Deletion {
+    let ids = Statement::new(
+        "SELECT id FROM record INDEXED BY record_ended_by_user \
          WHERE tenant = CAST(?1 AS INTEGER) AND user = CAST(?2 AS INTEGER) AND offline_at IS NOT NULL \
-         ORDER BY offline_at DESC, id DESC LIMIT ?4 OFFSET ?3)",
+         ORDER BY offline_at DESC, id DESC LIMIT ?4 OFFSET ?3",
         [Value::wide(tenant.0), Value::wide(user), Value::Int(keep.into()), Value::Int(limit.into())],
-    )
+    );
+    Deletion { ids }
 }
 
 /// A walk over the users of a directory that finds those with more than `keep` records, live ones counted: candidates for

@@ -61,10 +61,14 @@ const STEPS: &[Step] = &[
     Step { version: 8, stores: &[User], sql: steps::TOKENS_BY_STATE },
     Step { version: 8, stores: &[User], sql: steps::HELD_RECORDS },
     Step { version: 8, stores: &[User], sql: steps::EXTRAS },
+    Step { version: 9, stores: &[Origin, Shard], sql: steps::BUCKETS_OF_RECORDS },
+    Step { version: 9, stores: &[Shard], sql: steps::COUNTERS },
+    Step { version: 9, stores: &[Shard], sql: steps::INDEXES_OF_ONE_TENANT },
+    Step { version: 9, stores: &[Shard], sql: steps::VERSIONED_LAYOUT },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,12 +1,9 @@
-CREATE TABLE record (id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, user INTEGER NOT NULL, full_name TEXT NOT NULL, avatar TEXT,user_agent TEXT NOT NULL, device_id TEXT NOT NULL, remote_address TEXT NOT NULL, online_at INTEGER NOT NULL,offline_at INTEGER, lease_until INTEGER, source INTEGER NOT NULL, generation INTEGER NOT NULL, published INTEGER,member_of TEXT, under INTEGER NOT NULL DEFAULT -1) STRICT;
+CREATE TABLE record (id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, user INTEGER NOT NULL, full_name TEXT NOT NULL, avatar TEXT,user_agent TEXT NOT NULL, device_id TEXT NOT NULL, remote_address TEXT NOT NULL, online_at INTEGER NOT NULL,offline_at INTEGER, lease_until INTEGER, source INTEGER NOT NULL, generation INTEGER NOT NULL, published INTEGER,member_of TEXT, under INTEGER NOT NULL DEFAULT -1, bucket INTEGER) STRICT;
 CREATE INDEX record_by_user ON record (tenant, user, device_id);
-CREATE INDEX record_by_tenant ON record (tenant);
 CREATE INDEX record_by_name ON record (tenant, full_name, remote_address);
-CREATE INDEX record_by_online ON record (tenant, online_at);
-CREATE INDEX record_ended ON record (tenant, offline_at) WHERE offline_at IS NOT NULL;
 CREATE INDEX record_leased ON record (lease_until) WHERE offline_at IS NULL AND lease_until IS NOT NULL;
 CREATE TABLE tenant_mark (tenant INTEGER PRIMARY KEY, at INTEGER NOT NULL, sequence INTEGER NOT NULL, exempt TEXT NOT NULL, lifted INTEGER NOT NULL) STRICT;
-CREATE TABLE layout (id INTEGER PRIMARY KEY CHECK (id = 1), shards INTEGER NOT NULL) STRICT;
+CREATE TABLE layout (id INTEGER PRIMARY KEY CHECK (id = 1), shards INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 1, target INTEGER, moved INTEGER NOT NULL DEFAULT 0, copying INTEGER NOT NULL DEFAULT 0, since_copy INTEGER NOT NULL DEFAULT 0, counted INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 1), audited INTEGER NOT NULL, audit_at INTEGER NOT NULL, sweep_at INTEGER NOT NULL) STRICT;
 CREATE TABLE wave (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL, exempt TEXT NOT NULL, notice TEXT NOT NULL, is_spread INTEGER NOT NULL, visited INTEGER NOT NULL, missed INTEGER NOT NULL, rounds INTEGER NOT NULL, next_at INTEGER NOT NULL, serial INTEGER NOT NULL DEFAULT 0, begun_at INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;
@@ -14,3 +11,5 @@ CREATE TABLE schema (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT 
 CREATE INDEX record_open ON record (tenant, id, online_at, user, lease_until, offline_at, under, source) WHERE offline_at IS NULL;
 CREATE INDEX record_ended_by_user ON record (tenant, user, offline_at) WHERE offline_at IS NOT NULL;
 CREATE INDEX record_imported ON record (user, tenant, offline_at, source) WHERE offline_at IS NULL AND source = 1;
+CREATE TABLE counter (bucket INTEGER PRIMARY KEY, records INTEGER NOT NULL) STRICT;
+CREATE INDEX record_ended ON record (tenant, offline_at, online_at) WHERE offline_at IS NOT NULL;

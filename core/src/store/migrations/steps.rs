@@ -205,3 +205,30 @@ ALTER TABLE record DROP COLUMN published;";
 
 /// Which tables beside those of every user are there, as bits of [`super::Extra`]. An object of an earlier version has them all.
 pub(super) const EXTRAS: &str = "ALTER TABLE schema ADD COLUMN extras INTEGER NOT NULL DEFAULT 3;";
+
+/// The bucket of a record's user, in the directory. NULL where an earlier program wrote the record, and at the origin where the
+/// record is of a connection.
+pub(super) const BUCKETS_OF_RECORDS: &str = "ALTER TABLE record ADD COLUMN bucket INTEGER;";
+
+/// The number of a shard's records in each bucket.
+pub(super) const COUNTERS: &str =
+    "CREATE TABLE counter (bucket INTEGER PRIMARY KEY, records INTEGER NOT NULL) STRICT;";
+
+/// A shard holds one tenant, so its rows lie in the order of `record_by_tenant` anyway. What is asked by date is answered from
+/// `record_open` and `record_ended`.
+pub(super) const INDEXES_OF_ONE_TENANT: &str = "\
+DROP INDEX IF EXISTS record_by_tenant;\
+DROP INDEX IF EXISTS record_by_online;\
+DROP INDEX IF EXISTS record_ended;\
+CREATE INDEX record_ended ON record (tenant, offline_at, online_at) WHERE offline_at IS NOT NULL;";
+
+/// A layout has a version. `target` is the number of shards that it changes to, `moved` the first bucket that did not move yet, and
+/// `copying` the number of buckets from there on that are being copied. `since_copy` is 1 if one of their records was changed since by
+/// other means than a publication, and 2 if none may be. `counted` says that records have buckets and counters.
+pub(super) const VERSIONED_LAYOUT: &str = "\
+ALTER TABLE layout ADD COLUMN version INTEGER NOT NULL DEFAULT 1;\
+ALTER TABLE layout ADD COLUMN target INTEGER;\
+ALTER TABLE layout ADD COLUMN moved INTEGER NOT NULL DEFAULT 0;\
+ALTER TABLE layout ADD COLUMN copying INTEGER NOT NULL DEFAULT 0;\
+ALTER TABLE layout ADD COLUMN since_copy INTEGER NOT NULL DEFAULT 0;\
+ALTER TABLE layout ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;";

@@ -38,6 +38,10 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (8, "User", "17ff9d4f8e7d1048eab59bacee1ec461e6ab5d57c100a2c06365ae5f6d6f5596"),
     (8, "User", "365cef63fcdf14c7e505162c6d48317fc627e0ebe5e7ad5334518bea8840b4ae"),
     (8, "User", "7ec298102d0456cee1878f89c1635e93aff05510c52188871bc9aaee8f660fe8"),
+    (9, "Origin Shard", "f574ae2d1f0fcda54a9175a970a0ca5e7880ab02cdacf1521f0db394891efbef"),
+    (9, "Shard", "71bf69fc8b5972d90c8430908f008e66150d3d90774aeb06d72f209b389d8a1b"),
+    (9, "Shard", "51c9e0de1fbf883fa33e1edfe31f11479faad64cbc6ae4a1debe5bd93838640d"),
+    (9, "Shard", "a6e22c1fe77aaded66e41e151e88d9553feb9f3e7f4007bd3a3eff3b9aef7d57"),
 ];
 
 #[test]

@@ -191,6 +191,7 @@ fn administrative() -> Vec<Request> {
         Request::new("GET", "/admin/v1/users/887"),
         Request::new("POST", "/admin/v1/users/887/unlock"),
         Request::new("POST", "/admin/v1/tenants/998/unlock"),
+        Request::post(RESHARD).body(r#"{"shards":8}"#),
     ]
 }
 
@@ -226,8 +227,15 @@ async fn administrative_routes_take_a_system_administrator_and_no_other(world: W
         let request = api.request("POST", unlock, &api.bearer("admin-t1"));
         same(world.send(&request).await?.json()?, json!({"unlocked": false}), unlock)?;
     }
+    // A number of shards that is none, whatever the runtime.
+    for body in [r#"{"shards":0}"#, r#"{"shards":1025}"#, r#"{"shards":"many"}"#, "{}", "[]"] {
+        let request = api.request("POST", RESHARD, &api.bearer("admin-t1")).body(body);
+        same(world.send(&request).await?.response.status, 400, body)?;
+    }
     Ok(())
 }
+
+const RESHARD: &str = "/admin/v1/directory:reshard";
 
 async fn unchanged(api: &Api) -> Result<()> {
     let record = api.detail("admin-t1", 103).await?.record()?;
