@@ -20,7 +20,7 @@ use crate::{
 const MOST: usize = 1_000;
 /// How long a question is repeated under newer layouts.
 const TRIED: Duration = Duration::from_secs(10);
-/// The pause before a question is repeated under a layout that it was asked under already: something must not happen yet.
+/// The pause before shard 0 is asked for the layout: a shard that knows no newer one cannot answer yet.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Shards refuse what goes by an older layout, so a known one needs no end.
@@ -41,11 +41,13 @@ pub(crate) async fn under<T>(
                 if clock::now().since(begun) >= TRIED {
                     return Err(CallError::LayoutChanges);
                 }
-                if newer.version <= layout.version {
+                layout = if newer.version > layout.version {
+                    learn(tenant, newer);
+                    newer
+                } else {
                     Pause::of(PAUSE).await;
-                }
-                learn(tenant, newer);
-                layout = newer;
+                    stored(env, tenant, shards).await?
+                };
             }
             other => return other,
         }
@@ -58,6 +60,11 @@ async fn current(env: &Env, tenant: TenantId, shards: u32) -> Result<Layout, Cal
     if let Some(layout) = known {
         return Ok(layout);
     }
+    stored(env, tenant, shards).await
+}
+
+/// The layout that shard 0 keeps.
+async fn stored(env: &Env, tenant: TenantId, shards: u32) -> Result<Layout, CallError> {
     match ask(env, tenant, 0, shards, DirectoryAsk::CurrentLayout).await? {
         DirectoryAnswer::Layout(Some(layout)) => {
             learn(tenant, layout);

@@ -5,7 +5,10 @@
 
 use rollcall_core::{
     directory::holding::{self, Holding},
-    shard::layout::{self, Layout, SinceCopy},
+    shard::{
+        bucket,
+        layout::{self, Layout, SinceCopy},
+    },
     store::Statement,
 };
 
@@ -116,19 +119,35 @@ impl Shard {
         Ok(holding::read_counters(&self.sql().read(&holding::counters())?.unwrap_or_default())?)
     }
 
+    /// The layout that a question about single users is answered under. Of a sealed bucket publications may go to the new shard alone by
+    /// now, so there is no answer here. A list needs no such care: shard 0 is asked a part of it, and knows.
+    pub(super) fn fence_users(&self, sent: Sent, users: &[i64]) -> Result<Layout, ShardError> {
+        let layout = self.fence(sent)?;
+        self.is_copying(&layout, users.iter().map(|user| bucket(*user)))?;
+        Ok(layout)
+    }
+
     /// Notes that records of these buckets change by other means than a publication. While they wait to be handed over, they must not.
     pub(super) fn note_change(
         &self,
         layout: &Layout,
-        mut buckets: impl Iterator<Item = u16>,
+        buckets: impl Iterator<Item = u16>,
     ) -> Result<Option<Statement>, ShardError> {
-        if layout.copying == 0 || !buckets.any(|bucket| layout.is_copied(bucket)) {
-            return Ok(None);
-        }
-        if self.since_copy()? == SinceCopy::Sealed {
+        let is_copying = self.is_copying(layout, buckets)?;
+        Ok(is_copying.then(|| layout::note(SinceCopy::Changed)))
+    }
+
+    /// Whether one of these buckets is being copied. Refused while they wait to be handed over.
+    fn is_copying(
+        &self,
+        layout: &Layout,
+        mut buckets: impl Iterator<Item = u16>,
+    ) -> Result<bool, ShardError> {
+        let is_copied = layout.copying > 0 && buckets.any(|bucket| layout.is_copied(bucket));
+        if is_copied && self.since_copy()? == SinceCopy::Sealed {
             return Err(ShardError::Moved(*layout));
         }
-        Ok(Some(layout::note(SinceCopy::Changed)))
+        Ok(is_copied)
     }
 
     pub(super) fn since_copy(&self) -> Result<SinceCopy, ShardError> {

@@ -25,7 +25,7 @@ impl Shard {
 
     /// The record that stands for a user.
     pub(super) fn detail(&self, user: i64, view: &View, sent: Sent) -> Result<DirectoryAnswer, ShardError> {
-        self.fence(sent)?;
+        self.fence_users(sent, &[user])?;
         let rows = self.sql().read(&query::detail(self.tenant()?, user, view))?;
         let records = rows.map(|rows| query::read_records(&rows)).transpose()?;
         Ok(DirectoryAnswer::Detail(records))
@@ -54,7 +54,7 @@ impl Shard {
 
     /// The tenants in which these users have imported records that may be online, as far as this shard has entries of them.
     pub(super) fn imported_in(&self, users: &[i64], sent: Sent) -> Result<DirectoryAnswer, ShardError> {
-        self.fence(sent)?;
+        self.fence_users(sent, users)?;
         let rows = self.sql().read(&query::imported_in(users.iter().copied()))?.unwrap_or_default();
         Ok(DirectoryAnswer::ImportedIn(query::read_imported_in(&rows)?))
     }
