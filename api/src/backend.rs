@@ -20,7 +20,7 @@ use rollcall_core::{
     id::{TenantId, UserId},
     population::{Part, Position},
     secret::Secret,
-    shard::layout::Layout,
+    shard::{layout::Layout, undelivered::Undelivered},
     time::Timestamp,
     token::{Keys, TokenError, Verified},
     user::{Command, Reply, ReplyError, Request, request::VerifyToken},
@@ -224,6 +224,21 @@ pub trait Backend: Clone + Send + Sync + 'static {
         exempt: Vec<i64>,
         notice: String,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// Takes these users of a tenant offline by one order, as [`Backend::cut_off`] does with all of them. Busy when the tenant
+    /// has too many such orders under delivery.
+    fn cut_off_users(
+        &self,
+        tenant: TenantId,
+        users: Vec<i64>,
+        notice: String,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// The orders of a tenant whose delivery is under way, in their order.
+    fn undelivered(
+        &self,
+        tenant: TenantId,
+    ) -> impl Future<Output = Result<Vec<Undelivered>, BackendError>> + Send;
 
     /// Lifts the cutoff in force; false if there is none.
     fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, BackendError>> + Send;

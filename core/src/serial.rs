@@ -22,6 +22,11 @@ impl Serial {
         Self(number)
     }
 
+    /// Whether there was no order.
+    pub const fn is_none(&self) -> bool {
+        self.0 == Self::NONE.0
+    }
+
     /// The number itself.
     pub const fn number(self) -> i64 {
         self.0

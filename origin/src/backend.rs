@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use rollcall_api::{
-    Backend, BackendError, BodyBudget, DeepHealth, Health, PROBED_WITHIN, Post, Probe,
+    Backend, BackendError, BodyBudget, Busy, DeepHealth, Health, PROBED_WITHIN, Post, Probe,
     message_center::IntrospectionCache,
 };
 use rollcall_core::{
@@ -22,7 +22,7 @@ use rollcall_core::{
     },
     id::{RecordId, TenantId, UserId},
     population::{self, PAGE, Part, Position},
-    shard::layout::Layout,
+    shard::{layout::Layout, undelivered::Undelivered},
     store::Statement,
     time::Timestamp,
     token::{Keys, TokenError, Verified},
@@ -37,7 +37,7 @@ use crate::{
     server::{admission::Admission, lease},
     socket::sockjs,
     store::Rows,
-    users::Users,
+    users::{CommandError, Users},
     verification_cache::VerificationCache,
 };
 
@@ -188,8 +188,9 @@ impl Backend for Origin {
     }
 
     async fn view(&self, tenant: TenantId) -> Result<View, BackendError> {
+        let scoped = self.users.scoped_cutoffs(tenant).await.map_err(BackendError::new)?;
         let cutoff = self.users.cutoff_of(tenant).map(|cutoff| cutoff.as_ref().clone());
-        Ok(View::under(cutoff, now(), self.users.settings().message_center.retention_days))
+        Ok(View::under(cutoff, scoped, now(), self.users.settings().message_center.retention_days))
     }
 
     async fn list(&self, tenant: TenantId, asked: ListQuery, view: &View) -> Result<Listed, BackendError> {
@@ -232,6 +233,23 @@ impl Backend for Origin {
 
     async fn cut_off(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), BackendError> {
         self.users.cut_off(tenant, exempt, notice, self.sessions().token()).await.map_err(BackendError::new)
+    }
+
+    async fn cut_off_users(
+        &self,
+        tenant: TenantId,
+        users: Vec<i64>,
+        notice: String,
+    ) -> Result<(), BackendError> {
+        let under_way = self.sessions().token();
+        self.users.cut_off_users(tenant, users, notice, under_way).await.map_err(|error| match error {
+            CommandError::TooManyOrders => BackendError::new(Busy),
+            other => BackendError::new(other),
+        })
+    }
+
+    async fn undelivered(&self, tenant: TenantId) -> Result<Vec<Undelivered>, BackendError> {
+        self.users.undelivered(tenant).await.map_err(BackendError::new)
     }
 
     async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, BackendError> {

@@ -18,7 +18,10 @@ use std::{
 };
 
 use kit::Server;
-use rollcall_conformance::{size::size, world::World};
+use rollcall_conformance::{
+    size::size,
+    world::{World, post},
+};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -157,4 +160,49 @@ async fn deaths_under_load_lose_nothing_that_was_answered() {
         "the load was too small to show anything"
     );
     assert!(server.terminate().success(), "SIGTERM must end it with status 0");
+}
+
+/// An order to many users is durable when it is answered, and goes on at every start until it has reached all of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_to_many_users_survives_deaths_in_the_middle_of_its_delivery() {
+    let (users, deaths) = (size(2_000, 10_000), size(3, 20));
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let ids: Vec<u64> = (1_000_000..).take(users).collect();
+    let last = ids.last().unwrap().to_string();
+    let mut server = Server::start(&data_dir, "");
+    let world = server.world();
+    let (token, socket) = world.login(&last, 5).await.unwrap();
+    let admin = world.admin_token().await.unwrap();
+    let body = json!({"receiveObjectType": "USER", "receiveObjectIds": ids}).to_string();
+    let order = post("/api/v1/message/center/online/off", None, &body)
+        .header("Authorization", &format!("Bearer {admin}"));
+    assert_eq!(world.send(&order).await.unwrap().response.status, 200);
+    let mut left = Vec::new();
+    for _ in 0..deaths {
+        // Each life after the first one takes it further.
+        let before = left.last().copied().unwrap_or(u32::MAX);
+        let progress = || async { Ok(before == 0 || unreached(&data_dir) < before) };
+        server.world().eventually("the delivery goes on", progress, &true).await.unwrap();
+        server.kill();
+        left.push(unreached(&data_dir));
+        server = Server::start(&data_dir, "");
+        // The answer comes from the order or from what its delivery has written down.
+        assert_eq!(server.world().verdict(&token).await.unwrap(), KICKED, "users left: {left:?}");
+    }
+    drop(socket);
+    let world = server.world();
+    let new = world.issue(&last, 5).await.unwrap();
+    let delivered = || async { Ok(unreached(&data_dir)) };
+    world.eventually("users that the order has not reached", delivered, &0).await.unwrap();
+    assert_eq!(world.verdict(&token).await.unwrap(), KICKED);
+    assert_eq!(world.verdict(&new).await.unwrap(), 0, "a token from after the order");
+    assert!(left[0] > 0, "the order was delivered before the first death: {left:?}");
+    println!("users left at each death: {left:?}");
+    assert!(server.terminate().success(), "SIGTERM must end it with status 0");
+}
+
+fn unreached(data_dir: &Path) -> u32 {
+    let store = rusqlite::Connection::open(data_dir.join("rollcall.sqlite3")).unwrap();
+    store.query_row("SELECT count(*) FROM scoped_user", [], |row| row.get(0)).unwrap()
 }

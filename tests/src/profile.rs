@@ -100,8 +100,12 @@ impl Profile {
             Self::Console => {
                 let time_zone = "Asia/Shanghai".to_owned();
                 // The records of the vectors ended long ago.
-                let message_center =
-                    MessageCenter { time_zone, retention_days: 36_500, ..MessageCenter::default() };
+                let message_center = MessageCenter {
+                    time_zone,
+                    retention_days: 36_500,
+                    direct_users: 20,
+                    ..MessageCenter::default()
+                };
                 Settings { message_center, tokens: fixture::tokens(self), ..often }
             }
             Self::Open => {
@@ -118,6 +122,7 @@ impl Profile {
                 let message_center = MessageCenter {
                     resolver: Some(RESOLVER_ANYWHERE.to_owned()),
                     retention_days: 36_500,
+                    direct_users: 20,
                     ..MessageCenter::default()
                 };
                 let trusted_proxies = vec!["127.0.0.0/8".to_owned(), "10.244.0.0/16".to_owned()];
@@ -209,6 +214,9 @@ fn message_center_mismatch(wanted: &Settings, settings: &Settings) -> Option<Str
     }
     if Zone::named(&theirs.time_zone) != Zone::named(&ours.time_zone) {
         return Some(format!("needs message_center.time_zone {:?}", ours.time_zone));
+    }
+    if theirs.direct_users != ours.direct_users {
+        return Some(format!("needs message_center.direct_users {}", ours.direct_users));
     }
     (theirs.retention_days < ours.retention_days)
         .then(|| "needs a longer message_center.retention_days".to_owned())

@@ -87,6 +87,8 @@ pub struct MessageCenter {
     pub operator_client: String,
     /// `retention_days`.
     pub retention_days: i64,
+    /// `direct_users`.
+    pub direct_users: i64,
     /// `resolver_url`, if there is one.
     pub resolver: Option<String>,
 }
@@ -100,6 +102,7 @@ impl Default for MessageCenter {
             time_zone: "UTC".to_owned(),
             operator_client: "xcan_op".to_owned(),
             retention_days: 30,
+            direct_users: 1_000,
             resolver: None,
         }
     }
@@ -211,6 +214,11 @@ impl Settings {
                     "retention_days",
                     defaults.message_center.retention_days,
                 )?,
+                direct_users: integer(
+                    "message_center",
+                    "direct_users",
+                    defaults.message_center.direct_users,
+                )?,
                 resolver: word("message_center", "resolver_url").map(str::to_owned),
             },
         })
@@ -246,8 +254,16 @@ impl Settings {
         };
         openim.insert("errdlt_style".into(), style.into());
         openim.insert("max_user_ids".into(), self.max_user_ids.into());
-        let MessageCenter { open, strict, off_status, time_zone, operator_client, retention_days, resolver } =
-            &self.message_center;
+        let MessageCenter {
+            open,
+            strict,
+            off_status,
+            time_zone,
+            operator_client,
+            retention_days,
+            direct_users,
+            resolver,
+        } = &self.message_center;
         let mut message_center = Table::new();
         message_center.insert("profile".into(), if *open { "open" } else { "secure" }.into());
         message_center.insert("receive_types".into(), if *strict { "strict" } else { "extended" }.into());
@@ -255,6 +271,7 @@ impl Settings {
         message_center.insert("time_zone".into(), time_zone.as_str().into());
         message_center.insert("operator_client_id".into(), operator_client.as_str().into());
         message_center.insert("retention_days".into(), (*retention_days).into());
+        message_center.insert("direct_users".into(), (*direct_users).into());
         if let Some(resolver) = resolver {
             message_center.insert("resolver_url".into(), resolver.as_str().into());
         }

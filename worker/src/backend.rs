@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use rollcall_api::{
-    Backend, BackendError, Chain, DeepHealth, Health, Post, Probe, message_center::IntrospectionCache,
+    Backend, BackendError, Busy, Chain, DeepHealth, Health, Post, Probe, message_center::IntrospectionCache,
 };
 use rollcall_core::{
     config::Settings,
@@ -21,7 +21,7 @@ use rollcall_core::{
     },
     id::{TenantId, UserId},
     population::{Part, Position},
-    shard::layout::Layout,
+    shard::{layout::Layout, undelivered::Undelivered},
     time::Timestamp,
     token::{Keys, TokenError, TokenHash, Verified},
     user::{Command, Reply, Request, request::VerifyToken},
@@ -134,12 +134,9 @@ impl Backend for Edge {
     }
 
     fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, BackendError>> + Send {
-        let (env, shards) = (self.env.clone(), self.shards());
+        let env = self.env.clone();
         let retention_days = self.configuration.settings.message_center.retention_days;
-        SendFuture::new(async move {
-            let cutoff = cutoffs::of(&env, tenant, shards).await.map_err(unavailable)?;
-            Ok(View::under(cutoff, clock::now(), retention_days))
-        })
+        SendFuture::new(async move { cutoffs::view(&env, tenant, retention_days).await.map_err(unavailable) })
     }
 
     fn list(
@@ -222,11 +219,34 @@ impl Backend for Edge {
         })
     }
 
-    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, BackendError>> + Send {
+    fn cut_off_users(
+        &self,
+        tenant: TenantId,
+        users: Vec<i64>,
+        notice: String,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        let env = self.env.clone();
+        SendFuture::new(async move {
+            match directory::order::cut_off_users(&env, tenant, users, notice).await {
+                Err(CallError::TooManyOrders) => Err(BackendError::new(Busy)),
+                other => other.map_err(unavailable),
+            }
+        })
+    }
+
+    fn undelivered(
+        &self,
+        tenant: TenantId,
+    ) -> impl Future<Output = Result<Vec<Undelivered>, BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
-            directory::order::lift_cutoff(&env, tenant, shards).await.map_err(unavailable)
+            directory::order::undelivered(&env, tenant, shards).await.map_err(unavailable)
         })
+    }
+
+    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, BackendError>> + Send {
+        let env = self.env.clone();
+        SendFuture::new(async move { directory::order::lift_cutoff(&env, tenant).await.map_err(unavailable) })
     }
 
     fn population(
@@ -245,10 +265,8 @@ impl Backend for Edge {
         tenant: TenantId,
         cutoff: Cutoff,
     ) -> impl Future<Output = Result<Result<bool, OwnOrder>, BackendError>> + Send {
-        let (env, shards) = (self.env.clone(), self.shards());
-        SendFuture::new(async move {
-            directory::population::adopt_cutoff(&env, tenant, shards, cutoff).await.map_err(unavailable)
-        })
+        let env = self.env.clone();
+        SendFuture::new(async move { cutoffs::adopt(&env, tenant, cutoff).await.map_err(unavailable) })
     }
 
     fn reshard(

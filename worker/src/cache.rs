@@ -4,9 +4,14 @@
     allow(dead_code, reason = "used on the Workers runtime, tested on any")
 )]
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
 
-use rollcall_core::{id::RecordId, time::Timestamp};
+use rollcall_core::{
+    directory::view::ScopedCutoff,
+    id::{RecordId, TenantId},
+    serial::Serial,
+    time::Timestamp,
+};
 
 /// How long a cached answer is used, counted from before the question. Orders that a cache could outlive answer no earlier than
 /// this after they are durable.
@@ -63,6 +68,32 @@ impl<K: Clone + Eq + Hash, V> Recent<K, V> {
         }
         if self.answers.len() < MOST || self.answers.contains_key(&key) {
             self.answers.insert(key, (asked, answer));
+        }
+    }
+}
+
+/// The largest number of users in all cached sets of orders.
+const MOST_NAMED: usize = 2_000_000;
+
+/// The sets of tenants' orders, by serial. A set under a serial never changes, so it is asked for once.
+#[derive(Default)]
+pub(crate) struct Sets(Vec<(TenantId, Arc<ScopedCutoff>)>);
+
+impl Sets {
+    /// The set of an order.
+    pub(crate) fn get(&self, tenant: TenantId, serial: Serial) -> Option<Arc<ScopedCutoff>> {
+        let known = self.0.iter().find(|(other, set)| *other == tenant && set.serial == serial);
+        known.map(|(_, set)| set.clone())
+    }
+
+    /// Keeps a set. The ones that were kept first go where there is no room.
+    pub(crate) fn remember(&mut self, tenant: TenantId, set: Arc<ScopedCutoff>) {
+        self.0.push((tenant, set));
+        let users = |sets: &[(TenantId, Arc<ScopedCutoff>)]| -> usize {
+            sets.iter().map(|(_, set)| set.users.len()).sum()
+        };
+        while self.0.len() > 1 && (users(&self.0) > MOST_NAMED || self.0.len() > MOST) {
+            self.0.remove(0);
         }
     }
 }
@@ -135,6 +166,26 @@ mod tests {
         recent.remember(usize::MAX, (), at(5_000));
         assert!(recent.get(&usize::MAX, at(5_000)).is_some());
         assert_eq!(recent.answers.len(), 1);
+    }
+
+    #[test]
+    fn sets_of_orders_are_kept_as_long_as_there_is_room() {
+        let mut sets = Sets::default();
+        let set = |serial, users: i64| {
+            let (serial, at) = (Serial::from_number(serial), at(0));
+            Arc::new(ScopedCutoff { serial, at, users: (0..users).collect() })
+        };
+        sets.remember(TenantId(1), set(1, 3));
+        sets.remember(TenantId(2), set(1, 4));
+        let known = |sets: &Sets, tenant, serial| {
+            sets.get(TenantId(tenant), Serial::from_number(serial)).map(|set| set.users.len())
+        };
+        assert_eq!((known(&sets, 1, 1), known(&sets, 2, 1), known(&sets, 1, 2)), (Some(3), Some(4), None));
+        sets.remember(TenantId(1), set(2, i64::try_from(MOST_NAMED).unwrap() - 4));
+        assert_eq!(
+            (known(&sets, 1, 1), known(&sets, 2, 1), known(&sets, 1, 2).is_some()),
+            (None, Some(4), true)
+        );
     }
 
     #[test]

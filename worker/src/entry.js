@@ -79,6 +79,7 @@ function objects(Class) {
   return Durable;
 }
 
+export const CutoffObject = objects(module.CutoffObject);
 export const DirectoryObject = objects(module.DirectoryObject);
 export const UserObject = objects(module.UserObject);
 

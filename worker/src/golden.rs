@@ -10,7 +10,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     attachment::Attachment,
-    wire::{self, ConsoleUpgrade, DirectoryAnswer, DirectoryCall, Upgrade, UserAnswer, UserAsk},
+    wire::{
+        self, ConsoleUpgrade, CutoffAnswer, CutoffAsk, DirectoryAnswer, DirectoryCall, Upgrade, UserAnswer,
+        UserAsk,
+    },
 };
 
 fn lines(file: &str) -> Vec<String> {
@@ -45,6 +48,12 @@ fn questions_to_a_shard_keep_their_form() {
 #[test]
 fn answers_of_a_shard_keep_their_form() {
     keeps::<DirectoryAnswer>("directory_answer.v1.jsonl");
+}
+
+#[test]
+fn questions_about_orders_and_answers_keep_their_form() {
+    keeps::<CutoffAsk>("cutoff_ask.v1.jsonl");
+    keeps::<CutoffAnswer>("cutoff_answer.v1.jsonl");
 }
 
 #[test]

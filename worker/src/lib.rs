@@ -25,6 +25,8 @@ mod config;
 #[cfg(target_arch = "wasm32")]
 mod console;
 #[cfg(target_arch = "wasm32")]
+mod cutoff_object;
+#[cfg(target_arch = "wasm32")]
 mod cutoffs;
 #[cfg(target_arch = "wasm32")]
 mod directory;

@@ -1,7 +1,7 @@
 //! Looks into objects and breaks them, for tests. Only in builds with the feature `probe`, never in a deployed one.
 //!
-//! `GET /__probe/USER` tells the user's instance, how often sockets and alarms woke the object, how often a shard was asked
-//! for its cutoff, how many calls and alarms reached the object, and how many rows its statements read and wrote, a set alarm
+//! `GET /__probe/USER` tells the user's instance, how often sockets and alarms woke the object, how often that of a tenant's
+//! orders was asked for them, how many calls and alarms reached the object, and how many rows its statements read and wrote, a set alarm
 //! counted as one; `?do=statements` tells the rows of each statement, `?do=forget` takes from the instance what a new one does
 //! not know; `?do=abort` throws the instance away and `?do=panic` panics in it; `?do=directory_off`,
 //! `?do=directory_hang` and `?do=directory_on` make every call to the directory fail, wait, and go through again; `?do=hang`
@@ -38,7 +38,7 @@ use crate::{
     clock::Pause,
     raw,
     sql::{Sql, Tables},
-    stub::{CallError, DIRECTORY, USERS},
+    stub::{CUTOFFS, CallError, DIRECTORY, USERS},
     zone,
 };
 
@@ -135,7 +135,7 @@ fn looking<T>(look: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// A shard was asked for its cutoff.
+/// The object of a tenant's orders was asked for them.
 pub(crate) fn asked(state: &State) {
     seen(state, |seen| seen.asks += 1);
 }
@@ -192,9 +192,10 @@ pub(crate) async fn route(env: &Env, raw: &web_sys::Request) -> Option<worker::R
         headers.set(HEADER, action.as_deref().unwrap_or("look"))?;
         let mut init = RequestInit::new();
         init.with_headers(headers);
-        let (binding, name) = match path.strip_prefix("directory/") {
-            Some(shard) => (DIRECTORY, shard),
-            None => (USERS, path.as_str()),
+        let (binding, name) = match (path.strip_prefix("directory/"), path.strip_prefix("cutoffs/")) {
+            (Some(shard), _) => (DIRECTORY, shard),
+            (_, Some(tenant)) => (CUTOFFS, tenant),
+            _ => (USERS, path.as_str()),
         };
         let stub = env.durable_object(binding)?.get_by_name(name)?;
         let mut response = stub.fetch_with_request(Request::new_with_init("https://object/", &init)?).await?;

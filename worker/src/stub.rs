@@ -27,6 +27,8 @@ use crate::{
 pub(crate) const USERS: &str = "USERS";
 /// The binding of the directory's shards.
 pub(crate) const DIRECTORY: &str = "DIRECTORY";
+/// The binding of the tenants' orders.
+pub(crate) const CUTOFFS: &str = "CUTOFFS";
 /// The header that a gateway's upgrade carries to its user's object.
 pub(crate) const UPGRADE_HEADER: &str = "X-Rollcall-Upgrade";
 /// The same of a console's upgrade.
@@ -66,6 +68,9 @@ pub(crate) enum CallError {
     /// An accepted upgrade came without its socket.
     #[error("an accepted upgrade has no socket")]
     NoSocket,
+    /// The tenant has too many orders under delivery.
+    #[error("too many orders of the tenant are under delivery")]
+    TooManyOrders,
     /// The user was of another tenant at every try.
     #[error("a user's tenant changes all the time")]
     TenantChanges,

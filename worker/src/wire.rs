@@ -18,7 +18,7 @@ use rollcall_core::{
     },
     id::{RecordId, TenantId},
     serial::Serial,
-    shard::layout::Layout,
+    shard::{layout::Layout, undelivered::Undelivered},
     time::Timestamp,
     user::{Command, ConsoleOpening, Opening, Reply},
 };
@@ -97,13 +97,80 @@ pub(crate) struct CachedCutoff {
     pub(crate) tenant: TenantId,
     /// The tenant's cutoff, as of at most a second before the call.
     pub(crate) cutoff: Option<Cutoff>,
+    /// The scoped cutoffs that name the user, as of then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) named: Vec<Cutoff>,
+    /// The serial of the tenant's latest order, as of then.
+    #[serde(default, skip_serializing_if = "Serial::is_none")]
+    pub(crate) newest: Serial,
 }
 
 impl CachedCutoff {
-    /// The serial of what begins under it.
+    /// The serial of what begins under it. Earlier code does not name the latest order.
     pub(crate) fn under(&self) -> Serial {
-        self.cutoff.as_ref().map_or(Serial::NONE, |cutoff| cutoff.serial)
+        self.cutoff.as_ref().map_or(self.newest, |cutoff| cutoff.serial.max(self.newest))
     }
+}
+
+/// A question to the object of a tenant's orders.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum CutoffAsk {
+    /// What is in force? Answered with [`CutoffAnswer::State`].
+    State,
+    /// Which users does this order name? Answered with [`CutoffAnswer::Users`].
+    Users(Serial),
+    /// Put an order to the whole tenant in force.
+    Set {
+        /// Users that the order does not cover.
+        exempt: Vec<i64>,
+        /// The message that consoles get before they are closed.
+        notice: String,
+    },
+    /// Put an order to these users in force. Answered with [`CutoffAnswer::TooMany`] where it is refused.
+    Order {
+        /// The users.
+        users: Vec<i64>,
+        /// The message that consoles get before they are closed.
+        notice: String,
+    },
+    /// Lift the order to the whole tenant. Answered with [`CutoffAnswer::Lifted`].
+    Lift,
+    /// Which orders are under delivery? Answered with [`CutoffAnswer::Undelivered`].
+    Undelivered,
+    /// Put an order of another server to the whole tenant in force. Answered with [`CutoffAnswer::Adopted`].
+    Adopt(Cutoff),
+}
+
+/// An answer of the object of a tenant's orders.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum CutoffAnswer {
+    /// Done.
+    Done,
+    /// What is in force.
+    State(OrdersInForce),
+    /// The users of an order; `None` when it is delivered.
+    Users(Option<Vec<i64>>),
+    /// Nothing was done: the tenant has as many orders under delivery as it may have.
+    TooMany,
+    /// Whether there was an order to lift.
+    Lifted(bool),
+    /// The orders under delivery. An order to the whole tenant is there as long as a shard has not heard of it.
+    Undelivered(Vec<Undelivered>),
+    /// Whether the order changed anything; `None` where one of this server is in its way.
+    Adopted(Option<bool>),
+    /// It was not done.
+    Failed(String),
+}
+
+/// A tenant's orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OrdersInForce {
+    /// The order to the whole tenant.
+    pub(crate) cutoff: Option<Cutoff>,
+    /// The serial of the latest order.
+    pub(crate) newest: Serial,
+    /// Orders to sets of users under delivery, with their dates.
+    pub(crate) scoped: Vec<(Serial, Timestamp)>,
 }
 
 /// The header that a gateway's upgrade carries to its user's object.
@@ -198,28 +265,19 @@ pub(crate) enum DirectoryAsk {
     /// The tenants in which these users have imported records that may be online. Asked of the shards of entries, answered with
     /// [`DirectoryAnswer::ImportedIn`].
     ImportedIn(Vec<i64>),
-    /// The tenant's cutoff. Asked of shard 0, answered with [`DirectoryAnswer::Cutoff`].
-    Cutoff,
-    /// Put an order in force. Shard 0 passes it to the others.
-    SetCutoff {
-        /// Users that the order does not cover.
-        exempt: Vec<i64>,
-        /// The message that consoles get before they are closed.
-        notice: String,
-    },
-    /// Deliver this order to the shard's users. Sent by shard 0.
+    /// Deliver this order to the shard's users. Sent by the object of the tenant's orders.
     Deliver {
         /// The order.
         cutoff: Cutoff,
         /// The message that consoles get before they are closed.
         notice: String,
     },
-    /// Put an order of another server in force. Asked of shard 0, answered with [`DirectoryAnswer::Adopted`].
-    AdoptCutoff(Cutoff),
+    /// Is an order under delivery here? Answered with [`DirectoryAnswer::Undelivered`].
+    Undelivered,
+    /// The order to the tenant that earlier code kept here. Asked of shard 0, answered with [`DirectoryAnswer::Kept`].
+    Kept,
     /// The records behind this one, those of a user together. Answered with [`DirectoryAnswer::Records`].
     RecordsOfUsers(Option<(i64, RecordId)>),
-    /// Lift the order. Asked of shard 0, answered with [`DirectoryAnswer::Lifted`].
-    LiftCutoff,
     /// Take these imported records in. Answered with [`DirectoryAnswer::Imported`].
     Import(Vec<Record>),
     /// End the imported records of these users. Answered with [`DirectoryAnswer::Unfinished`] until all are ended.
@@ -274,12 +332,15 @@ pub(crate) enum DirectoryAnswer {
         /// Where to go on, if there are more.
         last: Option<RecordId>,
     },
-    /// The cutoff in force.
-    Cutoff(Option<Cutoff>),
-    /// Whether there was an order to lift.
-    Lifted(bool),
-    /// Whether the order changed anything; `None` where one of this server is in its way.
-    Adopted(Option<bool>),
+    /// The order that is under delivery.
+    Undelivered(Option<Undelivered>),
+    /// The order that earlier code kept.
+    Kept {
+        /// The order.
+        cutoff: Option<Cutoff>,
+        /// The message of its delivery, if that is under way.
+        notice: Option<String>,
+    },
     /// Records as they are stored.
     Records(Vec<Record>),
     /// The written records; live records have the ids that are missing here.
@@ -305,8 +366,8 @@ mod tests {
     fn a_command_travels_with_the_cutoff_that_it_is_held_against() {
         let serial = Serial::from_number(3);
         let cutoff = Cutoff { serial, at: Timestamp::from_millis(2_000), exempt: vec![7], lifted: false };
-        let cached = CachedCutoff { tenant: TenantId(5), cutoff: Some(cutoff) };
-        assert_eq!(cached.under(), serial);
+        let named = vec![Cutoff { exempt: vec![], ..cutoff.clone() }];
+        let cached = CachedCutoff { tenant: TenantId(5), cutoff: Some(cutoff), named, newest: serial };
         let text = write(&UserAsk::RunUnder(Command::Status, cached.clone())).unwrap();
         assert!(matches!(read(&text), Ok(UserAsk::RunUnder(Command::Status, read)) if read == cached));
     }

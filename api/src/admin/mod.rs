@@ -3,6 +3,7 @@
 mod caller;
 mod import;
 mod lines;
+mod order;
 mod overview;
 mod population;
 mod reshard;
@@ -12,6 +13,7 @@ use axum::{Router, middleware};
 
 use self::{
     import::__path_import,
+    order::__path_order,
     overview::{__path_overview, __path_overviews},
     population::{__path_export, __path_import as __path_population},
     reshard::__path_reshard,
@@ -30,6 +32,7 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
         .described_alone(__path_reshard, reshard::reshard::<B>)
         .described_alone(__path_user, unlock::user::<B>)
         .described_alone(__path_tenant, unlock::tenant::<B>)
+        .described_alone(__path_order, order::order::<B>)
         .layer(middleware::from_fn_with_state(backend.clone(), message_center::envelope_layer::<B>))
 }
 
@@ -45,5 +48,6 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
     reshard::reshard,
     unlock::user,
     unlock::tenant,
+    order::order,
 ))]
 pub(crate) struct Described;

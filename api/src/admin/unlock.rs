@@ -69,7 +69,7 @@ pub(crate) async fn tenant<B: Backend>(
 }
 
 /// The number before the last segment of a path.
-fn tenant_number(uri: &Uri) -> Result<i64, MessageCenterError> {
+pub(super) fn tenant_number(uri: &Uri) -> Result<i64, MessageCenterError> {
     let segment = uri.path().rsplit('/').nth(1).unwrap_or_default();
     let unread = |_| MessageCenterError::Binding { field: "tenantId", rejected: segment.to_owned() };
     segment.parse().map_err(unread)

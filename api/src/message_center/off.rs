@@ -36,7 +36,8 @@ pub(crate) struct OfflineRequest {
 /// Take users offline
 ///
 /// When the answer arrives, no receiver is shown online and none of their tokens is accepted. Unknown ids, ids of other
-/// tenants and ids of offline users are ignored. A repeated order changes nothing.
+/// tenants and ids of offline users are ignored. A repeated order changes nothing. The sockets of an order to more than
+/// 1,000 users (`message_center.direct_users`) are closed after the answer.
 #[utoipa::path(
     post, path = "/api/v1/message/center/online/off", tag = "message center", request_body = OfflineRequest,
     security(("bearer" = [])),
@@ -47,6 +48,7 @@ pub(crate) struct OfflineRequest {
         (status = 400, description = "The body is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
         (status = 413, description = "The body is larger than 1 MiB", body = Envelope<Empty>),
         (status = 415, description = "The body is not `application/json`", body = Envelope<Empty>),
+        (status = 503, description = "16 orders of the tenant to as many users are under delivery", body = Envelope<Empty>),
         (status = 500, description = "The order was not carried out completely; a repetition is safe", body = Envelope<Empty>),
     )
 )]
@@ -99,7 +101,8 @@ async fn carry_out<B: Backend>(backend: &B, caller: &Caller, order: Order) -> Re
     }
 }
 
-/// Takes these users offline, each by a command of its own. A user of another tenant ignores the command.
+/// Takes these users offline: few of them each by a command of its own, many by one order that is delivered to them. A user of
+/// another tenant ignores either.
 async fn users<B: Backend>(
     backend: &B,
     caller: &Caller,
@@ -109,6 +112,16 @@ async fn users<B: Backend>(
 ) -> Result<(), RouteError> {
     if users.is_empty() {
         return Ok(());
+    }
+    let most = backend.settings().message_center.direct_users;
+    if users.len() > usize::try_from(most).unwrap_or(usize::MAX) {
+        // Each receiver of an order to users hears of itself alone, when the delivery comes to it.
+        let notice = notice(backend, caller, receivers, named.iter().copied())?;
+        let ordered = backend.cut_off_users(caller.tenant, users, notice).await;
+        return ordered.map_err(|error| match error {
+            error if error.is_busy() => MessageCenterError::Busy.into(),
+            error => error.into(),
+        });
     }
     // The instant lies before the end of any connection, so that a user's detail shows a connection and not an import.
     let at = backend.now();

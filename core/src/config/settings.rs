@@ -236,6 +236,8 @@ pub struct MessageCenter {
     pub operator_client_id: String,
     /// Whether a force-off covers personal access tokens.
     pub revoke_pat: bool,
+    /// Users of a force-off beyond which their sockets are closed after the answer.
+    pub direct_users: u32,
 }
 
 /// Where objects live at the edge. The origin has none.
@@ -436,6 +438,7 @@ impl Default for MessageCenter {
             permission_off: "SignOut".into(),
             operator_client_id: "xcan_op".into(),
             revoke_pat: false,
+            direct_users: 1_000,
         }
     }
 }

@@ -94,6 +94,10 @@ impl Settings {
             "message_center.off_status: expected 200 or 204",
         );
         must(self.message_center.retention_days > 0, "message_center.retention_days: expected at least 1");
+        must(
+            (1..=10_000).contains(&self.message_center.direct_users),
+            "message_center.direct_users: expected 1 to 10000",
+        );
         let origins = AllowedOrigins::new(self.server.allowed_origins.as_deref()).err();
         problems.extend(origins.map(|error| format!("server.allowed_origins: {error}")));
         problems.extend(self.unknown_zone(runtime));

@@ -3,7 +3,7 @@
 //! "Online" is never stored. It follows from the record's own end, the end of its lease and its tenant's cutoff at one
 //! moment. This file holds the rule twice, over a [`Record`] and as SQL, and tests compare the two.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ use crate::{
     serial::{Began, Serial},
     time::Timestamp,
 };
+
+/// Stands for no end where ends are compared.
+const NEVER: i64 = i64::MAX;
 
 /// The revocation cutoff of a tenant, set by an order to the whole tenant
 /// (`docs/rules/message-center.md#cutoffs`).
@@ -79,13 +82,45 @@ impl Cutoff {
 #[error("this server has given the tenant an order of its own")]
 pub struct OwnOrder;
 
-/// The moment and the cutoff under which records are read.
+/// The cutoff of an order to a set of users, in force until its delivery is done
+/// (`docs/rules/message-center.md#scoped-cutoffs`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopedCutoff {
+    /// The number of the order, among those of the tenant.
+    pub serial: Serial,
+    /// The date of the order.
+    pub at: Timestamp,
+    /// The numbers of the users, ascending. Each question about records has them, so views share them.
+    pub users: Arc<[i64]>,
+}
+
+impl ScopedCutoff {
+    /// Whether the order is about this user.
+    pub fn names(&self, user: i64) -> bool {
+        self.users.binary_search(&user).is_ok()
+    }
+
+    /// The order as it concerns one of its users.
+    pub const fn of_one(&self) -> Cutoff {
+        Cutoff { serial: self.serial, at: self.at, exempt: Vec::new(), lifted: false }
+    }
+
+    /// Whether the cutoff ends this record, unless the record ended before.
+    pub fn covers(&self, record: &Record) -> bool {
+        self.names(record.user) && self.of_one().covers(record)
+    }
+}
+
+/// The moment and the cutoffs under which records are read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
     /// The instant at which leases are checked.
     pub now: Timestamp,
     /// The tenant's cutoff; usually there is none.
     pub cutoff: Option<Cutoff>,
+    /// The tenant's scoped cutoffs; usually there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scoped: Vec<ScopedCutoff>,
     /// The instant before which ended records are due for deletion, and in no answer any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_from: Option<Timestamp>,
@@ -94,13 +129,46 @@ pub struct View {
 impl View {
     /// The view of a tenant without a cutoff, of every record that is stored.
     pub const fn at(now: Timestamp) -> Self {
-        Self { now, cutoff: None, retained_from: None }
+        Self { now, cutoff: None, scoped: Vec::new(), retained_from: None }
     }
 
-    /// The view of a tenant under this cutoff, where ended records are kept for so many days
+    /// The view of a tenant under these cutoffs, where ended records are kept for so many days
     /// (`message_center.retention_days`).
-    pub fn under(cutoff: Option<Cutoff>, now: Timestamp, retention_days: u32) -> Self {
-        Self { now, cutoff, retained_from: Some(retained_from(now, retention_days)) }
+    pub fn under(
+        cutoff: Option<Cutoff>,
+        scoped: Vec<ScopedCutoff>,
+        now: Timestamp,
+        retention_days: u32,
+    ) -> Self {
+        Self { now, cutoff, scoped, retained_from: Some(retained_from(now, retention_days)) }
+    }
+
+    /// The same view of one user's records.
+    #[must_use]
+    pub fn of_user(&self, user: i64) -> Self {
+        let naming = self.scoped.iter().filter(|scoped| scoped.names(user));
+        let scoped = naming.map(|scoped| ScopedCutoff { users: Arc::new([user]), ..*scoped }).collect();
+        Self { cutoff: self.cutoff.clone(), scoped, ..*self }
+    }
+
+    /// The same view for each of `places`, with the part of each set whose users `place` has there.
+    pub fn split(&self, places: usize, place: impl Fn(i64) -> usize) -> Vec<Self> {
+        let without = Self { cutoff: self.cutoff.clone(), scoped: Vec::new(), ..*self };
+        let mut views = vec![without; places];
+        for scoped in &self.scoped {
+            let mut parts = vec![Vec::new(); places];
+            for user in scoped.users.iter() {
+                if let Some(part) = parts.get_mut(place(*user)) {
+                    part.push(*user);
+                }
+            }
+            for (view, part) in views.iter_mut().zip(parts) {
+                if !part.is_empty() {
+                    view.scoped.push(ScopedCutoff { users: part.into(), ..*scoped });
+                }
+            }
+        }
+        views
     }
 
     /// Whether the record is in answers: it is not due for deletion.
@@ -113,12 +181,13 @@ impl View {
 
     /// The end of the record in this view; `None` while it is online.
     ///
-    /// A stored end wins; else the earlier of an expired lease and a cutoff that covers the record.
+    /// A stored end wins; else the earliest of an expired lease and the cutoffs that cover the record.
     pub fn ended_at(&self, record: &Record) -> Option<Timestamp> {
         let lapsed = record.lease_until.filter(|until| *until <= self.now);
-        let ordered = self.cutoff.as_ref().filter(|cutoff| cutoff.covers(record));
+        let of_tenant = self.cutoff.iter().filter(|cutoff| cutoff.covers(record)).map(|cutoff| cutoff.at);
+        let scoped = self.scoped.iter().filter(|cutoff| cutoff.covers(record)).map(|cutoff| cutoff.at);
         // An order may be dated before what it covers, where the clock was set back.
-        let ordered = ordered.map(|cutoff| cutoff.at.max(record.online_at));
+        let ordered = of_tenant.chain(scoped).map(|at| at.max(record.online_at));
         record.offline_at.or_else(|| lapsed.into_iter().chain(ordered).min())
     }
 
@@ -131,6 +200,24 @@ impl View {
     ///
     /// It reads `lease_until` and, under a cutoff, `online_at`, `user`, `under` and `source`: the columns of `record_open`.
     pub(super) fn open_end(&self, binder: &mut Binder) -> String {
+        let end = self.end_by_tenant(binder);
+        if self.scoped.is_empty() {
+            return end;
+        }
+        let mut ends = format!("coalesce({end}, {NEVER})");
+        for ScopedCutoff { serial, at, users } in &self.scoped {
+            // Numbers of ours stand in the text: a list has 100 parameters for its filters and for the sets of all orders.
+            let (serial, at) = (serial.number(), at.millis());
+            let users = binder.numbers(users.iter().copied());
+            ends.push_str(&format!(
+                ", CASE WHEN under < {serial} AND (source = 0 OR online_at <= {at}) AND user IN {users} \
+                 THEN max({at}, online_at) ELSE {NEVER} END"
+            ));
+        }
+        format!("nullif(min({ends}), {NEVER})")
+    }
+
+    fn end_by_tenant(&self, binder: &mut Binder) -> String {
         let now = binder.wide(self.now.millis());
         let lapsed = format!("lease_until <= {now}");
         let Some(cutoff) = &self.cutoff else {
@@ -245,6 +332,21 @@ mod tests {
         assert_eq!(under(order(1, 500, &[])).ended_at(&record), Some(at(400)));
         assert_eq!(View::at(at(399)).ended_at(&record), None);
         assert_eq!(View::at(at(400)).ended_at(&record), Some(at(400)));
+    }
+
+    #[test]
+    fn each_place_has_its_users_of_a_set() {
+        let scoped =
+            [3, 4].map(|serial| ScopedCutoff::next(Serial::from_number(serial - 1), [5, 1, 2], at(500)));
+        let view = View { scoped: scoped.into(), retained_from: Some(at(1)), ..under(order(1, 300, &[7])) };
+        let parts = view.split(3, |user| if user == 2 { 2 } else { 0 });
+        let sets = |view: &View| view.scoped.iter().map(|one| one.users.to_vec()).collect::<Vec<_>>();
+        assert_eq!(
+            parts.iter().map(sets).collect::<Vec<_>>(),
+            [vec![vec![1, 5]; 2], vec![], vec![vec![2]; 2]]
+        );
+        assert!(parts.iter().all(|part| View { scoped: view.scoped.clone(), ..part.clone() } == view));
+        assert_eq!((sets(&view.of_user(2)), sets(&view.of_user(3))), (vec![vec![2]; 2], vec![]));
     }
 
     #[test]

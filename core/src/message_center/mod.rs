@@ -16,5 +16,6 @@ pub use error::MessageCenterError;
 pub use force_off::{IDS_LIMIT, Order, Receivers};
 pub use introspection::{Introspected, NEGATIVE_CACHE, read as read_introspection};
 pub use notice::close_notice;
+pub(crate) use notice::to_receiver;
 pub use permission::{CallerAction, authorize};
 pub use principal::{Principal, TenantScope};

@@ -26,6 +26,17 @@ struct Message<'a> {
     send_date: &'a str,
 }
 
+/// The message as one receiver gets it. That of an order to many users is written once, without ids.
+pub(crate) fn to_receiver(notice: &str, user: Option<i64>) -> String {
+    // Quotes inside of a text are escaped, so only the member itself reads like this.
+    match user {
+        Some(user) => {
+            notice.replacen(r#""receiveObjectIds":[]"#, &format!(r#""receiveObjectIds":["{user}"]"#), 1)
+        }
+        None => notice.to_owned(),
+    }
+}
+
 /// The CLOSE message of an order by `caller`. `id` is a fresh UUID, `date` the formatted date, `ids` what the order named
 /// the receiver by. An order to users names the receiver alone, so that no receiver learns of the others.
 ///

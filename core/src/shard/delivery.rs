@@ -2,6 +2,11 @@
 //!
 //! The [cutoff](super::cutoff) is in force by itself. A delivery sends the frames and closes, and has the ends stored. It
 //! walks the shard's live records in steps, by alarm, and is over when one round has reached every user.
+//!
+//! The row that [`keep`] writes and [`end`] deletes is there exactly while the shard has an undelivered order: [`get`] finds it. Its
+//! cursor is a record of the shard, so records do not leave the shard meanwhile. A later order replaces the row, and begins anew.
+//! Orders to sets of users leave nothing in a shard (`crate::shard::parts`): views bring their sets along, and their deliveries
+//! go from the object of the tenant's orders to the users.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -56,14 +61,14 @@ pub struct Delivery {
     pub notice: String,
     /// The instant from which no more covered connection can open.
     pub begun_at: Timestamp,
-    /// Whether every other shard has the order. Shard 0 distributes it.
-    pub is_distributed: bool,
     /// The last record that this round visited; `None` at its beginning.
     pub visited: Option<RecordId>,
     /// Whether this round left anything to the next one.
     pub missed: bool,
     /// Rounds that ended.
     pub rounds: u32,
+    /// How many users it has reached.
+    pub reached: u64,
     /// When the next step is due.
     pub next_at: Timestamp,
 }
@@ -75,10 +80,10 @@ impl Delivery {
             cutoff,
             notice,
             begun_at,
-            is_distributed: false,
             visited: None,
             missed: false,
             rounds: 0,
+            reached: 0,
             next_at: begun_at,
         }
     }
@@ -134,27 +139,21 @@ impl Delivery {
 /// Stores the delivery in place of any other.
 pub fn keep(delivery: &Delivery) -> Statement {
     Statement::new(
-        "INSERT OR REPLACE INTO wave (id, at, exempt, notice, is_spread, visited, missed, rounds, next_at, serial, \
-         begun_at) VALUES (1, ?1, ?2, ?3, ?4, CAST(?5 AS INTEGER), ?6, ?7, ?8, CAST(?9 AS INTEGER), ?10)",
+        "INSERT OR REPLACE INTO wave (id, at, exempt, notice, visited, missed, rounds, next_at, serial, \
+         begun_at, reached) VALUES (1, ?1, ?2, ?3, CAST(?4 AS INTEGER), ?5, ?6, ?7, CAST(?8 AS INTEGER), ?9, ?10)",
         [
             delivery.cutoff.at.millis().into(),
             exempt(delivery),
             delivery.notice.clone().into(),
-            Value::Int(delivery.is_distributed.into()),
             Value::wide(delivery.visited.map_or(0, RecordId::number)),
             Value::Int(delivery.missed.into()),
             Value::Int(delivery.rounds.into()),
             delivery.next_at.millis().into(),
             Value::wide(delivery.cutoff.serial.number()),
             delivery.begun_at.millis().into(),
+            Value::Int(i64::try_from(delivery.reached).unwrap_or(i64::MAX)),
         ],
     )
-}
-
-/// Stores that every other shard has the order, if this delivery is the one under way.
-pub fn distributed(delivery: &Delivery) -> Statement {
-    let sql = "UPDATE wave SET is_spread = 1 WHERE serial = CAST(?1 AS INTEGER) AND at = CAST(?2 AS INTEGER)";
-    Statement::new(sql, order(delivery))
 }
 
 /// Ends the delivery, if it is the one under way.
@@ -175,8 +174,8 @@ fn exempt(delivery: &Delivery) -> Value {
 /// The delivery under way; no row without one.
 pub fn get() -> Statement {
     Statement::new(
-        "SELECT at, exempt, notice, is_spread, CAST(visited AS TEXT), missed, rounds, next_at, \
-         CAST(serial AS TEXT), begun_at FROM wave",
+        "SELECT at, exempt, notice, CAST(visited AS TEXT), missed, rounds, next_at, \
+         CAST(serial AS TEXT), begun_at, reached FROM wave",
         [],
     )
 }
@@ -191,13 +190,13 @@ pub fn read(rows: &[Vec<Value>]) -> Result<Option<Delivery>, DeliveryError> {
         Value::Int(at),
         Value::Text(exempt),
         Value::Text(notice),
-        Value::Int(is_distributed),
         Value::Text(visited),
         Value::Int(missed),
         Value::Int(rounds),
         Value::Int(next_at),
         Value::Text(serial),
         Value::Int(begun_at),
+        Value::Int(reached),
     ] = row.as_slice()
     else {
         return Err(DeliveryError::Form);
@@ -213,10 +212,10 @@ pub fn read(rows: &[Vec<Value>]) -> Result<Option<Delivery>, DeliveryError> {
         },
         notice: notice.clone(),
         begun_at: Timestamp::from_millis(*begun_at),
-        is_distributed: *is_distributed != 0,
         visited: visited.parse().ok().and_then(RecordId::from_number),
         missed: *missed != 0,
         rounds: u32::try_from(*rounds).unwrap_or(u32::MAX),
+        reached: u64::try_from(*reached).unwrap_or(0),
         next_at: Timestamp::from_millis(*next_at),
     }))
 }
@@ -308,7 +307,6 @@ mod tests {
         assert!(second.replaces(&first) && !first.replaces(&second) && !second.replaces(&second));
         let store = Database::of(StoreKind::Shard);
         store.run(&keep(&second));
-        store.run(&distributed(&first));
         store.run(&end(&first));
         assert_eq!(read(&store.run(&get())), Ok(Some(second)));
     }
@@ -319,14 +317,12 @@ mod tests {
         assert_eq!(read(&store.run(&get())), Ok(None));
         let mut kept = delivery(2, "it's").after(&records(i64::from(STEP)), USERS, AT).unwrap();
         kept.visited = RecordId::from_number(i64::MAX);
+        kept.reached = 7;
         store.run(&keep(&delivery(1, "before")));
         store.run(&keep(&kept));
         assert_eq!(read(&store.run(&get())), Ok(Some(kept.clone())));
-        store.run(&distributed(&delivery(1, "before")));
         store.run(&end(&delivery(1, "before")));
         assert_eq!(read(&store.run(&get())), Ok(Some(kept.clone())));
-        store.run(&distributed(&kept));
-        assert_eq!(read(&store.run(&get())), Ok(Some(Delivery { is_distributed: true, ..kept.clone() })));
         store.run(&end(&kept));
         assert_eq!(read(&store.run(&get())), Ok(None));
         assert!(read(&[vec![Value::Null]]).is_err());

@@ -7,7 +7,10 @@ pub mod cutoff;
 pub mod delivery;
 pub mod imports;
 pub mod layout;
+pub mod parts;
 pub mod progress;
+pub mod scoped;
+pub mod undelivered;
 
 use sha2::{Digest as _, Sha256};
 

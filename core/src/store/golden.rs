@@ -31,6 +31,7 @@ fn columns_of_json_keep_their_form() {
     keeps::<FanOut>("ties.wave.v1.json");
     keeps::<Vec<i64>>("tenant_mark.exempt.v1.json");
     keeps::<Vec<i64>>("wave.exempt.v1.json");
+    keeps::<Vec<String>>("scoped_part.users.v1.json");
     keeps::<Membership>("record.member_of.v1.json");
 }
 

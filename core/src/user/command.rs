@@ -10,6 +10,8 @@ use crate::{
     gateway::Wire,
     id::{ConnId, TenantId, UserId},
     platform::Platform,
+    serial::Serial,
+    time::Timestamp,
     token::{TokenHash, Verified},
 };
 
@@ -191,6 +193,8 @@ pub enum ForceOff {
         /// The message that consoles get before they are closed.
         notice: Option<String>,
     },
+    /// Writes down what an order to a set of users took of this one: its delivery has come to this user.
+    Named(NamedOrder),
     /// Ends the sockets that the tenant's cutoff covers: a delivery has come to this user.
     CutOff {
         /// The tenant of the order: a user of another one stays, and never gets its notice.
@@ -200,6 +204,19 @@ pub enum ForceOff {
         /// Whether to store for good what the cutoff revoked, because a later one will exempt the user.
         settle: bool,
     },
+}
+
+/// An order to a set of users, as it concerns one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedOrder {
+    /// The tenant of the order: a user of another one stays, and never gets its notice.
+    pub within: TenantId,
+    /// The number of the order among those of the tenant.
+    pub serial: Serial,
+    /// Its date.
+    pub at: Timestamp,
+    /// The message that consoles get before they are closed.
+    pub notice: String,
 }
 
 /// A client's request that waits for the presence of other users. Comes back with their answers.
@@ -323,7 +340,7 @@ impl Command {
             Self::ForceOff(ForceOff::Login { token, .. }) => {
                 Needs { presented: *token, held: true, subscription_state: true, ..Needs::default() }
             }
-            Self::ForceOff(ForceOff::Everything { .. }) => {
+            Self::ForceOff(ForceOff::Everything { .. } | ForceOff::Named(_)) => {
                 Needs { profile: true, held: true, subscription_state: true, ..Needs::default() }
             }
             Self::ForceOff(ForceOff::CutOff { .. }) => Needs {

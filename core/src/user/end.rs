@@ -5,14 +5,17 @@
 //! publishes to the directory, even if it ended nothing: an earlier order may have failed there and answered an error, and
 //! its repetition has to make up for that.
 
+use std::borrow::Cow;
+
 use super::{
-    Action, Change, Connection, Console, ForceOff, HeldEnd, Loaded, NotLoaded, Outcome, Reply, Rules, User,
-    tokens::is_unlocked, unseen::unseen,
+    Action, Change, Connection, Console, ForceOff, HeldEnd, Loaded, NamedOrder, NotLoaded, Outcome, Reply,
+    Rules, User, tokens::is_unlocked, unseen::unseen,
 };
 use crate::{
     directory::view::Cutoff,
     gateway::{self, Close, frame::Response},
     id::{ConnId, RecordId, TenantId},
+    message_center::to_receiver,
     platform::Platform,
     time::{Moment, Timestamp},
     token::{TokenHash, store::TokenSet},
@@ -118,7 +121,7 @@ pub(super) const UNSEEN_ORDERS: usize = 8;
 struct Reach<'a> {
     connections: Vec<&'a Connection>,
     consoles: Vec<&'a Console>,
-    notice: Option<&'a str>,
+    notice: Option<Cow<'a, str>>,
     /// Changes beside the ends of records.
     changes: Vec<Change>,
     ended_at: Timestamp,
@@ -147,7 +150,9 @@ impl User {
         // The directory is awaited before any frame: a client that has read its frame may ask for a list at once.
         actions.extend(self.awaited_publication());
         actions.extend(reach.connections.into_iter().flat_map(kick));
-        actions.extend(reach.consoles.into_iter().flat_map(|console| console.force_offline(reach.notice)));
+        actions.extend(
+            reach.consoles.into_iter().flat_map(|console| console.force_offline(reach.notice.as_deref())),
+        );
         Ok(Outcome { changes, actions, ..Outcome::of(Reply::Done) })
     }
 
@@ -178,15 +183,19 @@ impl User {
             }
             ForceOff::Everything { within, notice } => {
                 if let Some(other) = is_elsewhere(within)? {
-                    return self.reach_unseen(other, loaded, rules, now);
+                    return self.reach_unseen(other, now, loaded, rules, now);
                 }
                 let mut reach = self.reach_tokens(TokenSet::All, now);
                 reach.changes.push(Change::Revoked { at: now });
                 reach.changes.extend(unseen(loaded, now)?);
                 reach.consoles = self.consoles.iter().collect();
-                reach.notice = notice.as_deref();
+                reach.notice = notice.as_deref().map(Cow::Borrowed);
                 Ok(Some(reach))
             }
+            ForceOff::Named(order) => match is_elsewhere(&Some(order.within))? {
+                Some(other) => self.reach_unseen(other, order.at, loaded, rules, now),
+                None => self.reach_named(order, loaded, rules, now).map(Some),
+            },
             ForceOff::CutOff { within, .. } if is_elsewhere(within)?.is_some() => Ok(None),
             ForceOff::CutOff { notice, settle, .. } => {
                 self.reach_cut_off(notice, *settle, loaded, rules, now)
@@ -238,6 +247,7 @@ impl User {
     fn reach_unseen(
         &self,
         tenant: TenantId,
+        at: Timestamp,
         loaded: &Loaded,
         rules: &Rules,
         now: Timestamp,
@@ -246,10 +256,13 @@ impl User {
         if profile.tenant.is_some() || rules.configured_tenant(&self.id).is_some() {
             return Ok(None);
         }
-        let others = profile.revoked_in.iter().filter(|(other, _)| *other != tenant).rev();
-        let mut orders: Vec<_> = others.take(UNSEEN_ORDERS - 1).copied().collect();
+        let (same, others): (Vec<_>, Vec<_>) =
+            profile.revoked_in.iter().copied().partition(|(other, _)| *other == tenant);
+        // A later order may have been quicker.
+        let latest = same.into_iter().map(|(_, at)| at).fold(at, Timestamp::max);
+        let mut orders: Vec<_> = others.into_iter().rev().take(UNSEEN_ORDERS - 1).collect();
         orders.reverse();
-        orders.push((tenant, now));
+        orders.push((tenant, latest));
         let mut changes = vec![Change::RevokedIn(orders)];
         changes.extend(unseen(loaded, now)?);
         Ok(Some(Reach {
@@ -259,6 +272,39 @@ impl User {
             changes,
             ended_at: now,
         }))
+    }
+
+    /// Ends what an order to a set of users covers of this one, with the order's date: every reader shows that already.
+    fn reach_named<'a>(
+        &'a self,
+        order: &'a NamedOrder,
+        loaded: &Loaded,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Result<Reach<'a>, NotLoaded> {
+        let NamedOrder { within, serial, at, notice } = order;
+        let cutoff = Cutoff { serial: *serial, at: *at, exempt: Vec::new(), lifted: false };
+        let profile = loaded.profile()?;
+        let is_at_home = rules.home(&self.id, profile) == *within;
+        // Tokens of another tenant's numbers were issued before the configuration moved the user: a token that was issued since would
+        // have brought it home.
+        let taken = if is_at_home {
+            Change::TokensTaken { by: *serial, at: *at }
+        } else {
+            Change::TokensKicked(TokenSet::All)
+        };
+        let mut changes = vec![taken];
+        if !is_unlocked(&cutoff, *within, profile) {
+            changes.push(Change::Revoked { at: *at });
+            changes.extend(unseen(loaded, now)?);
+        }
+        Ok(Reach {
+            connections: self.connections.iter().filter(|one| cutoff.follows(one.began())).collect(),
+            consoles: self.consoles.iter().filter(|one| cutoff.follows(one.began())).collect(),
+            notice: Some(Cow::Owned(to_receiver(notice, self.id.number()))),
+            changes,
+            ended_at: *at,
+        })
     }
 
     /// Ends what the tenant's cutoff covers, with the cutoff's instant as the end date: every reader shows that already.
@@ -286,7 +332,7 @@ impl User {
         Ok(Some(Reach {
             connections: self.connections.iter().filter(|one| cutoff.follows(one.began())).collect(),
             consoles: self.consoles.iter().filter(|one| cutoff.follows(one.began())).collect(),
-            notice: Some(notice),
+            notice: Some(Cow::Borrowed(notice)),
             changes,
             ended_at: cutoff.at,
         }))

@@ -88,11 +88,25 @@ pub struct Loaded {
 pub struct Orders {
     /// The cutoff of the command's tenant, if it has one; see [`super::Command::tenant`].
     pub cutoff: Option<Cutoff>,
+    /// The scoped cutoffs of the same tenant that name the user; see [`crate::directory::view::ScopedCutoff::of_one`].
+    pub named: Vec<Cutoff>,
     /// The cutoff of the tenant that the user moves from, see [`super::Command::former_tenant`].
     pub former: Option<Cutoff>,
-    /// The serial of what the command begins: no smaller than that of [`Self::cutoff`], and smaller than that of the tenant's
-    /// next order.
+    /// The scoped cutoffs of that tenant that name the user.
+    pub former_named: Vec<Cutoff>,
+    /// The serial of what the command begins: no smaller than those of [`Self::cutoff`] and [`Self::named`], and smaller than that
+    /// of the tenant's next order.
     pub under: Serial,
+}
+
+impl Orders {
+    /// Whether no order applies.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.cutoff.is_none()
+            && self.named.is_empty()
+            && self.former.is_none()
+            && self.former_named.is_empty()
+    }
 }
 
 /// A user's subscription state, and whether any other user depends on it.

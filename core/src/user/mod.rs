@@ -32,7 +32,7 @@ mod unseen;
 
 pub use account::{Account, AccountUpdate, FACE_URL_BYTES, TooLong};
 pub use change::{Change, release_all_held};
-pub use command::{Claimed, Client, Command, ForceOff, Opening, PendingRequest};
+pub use command::{Claimed, Client, Command, ForceOff, NamedOrder, Opening, PendingRequest};
 pub use console::{Console, ConsoleMessage, ConsoleOpening};
 pub use dates::{last_opening, newest_opening, read_opening};
 pub use loaded::{HeldEnd, LoadError, Loaded, Needs, NotLoaded, Orders, Part, Profile, WatchedState};

@@ -78,17 +78,21 @@ impl User {
         tokens.sort_by_key(|row| row.order);
         let profile = loaded.profile()?;
         let account = loaded.account()?;
-        let is_known = profile.is_known || account.is_some();
         let tenant = rules.tenant(&self.id, profile);
+        // Orders to sets of users do not move: what they say of the user does.
+        let orders = loaded.orders()?.named.iter();
+        let named =
+            orders.filter(|cutoff| !is_unlocked(cutoff, tenant, profile)).map(|cutoff| cutoff.at).max();
+        let is_known = profile.is_known || account.is_some() || named.is_some();
         let unlocked =
             loaded.cutoff()?.filter(|cutoff| !cutoff.lifted && is_unlocked(cutoff, tenant, profile));
         let facts = UserFacts {
             tenant: profile.tenant,
             account: account.cloned(),
-            revoked_at: profile.revoked_at,
+            revoked_at: profile.revoked_at.max(named),
             revoked_in: profile.revoked_in.clone(),
             unlocked_at: unlocked.map(|cutoff| cutoff.at),
-            is_unseen: profile.is_unseen && account.is_none(),
+            is_unseen: (profile.is_unseen || !profile.is_known) && account.is_none(),
         };
         let facts = Some(facts).filter(|_| is_known && after.is_none());
         Ok(Outcome::of(Reply::Snapshot(UserSnapshot { facts, tokens, next })))

@@ -6,8 +6,12 @@
 use super::{
     Action, Change, Loaded, NotLoaded, Rules, User,
     end::{Leaving, kick},
+    tokens::is_unlocked,
 };
-use crate::{id::TenantId, token::store::TokenRow};
+use crate::{
+    id::{ConnId, TenantId},
+    token::store::TokenRow,
+};
 
 /// What a move leads to.
 #[derive(Default)]
@@ -40,30 +44,36 @@ impl User {
             let changes = if stays { Vec::new() } else { vec![Change::Tenant(tenant)] };
             return Ok(Moved { changes, ..Moved::default() });
         }
-        let former = orders.former.as_ref().filter(|cutoff| !self.is_exempt(&cutoff.exempt, rules));
-        let Some(former) = former else {
-            let changes = vec![Change::TokensUnder(orders.under), Change::Tenant(tenant)];
-            return Ok(Moved { changes, actions: vec![Action::SetUnder(orders.under)], ..Moved::default() });
-        };
-        let connections: Vec<_> = self.connections.iter().filter(|one| former.follows(one.began())).collect();
-        let consoles: Vec<_> = self.consoles.iter().filter(|one| former.follows(one.began())).collect();
-        let leaving: Vec<Leaving> = connections
-            .iter()
-            .map(|connection| connection.leaving())
-            .chain(consoles.iter().map(|console| console.leaving()))
-            .collect();
-        let (ends, mut actions) = self.end(&leaving, former.at);
-        let mut changes = vec![
-            Change::TokensTaken { by: former.serial, at: former.at },
-            Change::TokensUnder(orders.under),
-            Change::Tenant(tenant),
-        ];
-        let is_news = !ends.is_empty();
-        changes.extend(ends);
-        actions.push(Action::SetUnder(orders.under));
-        let mut frames: Vec<Action> = connections.into_iter().flat_map(kick).collect();
-        frames.extend(consoles.into_iter().flat_map(|console| console.force_offline(None)));
-        Ok(Moved { changes, actions, is_news, frames })
+        let home = rules.home(&self.id, profile);
+        let mut moved = Moved::default();
+        let mut ends = Vec::new();
+        let mut taken: Vec<ConnId> = Vec::new();
+        for former in self.formerly_in_force(orders, rules) {
+            moved.changes.push(Change::TokensTaken { by: former.serial, at: former.at });
+            let is_next = |id: ConnId, began| former.follows(began) && !taken.contains(&id);
+            let connections: Vec<_> =
+                self.connections.iter().filter(|one| is_next(one.id, one.began())).collect();
+            let consoles: Vec<_> = self.consoles.iter().filter(|one| is_next(one.id, one.began())).collect();
+            let leaving: Vec<Leaving> = connections
+                .iter()
+                .map(|connection| connection.leaving())
+                .chain(consoles.iter().map(|console| console.leaving()))
+                .collect();
+            taken.extend(leaving.iter().map(|one| one.id));
+            let (ended, retired) = self.end(&leaving, former.at);
+            ends.extend(ended);
+            moved.actions.extend(retired);
+            moved.frames.extend(connections.into_iter().flat_map(kick));
+            moved.frames.extend(consoles.into_iter().flat_map(|console| console.force_offline(None)));
+        }
+        // Its delivery will find the user in another tenant, and do nothing.
+        let named = orders.former_named.iter().filter(|cutoff| !is_unlocked(cutoff, home, profile));
+        moved.changes.extend(named.map(|cutoff| Change::Revoked { at: cutoff.at }));
+        moved.changes.extend([Change::TokensUnder(orders.under), Change::Tenant(tenant)]);
+        moved.is_news = !ends.is_empty();
+        moved.changes.extend(ends);
+        moved.actions.push(Action::SetUnder(orders.under));
+        Ok(moved)
     }
 
     /// Whether an order took a token: one of the present tenant, or one of the tenant whose orders it was issued under.
@@ -72,18 +82,16 @@ impl User {
     /// each other: the date of the token decides for the present one.
     pub(super) fn is_taken(&self, row: &TokenRow, loaded: &Loaded, rules: &Rules) -> Result<bool, NotLoaded> {
         let orders = loaded.orders()?;
-        if orders.cutoff.is_none() && orders.former.is_none() {
+        if orders.is_empty() {
             return Ok(false);
         }
-        let profile = loaded.profile()?;
+        let (profile, began) = (loaded.profile()?, row.began());
+        let mut present = self.in_force(orders, rules);
         if rules.home(&self.id, profile) == rules.tenant(&self.id, profile) {
-            return Ok(self.is_cut_off(row.began(), orders.cutoff.as_ref(), rules));
+            return Ok(present.any(|cutoff| cutoff.follows(began)));
         }
-        let outdated = orders
-            .cutoff
-            .as_ref()
-            .is_some_and(|cutoff| row.issued_at <= cutoff.at && !self.is_exempt(&cutoff.exempt, rules));
-        Ok(outdated || self.is_cut_off(row.began(), orders.former.as_ref(), rules))
+        let is_outdated = present.any(|cutoff| row.issued_at <= cutoff.at);
+        Ok(is_outdated || self.formerly_in_force(orders, rules).any(|cutoff| cutoff.follows(began)))
     }
 
     /// For a user that the configuration has moved: the tokens that [`Self::is_taken`] names are kicked, and the others come under
@@ -95,12 +103,11 @@ impl User {
             return Ok(Vec::new());
         }
         let orders = loaded.orders()?;
-        let in_force = |exempt: &[i64]| !self.is_exempt(exempt, rules);
-        let former = orders.former.as_ref().filter(|cutoff| in_force(&cutoff.exempt));
-        let present = orders.cutoff.as_ref().filter(|cutoff| in_force(&cutoff.exempt));
-        let taken = former.map(|cutoff| Change::TokensTaken { by: cutoff.serial, at: cutoff.at });
-        let outdated = present.map(|cutoff| Change::TokensOutdated { by: cutoff.at });
+        let taken = self
+            .formerly_in_force(orders, rules)
+            .map(|cutoff| Change::TokensTaken { by: cutoff.serial, at: cutoff.at });
+        let outdated = self.in_force(orders, rules).map(|cutoff| Change::TokensOutdated { by: cutoff.at });
         let moved = [Change::TokensUnder(orders.under), Change::Home(tenant)];
-        Ok(taken.into_iter().chain(outdated).chain(moved).collect())
+        Ok(taken.chain(outdated).chain(moved).collect())
     }
 }

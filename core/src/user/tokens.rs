@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Change, Connection, Console, Issued, Loaded, NotLoaded, Outcome, Overview, Presence, Profile,
-    Reply, Rules, User,
+    Action, Change, Connection, Console, Issued, Loaded, NotLoaded, Orders, Outcome, Overview, Presence,
+    Profile, Reply, Rules, User,
     tenancy::Moved,
     unseen::{seen, unseen},
 };
@@ -83,8 +83,8 @@ impl User {
 
     /// The live connections that the tenant's cutoff does not cover.
     pub(super) fn presence(&self, loaded: &Loaded, rules: &Rules) -> Result<Vec<Presence>, NotLoaded> {
-        let cutoff = loaded.cutoff()?;
-        let seen = |connection: &&Connection| !self.is_cut_off(connection.began(), cutoff, rules);
+        let orders = loaded.orders()?;
+        let seen = |connection: &&Connection| !self.is_ended(connection.began(), orders, rules);
         Ok(self.connections.iter().filter(seen).map(Connection::presence).collect())
     }
 
@@ -96,11 +96,12 @@ impl User {
         let profile = loaded.profile()?;
         let older = |cutoff: Timestamp| bearer.issued_at.is_none_or(|issued| issued <= cutoff);
         let tenant = rules.configured_tenant(&self.id).unwrap_or(bearer.tenant);
-        let of_tenant = loaded
-            .cutoff()?
-            .filter(|cutoff| !is_unlocked(cutoff, tenant, profile) && !self.is_exempt(&cutoff.exempt, rules));
+        let (orders, home) = (loaded.orders()?, rules.home(&self.id, profile));
+        let present = self.in_force(orders, rules).filter(|cutoff| !is_unlocked(cutoff, tenant, profile));
+        // A user who leaves a tenant takes along what an order there said of it alone.
+        let former = orders.former_named.iter().filter(|cutoff| !is_unlocked(cutoff, home, profile));
         let while_unknown = profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
-        let orders = profile.revoked_at.into_iter().chain(of_tenant.map(|cutoff| cutoff.at));
+        let orders = profile.revoked_at.into_iter().chain(present.chain(former).map(|cutoff| cutoff.at));
         Ok(orders.chain(while_unknown.map(|(_, at)| *at)).any(older))
     }
 
@@ -145,15 +146,36 @@ impl User {
         if let Some(other) = within.filter(|within| *within != home) {
             return Ok(Overview { tenant: other, connections: Vec::new(), consoles: Vec::new() });
         }
-        let cutoff = loaded.cutoff()?;
-        let is_seen = |console: &&Console| !self.is_cut_off(console.began(), cutoff, rules);
+        let orders = loaded.orders()?;
+        let is_seen = |console: &&Console| !self.is_ended(console.began(), orders, rules);
         let consoles = self.consoles.iter().filter(is_seen).map(|console| console.id).collect();
         Ok(Overview { tenant: home, connections: self.presence(loaded, rules)?, consoles })
     }
 
     /// Whether the tenant's cutoff covers what began so.
-    pub(super) fn is_cut_off(&self, began: Began, cutoff: Option<&Cutoff>, rules: &Rules) -> bool {
+    fn is_cut_off(&self, began: Began, cutoff: Option<&Cutoff>, rules: &Rules) -> bool {
         cutoff.is_some_and(|cutoff| cutoff.follows(began) && !self.is_exempt(&cutoff.exempt, rules))
+    }
+
+    /// The cutoffs of the command's tenant that are about this user.
+    pub(super) fn in_force<'a>(&self, orders: &'a Orders, rules: &Rules) -> impl Iterator<Item = &'a Cutoff> {
+        let of_tenant = orders.cutoff.as_ref().filter(|cutoff| !self.is_exempt(&cutoff.exempt, rules));
+        of_tenant.into_iter().chain(&orders.named)
+    }
+
+    /// The same of the tenant that the user moves from.
+    pub(super) fn formerly_in_force<'a>(
+        &self,
+        orders: &'a Orders,
+        rules: &Rules,
+    ) -> impl Iterator<Item = &'a Cutoff> {
+        let of_tenant = orders.former.as_ref().filter(|cutoff| !self.is_exempt(&cutoff.exempt, rules));
+        of_tenant.into_iter().chain(&orders.former_named)
+    }
+
+    /// Whether an order of the command's tenant covers what began so.
+    fn is_ended(&self, began: Began, orders: &Orders, rules: &Rules) -> bool {
+        self.in_force(orders, rules).any(|cutoff| cutoff.follows(began))
     }
 
     pub(super) fn is_exempt(&self, exempt: &[i64], rules: &Rules) -> bool {

@@ -16,6 +16,7 @@ mod harness;
 mod orders;
 mod properties;
 mod rules;
+mod scoped;
 #[path = "../../src/size.rs"]
 mod size;
 mod snapshots;

@@ -1,9 +1,22 @@
 //! Tenants' cutoffs in memory, where every command checks them, and the locks that order changes of them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use parking_lot::{Mutex, RwLock};
-use rollcall_core::{directory::view::Cutoff, id::TenantId, serial::Serial, user::Orders};
+use rollcall_core::{
+    directory::view::Cutoff,
+    id::TenantId,
+    serial::Serial,
+    shard::{scoped::ScopedOrder, undelivered::Undelivered},
+    time::Timestamp,
+    user::Orders,
+};
 
 use super::delivery::Ended;
 
@@ -12,9 +25,19 @@ use super::delivery::Ended;
 pub(super) struct Cutoffs {
     in_force: RwLock<InForce>,
     order_locks: Mutex<HashMap<TenantId, OrderLocks>>,
+    /// How far the deliveries of orders to whole tenants are.
+    deliveries: Mutex<BTreeMap<Serial, Delivering>>,
     /// Held from the draw of a serial until its order is in force. So what begins under a serial has seen every order up to it,
     /// whatever its tenant.
     pub(super) serial: tokio::sync::Mutex<()>,
+}
+
+/// An order to a whole tenant under delivery.
+struct Delivering {
+    tenant: TenantId,
+    at: Timestamp,
+    /// How many users it has come to.
+    reached: Arc<AtomicU64>,
 }
 
 /// The locks of one tenant's orders, and what they guard.
@@ -31,7 +54,11 @@ pub(super) struct OrderLocks {
 #[derive(Default)]
 struct InForce {
     by_tenant: HashMap<TenantId, Arc<Cutoff>>,
+    /// Orders to sets of users whose delivery is under way. The sets are rows of the store.
+    scoped: BTreeMap<Serial, Arc<ScopedOrder>>,
     newest: Serial,
+    /// The newest serial of an order to a whole tenant.
+    newest_of_tenants: Serial,
 }
 
 impl Cutoffs {
@@ -43,27 +70,112 @@ impl Cutoffs {
         self.in_force.read().by_tenant.keys().copied().collect()
     }
 
+    /// Whether no order is in force, so that no command has to know its tenant.
     pub(super) fn is_empty(&self) -> bool {
-        self.in_force.read().by_tenant.is_empty()
+        let in_force = self.in_force.read();
+        in_force.by_tenant.is_empty() && in_force.scoped.is_empty()
     }
 
-    /// The newest serial: the tenants of one store count their orders together. It spares most commands the search for their
-    /// tenant.
+    /// The newest serial: the tenants of one store count their orders together.
     pub(super) fn newest(&self) -> Serial {
         self.in_force.read().newest
     }
 
-    /// The orders that apply to a command of a user of `tenant`, who may have moved there from `former`.
-    pub(super) fn orders(&self, tenant: Option<TenantId>, former: Option<TenantId>) -> Orders {
+    /// The newest serial of an order that may cover what is live. It spares most commands the search for their tenant.
+    pub(super) fn newest_in_force(&self) -> Serial {
+        let in_force = self.in_force.read();
+        // What delivered orders to sets of users took is written down.
+        if in_force.scoped.is_empty() { in_force.newest_of_tenants } else { in_force.newest }
+    }
+
+    /// The orders that apply to a command of a user of `tenant`, who may have moved there from `former`. `named` are the scoped
+    /// cutoffs that name the user.
+    pub(super) fn orders(
+        &self,
+        tenant: Option<TenantId>,
+        former: Option<TenantId>,
+        named: &[(TenantId, Cutoff)],
+    ) -> Orders {
         let in_force = self.in_force.read();
         let of = |tenant| in_force.by_tenant.get(&tenant).map(|cutoff| cutoff.as_ref().clone());
-        Orders { cutoff: tenant.and_then(of), former: former.and_then(of), under: in_force.newest }
+        let naming = |tenant: Option<TenantId>| {
+            named
+                .iter()
+                .filter(|(other, _)| Some(*other) == tenant)
+                .map(|(_, cutoff)| cutoff.clone())
+                .collect()
+        };
+        Orders {
+            cutoff: tenant.and_then(of),
+            named: naming(tenant),
+            former: former.and_then(of),
+            former_named: naming(former),
+            under: in_force.newest,
+        }
     }
 
     pub(super) fn put(&self, tenant: TenantId, cutoff: Cutoff) {
         let mut in_force = self.in_force.write();
         in_force.newest = in_force.newest.max(cutoff.serial);
+        in_force.newest_of_tenants = in_force.newest_of_tenants.max(cutoff.serial);
         in_force.by_tenant.insert(tenant, Arc::new(cutoff));
+    }
+
+    /// The serial of an order that is delivered is never given again.
+    pub(super) fn count_from(&self, serial: Serial) {
+        let mut in_force = self.in_force.write();
+        in_force.newest = in_force.newest.max(serial);
+    }
+
+    /// Puts an order to a set of users in force. Its rows are durable.
+    pub(super) fn put_scoped(&self, order: ScopedOrder) -> Arc<ScopedOrder> {
+        let order = Arc::new(order);
+        let mut in_force = self.in_force.write();
+        in_force.newest = in_force.newest.max(order.serial);
+        in_force.scoped.insert(order.serial, order.clone());
+        order
+    }
+
+    /// An order to a set of users has reached all of them.
+    pub(super) fn delivered(&self, serial: Serial) {
+        self.in_force.write().scoped.remove(&serial);
+    }
+
+    /// The orders to sets of users of a tenant, or of any, whose delivery is under way.
+    pub(super) fn scoped(&self, tenant: Option<TenantId>) -> Vec<Arc<ScopedOrder>> {
+        let in_force = self.in_force.read();
+        let is_asked = |order: &&Arc<ScopedOrder>| tenant.is_none_or(|tenant| order.tenant == tenant);
+        in_force.scoped.values().filter(is_asked).cloned().collect()
+    }
+
+    pub(super) fn has_scoped(&self) -> bool {
+        !self.in_force.read().scoped.is_empty()
+    }
+
+    /// The delivery of a tenant's order begins. The returned number says how many users it has come to.
+    pub(super) fn begin_delivery(&self, tenant: TenantId, cutoff: &Cutoff) -> Arc<AtomicU64> {
+        let reached = Arc::new(AtomicU64::new(0));
+        let order = Delivering { tenant, at: cutoff.at, reached: reached.clone() };
+        self.deliveries.lock().insert(cutoff.serial, order);
+        reached
+    }
+
+    /// The delivery of that order is over.
+    pub(super) fn end_delivery(&self, serial: Serial) {
+        self.deliveries.lock().remove(&serial);
+    }
+
+    /// The orders to the whole of this tenant whose delivery is under way.
+    pub(super) fn deliveries(&self, tenant: TenantId) -> Vec<Undelivered> {
+        let deliveries = self.deliveries.lock();
+        let of_tenant = deliveries.iter().filter(|(_, order)| order.tenant == tenant);
+        let shown = |(serial, order): (&Serial, &Delivering)| Undelivered {
+            serial: *serial,
+            at: order.at,
+            users: None,
+            reached: order.reached.load(Ordering::Relaxed),
+        };
+        of_tenant.map(shown).collect()
     }
 
     /// Never removed, like the cutoff itself: a tenant has at most one of each.

@@ -3,10 +3,13 @@
 //! The rows may follow later, those of imported records among them, since the cutoff is durable already and every answer takes it
 //! into account.
 
+use std::sync::{Arc, atomic::Ordering};
+
 use futures_util::{StreamExt as _, stream};
 use parking_lot::Mutex;
 use rollcall_api::metrics::KickCause;
 use rollcall_core::{
+    directory::view::Cutoff,
     id::{TenantId, UserId},
     user::{Change, Command, ForceOff, Outcome},
 };
@@ -45,10 +48,19 @@ impl Users {
         let (reached_users, mut to_commit) = mpsc::unbounded_channel::<Vec<Ended>>();
         let order = &Command::ForceOff(ForceOff::CutOff { within: Some(tenant), notice, settle: false });
         let waiting = &Mutex::new(connected);
+        let in_force = self.cutoff_of(tenant);
+        let cutoffs = &self.shared.cutoffs;
+        let begin = |cutoff: &Arc<Cutoff>| (cutoff.serial, cutoffs.begin_delivery(tenant, cutoff));
+        let shown = &in_force.as_ref().map(begin);
+        let count = || {
+            if let Some((_, reached)) = shown {
+                reached.fetch_add(1, Ordering::Relaxed);
+            }
+        };
         let reaching = async move {
             until_durable("an order to a tenant", || async {
                 let some = std::mem::take(&mut *waiting.lock());
-                let reached = self.reach_all(some, order).await;
+                let reached = self.reach_all(some, order, count).await;
                 *waiting.lock() = reached.remaining;
                 // The receiver ends after this sender.
                 let _ = reached_users.send(reached.to_commit);
@@ -70,6 +82,9 @@ impl Users {
             }
         };
         tokio::join!(reaching, writing, self.end_cut_off_imports(tenant));
+        if let Some((serial, _)) = shown {
+            self.shared.cutoffs.end_delivery(*serial);
+        }
     }
 
     /// Commits what an order ended. A user whose rows cannot be written holds up no other's. Returns those that are not written.
@@ -93,10 +108,14 @@ impl Users {
         failed
     }
 
-    /// Tries [`Users::reach`] once for each of many users.
-    async fn reach_all(&self, users: Vec<UserId>, order: &Command) -> Reached {
+    /// Tries [`Users::reach`] once for each of many users, and counts those that it has reached.
+    async fn reach_all(&self, users: Vec<UserId>, order: &Command, count: impl Fn()) -> Reached {
+        let count = &count;
         let reach = |user: UserId| async move {
             let result = self.reach(&user, order).await;
+            if result.is_ok() {
+                count();
+            }
             (user, result)
         };
         let mut reaching = stream::iter(users).map(reach).buffer_unordered(CONCURRENCY);

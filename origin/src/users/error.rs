@@ -1,7 +1,7 @@
 //! The errors of commands.
 
 use rollcall_core::{
-    shard::cutoff::CutoffError,
+    shard::{cutoff::CutoffError, scoped::ScopedError},
     user::{LoadError, NotLoaded, ReplyError},
 };
 
@@ -22,12 +22,18 @@ pub enum CommandError {
     /// A stored cutoff does not read.
     #[error(transparent)]
     Cutoff(#[from] CutoffError),
+    /// A stored order to a set of users does not read.
+    #[error(transparent)]
+    Scoped(#[from] ScopedError),
     /// The user gave no answer to this request.
     #[error(transparent)]
     Reply(#[from] ReplyError),
     /// Rows of an earlier order to the tenant are not written yet.
     #[error("what an earlier order to the tenant ended is not written down yet")]
     Unwritten,
+    /// The tenant has as many orders to sets of users under delivery as it may have.
+    #[error("too many orders of the tenant are under delivery")]
+    TooManyOrders,
 }
 
 impl CommandError {
@@ -35,8 +41,8 @@ impl CommandError {
     pub(super) fn is_permanent(&self) -> bool {
         match self {
             Self::Store(error) => error.is_permanent(),
-            Self::Load(_) | Self::NotLoaded(_) | Self::Cutoff(_) | Self::Reply(_) => true,
-            Self::Unwritten => false,
+            Self::Load(_) | Self::NotLoaded(_) | Self::Cutoff(_) | Self::Scoped(_) | Self::Reply(_) => true,
+            Self::Unwritten | Self::TooManyOrders => false,
         }
     }
 }

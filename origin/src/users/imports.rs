@@ -46,12 +46,26 @@ impl Users {
         users: &[i64],
         cutoff: &Cutoff,
     ) -> Result<(), CommandError> {
-        let statement = upsert::end_cut_off_imports_of_users(tenant, users, cutoff.at, ROWS);
+        self.end_imports_cut_off_at(tenant, users, cutoff.at).await
+    }
+
+    /// Ends the imported records of these users that an order of this date covers.
+    ///
+    /// # Errors
+    /// As [`Users::end_imports`].
+    pub(super) async fn end_imports_cut_off_at(
+        &self,
+        tenant: TenantId,
+        users: &[i64],
+        at: Timestamp,
+    ) -> Result<(), CommandError> {
+        let statement = upsert::end_cut_off_imports_of_users(tenant, users, at, ROWS);
         Ok(self.shared.store.change_all(&statement, ROWS).await.map(drop)?)
     }
 
     /// Goes on with what orders of an earlier process had not ended yet.
     pub async fn resume_orders(&self) {
+        self.resume_scoped();
         for tenant in self.shared.cutoffs.tenants() {
             let (users, rows) = (self.clone(), self.shared.cutoffs.order_locks(tenant).rows);
             let rows = rows.read_owned().await;

@@ -16,6 +16,7 @@ mod openings;
 mod registry;
 mod retry;
 mod run;
+mod scoped_orders;
 mod table;
 mod tenant_orders;
 #[cfg(test)]

@@ -4,10 +4,10 @@ use futures_util::{StreamExt as _, stream};
 
 use rollcall_api::metrics::{KickCause, console_protocol, protocol};
 use rollcall_core::{
-    directory::upsert,
+    directory::{upsert, view::Cutoff},
     gateway::{Close, Incoming},
-    id::{ConnId, UserId},
-    serial::Serial,
+    id::{ConnId, TenantId, UserId},
+    shard::scoped,
     store::Statement,
     time::{Moment, Timestamp},
     token::store::TokenRow,
@@ -156,7 +156,7 @@ impl Users {
         let Some(entry) = self.shared.table.get(id) else { return Some(Reply::Presence(Vec::new())) };
         let live = entry.live.lock();
         let user = live.user_for(command);
-        if user.began_before(self.shared.cutoffs.newest()) {
+        if user.began_before(self.shared.cutoffs.newest_in_force()) {
             return None;
         }
         let loaded = Loaded { orders: Some(Orders::default()), ..Loaded::default() };
@@ -337,45 +337,56 @@ impl Users {
             self.recall_opening(user).await?;
         }
         loop {
-            // While no tenant has a cutoff, the user's tenant need not be read.
-            let has_cutoffs = !self.shared.cutoffs.is_empty();
+            let cutoffs = &self.shared.cutoffs;
+            let newest = cutoffs.newest();
+            // While no order is in force, the user's tenant need not be read, nor what names the user.
+            let (has_orders, has_scoped) = (!cutoffs.is_empty(), cutoffs.has_scoped());
             let mut needs = command.needs();
-            needs.profile |= needs.orders && has_cutoffs;
+            needs.profile |= needs.orders && has_orders;
             let needs_orders = needs.orders;
-            let mut loaded = self.read(user, command, needs).await?;
+            let (mut loaded, named) = self.read(user, command, needs, needs_orders && has_scoped).await?;
             if needs_orders {
                 let (id, rules) = (&user.id, &self.shared.rules);
-                let tenant = has_cutoffs.then(|| command.tenant(id, &loaded, rules)).transpose()?;
-                let former = has_cutoffs.then(|| command.former_tenant(id, &loaded, rules)).transpose()?;
-                // Cutoffs and serial are of one moment: an order that comes into force later has a greater serial, and covers
+                let tenant = has_orders.then(|| command.tenant(id, &loaded, rules)).transpose()?;
+                let former = has_orders.then(|| command.former_tenant(id, &loaded, rules)).transpose()?;
+                // Orders and serial are of one moment: an order that comes into force later has a greater serial, and covers
                 // the command's outcome.
-                loaded.orders = Some(self.shared.cutoffs.orders(tenant, former.flatten()));
+                loaded.orders = Some(cutoffs.orders(tenant, former.flatten(), &named));
             }
-            // The first cutoff may have come into force during the read, which did not ask for the tenant. Then the loop
-            // reads again.
-            let is_complete = |orders: &Orders| has_cutoffs || orders.under == Serial::NONE;
-            if loaded.orders.as_ref().is_none_or(is_complete) {
+            // An order may have come into force during the read, which did not look for it. Then the loop reads again.
+            if loaded.orders.as_ref().is_none_or(|orders| orders.under == newest) {
                 return Ok((loaded, moment()));
             }
         }
     }
 
-    /// Reads rows, and caches that of the presented token.
-    async fn read(&self, entry: &Entry, command: &Command, mut needs: Needs) -> Result<Loaded, CommandError> {
+    /// Reads rows, and caches that of the presented token. The scoped cutoffs that name the user come with their tenants.
+    async fn read(
+        &self,
+        entry: &Entry,
+        command: &Command,
+        mut needs: Needs,
+        reads_named: bool,
+    ) -> Result<(Loaded, Vec<(TenantId, Cutoff)>), CommandError> {
         let mut loaded = Loaded::default();
         let age = entry.live.lock().token_age();
-        if let Some(hash) = needs.presented
+        // What the delivery of a scoped cutoff leaves is read together with the cutoff, or a query could miss both.
+        if !reads_named
+            && let Some(hash) = needs.presented
             && let Some(row) = entry.live.lock().token(&hash)
         {
             loaded.presented = Some(row);
             needs.presented = None;
         }
         let parts = needs.queries(&entry.live.lock().user_for(command), now());
-        if parts.is_empty() {
-            return Ok(loaded);
+        if parts.is_empty() && !reads_named {
+            return Ok((loaded, Vec::new()));
         }
-        let (parts, statements): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        let answers = self.shared.store.load(statements).await?;
+        let (parts, mut statements): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        statements.extend(reads_named.then(|| scoped::of_user(entry.live.lock().user.id())));
+        let mut answers = self.shared.store.load(statements).await?;
+        let of_named = if reads_named { answers.pop() } else { None };
+        let named = scoped::read_of_user(&of_named.unwrap_or_default())?;
         for (part, rows) in parts.into_iter().zip(answers) {
             loaded.absorb(part, &rows)?;
         }
@@ -383,7 +394,7 @@ impl Users {
             let row: Option<TokenRow> = loaded.presented.clone().flatten();
             entry.live.lock().remember(age, hash, row);
         }
-        Ok(loaded)
+        Ok((loaded, named))
     }
 
     /// Removes a connection's socket. No answer shows the connection afterwards, whatever the store holds.

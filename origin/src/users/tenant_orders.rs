@@ -27,7 +27,7 @@ impl Users {
         let rows = answers.first().map(Vec::as_slice).unwrap_or_default();
         let all = cutoff::read_all(rows)?;
         all.into_iter().for_each(|(tenant, cutoff)| self.shared.cutoffs.put(tenant, cutoff));
-        Ok(())
+        self.read_scoped().await
     }
 
     /// The cutoff in force for a tenant.
@@ -112,7 +112,7 @@ impl Users {
 
     /// Runs one change of a tenant's cutoff at a time, to its end even if its caller leaves: the store and the memory have
     /// to agree.
-    async fn change_cutoff<T: Send + 'static>(
+    pub(super) async fn change_cutoff<T: Send + 'static>(
         &self,
         tenant: TenantId,
         work: impl Future<Output = Result<T, CommandError>> + Send + 'static,

@@ -16,6 +16,7 @@ use rollcall_core::{
     platform::Platform,
     secret::Secret,
     serial::Serial,
+    shard::scoped::UNDELIVERED,
     time::Timestamp,
     token::TokenText,
     user::{
@@ -358,6 +359,31 @@ async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused
     assert!(matches!(cutoff(vec![7]).await, Err(CommandError::Unwritten)));
     let other = fixture.users.cut_off(TenantId(1), vec![7], String::new(), TaskTracker::new().token());
     other.await.expect("what another tenant's orders wait for is its own");
+}
+
+#[tokio::test]
+async fn so_many_orders_to_sets_of_users_are_under_delivery_and_one_more_changes_nothing() {
+    let fixture = Fixture::new();
+    let (tenant, under_way) = (TenantId(0), TaskTracker::new());
+    let order =
+        |tenant, user| fixture.users.cut_off_users(tenant, vec![7, user], String::new(), under_way.token());
+    let lock = fixture.users.entry(&fixture.user).lock().await;
+    for _ in 0..UNDELIVERED {
+        order(tenant, 8).await.unwrap();
+    }
+    let newest = fixture.users.shared.cutoffs.newest();
+    assert!(matches!(order(tenant, 9).await, Err(CommandError::TooManyOrders)));
+    let in_force = fixture.users.scoped_cutoffs(tenant).await.unwrap();
+    assert!(in_force.len() == UNDELIVERED && in_force.iter().all(|order| *order.users == [7, 8]));
+    let shown = fixture.users.undelivered(tenant).await.unwrap();
+    assert!(shown.iter().all(|order| (order.users, order.reached) == (Some(2), 0)), "{shown:?}");
+    assert_eq!(fixture.users.shared.cutoffs.newest(), newest);
+    order(TenantId(1), 9).await.unwrap();
+    drop(lock);
+    under_way.close();
+    under_way.wait().await;
+    assert!(fixture.users.undelivered(tenant).await.unwrap().is_empty());
+    order(tenant, 9).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Rows of the directory that are wrong, and an order that a crash interrupts.
 
 use anyhow::{Context as _, Result};
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::{
-    probe::{self, open_and_ended},
+    probe::{self, ORDERS, break_it, open_and_ended},
     setup::Setup,
 };
 use crate::{
@@ -93,6 +94,87 @@ pub(super) async fn an_order_to_a_tenant_goes_on_after_a_crash(setup: Setup) -> 
     same(text_at(&page, "/data/total")?, "0".to_owned(), "records online, in a list")?;
     runtime.stop().await?;
     Ok(format!("{USERS} users in several shards, the order itself unanswered: {unanswered}"))
+}
+
+pub(super) async fn an_order_that_earlier_code_kept_in_a_shard_is_taken_over(setup: Setup) -> Result<String> {
+    const USER: &str = "1000000000000950";
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    let (old, _socket) = world.login(USER, 5).await?;
+    world.expect_verdict(&old, 0, "a token without an order").await?;
+    // Every other shard asks shard 0 for the layout, which is then stored there.
+    world.eventually("records", || open_and_ended(&world, USER), &(1, 0)).await?;
+    let order = "INSERT INTO tenant_mark (tenant, at, sequence, exempt, lifted) VALUES (0, 1000, 7, '[]', 0)";
+    probe::change(&world, order).await?;
+    break_it(&world, ORDERS, "abort").await?;
+    world.eventually("the verdict", || async { world.verdict(&old).await }, &1506).await?;
+    let new = world.issue(USER, 5).await?;
+    world.expect_verdict(&new, 0, "a token from after it").await?;
+    same(take_off(&world, [1, 2]).await?, 200, "the status of a further order")?;
+    runtime.stop().await?;
+    Ok("the order is in force".to_owned())
+}
+
+pub(super) async fn orders_to_many_users_are_bounded_and_go_on_after_a_crash(setup: Setup) -> Result<String> {
+    const MOST: u64 = 16;
+    const NAMED: u64 = 1_000_000_000_010_000;
+    const SPARED: u64 = NAMED + 100;
+    let mut settings = Profile::Policy1.settings();
+    settings.message_center.direct_users = 1;
+    let runtime = setup.start(&settings).await?;
+    let world = runtime.world();
+    let [named, spared] = [NAMED, SPARED].map(|user| user.to_string());
+    let (token, socket) = world.login(&named, 5).await?;
+    let (spared_token, mut spared_socket) = world.login(&spared, 5).await?;
+    world.eventually("records", || open_and_ended(&world, &named), &(1, 0)).await?;
+    world.eventually("records", || open_and_ended(&world, &spared), &(1, 0)).await?;
+
+    // A user counts as reached when the directory has heard of it. So none of these is delivered.
+    break_it(&world, ORDERS, "directory_off").await?;
+    let statuses = try_join_all((1..=MOST).map(|n| take_off(&world, [NAMED, NAMED + n]))).await?;
+    same(statuses, vec![200; 16], "the statuses of the orders")?;
+    same(take_off(&world, [SPARED, NAMED + 50]).await?, 503, "the status of one more")?;
+    world.expect_verdict(&spared_token, 0, "a token of a user that only the refused order names").await?;
+    world.expect_verdict(&token, 1506, "a token from before the orders").await?;
+    spared_socket.alive().await?;
+    // An object that is thrown away in the middle of its work goes on with it.
+    break_it(&world, ORDERS, "abort").await?;
+    let users = || async {
+        // A request that meets the object's end fails.
+        let shown = get(&world, "/admin/v1/tenants/0/order").await.ok();
+        let orders = shown.as_ref().and_then(|shown| shown.pointer("/undelivered"))?.as_array()?;
+        Some(orders.iter().map(|order| order.pointer("/users").cloned()).collect::<Vec<_>>())
+    };
+    let users = || async { Ok(users().await) };
+    world.eventually("users of the orders", users, &Some(vec![Some(json!(2)); 16])).await?;
+    runtime.kill().await?;
+    drop((socket, spared_socket));
+
+    let runtime = setup.start(&settings).await?;
+    let world = runtime.world();
+    world.expect_verdict(&token, 1506, "a token from before the orders, after the crash").await?;
+    let (new, mut back) = world.login(&named, 5).await?;
+    let left = || async {
+        let shown = get(&world, "/admin/v1/tenants/0/order").await?;
+        Ok(shown.pointer("/undelivered").and_then(Value::as_array).map(Vec::len))
+    };
+    world.eventually("orders under delivery", left, &Some(0)).await?;
+    world.expect_verdict(&token, 1506, "a token from before the orders, after their delivery").await?;
+    world.expect_verdict(&new, 0, "a token from after them").await?;
+    back.alive().await?;
+    same(open_and_ended(&world, &named).await?, (1, 1), "records of a user who came back")?;
+    same(take_off(&world, [SPARED, NAMED + 50]).await?, 200, "the status of the refused order, given again")?;
+    world.expect_verdict(&spared_token, 1506, "a token that it took").await?;
+    runtime.stop().await?;
+    Ok(format!("{MOST} orders under delivery, and one too many"))
+}
+
+/// The status of an order of the administrator to these users.
+async fn take_off(world: &World, users: [u64; 2]) -> Result<u16> {
+    let admin = world.admin_token().await?;
+    let order = json!({"receiveObjectType": "USER", "receiveObjectIds": users}).to_string();
+    let order = Request::post(OFF).header("Authorization", &format!("Bearer {admin}")).body(order);
+    Ok(world.send(&order).await?.response.status)
 }
 
 /// The answer of the message center to the administrator.

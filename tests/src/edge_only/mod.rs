@@ -110,6 +110,8 @@ fn all() -> Vec<Test> {
         chores: expired_tokens_of_a_user_who_does_not_return_are_deleted_by_alarm within 240,
         directory: a_row_that_its_user_does_not_know_ends_when_somebody_looks within 240,
         directory: an_order_to_a_tenant_goes_on_after_a_crash within 300,
+        directory: an_order_that_earlier_code_kept_in_a_shard_is_taken_over within 240,
+        directory: orders_to_many_users_are_bounded_and_go_on_after_a_crash within 300,
         chores: an_alarm_that_was_lost_is_set_again within 240,
         chores: a_backlog_of_old_records_is_deleted_at_once within 240,
         chores: a_shard_that_is_nearly_full_takes_connections_and_no_imports within 240,

@@ -17,6 +17,9 @@ pub(super) const SHARDS: u32 = 16;
 /// Shard 0 of the default tenant. With one shard that is the whole directory.
 pub(super) const SHARD_0: &str = "directory/dir:v1:0:0";
 
+/// The object of the default tenant's orders.
+pub(super) const ORDERS: &str = "cutoffs/cutoff:v1:0";
+
 /// The past of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,9 +43,9 @@ pub(super) async fn look(world: &World, user: &str) -> Result<Seen> {
     ask(world, &format!("/__probe/{user}")).await
 }
 
-/// The number of times that the default tenant's shard 0 was asked for the cutoff.
+/// The number of times that the default tenant's orders were asked for.
 pub(super) async fn questions_about_the_cutoff(world: &World) -> Result<u64> {
-    Ok(ask(world, &format!("/__probe/{SHARD_0}")).await?.asks)
+    Ok(ask(world, &format!("/__probe/{ORDERS}")).await?.asks)
 }
 
 /// Takes from an object's instance what a new one does not know, as if it had hibernated.

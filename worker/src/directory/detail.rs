@@ -24,6 +24,7 @@ pub(crate) async fn detail(
     user: i64,
     view: View,
 ) -> Result<Option<Record>, CallError> {
+    let view = view.of_user(user);
     let mut record = read(env, tenant, shards, user, &view).await?;
     for _ in 0..ROUNDS {
         let Some(live) = record.as_ref().filter(|record| reconcile::is_live(record, &view)) else { break };

@@ -8,7 +8,7 @@ use rollcall_core::{
         view::View,
     },
     id::TenantId,
-    shard::layout::Layout,
+    shard::{bucket, layout::Layout},
 };
 use worker::Env;
 
@@ -53,13 +53,19 @@ async fn merged_under(
     view: &View,
 ) -> Result<Listed, CallError> {
     let places = usize::try_from(layout.places()).unwrap_or(usize::MAX);
+    let place = |user| usize::try_from(layout.home(bucket(user))).unwrap_or(usize::MAX);
+    let views = view.split(places, place);
     let mut merge = Merge::new(asked.clone(), view.clone(), places);
     let mut answers = Vec::new();
     loop {
         match merge.advance(answers)? {
             Step::Done(listed) => return Ok(listed),
             Step::Ask(asks) => {
-                let asked = asks.into_iter().map(|asked| part(env, tenant, layout, asked));
+                let asked = asks.into_iter().map(|mut asked| {
+                    asked.query.view.scoped =
+                        views.get(asked.shard).map_or_else(Vec::new, |view| view.scoped.clone());
+                    part(env, tenant, layout, asked)
+                });
                 answers = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
             }
         }

@@ -11,6 +11,7 @@ pub(crate) mod reconcile;
 
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     directory::record::Record,
     id::{RecordId, TenantId},
@@ -19,7 +20,7 @@ use rollcall_core::{
 use worker::Env;
 
 use crate::{
-    stub::{self, CallError, DIRECTORY},
+    stub::{self, AT_ONCE, CallError, DIRECTORY},
     wire::{DirectoryAnswer, DirectoryAsk, DirectoryCall},
 };
 
@@ -71,18 +72,15 @@ async fn ask_as(
     }
 }
 
-/// Tells one shard to change something.
-pub(crate) async fn tell(
+/// Asks every shard of a layout the same.
+pub(crate) async fn ask_all(
     env: &Env,
     tenant: TenantId,
-    index: u32,
-    shards: u32,
-    what: DirectoryAsk,
-) -> Result<(), CallError> {
-    match ask(env, tenant, index, shards, what).await? {
-        DirectoryAnswer::Done => Ok(()),
-        _ => Err(CallError::AnotherQuestion),
-    }
+    layout: &Layout,
+    question: impl Fn() -> DirectoryAsk,
+) -> Result<Vec<DirectoryAnswer>, CallError> {
+    let asked = (0..layout.places()).map(|index| ask_under(env, tenant, index, layout, question()));
+    stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await
 }
 
 /// Items by their keys; the items of one key keep their order.

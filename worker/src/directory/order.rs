@@ -1,19 +1,18 @@
-//! Orders to whole tenants: the cutoff in shard 0, and the deliveries that follow it.
+//! Orders to whole tenants and to sets of users, and how far their deliveries are.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
     id::{TenantId, UserId},
+    shard::undelivered::Undelivered,
     user::ForceOff,
 };
 use worker::Env;
 
-use super::{ask, import, tell};
+use super::{ask_all, import, layouts};
 use crate::{
-    backend,
-    cache::CACHE_SPAN,
-    clock::Pause,
+    backend, cutoffs,
     stub::{AT_ONCE, CallError},
-    wire::{DirectoryAnswer, DirectoryAsk},
+    wire::{CutoffAsk, DirectoryAnswer, DirectoryAsk},
 };
 
 /// Puts a cutoff in force. The answer comes when no isolate remembers the one before.
@@ -25,9 +24,22 @@ pub(crate) async fn cut_off(
     notice: String,
 ) -> Result<(), CallError> {
     settle(env, tenant, shards, &exempt, &notice).await?;
-    tell(env, tenant, 0, shards, DirectoryAsk::SetCutoff { exempt, notice }).await?;
-    Pause::of(CACHE_SPAN).await;
-    Ok(())
+    cutoffs::give(env, tenant, &CutoffAsk::Set { exempt, notice }).await.map(drop)
+}
+
+/// Puts an order to these users in force, likewise.
+pub(crate) async fn cut_off_users(
+    env: &Env,
+    tenant: TenantId,
+    users: Vec<i64>,
+    notice: String,
+) -> Result<(), CallError> {
+    cutoffs::give(env, tenant, &CutoffAsk::Order { users, notice }).await.map(drop)
+}
+
+/// Lifts the cutoff; false if there is none. The answer comes when no isolate remembers it.
+pub(crate) async fn lift_cutoff(env: &Env, tenant: TenantId) -> Result<bool, CallError> {
+    cutoffs::give(env, tenant, &CutoffAsk::Lift).await
 }
 
 /// A tenant has one cutoff. What the previous one revoked of users that the next one exempts is stored with the users.
@@ -38,10 +50,7 @@ async fn settle(
     exempt: &[i64],
     notice: &str,
 ) -> Result<(), CallError> {
-    let DirectoryAnswer::Cutoff(before) = ask(env, tenant, 0, shards, DirectoryAsk::Cutoff).await? else {
-        return Err(CallError::AnotherQuestion);
-    };
-    let Some(before) = before else { return Ok(()) };
+    let Some(before) = cutoffs::state(env, tenant).await?.cutoff else { return Ok(()) };
     let newly_exempt = exempt.iter().copied().filter(|user| !before.exempt.contains(user)).collect();
     import::end(env, tenant, shards, newly_exempt, before.at, true).await?;
     let settled = exempt.iter().map(|user| {
@@ -52,15 +61,24 @@ async fn settle(
     stream::iter(settled).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
 }
 
-/// Lifts the cutoff; false if there is none. The answer comes when no isolate remembers it.
-pub(crate) async fn lift_cutoff(env: &Env, tenant: TenantId, shards: u32) -> Result<bool, CallError> {
-    match ask(env, tenant, 0, shards, DirectoryAsk::LiftCutoff).await? {
-        DirectoryAnswer::Lifted(lifted) => {
-            if lifted {
-                Pause::of(CACHE_SPAN).await;
-            }
-            Ok(lifted)
+/// The orders under delivery, in their order: those to sets of users, and the one to the whole tenant, which every shard delivers.
+pub(crate) async fn undelivered(
+    env: &Env,
+    tenant: TenantId,
+    shards: u32,
+) -> Result<Vec<Undelivered>, CallError> {
+    let mut orders = cutoffs::undelivered(env, tenant).await?;
+    let answers = layouts::under(env, tenant, shards, async |layout| {
+        ask_all(env, tenant, &layout, || DirectoryAsk::Undelivered).await
+    });
+    for answer in answers.await? {
+        let DirectoryAnswer::Undelivered(order) = answer else { return Err(CallError::AnotherQuestion) };
+        let Some(order) = order else { continue };
+        match orders.iter_mut().find(|other| other.serial == order.serial) {
+            Some(other) => other.reached = other.reached.saturating_add(order.reached),
+            None => orders.push(order),
         }
-        _ => Err(CallError::AnotherQuestion),
     }
+    orders.sort_by_key(|order| order.serial);
+    Ok(orders)
 }

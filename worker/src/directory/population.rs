@@ -1,21 +1,15 @@
 //! The walk over a population: the records of each tenant's shards, and the users that they name.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
-    directory::{
-        record::Record,
-        view::{Cutoff, OwnOrder},
-    },
+    directory::record::Record,
     id::{RecordId, TenantId, UserId},
     population::{self, Part, Position},
 };
 use worker::Env;
 
-use super::{ask, ask_under, layouts};
+use super::{ask_all, layouts};
 use crate::{
-    cache::CACHE_SPAN,
-    clock::Pause,
-    stub::{AT_ONCE, CallError},
+    stub::CallError,
     wire::{DirectoryAnswer, DirectoryAsk},
 };
 
@@ -57,34 +51,12 @@ async fn records_after(
     after: Option<(i64, RecordId)>,
 ) -> Result<(Vec<Record>, Option<(i64, RecordId)>), CallError> {
     layouts::under(env, tenant, shards, async |layout| {
-        let asked = (0..layout.places()).map(async |index| {
-            let ask = DirectoryAsk::RecordsOfUsers(after);
-            match ask_under(env, tenant, index, &layout, ask).await? {
-                DirectoryAnswer::Records(records) => Ok(records),
-                _ => Err(CallError::AnotherQuestion),
-            }
+        let answers = ask_all(env, tenant, &layout, || DirectoryAsk::RecordsOfUsers(after)).await?;
+        let records = answers.into_iter().map(|answer| match answer {
+            DirectoryAnswer::Records(records) => Ok(records),
+            _ => Err(CallError::AnotherQuestion),
         });
-        let shards = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(population::merge(&layout, shards))
+        Ok(population::merge(&layout, records.collect::<Result<_, _>>()?))
     })
     .await
-}
-
-/// Puts an order of another server in force. The answer comes when no isolate remembers the one before.
-pub(crate) async fn adopt_cutoff(
-    env: &Env,
-    tenant: TenantId,
-    shards: u32,
-    cutoff: Cutoff,
-) -> Result<Result<bool, OwnOrder>, CallError> {
-    match ask(env, tenant, 0, shards, DirectoryAsk::AdoptCutoff(cutoff)).await? {
-        DirectoryAnswer::Adopted(Some(changed)) => {
-            if changed {
-                Pause::of(CACHE_SPAN).await;
-            }
-            Ok(Ok(changed))
-        }
-        DirectoryAnswer::Adopted(None) => Ok(Err(OwnOrder)),
-        _ => Err(CallError::AnotherQuestion),
-    }
 }

@@ -24,16 +24,6 @@ impl Shard {
             return Ok(());
         };
         let mut left = Left::default();
-        if !delivery.is_distributed {
-            let shards = self.laid_out()?.unwrap_or(1);
-            match self.distribute(&delivery, shards).await {
-                Ok(()) => delivery.is_distributed = true,
-                Err(error) => {
-                    tracing::error!(error = %Chain(&error), "an order has not reached every shard");
-                    left.users = true;
-                }
-            }
-        }
         // The event that began the delivery may have left some, and may have died.
         if delivery.visited.is_none() {
             left.imports = !self.end_cut_off_imports(&delivery.cutoff)?;
@@ -45,8 +35,10 @@ impl Shard {
             .covered_users(&records)
             .into_iter()
             .map(|user| self.take_off(tenant, user, &delivery.notice));
-        left.users |=
-            stream::iter(orders).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.contains(&false);
+        let told: Vec<bool> = stream::iter(orders).buffer_unordered(AT_ONCE).collect().await;
+        left.users = told.contains(&false);
+        let reached = told.iter().filter(|is_off| **is_off).count();
+        delivery.reached = delivery.reached.saturating_add(u64::try_from(reached).unwrap_or(u64::MAX));
         // A later order may have taken its place meanwhile.
         if !self.delivery()?.is_some_and(|now| now.is_of_order_of(&delivery)) {
             return Ok(());

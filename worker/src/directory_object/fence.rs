@@ -35,11 +35,6 @@ impl Shard {
         Ok(layout::read(&self.sql().read(&layout::get())?.unwrap_or_default()))
     }
 
-    /// The number of shards that may hold records; `None` before the first write.
-    pub(super) fn laid_out(&self) -> Result<Option<u32>, ShardError> {
-        Ok(self.layout()?.map(|layout| layout.places()))
-    }
-
     /// The layout that a call is answered under. A newer one than the stored is taken over.
     pub(super) fn fence(&self, sent: Sent) -> Result<Layout, ShardError> {
         let stored = self.layout()?;

@@ -140,16 +140,10 @@ impl Shard {
             DirectoryAsk::Detail { user, view } => self.detail(user, &view, sent),
             DirectoryAsk::Members { body, ids } => self.members(body, &ids, sent),
             DirectoryAsk::ImportedIn(users) => self.imported_in(&users, sent),
-            DirectoryAsk::Cutoff => {
-                #[cfg(feature = "probe")]
-                crate::probe::asked(&self.state);
-                self.stored_cutoff().map(DirectoryAnswer::Cutoff)
-            }
-            DirectoryAsk::SetCutoff { exempt, notice } => self.set_cutoff(exempt, notice, shards).await,
-            DirectoryAsk::Deliver { cutoff, notice } => self.begin_delivery(cutoff, notice, shards),
-            DirectoryAsk::AdoptCutoff(cutoff) => self.adopt_cutoff(cutoff, shards),
+            DirectoryAsk::Deliver { cutoff, notice } => self.begin_delivery(cutoff, notice, sent).await,
+            DirectoryAsk::Undelivered => self.undelivered(),
+            DirectoryAsk::Kept => self.kept(),
             DirectoryAsk::RecordsOfUsers(after) => self.records_of_users(after, sent),
-            DirectoryAsk::LiftCutoff => self.lift_cutoff(),
             DirectoryAsk::Import(_) if self.is_nearly_full() => Err(ShardError::NearlyFull),
             DirectoryAsk::Import(records) => self.import(&records, sent).await,
             DirectoryAsk::EndImports { users, at, cut_off } => self.end_imports(&users, at, cut_off, sent),

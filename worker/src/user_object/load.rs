@@ -43,10 +43,17 @@ impl Object {
             let tenant = command.tenant(user.id(), &loaded, rules)?;
             let own = of(&cutoffs.own, tenant).ok_or(RunError::OtherTenant(tenant))?;
             let former = match command.former_tenant(user.id(), &loaded, rules)? {
-                Some(former) => of(&cutoffs.former, former).ok_or(RunError::MovesFrom(former))?.cutoff,
+                Some(former) => Some(of(&cutoffs.former, former).ok_or(RunError::MovesFrom(former))?),
                 None => None,
             };
-            loaded.orders = Some(Orders { under: own.under(), cutoff: own.cutoff, former });
+            let (former, former_named) = former.map(|one| (one.cutoff, one.named)).unwrap_or_default();
+            loaded.orders = Some(Orders {
+                under: own.under(),
+                cutoff: own.cutoff,
+                named: own.named,
+                former,
+                former_named,
+            });
         }
         Ok(loaded)
     }

@@ -207,8 +207,7 @@ impl Object {
     }
 
     async fn cutoff_of(&self, tenant: TenantId) -> Result<CachedCutoff, RunError> {
-        let shards = self.configuration()?.settings.presence.directory_shards;
-        cutoffs::cached(&self.env, tenant, shards).await.map_err(RunError::CutoffUnknown)
+        cutoffs::cached(&self.env, tenant, &self.user()?).await.map_err(RunError::CutoffUnknown)
     }
 }
 

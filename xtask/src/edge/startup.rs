@@ -25,6 +25,7 @@ const ROUNDS: usize = 3;
 const EMPTY: &str = "import { DurableObject, WorkerEntrypoint } from \"cloudflare:workers\";
 export class UserObject extends DurableObject {}
 export class DirectoryObject extends DurableObject {}
+export class CutoffObject extends DurableObject {}
 export default class extends WorkerEntrypoint {}
 ";
 /// A module without anything in it.

@@ -201,7 +201,7 @@ fn a_shard_walks_its_rows_by_id_and_reads_no_row_to_count_them() {
     let shard = Database::shard(&[sample(1), sample(2)]);
     let question = |given: &[(&str, &str)]| {
         let ListQuery { conditions, order, .. } = query(Kind::List, given);
-        let view = View::under(None, Timestamp::from_secs(9_999_999), 30);
+        let view = View::under(None, Vec::new(), Timestamp::from_secs(9_999_999), 30);
         let questions = Vec::new();
         let asked = ShardQuery { conditions, order, view, questions };
         let statement = asked.statement(&Question::Window { offset: 0, limit: 10 }, TENANT, &shard.held(&[]));

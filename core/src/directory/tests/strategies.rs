@@ -8,7 +8,7 @@ use crate::{
         membership::Membership,
         query::{Direction, Order, OrderBy},
         record::{Record, Source},
-        view::{Cutoff, View},
+        view::{Cutoff, ScopedCutoff, View},
     },
     id::{RecordId, TenantId},
     serial::Serial,
@@ -92,8 +92,11 @@ pub(super) fn view() -> impl Strategy<Value = View> {
         exempt,
         lifted: false,
     });
-    (instant(), option::weighted(0.4, cutoff), option::weighted(0.3, instant()))
-        .prop_map(|(now, cutoff, retained_from)| View { now, cutoff, retained_from })
+    let scoped = (1..4_i64, vec(user(), 1..4), instant())
+        .prop_map(|(newest, users, at)| ScopedCutoff::next(Serial::from_number(newest - 1), users, at));
+    let scoped = prop_oneof![3 => Just(Vec::new()), 2 => vec(scoped, 1..3)];
+    (instant(), option::weighted(0.4, cutoff), scoped, option::weighted(0.3, instant()))
+        .prop_map(|(now, cutoff, scoped, retained_from)| View { now, cutoff, scoped, retained_from })
 }
 
 pub(super) fn order() -> impl Strategy<Value = Order> {

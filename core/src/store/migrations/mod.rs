@@ -20,6 +20,8 @@ pub enum StoreKind {
     User,
     /// A shard of a tenant's directory at the edge.
     Shard,
+    /// The object of a tenant's orders at the edge.
+    Cutoff,
 }
 
 /// A change of tables that belongs to one version.
@@ -29,7 +31,7 @@ struct Step {
     sql: &'static str,
 }
 
-use StoreKind::{Origin, Shard, User};
+use StoreKind::{Cutoff, Origin, Shard, User};
 
 const STEPS: &[Step] = &[
     Step { version: 1, stores: &[Origin, User], sql: steps::USERS },
@@ -65,10 +67,13 @@ const STEPS: &[Step] = &[
     Step { version: 9, stores: &[Shard], sql: steps::COUNTERS },
     Step { version: 9, stores: &[Shard], sql: steps::INDEXES_OF_ONE_TENANT },
     Step { version: 9, stores: &[Shard], sql: steps::VERSIONED_LAYOUT },
+    Step { version: 10, stores: &[Origin], sql: steps::SCOPED_CUTOFFS },
+    Step { version: 10, stores: &[Cutoff], sql: steps::ORDERS_OF_A_TENANT },
+    Step { version: 10, stores: &[Shard], sql: steps::REACHED_BY_DELIVERY },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +124,7 @@ pub fn version() -> Statement {
 pub fn glance(store: StoreKind) -> Statement {
     match store {
         User => Statement::new("SELECT version, extras FROM schema", []),
-        Origin | Shard => version(),
+        Origin | Shard | Cutoff => version(),
     }
 }
 
@@ -217,7 +222,9 @@ pub fn missing(store: StoreKind, from: u32) -> Result<impl Iterator<Item = &'sta
 /// follows in the same transaction. The texts of other stores are those of the steps.
 pub fn new_store(store: StoreKind) -> Vec<&'static str> {
     match store {
-        Origin => STEPS.iter().filter(|step| step.stores.contains(&Origin)).map(|step| step.sql).collect(),
+        Origin | Cutoff => {
+            STEPS.iter().filter(|step| step.stores.contains(&store)).map(|step| step.sql).collect()
+        }
         User => include_str!("user.sql").lines().collect(),
         Shard => include_str!("shard.sql").lines().collect(),
     }
@@ -238,7 +245,7 @@ pub fn begin(store: StoreKind, extras: Extras) -> Statement {
             "INSERT INTO schema (id, version, extras) VALUES (1, ?1, ?2)",
             [Value::Int(VERSION.into()), Value::Int(extras.0.into())],
         ),
-        Origin | Shard => set_version(),
+        Origin | Shard | Cutoff => set_version(),
     }
 }
 

@@ -232,3 +232,41 @@ ALTER TABLE layout ADD COLUMN moved INTEGER NOT NULL DEFAULT 0;\
 ALTER TABLE layout ADD COLUMN copying INTEGER NOT NULL DEFAULT 0;\
 ALTER TABLE layout ADD COLUMN since_copy INTEGER NOT NULL DEFAULT 0;\
 ALTER TABLE layout ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;";
+
+/// Orders to sets of users under delivery, and the users that it has not reached. One row says the serial of the latest of them.
+pub(super) const SCOPED_CUTOFFS: &str = "\
+CREATE TABLE scoped_cutoff (\
+  serial INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, at INTEGER NOT NULL, notice TEXT NOT NULL, users INTEGER NOT NULL\
+) STRICT;\
+CREATE TABLE scoped_user (\
+  user TEXT NOT NULL, serial INTEGER NOT NULL, PRIMARY KEY (user, serial)\
+) STRICT, WITHOUT ROWID;\
+CREATE INDEX scoped_user_by_serial ON scoped_user (serial, user);\
+CREATE TABLE last_serial (id INTEGER PRIMARY KEY CHECK (id = 1), serial INTEGER NOT NULL) STRICT;";
+
+/// The object of a tenant's orders. `telling` has a row while a shard has not heard of the order to the whole tenant; a set of users
+/// lies in parts, each of which is JSON.
+pub(super) const ORDERS_OF_A_TENANT: &str = "\
+CREATE TABLE schema (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL) STRICT;\
+CREATE TABLE name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;\
+CREATE TABLE tenant_mark (\
+  tenant INTEGER PRIMARY KEY, at INTEGER NOT NULL, sequence INTEGER NOT NULL, exempt TEXT NOT NULL, \
+  lifted INTEGER NOT NULL\
+) STRICT;\
+CREATE TABLE telling (\
+  id INTEGER PRIMARY KEY CHECK (id = 1), notice TEXT NOT NULL, next_at INTEGER NOT NULL\
+) STRICT;\
+CREATE TABLE last_serial (id INTEGER PRIMARY KEY CHECK (id = 1), serial INTEGER NOT NULL) STRICT;\
+CREATE TABLE scoped_delivery (\
+  serial INTEGER PRIMARY KEY, at INTEGER NOT NULL, notice TEXT NOT NULL, users INTEGER NOT NULL, \
+  reached INTEGER NOT NULL, has_ended_imports INTEGER NOT NULL, visited INTEGER NOT NULL, rounds INTEGER NOT NULL, \
+  next_at INTEGER NOT NULL\
+) STRICT;\
+CREATE TABLE scoped_part (\
+  serial INTEGER NOT NULL, part INTEGER NOT NULL, users TEXT NOT NULL, PRIMARY KEY (serial, part)\
+) STRICT, WITHOUT ROWID;";
+
+/// The object of the tenant's orders tells all shards of them. A delivery counts the users that it has reached.
+pub(super) const REACHED_BY_DELIVERY: &str = "\
+ALTER TABLE wave DROP COLUMN is_spread;\
+ALTER TABLE wave ADD COLUMN reached INTEGER NOT NULL DEFAULT 0;";

@@ -11,6 +11,10 @@ pub struct Adapter<S> {
     pub now: i64,
     /// The orders in force. Each tenant counts its own.
     pub orders: BTreeMap<TenantId, Cutoff>,
+    /// The undelivered orders to sets of users that name this one.
+    pub named: Vec<(TenantId, Cutoff)>,
+    /// The serials of the latest orders to sets of users.
+    pub last_named: BTreeMap<TenantId, Serial>,
     /// When the user wants a tick.
     pub wake_at: Option<Timestamp>,
     /// Whether to look at each command more than once, see [`Adapter::inspect`].
@@ -68,6 +72,8 @@ impl<S: Store> Adapter<S> {
             },
             now: START,
             orders: BTreeMap::new(),
+            named: Vec::new(),
+            last_named: BTreeMap::new(),
             wake_at: None,
             inspecting: true,
             drawn: 0,
@@ -91,9 +97,17 @@ impl<S: Store> Adapter<S> {
             let tenant = command.tenant(id, &loaded, rules).unwrap();
             let former = command.former_tenant(id, &loaded, rules).unwrap();
             let cutoff = self.orders.get(&tenant).cloned();
-            let under = cutoff.as_ref().map_or(Serial::NONE, |cutoff| cutoff.serial);
-            let former = former.and_then(|former| self.orders.get(&former).cloned());
-            loaded.orders = Some(Orders { cutoff, former, under });
+            let naming = |tenant: TenantId| {
+                let of_tenant = self.named.iter().filter(move |(other, _)| *other == tenant);
+                of_tenant.map(|(_, cutoff)| cutoff.clone()).collect()
+            };
+            loaded.orders = Some(Orders {
+                cutoff,
+                named: naming(tenant),
+                former_named: former.map(naming).unwrap_or_default(),
+                former: former.and_then(|former| self.orders.get(&former).cloned()),
+                under: self.newest(tenant),
+            });
         }
         let outcome = self.user.apply(command, &loaded, &self.rules, at).expect("needs names what is read");
         if self.inspecting {
@@ -192,9 +206,30 @@ impl<S: Store> Adapter<S> {
     pub fn order(&mut self, tenant: i64, exempt: &[i64]) {
         let tenant = TenantId(tenant);
         let before = self.orders.get(&tenant);
-        let newest = before.map_or(Serial::NONE, |cutoff| cutoff.serial);
-        let cutoff = Cutoff::next(before, newest, exempt.to_vec(), self.time());
+        let cutoff = Cutoff::next(before, self.newest(tenant), exempt.to_vec(), self.time());
         self.orders.insert(tenant, cutoff);
+    }
+
+    /// An order to a set of users of a tenant, this one among them.
+    pub fn order_users(&mut self, tenant: i64) {
+        let tenant = TenantId(tenant);
+        let cutoff = ScopedCutoff::next(self.newest(tenant), self.user.id().number(), self.time());
+        self.last_named.insert(tenant, cutoff.serial);
+        self.named.push((tenant, cutoff.of_one()));
+    }
+
+    /// The delivery of the first of these orders comes to the user.
+    pub fn deliver_named(&mut self) -> Option<Trace> {
+        let (within, Cutoff { serial, at, .. }) = self.named.first().cloned()?;
+        let notice = "notice".to_owned();
+        let trace = self.force_off(ForceOff::Named(NamedOrder { within, serial, at, notice }));
+        self.named.remove(0);
+        Some(trace)
+    }
+
+    fn newest(&self, tenant: TenantId) -> Serial {
+        let of_tenant = self.orders.get(&tenant).map_or(Serial::NONE, |cutoff| cutoff.serial);
+        self.last_named.get(&tenant).copied().unwrap_or_default().max(of_tenant)
     }
 
     /// The order in force for a tenant.

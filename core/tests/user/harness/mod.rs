@@ -13,7 +13,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::{
-    directory::view::Cutoff,
+    directory::view::{Cutoff, ScopedCutoff},
     gateway::{Close, Encoding, Incoming, Payload, Wire},
     id::{ConnId, RecordId, TenantId, UserId},
     openim::OpenImError,
@@ -32,9 +32,10 @@ use rollcall_core::{
     },
     user::{
         Account, Action, Change, Claimed, Client, ClientMessage, Command, Connection, Console,
-        ConsoleMessage, DanglingSubscription, ForceOff, HeldEnd, Loaded, Needs, OpenError, Opening, Orders,
-        Outcome, PendingRequest, PresenceVersion, Profile, RegistrationVersion, Reply, Rules, Subscribing,
-        Subscription, SubscriptionState, TOKENS_AT_ONCE, User, WATCHERS_AT_ONCE, WatchedState,
+        ConsoleMessage, DanglingSubscription, ForceOff, HeldEnd, Loaded, NamedOrder, Needs, OpenError,
+        Opening, Orders, Outcome, PendingRequest, PresenceVersion, Profile, RegistrationVersion, Reply,
+        Rules, Subscribing, Subscription, SubscriptionState, TOKENS_AT_ONCE, User, WATCHERS_AT_ONCE,
+        WatchedState,
     },
 };
 

@@ -13,6 +13,7 @@ mod filters;
 mod force_off;
 mod force_off_body;
 mod force_off_circles;
+mod force_off_many;
 mod force_off_tenant;
 mod import;
 mod introspection;
@@ -58,7 +59,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The cases that have a fixture of their own.
 pub(crate) fn with_own_fixture() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 13] = [
+    let files: [fn() -> Vec<Case>; 14] = [
         vectors_off::cases,
         socket::cases,
         force_off::cases,
@@ -72,6 +73,7 @@ pub(crate) fn with_own_fixture() -> Vec<Case> {
         stomp::cases,
         sockjs::cases,
         walls::cases,
+        force_off_many::cases,
     ];
     files.iter().flat_map(|file| file()).collect()
 }

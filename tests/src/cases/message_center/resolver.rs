@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use super::force_off_many::{strangers, until_delivered};
 use crate::{
     cases::{Case, cases},
     check::same,
@@ -11,6 +12,7 @@ use crate::{
         fixture::{DEPARTMENT, GROUP, OTHER_DEPARTMENT},
         issuer::Behavior,
     },
+    size::size,
     world::World,
 };
 
@@ -19,6 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
         the_resolver_is_asked_as_documented,
         its_answer_decides_and_no_claim_does,
         members_of_another_tenant_are_ignored,
+        a_department_of_many_is_off_when_the_order_is_answered,
         an_answer_without_members_is_nobody,
         the_caller_among_the_members_is_spared,
         a_resolver_that_fails_fails_the_order_and_hurts_nobody,
@@ -71,6 +74,26 @@ async fn its_answer_decides_and_no_claim_does(world: World) -> Result<()> {
     }
     other.control_ping(b"still").await?;
     same(api.online_devices(fixture.user(103)).await?.len(), 2, "devices of the user whom only a claim names")
+}
+
+/// Its members are more than are taken off one by one; in the long run they are more than an order may name.
+async fn a_department_of_many_is_off_when_the_order_is_answered(world: World) -> Result<()> {
+    let api = Api::without_fixture(&world)?;
+    let fixture = api.fixture();
+    let (id, member) = (fixture.circle(DEPARTMENT), fixture.user(102));
+    let mut members = strangers(&api, size(21, 20_000) - 2);
+    // The caller is spared.
+    members.extend([member, fixture.user(100)]);
+    world.issuer()?.sets_members(&format!("DEPT {id}"), json!({"userIds": members}));
+    let mut socket = api.connect("user-102", member, "d").await?;
+    let mut caller = api.connect("admin-t1", fixture.user(100), "console").await?;
+    api.take_off("admin-t1", "DEPT", &[id]).await?;
+    api.all_gone("admin-t1", &[member]).await?;
+    api.shut_out(&api.handshake("user-102", "d"), "invalid_token").await?;
+    api.forced_off(&mut socket, "DEPT", &[id]).await?;
+    until_delivered(&api).await?;
+    api.shut_out(&api.handshake("user-102", "d"), "invalid_token").await?;
+    caller.control_ping(b"still").await
 }
 
 async fn members_of_another_tenant_are_ignored(world: World) -> Result<()> {

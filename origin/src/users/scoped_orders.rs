@@ -1,0 +1,179 @@
+//! Orders to sets of users (`docs/rules/message-center.md#scoped-cutoffs`): in force at once, delivered user by user.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+use rollcall_core::{
+    directory::view::ScopedCutoff,
+    id::{TenantId, UserId},
+    shard::{
+        scoped::{self, ScopedOrder, UNDELIVERED},
+        undelivered::Undelivered,
+    },
+    store::{Statement, Value},
+    user::{ForceOff, NamedOrder},
+};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::{error::CommandError, registry::Users, retry::until_durable, run::CONCURRENCY};
+use crate::{clock::now, store::Rows};
+
+/// Users between two commits that say how far a delivery is.
+const STEP: usize = 256;
+/// Users whose imported records one statement looks for.
+const IMPORTED: usize = 20_000;
+
+impl Users {
+    /// Reads the orders that an earlier process had not delivered.
+    pub(super) async fn read_scoped(&self) -> Result<(), CommandError> {
+        let answers = self.shared.store.query(vec![scoped::last_serial(), scoped::all()]).await?;
+        let mut answers = answers.into_iter();
+        let cutoffs = &self.shared.cutoffs;
+        cutoffs.count_from(scoped::read_last_serial(&answers.next().unwrap_or_default())?);
+        for order in scoped::read_all(&answers.next().unwrap_or_default())? {
+            cutoffs.put_scoped(order);
+        }
+        Ok(())
+    }
+
+    /// Goes on with their delivery.
+    pub(super) fn resume_scoped(&self) {
+        for order in self.shared.cutoffs.scoped(None) {
+            let users = self.clone();
+            tokio::spawn(async move { users.deliver_scoped(&order).await });
+        }
+    }
+
+    /// Puts an order to these users of a tenant in force. Once this returns, it covers every connection and token of theirs whose
+    /// command had loaded an earlier serial. The sockets get `notice` and their closes afterwards; `under_way` is held until every
+    /// user was reached.
+    ///
+    /// # Errors
+    /// When the order could not be made durable, or too many of them are under delivery.
+    pub async fn cut_off_users(
+        &self,
+        tenant: TenantId,
+        named: Vec<i64>,
+        notice: String,
+        under_way: TaskTrackerToken,
+    ) -> Result<(), CommandError> {
+        let users = self.clone();
+        let order = async move {
+            let order = users.put_scoped_in_force(tenant, named, notice).await?;
+            tokio::spawn(async move {
+                users.deliver_scoped(&order).await;
+                drop(under_way);
+            });
+            Ok(())
+        };
+        self.change_cutoff(tenant, order).await
+    }
+
+    async fn put_scoped_in_force(
+        &self,
+        tenant: TenantId,
+        named: Vec<i64>,
+        notice: String,
+    ) -> Result<Arc<ScopedOrder>, CommandError> {
+        let cutoffs = &self.shared.cutoffs;
+        if cutoffs.scoped(Some(tenant)).len() >= UNDELIVERED {
+            return Err(CommandError::TooManyOrders);
+        }
+        let _drawn = cutoffs.serial.lock().await;
+        let cutoff = ScopedCutoff::next(cutoffs.newest(), named, now());
+        self.shared.store.commit(scoped::keep(tenant, &cutoff, &notice)).await?;
+        let ScopedCutoff { serial, at, users } = cutoff;
+        let users = u64::try_from(users.len()).unwrap_or(u64::MAX);
+        Ok(cutoffs.put_scoped(ScopedOrder { serial, tenant, at, notice, users }))
+    }
+
+    /// Brings an order to each of its users. It stays in force until all of them have written down what it took.
+    async fn deliver_scoped(&self, order: &ScopedOrder) {
+        let delivered = until_durable("an order to a set of users", || self.try_to_deliver(order)).await;
+        if delivered.is_some() {
+            self.shared.cutoffs.delivered(order.serial);
+            tracing::info!(users = order.users, "an order to a set of users has reached all of them");
+        }
+    }
+
+    async fn try_to_deliver(&self, order: &ScopedOrder) -> Result<(), CommandError> {
+        let ScopedOrder { serial, tenant, at, .. } = *order;
+        let users = scoped::read_users(&self.ask(scoped::unreached(serial, u32::MAX)).await?)?;
+        let numbers: Vec<i64> = users.iter().filter_map(UserId::number).collect();
+        for some in numbers.chunks(IMPORTED) {
+            self.end_imports_cut_off_at(tenant, some, at).await?;
+        }
+        let mut failed = None;
+        for some in users.chunks(STEP) {
+            let reach = |user: UserId| async move {
+                let notice = order.notice.clone();
+                let named = ForceOff::Named(NamedOrder { within: tenant, serial, at, notice });
+                let result = self.run(&user, named).await;
+                (user, result)
+            };
+            let results: Vec<_> =
+                stream::iter(some.iter().cloned()).map(reach).buffer_unordered(CONCURRENCY).collect().await;
+            let mut reached = Vec::new();
+            for (user, result) in results {
+                match result {
+                    Ok(()) => reached.push(user),
+                    // The store is at fault, and not this user's rows.
+                    Err(error @ CommandError::Store(_)) => failed = Some(error),
+                    Err(error) if error.is_permanent() => {
+                        tracing::error!(%user, %error, "an order to a set of users cannot reach one of them");
+                        reached.push(user);
+                    }
+                    Err(error) => failed = Some(error),
+                }
+            }
+            self.shared.store.commit(vec![scoped::reached(serial, &reached)]).await?;
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.shared.store.commit(vec![scoped::delivered(serial)]).await?;
+        Ok(())
+    }
+
+    /// The scoped cutoffs of a tenant, with the users that their deliveries have not reached.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn scoped_cutoffs(&self, tenant: TenantId) -> Result<Vec<ScopedCutoff>, CommandError> {
+        let mut cutoffs = Vec::new();
+        for order in self.shared.cutoffs.scoped(Some(tenant)) {
+            let unreached = scoped::read_users(&self.ask(scoped::unreached(order.serial, u32::MAX)).await?)?;
+            let mut users: Vec<i64> = unreached.iter().filter_map(UserId::number).collect();
+            users.sort_unstable();
+            cutoffs.push(ScopedCutoff { serial: order.serial, at: order.at, users: users.into() });
+        }
+        Ok(cutoffs)
+    }
+
+    /// The orders of a tenant whose delivery is under way, in their order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn undelivered(&self, tenant: TenantId) -> Result<Vec<Undelivered>, CommandError> {
+        let mut shown = self.shared.cutoffs.deliveries(tenant);
+        for order in self.shared.cutoffs.scoped(Some(tenant)) {
+            let left = match self.ask(scoped::count_unreached(order.serial)).await?.first().map(Vec::as_slice)
+            {
+                Some([Value::Int(left)]) => u64::try_from(*left).unwrap_or(0),
+                _ => 0,
+            };
+            shown.push(Undelivered {
+                serial: order.serial,
+                at: order.at,
+                users: Some(order.users),
+                reached: order.users.saturating_sub(left),
+            });
+        }
+        shown.sort_by_key(|order| order.serial);
+        Ok(shown)
+    }
+
+    async fn ask(&self, statement: Statement) -> Result<Rows, CommandError> {
+        Ok(self.shared.store.query(vec![statement]).await?.pop().unwrap_or_default())
+    }
+}
