@@ -51,8 +51,6 @@ impl BackendError {
 #[error("too many requests are waiting")]
 pub struct Busy;
 
-/// The longest answer of another service, in bytes; the rest is not read.
-pub const ANSWER_BYTES: usize = 256 * 1024;
 /// The timeout of another service.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -69,6 +67,8 @@ pub struct Post {
     pub request_id: String,
     /// The body, which may hold a token.
     pub body: Secret<String>,
+    /// The longest answer, in bytes; the rest is not read.
+    pub answer_bytes: usize,
     /// The address that sent the token that the request is about, unless the token was good before. Such requests have places of
     /// their own on runtimes that limit places.
     pub stranger: Option<IpAddr>,
@@ -271,7 +271,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         shards: u32,
     ) -> impl Future<Output = Result<Option<Layout>, BackendError>> + Send;
 
-    /// Sends a request to another service. Returns the status and at most [`ANSWER_BYTES`] of the body.
+    /// Sends a request to another service. Returns the status and at most [`Post::answer_bytes`] of the body.
     fn post(&self, request: Post) -> impl Future<Output = Result<(u16, Vec<u8>), BackendError>> + Send;
 
     /// Waits until no cached [`Backend::token_status`] can be older than this call. Nothing is cached by default.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io::Read as _, net::IpAddr, sync::Arc};
 
 use parking_lot::Mutex;
-use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, BackendError, Busy, Post};
+use rollcall_api::{ANSWER_WITHIN, BackendError, Busy, Post};
 use tokio::{sync::Semaphore, task::JoinError};
 use ureq::Agent;
 
@@ -141,7 +141,7 @@ fn send(agent: &Agent, request: &Post) -> Result<(u16, Vec<u8>), ureq::Error> {
     }
     let mut answer = builder.send(request.body.expose())?;
     let mut body = Vec::new();
-    let most = u64::try_from(ANSWER_BYTES).unwrap_or(u64::MAX);
+    let most = u64::try_from(request.answer_bytes).unwrap_or(u64::MAX);
     answer.body_mut().as_reader().take(most).read_to_end(&mut body)?;
     Ok((answer.status().as_u16(), body))
 }

@@ -1,7 +1,7 @@
 //! Requests to other services: the issuer of tokens, the resolver of departments.
 
 use futures_util::StreamExt as _;
-use rollcall_api::{ANSWER_BYTES, ANSWER_WITHIN, Post};
+use rollcall_api::{ANSWER_WITHIN, Post};
 use wasm_bindgen::JsValue;
 use worker::{
     Fetch, Headers,
@@ -34,6 +34,7 @@ async fn send(request: Post, controller: &AbortController) -> worker::Result<(u1
     init.set_headers(&headers.0);
     init.set_redirect(RequestRedirect::Manual);
     init.set_body(&JsValue::from_str(request.body.expose()));
+    let most = request.answer_bytes;
     let request = Request::new_with_str_and_init(&request.url, &init)?;
     let mut response = Fetch::Request(request.into()).send_with_signal(&controller.signal().into()).await?;
     let mut body = Vec::new();
@@ -41,8 +42,8 @@ async fn send(request: Post, controller: &AbortController) -> worker::Result<(u1
     if let Ok(mut stream) = response.stream() {
         while let Some(piece) = stream.next().await {
             body.extend(piece?);
-            if body.len() >= ANSWER_BYTES {
-                body.truncate(ANSWER_BYTES);
+            if body.len() >= most {
+                body.truncate(most);
                 break;
             }
         }

@@ -63,6 +63,9 @@ pub(super) async fn introspect<B: Backend>(
     }
 }
 
+/// The longest answer about a token.
+const ANSWER_BYTES: usize = 256 * 1024;
+
 fn request(url: &HttpUrl, configured: &Introspection, token: &Secret<String>, request_id: &str) -> Post {
     let mut body = form_urlencoded::Serializer::new(String::new());
     let body = body.append_pair("token", token.expose()).finish();
@@ -72,6 +75,7 @@ fn request(url: &HttpUrl, configured: &Introspection, token: &Secret<String>, re
         authorization: configured.client_id.as_deref().map(|id| basic(id, configured.client_secret.as_ref())),
         request_id: request_id.to_owned(),
         body: Secret::new(body),
+        answer_bytes: ANSWER_BYTES,
         stranger: None,
     }
 }

@@ -17,6 +17,9 @@ use crate::{Backend, BackendError, backend::Post};
 /// The most members of one order.
 const MOST: usize = 100_000;
 
+/// The longest answer of the resolver: so many members, each a text of 20 characters in quotes, with a blank and a comma.
+const ANSWER_BYTES: usize = MOST * 24 + 4_096;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Question<'a> {
@@ -67,6 +70,7 @@ pub(super) async fn of<B: Backend>(
         authorization: None,
         request_id: format!("{:032x}", backend.random()),
         body: Secret::new(body),
+        answer_bytes: ANSWER_BYTES,
         stranger: None,
     };
     let (status, body) = backend.post(request).await?;

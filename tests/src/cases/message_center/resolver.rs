@@ -84,6 +84,8 @@ async fn a_department_of_many_is_off_when_the_order_is_answered(world: World) ->
     let mut members = strangers(&api, size(21, 20_000) - 2);
     // The caller is spared.
     members.extend([member, fixture.user(100)]);
+    // A body of more than 256 KiB.
+    members.extend(strangers(&api, 1).repeat(size(20_000, 0)));
     world.issuer()?.sets_members(&format!("DEPT {id}"), json!({"userIds": members}));
     let mut socket = api.connect("user-102", member, "d").await?;
     let mut caller = api.connect("admin-t1", fixture.user(100), "console").await?;
