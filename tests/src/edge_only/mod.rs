@@ -9,6 +9,7 @@ mod consoles;
 mod cost;
 mod crash;
 mod directory;
+mod earlier;
 mod faults;
 mod grace;
 mod health;
@@ -121,6 +122,7 @@ fn all() -> Vec<Test> {
         faults: a_call_and_an_upgrade_that_the_runtime_loses_are_made_again within 240,
         faults: requests_at_the_same_time_share_one_question_about_the_cutoff within 240,
         secrets: nothing_secret_is_left_on_disk_or_in_logs within 240,
+        earlier: objects_of_an_earlier_program_open_as_they_were within 240,
         moving: a_population_moves_to_the_edge_and_back within 300,
         crash: after_a_crash_everything_is_there_and_nobody_is_online within 300,
         crash: no_moment_of_death_brings_a_kicked_token_back within 600,

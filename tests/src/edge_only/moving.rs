@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Has records.
-const NUMBER: &str = "1000000000000031";
+pub(super) const NUMBER: &str = "1000000000000031";
 /// Has none: its name is no number.
 const NAMED: &str = "moving-alice";
 /// Has an account and nothing else.
@@ -36,7 +36,7 @@ const OUTSIDE: [(&str, i64); 3] =
 const TENANT: i64 = 9_000_003;
 const LIST: &str = "/api/v1/message/center/online";
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let token = |(text, user): (&str, i64)| StaticToken {
         sha256: sha256(text),
         user_id: user,
@@ -110,10 +110,10 @@ impl Server {
 }
 
 /// Tokens, each with what it is about.
-type Tokens = Vec<(&'static str, String)>;
+pub(super) type Tokens = Vec<(String, String)>;
 
 /// Something of everything that moves.
-async fn populate(world: &World) -> Result<Tokens> {
+pub(super) async fn populate(world: &World) -> Result<Tokens> {
     let mut tokens = Tokens::new();
     for user in [NUMBER, NAMED] {
         let (valid, socket) = world.login(user, 5).await?;
@@ -122,12 +122,12 @@ async fn populate(world: &World) -> Result<Tokens> {
         let (kicked, mut socket) = world.login(user, 2).await?;
         world.force_logout(user, 2).await?;
         socket.kicked().await?;
-        tokens.extend([("valid", valid), ("kicked", kicked)]);
+        tokens.extend([("valid".to_owned(), valid), ("kicked".to_owned(), kicked)]);
     }
     let mut claims = world.claims(NUMBER, 5);
     (claims.iat, claims.nbf, claims.exp) = (unix_time() - 900, unix_time() - 900, unix_time() - 600);
-    tokens.push(("expired", jwt::mint(&claims.to_text(), world.secret()?)?));
-    tokens.push(("never issued", world.forged(NUMBER, 3)?));
+    tokens.push(("expired".to_owned(), jwt::mint(&claims.to_text(), world.secret()?)?));
+    tokens.push(("never issued".to_owned(), world.forged(NUMBER, 3)?));
     let users =
         json!({"users": [{"userID": REGISTERED, "nickname": "Bob", "faceURL": "https://b.example/1"}]});
     world.as_admin("/user/user_register", &users).await?.empty()?;
@@ -157,7 +157,7 @@ async fn order(world: &World, body: &Value) -> Result<()> {
 }
 
 /// What a server says of it all.
-async fn observe(world: &World, tokens: &Tokens) -> Result<Vec<String>> {
+pub(super) async fn observe(world: &World, tokens: &Tokens) -> Result<Vec<String>> {
     let mut seen = Vec::new();
     for (what, token) in tokens {
         seen.push(format!("{what} {}", world.verdict(token).await?));
