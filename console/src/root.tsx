@@ -61,10 +61,14 @@ export function Root() {
     choose(localStorage, language);
   }, [language]);
 
-  const client = useMemo(
-    () => session && new Client(ROOT, session.token, session.tenant, () => leave(texts.text(me ? 'tokenEnded' : 'tokenRefused'))),
-    [session, texts, me === undefined, leave],
-  );
+  const client = useMemo(() => {
+    if (!session) return undefined;
+    const refused = () => {
+      // An answer that comes after the end of its session says nothing about what is shown now.
+      if (read(sessionStorage)?.token === session.token) leave(texts.text(me ? 'tokenEnded' : 'tokenRefused'));
+    };
+    return new Client(ROOT, session.token, session.tenant, refused);
+  }, [session, texts, me === undefined, leave]);
 
   // Who the token's holder is, and what it may do.
   useEffect(() => {

@@ -201,7 +201,8 @@ pub(crate) const STEPS: &[Step] = &[
         name: "console",
         title: "the console: types, build, size, pages in a browser",
         lane: Lane::Clients,
-        needs: &["npm", "chromium"],
+        // It needs nothing of the build but a processor.
+        needs: &["build", "npm", "chromium"],
         counts: true,
         minutes: 10,
         run: suites::console,
