@@ -66,7 +66,7 @@ pub fn members(
     binder.statement(format!(
         "SELECT DISTINCT CAST(user AS TEXT) FROM record {} WHERE tenant = {tenant} \
          AND offline_at IS NULL{} AND member_of IS NOT NULL \
-         AND EXISTS (SELECT 1 FROM json_each(member_of, '{path}') AS body WHERE body.value IN {ids})",
+         AND EXISTS (SELECT 1 FROM json_each(member_of, '{path}') AS body WHERE CAST(body.value AS INTEGER) IN {ids})",
         Index::Open.hint(),
         holding.shown()
     ))

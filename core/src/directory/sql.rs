@@ -38,14 +38,14 @@ impl Binder {
     pub(super) fn numbers(&mut self, numbers: impl IntoIterator<Item = i64>) -> String {
         let list: Vec<_> = numbers.into_iter().map(|number| number.to_string()).collect();
         let place = self.bind(Value::Text(format!("[{}]", list.join(","))));
-        format!("(SELECT value FROM json_each({place}))")
+        format!("(SELECT CAST(value AS INTEGER) FROM json_each({place}))")
     }
 
     /// A set of texts as a subquery, whatever its length.
     pub(super) fn texts<'a>(&mut self, texts: impl IntoIterator<Item = &'a String>) -> String {
         let list: serde_json::Value = texts.into_iter().map(|text| clean(text).into_owned()).collect();
         let place = self.bind(Value::Text(list.to_string()));
-        format!("(SELECT value FROM json_each({place}))")
+        format!("(SELECT CAST(value AS TEXT) FROM json_each({place}))")
     }
 
     /// The finished statement, with the parameters that its text names. Both runtimes reject a surplus parameter, and a

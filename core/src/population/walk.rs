@@ -75,7 +75,7 @@ pub fn read_users(rows: &[Row]) -> Result<Vec<UserId>, RowError> {
 /// The next records of a store with every tenant, by id.
 pub fn records_after(record: Option<RecordId>) -> Statement {
     Statement::new(
-        format!("SELECT {COLUMNS} FROM record WHERE id > CAST(?1 AS INTEGER) ORDER BY id LIMIT ?2"),
+        format!("SELECT {COLUMNS} FROM record WHERE id > CAST(?1 AS INTEGER) ORDER BY record.id LIMIT ?2"),
         [Value::wide(record.map_or(0, RecordId::number)), Value::Int(PAGE.into())],
     )
 }

@@ -65,7 +65,7 @@ pub fn keep(tenant: TenantId, cutoff: &ScopedCutoff, notice: &str) -> Vec<Statem
     let users = cutoff.users.chunks(USERS_AT_ONCE).map(|some| {
         let ids: Vec<String> = some.iter().map(i64::to_string).collect();
         let sql = "INSERT INTO scoped_user (\"user\", serial) \
-                   SELECT value, CAST(?1 AS INTEGER) FROM json_each(?2)";
+                   SELECT CAST(value AS TEXT), CAST(?1 AS INTEGER) FROM json_each(?2)";
         Statement::new(sql, [serial(), Value::json(&ids)])
     });
     [keep_last_serial(cutoff.serial), order].into_iter().chain(users).collect()
@@ -101,7 +101,7 @@ pub fn read_last_serial(rows: &[Vec<Value>]) -> Result<Serial, ScopedError> {
 pub fn all() -> Statement {
     Statement::new(
         "SELECT CAST(serial AS TEXT), CAST(tenant AS TEXT), CAST(at AS TEXT), notice, users FROM scoped_cutoff \
-         ORDER BY serial",
+         ORDER BY scoped_cutoff.serial",
         [],
     )
 }
@@ -186,7 +186,7 @@ pub fn count_unreached(serial: Serial) -> Statement {
 pub fn reached(serial: Serial, users: &[UserId]) -> Statement {
     let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
     Statement::new(
-        "DELETE FROM scoped_user WHERE serial = CAST(?1 AS INTEGER) AND \"user\" IN (SELECT value FROM json_each(?2))",
+        "DELETE FROM scoped_user WHERE serial = CAST(?1 AS INTEGER) AND \"user\" IN (SELECT CAST(value AS TEXT) FROM json_each(?2))",
         [Value::wide(serial.number()), Value::json(&users)],
     )
 }

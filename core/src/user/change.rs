@@ -178,7 +178,7 @@ impl Change {
             // Cutoffs never go back.
             Self::Revoked { at } => vec![Statement::new(
                 "INSERT INTO user (id, revoked_at) VALUES (?1, ?2) ON CONFLICT (id) \
-                 DO UPDATE SET revoked_at = max(coalesce(revoked_at, excluded.revoked_at), excluded.revoked_at)",
+                 DO UPDATE SET revoked_at = max(coalesce(user.revoked_at, excluded.revoked_at), excluded.revoked_at)",
                 [id(), at.millis().into()],
             )],
             Self::RevokedIn(orders) => vec![Statement::new(
@@ -226,8 +226,8 @@ impl Change {
             Self::RecordOpened(record) => vec![crate::directory::upsert::opened(record)],
             Self::RecordEnded { record, at } => vec![crate::directory::upsert::ended(*record, *at)],
             Self::EndHeld(held) => vec![Statement::new(
-                "INSERT OR REPLACE INTO held_end (user, record, ended_at, until) \
-                 VALUES (?1, CAST(?2 AS INTEGER), ?3, ?4)",
+                "INSERT INTO held_end (user, record, ended_at, until) VALUES (?1, CAST(?2 AS INTEGER), ?3, ?4) \
+                 ON CONFLICT (user, record) DO UPDATE SET ended_at = excluded.ended_at, until = excluded.until",
                 [
                     id(),
                     Value::wide(held.record.number()),
@@ -237,7 +237,7 @@ impl Change {
             )],
             Self::HeldReleased => vec![Statement::new("DELETE FROM held_end WHERE user = ?1", [id()])],
             Self::Subscribed { connection, watched } => vec![subscribe(user, *connection, watched)],
-            Self::Unsubscribed { connection, watched } => vec![unsubscribe(user, *connection, watched)],
+            Self::Unsubscribed { connection, watched } => unsubscribe(user, *connection, watched).into(),
             Self::TakenBack(watched) => vec![take_back(user, watched)],
             Self::Released(dangling) => vec![release(user, dangling)],
             Self::Acknowledged { connection, presences } => {
@@ -302,8 +302,10 @@ fn kick(id: &impl Fn() -> Value, set: &TokenSet) -> Vec<Statement> {
 
 fn set_state(user: &UserId, state: &SubscriptionState) -> Statement {
     let fan_out = state.fan_out.as_ref();
-    let sql = "INSERT OR REPLACE INTO ties (user, sequence, told, due, after, wave, release_at, registered) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CAST(?8 AS INTEGER))";
+    let sql = "INSERT INTO ties (user, sequence, told, due, after, wave, release_at, registered) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, CAST(?8 AS INTEGER)) ON CONFLICT (user) \
+         DO UPDATE SET sequence = excluded.sequence, told = excluded.told, due = excluded.due, after = excluded.after, \
+         wave = excluded.wave, release_at = excluded.release_at, registered = excluded.registered";
     Statement::new(
         sql,
         [
@@ -321,7 +323,7 @@ fn set_state(user: &UserId, state: &SubscriptionState) -> Statement {
 
 fn subscribe(user: &UserId, connection: ConnId, watched: &[(UserId, RegistrationVersion)]) -> Statement {
     let sql = "INSERT INTO subscription (user, connection, watched, stamp, sequence) \
-         SELECT ?1, ?2, value ->> 0, value ->> 1, ?4 FROM json_each(?3) WHERE true \
+         SELECT ?1, ?2, value ->> 0, CAST(value ->> 1 AS INTEGER), ?4 FROM json_each(?3) WHERE true \
          ON CONFLICT (user, connection, watched) DO UPDATE SET stamp = excluded.stamp";
     let list = json!(watched).to_string();
     let unanswered = PresenceVersion::unanswered().sequence;
@@ -329,19 +331,26 @@ fn subscribe(user: &UserId, connection: ConnId, watched: &[(UserId, Registration
 }
 
 /// The rows stay until the followed users have been told, without a connection.
-fn unsubscribe(user: &UserId, connection: ConnId, watched: &[UserId]) -> Statement {
-    let sql = "UPDATE OR REPLACE subscription SET connection = ?4 \
-         WHERE user = ?1 AND connection = ?2 AND watched IN (SELECT value FROM json_each(?3))";
+fn unsubscribe(user: &UserId, connection: ConnId, watched: &[UserId]) -> [Statement; 2] {
     let list = json!(watched).to_string();
-    Statement::new(
-        sql,
-        [user.as_str().into(), connection.to_string().into(), list.into(), NO_CONNECTION.into()],
-    )
+    // The first makes room for the second: an earlier cancel may have left a row of the same user.
+    [
+        "DELETE FROM subscription \
+         WHERE user = ?1 AND connection = ?4 AND watched IN (SELECT CAST(value AS TEXT) FROM json_each(?3)) \
+         AND EXISTS (SELECT 1 FROM subscription AS own \
+         WHERE own.user = ?1 AND own.connection = ?2 AND own.watched = subscription.watched)",
+        "UPDATE subscription SET connection = ?4 \
+         WHERE user = ?1 AND connection = ?2 AND watched IN (SELECT CAST(value AS TEXT) FROM json_each(?3))",
+    ]
+    .map(|sql| {
+        let (connection, list) = (connection.to_string().into(), list.as_str().into());
+        Statement::new(sql, [user.as_str().into(), connection, list, NO_CONNECTION.into()])
+    })
 }
 
 fn take_back(user: &UserId, watched: &[UserId]) -> Statement {
     let sql = "INSERT INTO subscription (user, connection, watched, stamp) \
-         SELECT ?1, ?3, value, 0 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
+         SELECT ?1, ?3, CAST(value AS TEXT), 0 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
     Statement::new(sql, [user.as_str().into(), json!(watched).to_string().into(), NO_CONNECTION.into()])
 }
 
@@ -357,7 +366,8 @@ fn acknowledge(user: &UserId, connection: ConnId, presences: &[(UserId, Presence
     // The list is the outer loop, and each of its rows one step through the key. UPDATE ... FROM leaves that order to the
     // planner, which reads the whole list for each subscription.
     let sql = "INSERT INTO subscription (user, connection, watched, stamp, sequence, platforms) \
-         SELECT kept.user, kept.connection, kept.watched, kept.stamp, known.value ->> 1, known.value ->> 2 \
+         SELECT kept.user, kept.connection, kept.watched, kept.stamp, CAST(known.value ->> 1 AS INTEGER), \
+         CAST(known.value ->> 2 AS INTEGER) \
          FROM json_each(?3) AS known CROSS JOIN subscription AS kept \
          ON kept.user = ?1 AND kept.connection = ?2 AND kept.watched = known.value ->> 0 WHERE true \
          ON CONFLICT (user, connection, watched) \
@@ -374,7 +384,7 @@ fn acknowledge(user: &UserId, connection: ConnId, presences: &[(UserId, Presence
 
 fn watch(user: &UserId, watcher: &UserId, registration: RegistrationVersion) -> Statement {
     let sql = "INSERT INTO watcher (user, watcher, stamp) VALUES (?1, ?2, CAST(?3 AS INTEGER)) \
-         ON CONFLICT (user, watcher) DO UPDATE SET stamp = excluded.stamp WHERE stamp < excluded.stamp";
+         ON CONFLICT (user, watcher) DO UPDATE SET stamp = excluded.stamp WHERE watcher.stamp < excluded.stamp";
     Statement::new(sql, [user.as_str().into(), watcher.as_str().into(), Value::wide(registration.number())])
 }
 

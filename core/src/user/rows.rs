@@ -60,8 +60,7 @@ impl Needs {
             queries.push((Part::Presented, Statement::new(sql, [id(), hash.to_string().into()])));
         }
         if self.held {
-            let sql =
-                "SELECT CAST(record AS TEXT), ended_at, until FROM held_end WHERE user = ?1 ORDER BY record";
+            let sql = "SELECT CAST(record AS TEXT), ended_at, until FROM held_end WHERE user = ?1 ORDER BY held_end.record";
             queries.push((Part::Held, Statement::new(sql, [id()])));
         }
         self.subscription_queries(user, &mut queries);
@@ -191,7 +190,7 @@ fn state(user: &UserId) -> Statement {
     let sql = "SELECT EXISTS (SELECT 1 FROM watcher WHERE user = ?1), \
          EXISTS (SELECT 1 FROM subscription WHERE user = ?1), \
          sequence, told, due, after, wave, release_at, CAST(registered AS TEXT) \
-         FROM (SELECT 1) LEFT JOIN ties ON ties.user = ?1";
+         FROM (SELECT 1) AS one LEFT JOIN ties ON ties.user = ?1";
     Statement::new(sql, [user.as_str().into()])
 }
 
@@ -241,7 +240,7 @@ pub(super) fn read_subscription(row: &[Value]) -> Option<Subscription> {
 /// The live connections that follow a user.
 fn followers(user: &UserId, watched: &UserId, live: &[ConnId]) -> Statement {
     let sql = "SELECT connection, sequence, platforms FROM json_each(?2) AS live \
-               CROSS JOIN subscription ON user = ?1 AND connection = live.value AND watched = ?3";
+               CROSS JOIN subscription ON user = ?1 AND connection = CAST(live.value AS TEXT) AND watched = ?3";
     Statement::new(sql, [user.as_str().into(), json!(live).to_string().into(), watched.as_str().into()])
 }
 
@@ -254,10 +253,10 @@ pub(super) fn read_follower(row: &[Value]) -> Option<Follower> {
 fn dangling(user: &UserId, live: &[ConnId]) -> Statement {
     let sql = format!(
         "{OWN} SELECT connection, watched, EXISTS (SELECT 1 FROM json_each(?2) AS live \
-         CROSS JOIN subscription AS other ON other.user = ?1 AND other.connection = live.value \
+         CROSS JOIN subscription AS other ON other.user = ?1 AND other.connection = CAST(live.value AS TEXT) \
          AND other.watched = row.watched) \
          FROM own CROSS JOIN subscription AS row ON row.user = ?1 AND row.connection = own.id \
-         WHERE own.id IS NOT NULL AND own.id NOT IN (SELECT value FROM json_each(?2)) LIMIT ?3"
+         WHERE own.id IS NOT NULL AND own.id NOT IN (SELECT CAST(value AS TEXT) FROM json_each(?2)) LIMIT ?3"
     );
     let most = i64::try_from(RELEASED_AT_ONCE).unwrap_or(i64::MAX);
     Statement::new(sql, [user.as_str().into(), json!(live).to_string().into(), most.into()])

@@ -20,7 +20,7 @@ pub fn imported_in(users: impl IntoIterator<Item = i64>) -> Statement {
     let users = binder.numbers(users);
     binder.statement(format!(
         "SELECT CAST(user AS TEXT), CAST(tenant AS TEXT) FROM (SELECT DISTINCT user, tenant FROM record \
-         {} WHERE user IN {users} AND offline_at IS NULL AND source = 1 LIMIT {PAIRS})",
+         {} WHERE user IN {users} AND offline_at IS NULL AND source = 1 LIMIT {PAIRS}) AS pair",
         Index::Imported.hint()
     ))
 }

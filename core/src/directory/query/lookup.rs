@@ -22,7 +22,7 @@ pub fn detail(tenant: TenantId, user: i64, view: &View) -> Statement {
     });
     binder.statement(format!(
         "SELECT {COLUMNS} FROM record INDEXED BY record_by_user WHERE tenant = {tenant} AND user = {user}{retained} \
-         ORDER BY {end} IS NULL DESC, CASE WHEN {end} IS NULL THEN online_at ELSE {end} END DESC, id DESC LIMIT 1"
+         ORDER BY {end} IS NULL DESC, CASE WHEN {end} IS NULL THEN online_at ELSE {end} END DESC, record.id DESC LIMIT 1"
     ))
 }
 
@@ -39,7 +39,7 @@ pub fn open_records(tenant: TenantId, after: Option<RecordId>, limit: u32) -> St
     Statement::new(
         format!(
             "SELECT {COLUMNS} FROM record INDEXED BY record_open WHERE tenant = CAST(?1 AS INTEGER) \
-             AND offline_at IS NULL AND id > CAST(?2 AS INTEGER) AND source = 0 ORDER BY id LIMIT ?3"
+             AND offline_at IS NULL AND id > CAST(?2 AS INTEGER) AND source = 0 ORDER BY record.id LIMIT ?3"
         ),
         [Value::wide(tenant.0), Value::wide(after.map_or(0, RecordId::number)), Value::Int(limit.into())],
     )

@@ -6,7 +6,7 @@
 
 use super::{
     choice::{counting_index, narrowing_index, ordering_index, searches},
-    order::{Order, OrderBy},
+    order::{Direction, Order, OrderBy},
     params::ListQuery,
     stretch::{Stretch, after, upto},
 };
@@ -159,7 +159,7 @@ impl Plan {
             })
             .collect();
         if keys.is_empty() {
-            "SELECT NULL AS k, NULL AS id WHERE false".to_owned()
+            "SELECT CAST(NULL AS INTEGER) AS k, CAST(NULL AS INTEGER) AS id WHERE false".to_owned()
         } else {
             keys.join(" UNION ALL ")
         }
@@ -171,6 +171,14 @@ impl Plan {
         match self.order.by {
             // The column is its own tie-breaker.
             OrderBy::Id => format!("ORDER BY {prefix}k {direction}"),
+            // Without a word for it, NULL is the lowest value to one engine and the highest to another.
+            OrderBy::OfflineDate => {
+                let nulls = match self.order.direction {
+                    Direction::Ascending => "FIRST",
+                    Direction::Descending => "LAST",
+                };
+                format!("ORDER BY {prefix}k {direction} NULLS {nulls}, {prefix}id DESC")
+            }
             _ => format!("ORDER BY {prefix}k {direction}, {prefix}id DESC"),
         }
     }
@@ -213,7 +221,7 @@ impl Plan {
         let (reach, step) = (self.bind(reach), self.bind(step));
         let sql = format!(
             "SELECT CAST(k AS TEXT), CAST(id AS TEXT) FROM (\
-             SELECT k, id, row_number() OVER ({}) AS place FROM ({keys} {} LIMIT {reach})) \
+             SELECT k, id, row_number() OVER ({}) AS place FROM ({keys} {} LIMIT {reach}) AS reached) AS placed \
              WHERE place % {step} = 0 ORDER BY place",
             self.order_by(""),
             self.order_by("")

@@ -3,6 +3,8 @@
 //! The rows travel as one JSON text, because the Workers runtime allows 100 parameters a statement and 2 MB a
 //! value, and because one statement is one transaction there.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::{
@@ -22,12 +24,26 @@ pub(super) fn upserts(records: &[Record], conflict: &str) -> Vec<Statement> {
     let sql = format!(
         "INSERT INTO record (id, tenant, user, full_name, avatar, user_agent, device_id, remote_address, \
          online_at, offline_at, lease_until, source, generation, member_of, under, bucket) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
-         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, \
-         value ->> 14, value ->> 15 \
+         SELECT CAST(value ->> 0 AS INTEGER), CAST(value ->> 1 AS INTEGER), CAST(value ->> 2 AS INTEGER), \
+         value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, CAST(value ->> 8 AS INTEGER), \
+         CAST(value ->> 9 AS INTEGER), CAST(value ->> 10 AS INTEGER), CAST(value ->> 11 AS INTEGER), \
+         CAST(value ->> 12 AS INTEGER), value ->> 13, CAST(value ->> 14 AS INTEGER), CAST(value ->> 15 AS INTEGER) \
          FROM json_each(?1) WHERE true {conflict}"
     );
-    batches(records.iter().map(row)).map(|batch| Statement::new(sql.clone(), [Value::Text(batch)])).collect()
+    let statement = |batch| Statement::new(sql.clone(), [Value::Text(batch)]);
+    runs(records).flat_map(|run| batches(run.iter().map(row))).map(statement).collect()
+}
+
+/// The records in their order, cut so that no run has an id twice: one statement changes a row once.
+fn runs(records: &[Record]) -> impl Iterator<Item = &[Record]> {
+    let mut rest = records;
+    std::iter::from_fn(move || {
+        let mut seen = BTreeSet::new();
+        let length = rest.iter().take_while(|record| seen.insert(record.id)).count();
+        let (run, behind) = rest.split_at(length);
+        rest = behind;
+        (!run.is_empty()).then_some(run)
+    })
 }
 
 /// One row if rows with the ids of `records`, or some of `records` themselves, are of another bucket.
@@ -107,6 +123,14 @@ fn batches(elements: impl Iterator<Item = String>) -> impl Iterator<Item = Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_run_has_an_id_twice() {
+        let records = [1, 2, 1, 1, 3, 2].map(crate::directory::tests::support::sample);
+        let ids = |run: &[Record]| run.iter().map(|record| record.id.number()).collect::<Vec<_>>();
+        let runs: Vec<_> = runs(&records).map(ids).collect();
+        assert_eq!(runs, [vec![1, 2], vec![1], vec![1, 3, 2]]);
+    }
 
     #[test]
     fn a_batch_ends_at_its_rows_or_at_its_bytes() {

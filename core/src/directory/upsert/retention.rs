@@ -125,8 +125,8 @@ impl CrowdedUsers {
         Some(Statement::new(
             "WITH step AS MATERIALIZED (SELECT tenant, user FROM (SELECT tenant, user FROM record \
              INDEXED BY record_by_user WHERE tenant = CAST(?1 AS INTEGER) AND user >= CAST(?2 AS INTEGER) \
-             ORDER BY user LIMIT ?3) UNION ALL SELECT tenant, user FROM (SELECT tenant, user FROM record \
-             INDEXED BY record_by_user WHERE tenant > CAST(?1 AS INTEGER) ORDER BY tenant, user LIMIT ?3) LIMIT ?3), \
+             ORDER BY user LIMIT ?3) AS rest UNION ALL SELECT tenant, user FROM (SELECT tenant, user FROM record \
+             INDEXED BY record_by_user WHERE tenant > CAST(?1 AS INTEGER) ORDER BY tenant, user LIMIT ?3) AS others LIMIT ?3), \
              counted AS (SELECT tenant, user, count(*) AS records FROM step GROUP BY tenant, user), \
              last AS (SELECT tenant, user FROM step ORDER BY tenant DESC, user DESC LIMIT 1) \
              SELECT CAST(tenant AS TEXT), CAST(user AS TEXT), CAST(records AS TEXT), \
