@@ -2,8 +2,10 @@
 
 use std::{env, fs, path::Path};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use rollcall_core::config::{Runtime, Settings, meant_variable};
+
+use crate::data_dir::DataDir;
 
 /// The file that is read if it exists and `--config` names no other.
 pub const DEFAULT_FILE: &str = "rollcall.toml";
@@ -30,6 +32,32 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<Settings> {
         }
     }
     Ok(Settings::load(Runtime::Origin, &path.display().to_string(), &text, variables)?)
+}
+
+/// Completes `auth.secret` by the one that is generated in `data_dir`. Returns whether it did.
+///
+/// # Errors
+/// As [`require_secret`], and errors of the file system.
+pub fn complete_secret(settings: &mut Settings, data_dir: &DataDir) -> anyhow::Result<bool> {
+    require_secret(settings)?;
+    if settings.auth.secret.is_some() {
+        return Ok(false);
+    }
+    settings.auth.secret = Some(data_dir.secret()?);
+    Ok(true)
+}
+
+/// Where the store is reached by other machines too, a secret of this machine's folder is not theirs.
+///
+/// # Errors
+/// When `store.url` is set and `auth.secret` is not.
+pub fn require_secret(settings: &Settings) -> anyhow::Result<()> {
+    ensure!(
+        settings.store.url.is_none() || settings.auth.secret.is_some(),
+        "auth.secret: is required where store.url is set; make one with: openssl rand -hex 32 (an embedded store that is moved \
+         has its own in the file `secret` of server.data_dir)"
+    );
+    Ok(())
 }
 
 #[cfg(test)]

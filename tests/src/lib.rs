@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`settings`], [`profile`] | which configuration a case needs, and whether a server has it |
 //! | [`subject`] | start, wait for, stop a server |
+//! | [`postgres`] | the engine that a subject may keep its data in |
 //! | [`http`], [`ws`], [`stomp`], [`answer`], [`jwt`], [`proto`] | the suite's own idea of the wire |
 //! | [`transcript`], [`mask`], [`compare`] | what was said, made comparable between two subjects |
 //! | [`world`] | what a case holds in its hands |
@@ -29,6 +30,7 @@ pub mod http;
 pub mod jwt;
 pub mod leak;
 pub mod mask;
+pub mod postgres;
 pub mod profile;
 pub mod proto;
 pub mod runner;

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rollcall_conformance::{
     cases, compare, edge_only,
+    postgres::Postgres,
     runner::{self, Counts, Options},
     self_check,
     settings::Settings,
@@ -109,6 +110,8 @@ struct EdgeOnly {
 enum SubjectKind {
     /// The native binary.
     Origin,
+    /// The native binary with its data in a PostgreSQL, which is started too.
+    Postgres,
     /// The same service on the edge runtime.
     Edge,
 }
@@ -190,7 +193,7 @@ impl Run {
     fn launch(&self) -> Result<Launch> {
         match self.subject {
             SubjectKind::Edge => words(&self.edge_cmd).map(Launch::Edge),
-            SubjectKind::Origin => {
+            SubjectKind::Origin | SubjectKind::Postgres => {
                 let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
                 let built = ["release/rollcall", "debug/rollcall"].map(|name| target.join(name));
                 let mut candidates = self.origin_bin.iter().chain(&built);
@@ -201,7 +204,11 @@ impl Run {
                     bail!("--origin-bin names no file");
                 }
                 // The server is started in a directory of its own.
-                Ok(Launch::Origin(binary.canonicalize()?))
+                let binary = binary.canonicalize()?;
+                Ok(match self.subject {
+                    SubjectKind::Postgres => Launch::OnPostgres(binary, Postgres::shared()?),
+                    _ => Launch::Origin(binary),
+                })
             }
         }
     }

@@ -6,7 +6,10 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -22,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::settings::Settings;
+use crate::{postgres::Postgres, settings::Settings};
 
 /// The time that a subject may take to say that it listens. At the edge this includes a build.
 const START: Duration = Duration::from_secs(300);
@@ -45,6 +48,8 @@ pub const TEMPORARY: &str = "tmp";
 pub enum Launch {
     /// Start this binary with `serve --config FILE`.
     Origin(PathBuf),
+    /// The same, with its data in this engine, in a schema of its own.
+    OnPostgres(PathBuf, Arc<Postgres>),
     /// Start this command line with `--config FILE --listen 127.0.0.1:0 --persist DIR` appended.
     Edge(Vec<String>),
     /// Use the server at this address.
@@ -100,10 +105,16 @@ impl Subject {
                 TcpStream::connect(address).await.with_context(|| format!("nothing listens on {address}"))?;
                 Ok(Self { address: *address, kind: Kind::Running, process: None })
             }
-            Launch::Origin(binary) => {
+            Launch::Origin(binary) | Launch::OnPostgres(binary, _) => {
                 let directory = TempDir::with_prefix("rollcall-conformance-")?;
                 let data = toml::Value::from(directory.path().join("data").to_string_lossy().into_owned());
-                let server = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = {data}\n");
+                let mut server = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = {data}\n");
+                if let Launch::OnPostgres(_, engine) = launch {
+                    static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+                    let schema = SCHEMAS.fetch_add(1, Relaxed);
+                    let url = toml::Value::from(engine.url());
+                    server.push_str(&format!("[store]\nurl = {url}\nschema = \"run_{schema}\"\n"));
+                }
                 let config = write_config(directory.path(), &settings.to_toml(&server)?)?;
                 let mut command = Command::new(binary);
                 command.arg("serve").arg("--config").arg(config).current_dir(directory.path());

@@ -18,5 +18,5 @@ pub use error::ConfigError;
 pub use load::{VARIABLE_PREFIX, meant_variable};
 pub use settings::{
     Auth, Edge, Introspection, Jurisdiction, Limits, LocationHint, MessageCenter, OpenIm, Presence, Profile,
-    ReceiveTypes, Runtime, Server, Settings, StaticToken, Tls,
+    ReceiveTypes, Runtime, Server, Settings, StaticToken, Store, Tls,
 };

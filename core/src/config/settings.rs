@@ -50,6 +50,9 @@ pub struct Settings {
     /// Where objects live at the edge.
     #[serde(deserialize_with = "json::keyed")]
     pub edge: Edge,
+    /// The engine that keeps users and records.
+    #[serde(deserialize_with = "json::keyed")]
+    pub store: Store,
 }
 
 /// The process. All of it is the origin's, but for `trusted_proxies`.
@@ -250,6 +253,20 @@ pub struct Edge {
     pub location_hint: LocationHint,
 }
 
+/// The engine that keeps the origin's users and records. The edge has its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Where PostgreSQL is, as `postgres://USER@HOST/DATABASE`; `None`: the embedded store in `server.data_dir`.
+    pub url: Option<Secret<String>>,
+    /// The schema of the tables.
+    pub schema: String,
+    /// File with the authorities in PEM that may sign the engine's certificate; `None`: the public ones.
+    pub ca: Option<String>,
+    /// Sessions that write at a time. Six more read.
+    pub connections: u32,
+}
+
 /// A jurisdiction of Durable Objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -440,6 +457,12 @@ impl Default for MessageCenter {
             revoke_pat: false,
             direct_users: 1_000,
         }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { url: None, schema: "rollcall".into(), ca: None, connections: 16 }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::{id::UserId, net::AllowedOrigins};
 const SECRET_BYTES: usize = 8;
 /// Twice what strangers may fill of it, so that callers with a good token always find room.
 const LEAST_BODY_BUDGET: u64 = 16 << 20;
+/// PostgreSQL cuts longer names.
+const MOST_SCHEMA_BYTES: usize = 63;
 /// A key shorter than the hash can be guessed more cheaply than the hash.
 const STRONG_SECRET_BYTES: usize = 32;
 
@@ -98,6 +100,12 @@ impl Settings {
             (1..=10_000).contains(&self.message_center.direct_users),
             "message_center.direct_users: expected 1 to 10000",
         );
+        must(
+            self.store.schema.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+                && (1..=MOST_SCHEMA_BYTES).contains(&self.store.schema.len()),
+            "store.schema: expected 1 to 63 of a-z, 0-9 and _",
+        );
+        must((1..=1000).contains(&self.store.connections), "store.connections: expected 1 to 1000");
         let origins = AllowedOrigins::new(self.server.allowed_origins.as_deref()).err();
         problems.extend(origins.map(|error| format!("server.allowed_origins: {error}")));
         problems.extend(self.unknown_zone(runtime));

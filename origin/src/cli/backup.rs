@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, path::PathBuf};
 
+use anyhow::ensure;
 use clap::Args;
 use rollcall_core::config::Settings;
 use rollcall_origin::store;
@@ -22,6 +23,10 @@ pub(crate) struct Backup {
 }
 
 pub(super) fn back_up(settings: &Settings, args: &Backup) -> anyhow::Result<()> {
+    ensure!(
+        settings.store.url.is_none(),
+        "the store is PostgreSQL (store.url): back it up with pg_dump, or by continuous archiving"
+    );
     store::back_up(Path::new(&settings.server.data_dir), &args.file)?;
     let bytes = fs::metadata(&args.file)?.len();
     Ok(print_line(&format!("{}: {bytes} bytes", args.file.display()))?)

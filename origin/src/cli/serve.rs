@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rollcall_core::config::Settings;
-use rollcall_origin::{data_dir::DataDir, server};
+use rollcall_origin::{configuration, data_dir::DataDir, server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::print_line;
@@ -13,10 +13,7 @@ const AT_ONCE: i32 = 1;
 
 pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let data_dir = DataDir::lock(Path::new(&settings.server.data_dir))?;
-    let generated = settings.auth.secret.is_none();
-    if generated {
-        settings.auth.secret = Some(data_dir.secret()?);
-    }
+    let generated = configuration::complete_secret(&mut settings, &data_dir)?;
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }

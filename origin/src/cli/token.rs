@@ -8,6 +8,7 @@ use rollcall_core::{
     config::Settings, id::UserId, platform::Platform, secret::Secret, user::request::IssueToken,
 };
 use rollcall_origin::{
+    configuration,
     data_dir::{DataDir, InUse, read_secret, secret_path},
     server,
 };
@@ -94,12 +95,10 @@ fn in_store(
     user: &UserId,
     platform: Platform,
 ) -> anyhow::Result<Secret<String>> {
-    if settings.auth.secret.is_none() {
-        settings.auth.secret = Some(data_dir.secret()?);
-    }
-    let users = server::open(settings, data_dir.path())?;
+    configuration::complete_secret(&mut settings, &data_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let users = server::open(settings, data_dir.path()).await?;
         let issued = users.run(user, IssueToken { platform }).await?;
         users.store().close().await;
         Ok(issued.token)

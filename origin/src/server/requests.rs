@@ -86,7 +86,7 @@ mod tests {
         settings.auth.secret = Some(Secret::from("0123456789abcdef0123456789abcdef"));
         settings.server.metrics_listen = Some("127.0.0.1:0".to_owned());
         let admission = Admission::new(&settings);
-        let origin = Origin::new(open(settings, home.path()).unwrap()).unwrap();
+        let origin = Origin::new(open(settings, home.path()).await.unwrap()).unwrap();
         async fn panics() -> &'static str {
             panic!("{WORDS}")
         }

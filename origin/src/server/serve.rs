@@ -20,10 +20,11 @@ use super::{
 };
 use crate::{
     backend::Origin,
+    configuration,
     data_dir::DataDir,
     metrics::{self, Exposition, Metrics, State},
     socket,
-    store::Store,
+    store::{self, Store},
     users::Users,
 };
 
@@ -50,9 +51,12 @@ pub struct Running {
 /// Reads the files that the settings name, as [`start`] does, and keeps nothing of them.
 ///
 /// # Errors
-/// When a certificate does not read.
+/// When a certificate or `store.url` does not read, or a store that others can reach would have a secret that only this machine
+/// knows.
 pub fn check(settings: &Settings) -> anyhow::Result<()> {
-    Tls::load(&settings.server.tls).map(drop)
+    Tls::load(&settings.server.tls)?;
+    store::check(&settings.store)?;
+    configuration::require_secret(settings)
 }
 
 /// Opens the store in `data_dir`, ends the records that a crash left open, and starts to serve.
@@ -72,7 +76,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let rates = Rates::new(&settings)?;
     let admission = Admission::new(&settings);
     descriptors::raise(settings.server.max_connections);
-    let users = open(settings, data_dir.path())?;
+    let users = open(settings, data_dir.path()).await?;
     lease::take(users.store()).await?;
     users.read_cutoffs().await?;
     users.count_unseen().await?;
@@ -156,10 +160,11 @@ fn url(tls: Option<&Tls>, address: SocketAddr) -> String {
 ///
 /// # Errors
 /// When the store cannot be opened.
-pub fn open(settings: Settings, data_dir: &Path) -> anyhow::Result<Users> {
+pub async fn open(settings: Settings, data_dir: &Path) -> anyhow::Result<Users> {
     let rules = settings.rules(Runtime::Origin).context("auth.secret is not set")?;
     let metrics = Metrics::new(settings.server.metrics_listen.is_some());
-    Ok(Users::new(Store::open(data_dir, metrics.clone())?, settings, rules, metrics))
+    let store = Store::open(&settings.store, data_dir, metrics.clone()).await?;
+    Ok(Users::new(store, settings, rules, metrics))
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

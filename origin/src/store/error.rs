@@ -1,96 +1,80 @@
 //! The errors of the store.
 
-use std::sync::Arc;
+use std::{error::Error, fmt, sync::Arc};
 
-use rusqlite::{ErrorCode, ffi};
-use tokio::task::JoinError;
-
-/// Why the store did not execute a request. Nothing of the request was done.
+/// Why the store did not execute a request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite's error: a full disk, a failed fsync, a damaged file. Shared, since every commit of a group gets it.
+    /// The engine refused the request: a full disk, a violated constraint, a damaged file. Nothing of it was done.
     #[error(transparent)]
-    Sqlite(Arc<rusqlite::Error>),
-    /// A query panicked.
-    #[error("a query panicked")]
-    Panicked(#[source] Arc<JoinError>),
-    /// The writer or the loader has stopped.
+    Refused(Arc<Refusal>),
+    /// The store has stopped. Nothing of the request was done.
     #[error("the store is closed")]
     Closed,
+    /// The engine cannot be reached. Nothing of the request was done.
+    #[error("the store cannot be reached")]
+    Unreachable(#[source] Shared),
+    /// The engine did not say whether it did what was asked: all of it happened, or nothing.
+    #[error("the store did not say whether the change was made")]
+    Unknown(#[source] Shared),
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(Arc::new(error))
+/// A refusal of the engine. Every request of a group may get the same one.
+#[derive(Debug)]
+pub struct Refusal {
+    cause: Box<dyn Error + Send + Sync>,
+    is_permanent: bool,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl Error for Refusal {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+/// A cause that several callers get.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<dyn Error + Send + Sync>);
+
+impl Shared {
+    pub(super) fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(cause.into()))
+    }
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Shared {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
     }
 }
 
 impl StoreError {
-    /// Whether a repetition fails as well, since the request or the file is at fault.
+    pub(super) fn refused(cause: impl Into<Box<dyn Error + Send + Sync>>, is_permanent: bool) -> Self {
+        Self::Refused(Arc::new(Refusal { cause: cause.into(), is_permanent }))
+    }
+
+    /// Whether nothing of the request was done.
+    pub const fn had_no_effect(&self) -> bool {
+        !matches!(self, Self::Unknown(_))
+    }
+
+    /// Whether a repetition fails as well, since the request or the stored data is at fault.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Sqlite(error) => !is_transient(error),
-            Self::Panicked(_) => true,
-            Self::Closed => false,
+            Self::Refused(refusal) => refusal.is_permanent,
+            Self::Closed | Self::Unreachable(_) | Self::Unknown(_) => false,
         }
-    }
-}
-
-/// Whether an error of SQLite may pass: the disk, another process or an operator is at fault, or an id that was drawn twice.
-pub(super) fn is_transient(error: &rusqlite::Error) -> bool {
-    use ErrorCode::{
-        CannotOpen, ConstraintViolation, DatabaseBusy, DatabaseLocked, DiskFull, FileLockingProtocolFailed,
-        OperationAborted, OperationInterrupted, OutOfMemory, PermissionDenied, ReadOnly, SystemIoFailure,
-    };
-    let Some(cause) = error.sqlite_error() else { return false };
-    match cause.code {
-        CannotOpen
-        | DatabaseBusy
-        | DatabaseLocked
-        | DiskFull
-        | FileLockingProtocolFailed
-        | OperationAborted
-        | OperationInterrupted
-        | OutOfMemory
-        | PermissionDenied
-        | ReadOnly
-        | SystemIoFailure => true,
-        // The next attempt draws another id. Triggers are not ours.
-        ConstraintViolation => [
-            ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
-            ffi::SQLITE_CONSTRAINT_UNIQUE,
-            ffi::SQLITE_CONSTRAINT_ROWID,
-            ffi::SQLITE_CONSTRAINT_TRIGGER,
-        ]
-        .contains(&cause.extended_code),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_disk_or_another_process_is_at_fault_for_may_pass_and_what_the_request_is_at_fault_for_does_not()
-     {
-        let database = rusqlite::Connection::open_in_memory().unwrap();
-        database
-            .execute_batch("CREATE TABLE kept (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
-            .unwrap();
-        let fails = |sql: &str| StoreError::from(database.execute_batch(sql).unwrap_err()).is_permanent();
-        let twice = "INSERT INTO kept VALUES (1, 'a'); INSERT INTO kept VALUES (1, 'b')";
-        assert!(!fails(twice), "an id that was drawn twice");
-        for sql in
-            ["INSERT INTO kept VALUES (2, NULL)", "INSERT INTO kept VALUES (2, x'00')", "SELECT * FROM gone"]
-        {
-            assert!(fails(sql), "{sql}");
-        }
-        let pages: u32 = database.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-        database.pragma_update(None, "max_page_count", pages).unwrap();
-        let full = format!("INSERT INTO kept VALUES (3, '{}')", "x".repeat(1 << 20));
-        assert!(!fails(&full), "a full disk");
-        assert!(StoreError::from(rusqlite::Error::InvalidQuery).is_permanent());
-        assert!(!StoreError::Closed.is_permanent());
     }
 }

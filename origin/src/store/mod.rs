@@ -1,71 +1,68 @@
-//! The embedded store: one SQLite file, one writer that groups commits, a few readers.
+//! The store: the embedded SQLite, or PostgreSQL where `store.url` names one.
 //!
-//! A commit for which [`Store::commit`] returned `Ok` survives a crash of the process and of the machine
-//! (`synchronous=FULL`). The store does not know what its statements mean.
+//! A commit for which [`Store::commit`] returned `Ok` survives a crash of the process and of the machine. The store does not know
+//! what its statements mean.
 
-mod backup;
 mod condition;
-mod connection;
-mod convert;
 mod error;
 mod job;
-mod loader;
-mod reader;
-mod schema;
-mod writer;
+mod postgres;
+mod sqlite;
 
 use std::{path::Path, time::Instant};
 
-use anyhow::Context as _;
-use rollcall_core::store::{Statement, Value};
+use rollcall_core::{config, store::Statement};
 
 use crate::metrics::Metrics;
 
-use self::{
-    connection::{FILE, make_private, open, open_read_only},
-    loader::Loader,
-    reader::Readers,
-    writer::Writer,
+pub use self::{
+    condition::Condition,
+    error::{Refusal, Shared, StoreError},
+    job::Rows,
+    postgres::{Postgres, check},
+    sqlite::{Sqlite, back_up},
 };
-
-pub use self::{backup::back_up, condition::Condition, error::StoreError, job::Rows};
 
 /// A handle; clones share the store.
 #[derive(Clone)]
 pub struct Store {
-    writer: Writer,
-    loader: Loader,
-    readers: Readers,
+    engine: Engine,
     condition: Condition,
     metrics: Metrics,
 }
 
+/// What executes the statements.
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
 impl Store {
-    /// Opens or creates the store in `data_dir` and brings its schema up to date. How long commits take
-    /// is counted in `metrics`. Its files are readable by their owner only.
+    /// Opens or creates the store that the settings name, the embedded one in `data_dir`, and brings its schema up to date. How long
+    /// commits take is counted in `metrics`.
     ///
     /// # Errors
-    /// When the file cannot be opened, or is of a newer version than this program knows.
-    pub fn open(data_dir: &Path, metrics: Metrics) -> anyhow::Result<Self> {
-        let path = data_dir.join(FILE);
-        make_private(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        let mut connection = open(&path)?;
-        schema::migrate(&mut connection)?;
+    /// When it cannot be opened, is of a newer version than this program knows, or cannot keep its promises.
+    pub async fn open(settings: &config::Store, data_dir: &Path, metrics: Metrics) -> anyhow::Result<Self> {
         let condition = Condition::default();
-        let writer = Writer::start(connection, condition.clone())?;
-        let loader = Loader::start(open_read_only(&path)?)?;
-        Ok(Self { writer, loader, readers: Readers::open(&path)?, condition, metrics })
+        let engine = match &settings.url {
+            None => Engine::Sqlite(Sqlite::open(data_dir, condition.clone())?),
+            Some(url) => Engine::Postgres(Postgres::open(url, settings, condition.clone()).await?),
+        };
+        Ok(Self { engine, condition, metrics })
     }
 
     /// Makes all of `statements` durable in one transaction, or none of them, and returns the rows of each.
     ///
-    /// Commits of different callers share an fsync.
-    ///
     /// # Errors
-    /// When the commit fails. Then none of them happened.
+    /// When the commit fails. Then none of them happened, or it is [`StoreError::Unknown`].
     pub async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         let begun = Instant::now();
-        let answer = self.writer.commit(statements).await;
+        let answer = match &self.engine {
+            Engine::Sqlite(store) => store.commit(statements).await,
+            Engine::Postgres(store) => store.commit(statements).await,
+        };
         self.metrics.committed(begun.elapsed());
         answer
     }
@@ -73,13 +70,15 @@ impl Store {
     /// Makes one statement durable, and returns the number of rows that it changed.
     ///
     /// # Errors
-    /// When the commit fails. Then it did not happen.
+    /// As [`Store::commit`].
     pub async fn change(&self, statement: Statement) -> Result<u64, StoreError> {
-        let answers = self.commit(vec![statement, Statement::new("SELECT changes()", [])]).await?;
-        Ok(match answers.last().and_then(|rows| rows.first()?.first()) {
-            Some(Value::Int(changed)) => u64::try_from(*changed).unwrap_or(0),
-            _ => 0,
-        })
+        let begun = Instant::now();
+        let answer = match &self.engine {
+            Engine::Sqlite(store) => store.change(statement).await,
+            Engine::Postgres(store) => store.change(statement).await,
+        };
+        self.metrics.committed(begun.elapsed());
+        answer
     }
 
     /// Repeats a statement that changes at most `rows` rows, each time in a commit of its own, until it changes fewer. Returns how
@@ -100,7 +99,10 @@ impl Store {
 
     /// The number of commits that wait for the writer.
     pub fn queued(&self) -> usize {
-        self.writer.queued()
+        match &self.engine {
+            Engine::Sqlite(store) => store.queued(),
+            Engine::Postgres(store) => store.queued(),
+        }
     }
 
     /// Runs short queries over one user's rows, against one committed state no older than this call.
@@ -108,7 +110,10 @@ impl Store {
     /// # Errors
     /// When a query fails.
     pub async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
-        self.loader.load(statements).await
+        match &self.engine {
+            Engine::Sqlite(store) => store.load(statements).await,
+            Engine::Postgres(store) => store.load(statements).await,
+        }
     }
 
     /// Runs queries that may take long, against one committed state.
@@ -116,7 +121,10 @@ impl Store {
     /// # Errors
     /// When a query fails.
     pub async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
-        self.readers.query(statements).await
+        match &self.engine {
+            Engine::Sqlite(store) => store.query(statements).await,
+            Engine::Postgres(store) => store.query(statements).await,
+        }
     }
 
     /// Whether commits succeed.
@@ -124,8 +132,11 @@ impl Store {
         &self.condition
     }
 
-    /// Waits until every accepted commit is written, and stops the writer.
+    /// Waits until every accepted commit is written, and stops the writers.
     pub async fn close(&self) {
-        self.writer.close().await;
+        match &self.engine {
+            Engine::Sqlite(store) => store.close().await,
+            Engine::Postgres(store) => store.close().await,
+        }
     }
 }

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     clock::{moment, now, reached},
     outbox::{Closing, Outbox},
+    store::StoreError,
 };
 
 /// Users who execute a command of one call concurrently: enough to share an fsync, too few to starve the others.
@@ -234,12 +235,36 @@ impl Users {
         }
         let mut all = statements(&user.id, changes);
         all.extend(changes.iter().filter_map(|change| self.trim(change)));
-        self.shared.store.commit(all).await?;
-        self.shared.unseen.committed(changes);
-        if changes.iter().any(touches_tokens) {
+        let outcome = self.shared.store.commit(all).await;
+        // What may have happened is read again.
+        if !matches!(&outcome, Err(error) if error.had_no_effect()) && changes.iter().any(touches_tokens) {
             user.live.lock().forget_tokens();
         }
+        if let Err(StoreError::Unknown(_)) = &outcome {
+            self.end_unanswered(user, changes);
+        }
+        outcome?;
+        self.shared.unseen.committed(changes);
         Ok(())
+    }
+
+    /// Ends the records of connections whose opening may be durable, although no client was let in.
+    fn end_unanswered(&self, user: &EntryGuard, changes: &[Change]) {
+        let end = |change: &Change| match change {
+            Change::RecordOpened(record) => {
+                Some(Change::RecordEnded { record: record.id, at: record.online_at })
+            }
+            _ => None,
+        };
+        let ends: Vec<Change> = changes.iter().filter_map(end).collect();
+        if ends.is_empty() {
+            return;
+        }
+        let (all, id) = (self.clone(), user.id.clone());
+        tokio::spawn(async move {
+            let write = || async { Ok(all.shared.store.commit(statements(&id, &ends)).await.map(drop)?) };
+            until_durable("the end of an opening that had no answer", write).await;
+        });
     }
 
     /// The deletion of the records that an opened one drives out: the store has the user's records and the directory in one table.

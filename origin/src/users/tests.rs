@@ -49,11 +49,11 @@ struct BlockedWriter<'a> {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    async fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut settings = Settings::default();
         settings.auth.secret = Some(Secret::from("0123456789abcdef0123456789abcdef"));
-        let users = open(settings, home.path()).unwrap();
+        let users = open(settings, home.path()).await.unwrap();
         let blocker = Connection::open(home.path().join("rollcall.sqlite3")).unwrap();
         Self { users, user: UserId::from(7), blocker, home }
     }
@@ -164,7 +164,7 @@ fn order() -> ForceOff {
 /// The known-wrong way was to show a lost connection until its end was durable.
 #[tokio::test]
 async fn a_lost_connection_is_in_no_status_while_its_end_waits_for_the_store() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     fixture.connected().await;
     let blocked = fixture.block_writer().await;
     let mut end = Box::pin(fixture.users.end(&fixture.user, CONNECTION));
@@ -182,7 +182,7 @@ async fn a_lost_connection_is_in_no_status_while_its_end_waits_for_the_store() {
 /// memory for as long.
 #[tokio::test]
 async fn the_wait_for_a_tokens_end_is_gone_with_the_last_console_of_that_token() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let (first, second) = (CONNECTION, ConnId::from_bytes([8; 16]));
     let tomorrow = now() + Duration::from_secs(86_400);
     fixture.console(first, Some(tomorrow)).await;
@@ -202,7 +202,7 @@ async fn the_wait_for_a_tokens_end_is_gone_with_the_last_console_of_that_token()
 /// The known-wrong way was to know of an opening only while its user was in memory.
 #[tokio::test]
 async fn a_user_who_comes_back_to_memory_opens_nothing_before_what_it_opened() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     fixture.connected().await;
     fixture.users.end(&fixture.user, CONNECTION).await;
     let ahead = "UPDATE record SET online_at = online_at + 3600000, offline_at = offline_at + 3600000";
@@ -212,7 +212,7 @@ async fn a_user_who_comes_back_to_memory_opens_nothing_before_what_it_opened() {
         "as if the clock had been set back by an hour since"
     );
     let settings = fixture.users.settings().clone();
-    let fixture = Fixture { users: open(settings, fixture.home.path()).unwrap(), ..fixture };
+    let fixture = Fixture { users: open(settings, fixture.home.path()).await.unwrap(), ..fixture };
     let dates = || -> Vec<i64> {
         let mut dates = fixture.blocker.prepare("SELECT online_at FROM record ORDER BY id").unwrap();
         dates.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
@@ -232,7 +232,7 @@ async fn a_user_who_comes_back_to_memory_opens_nothing_before_what_it_opened() {
 /// The known-wrong way was to keep every name that an order ever made up.
 #[tokio::test]
 async fn orders_about_users_who_were_never_seen_are_few_and_the_oldest_go_first() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let everything = || ForceOff::Everything { within: None, notice: None };
     fixture.token().await;
     fixture.users.run(&fixture.user, everything()).await.unwrap();
@@ -264,7 +264,7 @@ async fn orders_about_users_who_were_never_seen_are_few_and_the_oldest_go_first(
 
 #[tokio::test]
 async fn a_forced_logout_whose_caller_left_is_carried_out_to_its_end() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.connected().await;
     let blocked = fixture.block_writer().await;
     let mut order = Box::pin(fixture.users.run(&fixture.user, order()));
@@ -278,7 +278,7 @@ async fn a_forced_logout_whose_caller_left_is_carried_out_to_its_end() {
 
 #[tokio::test]
 async fn a_login_whose_client_left_does_not_stay() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let (opening, (tell, told)) = (fixture.opening().await, oneshot::channel());
     let pending =
         PendingSocket { outbox: Outbox::default(), on_abandoned: Box::new(move || tell.send(()).unwrap()) };
@@ -292,7 +292,7 @@ async fn a_login_whose_client_left_does_not_stay() {
 
 #[tokio::test]
 async fn a_caller_who_leaves_before_the_lock_is_free_has_changed_nothing() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.connected().await;
     let lock = fixture.users.entry(&fixture.user).lock().await;
     let mut order = Box::pin(fixture.users.run(&fixture.user, order()));
@@ -306,7 +306,7 @@ async fn a_caller_who_leaves_before_the_lock_is_free_has_changed_nothing() {
 
 #[tokio::test]
 async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.connected().await;
     let under_way = TaskTracker::new();
     let (tenant, session) = (TenantId(0), under_way.token());
@@ -323,7 +323,7 @@ async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
 
 #[tokio::test]
 async fn an_order_to_a_tenant_reaches_a_user_who_is_about_to_be_connected() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let (outbox, opening) = (Outbox::default(), fixture.opening().await);
     let pending = PendingSocket { outbox: outbox.clone(), on_abandoned: Box::new(|| panic!("it came")) };
     let blocked = fixture.block_writer().await;
@@ -339,7 +339,7 @@ async fn an_order_to_a_tenant_reaches_a_user_who_is_about_to_be_connected() {
 
 #[tokio::test]
 async fn an_order_that_exempts_a_user_waits_for_the_rows_of_the_one_before() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.connected().await;
     let (tenant, under_way) = (TenantId(0), TaskTracker::new());
     let cutoff = |exempt| fixture.users.cut_off(tenant, exempt, String::new(), under_way.token());
@@ -350,7 +350,7 @@ async fn an_order_that_exempts_a_user_waits_for_the_rows_of_the_one_before() {
 
 #[tokio::test]
 async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let tenant = TenantId(0);
     let cutoff = |exempt| fixture.users.cut_off(tenant, exempt, String::new(), TaskTracker::new().token());
     cutoff(Vec::new()).await.unwrap();
@@ -363,7 +363,7 @@ async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused
 
 #[tokio::test]
 async fn so_many_orders_to_sets_of_users_are_under_delivery_and_one_more_changes_nothing() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let (tenant, under_way) = (TenantId(0), TaskTracker::new());
     let order =
         |tenant, user| fixture.users.cut_off_users(tenant, vec![7, user], String::new(), under_way.token());
@@ -388,7 +388,7 @@ async fn so_many_orders_to_sets_of_users_are_under_delivery_and_one_more_changes
 
 #[tokio::test]
 async fn an_order_to_a_tenant_is_repeated_to_users_whom_it_could_not_reach() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.connected().await;
     fixture.watched().await;
     fixture.put_in_force(TenantId(0));
@@ -405,7 +405,7 @@ async fn an_order_to_a_tenant_is_repeated_to_users_whom_it_could_not_reach() {
 
 #[tokio::test]
 async fn a_status_is_answered_from_memory_unless_a_cutoff_may_cover_it() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let tenant = TenantId(0);
     fixture.users.cut_off(tenant, Vec::new(), String::new(), TaskTracker::new().token()).await.unwrap();
     let _later = fixture.connected().await;
@@ -424,7 +424,7 @@ async fn a_status_is_answered_from_memory_unless_a_cutoff_may_cover_it() {
 
 #[tokio::test]
 async fn a_user_who_was_not_reached_yet_does_not_wait_for_the_rows_of_others() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.connected().await;
     let fixture = Fixture { user: UserId::from(8), ..fixture };
     let neighbour = fixture.connected().await;
@@ -451,7 +451,7 @@ async fn a_user_who_was_not_reached_yet_does_not_wait_for_the_rows_of_others() {
 /// The known-wrong way was to refuse every later order that exempts a user, until a restart.
 #[tokio::test]
 async fn rows_that_cannot_be_written_hold_up_no_others_and_no_order_that_exempts_other_users() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let outbox = fixture.connected().await;
     let fixture = Fixture { user: UserId::from(8), ..fixture };
     let neighbour = fixture.connected().await;
@@ -486,7 +486,7 @@ async fn rows_that_cannot_be_written_hold_up_no_others_and_no_order_that_exempts
 
 #[tokio::test]
 async fn rows_that_could_not_be_written_are_written_with_the_next_order() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     fixture.connected().await;
     fixture.fail("no_rows", "UPDATE ON record", "abs(-9223372036854775807 - 1)");
     fixture.put_in_force(TenantId(0));
@@ -500,7 +500,7 @@ async fn rows_that_could_not_be_written_are_written_with_the_next_order() {
 /// A record that another system calls online, until the tenant's order ends it.
 #[tokio::test]
 async fn imports_that_an_order_could_not_end_are_ended_before_an_order_that_exempts_their_user() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let import = "INSERT INTO record (id, tenant, user, full_name, user_agent, device_id, remote_address, online_at, source, \
                   generation) VALUES (1, 0, 8, '', '', '', '', ?1, 1, 1), (2, 0, 9, '', '', '', '', ?1, 1, 1)";
     fixture.blocker.execute(import, [now().millis()]).unwrap();
@@ -525,7 +525,7 @@ async fn imports_that_an_order_could_not_end_are_ended_before_an_order_that_exem
 /// The known-wrong way was one commit of thousands of records, behind which every login waited.
 #[tokio::test]
 async fn another_users_commit_comes_between_the_pieces_of_an_import() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let record = |number: i64| Record {
         id: RecordId::from_number(number).unwrap(),
         tenant: TenantId(1),

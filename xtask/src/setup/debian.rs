@@ -1,6 +1,6 @@
-//! What comes from Debian's packages: compilers for C and C++, and a browser.
+//! What comes from Debian's packages: compilers for C and C++, a browser, and PostgreSQL.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,6 +44,22 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Makes sure that PostgreSQL's programs are there, and says where the newest are. Tests run them with data of their own: Debian's
+/// own cluster is not needed, and is not started.
+pub(crate) fn postgres() -> Result<PathBuf> {
+    let newest = || {
+        let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        let programs = versions.map(|version| version.path().join("bin"));
+        programs
+            .filter(|programs| programs.join("postgres").exists() && programs.join("initdb").exists())
+            .max()
+    };
+    if newest().is_none() {
+        install(&["postgresql"])?;
+    }
+    newest().context("there is still no PostgreSQL in /usr/lib/postgresql after installing postgresql")
+}
+
 /// Installs Debian packages, where there is apt and the right to use it.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
@@ -61,6 +77,8 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         let mut command = Command::new("apt-get");
         // Whoever else installs something is waited for.
         command.args(["-o", "DPkg::Lock::Timeout=600"]).args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        // Packages with a service do not start it.
+        command.env("RUNLEVEL", "1");
         command
     };
     // An old package list names files that are gone; a failing update may still leave a usable one.

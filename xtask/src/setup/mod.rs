@@ -43,6 +43,11 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     Ok(chromium)
 }
 
+/// The engine of the tests that keep the origin's data in PostgreSQL.
+pub(crate) fn postgres() -> Result<()> {
+    timed("PostgreSQL", || debian::postgres().map(|programs| programs.display().to_string()))
+}
+
 /// What a build for the edge needs on top of that.
 pub(crate) fn edge(workspace: &Workspace) -> Result<()> {
     workspace.require_edge()?;
@@ -57,9 +62,11 @@ pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
     thread::scope(|scope| {
         let packages = scope.spawn(|| npm_packages(workspace));
         let browser = scope.spawn(|| chromium().map(drop));
+        let engine = scope.spawn(postgres);
         let edge = edge(workspace);
         joined(packages)?;
         joined(browser)?;
+        joined(engine)?;
         timed("cargo-deny", || deny::ensure(workspace).map(|program| program.display().to_string()))?;
         edge
     })

@@ -129,6 +129,16 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        name: "postgres-setup",
+        title: "the engine of a store that is not embedded",
+        lane: Lane::Fetch,
+        needs: &["setup"],
+        prepares: true,
+        minutes: 20,
+        run: |_| done(setup::postgres()),
+        ..STEP
+    },
+    Step {
         name: "fmt",
         title: "formatting",
         needs: &["setup"],
@@ -158,9 +168,9 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "server",
-        title: "processes of the origin: deaths, drains, limits, operators' commands",
+        title: "processes of the origin: deaths, drains, limits, operators' commands; both stores",
         lane: Lane::Native,
-        needs: &["build"],
+        needs: &["build", "postgres-setup"],
         counts: true,
         minutes: 30,
         run: |workspace| {
@@ -176,6 +186,16 @@ pub(crate) const STEPS: &[Step] = &[
         counts: true,
         minutes: 20,
         run: suites::origin,
+        ..STEP
+    },
+    Step {
+        name: "postgres",
+        title: "conformance of the origin on PostgreSQL",
+        lane: Lane::Native,
+        needs: &["build", "postgres-setup"],
+        counts: true,
+        minutes: 20,
+        run: suites::postgres,
         ..STEP
     },
     Step {
@@ -329,7 +349,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: suites::COMPARE,
-        title: "the two transcripts, case by case",
+        title: "the transcripts, case by case",
         lane: Lane::Native,
         needs: &suites::COMPARED,
         edge: true,

@@ -16,12 +16,22 @@ use crate::workspace::Workspace;
 /// The step that compares, and those whose transcripts it compares.
 pub(super) const COMPARE: &str = "compare";
 /// See [`COMPARE`].
-pub(super) const COMPARED: [&str; 2] = ["origin", "edge"];
+pub(super) const COMPARED: [&str; 3] = ["origin", "edge", "postgres"];
 
 pub(super) fn origin(workspace: &Workspace) -> Result<Tally> {
     let mut command = suite(workspace);
     command.args(["run", "--subject", "origin", "--origin-bin"]).arg(programs::built(workspace, "rollcall"));
     transcript(workspace, &mut command, "origin")?;
+    counted(command)
+}
+
+/// The origin with its data in PostgreSQL.
+pub(super) fn postgres(workspace: &Workspace) -> Result<Tally> {
+    let mut command = suite(workspace);
+    command
+        .args(["run", "--subject", "postgres", "--origin-bin"])
+        .arg(programs::built(workspace, "rollcall"));
+    transcript(workspace, &mut command, "postgres")?;
     counted(command)
 }
 
@@ -53,12 +63,16 @@ pub(super) fn self_check(workspace: &Workspace) -> Result<Tally> {
 }
 
 pub(super) fn compare(workspace: &Workspace) -> Result<Tally> {
-    let mut command = suite(workspace);
-    command.arg("compare");
-    for subject in COMPARED {
-        command.arg(transcripts::path(workspace, subject));
+    let [origin, others @ ..] = COMPARED;
+    for other in others {
+        let mut command = suite(workspace);
+        command.arg("compare");
+        for subject in [origin, other] {
+            command.arg(transcripts::path(workspace, subject));
+        }
+        plain(command, "the two answer differently")?;
     }
-    plain(command, "the origin and the edge answer differently")
+    Ok(Tally::default())
 }
 
 pub(super) fn clients(workspace: &Workspace) -> Result<Tally> {

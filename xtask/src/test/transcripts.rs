@@ -20,8 +20,8 @@ pub(super) fn path(workspace: &Workspace, step: &str) -> PathBuf {
 pub(super) fn check<'a>(workspace: &Workspace, steps: impl Iterator<Item = &'a str>) -> Result<()> {
     for step in steps {
         let subject = match step {
-            "origin" => vec![programs::built(workspace, "rollcall")],
-            _ => build::programs(workspace).into(),
+            "edge" => build::programs(workspace).into(),
+            _ => vec![programs::built(workspace, "rollcall")],
         };
         let suite = programs::built(workspace, "rollcall-conformance");
         let lock = workspace.root.join("Cargo.lock");

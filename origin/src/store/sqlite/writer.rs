@@ -8,10 +8,13 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    condition::Condition,
+    super::{
+        condition::Condition,
+        error::StoreError,
+        job::{Job, Rows},
+    },
     convert,
-    error::{StoreError, is_transient},
-    job::{Job, Rows},
+    error::is_transient,
 };
 
 /// Commits that wait for the writer; further callers wait to enter the queue.

@@ -6,7 +6,7 @@ use rusqlite::{
     types::{ToSqlOutput, ValueRef},
 };
 
-use super::job::Rows;
+use super::super::job::Rows;
 
 struct Bound<'a>(&'a Value);
 

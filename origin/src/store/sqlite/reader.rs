@@ -7,7 +7,11 @@ use rollcall_core::store::Statement;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{connection::open_read_only, convert, error::StoreError, job::Rows};
+use super::{
+    super::{error::StoreError, job::Rows},
+    connection::open_read_only,
+    convert,
+};
 
 /// The number of connections; more would only compete for the same processors.
 const READERS: usize = 4;
@@ -34,7 +38,7 @@ impl Readers {
             drop(permit);
             Ok(result?)
         };
-        tokio::task::spawn_blocking(run).await.map_err(|error| StoreError::Panicked(Arc::new(error)))?
+        tokio::task::spawn_blocking(run).await.map_err(|error| StoreError::refused(error, true))?
     }
 }
 

@@ -8,9 +8,11 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    super::{
+        error::StoreError,
+        job::{Job, Rows},
+    },
     convert,
-    error::StoreError,
-    job::{Job, Rows},
 };
 
 /// Loads waiting for the loader; above it callers wait.

@@ -1,0 +1,70 @@
+//! The tables, in the schema `store.schema`.
+//!
+//! They have the columns that the embedded store has (`rollcall_core::store::migrations`), and steps of their own: each index ends
+//! in the record's id, which SQLite adds by itself, and texts compare by their bytes.
+//!
+//! Two versions of the program may run side by side during an upgrade, so a step only adds. The row of `version` says from which
+//! version on a program can work with the tables.
+
+use anyhow::{Context as _, ensure};
+use tokio_postgres::Client;
+
+/// A change of tables.
+struct Step {
+    sql: &'static str,
+    /// The first version whose programs can work with tables that went through this step.
+    compatible_from: i64,
+}
+
+/// Released steps are frozen; the next one follows them. The version is the number of steps.
+const STEPS: &[Step] = &[Step { sql: include_str!("step_1.sql"), compatible_from: 1 }];
+
+/// Makes the schema, and runs the steps that it lacks, all or none of them. Programs that start together do it one after another.
+///
+/// # Errors
+/// When a newer program made tables that this one cannot work with, or a step fails. Nothing is changed then.
+pub(super) async fn migrate(client: &mut Client, schema: &str) -> anyhow::Result<()> {
+    let transaction = client.transaction().await?;
+    let alone = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))";
+    transaction.execute(alone, &[&schema]).await?;
+    let exists =
+        transaction.query_one("SELECT to_regnamespace(quote_ident($1)) IS NOT NULL", &[&schema]).await?;
+    if !exists.try_get::<_, bool>(0)? {
+        let make = format!("CREATE SCHEMA {}", quoted(schema));
+        transaction
+            .batch_execute(&make)
+            .await
+            .with_context(|| format!("the schema {schema} cannot be made"))?;
+    }
+    transaction
+        .batch_execute(
+            "CREATE TABLE IF NOT EXISTS version (\
+               id BIGINT PRIMARY KEY CHECK (id = 1), version BIGINT NOT NULL, compatible_from BIGINT NOT NULL)",
+        )
+        .await?;
+    let own = i64::try_from(STEPS.len())?;
+    let row = transaction.query_opt("SELECT version, compatible_from FROM version", &[]).await?;
+    let (found, compatible_from) = match &row {
+        Some(row) => (row.try_get(0)?, row.try_get(1)?),
+        None => (0_i64, 0_i64),
+    };
+    ensure!(
+        compatible_from <= own,
+        "the store is of version {found}, this program knows up to {own}; run the newer program"
+    );
+    let missing = STEPS.get(usize::try_from(found)?..).unwrap_or_default();
+    for step in missing {
+        transaction.batch_execute(step.sql).await?;
+    }
+    if let Some(last) = missing.last() {
+        let write = "INSERT INTO version (id, version, compatible_from) VALUES (1, $1, $2) \
+                     ON CONFLICT (id) DO UPDATE SET version = excluded.version, compatible_from = excluded.compatible_from";
+        transaction.execute(write, &[&own, &last.compatible_from]).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// A name as SQL takes it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,81 @@
+//! The embedded store: one SQLite file, one writer that groups commits, a few readers.
+//!
+//! A commit that succeeded survives a crash of the process and of the machine (`synchronous=FULL`).
+
+mod backup;
+mod connection;
+mod convert;
+mod error;
+mod loader;
+mod reader;
+mod schema;
+mod writer;
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use rollcall_core::store::{Statement, Value};
+
+use super::{condition::Condition, error::StoreError, job::Rows};
+
+use self::{
+    connection::{FILE, make_private, open, open_read_only},
+    loader::Loader,
+    reader::Readers,
+    writer::Writer,
+};
+
+pub use self::backup::back_up;
+
+/// A handle; clones share the store.
+#[derive(Clone)]
+pub struct Sqlite {
+    writer: Writer,
+    loader: Loader,
+    readers: Readers,
+}
+
+impl Sqlite {
+    /// Opens or creates the store in `data_dir` and brings its schema up to date. Its files are readable by their owner only.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or is of a newer version than this program knows.
+    pub(super) fn open(data_dir: &Path, condition: Condition) -> anyhow::Result<Self> {
+        let path = data_dir.join(FILE);
+        make_private(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let mut connection = open(&path)?;
+        schema::migrate(&mut connection)?;
+        let writer = Writer::start(connection, condition)?;
+        let loader = Loader::start(open_read_only(&path)?)?;
+        Ok(Self { writer, loader, readers: Readers::open(&path)? })
+    }
+
+    /// Commits of different callers share an fsync.
+    pub(super) async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.writer.commit(statements).await
+    }
+
+    pub(super) async fn change(&self, statement: Statement) -> Result<u64, StoreError> {
+        let answers = self.commit(vec![statement, Statement::new("SELECT changes()", [])]).await?;
+        Ok(match answers.last().and_then(|rows| rows.first()?.first()) {
+            Some(Value::Int(changed)) => u64::try_from(*changed).unwrap_or(0),
+            _ => 0,
+        })
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.writer.queued()
+    }
+
+    pub(super) async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.loader.load(statements).await
+    }
+
+    pub(super) async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.readers.query(statements).await
+    }
+
+    pub(super) async fn close(&self) {
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,24 @@
+//! The origin's data in PostgreSQL: the same rows as in the embedded store, and nothing answered that did not happen.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test"
+)]
+
+mod commits;
+mod directory_rows;
+mod engines;
+mod start;
+mod tables;
+mod user_rows;
+
+#[path = "../../../core/src/directory/tests/strategies.rs"]
+#[allow(dead_code, reason = "core's tests use all of it")]
+mod strategies;
+
+// What `strategies` calls its own crate's.
+use rollcall_core::{directory, id, serial, time};
