@@ -116,8 +116,8 @@ impl<B: Backend> lines::Import for Import<B> {
     }
 }
 
-/// Parts of a batch, in its order, in each of which an id stands for one tenant only: the answer to a write names the ids that
-/// were written, without their tenants.
+/// Cuts a batch into parts, in its order. Within a part an id stands for one tenant only, because the answer to a write names the
+/// ids that were written, without their tenants.
 pub(super) fn of_one_tenant_an_id(batch: Vec<(u64, Record)>) -> Vec<Vec<(u64, Record)>> {
     let mut tenants = BTreeMap::<RecordId, TenantId>::new();
     let (mut parts, mut part) = (Vec::new(), Vec::new());

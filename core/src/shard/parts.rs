@@ -15,7 +15,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// Users of one part, each of which is a call to another object.
+/// Users of one part. Each user is a call to another object.
 pub const PART: usize = 480;
 /// The longest pause before a round that retries users that the previous one did not reach.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

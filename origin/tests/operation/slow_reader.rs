@@ -119,8 +119,8 @@ async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
 
     let figures = scrape(&server).await;
     assert_eq!(figures["rollcall_closes_total{reason=\"too_slow\"}"], 1.0, "{figures:#?}");
-    // What waited, of which each push is less than 1 KiB; on a machine that is too slow to fill the queue, the deadline of
-    // what the client should have sent meanwhile comes first.
+    // A full queue holds more than 256 pushes, since a push is less than 1 KiB. On a machine that is too slow to fill it, the read
+    // deadline ends the silent client first.
     let dropped = figures["rollcall_dropped_messages_total"];
     assert!(dropped > 256.0 || closed_after > READ_DEADLINE, "{closed_after:?}: {figures:#?}");
 

@@ -1,4 +1,4 @@
-//! A tenant's order, of which the object of the tenant's orders tells every shard: the beginning of its delivery.
+//! The beginning of an order's delivery in a shard. The object of the tenant's orders tells every shard of the order.
 
 use rollcall_core::{
     directory::view::Cutoff,

@@ -115,7 +115,7 @@ impl Shard {
         Ok(false)
     }
 
-    /// Repeats statements, the last of which changes at most [`SWEEP_ROWS`] rows. Returns whether it always changed that many.
+    /// Repeats statements. The last one changes at most [`SWEEP_ROWS`] rows. Returns whether it always changed that many.
     fn sweep_step(&self, mut once: Vec<Statement>) -> Result<bool, ShardError> {
         once.push(Statement::new("SELECT changes()", []));
         for _ in 0..SWEEP_STEPS {

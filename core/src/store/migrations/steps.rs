@@ -245,7 +245,7 @@ CREATE INDEX scoped_user_by_serial ON scoped_user (serial, user);\
 CREATE TABLE last_serial (id INTEGER PRIMARY KEY CHECK (id = 1), serial INTEGER NOT NULL) STRICT;";
 
 /// The object of a tenant's orders. `telling` has a row while a shard has not heard of the order to the whole tenant; a set of users
-/// lies in parts, each of which is JSON.
+/// lies in parts, and a part is JSON.
 pub(super) const ORDERS_OF_A_TENANT: &str = "\
 CREATE TABLE schema (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL) STRICT;\
 CREATE TABLE name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;\

@@ -1,4 +1,4 @@
-//! Sessions of one role, each of which takes the next request that waits.
+//! Sessions of one role. A session that is free takes the next request that waits.
 
 use std::{
     sync::{
@@ -132,7 +132,7 @@ impl Worker {
     /// Whether a request that failed so is run again: it had no effect.
     fn may_repeat(&self, failure: &Failure, attempts: u32) -> bool {
         failure.is_conflict()
-            // The server may have closed a session that waited, of which the first request hears.
+            // The server may have closed a session while it waited. The first request on it finds that out.
             || (attempts == 1 && self.missed.is_none() && matches!(failure, Failure::Unreachable(_)))
     }
 
