@@ -123,7 +123,7 @@ pub enum Change {
 pub fn release_all_held() -> [Statement; 2] {
     [
         "UPDATE record SET generation = generation + 1, \
-         offline_at = max(online_at, (SELECT ended_at FROM held_end WHERE held_end.record = record.id)) \
+         offline_at = max(online_at, (SELECT max(ended_at) FROM held_end WHERE held_end.record = record.id)) \
          WHERE offline_at IS NULL AND id IN (SELECT record FROM held_end)",
         "DELETE FROM held_end",
     ]
