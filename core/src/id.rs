@@ -2,9 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::time::Timestamp;
+use crate::{json, time::Timestamp};
 
 /// The longest userID that may own tokens and connections, in bytes.
 ///
@@ -76,7 +76,7 @@ impl FromStr for UserId {
 
 impl<'de> Deserialize<'de> for UserId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(String::deserialize(deserializer)?).map_err(D::Error::custom)
+        json::parsed(deserializer, str::parse)
     }
 }
 
@@ -130,7 +130,7 @@ impl Serialize for ConnId {
 
 impl<'de> Deserialize<'de> for ConnId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        json::parsed(deserializer, str::parse)
     }
 }
 
@@ -177,8 +177,9 @@ impl Serialize for RecordId {
 
 impl<'de> Deserialize<'de> for RecordId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().ok().and_then(Self::from_number).ok_or_else(|| D::Error::custom("not a record id"))
+        json::parsed(deserializer, |text| {
+            text.parse().ok().and_then(Self::from_number).ok_or("not a record id")
+        })
     }
 }
 

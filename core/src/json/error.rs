@@ -1,9 +1,6 @@
 //! Why JSON did not read.
 
-use serde::de::DeserializeOwned;
-use serde_path_to_error::{Path, Segment};
-
-use super::number;
+use super::{number, place::Place};
 
 /// Why JSON did not read. Its text names members and quotes nothing of the input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,43 +39,26 @@ impl JsonError {
         }
     }
 
-    /// The same for what `serde_json` says.
-    pub(super) fn without_path(error: &serde_json::Error) -> Self {
-        if error.is_data() {
-            Self::unexpected(String::new())
-        } else {
-            Self::Syntax { line: error.line(), column: error.column() }
-        }
-    }
-
-    /// Why `text` did not read as a `T`.
+    /// Why `text` did not read.
     #[cold]
-    pub(super) fn of<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Self {
+    pub(super) fn of(text: &str, error: &serde_json::Error) -> Self {
         if !error.is_data() {
-            return Self::without_path(error);
+            return Self::Syntax { line: error.line(), column: error.column() };
         }
-        // Following the path copies the name of every member, so it is done only for what did not read without it.
-        let mut again = serde_json::Deserializer::from_str(text);
-        match serde_path_to_error::deserialize::<_, T>(&mut again) {
-            Ok(_) => Self::unexpected(String::new()),
-            Err(error) => Self::data(error.path(), &error.inner().to_string()),
-        }
-    }
-
-    /// What is wrong with data, from `serde`'s words for it.
-    pub(super) fn data(path: &Path, words: &str) -> Self {
+        let (words, place) = (error.to_string(), Place::of(text, error));
         let name = |start: &str| Some(words.strip_prefix(start)?.split_once('`')?.0);
         // These two hold a name that the type has. All others may quote the input, and so does the path to a name that
         // no type has.
         if let Some(name) = name("missing field `") {
-            Self::Data { path: place(path), problem: format!("missing field `{name}`") }
+            Self::Data { path: place.to_string(), problem: format!("missing field `{name}`") }
         } else if let Some(name) = name("duplicate field `") {
-            Self::Data { path: place(path), problem: format!("field `{name}` stands twice") }
+            // The reader stops behind the name, so the value before it came last.
+            Self::Data { path: place.around().to_string(), problem: format!("field `{name}` stands twice") }
         } else if words.starts_with("unknown field ") {
-            Self::unexpected(String::new())
+            Self::Data { path: String::new(), problem: ANOTHER.to_owned() }
         } else {
-            let problem = expectation(words).map(|wanted| format!("expected {wanted}"));
-            Self::Data { path: place(path), problem: problem.unwrap_or_else(|| ANOTHER.to_owned()) }
+            let problem = expectation(&words).map(|wanted| format!("expected {wanted}"));
+            Self::Data { path: place.to_string(), problem: problem.unwrap_or_else(|| ANOTHER.to_owned()) }
         }
     }
 
@@ -93,20 +73,6 @@ impl JsonError {
             other => Self::Data { path: member.to_owned(), problem: other.to_string() },
         }
     }
-
-    fn unexpected(path: String) -> Self {
-        Self::Data { path, problem: ANOTHER.to_owned() }
-    }
-}
-
-/// A path as text, without the name of a variant, which is a value of the input.
-fn place(path: &Path) -> String {
-    path.iter().fold(String::new(), |place, segment| match segment {
-        Segment::Map { key } if place.is_empty() => key.clone(),
-        Segment::Map { key } => format!("{place}.{key}"),
-        Segment::Seq { index } => format!("{place}[{index}]"),
-        Segment::Enum { .. } | Segment::Unknown => place,
-    })
 }
 
 /// What a value's type takes, in plain words; what `serde` says behind its last `expected` never quotes the input.

@@ -7,8 +7,6 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 
-use serde_path_to_error::Track;
-
 use super::JsonError;
 
 /// A list that keeps its first `MOST` items. Further ones are read, counted and dropped.
@@ -35,18 +33,7 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for List<T, M
 pub fn list<'de, T: Deserialize<'de>>(text: &'de str, most: usize) -> Result<(Vec<T>, usize), JsonError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = deserializer.deserialize_seq(Limited { most, items: PhantomData });
-    read.and_then(|read| deserializer.end().map(|()| read)).map_err(|error| of_list::<T>(text, most, &error))
-}
-
-/// Why `text` did not read as a list, with the item at fault. As with objects, the path is followed only then.
-#[cold]
-fn of_list<'de, T: Deserialize<'de>>(text: &'de str, most: usize, error: &serde_json::Error) -> JsonError {
-    let (mut again, mut track) = (serde_json::Deserializer::from_str(text), Track::new());
-    let tracked = serde_path_to_error::Deserializer::new(&mut again, &mut track);
-    match tracked.deserialize_seq(Limited::<T> { most, items: PhantomData }) {
-        Err(error) if error.is_data() => JsonError::data(&track.path(), &error.to_string()),
-        _ => JsonError::without_path(error),
-    }
+    read.and_then(|read| deserializer.end().map(|()| read)).map_err(|error| JsonError::of(text, &error))
 }
 
 struct Limited<T> {

@@ -8,6 +8,8 @@ mod error;
 mod keyed;
 mod list;
 mod number;
+mod parsed;
+mod place;
 mod text;
 
 use serde::de::DeserializeOwned;
@@ -16,6 +18,7 @@ pub use error::JsonError;
 pub use keyed::{Keyed, keyed};
 pub use list::{List, list};
 pub use number::{Integer, Number, integer};
+pub use parsed::parsed;
 pub use text::quoted;
 
 /// Reads JSON text.
@@ -23,7 +26,7 @@ pub use text::quoted;
 /// # Errors
 /// The position where it is no JSON, or the member with another value than its type takes.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
-    serde_json::from_str(text).map_err(|error| JsonError::of::<T>(text, &error))
+    serde_json::from_str(text).map_err(|error| JsonError::of(text, &error))
 }
 
 /// Reads a JSON object and nothing else.

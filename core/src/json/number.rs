@@ -20,34 +20,41 @@ pub enum Number {
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberVisitor)
+        deserializer.deserialize_any(NumberVisitor(Ok))
     }
 }
 
-struct NumberVisitor;
+/// Reads a [`Number`], and what it is to be. A refusal comes from within, where a reader knows its place.
+struct NumberVisitor<T>(fn(Number) -> Result<T, &'static str>);
 
-impl Visitor<'_> for NumberVisitor {
-    type Value = Number;
+impl<T> NumberVisitor<T> {
+    fn take<E: Error>(self, number: Number) -> Result<T, E> {
+        (self.0)(number).map_err(E::custom)
+    }
+}
+
+impl<T> Visitor<'_> for NumberVisitor<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number or a text")
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
-        Ok(Number::Whole(number))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        self.take(Number::Whole(number))
     }
 
     #[allow(clippy::cast_precision_loss, reason = "so far away they are alike")]
-    fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
-        Ok(i64::try_from(number).map_or(Number::Fraction(number as f64), Number::Whole))
+    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
+        self.take(i64::try_from(number).map_or(Number::Fraction(number as f64), Number::Whole))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Number, E> {
-        Ok(Number::Fraction(number))
+    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+        self.take(Number::Fraction(number))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Number, E> {
-        Ok(Number::Text(text.trim().parse().ok()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        self.take(Number::Text(text.trim().parse().ok()))
     }
 }
 
@@ -60,10 +67,10 @@ pub struct Integer(pub i64);
 
 impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Number::deserialize(deserializer)? {
+        deserializer.deserialize_any(NumberVisitor(|number| match number {
             Number::Whole(number) | Number::Text(Some(number)) => Ok(Self(number)),
-            _ => Err(D::Error::custom(EXPECTED)),
-        }
+            _ => Err(EXPECTED),
+        }))
     }
 }
 

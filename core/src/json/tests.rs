@@ -123,8 +123,14 @@ fn a_list_keeps_as_many_items_as_its_limit_and_reads_them_all() {
     assert_eq!(list::<String>("{}", 3).unwrap_err().to_string(), "expected a list");
     let points = list::<Point>(r#"[{"x":"secret"}]"#, 3).unwrap_err();
     assert_eq!(points.clone().within("all").to_string(), "all[0].x: expected a whole number");
-    let error = read::<Vec<Integer>>("[1,\"secret\"]").unwrap_err();
-    assert_eq!(error.to_string(), "[1]: expected a 64-bit integer or its decimal text");
+    for text in ["[1,\"secret\"]", "[1,\"secret\",2]", "[1,\"secret\" ,2]", "[1,1.5 ]"] {
+        let error = read::<Vec<Integer>>(text).unwrap_err();
+        assert_eq!(error.to_string(), "[1]: expected a 64-bit integer or its decimal text", "{text}");
+    }
+    for text in ["[\"1\",\"\"]", "[\"1\",\"\",\"2\"]"] {
+        let error = read::<Vec<crate::id::RecordId>>(text).unwrap_err();
+        assert_eq!(error.to_string(), "[1]: another value was expected", "{text}");
+    }
     assert_eq!(list::<i8>("[5", 3), Err(JsonError::Syntax { line: 1, column: 2 }));
 }
 
@@ -136,7 +142,61 @@ fn a_text_nests_only_so_deep() {
     assert!(matches!(value(100_000), Err(JsonError::Syntax { .. })));
 }
 
+/// JSON near what a [`Point`] takes: right and wrong values under its names and others.
+fn near_points() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::{Value, json};
+    let leaf = prop_oneof![
+        3 => Just(json!(1)),
+        1 => proptest::sample::select(vec![
+            json!(null), json!(true), json!(-1.5), json!(u64::MAX), json!("secret"), json!("Circle"), json!([]), json!({}),
+        ]),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let names = proptest::sample::select(vec!["x", "label", "more", "shape", "inner", "se.cret"]);
+        let members = proptest::collection::vec((names, inner.clone()), 0..4);
+        let object = (any::<bool>(), members).prop_map(|(has_x, members)| {
+            let x = has_x.then(|| ("x".to_owned(), json!(1)));
+            Value::Object(
+                x.into_iter()
+                    .chain(members.into_iter().map(|(name, value)| (name.to_owned(), value)))
+                    .collect(),
+            )
+        });
+        prop_oneof![object, proptest::collection::vec(inner, 0..4).prop_map(Value::Array)]
+    })
+}
+
+/// The place of the first error as another library follows it. It names variants too, which are values of the input.
+fn followed<T: serde::de::DeserializeOwned>(text: &str) -> Option<String> {
+    let error =
+        serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(text)).err()?;
+    let place = error.path().iter().fold(String::new(), |place, segment| match segment {
+        serde_path_to_error::Segment::Map { key } if place.is_empty() => key.clone(),
+        serde_path_to_error::Segment::Map { key } => format!("{place}.{key}"),
+        serde_path_to_error::Segment::Seq { index } => format!("{place}[{index}]"),
+        _ => place,
+    });
+    Some(place)
+}
+
 proptest! {
+    #[test]
+    fn an_error_names_the_value_where_the_reader_stopped(value in near_points(), is_pretty: bool, twice: bool) {
+        let mut text = if is_pretty { format!("{value:#}") } else { value.to_string() };
+        if twice {
+            text = text.replacen("\"x\":", "\"x\":1,\"x\":", 1);
+        }
+        // `serde_json` calls a number no JSON where an enum is expected.
+        if let Err(error @ JsonError::Data { .. }) = read::<Point>(&text) {
+            let JsonError::Data { path, .. } = &error else { unreachable!() };
+            prop_assert_eq!(Some(path.clone()), followed::<Point>(&text), "{}: {}", text, error);
+        }
+        if let Err(error @ JsonError::Data { .. }) = list::<Point>(&text, 2) {
+            let JsonError::Data { path, .. } = &error else { unreachable!() };
+            prop_assert_eq!(Some(path.clone()), followed::<Vec<Point>>(&text), "{}: {}", text, error);
+        }
+    }
+
     #[test]
     fn nothing_makes_the_reader_panic(text in "\\PC{0,100}|[\\[\\]{}\",:x0-9.e-]{0,60}") {
         let _ = read::<Point>(&text);

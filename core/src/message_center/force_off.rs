@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer};
 
 use super::{MessageCenterError, Principal};
 use crate::{
@@ -139,9 +139,10 @@ impl Word {
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let word = Self::ALL.into_iter().find(|word| word.name().eq_ignore_ascii_case(&text));
-        word.ok_or_else(|| D::Error::custom("no word of the enumeration"))
+        json::parsed(deserializer, |text| {
+            let word = Self::ALL.into_iter().find(|word| word.name().eq_ignore_ascii_case(text));
+            word.ok_or("no word of the enumeration")
+        })
     }
 }
 
