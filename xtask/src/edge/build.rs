@@ -144,12 +144,17 @@ pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
     let args = ["build", "--lib", "--locked", "--profile", PROFILE];
     let mut cargo = match variant {
         Variant::Release => workspace.cargo(args),
+        // The libraries below the worker have no line of their own for wasm, so that the native build's lints are theirs. Both
+        // variants take them as one compiled them: the wrapper lints the worker alone, and a wrapper of this kind is nothing
+        // that cargo tells builds apart by.
         Variant::Probe => {
-            let mut linting = workspace.linting_cargo(args);
-            linting.env("CLIPPY_ARGS", "-Dwarnings");
+            let mut linting = workspace.cargo(args);
+            linting.env("RUSTC_WRAPPER", "clippy-driver");
             linting
         }
     };
+    // The linting compiler notes what it was given as a reason to compile anew; so both have it.
+    cargo.env("CLIPPY_ARGS", "--no-deps__CLIPPY_HACKERY__-Dwarnings__CLIPPY_HACKERY__");
     cargo.args(["--target", wasm_target::TARGET]).args(variant.features());
     // Promises and arrays cross as the types of js-sys.
     cargo.current_dir(workspace.root.join("worker")).env("WASM_BINDGEN_USE_JS_SYS", "1");

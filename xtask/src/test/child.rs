@@ -8,11 +8,14 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
 use super::FULL;
 use super::output::{self, Output};
+use super::processor;
 use super::report::clock;
 use super::scratch::Scratch;
+use super::seed;
 use super::steps::{STEPS, Step};
 use super::tally::Tally;
 use crate::supervise::{explained, supervised};
@@ -30,9 +33,19 @@ pub(crate) struct Args {
     counts: PathBuf,
 }
 
+/// What a step's process leaves behind.
+#[derive(Serialize, Deserialize)]
+struct Counts {
+    /// Passed, failed, skipped.
+    tests: [usize; 3],
+    processor: Option<Duration>,
+}
+
 /// What became of a step that ran.
 pub(super) struct Ran {
     pub(super) time: Duration,
+    /// Of all its processes, where the system tells.
+    pub(super) processor: Option<Duration>,
     pub(super) tally: Tally,
     pub(super) error: Option<String>,
 }
@@ -43,7 +56,8 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         bail!("there is no step {:?}", args.name);
     };
     let tally = (step.run)(workspace)?;
-    fs::write(&args.counts, serde_json::to_vec(&[tally.passed, tally.failed, tally.skipped])?)
+    let counts = Counts { tests: [tally.passed, tally.failed, tally.skipped], processor: processor::used() };
+    fs::write(&args.counts, serde_json::to_vec(&counts)?)
         .with_context(|| format!("cannot write {}", args.counts.display()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -53,6 +67,8 @@ pub(super) struct Children {
     program: PathBuf,
     logs: PathBuf,
     full: bool,
+    /// Of property tests; `--full` looks elsewhere in each run.
+    seed: Option<String>,
     scratch: Scratch,
     output: Output,
     /// The pipe of each running step, which ends when the pipe is closed; `None` once the run is stopped.
@@ -75,6 +91,7 @@ impl Children {
             program,
             logs,
             full,
+            seed: seed::of_commit(workspace).filter(|_| !full),
             scratch: Scratch::new()?,
             output,
             running: Mutex::new(Some(BTreeMap::new())),
@@ -87,18 +104,21 @@ impl Children {
         let begun = Instant::now();
         let outcome = self.run_process(step);
         let time = begun.elapsed();
-        let (tally, error) = match outcome {
-            Ok(tally) => tally.verdict(step.counts),
-            Err(error) => (Tally::default().with_failure(), Some(format!("{error:#}"))),
+        let (tally, processor, error) = match outcome {
+            Ok((tally, processor)) => {
+                let (tally, error) = tally.verdict(step.counts);
+                (tally, processor, error)
+            }
+            Err(error) => (Tally::default().with_failure(), None, Some(format!("{error:#}"))),
         };
         match &error {
             None => self.output.say(step.name, &format!("ok in {}", clock(time))),
             Some(error) => self.output.say(step.name, &format!("FAILED in {}: {error}", clock(time))),
         }
-        Ran { time, tally, error }
+        Ran { time, processor, tally, error }
     }
 
-    fn run_process(&self, step: &'static Step) -> Result<Tally> {
+    fn run_process(&self, step: &'static Step) -> Result<(Tally, Option<Duration>)> {
         let counts = self.logs.join(format!("{}.counts", step.name));
         // Those of an earlier run.
         if counts.exists() {
@@ -111,6 +131,9 @@ impl Children {
             true => command.env(FULL, "1"),
             false => command.env_remove(FULL),
         };
+        if let Some(seed) = self.seed.as_ref().filter(|_| step.counts) {
+            command.env(seed::VARIABLE, seed);
+        }
         // Steps that test; the others build, or share a lock with other runs there.
         if let Some(folder) = self.scratch.folder().filter(|_| step.counts) {
             command.env("TMPDIR", folder);
@@ -142,8 +165,9 @@ impl Children {
             bail!(explained(status, limit));
         }
         let text = fs::read(&counts).context("it left no counts")?;
-        let [passed, failed, skipped] = serde_json::from_slice(&text).context("its counts")?;
-        Ok(Tally { passed, failed, skipped })
+        let Counts { tests, processor } = serde_json::from_slice(&text).context("its counts")?;
+        let [passed, failed, skipped] = tests;
+        Ok((Tally { passed, failed, skipped }, processor))
     }
 
     /// Ends all steps that run, and starts no other.

@@ -3,10 +3,12 @@
 mod child;
 mod fuzz;
 mod output;
+mod processor;
 mod programs;
 mod report;
 mod schedule;
 mod scratch;
+mod seed;
 mod steps;
 mod suites;
 mod tally;
@@ -120,7 +122,12 @@ fn run_lanes(workspace: &Workspace, chosen: &[&'static Step], full: bool) -> Res
                         let ok = ran.error.is_none();
                         schedule.ended(at, ok);
                         if let Some(outcome) = outcomes.get_mut(at) {
-                            *outcome = Some(Outcome::Ran { time: ran.time, tally: ran.tally, ok });
+                            *outcome = Some(Outcome::Ran {
+                                time: ran.time,
+                                processor: ran.processor,
+                                tally: ran.tally,
+                                ok,
+                            });
                         }
                     }
                     Event::Stop(why) => {

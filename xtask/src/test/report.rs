@@ -9,6 +9,7 @@ use super::tally::Tally;
 pub(crate) enum Outcome {
     Ran {
         time: Duration,
+        processor: Option<Duration>,
         tally: Tally,
         ok: bool,
     },
@@ -40,6 +41,15 @@ impl Report {
         format!("total: {passed} passed, {failed} failed, {skipped} skipped")
     }
 
+    /// The processor time of all steps.
+    fn processor(&self) -> Duration {
+        let of = |outcome: &Outcome| match outcome {
+            Outcome::Ran { processor, .. } => *processor,
+            Outcome::NotRun => None,
+        };
+        self.rows.iter().filter_map(|(_, outcome)| of(outcome)).sum()
+    }
+
     fn total(&self) -> Tally {
         self.rows.iter().fold(Tally::default(), |sum, (_, outcome)| sum.plus(outcome.tally()))
     }
@@ -61,16 +71,28 @@ impl Outcome {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<14}{:>10}{:>9}{:>9}{:>9}", "step", "time", "passed", "failed", "skipped")?;
+        let row = |name: &str, time: &str, processor: &str, counts: [&str; 3], mark: &str| {
+            let [passed, failed, skipped] = counts;
+            format!("{name:<14}{time:>13}{processor:>13}{passed:>9}{failed:>9}{skipped:>9}{mark}")
+        };
+        let clock = |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), clock);
+        writeln!(f, "{}", row("step", "time", "processor", ["passed", "failed", "skipped"], ""))?;
         for (name, outcome) in &self.rows {
-            let (time, mark) = match outcome {
-                Outcome::Ran { time, ok, .. } => (clock(*time), if *ok { "" } else { "  FAILED" }),
-                Outcome::NotRun => ("-".to_owned(), "  not run"),
+            let (time, processor, mark) = match outcome {
+                Outcome::Ran { time, processor, ok, .. } => {
+                    (Some(*time), *processor, if *ok { "" } else { "  FAILED" })
+                }
+                Outcome::NotRun => (None, None, "  not run"),
             };
             let Tally { passed, failed, skipped } = outcome.tally();
-            writeln!(f, "{name:<14}{time:>10}{passed:>9}{failed:>9}{skipped:>9}{mark}")?;
+            let counts = [passed, failed, skipped].map(|count| count.to_string());
+            writeln!(
+                f,
+                "{}",
+                row(name, &clock(time), &clock(processor), counts.each_ref().map(String::as_str), mark)
+            )?;
         }
-        Ok(())
+        writeln!(f, "{}", row("", "", &clock(Some(self.processor())), [""; 3], ""))
     }
 }
 
@@ -89,7 +111,12 @@ mod tests {
     use super::*;
 
     fn ran(passed: usize, failed: usize, ok: bool) -> Outcome {
-        Outcome::Ran { time: Duration::from_secs(1), tally: Tally { passed, failed, skipped: 0 }, ok }
+        Outcome::Ran {
+            time: Duration::from_secs(1),
+            processor: None,
+            tally: Tally { passed, failed, skipped: 0 },
+            ok,
+        }
     }
 
     #[test]
