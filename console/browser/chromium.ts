@@ -15,7 +15,7 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject) {
   const server = await chromium.launchServer({
-    executablePath: process.env['ROLLCALL_CHROMIUM'] ?? '/usr/bin/chromium',
+    executablePath: process.env['ROLLCALL_CHROMIUM'] ?? '/usr/bin/chromium-headless-shell',
     headless: true,
     args: [
       ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],

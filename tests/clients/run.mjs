@@ -26,7 +26,7 @@ const HELP = `The clients that applications ship, against a server.
   --name NAME      what the last line calls it (clients)
   --edge           only clients that the edge serves
   --only TEXT      only clients whose name has this text
-  --chromium PATH  the browser (/usr/bin/chromium)
+  --chromium PATH  the browser (/usr/bin/chromium-headless-shell)
   --verbose        what clients and server print, tokens included
 `;
 
@@ -81,7 +81,7 @@ async function main() {
       name: { type: 'string', default: 'clients' },
       edge: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
-      chromium: { type: 'string', default: '/usr/bin/chromium' },
+      chromium: { type: 'string', default: '/usr/bin/chromium-headless-shell' },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
