@@ -29,7 +29,7 @@ struct Plan {
 
 async fn queries_stay_right_while_sockets_come_and_go(world: World) -> Result<()> {
     let quiet = world.unrecorded();
-    let (count, queries) = size((50, 2_000), (500, 20_000));
+    let (count, queries) = size((50, 800), (500, 20_000));
     let issued = (0..count).map(|index| {
         let user = world.user(&format!("u{index}"));
         let quiet = &quiet;

@@ -11,6 +11,7 @@ use crate::{
         naive::{Key, Op, Value, passes, refusal},
         spelling,
     },
+    size::size,
     world::World,
 };
 
@@ -58,25 +59,31 @@ async fn filters_on_offline_date_select_what_they_say(world: World) -> Result<()
 async fn sweep(world: &World, key: Key) -> Result<()> {
     let api = Api::with_fixture(world).await?;
     for op in Op::ALL {
-        for values in samples(key, op) {
-            for query in spelling::all(key, op, &values, api.zone()) {
-                for path in [LIST, SEARCH] {
-                    match refusal(key, op) {
-                        Some(refused) => {
-                            api.refused("crowd", &format!("{path}?{query}"), 400, refused).await?;
-                            continue;
-                        }
-                        None => {
-                            selects(&api, path, &query, |row| passes(row, key, op, &values, path == SEARCH))
-                                .await
-                                .with_context(|| format!("{path}?{query}"))?
-                        }
-                    }
+        for (number, values) in samples(key, op).into_iter().enumerate() {
+            for (path, query) in questions(number, spelling::all(key, op, &values, api.zone())) {
+                match refusal(key, op) {
+                    Some(refused) => api.refused("crowd", &format!("{path}?{query}"), 400, refused).await?,
+                    None => selects(&api, path, &query, |row| passes(row, key, op, &values, path == SEARCH))
+                        .await
+                        .with_context(|| format!("{path}?{query}"))?,
                 }
             }
         }
     }
     Ok(())
+}
+
+/// In which spellings the list and the search are asked for the values of this number: each in every one in the full size. Else the
+/// first values come in every spelling and the others in one, and each goes to the list or to the search in turn.
+fn questions(number: usize, spellings: Vec<String>) -> Vec<(&'static str, String)> {
+    let both = [LIST, SEARCH];
+    if size(false, true) {
+        return spellings.into_iter().flat_map(|query| both.map(|path| (path, query.clone()))).collect();
+    }
+    let (skipped, taken) =
+        if number == 0 { (0, spellings.len()) } else { (number % spellings.len().max(1), 1) };
+    let paths = both.into_iter().cycle().skip(number);
+    paths.zip(spellings.into_iter().skip(skipped).take(taken)).collect()
 }
 
 /// Each allowed operator of each key beside one of another key, so that no two share a column.

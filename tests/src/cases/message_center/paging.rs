@@ -11,6 +11,7 @@ use crate::{
         api::{Api, LIST, SEARCH},
         fixture::{Row, crowd},
     },
+    size::size,
     world::World,
 };
 
@@ -63,9 +64,12 @@ async fn walks(world: &World, by: &str, compare: fn(&Row, &Row) -> Ordering) -> 
             order.then(ids)
         });
         let wanted: Vec<String> = wanted.iter().map(|row| row.id.to_string()).collect();
-        for size in [1, 7, 13, 40] {
-            for path in [LIST, SEARCH] {
-                let query = format!("orderBy={by}&orderSort={word}&pageSize={size}");
+        for path in [LIST, SEARCH] {
+            // One record a page takes as many requests as there are records, so that in the small size one walk by each order does.
+            let lengths: &[usize] =
+                if size(ascending && path == LIST, true) { &[1, 7, 13, 40] } else { &[7, 13, 40] };
+            for length in lengths {
+                let query = format!("orderBy={by}&orderSort={word}&pageSize={length}");
                 let walked = walk(&api, path, &query, wanted.len()).await?;
                 same(&walked, &wanted, &format!("the walk {path}?{query}"))?;
             }
