@@ -91,6 +91,19 @@ impl Variant {
         })
     }
 
+    /// What cargo compiled for it.
+    fn compiled(self, workspace: &Workspace) -> PathBuf {
+        self.workshop(workspace).join("compiled.wasm")
+    }
+
+    /// Keeps others from making its module at the same time.
+    const fn lock(self) -> &'static str {
+        match self {
+            Self::Release => "edge-release",
+            Self::Probe => "edge-probe",
+        }
+    }
+
     /// The features that cargo compiles the worker with.
     fn features(self) -> &'static [&'static str] {
         match self {
@@ -133,14 +146,13 @@ pub(crate) fn run(workspace: &Workspace, variant: Variant) -> Result<()> {
 
 /// Builds with tools that are there.
 pub(crate) fn build(workspace: &Workspace, variant: Variant) -> Result<()> {
-    // Several may want the same: a test, and the build command of wrangler in another one.
-    let _alone = workspace.alone("edge-build")?;
     compile(workspace, variant)?;
     finish(workspace, variant)
 }
 
-/// The part of a build that keeps every processor busy.
+/// The part of a build that keeps every processor busy. Its output lies among the variant's parts: cargo has one place for both.
 pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
+    let _alone = workspace.alone("edge-compile")?;
     let args = ["build", "--lib", "--locked", "--profile", PROFILE];
     let mut cargo = match variant {
         Variant::Release => workspace.cargo(args),
@@ -158,19 +170,29 @@ pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
     cargo.args(["--target", wasm_target::TARGET]).args(variant.features());
     // Promises and arrays cross as the types of js-sys.
     cargo.current_dir(workspace.root.join("worker")).env("WASM_BINDGEN_USE_JS_SYS", "1");
-    run::passed_through(without_flags(&mut cargo), "")
+    run::passed_through(without_flags(&mut cargo), "")?;
+    let (workshop, part) = (variant.workshop(workspace), variant.compiled(workspace));
+    fs::create_dir_all(&workshop).with_context(|| format!("cannot create {}", workshop.display()))?;
+    // By a rename, since a build that began earlier may read it.
+    let new = part.with_extension("new");
+    fs::copy(compiled(workspace), &new)
+        .and_then(|_| fs::rename(&new, &part))
+        .with_context(|| format!("cannot write {}", part.display()))
 }
 
 /// The part of a build that keeps one processor busy: makes a module of what is compiled, and looks at it.
-fn finish(workspace: &Workspace, variant: Variant) -> Result<()> {
-    let stamp = stamp(workspace, &compiled(workspace))?;
+pub(crate) fn finish(workspace: &Workspace, variant: Variant) -> Result<()> {
+    // Several may want the same: a test, and the build command of wrangler in another one.
+    let _alone = workspace.alone(variant.lock())?;
+    let compiled = variant.compiled(workspace);
+    let stamp = stamp(workspace, &compiled)?;
     let folder = variant.folder(workspace);
     let stamp_file = variant.workshop(workspace).with_extension("stamp");
     let is_there = FILES.iter().all(|file| folder.join(file).exists());
     if is_there && fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
         println!("{}: as built before", variant.module_name());
     } else {
-        process(workspace, variant)?;
+        process(workspace, variant, &compiled)?;
         fs::write(&stamp_file, &stamp).with_context(|| format!("cannot write {}", stamp_file.display()))?;
     }
     inspect(workspace, variant)
@@ -188,10 +210,9 @@ fn stamp(workspace: &Workspace, compiled: &Path) -> Result<String> {
 }
 
 /// Makes a worker of what cargo compiled: glue, one script, optimisation, one folder with what a runtime reads.
-fn process(workspace: &Workspace, variant: Variant) -> Result<()> {
+fn process(workspace: &Workspace, variant: Variant, compiled: &Path) -> Result<()> {
     let workshop = variant.workshop(workspace);
-    fs::create_dir_all(&workshop).with_context(|| format!("cannot create {}", workshop.display()))?;
-    bind(&compiled(workspace), &workshop)?;
+    bind(compiled, &workshop)?;
 
     let folder = variant.folder(workspace);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -275,6 +296,7 @@ fn inspect(workspace: &Workspace, variant: Variant) -> Result<()> {
     }
 }
 
+/// What cargo compiled last, of either variant.
 fn compiled(workspace: &Workspace) -> PathBuf {
     workspace.target.join(wasm_target::TARGET).join(PROFILE).join("rollcall_worker.wasm")
 }

@@ -87,11 +87,13 @@ pub(super) fn test(
     let mut waiting: Vec<Program> = serde_json::from_slice(&list).context("the list of tests")?;
     waiting.retain(|program| is_wanted(program));
     let waiting = Mutex::new(waiting.into_iter());
+    // A function, so that the lock is held for the taking and not for the run.
+    let next = || lock(&waiting).next();
     let outcomes = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(program) = lock(&waiting).next() {
+                while let Some(program) = next() {
                     let outcome = program.run(&workspace.exe, threads, limit);
                     lock(&outcomes).push(outcome);
                 }
