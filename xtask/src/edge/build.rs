@@ -264,12 +264,12 @@ fn join(workspace: &Workspace, workshop: &Path, script: &Path) -> Result<()> {
     fs::write(script, text).with_context(|| format!("cannot write {}", script.display()))
 }
 
-/// Writes a module that is as small as it gets.
+/// Writes a small module. `-Oz` takes a fifth longer, and what it saves (2 % of the raw module) gzip does not see.
 fn optimize(workspace: &Workspace, module: &Path, optimized: &Path) -> Result<()> {
     let (node, _) = npm::node(workspace)?;
     let mut optimize = Command::new(node);
     optimize.arg(wasm_opt(workspace)).arg(module);
-    optimize.args(["-Oz", SEPARATE, SIMILAR_TOGETHER, "--strip-debug", "--strip-producers"]).args(FEATURES);
+    optimize.args(["-Os", SEPARATE, SIMILAR_TOGETHER, "--strip-debug", "--strip-producers"]).args(FEATURES);
     optimize.arg("-o").arg(optimized);
     run::passed_through(&mut optimize, "")
 }
