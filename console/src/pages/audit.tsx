@@ -1,6 +1,6 @@
 import { useApp } from '../app-context';
 import { useTexts } from '../i18n';
-import { Field, Listed } from '../parts/listed';
+import { Listed, SHARED, SharedFields } from '../parts/listed';
 import { Table } from '../parts/table';
 import { href } from '../route';
 
@@ -15,7 +15,7 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
   return (
     <Listed
       query={query}
-      names={['operation', 'by', 'userId', 'from', 'to']}
+      names={['operation', ...SHARED]}
       load={(sent, signal) => client.audit(sent, signal)}
       toHref={(next) => href('audit', '', next)}
       fields={(draft, change) => (
@@ -31,10 +31,7 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
               ))}
             </select>
           </label>
-          <Field label={texts.text('by')} value={draft['by'] ?? ''} onInput={(value) => change('by', value)} />
-          <Field label={texts.text('userId')} value={draft['userId'] ?? ''} onInput={(value) => change('userId', value)} />
-          <Field label={texts.text('from')} hint={texts.text('dateHint')} value={draft['from'] ?? ''} onInput={(value) => change('from', value)} />
-          <Field label={texts.text('to')} hint={texts.text('dateHint')} value={draft['to'] ?? ''} onInput={(value) => change('to', value)} />
+          <SharedFields draft={draft} change={change} />
         </>
       )}
       table={(rows) => (

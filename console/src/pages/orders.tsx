@@ -1,6 +1,6 @@
 import { useApp } from '../app-context';
 import { useTexts } from '../i18n';
-import { Field, Listed } from '../parts/listed';
+import { Listed, SHARED, SharedFields } from '../parts/listed';
 import { SelectText } from '../parts/select-text';
 import { Table } from '../parts/table';
 import { href } from '../route';
@@ -21,7 +21,7 @@ export function OrdersPage({ query }: { query: URLSearchParams }) {
       )}
       <Listed
         query={query}
-        names={['state', 'by', 'userId', 'from', 'to']}
+        names={['state', ...SHARED]}
         load={(sent, signal) => client.orders(sent, signal)}
         toHref={(next) => href('orders', '', next)}
         fields={(draft, change) => (
@@ -37,10 +37,7 @@ export function OrdersPage({ query }: { query: URLSearchParams }) {
                 ))}
               </select>
             </label>
-            <Field label={texts.text('by')} value={draft['by'] ?? ''} onInput={(value) => change('by', value)} />
-            <Field label={texts.text('userId')} value={draft['userId'] ?? ''} onInput={(value) => change('userId', value)} />
-            <Field label={texts.text('from')} hint={texts.text('dateHint')} value={draft['from'] ?? ''} onInput={(value) => change('from', value)} />
-            <Field label={texts.text('to')} hint={texts.text('dateHint')} value={draft['to'] ?? ''} onInput={(value) => change('to', value)} />
+            <SharedFields draft={draft} change={change} />
           </>
         )}
         table={(rows) => (

@@ -11,6 +11,10 @@ import { Freshness } from './status';
 
 const SIZE = 50;
 
+/** What is typed into the form, by parameter. */
+type Draft = Record<string, string>;
+type Change = (name: string, value: string) => void;
+
 interface Props<T> {
   query: URLSearchParams;
   /** The parameters beside the page's. */
@@ -19,14 +23,14 @@ interface Props<T> {
   /** The address of a query. */
   toHref: (query: URLSearchParams) => string;
   /** The fields of the form, for a draft of the query. */
-  fields: (draft: Record<string, string>, change: (name: string, value: string) => void) => ComponentChildren;
+  fields: (draft: Draft, change: Change) => ComponentChildren;
   table: (rows: T[], live: Live<Page<T>>) => ComponentChildren;
 }
 
 export function Listed<T>({ query, names, load, toHref, fields, table }: Props<T>) {
   const texts = useTexts();
   const given = Object.fromEntries(names.map((name) => [name, query.get(name) ?? '']));
-  const [draft, setDraft] = useState<Record<string, string>>(given);
+  const [draft, setDraft] = useState<Draft>(given);
   const whole = (name: string, fallback: number) => {
     const value = Number(query.get(name));
     return Number.isInteger(value) && value > 0 ? value : fallback;
@@ -37,7 +41,7 @@ export function Listed<T>({ query, names, load, toHref, fields, table }: Props<T
   sent.set('pageNo', String(page));
   sent.set('pageSize', String(size));
   const live = useLive((signal) => load(sent, signal), sent.toString(), 5, 'rows');
-  const go = (values: Record<string, string>, pageNo: number, pageSize: number) => {
+  const go = (values: Draft, pageNo: number, pageSize: number) => {
     const next = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ''));
     if (pageNo !== 1) next.set('pageNo', String(pageNo));
     if (pageSize !== SIZE) next.set('pageSize', String(pageSize));
@@ -75,15 +79,36 @@ export function Listed<T>({ query, names, load, toHref, fields, table }: Props<T
   );
 }
 
+/** The parameters that both lists have. */
+export const SHARED = ['by', 'userId', 'from', 'to'] as const;
+
+/** Their fields. */
+export function SharedFields({ draft, change }: { draft: Draft; change: Change }) {
+  const texts = useTexts();
+  return (
+    <>
+      {SHARED.map((name) => (
+        <Field
+          key={name}
+          label={texts.text(name)}
+          hint={name === 'from' || name === 'to' ? texts.text('dateHint') : undefined}
+          value={draft[name] ?? ''}
+          onInput={(value) => change(name, value)}
+        />
+      ))}
+    </>
+  );
+}
+
 interface FieldProps {
   label: string;
   value: string;
-  hint?: string;
+  hint: string | undefined;
   onInput: (value: string) => void;
 }
 
 /** One text of the form. */
-export function Field({ label, value, hint, onInput }: FieldProps) {
+function Field({ label, value, hint, onInput }: FieldProps) {
   return (
     <label>
       {label}{' '}
