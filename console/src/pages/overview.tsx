@@ -65,18 +65,35 @@ function Card({ name, figure, more, bad = false }: { name: string; figure: strin
 
 function Platforms({ summary }: { summary: Summary }) {
   const texts = useTexts();
-  const most = Math.max(1, ...summary.platforms.map((one) => one.connections));
-  const name = texts.text('byPlatform');
+  const rows = summary.platforms.map((one) => ({
+    ...one,
+    key: `${one.protocol} ${one.platformID}`,
+    of: one.platformID === undefined ? texts.word('protocol_', one.protocol) : platformName(one.platformID),
+  }));
+  return <Counts name={texts.text('byPlatform')} of={texts.text('platform')} rows={rows} />;
+}
+
+interface CountsProps {
+  name: string;
+  /** What a row is about. */
+  of: string;
+  rows: { key: string; of: string; users: number; connections: number }[];
+}
+
+/** How many users and connections there are, row by row, with bars. */
+function Counts({ name, of, rows }: CountsProps) {
+  const texts = useTexts();
+  const most = Math.max(1, ...rows.map((one) => one.connections));
   return (
     <section>
       <h2>{name}</h2>
       <Table
         name={name}
         columns={4}
-        empty={summary.platforms.length === 0}
+        empty={rows.length === 0}
         heads={
           <>
-            <th scope="col">{texts.text('platform')}</th>
+            <th scope="col">{of}</th>
             <th scope="col" class="number">{texts.text('users')}</th>
             <th scope="col" class="number">{texts.text('connections')}</th>
             <th scope="col" class="bars">
@@ -85,11 +102,9 @@ function Platforms({ summary }: { summary: Summary }) {
           </>
         }
       >
-        {summary.platforms.map((one) => (
-          <tr key={`${one.protocol} ${one.platformID}`}>
-            <th scope="row">
-              {one.platformID === undefined ? texts.word('protocol_', one.protocol) : platformName(one.platformID)}
-            </th>
+        {rows.map((one) => (
+          <tr key={one.key}>
+            <th scope="row">{one.of}</th>
             <td class="number">{texts.number(one.users)}</td>
             <td class="number">{texts.number(one.connections)}</td>
             <td class="bars">
@@ -166,30 +181,6 @@ function Nodes({ nodes }: { nodes: NonNullable<Summary['nodes']> }) {
 
 function Tenants({ tenants }: { tenants: NonNullable<Summary['tenants']> }) {
   const texts = useTexts();
-  const name = texts.text('tenants');
-  return (
-    <section>
-      <h2>{name}</h2>
-      <Table
-        name={name}
-        columns={3}
-        empty={tenants.length === 0}
-        heads={
-          <>
-            <th scope="col">{texts.text('tenant')}</th>
-            <th scope="col" class="number">{texts.text('users')}</th>
-            <th scope="col" class="number">{texts.text('connections')}</th>
-          </>
-        }
-      >
-        {tenants.map((one) => (
-          <tr key={one.tenantId}>
-            <th scope="row">{one.tenantId}</th>
-            <td class="number">{texts.number(one.users)}</td>
-            <td class="number">{texts.number(one.connections)}</td>
-          </tr>
-        ))}
-      </Table>
-    </section>
-  );
+  const rows = tenants.map((one) => ({ ...one, key: one.tenantId, of: one.tenantId }));
+  return <Counts name={texts.text('tenants')} of={texts.text('tenant')} rows={rows} />;
 }
