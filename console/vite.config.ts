@@ -1,12 +1,21 @@
 import { defineConfig } from 'vite';
 
+import { ROUTES, described } from './tools/routes.mjs';
+
 /** In development the API is another server's: the mock's, or a real one. */
 const SERVER = process.env['ROLLCALL_URL'] ?? 'http://127.0.0.1:10080';
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   // The page may be served below a path of a proxy.
   base: './',
   publicDir: false,
+  plugins: [
+    {
+      name: 'routes',
+      // The mock has all of them.
+      transformIndexHtml: (html) => html.replace('%ROUTES%', (command === 'serve' ? Object.keys(ROUTES) : described()).join(' ')),
+    },
+  ],
   build: {
     outDir: 'dist/console',
     emptyOutDir: true,
@@ -20,4 +29,4 @@ export default defineConfig({
   server: {
     proxy: Object.fromEntries(['/admin', '/api', '/health', '/openapi.json', '/docs'].map((path) => [path, SERVER])),
   },
-});
+}));

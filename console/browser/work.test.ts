@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { expect, inject, test } from 'vitest';
 
 import { HOSTILE, sha256 } from '../mock/population.mjs';
+import type { Mock } from '../mock/server.mjs';
+import { described } from '../tools/routes.mjs';
 import { Visit } from './visit';
 
 test.concurrent('a link’s token leaves the address at once, stays in the tab, and dies with the session', async () => {
@@ -270,6 +272,26 @@ test.concurrent('what a token may not do is not offered', async () => {
     await visit.page.getByText('This token may see nothing here.').waitFor();
     expect(visit.mock.requests.map(({ url }) => url)).toEqual(['/admin/v1/me']);
   });
+});
+
+test.concurrent('what the server does not have is not offered', async () => {
+  const prepare = (mock: Mock) => (mock.routes = described({ paths: { '/admin/v1/users/{userId}/tokens:revoke': { post: {} } } }));
+  await Visit.run(
+    async (visit) => {
+      const { page, mock } = visit;
+      await visit.enter('admin-token');
+      await page.locator('.card').getByText('serving').waitFor();
+      for (const name of ['Orders', 'Audit']) expect(await page.getByRole('link', { name }).count(), name).toBe(0);
+      await visit.go('#/connections?filters%5B0%5D.key=online&filters%5B0%5D.op=EQUAL&filters%5B0%5D.value=true');
+      await page.locator('tbody tr').first().waitFor();
+      expect(await page.getByRole('checkbox', { name: /^Select/ }).count()).toBe(0);
+      await visit.go('#/users/101');
+      await visit.button(/^Revoke the token/).first().waitFor();
+      for (const name of [/^Kick/, 'Deny']) expect(await visit.button(name).count(), String(name)).toBe(0);
+      expect(mock.requests.filter(({ url }) => /summary|force-offs|audit/.test(url))).toEqual([]);
+    },
+    { prepare },
+  );
 });
 
 test.concurrent('a server that goes away is said so, and the page comes back with it', async () => {

@@ -29,8 +29,11 @@ export const HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
+/** Makes the page believe that the server has these routes. */
+const withRoutes = (page, routes) => page.replace(/(name="rollcall-routes" content=")[^"]*/, `$1${routes.join(' ')}`);
+
 /** Answers a path below `/console` or `/docs`. */
-export async function serve(path, response, dist = DIST) {
+export async function serve(path, response, { dist = DIST, routes }) {
   const folder = /^\/(console|docs)$/.exec(path);
   if (folder) return response.writeHead(308, { location: `${path}/` }).end();
   const name = path.endsWith('/') ? `${path}index.html` : path;
@@ -38,6 +41,7 @@ export async function serve(path, response, dist = DIST) {
   let body;
   try {
     body = await readFile(file);
+    if (name === '/console/index.html') body = withRoutes(body.toString(), routes);
   } catch {
     return response.writeHead(404, { 'content-type': 'text/plain' }).end('404: there is no such page\n');
   }

@@ -16,7 +16,7 @@ const ORDERED = {
 const LIST = ['pageNo', 'pageSize', 'orderBy', 'orderSort', 'infoScope'];
 
 /** Every route: method, path, the heading of its shape in administration.md, and its handler. */
-export const ROUTES = [
+export const ANSWERS = [
   ['GET', /^\/health$/, undefined, health],
   ['GET', /^\/api\/v1\/message\/center\/online$/, undefined, list],
   ['GET', /^\/admin\/v1\/me$/, 'The caller', me],

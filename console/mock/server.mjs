@@ -14,8 +14,9 @@ import { Refusal, refuse, unreadable } from './errors.mjs';
 import { serve } from './files.mjs';
 import { Orders } from './orders.mjs';
 import { Population } from './population.mjs';
-import { ROUTES } from './routes.mjs';
+import { ANSWERS } from './routes.mjs';
 import { differences, examples } from './shapes.mjs';
+import { ROUTES } from '../tools/routes.mjs';
 
 const OPENAPI = new URL('../../api/openapi.json', import.meta.url);
 const BODY = 1 << 20;
@@ -30,6 +31,8 @@ export class Mock {
   violations = [];
   requests = [];
   callers = new Callers();
+  /** Those that its pages know of. */
+  routes = Object.keys(ROUTES);
   orders = new Orders(this);
   #shapes = examples();
   #server;
@@ -118,12 +121,12 @@ export class Mock {
   async #answer(request, response) {
     const url = new URL(request.url, this.url);
     try {
-      if (/^\/(console|docs)(\/|$)/.test(url.pathname)) return await serve(url.pathname, response, this.dist);
+      if (/^\/(console|docs)(\/|$)/.test(url.pathname)) return await serve(url.pathname, response, this);
       if (url.pathname === '/openapi.json') {
         return response.writeHead(200, { 'content-type': 'application/json' }).end(readFileSync(OPENAPI));
       }
       this.requests.push({ method: request.method, url: request.url, headers: request.headers });
-      const found = ROUTES.find(([method, path]) => method === request.method && path.test(url.pathname));
+      const found = ANSWERS.find(([method, path]) => method === request.method && path.test(url.pathname));
       if (!found) throw new Refusal(404, 'handler_not_found', `Not found handler ${request.method} ${url.pathname}`);
       const [, path, heading, handler] = found;
       const asked = {

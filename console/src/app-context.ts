@@ -5,11 +5,13 @@ import { useContext } from 'preact/hooks';
 
 import type { Client } from './api/client';
 import type { Me } from './api/types';
+import type { Offers } from './offers';
 import type { History } from './use-history';
 
 export interface App {
   client: Client;
   me: Me;
+  offers: Offers;
   history: History;
   /** Says something, seen and read aloud. */
   say: (text: string, bad?: boolean) => void;

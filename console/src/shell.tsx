@@ -6,6 +6,7 @@ import type { Client } from './api/client';
 import type { Me } from './api/types';
 import { type App, AppContext, useApp } from './app-context';
 import { type Key, type Language, useTexts } from './i18n';
+import { offers } from './offers';
 import { AuditPage } from './pages/audit';
 import { ComposePage } from './pages/compose';
 import { ConnectionsPage } from './pages/connections';
@@ -32,7 +33,8 @@ const SAID = 12_000;
 
 export function Shell({ client, me, route, onLanguage, onTenant, onSignOut }: Props) {
   const texts = useTexts();
-  const history = useHistory(client, me.rights.read);
+  const offered = useMemo(() => offers(me), [me]);
+  const history = useHistory(client, offered.summary);
   const [said, setSaid] = useState<{ text: string; bad: boolean }>();
   const say = useCallback((text: string, bad = false) => setSaid({ text, bad }), []);
   useEffect(() => {
@@ -40,7 +42,7 @@ export function Shell({ client, me, route, onLanguage, onTenant, onSignOut }: Pr
     const timer = setTimeout(() => setSaid(undefined), SAID);
     return () => clearTimeout(timer);
   }, [said]);
-  const app: App = useMemo(() => ({ client, me, history, say }), [client, me, history, say]);
+  const app: App = useMemo(() => ({ client, me, offers: offered, history, say }), [client, me, offered, history, say]);
   const title = titleOf(route, texts.text);
   useEffect(() => {
     document.title = `${title} · ${texts.text('title')}`;
@@ -60,8 +62,8 @@ export function Shell({ client, me, route, onLanguage, onTenant, onSignOut }: Pr
   const pages: [PageName & ('overview' | 'connections' | 'orders' | 'audit'), boolean][] = [
     ['overview', me.rights.read],
     ['connections', me.rights.read],
-    ['orders', me.rights.read],
-    ['audit', me.rights.administer],
+    ['orders', offered.orders],
+    ['audit', offered.audit],
   ];
   const here: Partial<Record<PageName, string>> = { user: 'connections', compose: 'orders', order: 'orders' };
   return (
@@ -117,16 +119,16 @@ export function Shell({ client, me, route, onLanguage, onTenant, onSignOut }: Pr
 
 function Page({ route }: { route: Route }) {
   const texts = useTexts();
-  const { me } = useApp();
-  const { read, off, administer } = me.rights;
+  const { me, offers } = useApp();
+  const { read, administer } = me.rights;
   const allowed: Record<PageName, boolean> = {
     overview: read,
     connections: read,
     user: read,
-    orders: read,
-    order: read,
-    compose: off,
-    audit: administer,
+    orders: offers.orders,
+    order: offers.orders,
+    compose: offers.order,
+    audit: offers.audit,
     unknown: true,
   };
   if (!read && !administer) {

@@ -14,13 +14,13 @@ export interface History {
   samples: Sample[];
 }
 
-export function useHistory(client: Client, mayRead: boolean): History {
+export function useHistory(client: Client, offered: boolean): History {
   const [kept, setKept] = useState<{ samples: Sample[]; last: Summary | undefined }>({ samples: [], last: undefined });
   const load = async (signal: AbortSignal) => {
     const summary = await client.summary(signal);
     setKept(({ samples, last }) => ({ samples: extend(samples, last, summary, Date.now() / 1_000), last: summary }));
     return summary;
   };
-  const live = useLive(mayRead ? load : () => new Promise<Summary>(() => {}), String(mayRead), EVERY);
+  const live = useLive(offered ? load : () => new Promise<Summary>(() => {}), String(offered), EVERY);
   return { live, samples: kept.samples };
 }

@@ -1,31 +1,23 @@
 // `npm run types`: the types of what the console asks, from the document that servers serve at /openapi.json.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import openapiTS, { astToString } from 'openapi-typescript';
 
-/** The operations that the console calls. */
-const USED = {
-  '/health': ['get'],
-  '/api/v1/message/center/online': ['get'],
-  '/admin/v1/users/{userId}': ['get'],
-  '/admin/v1/users/{userId}/unlock': ['post'],
-};
+import { ROUTES, described, document } from './routes.mjs';
 
-const DOCUMENT = new URL('../../api/openapi.json', import.meta.url);
 export const TYPES = new URL('../src/api/openapi.d.ts', import.meta.url);
 
 /** The text of the types, as the document has them now. */
-export const types = async () => astToString(await openapiTS(part(JSON.parse(readFileSync(DOCUMENT, 'utf8')))));
+export const types = async () => astToString(await openapiTS(part(document())));
 
 /** The part of a document that these operations need, without texts for people. */
 function part(document) {
   const paths = {};
-  for (const [path, methods] of Object.entries(USED)) {
-    const found = document.paths[path] ?? {};
-    paths[path] = Object.fromEntries(methods.map((method) => [method, found[method]]));
+  for (const path of described(document)) {
+    paths[path] = Object.fromEntries(ROUTES[path].map((method) => [method, document.paths[path][method]]));
   }
   const kept = { openapi: document.openapi, info: { title: document.info.title, version: '0' }, paths: bare(paths) };
   const schemas = {};

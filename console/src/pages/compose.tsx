@@ -16,7 +16,7 @@ import { type Draft, fromQuery, problem, request } from '../selection';
 
 export function ComposePage({ query }: { query: URLSearchParams }) {
   const texts = useTexts();
-  const { client, me } = useApp();
+  const { client, offers } = useApp();
   const [draft, setDraft] = useState<Draft>(() => fromQuery(query));
   const [strict, setStrict] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -119,7 +119,7 @@ export function ComposePage({ query }: { query: URLSearchParams }) {
             <input value={draft.reason} autocomplete="off" onInput={(event) => change({ reason: event.currentTarget.value })} />
             <span class="quiet">{texts.text('reasonHint')}</span>
           </label>
-          {me.rights.administer && draft.scope === 'user' && (
+          {offers.deny && draft.scope === 'user' && (
             <>
               <DenyInput
                 label={texts.text('denyUsers')}

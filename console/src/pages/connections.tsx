@@ -53,7 +53,7 @@ function toAddress({ conditions, page, size, orderBy, orderSort }: Asked): URLSe
 
 export function ConnectionsPage({ query }: { query: URLSearchParams }) {
   const texts = useTexts();
-  const { client, me } = useApp();
+  const { client, offers } = useApp();
   const now = asked(query);
   const go = (more: Partial<Asked>) => {
     location.hash = href('connections', '', toAddress({ ...now, ...more }));
@@ -114,7 +114,7 @@ export function ConnectionsPage({ query }: { query: URLSearchParams }) {
       </div>
       <div class="row between">
         <Freshness live={live} />
-        {me.rights.off && live.data && (
+        {offers.order && live.data && (
           <div class="row">
             {chosen.size > 0 && <span>{texts.text('selected', { count: chosen.size })}</span>}
             {chosen.size > 0 && (
@@ -139,7 +139,7 @@ export function ConnectionsPage({ query }: { query: URLSearchParams }) {
             empty={rows.length === 0}
             heads={
               <>
-                {me.rights.off && (
+                {offers.order && (
                   <td>
                     <input type="checkbox" aria-label={texts.text('selectAll')} checked={all} onChange={toggleAll} />
                   </td>
@@ -152,7 +152,7 @@ export function ConnectionsPage({ query }: { query: URLSearchParams }) {
           >
             {rows.map((row) => (
               <tr key={row.id} class={row.online ? undefined : 'ended'}>
-                {me.rights.off && (
+                {offers.order && (
                   <td>
                     <input
                       type="checkbox"

@@ -9,10 +9,10 @@ const STATES = ['accepted', 'cutOff', 'done'] as const;
 
 export function OrdersPage({ query }: { query: URLSearchParams }) {
   const texts = useTexts();
-  const { client, me } = useApp();
+  const { client, offers } = useApp();
   return (
     <>
-      {me.rights.off && (
+      {offers.order && (
         <p>
           <a class="button main" href={href('compose')}>
             {texts.text('newOrder')}

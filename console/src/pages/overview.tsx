@@ -13,40 +13,44 @@ import { useLive } from '../use-live';
 
 export function OverviewPage() {
   const texts = useTexts();
-  const { history, client } = useApp();
+  const { history, client, offers } = useApp();
   const health = useLive((signal) => client.health(signal), 'health', 5);
   const summary = history.live.data;
   return (
     <>
       <div class="row between">
-        <Freshness live={history.live} />
+        <Freshness live={offers.summary ? history.live : health} />
         <OpenUser />
       </div>
+      <dl class="cards">
+        {summary && <Figures summary={summary} />}
+        <Card
+          name={texts.text('health')}
+          figure={health.data && !health.error ? texts.word('health_', health.data.status) : '–'}
+          bad={health.data?.status !== 'ok' || health.error !== undefined}
+        />
+      </dl>
       {summary && (
         <>
-          <dl class="cards">
-            <Card name={texts.text('usersOnline')} figure={texts.number(summary.users)} />
-            <Card name={texts.text('connectionsOnline')} figure={texts.number(summary.connections)} />
-            {(['connects', 'ends', 'kicks'] as const).map((name) => (
-              <Card
-                key={name}
-                name={texts.text(name)}
-                figure={texts.number(summary[name])}
-                more={texts.text('sinceStart', { since: summary.since })}
-              />
-            ))}
-            <Card
-              name={texts.text('health')}
-              figure={health.data && !health.error ? texts.word('health_', health.data.status) : '–'}
-              bad={health.data?.status !== 'ok' || health.error !== undefined}
-            />
-          </dl>
           <Platforms summary={summary} />
           <OverTime samples={history.samples} />
           {summary.nodes && <Nodes nodes={summary.nodes} />}
           {summary.tenants && <Tenants tenants={summary.tenants} />}
         </>
       )}
+    </>
+  );
+}
+
+function Figures({ summary }: { summary: Summary }) {
+  const texts = useTexts();
+  return (
+    <>
+      <Card name={texts.text('usersOnline')} figure={texts.number(summary.users)} />
+      <Card name={texts.text('connectionsOnline')} figure={texts.number(summary.connections)} />
+      {(['connects', 'ends', 'kicks'] as const).map((name) => (
+        <Card key={name} name={texts.text(name)} figure={texts.number(summary[name])} more={texts.text('sinceStart', { since: summary.since })} />
+      ))}
     </>
   );
 }

@@ -52,7 +52,7 @@ interface PartProps {
 
 function Head({ user, ask }: PartProps) {
   const texts = useTexts();
-  const { me } = useApp();
+  const { offers } = useApp();
   const platforms = [...new Set(user.live.flatMap((one) => one.platformID ?? []))].sort((a, b) => a - b);
   const name = user.records[0]?.fullName;
   return (
@@ -61,7 +61,7 @@ function Head({ user, ask }: PartProps) {
         <span class={user.online ? 'tag good' : 'tag'}>{texts.text(user.online ? 'isOnline' : 'isOffline')}</span>{' '}
         {name !== undefined && <bdi class="text">{name}</bdi>} {texts.text('tenant')} {user.tenantId}
       </p>
-      {me.rights.off && (
+      {offers.order && (
         <div class="row">
           {platforms.map((platform) => (
             <button key={platform} type="button" onClick={() => ask({ kind: 'platform', platformID: platform })}>
@@ -79,7 +79,7 @@ function Head({ user, ask }: PartProps) {
 
 function DenyState({ user, ask }: PartProps) {
   const texts = useTexts();
-  const { me } = useApp();
+  const { offers } = useApp();
   const { deny } = user;
   return (
     <section>
@@ -89,9 +89,9 @@ function DenyState({ user, ask }: PartProps) {
         {deny?.reason !== undefined && <bdi>{texts.text('deniedReason', { reason: deny.reason })}</bdi>}{' '}
         {deny?.orderId !== undefined && <a href={href('order', deny.orderId)}>{texts.text('orderNamed', { id: deny.orderId })}</a>}
       </p>
-      {me.rights.administer && (
+      {offers.unlock && (
         <div class="row">
-          {me.rights.off && (
+          {offers.deny && (
             <button type="button" class="danger" onClick={() => ask({ kind: 'deny' })}>
               {texts.text('deny')}
             </button>
@@ -107,7 +107,7 @@ function DenyState({ user, ask }: PartProps) {
 
 function Connections({ user, ask }: PartProps) {
   const texts = useTexts();
-  const { me } = useApp();
+  const { offers } = useApp();
   const name = texts.text('liveConnections');
   return (
     <section>
@@ -125,14 +125,14 @@ function Connections({ user, ask }: PartProps) {
             <th scope="col">{texts.text('userAgent')}</th>
             <th scope="col">{texts.text('onlineDate')}</th>
             <th scope="col">{texts.text('tokenHash')}</th>
-            {me.rights.off && <th scope="col">{texts.text('actions')}</th>}
+            {offers.order && <th scope="col">{texts.text('actions')}</th>}
           </>
         }
       >
         {user.live.map((one) => (
           <tr key={one.connID}>
             <td>
-              {one.platformID === undefined ? texts.word('protocol_', one.protocol) : platformName(one.platformID)}
+              {one.platformID ? platformName(one.platformID) : texts.word('protocol_', one.protocol)}
               {one.isBackground && <span class="quiet"> {texts.text('background')}</span>}
             </td>
             <td>
@@ -149,7 +149,7 @@ function Connections({ user, ask }: PartProps) {
             </td>
             <td class="date">{one.onlineDate}</td>
             <td>{one.tokenSha256 && <code title={one.tokenSha256}>{short(one.tokenSha256)}</code>}</td>
-            {me.rights.off && (
+            {offers.order && (
               <td>
                 <button
                   type="button"
@@ -169,9 +169,9 @@ function Connections({ user, ask }: PartProps) {
 
 function Tokens({ user, ask }: PartProps) {
   const texts = useTexts();
-  const { me } = useApp();
+  const { me, offers } = useApp();
   const name = texts.text('tokens');
-  const mayRevoke = me.rights.off || me.userId === user.userId;
+  const mayRevoke = offers.revoke || (offers.revokeOwn && me.userId === user.userId);
   return (
     <section>
       <h2>{name}</h2>
@@ -201,7 +201,7 @@ function Tokens({ user, ask }: PartProps) {
               <code title={token.sha256}>{short(token.sha256)}</code>
             </td>
             <td>
-              <span class={token.state === 'good' ? 'tag good' : 'tag'}>{texts.text(token.state)}</span>
+              <span class={token.state === 'good' ? 'tag good' : 'tag'}>{texts.word('', token.state)}</span>
             </td>
             <td class="date">{token.issuedAt}</td>
             <td class="date">{token.expiresAt}</td>

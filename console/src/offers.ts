@@ -1,0 +1,37 @@
+// What is offered: what the token may do, of what the server has.
+
+import type { Me } from './api/types';
+
+/** The routes that the server describes: its build has written them into the page. */
+const ROUTES = document.querySelector<HTMLMetaElement>('meta[name=rollcall-routes]')?.content.split(' ') ?? [];
+
+const has = (route: string) => ROUTES.includes(`/admin/v1/${route}`);
+
+export interface Offers {
+  summary: boolean;
+  /** To see orders. */
+  orders: boolean;
+  /** To give them. */
+  order: boolean;
+  deny: boolean;
+  unlock: boolean;
+  /** To revoke the tokens of others. */
+  revoke: boolean;
+  revokeOwn: boolean;
+  audit: boolean;
+}
+
+export function offers({ rights: { read, off, administer } }: Me): Offers {
+  const order = off && has('force-offs');
+  const revokeOwn = has('users/{userId}/tokens:revoke');
+  return {
+    summary: read && has('summary'),
+    orders: read && has('force-offs'),
+    order,
+    deny: order && administer,
+    unlock: administer,
+    revoke: off && revokeOwn,
+    revokeOwn,
+    audit: administer && has('audit'),
+  };
+}
