@@ -4,8 +4,9 @@ export default defineConfig({
   test: {
     reporters: ['default', './tools/counts.mjs'],
     projects: [
-      { test: { name: 'unit', include: ['tests/*.test.ts'] } },
-      { test: { name: 'build', include: ['tests/build/*.test.ts'], testTimeout: 120_000 } },
+      // One worker for all files: starting one costs more than they do.
+      { test: { name: 'unit', include: ['tests/*.test.ts'], pool: 'threads', isolate: false } },
+      { test: { name: 'build', include: ['tests/build/*.test.ts'], testTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       {
         test: {
           name: 'browser',
@@ -15,6 +16,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -82,8 +82,8 @@ export class Visit {
     await this.page.screenshot({ path: join(inject('artefacts'), `${name}.png`), fullPage: true });
     await this.page.evaluate(AXE);
     const violations = await this.page.evaluate(async () => {
-      const { axe } = window as unknown as { axe: { run: () => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> } };
-      const found = await axe.run();
+      const { axe } = window as unknown as { axe: { run: (options: object) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> } };
+      const found = await axe.run({ resultTypes: ['violations'] });
       return found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n')}`);
     });
     expect(violations, name).toEqual([]);

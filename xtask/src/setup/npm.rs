@@ -81,9 +81,13 @@ fn missing(folder: &Path, kind: &str) -> Result<Vec<String>> {
     let wanted = wanted.with_context(|| format!("package.json names no {kind}"))?;
     let mut missing = Vec::new();
     for (name, version) in wanted {
-        let local = version.as_str().is_some_and(|version| version.starts_with("file:"));
+        let version = version.as_str().unwrap_or_default();
+        let local = version.starts_with("file:");
+        // A package under another name: `npm:NAME@VERSION`.
+        let version = version.rsplit_once('@').map_or(version, |(_, version)| version);
         let installed = read_json(&folder.join("node_modules").join(name).join("package.json"));
-        let same = installed.is_ok_and(|package| local || package.get("version") == Some(version));
+        let same = installed
+            .is_ok_and(|package| local || package.get("version").and_then(Value::as_str) == Some(version));
         if !same {
             missing.push(name.clone());
         }
