@@ -1,4 +1,4 @@
-//! Who may call these routes, and the user that a path names (`docs/rules/message-center.md#tenants`).
+//! Who may call these routes, and the user that a path names (`docs/rules/administration.md#rights`).
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
@@ -17,10 +17,23 @@ pub(crate) struct Administrator {
     pub(crate) scope: TenantScope,
 }
 
-/// An administrator, and the user of the path. A path without a userID is refused after a caller who is none.
+/// A caller, and what the path says of a user. A path without a userID is refused after a caller without the right.
 pub(crate) struct NamedUser {
-    pub(crate) scope: TenantScope,
-    pub(crate) user: UserId,
+    caller: Caller,
+    user: Result<UserId, MessageCenterError>,
+}
+
+impl NamedUser {
+    /// The caller and the user, if the caller may do this. Everybody may look at themselves, and take themselves offline.
+    pub(crate) fn permitted<B: Backend>(
+        self,
+        backend: &B,
+        action: CallerAction,
+    ) -> Result<(Caller, UserId), RouteError> {
+        let own = self.user.as_ref().is_ok_and(|user| self.caller.is_own(user));
+        self.caller.require(backend, action, own)?;
+        Ok((self.caller, self.user?))
+    }
 }
 
 impl<B: Backend> FromRequestParts<B> for Administrator {
@@ -37,11 +50,11 @@ impl<B: Backend> FromRequestParts<B> for NamedUser {
     type Rejection = RouteError;
 
     async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, RouteError> {
-        let Administrator { scope } = Administrator::from_request_parts(parts, backend).await?;
+        let caller = Caller::from_request_parts(parts, backend).await?;
         let unread = |rejected| MessageCenterError::Binding { field: "userId", rejected };
         let path = Path::<String>::from_request_parts(parts, backend).await;
-        let Path(text) = path.map_err(|rejection| unread(rejection.body_text()))?;
-        let user = UserId::new(text.as_str()).map_err(|_| unread(text))?;
-        Ok(Self { scope, user })
+        let user = path.map_err(|rejection| unread(rejection.body_text()));
+        let user = user.and_then(|Path(text)| UserId::new(text.as_str()).map_err(|_| unread(text)));
+        Ok(Self { caller, user })
     }
 }

@@ -3,20 +3,24 @@
 mod caller;
 mod import;
 mod lines;
+mod me;
 mod order;
 mod overview;
 mod population;
 mod reshard;
+mod revoke;
 mod unlock;
 
 use axum::{Router, middleware};
 
 use self::{
     import::__path_import,
+    me::__path_me,
     order::__path_order,
     overview::{__path_overview, __path_overviews},
     population::{__path_export, __path_import as __path_population},
     reshard::__path_reshard,
+    revoke::__path_revoke,
     unlock::{__path_tenant, __path_user},
 };
 use crate::{Backend, described::DescribedRoutes as _, message_center};
@@ -30,7 +34,9 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
         .described_alone(__path_overview, overview::overview::<B>)
         .described_alone(__path_overviews, overview::overviews::<B>)
         .described_alone(__path_reshard, reshard::reshard::<B>)
+        .described_alone(__path_me, me::me::<B>)
         .described_alone(__path_user, unlock::user::<B>)
+        .described_alone(__path_revoke, revoke::revoke::<B>)
         .described_alone(__path_tenant, unlock::tenant::<B>)
         .described_alone(__path_order, order::order::<B>)
         .layer(middleware::from_fn_with_state(backend.clone(), message_center::envelope_layer::<B>))
@@ -46,7 +52,9 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
     overview::overview,
     overview::overviews,
     reshard::reshard,
+    me::me,
     unlock::user,
+    revoke::revoke,
     unlock::tenant,
     order::order,
 ))]

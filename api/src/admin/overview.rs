@@ -1,4 +1,4 @@
-//! What is live of users, over both protocols and in records (`docs/rules/message-center.md#overview`).
+//! What is live of users, over both protocols and in records (`docs/rules/administration.md#one-user`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,18 +11,22 @@ use axum::{
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, future::ready, stream};
 use rollcall_core::{
-    directory::{filter::Kind, query::ListQuery, view::View},
+    directory::{filter::Kind, query::ListQuery, view::View, zone::Zone},
     id::{ConnId, TenantId, UserId},
     json,
-    message_center::{MessageCenterError, TenantScope},
-    user::{Presence, request::ShowOverview},
+    message_center::{CallerAction, MessageCenterError, TenantScope},
+    token::{
+        TokenHash,
+        store::{TokenRow, TokenState},
+    },
+    user::{self, LiveSocket, Presence, UNKNOWN, UserDetails, request::ShowOverview},
 };
 use serde::{Deserialize, Serialize};
 
-use super::caller::{Administrator, NamedUser};
+use super::caller::NamedUser;
 use crate::{
     BODY_BYTES, Backend, BackendError, answer, body,
-    message_center::{Empty, Envelope, Refusals, RouteError, Shown},
+    message_center::{Caller, Empty, Envelope, Refusals, RouteError, Shown},
 };
 
 /// The most records that an answer lists.
@@ -54,6 +58,68 @@ pub(crate) struct Overview {
     /// The newest records of the user's tenant that are online, at most 100; imported ones among them. Of one user alone
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<Vec<Shown>>,
+    /// The live connections of both protocols, in the order in which they opened. Of one user alone
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Vec<Live>>,
+    /// The tokens of this server that have not expired: by platform, the newest first, at most 100, and good ones before others. Of
+    /// one user alone
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Vec<Token>>,
+    /// The number of all of them
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_total: Option<i64>,
+}
+
+/// One live connection.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = LiveConnection)]
+pub(crate) struct Live {
+    /// The connection's id, 32 hexadecimal digits
+    #[serde(rename = "connID")]
+    connection: String,
+    /// `openim` or `messageCenter`
+    #[schema(example = "openim")]
+    protocol: &'static str,
+    /// The platform, 1 to 11; of the gateway alone
+    #[serde(rename = "platformID", skip_serializing_if = "Option::is_none")]
+    platform: Option<u8>,
+    /// Whether the application is in the background; of the gateway alone
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_background: Option<bool>,
+    /// The hash of the token that it lives on; of the gateway alone
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_sha256: Option<String>,
+    /// Its record, where it has one
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_id: Option<String>,
+    /// As in its record, else `unknown`
+    device_id: String,
+    /// As in its record, else `unknown`
+    remote_address: String,
+    /// As in its record, else `unknown`
+    user_agent: String,
+    /// When it opened
+    online_date: String,
+}
+
+/// A token of this server.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = IssuedToken)]
+pub(crate) struct Token {
+    /// The SHA-256 of its text
+    sha256: String,
+    /// The platform, 1 to 11
+    #[serde(rename = "platformID")]
+    platform: u8,
+    /// `good`, or `kicked` by an order, a login or a cutoff
+    #[schema(example = "good")]
+    state: &'static str,
+    issued_at: String,
+    expires_at: String,
+    /// The number of live connections on it
+    connections: usize,
 }
 
 /// Users to show.
@@ -88,9 +154,9 @@ pub(crate) struct GatewayConnection {
     background: bool,
 }
 
-/// Show what is live of one user
+/// Show one user
 ///
-/// A user of another tenant looks like an unknown user, unless the caller stands above tenants.
+/// What is live of it, and its tokens. Everybody may look at themselves. A user of another tenant looks like an unknown user, unless the caller stands above tenants.
 #[utoipa::path(
     get, path = "/admin/v1/users/{userId}", tag = "administration",
     params(("userId" = String, Path, description = "The userID, percent-encoded")),
@@ -99,18 +165,20 @@ pub(crate) struct GatewayConnection {
         Refusals,
         (status = 200, description = "The user; an unknown one has nothing that is live", body = Overview),
         (status = 400, description = "The path holds no userID", body = Envelope<Empty>),
-        (status = 403, description = "Not an administrator", body = Envelope<Empty>),
+        (status = 403, description = "The permission to read is missing", body = Envelope<Empty>),
         (status = 500, description = "The user could not be reached", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn overview<B: Backend>(
     State(backend): State<B>,
-    NamedUser { scope, user }: NamedUser,
+    named: NamedUser,
 ) -> Result<Response, RouteError> {
+    let (caller, user) = named.permitted(&backend, CallerAction::Detail)?;
     let number = user.number();
-    let Some((tenant, mut shown)) = of(&backend, scope, vec![user]).await?.pop() else {
+    let Some((live, mut shown)) = of(&backend, caller.scope, vec![user], true).await?.pop() else {
         return Err(MessageCenterError::Internal.into());
     };
+    let tenant = live.tenant;
     let mut records = Vec::new();
     if let Some(number) = number {
         let pairs = [("userId", number.to_string().as_str()), ("online", "true"), ("pageSize", RECORDS)]
@@ -119,6 +187,9 @@ pub(crate) async fn overview<B: Backend>(
         let view = backend.view(tenant).await?;
         let listed = backend.list(tenant, asked, &view).await?.records;
         records.extend(listed.into_iter().map(|record| Shown::new(record, &view, backend.zone())));
+    }
+    if let Some(details) = &live.details {
+        show(&mut shown, &live.connections, details, &records, backend.zone());
     }
     shown.records = Some(records);
     Ok(answer::json(&shown))
@@ -134,16 +205,17 @@ pub(crate) async fn overview<B: Backend>(
         Refusals,
         (status = 200, description = "The users; an unknown one has nothing that is live", body = Overviews),
         (status = 400, description = "The body is not as documented; `ext.eKey` says how", body = Envelope<Empty>),
-        (status = 403, description = "Not an administrator", body = Envelope<Empty>),
+        (status = 403, description = "The permission to read is missing", body = Envelope<Empty>),
         (status = 413, description = "The body is larger than 1 MiB", body = Envelope<Empty>),
         (status = 500, description = "A user could not be reached", body = Envelope<Empty>),
     )
 )]
 pub(crate) async fn overviews<B: Backend>(
     State(backend): State<B>,
-    Administrator { scope }: Administrator,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, RouteError> {
+    caller.require(&backend, CallerAction::Detail, false)?;
     let (parts, body) = request.into_parts();
     let bytes = body::read(&parts, body, BODY_BYTES).await?;
     let Asked { ids } =
@@ -153,7 +225,7 @@ pub(crate) async fn overviews<B: Backend>(
     }
     let users = ids.items.into_iter().map(UserId::new).collect::<Result<_, _>>();
     let users = users.map_err(|error| MessageCenterError::Invalid(error.to_string()))?;
-    let shown = of(&backend, scope, users).await?;
+    let shown = of(&backend, caller.scope, users, false).await?;
     Ok(answer::json(&Overviews { users: shown.into_iter().map(|(_, shown)| shown).collect() }))
 }
 
@@ -164,16 +236,17 @@ async fn of<B: Backend>(
     backend: &B,
     scope: TenantScope,
     users: Vec<UserId>,
-) -> Result<Vec<(TenantId, Overview)>, RouteError> {
+    details: bool,
+) -> Result<Vec<(user::Overview, Overview)>, RouteError> {
     let within = scope.limit();
-    let lives = users.iter().map(|user| (user.clone(), ShowOverview { within }));
+    let lives = users.iter().map(|user| (user.clone(), ShowOverview { within, details }));
     let lives = backend.run_many(lives.collect::<Vec<_>>()).await?;
     let of_users = users.iter().zip(&lives).filter_map(|(user, live)| Some((user.number()?, live.tenant)));
     let mut places: BTreeSet<(i64, TenantId)> = of_users.collect();
     let imported = backend.imported_in(places.iter().map(|(user, _)| *user).collect()).await?;
     places.extend(imported.into_iter().filter(|(_, tenant)| scope.check(*tenant).is_ok()));
     let online = online(backend, places).await?;
-    let overview = |(user, live): (UserId, rollcall_core::user::Overview)| {
+    let overview = |(user, live): (UserId, user::Overview)| {
         let tenants = user.number().into_iter().flat_map(|number| {
             online.iter().filter(move |(user, _)| *user == number).map(|(_, tenant)| tenant.to_string())
         });
@@ -186,8 +259,11 @@ async fn of<B: Backend>(
             consoles: live.consoles.iter().map(ConnId::to_string).collect(),
             record_tenants,
             records: None,
+            live: None,
+            tokens: None,
+            tokens_total: None,
         };
-        (live.tenant, shown)
+        (live, shown)
     };
     Ok(users.into_iter().zip(lives).map(overview).collect())
 }
@@ -214,6 +290,50 @@ async fn online<B: Backend>(
     };
     let found = stream::iter(places.into_iter().map(look)).buffer_unordered(AT_ONCE);
     Ok(found.try_filter_map(|found| ready(Ok(found))).try_collect().await?)
+}
+
+/// Adds what is asked of one user alone.
+fn show(
+    shown: &mut Overview,
+    connections: &[Presence],
+    details: &UserDetails,
+    records: &[Shown],
+    zone: &Zone,
+) {
+    let hashes: Vec<(&Presence, TokenHash)> =
+        connections.iter().map(|one| (one, TokenHash::of(one.token.expose()))).collect();
+    let live = |socket: &LiveSocket| {
+        let on_gateway = hashes.iter().find(|(one, _)| one.connection == socket.id);
+        let record_id = socket.record.map(|record| record.to_string());
+        let record = records.iter().find(|record| Some(&record.id) == record_id.as_ref());
+        let text =
+            |of: fn(&Shown) -> &String| record.map_or_else(|| UNKNOWN.to_owned(), |one| of(one).clone());
+        Live {
+            connection: socket.id.to_string(),
+            protocol: if on_gateway.is_some() { "openim" } else { "messageCenter" },
+            platform: on_gateway.map(|(one, _)| one.platform.number()),
+            is_background: on_gateway.map(|(one, _)| one.background),
+            token_sha256: on_gateway.map(|(_, hash)| hash.to_string()),
+            device_id: text(|record| &record.device_id),
+            remote_address: text(|record| &record.remote_address),
+            user_agent: text(|record| &record.user_agent),
+            record_id,
+            online_date: zone.format(socket.opened_at),
+        }
+    };
+    let token = |row: &TokenRow| Token {
+        sha256: row.hash.to_string(),
+        platform: row.platform.number(),
+        state: if row.state == TokenState::Valid { "good" } else { "kicked" },
+        issued_at: zone.format(row.issued_at),
+        expires_at: zone.format(row.expires),
+        connections: hashes.iter().filter(|(_, hash)| *hash == row.hash).count(),
+    };
+    let mut rows: Vec<&TokenRow> = details.tokens.iter().collect();
+    rows.sort_by_key(|row| (row.platform.number(), std::cmp::Reverse(row.order)));
+    shown.live = Some(details.live.iter().map(live).collect());
+    shown.tokens = Some(rows.into_iter().map(token).collect());
+    shown.tokens_total = Some(details.token_count);
 }
 
 impl GatewayConnection {

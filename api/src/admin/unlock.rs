@@ -2,7 +2,11 @@
 
 use axum::{extract::State, response::Response};
 use http::Uri;
-use rollcall_core::{id::TenantId, message_center::MessageCenterError, user::request::Unlock};
+use rollcall_core::{
+    id::TenantId,
+    message_center::{CallerAction, MessageCenterError},
+    user::request::Unlock,
+};
 use serde::Serialize;
 
 use super::caller::{Administrator, NamedUser};
@@ -36,9 +40,10 @@ pub(crate) struct Unlocked {
 )]
 pub(crate) async fn user<B: Backend>(
     State(backend): State<B>,
-    NamedUser { scope, user }: NamedUser,
+    named: NamedUser,
 ) -> Result<Response, RouteError> {
-    let unlocked = backend.run(&user, Unlock { within: scope.limit() }).await?;
+    let (caller, user) = named.permitted(&backend, CallerAction::Administer)?;
+    let unlocked = backend.run(&user, Unlock { within: caller.scope.limit() }).await?;
     Ok(answer::json(&Unlocked { unlocked }))
 }
 

@@ -4,11 +4,12 @@ use axum::extract::FromRequestParts;
 use http::{Uri, header::AUTHORIZATION, request::Parts};
 use rollcall_core::{
     directory::query,
-    id::TenantId,
+    id::{TenantId, UserId},
     message_center::{
         CallerAction, MessageCenterError, Principal, TenantScope, authorize, static_token, token_of,
     },
     secret::Secret,
+    time::Timestamp,
     user::request::VerifyBearer,
 };
 
@@ -22,6 +23,10 @@ pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
     /// What a path or body may name beside it.
     pub(crate) scope: TenantScope,
+    /// The token.
+    pub(crate) token: Secret<String>,
+    /// Its expiry, where this server issued it.
+    pub(crate) expires: Option<Timestamp>,
 }
 
 impl Caller {
@@ -33,6 +38,11 @@ impl Caller {
         own: bool,
     ) -> Result<(), RouteError> {
         Ok(authorize(&self.principal, action, own, &backend.settings().message_center)?)
+    }
+
+    /// Whether a user is the holder, where the request stays within the holder's own tenant.
+    pub(crate) fn is_own(&self, user: &UserId) -> bool {
+        self.principal.user == *user && self.tenant == self.principal.tenant
     }
 
     /// The holder's own number, where the request stays within the holder's own tenant.
@@ -61,9 +71,12 @@ impl<B: Backend> FromRequestParts<B> for Caller {
         let named = ["XC-Opt-Tenant-Id", "X-Opt-Tenant-Id"]
             .into_iter()
             .find_map(|name| joined_header(&parts.headers, name));
-        let openim_admin = issuer == Issuer::Ours;
-        let scope = principal.tenant_scope(named.as_deref(), openim_admin, backend.settings())?;
-        Ok(Self { principal, tenant: scope.tenant, scope })
+        let expires = match issuer {
+            Issuer::Ours { expires } => Some(expires),
+            Issuer::Other => None,
+        };
+        let scope = principal.tenant_scope(named.as_deref(), expires.is_some(), backend.settings())?;
+        Ok(Self { principal, tenant: scope.tenant, scope, token, expires })
     }
 }
 
@@ -76,7 +89,10 @@ pub(super) fn access_token(uri: &Uri) -> Option<String> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Issuer {
     /// This server: its status is in the user's token store.
-    Ours,
+    Ours {
+        /// The token's expiry.
+        expires: Timestamp,
+    },
     /// Another issuer: only orders revoke it here.
     Other,
 }
@@ -104,7 +120,8 @@ pub(super) async fn principal<B: Backend>(
     }
     if let Ok(verified) = backend.verify(token.expose()) {
         if settings.is_admin(&verified.user) && backend.token_status(&verified).await?.is_ok() {
-            return Ok((Principal::openim_admin(verified.user), Issuer::Ours));
+            let issuer = Issuer::Ours { expires: verified.expires };
+            return Ok((Principal::openim_admin(verified.user), issuer));
         }
         return Err(MessageCenterError::InvalidToken.into());
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub(crate) struct Shown {
     /// The record's id; ids are ordered by time of creation
     #[schema(example = "301222970049691648")]
-    id: String,
+    pub(crate) id: String,
     /// The user's number
     #[schema(example = "101")]
     user_id: String,
@@ -19,11 +19,11 @@ pub(crate) struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     avatar: Option<String>,
     /// The handshake's `User-Agent`; `unknown` without one
-    user_agent: String,
+    pub(crate) user_agent: String,
     /// The client's device id; `unknown` without one
-    device_id: String,
+    pub(crate) device_id: String,
     /// The client's address
-    remote_address: String,
+    pub(crate) remote_address: String,
     /// Whether the connection is live
     online: bool,
     /// The opening of the connection, `yyyy-MM-dd HH:mm:ss`

@@ -31,6 +31,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/users/{userId}": {
         parameters: {
             query?: never;
@@ -41,6 +57,22 @@ export interface paths {
         get: operations["overview"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/users/{userId}/tokens:revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["revoke"];
         delete?: never;
         options?: never;
         head?: never;
@@ -96,6 +128,55 @@ export interface components {
         HealthBody: {
             status: string;
         };
+        IssuedToken: {
+            connections: number;
+            expiresAt: string;
+            issuedAt: string;
+            /** Format: int32 */
+            platformID: number;
+            sha256: string;
+            state: string;
+        };
+        LiveConnection: {
+            connID: string;
+            deviceId: string;
+            isBackground?: boolean | null;
+            onlineDate: string;
+            /** Format: int32 */
+            platformID?: number | null;
+            protocol: string;
+            recordId?: string | null;
+            remoteAddress: string;
+            tokenSha256?: string | null;
+            userAgent: string;
+        };
+        Me: {
+            anyTenant: boolean;
+            name: string;
+            now: string;
+            rights: components["schemas"]["Rights"];
+            tenantId: string;
+            timeZone: string;
+            token?: components["schemas"]["OwnToken"] | null;
+            userId: string;
+            version: string;
+        };
+        OwnToken: {
+            expiresAt: string;
+            sha256: string;
+        };
+        RevokedTokens: {
+            /** Format: int32 */
+            connections: number;
+            /** Format: int32 */
+            revoked: number;
+            unknown: string[];
+        };
+        Rights: {
+            administer: boolean;
+            off: boolean;
+            read: boolean;
+        };
         Shown: {
             avatar?: string | null;
             deviceId: string;
@@ -108,16 +189,23 @@ export interface components {
             userAgent: string;
             userId: string;
         };
+        TokensToRevoke: {
+            sha256: string[];
+        };
         Unlocked: {
             unlocked: boolean;
         };
         UserOverview: {
             connections: components["schemas"]["GatewayConnection"][];
             consoles: string[];
+            live?: components["schemas"]["LiveConnection"][] | null;
             online: boolean;
             recordTenants: string[];
             records?: components["schemas"]["Shown"][] | null;
             tenantId: string;
+            tokens?: components["schemas"]["IssuedToken"][] | null;
+            /** Format: int64 */
+            tokensTotal?: number | null;
             userId: string;
         };
     };
@@ -241,6 +329,65 @@ export interface operations {
             };
         };
     };
+    me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+        };
+    };
     overview: {
         parameters: {
             query?: never;
@@ -277,6 +424,87 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+        };
+    };
+    revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                userId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokensToRevoke"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedTokens"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -102,7 +102,7 @@ impl Principal {
     ) -> Result<TenantScope, MessageCenterError> {
         let operator = settings.message_center.operator_client_id.as_str();
         let above = openim_admin || self.client.as_deref() == Some(operator);
-        let Some(named) = named else { return Ok(TenantScope { tenant: self.tenant, any: above }) };
+        let Some(named) = named else { return Ok(TenantScope { tenant: self.tenant, any: above, above }) };
         let tenant = named.trim().parse().map(TenantId);
         if tenant.as_ref() != Ok(&self.tenant) && !above {
             return Err(MessageCenterError::ForeignTenant(named.to_owned()));
@@ -111,7 +111,7 @@ impl Principal {
             field: "XC-Opt-Tenant-Id",
             rejected: named.to_owned(),
         })?;
-        Ok(TenantScope { tenant, any: false })
+        Ok(TenantScope { tenant, any: false, above })
     }
 }
 
@@ -122,6 +122,8 @@ pub struct TenantScope {
     pub tenant: TenantId,
     /// Whether a path or body under `/admin/v1` may name any other tenant too.
     any: bool,
+    /// Whether the caller stands above tenants.
+    pub above: bool,
 }
 
 impl TenantScope {
@@ -203,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_path_or_body_names_a_tenant_of_the_scope_or_is_refused() {
-        let check = |any, named| TenantScope { tenant: TenantId(7), any }.check(TenantId(named));
+        let check = |any, named| TenantScope { tenant: TenantId(7), any, above: any }.check(TenantId(named));
         assert_eq!(check(false, 7), Ok(()));
         assert_eq!(check(false, 8), Err(MessageCenterError::OutOfScope(TenantId(8))));
         assert_eq!(check(true, 8), Ok(()));

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Account, AccountUpdate, Bearer, ClientMessage, ConsoleMessage, ConsoleOpening, Loaded, Needs, NotLoaded,
-    OpenError, PresenceNotice, PresenceVersion, RegistrationVersion, Rules, UserSnapshot, WatcherReport,
+    OpenError, PresenceNotice, PresenceVersion, RegistrationVersion, Rules, TokenQuery, UserSnapshot,
+    WatcherReport,
 };
 use crate::{
     gateway::Wire,
@@ -88,6 +89,9 @@ pub enum Command {
     Overview {
         /// The only tenant that is shown: a user of another one looks like an unknown user.
         within: Option<TenantId>,
+        /// Whether to show [`super::UserDetails`] too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        details: bool,
     },
     /// Asks for what moves with the user to another server. Answered with [`super::Reply::Snapshot`].
     Snapshot {
@@ -186,6 +190,13 @@ pub enum ForceOff {
         /// A connection that lives on it.
         connection: Option<ConnId>,
     },
+    /// These tokens and the connections that live on them. Answered with [`super::Reply::Revoked`].
+    Tokens {
+        /// The tenant of the order: the tokens of a user of another one are unknown.
+        within: Option<TenantId>,
+        /// The tokens.
+        tokens: Vec<TokenHash>,
+    },
     /// Everything of the user: every token and socket, and every opaque token that was issued by now.
     Everything {
         /// The tenant of the order: a user of another one stays.
@@ -279,7 +290,11 @@ impl Command {
     ) -> Result<Option<TenantId>, NotLoaded> {
         if matches!(
             self,
-            Self::Status | Self::Overview { .. } | Self::Watch { .. } | Self::FanOut | Self::Unlock { .. }
+            Self::Status
+                | Self::Overview { details: false, .. }
+                | Self::Watch { .. }
+                | Self::FanOut
+                | Self::Unlock { .. }
         ) {
             return Ok(None);
         }
@@ -319,13 +334,17 @@ impl Command {
             Self::VerifyBearer(_) => {
                 Needs { profile: true, orders: true, subscription_state: true, ..Needs::default() }
             }
-            Self::Unlock { .. } | Self::Overview { .. } => {
-                Needs { profile: true, orders: true, ..Needs::default() }
-            }
+            Self::Unlock { .. } => Needs { profile: true, orders: true, ..Needs::default() },
+            Self::Overview { details, .. } => Needs {
+                profile: true,
+                orders: true,
+                tokens: details.then_some(TokenQuery::Newest),
+                ..Needs::default()
+            },
             Self::Snapshot { after } => Needs {
                 profile: true,
                 account: true,
-                tokens_after: Some(*after),
+                tokens: Some(TokenQuery::After(*after)),
                 orders: true,
                 ..Needs::default()
             },
@@ -340,6 +359,14 @@ impl Command {
             Self::ForceOff(ForceOff::Login { token, .. }) => {
                 Needs { presented: *token, held: true, subscription_state: true, ..Needs::default() }
             }
+            Self::ForceOff(ForceOff::Tokens { tokens, .. }) => Needs {
+                profile: true,
+                tokens: Some(TokenQuery::These(tokens.clone())),
+                held: true,
+                orders: true,
+                subscription_state: true,
+                ..Needs::default()
+            },
             Self::ForceOff(ForceOff::Everything { .. } | ForceOff::Named(_)) => {
                 Needs { profile: true, held: true, subscription_state: true, ..Needs::default() }
             }

@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 
 use super::{
-    Action, Change, Connection, Console, ForceOff, HeldEnd, Loaded, NamedOrder, NotLoaded, Outcome, Reply,
-    Rules, User, tokens::is_unlocked, unseen::unseen,
+    Action, Change, Connection, Console, ForceOff, HeldEnd, LiveSocket, Loaded, NamedOrder, NotLoaded,
+    Outcome, Reply, Revoked, Rules, User, tokens::is_unlocked, unseen::unseen,
 };
 use crate::{
     directory::view::Cutoff,
@@ -18,7 +18,10 @@ use crate::{
     message_center::to_receiver,
     platform::Platform,
     time::{Moment, Timestamp},
-    token::{TokenHash, store::TokenSet},
+    token::{
+        TokenHash,
+        store::{TokenSet, TokenState},
+    },
 };
 
 /// A connection or console that is about to end.
@@ -27,6 +30,12 @@ pub(super) struct Leaving {
     pub(super) id: ConnId,
     pub(super) record: Option<RecordId>,
     pub(super) opened_at: Timestamp,
+}
+
+impl From<Leaving> for LiveSocket {
+    fn from(leaving: Leaving) -> Self {
+        Self { id: leaving.id, record: leaving.record, opened_at: leaving.opened_at }
+    }
 }
 
 impl User {
@@ -135,9 +144,57 @@ impl User {
         rules: &Rules,
         at: Moment,
     ) -> Result<Outcome, NotLoaded> {
-        let Some(reach) = self.reach(what, loaded, rules, at.now)? else {
+        if let ForceOff::Tokens { within, tokens } = what {
+            return self.revoke(*within, tokens, loaded, rules, at.now);
+        }
+        let reach = self.reach(what, loaded, rules, at.now)?;
+        self.end_reached(reach, loaded, Reply::Done)
+    }
+
+    /// Revokes those of these tokens that are the user's. A row may be gone while connections still live on its token.
+    fn revoke(
+        &self,
+        within: Option<TenantId>,
+        tokens: &[TokenHash],
+        loaded: &Loaded,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Result<Outcome, NotLoaded> {
+        let (rows, orders) = (loaded.tokens()?, loaded.orders()?);
+        let home = rules.tenant(&self.id, loaded.profile()?);
+        let is_meant = within.is_none_or(|within| within == home);
+        let (mut revoked, mut known) = (Revoked::default(), Vec::new());
+        for token in tokens {
+            let row = rows.iter().find(|row| row.hash == *token);
+            let on_it = || self.connections.iter().filter(|one| one.token.hash == *token);
+            if known.contains(token) || revoked.unknown.contains(token) {
+                continue;
+            }
+            if !is_meant || (row.is_none() && on_it().next().is_none()) {
+                revoked.unknown.push(*token);
+                continue;
+            }
+            known.push(*token);
+            if let Some(row) = row {
+                revoked.good += u32::from(self.as_seen(row, loaded, rules)?.state == TokenState::Valid);
+            }
+            let seen = on_it().filter(|one| !self.is_ended(one.began(), orders, rules));
+            revoked.connections += seen.map(|_| 1).sum::<u32>();
+        }
+        let reach = (!known.is_empty()).then(|| self.reach_tokens(TokenSet::These(known), now));
+        self.end_reached(reach, loaded, Reply::Revoked(revoked))
+    }
+
+    /// The outcome of an order; `None` where it ends nothing here.
+    fn end_reached(
+        &self,
+        reach: Option<Reach<'_>>,
+        loaded: &Loaded,
+        reply: Reply,
+    ) -> Result<Outcome, NotLoaded> {
+        let Some(reach) = reach else {
             let actions = self.awaited_publication().into_iter().collect();
-            return Ok(Outcome { actions, ..Outcome::of(Reply::Done) });
+            return Ok(Outcome { actions, ..Outcome::of(reply) });
         };
         let connections = reach.connections.iter().map(|connection| connection.leaving());
         let consoles = reach.consoles.iter().map(|console| console.leaving());
@@ -153,7 +210,7 @@ impl User {
         actions.extend(
             reach.consoles.into_iter().flat_map(|console| console.force_offline(reach.notice.as_deref())),
         );
-        Ok(Outcome { changes, actions, ..Outcome::of(Reply::Done) })
+        Ok(Outcome { changes, actions, ..Outcome::of(reply) })
     }
 
     /// Only users with a number have records to publish.
@@ -181,6 +238,8 @@ impl User {
                 let named = self.named_login(*platform, *token, *connection, loaded)?;
                 Ok(named.map(|token| self.reach_tokens(TokenSet::These(vec![token]), now)))
             }
+            // They have a reply of their own.
+            ForceOff::Tokens { .. } => Ok(None),
             ForceOff::Everything { within, notice } => {
                 if let Some(other) = is_elsewhere(within)? {
                     return self.reach_unseen(other, now, loaded, rules, now);

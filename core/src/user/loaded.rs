@@ -29,8 +29,8 @@ pub struct Needs {
     pub account: bool,
     /// Every valid token that a login policy counts.
     pub valid_tokens: bool,
-    /// Tokens of any state that have not expired, behind a hash.
-    pub tokens_after: Option<Option<TokenHash>>,
+    /// Tokens of any state that have not expired.
+    pub tokens: Option<TokenQuery>,
     /// The row of one token, whatever its state.
     pub presented: Option<TokenHash>,
     /// Held ends.
@@ -51,6 +51,17 @@ pub struct Needs {
     pub watchers: bool,
 }
 
+/// Which tokens of any state a command reads, [`super::TOKENS_AT_ONCE`] at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenQuery {
+    /// The next ones behind a hash, by hash.
+    After(Option<TokenHash>),
+    /// Those that no order has kicked first, then the newest first.
+    Newest,
+    /// These.
+    These(Vec<TokenHash>),
+}
+
 /// The loaded state. A part that was not loaded is `None`, which is not the same as a part that is empty: a rule that reads it
 /// fails, since it would decide on a state that is not the user's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,8 +72,10 @@ pub struct Loaded {
     pub account: Option<Option<Account>>,
     /// Valid, unexpired tokens of platforms that a login policy counts.
     pub valid: Option<Vec<TokenRow>>,
-    /// Tokens of any state that have not expired, by hash, [`super::TOKENS_AT_ONCE`] at most.
+    /// Those tokens of a [`TokenQuery`] that have not expired.
     pub tokens: Option<Vec<TokenRow>>,
+    /// The number of all that have not expired, where they are the answer to [`TokenQuery::Newest`].
+    pub token_count: i64,
     /// The presented token's row, if there is one.
     pub presented: Option<Option<TokenRow>>,
     /// Held ends.
@@ -291,7 +304,10 @@ impl Loaded {
             Part::Profile => self.profile = Some(rows::one(rows, rows::read_profile)?.unwrap_or_default()),
             Part::Account => self.account = Some(rows::one(rows, rows::read_account)?),
             Part::Valid => self.valid = Some(rows::all(rows, rows::read_token)?),
-            Part::Tokens => self.tokens = Some(rows::all(rows, rows::read_token)?),
+            Part::Tokens => {
+                self.tokens = Some(rows::all(rows, rows::read_token)?);
+                self.token_count = rows::token_count(rows);
+            }
             Part::Presented => self.presented = Some(rows::one(rows, rows::read_token)?),
             Part::Held => self.held = Some(rows::all(rows, rows::read_held)?),
             // No query brings it.

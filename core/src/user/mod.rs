@@ -35,10 +35,12 @@ pub use change::{Change, release_all_held};
 pub use command::{Claimed, Client, Command, ForceOff, NamedOrder, Opening, PendingRequest};
 pub use console::{Console, ConsoleMessage, ConsoleOpening};
 pub use dates::{last_opening, newest_opening, read_opening};
-pub use loaded::{HeldEnd, LoadError, Loaded, Needs, NotLoaded, Orders, Part, Profile, WatchedState};
+pub use loaded::{
+    HeldEnd, LoadError, Loaded, Needs, NotLoaded, Orders, Part, Profile, TokenQuery, WatchedState,
+};
 pub use message::ClientMessage;
-pub use open::{Connection, Presence};
-pub use outcome::{Action, Issued, OpenError, Outcome, Overview, Reply};
+pub use open::{Connection, Presence, UNKNOWN};
+pub use outcome::{Action, Issued, LiveSocket, OpenError, Outcome, Overview, Reply, Revoked, UserDetails};
 pub use pace::Pace;
 pub use request::{ReplyError, Request};
 pub use snapshot::{TOKENS_AT_ONCE, UserFacts, UserSnapshot};
@@ -241,8 +243,8 @@ impl User {
                 Ok(Outcome::of(Reply::Account(account)))
             }
             Command::Status => Ok(Outcome::of(Reply::Presence(self.presence(loaded, rules)?))),
-            Command::Overview { within } => {
-                Ok(Outcome::of(Reply::Overview(self.overview(*within, loaded, rules)?)))
+            Command::Overview { within, details } => {
+                Ok(Outcome::of(Reply::Overview(self.overview(*within, *details, loaded, rules)?)))
             }
             Command::Snapshot { after } => self.snapshot(*after, loaded, rules),
             Command::Restore(snapshot) => self.restore(snapshot, loaded, rules, at),

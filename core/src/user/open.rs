@@ -156,7 +156,7 @@ impl User {
 }
 
 /// What the directory shows in place of a text that the client did not send.
-const UNKNOWN: &str = "unknown";
+pub const UNKNOWN: &str = "unknown";
 const DEVICE_ID_BYTES: usize = 160;
 const REMOTE_ADDRESS_BYTES: usize = 45;
 

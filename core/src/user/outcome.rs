@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{
     gateway::{Close, Payload},
-    id::{ConnId, TenantId},
+    id::{ConnId, RecordId, TenantId},
     openim::{Code, OpenImError},
     platform::Platform,
     secret,
     serial::Serial,
     time::Timestamp,
-    token::{TokenError, TokenText},
+    token::{TokenError, TokenHash, TokenText, store::TokenRow},
 };
 
 /// The outcome of a command, carried out in this order: `changes` become durable together, `actions` are carried out one
@@ -108,6 +108,8 @@ pub enum Reply {
     Snapshot(UserSnapshot),
     /// Whether there was a cutoff to lift.
     Unlocked(bool),
+    /// What became of tokens that were to be revoked.
+    Revoked(Revoked),
     /// An internal error; nothing was changed.
     Broken,
 }
@@ -121,6 +123,43 @@ pub struct Overview {
     pub connections: Vec<Presence>,
     /// The live consoles.
     pub consoles: Vec<ConnId>,
+    /// More of the user, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<UserDetails>>,
+}
+
+/// More of a user (`docs/rules/administration.md#one-user`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserDetails {
+    /// The sockets of both protocols that no cutoff covers, in the order in which they opened.
+    pub live: Vec<LiveSocket>,
+    /// The tokens that have not expired, each with the state that readers see: valid ones first, then the newest,
+    /// [`super::TOKENS_AT_ONCE`] at most.
+    pub tokens: Vec<TokenRow>,
+    /// The number of all of them.
+    pub token_count: i64,
+}
+
+/// A live connection or console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveSocket {
+    /// Its id.
+    pub id: ConnId,
+    /// Its record in the directory, if the user has records.
+    pub record: Option<RecordId>,
+    /// The instant of the opening.
+    pub opened_at: Timestamp,
+}
+
+/// What became of tokens that were to be revoked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// How many were good.
+    pub good: u32,
+    /// How many connections were online on them.
+    pub connections: u32,
+    /// Those that are none of the user's.
+    pub unknown: Vec<TokenHash>,
 }
 
 /// A new token.

@@ -7,7 +7,8 @@
 use super::{
     Account, AccountUpdate, Bearer, ClientMessage, Command, ConsoleMessage, ConsoleOpening, ForceOff, Issued,
     OpenError, Opening, Overview, PendingRequest, PendingWork, Presence, PresenceNotice, PresenceVersion,
-    RegistrationVersion, Reply, Subscribing, SubscriptionRequest, UserSnapshot, WatcherPage, WatcherReport,
+    RegistrationVersion, Reply, Revoked, Subscribing, SubscriptionRequest, UserSnapshot, WatcherPage,
+    WatcherReport,
 };
 use crate::{
     id::{ConnId, TenantId, UserId},
@@ -76,6 +77,17 @@ pub struct Unlock {
 pub struct ShowOverview {
     /// The only tenant that is shown: a user of another one looks like an unknown user.
     pub within: Option<TenantId>,
+    /// Whether to show [`super::UserDetails`] too.
+    pub details: bool,
+}
+
+/// Revokes tokens of ours for good, and ends the connections that live on them.
+#[derive(Clone, Debug)]
+pub struct RevokeTokens {
+    /// The only tenant whose users are looked at: the tokens of others are unknown.
+    pub within: Option<TenantId>,
+    /// At most [`super::TOKENS_AT_ONCE`].
+    pub tokens: Vec<TokenHash>,
 }
 
 /// Gives the user an account, unless it has one; answered with whether it had.
@@ -209,6 +221,7 @@ answers! {
     CanOpenConsole => Opened(Result<(), OpenError>);
     Unlock => Unlocked(bool);
     ShowOverview => Overview(Overview);
+    RevokeTokens => Revoked(Revoked);
     Register => WasRegistered(bool);
     UpdateAccount => WasRegistered(bool);
     ReadAccount => Account(Option<Account>);
@@ -252,7 +265,8 @@ commands! {
     CanOpen as CanOpen(opening) => Self::CanOpen(Box::new(opening));
     CanOpenConsole as CanOpenConsole(opening) => Self::CanOpenConsole(Box::new(opening));
     Unlock as Unlock { within } => Self::Unlock { within };
-    ShowOverview as ShowOverview { within } => Self::Overview { within };
+    ShowOverview as ShowOverview { within, details } => Self::Overview { within, details };
+    RevokeTokens as RevokeTokens { within, tokens } => Self::ForceOff(ForceOff::Tokens { within, tokens });
     Register as Register(account) => Self::Register(account);
     UpdateAccount as UpdateAccount(update) => Self::UpdateAccount(update);
     ReadAccount as ReadAccount => Self::Account;

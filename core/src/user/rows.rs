@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    Account, HeldEnd, Needs, Part, Profile, TOKENS_AT_ONCE, User, WatchedState,
+    Account, HeldEnd, Needs, Part, Profile, TOKENS_AT_ONCE, TokenQuery, User, WatchedState,
     subscription::{
         DanglingSubscription, FanOut, Follower, PresenceVersion, RELEASED_AT_ONCE, RegistrationVersion,
         Subscription, SubscriptionState, WATCHERS_AT_ONCE,
@@ -42,14 +42,25 @@ impl Needs {
             let admin = i64::from(Platform::Admin.number());
             queries.push((Part::Valid, Statement::new(sql, [id(), admin.into(), now.millis().into()])));
         }
-        if let Some(after) = self.tokens_after {
+        if let Some(query) = &self.tokens {
+            let (columns, condition, order, bound) = match query {
+                TokenQuery::After(after) => {
+                    let after = after.map(|hash| hash.to_string()).unwrap_or_default();
+                    ("", "hash > ?4", "hash", after.into())
+                }
+                TokenQuery::Newest => (", count(*) OVER ()", "hash > ?4", "state, ord DESC", "".into()),
+                TokenQuery::These(hashes) => {
+                    let listed =
+                        "state IN (0, 1) AND hash IN (SELECT CAST(value AS TEXT) FROM json_each(?4))";
+                    ("", listed, "hash", Value::json(hashes))
+                }
+            };
             let sql = format!(
-                "SELECT {TOKEN_COLUMNS} FROM token WHERE user = ?1 AND hash > ?2 AND expires_at > ?3 \
-                 ORDER BY hash LIMIT ?4"
+                "SELECT {TOKEN_COLUMNS}{columns} FROM token \
+                 WHERE user = ?1 AND expires_at > ?2 AND {condition} ORDER BY {order} LIMIT ?3"
             );
-            let after = after.map(|hash| hash.to_string()).unwrap_or_default();
             let most = i64::try_from(TOKENS_AT_ONCE).unwrap_or(i64::MAX);
-            let bound = [id(), after.into(), now.millis().into(), most.into()];
+            let bound = [id(), now.millis().into(), most.into(), bound];
             queries.push((Part::Tokens, Statement::new(sql, bound)));
         }
         if let Some(hash) = self.presented {
@@ -151,7 +162,7 @@ pub(super) fn read_account(row: &[Value]) -> Option<Account> {
 }
 
 pub(super) fn read_token(row: &[Value]) -> Option<TokenRow> {
-    let [hash, platform, order, issued_at, expires, state, under] = row else { return None };
+    let [hash, platform, order, issued_at, expires, state, under, ..] = row else { return None };
     Some(TokenRow {
         hash: text(hash)?.parse().ok()?,
         platform: Platform::from_number(int(platform)?)?,
@@ -161,6 +172,11 @@ pub(super) fn read_token(row: &[Value]) -> Option<TokenRow> {
         expires: Timestamp::from_millis(int(expires)?),
         state: if int(state)? == 0 { TokenState::Valid } else { TokenState::Kicked },
     })
+}
+
+/// The count behind the columns of a token.
+pub(super) fn token_count(rows: &[Vec<Value>]) -> i64 {
+    rows.first().and_then(|row| int(row.get(7)?)).unwrap_or_default()
 }
 
 pub(super) fn read_held(row: &[Value]) -> Option<HeldEnd> {

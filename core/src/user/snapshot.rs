@@ -69,9 +69,7 @@ impl User {
     ) -> Result<Outcome, NotLoaded> {
         let mut tokens = Vec::new();
         for row in loaded.tokens()? {
-            let is_taken = self.is_taken(row, loaded, rules)?;
-            let state = if is_taken { TokenState::Kicked } else { row.state };
-            tokens.push(TokenRow { state, ..row.clone() });
+            tokens.push(self.as_seen(row, loaded, rules)?);
         }
         let next = tokens.last().map(|row| row.hash).filter(|_| tokens.len() >= TOKENS_AT_ONCE);
         // A part is a stretch by hash. Within it the order is that of issue, which two servers have in common.

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Change, Connection, Console, Issued, Loaded, NotLoaded, Orders, Outcome, Overview, Presence,
-    Profile, Reply, Rules, User,
+    Action, Change, Connection, Console, Issued, LiveSocket, Loaded, NotLoaded, Orders, Outcome, Overview,
+    Presence, Profile, Reply, Rules, User, UserDetails,
     tenancy::Moved,
     unseen::{seen, unseen},
 };
@@ -135,21 +135,47 @@ impl User {
         Ok(Outcome { changes, ..Outcome::of(Reply::Unlocked(true)) })
     }
 
+    /// A token with the state that readers see: one that an order took is kicked, whether or not that is written down yet.
+    pub(super) fn as_seen(
+        &self,
+        row: &TokenRow,
+        loaded: &Loaded,
+        rules: &Rules,
+    ) -> Result<TokenRow, NotLoaded> {
+        let state = if self.is_taken(row, loaded, rules)? { TokenState::Kicked } else { row.state };
+        Ok(TokenRow { state, ..row.clone() })
+    }
+
     /// The user's tenant, and the connections and consoles that its cutoff does not cover.
     pub(super) fn overview(
         &self,
         within: Option<TenantId>,
+        details: bool,
         loaded: &Loaded,
         rules: &Rules,
     ) -> Result<Overview, NotLoaded> {
         let home = rules.tenant(&self.id, loaded.profile()?);
         if let Some(other) = within.filter(|within| *within != home) {
-            return Ok(Overview { tenant: other, connections: Vec::new(), consoles: Vec::new() });
+            let details = details.then(Box::default);
+            return Ok(Overview { tenant: other, connections: Vec::new(), consoles: Vec::new(), details });
         }
         let orders = loaded.orders()?;
         let is_seen = |console: &&Console| !self.is_ended(console.began(), orders, rules);
         let consoles = self.consoles.iter().filter(is_seen).map(|console| console.id).collect();
-        Ok(Overview { tenant: home, connections: self.presence(loaded, rules)?, consoles })
+        let details = if details { Some(Box::new(self.details(loaded, rules)?)) } else { None };
+        Ok(Overview { tenant: home, connections: self.presence(loaded, rules)?, consoles, details })
+    }
+
+    fn details(&self, loaded: &Loaded, rules: &Rules) -> Result<UserDetails, NotLoaded> {
+        let orders = loaded.orders()?;
+        let connections = self.connections.iter().map(|one| (one.leaving(), one.began()));
+        let consoles = self.consoles.iter().map(|one| (one.leaving(), one.began()));
+        let seen = connections.chain(consoles).filter(|(_, began)| !self.is_ended(*began, orders, rules));
+        let mut live: Vec<LiveSocket> = seen.map(|(one, _)| one.into()).collect();
+        live.sort_by_key(|socket| socket.opened_at);
+        let rows = loaded.tokens()?.iter();
+        let tokens = rows.map(|row| self.as_seen(row, loaded, rules)).collect::<Result<_, _>>()?;
+        Ok(UserDetails { live, tokens, token_count: loaded.token_count })
     }
 
     /// Whether the tenant's cutoff covers what began so.
@@ -174,7 +200,7 @@ impl User {
     }
 
     /// Whether an order of the command's tenant covers what began so.
-    fn is_ended(&self, began: Began, orders: &Orders, rules: &Rules) -> bool {
+    pub(super) fn is_ended(&self, began: Began, orders: &Orders, rules: &Rules) -> bool {
         self.in_force(orders, rules).any(|cutoff| cutoff.follows(began))
     }
 

@@ -78,7 +78,7 @@ impl Side {
     }
 
     fn home(&mut self) -> i64 {
-        match reply(&self.adapter.run(&Command::Overview { within: None })) {
+        match reply(&self.adapter.run(&Command::Overview { within: None, details: false })) {
             Reply::Overview(overview) => overview.tenant.0,
             other => panic!("{other:?}"),
         }
@@ -152,7 +152,7 @@ impl Side {
 
     /// The connections and consoles that readers see.
     fn live(&mut self) -> Vec<rollcall_core::id::ConnId> {
-        match reply(&self.adapter.run(&Command::Overview { within: None })) {
+        match reply(&self.adapter.run(&Command::Overview { within: None, details: false })) {
             Reply::Overview(overview) => {
                 let connections = overview.connections.iter().map(|one| one.connection);
                 connections.chain(overview.consoles).collect()

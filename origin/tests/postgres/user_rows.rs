@@ -27,7 +27,7 @@ use rollcall_core::{
     },
     user::{
         Account, Change, Connection, DanglingSubscription, FanOut, HeldEnd, Needs, PresenceVersion, Profile,
-        RegistrationVersion, SubscriptionState, User, count_unseen, forget_all_subscriptions,
+        RegistrationVersion, SubscriptionState, TokenQuery, User, count_unseen, forget_all_subscriptions,
         forget_oldest_unseen, forget_unseen_before, release_all_held,
     },
 };
@@ -253,11 +253,17 @@ fn live(id: &UserId, connections: u8) -> User {
 
 /// All that a command may read of a user, in both engines.
 fn read(engines: &Engines, id: &UserId, of: &UserId, connections: u8) {
+    let tokens = match connections {
+        0 => TokenQuery::Newest,
+        1 => TokenQuery::These(vec![hash(1), hash(2)]),
+        2 => TokenQuery::After(None),
+        after => TokenQuery::After(Some(hash(after))),
+    };
     let needs = Needs {
         profile: true,
         account: true,
         valid_tokens: true,
-        tokens_after: Some((connections > 1).then(|| hash(connections))),
+        tokens: Some(tokens),
         presented: Some(hash(connections)),
         held: true,
         orders: false,

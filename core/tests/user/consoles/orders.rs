@@ -243,7 +243,8 @@ fn an_overview_shows_what_is_live_to_the_users_tenant_and_to_no_other() {
     let connection = adapter.open(&token);
     let console = open(&mut adapter);
     let seen = |adapter: &mut Adapter<Sqlite>, within: Option<i64>| {
-        let Reply::Overview(seen) = reply(&adapter.run(&Command::Overview { within: within.map(TenantId) }))
+        let Reply::Overview(seen) =
+            reply(&adapter.run(&Command::Overview { within: within.map(TenantId), details: false }))
         else {
             panic!("no overview")
         };

@@ -43,10 +43,20 @@ impl Store for Memory {
             };
             loaded.valid = Some(self.tokens.values().filter(counts).cloned().collect());
         }
-        if let Some(after) = needs.tokens_after {
-            let behind = |row: &&TokenRow| row.expires > now && after.is_none_or(|after| row.hash > after);
-            let mut rows: Vec<_> = self.tokens.values().filter(behind).cloned().collect();
-            rows.sort_by_key(|row| row.hash);
+        if let Some(query) = &needs.tokens {
+            let is_meant = |row: &&TokenRow| match query {
+                TokenQuery::After(after) => after.is_none_or(|after| row.hash > after),
+                TokenQuery::Newest => true,
+                TokenQuery::These(hashes) => hashes.contains(&row.hash),
+            };
+            let is_fresh = |row: &&TokenRow| row.expires > now;
+            let mut rows: Vec<_> = self.tokens.values().filter(is_fresh).filter(is_meant).cloned().collect();
+            if *query == TokenQuery::Newest {
+                rows.sort_by_key(|row| (row.state == TokenState::Kicked, std::cmp::Reverse(row.order)));
+                loaded.token_count = rows.len().try_into().unwrap();
+            } else {
+                rows.sort_by_key(|row| row.hash);
+            }
             rows.truncate(TOKENS_AT_ONCE);
             loaded.tokens = Some(rows);
         }

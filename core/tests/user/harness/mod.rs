@@ -34,8 +34,8 @@ use rollcall_core::{
         Account, Action, Change, Claimed, Client, ClientMessage, Command, Connection, Console,
         ConsoleMessage, DanglingSubscription, ForceOff, HeldEnd, Loaded, NamedOrder, Needs, OpenError,
         Opening, Orders, Outcome, PendingRequest, PresenceVersion, Profile, RegistrationVersion, Reply,
-        Rules, Subscribing, Subscription, SubscriptionState, TOKENS_AT_ONCE, User, WATCHERS_AT_ONCE,
-        WatchedState,
+        Rules, Subscribing, Subscription, SubscriptionState, TOKENS_AT_ONCE, TokenQuery, User,
+        WATCHERS_AT_ONCE, WatchedState,
     },
 };
 

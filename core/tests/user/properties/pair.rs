@@ -321,6 +321,7 @@ impl<S: Store> Pair<S> {
             }
             Reply::Overview(_)
             | Reply::Unlocked(_)
+            | Reply::Revoked(_)
             | Reply::Snapshot(_)
             | Reply::Watching(_)
             | Reply::Follows(_)

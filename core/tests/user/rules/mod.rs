@@ -5,6 +5,7 @@ mod force_offs;
 mod kicks;
 mod logins;
 mod messages;
+mod operators;
 mod policies;
 mod secrets;
 mod tokens;

@@ -5,6 +5,7 @@
 
 use super::Case;
 
+mod administration;
 mod auth;
 mod crowd;
 mod detail;
@@ -37,7 +38,7 @@ mod walls;
 
 /// Every case, in the order of the files.
 pub(super) fn cases() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 15] = [
+    let files: [fn() -> Vec<Case>; 16] = [
         vectors::cases,
         published::cases,
         filters::cases,
@@ -48,6 +49,7 @@ pub(super) fn cases() -> Vec<Case> {
         search::cases,
         detail::cases,
         surface::cases,
+        administration::cases,
         auth::cases,
         permission::cases,
         tenants::cases,
