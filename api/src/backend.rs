@@ -26,7 +26,7 @@ use rollcall_core::{
     user::{Command, Reply, ReplyError, Request, request::VerifyToken},
 };
 
-use crate::{DeepHealth, Probe, message_center::IntrospectionCache};
+use crate::{DeepHealth, Probe, message_center::IntrospectionCache, pages::PageBody};
 
 /// A user or another service could not be asked, or a commit failed. Never read as *offline*; the caller gets an error.
 /// It carries the runtime's own error as its cause.
@@ -123,6 +123,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ///
     /// [`PROBED_WITHIN`]: crate::PROBED_WITHIN
     fn probe(&self, probe: Probe) -> impl Future<Output = ()> + Send;
+
+    /// A built file of the console or of the API reference by its name in `console/dist`, compressed where the runtime does that and
+    /// the client takes it. `None` where this runtime does not carry it.
+    fn page(
+        &self,
+        name: &'static str,
+        gzip: bool,
+    ) -> impl Future<Output = Result<Option<PageBody>, BackendError>> + Send;
 
     /// Gives a command to a user and waits for its reply: durable, carried out, answered. Routes call [`Backend::run`].
     fn execute(

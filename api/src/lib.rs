@@ -22,6 +22,7 @@ pub mod message_center;
 pub mod metrics;
 mod openapi;
 pub mod openim;
+pub mod pages;
 mod rate;
 mod span;
 mod stranger;
@@ -30,9 +31,9 @@ use axum::{
     Router,
     extract::{Request, State},
     middleware::{self, Next},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
-use http::{HeaderMap, Method, StatusCode, Uri, uri::PathAndQuery};
+use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 
 pub use backend::{ANSWER_WITHIN, Backend, BackendError, Busy, Health, Post};
 pub use body::{BODY_BYTES, OPEN_BODY_BYTES};
@@ -54,6 +55,7 @@ pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
         .merge(message_center::routes(&backend))
         .merge(admin::routes(&backend))
         .merge(openapi::route())
+        .merge(pages::routes(&backend))
         .merge(sockets)
         .fallback(not_found::<B>)
         .method_not_allowed_fallback(not_found::<B>)
@@ -108,15 +110,12 @@ async fn not_found<B: Backend>(
 ) -> Response {
     if message_center::answers(&uri) {
         message_center::no_handler(&backend, &method, &uri, &headers)
-    } else if PAGES.iter().any(|page| is_below(uri.path(), page)) {
-        (StatusCode::NOT_FOUND, "404: there is no such page\n").into_response()
+    } else if pages::owns(uri.path()) {
+        pages::not_found()
     } else {
         openim::not_found()
     }
 }
-
-/// The folders of pages.
-const PAGES: [&str; 2] = ["/console", "/docs"];
 
 /// Whether a path is this folder or something in it.
 pub(crate) fn is_below(path: &str, folder: &str) -> bool {

@@ -1,7 +1,8 @@
 // `npm run build`: dist/, the files that servers carry. `node tools/build.mjs FOLDER` writes the same ones elsewhere.
 
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
@@ -27,6 +28,15 @@ async function build(folder) {
   }
   const licences = ['LICENSE', 'NOTICE', 'swagger-ui-bundle.js.LICENSE.txt'];
   writeFileSync(join(docs, 'licenses.txt'), licences.map((name) => readFileSync(join(VIEWER, name), 'utf8')).join('\n\n'));
+  writeFileSync(join(folder, 'files.txt'), listed(folder));
+}
+
+/** The files as `sha256sum` lists them: servers serve these and no others, and take their validators from here. */
+function listed(folder) {
+  const all = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const names = all.map((entry) => relative(folder, join(entry.parentPath, entry.name))).sort();
+  const hash = (name) => createHash('sha256').update(readFileSync(join(folder, name))).digest('hex');
+  return names.map((name) => `${hash(name)}  ${name}\n`).join('');
 }
 
 await build(argv[2] ?? join(ROOT, 'dist'));

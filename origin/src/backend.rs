@@ -7,7 +7,7 @@ use std::sync::{
 
 use rollcall_api::{
     Backend, BackendError, BodyBudget, Busy, DeepHealth, Health, PROBED_WITHIN, Post, Probe,
-    message_center::IntrospectionCache,
+    message_center::IntrospectionCache, pages::PageBody,
 };
 use rollcall_core::{
     config::Settings,
@@ -34,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     clock::now,
     outgoing::Client,
+    pages::Pages,
     server::{admission::Admission, lease},
     socket::sockjs,
     store::Rows,
@@ -60,6 +61,7 @@ struct Shared {
     sessions: TaskTracker,
     logins: Admission,
     fallbacks: sockjs::Table,
+    pages: Pages,
 }
 
 /// Sockets that may wait for the login of their clients at a time.
@@ -90,6 +92,7 @@ impl Origin {
                 usize::try_from(users.settings().server.body_budget_bytes).unwrap_or(usize::MAX),
             ),
             sessions: TaskTracker::new(),
+            pages: Pages::default(),
             fallbacks: sockjs::Table::new(
                 usize::try_from(users.settings().server.max_connections).unwrap_or(usize::MAX),
             ),
@@ -177,6 +180,11 @@ impl Backend for Origin {
 
     fn introspections(&self) -> &IntrospectionCache {
         &self.shared.introspections
+    }
+
+    async fn page(&self, name: &'static str, gzip: bool) -> Result<Option<PageBody>, BackendError> {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || shared.pages.read(name, gzip)).await.map_err(BackendError::new)?
     }
 
     async fn execute(&self, user: &UserId, command: Command) -> Result<Reply, BackendError> {

@@ -10,6 +10,7 @@ mod deadline;
 pub mod metrics;
 pub mod outbox;
 mod outgoing;
+mod pages;
 mod peer;
 pub mod server;
 pub mod socket;

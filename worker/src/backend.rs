@@ -8,6 +8,7 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use rollcall_api::{
     Backend, BackendError, Busy, Chain, DeepHealth, Health, Post, Probe, message_center::IntrospectionCache,
+    pages::PageBody,
 };
 use rollcall_core::{
     config::Settings,
@@ -33,7 +34,7 @@ use crate::{
     clock::{self, Pause},
     config::Configuration,
     cutoffs::{self, UnderCutoff},
-    directory, fullness, health, outgoing,
+    directory, fullness, health, outgoing, pages,
     shared::Shared,
     stub::{self, AT_ONCE, CallError, USERS},
     wire::{CachedCutoff, UserAnswer, UserAsk},
@@ -109,6 +110,17 @@ impl Backend for Edge {
     fn probe(&self, probe: Probe) -> impl Future<Output = ()> + Send {
         let env = self.env.clone();
         SendFuture::new(async move { probe.end(health::probe(&env).await.map_err(unavailable)) })
+    }
+
+    fn page(
+        &self,
+        name: &'static str,
+        _gzip: bool,
+    ) -> impl Future<Output = Result<Option<PageBody>, BackendError>> + Send {
+        let env = self.env.clone();
+        SendFuture::new(async move {
+            pages::read(&env, name).await.map_err(|error| BackendError::new(error.to_string()))
+        })
     }
 
     fn execute(

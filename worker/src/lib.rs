@@ -46,6 +46,8 @@ mod log;
 mod metrics;
 #[cfg(target_arch = "wasm32")]
 mod outgoing;
+#[cfg(target_arch = "wasm32")]
+mod pages;
 #[cfg(all(target_arch = "wasm32", feature = "probe"))]
 mod probe;
 #[cfg(target_arch = "wasm32")]

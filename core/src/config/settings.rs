@@ -47,12 +47,23 @@ pub struct Settings {
     /// The message center's endpoints.
     #[serde(deserialize_with = "json::keyed")]
     pub message_center: MessageCenter,
+    /// The web console and the API reference.
+    #[serde(deserialize_with = "json::keyed")]
+    pub console: Console,
     /// Where objects live at the edge.
     #[serde(deserialize_with = "json::keyed")]
     pub edge: Edge,
     /// The engine that keeps users and records.
     #[serde(deserialize_with = "json::keyed")]
     pub store: Store,
+}
+
+/// The web console and the API reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Console {
+    /// Whether `/console/` and `/docs` are served.
+    pub enabled: bool,
 }
 
 /// The process. All of it is the origin's, but for `trusted_proxies`.
@@ -399,6 +410,12 @@ impl Default for Server {
             metrics_listen: None,
             tls: Tls::default(),
         }
+    }
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
         other_methods_are_not_found,
         unknown_routes_are_not_found,
         other_families_have_their_own_404,
+        pages_are_served_with_a_strict_policy,
         open_paths_are_matched_exactly,
         an_address_that_ends_with_a_slash_is_understood,
         options_is_answered_without_authentication,
@@ -107,6 +108,47 @@ async fn other_families_have_their_own_404(world: World) -> Result<()> {
         holds(kind.starts_with("text/"), || format!("{path} is {kind}"))?;
     }
     Ok(())
+}
+
+/// What a page names is there, with the headers that keep it to itself.
+async fn pages_are_served_with_a_strict_policy(world: World) -> Result<()> {
+    for folder in ["/console", "/docs"] {
+        let moved = world.send(&Request::new("GET", folder)).await?.response;
+        same(moved.status, 308, &format!("the status of {folder}"))?;
+        let index = format!("{folder}/");
+        let place = moved.header("location").unwrap_or_default();
+        same(place.as_str(), index.trim_start_matches('/'), "where it leads")?;
+        let page = world.send(&Request::new("GET", &index)).await?;
+        // The viewer of the reference is too large for a transcript.
+        let names = page.text()?.split('"').filter_map(|part| part.strip_prefix("./"));
+        let names: Vec<&str> = names.filter(|name| !name.starts_with("swagger")).collect();
+        holds(names.len() >= 3, || format!("{index} names {names:?}"))?;
+        page_is_kept_to_itself(&world, &index).await?;
+        for name in names {
+            page_is_kept_to_itself(&world, &format!("{index}{name}")).await?;
+        }
+    }
+    for path in ["/files.txt", "/console/../docs/index.html", "/console//", "/console/index.html/"] {
+        let answer = world.send(&Request::new("GET", path)).await?.response;
+        same(answer.status, 404, &format!("the status of {path}"))?;
+    }
+    Ok(())
+}
+
+async fn page_is_kept_to_itself(world: &World, path: &str) -> Result<()> {
+    let answer = world.send(&Request::new("GET", path)).await?.response;
+    same(answer.status, 200, &format!("the status of {path}"))?;
+    let header = |name| answer.header(name).unwrap_or_default();
+    let policy = header("content-security-policy");
+    for part in ["default-src 'none'", "script-src 'self';", "style-src 'self';", "frame-ancestors 'none'"] {
+        holds(policy.contains(part), || format!("the policy of {path}: {policy}"))?;
+    }
+    same(header("x-content-type-options").as_str(), "nosniff", path)?;
+    same(header("referrer-policy").as_str(), "no-referrer", path)?;
+    let is_named_by_hash = path.contains("/assets/");
+    same(header("cache-control").contains("immutable"), is_named_by_hash, &format!("caching of {path}"))?;
+    let again = Request::new("GET", path).header("if-none-match", &header("etag"));
+    same(world.send(&again).await?.response.status, 304, &format!("{path} again"))
 }
 
 async fn open_paths_are_matched_exactly(world: World) -> Result<()> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, de::IgnoredAny};
@@ -46,6 +46,15 @@ pub(crate) struct Manifest {
     analytics_engine_datasets: Vec<Named>,
     #[serde(default)]
     ratelimits: Vec<RateLimit>,
+    assets: Option<Assets>,
+}
+
+/// Static files behind a binding.
+#[derive(Debug, Deserialize)]
+struct Assets {
+    /// Beside `wrangler.toml`.
+    directory: PathBuf,
+    binding: String,
 }
 
 /// A binding of which a local run needs the name alone.
@@ -94,7 +103,11 @@ impl Manifest {
     pub(crate) fn read(workspace: &Workspace, other: Option<&Path>) -> Result<Self> {
         let path = other.map_or_else(|| workspace.root.join("wrangler.toml"), Path::to_owned);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text)
+        let mut manifest = Self::parse(&text)?;
+        if let Some(assets) = &mut manifest.assets {
+            assets.directory = workspace.root.join(&assets.directory);
+        }
+        Ok(manifest)
     }
 
     /// Fails on a key that neither this nor [`NOT_FOR_DEV`] knows: a binding would be missing without a word.
@@ -125,26 +138,39 @@ impl Manifest {
         let modules = list(modules.iter().map(|Module { name, file, kind }| {
             format!("( name = {}, {kind} = embed {} )", quoted(name), quoted(file))
         }));
-        let bindings = list(
-            self.durable_objects
-                .bindings
-                .iter()
-                .map(|binding| {
-                    let (name, class) = (quoted(&binding.name), quoted(&binding.class_name));
-                    format!("( name = {name}, durableObjectNamespace = {class} )")
-                })
-                .chain(variables.iter().map(|name| {
-                    let name = quoted(name);
-                    format!("( name = {name}, fromEnvironment = {name} )")
-                }))
-                .chain(self.stand_ins()),
-        );
+        let bindings =
+            list(
+                self.durable_objects
+                    .bindings
+                    .iter()
+                    .map(|binding| {
+                        let (name, class) = (quoted(&binding.name), quoted(&binding.class_name));
+                        format!("( name = {name}, durableObjectNamespace = {class} )")
+                    })
+                    .chain(variables.iter().map(|name| {
+                        let name = quoted(name);
+                        format!("( name = {name}, fromEnvironment = {name} )")
+                    }))
+                    .chain(self.assets.iter().map(|assets| {
+                        format!("( name = {}, service = \"assets\" )", quoted(&assets.binding))
+                    }))
+                    .chain(self.stand_ins()),
+            );
         let classes = list(self.durable_objects.bindings.iter().map(|binding| {
             let class = &binding.class_name;
             let sql = self.migrations.iter().any(|migration| migration.new_sqlite_classes.contains(class));
             let key = quoted(&format!("rollcall-{class}"));
             format!("( className = {}, uniqueKey = {key}, enableSql = {sql} )", quoted(class))
         }));
+        let files = match &self.assets {
+            None => String::new(),
+            Some(Assets { directory, .. }) => {
+                let Some(directory) = directory.to_str() else {
+                    bail!("{} is not text", directory.display())
+                };
+                format!("( name = \"assets\", disk = ( path = {} ) ),\n    ", quoted(directory))
+            }
+        };
         let flags = list(self.compatibility_flags.iter().map(|flag| quoted(flag)));
         let mut text = String::from("using Workerd = import \"/workerd/workerd.capnp\";\n\n");
         // Requests to the worker's own machine are what tests do: issuers and resolvers run there.
@@ -155,7 +181,7 @@ impl Manifest {
                  ( name = \"worker\", worker = .worker ),\n    \
                  ( name = \"internet\", network = ( allow = [\"public\", \"private\"], \
                    tlsOptions = ( trustBrowserCas = true ) ) ),\n    \
-                 ( name = \"storage\", disk = ( path = {storage}, writable = true ) ),\n  \
+                 {files}( name = \"storage\", disk = ( path = {storage}, writable = true ) ),\n  \
                ],\n  \
                sockets = [ ( name = \"http\", address = {address}, service = \"worker\" ) ],\n  \
                extensions = [ ( modules = [ ( name = \"rollcall:local\", internal = true, \
