@@ -54,6 +54,26 @@ async fn tokens_made_with_and_without_a_server_are_accepted() {
     assert!(complaint(&rollcall(&config, &["serve"])).contains("another rollcall uses"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_link_of_the_console_signs_in_and_each_has_a_token_of_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let config = home.path().join("data.toml");
+    let server = Server::start(&data_dir, "");
+    let links = [(); 2].map(|()| printed(&rollcall(&config, &["console"])));
+    assert_ne!(links[0], links[1]);
+    for link in &links {
+        let (page, token) = link.split_once("#token=").unwrap();
+        assert_eq!(page, format!("http://{}/console/", server.address));
+        assert_eq!(server.world().verdict(token).await.unwrap(), 0);
+    }
+    drop(server);
+    let server = Server::start(&data_dir, "[console]\nenabled = false\n");
+    let complaint = complaint(&rollcall(&config, &["console"]));
+    assert!(complaint.contains("console.enabled"), "{complaint}");
+    drop(server);
+}
+
 #[test]
 fn a_start_that_cannot_be_names_the_key_and_shows_no_secret() {
     let home = tempfile::tempdir().unwrap();

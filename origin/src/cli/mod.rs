@@ -4,6 +4,7 @@ mod backup;
 mod client;
 mod completions;
 mod connect;
+mod console;
 mod exit;
 mod export;
 mod health;
@@ -46,6 +47,8 @@ enum Command {
     Serve,
     /// Make a token and print it: through the server at --url, else the one that runs here, else in its store
     Token(token::Token),
+    /// Print a link that signs in to the web console as the first administrator; signing out there revokes its token
+    Console(console::Console),
     /// Connect as a client and print what arrives, until the socket is closed
     Connect(connect::Connect),
     /// Check the configuration as `serve` does, and print what is in effect as TOML, secrets redacted
@@ -81,6 +84,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::serve(settings),
             Command::Token(token) => token::make(&settings, &token),
+            Command::Console(args) => console::link(&settings, &args),
             Command::Connect(client) => connect::connect(&client),
             Command::Config => show::config(&settings),
             Command::Who(args) => who::who(&settings, &args),

@@ -132,6 +132,12 @@ fn through_server(
     issued(&server.with_token(admin_token).openim("/auth/get_user_token", &body)?)
 }
 
+/// A token of the first administrator, issued by a running server.
+pub(super) fn of_administrator(settings: &Settings, server: Server) -> anyhow::Result<Secret<String>> {
+    let (user, platform) = whose(settings, &Whose::Admin { user_id: None })?;
+    through_server(settings, Path::new(&settings.server.data_dir), server, &user, platform)
+}
+
 fn issued(data: &Value) -> anyhow::Result<Secret<String>> {
     Ok(Secret::from(text(data, "token").context("the answer holds no token")?))
 }
