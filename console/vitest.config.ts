@@ -9,12 +9,12 @@ export default defineConfig({
       { test: { name: 'build', include: ['tests/build/*.test.ts'], testTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 1 } } },
       {
         test: {
-          name: 'browser',
-          include: ['browser/*.test.ts'],
+          name: 'pages',
+          include: ['browser/*.test.ts', 'real/*.test.ts'],
           globalSetup: ['browser/chromium.ts'],
           // A busy machine takes its time.
           testTimeout: 180_000,
-          hookTimeout: 60_000,
+          hookTimeout: 150_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

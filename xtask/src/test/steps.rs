@@ -219,9 +219,8 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "console",
-        title: "the console: types, build, size, pages in a browser",
+        title: "the console: types, build, size, pages in a browser, and pages of the origin",
         lane: Lane::Clients,
-        // It needs nothing of the build but a processor.
         needs: &["build", "npm", "chromium"],
         counts: true,
         minutes: 10,
@@ -282,6 +281,17 @@ pub(crate) const STEPS: &[Step] = &[
         counts: true,
         minutes: 15,
         run: suites::clients_edge,
+        ..STEP
+    },
+    Step {
+        name: "console-edge",
+        title: "the console's pages of the edge, in a browser",
+        lane: Lane::Clients,
+        needs: &["edge-module", "npm", "chromium"],
+        edge: true,
+        counts: true,
+        minutes: 10,
+        run: suites::console_edge,
         ..STEP
     },
     Step {

@@ -1,5 +1,6 @@
 //! Steps that drive a whole server: the conformance suite, the stock clients, and the console's tests.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
 
@@ -87,14 +88,29 @@ pub(super) fn clients_edge(workspace: &Workspace) -> Result<Tally> {
     stock_clients(workspace, &["--name", "clients-edge", "--edge"], &server)
 }
 
-/// The console's own tests, against a server that it brings. Pictures of its pages stay beside the logs.
+/// The console's own tests: against a server that it brings, and against the origin.
 pub(super) fn console(workspace: &Workspace) -> Result<Tally> {
+    let origin = programs::built(workspace, "rollcall");
+    console_tests(workspace, &[], &[origin.as_os_str(), OsStr::new("serve")])
+}
+
+/// Those of them that need a real server, against the edge.
+pub(super) fn console_edge(workspace: &Workspace) -> Result<Tally> {
+    let [edge, dev, no_build] = ["edge", "dev", "--no-build"].map(OsStr::new);
+    console_tests(workspace, &["real/"], &[workspace.exe.as_os_str(), edge, dev, no_build])
+}
+
+/// Runs tests of the console, which start this server. Pictures of its pages stay beside the logs.
+fn console_tests(workspace: &Workspace, options: &[&str], server: &[&OsStr]) -> Result<Tally> {
+    let server: Option<Vec<&str>> = server.iter().map(|word| word.to_str()).collect();
+    let server = serde_json::to_string(&server.context("the path of this checkout is not text")?)?;
+    let subject = if options.is_empty() { "console" } else { "console-edge" };
     let chromium = setup::chromium()?;
     let (node, _) = npm::node(workspace)?;
     let mut command = Command::new(node);
-    command.args(["node_modules/vitest/vitest.mjs", "run"]).current_dir(workspace.console());
-    command.env("NO_COLOR", "1").env("ROLLCALL_CHROMIUM", chromium);
-    command.env("ROLLCALL_ARTEFACTS", workspace.test_logs().join("console"));
+    command.args(["node_modules/vitest/vitest.mjs", "run"]).args(options).current_dir(workspace.console());
+    command.env("NO_COLOR", "1").env("ROLLCALL_CHROMIUM", chromium).env("ROLLCALL_SERVER", server);
+    command.env("ROLLCALL_ARTEFACTS", workspace.test_logs().join(subject));
     counted(command)
 }
 
