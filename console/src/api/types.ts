@@ -10,6 +10,7 @@ export type Row = Schemas['Shown'];
 /** The server's state. */
 export type Health = Schemas['HealthBody'];
 export type Unlocked = Schemas['Unlocked'];
+export type Revoked = Schemas['RevokedTokens'];
 
 /** A page of a list. */
 export interface Page<T> {
@@ -17,23 +18,8 @@ export interface Page<T> {
   list: T[];
 }
 
-export interface Rights {
-  read: boolean;
-  off: boolean;
-  administer: boolean;
-}
-
-export interface Me {
-  userId: string;
-  name: string;
-  tenantId: string;
-  anyTenant: boolean;
-  rights: Rights;
-  token?: { sha256: string; expiresAt: string };
-  timeZone: string;
-  now: string;
-  version: string;
-}
+/** The caller. */
+export type Me = Schemas['Me'];
 
 export type Protocol = 'openim' | 'messageCenter' | 'import';
 
@@ -51,32 +37,13 @@ export interface Summary {
   nodes?: { name: string; state: 'serving' | 'suspended' | 'draining' | 'dead'; connections: number; seenAt: string }[];
 }
 
-export interface Live {
-  connID: string;
-  protocol: Protocol;
-  platformID?: number;
-  isBackground?: boolean;
-  tokenSha256?: string;
-  recordId?: string;
-  deviceId: string;
-  remoteAddress: string;
-  userAgent: string;
-  onlineDate: string;
-}
+type Overview = Schemas['UserOverview'];
 
-export interface Token {
-  sha256: string;
-  platformID: number;
-  state: 'good' | 'kicked';
-  issuedAt: string;
-  expiresAt: string;
-  connections: number;
-}
-
-export interface User extends Omit<Schemas['UserOverview'], 'records'> {
+/** One user, with what is left out where several are asked for. */
+export interface User extends Overview {
   records: Row[];
-  live: Live[];
-  tokens: Token[];
+  live: Schemas['LiveConnection'][];
+  tokens: Schemas['IssuedToken'][];
   tokensTotal: number;
   deny?: { until: string; since: string; by: string; reason?: string; orderId?: string };
 }
@@ -174,10 +141,4 @@ export interface AuditRow {
   users?: number;
   connections?: number;
   orderId?: string;
-}
-
-export interface Revoked {
-  revoked: number;
-  connections: number;
-  unknown: string[];
 }

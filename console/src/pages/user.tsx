@@ -201,7 +201,7 @@ function Tokens({ user, ask }: PartProps) {
               <code title={token.sha256}>{short(token.sha256)}</code>
             </td>
             <td>
-              <span class={token.state === 'good' ? 'tag good' : 'tag'}>{texts.word('', token.state)}</span>
+              <span class={token.state === 'good' ? 'tag good' : 'tag'}>{texts.word('token_', token.state)}</span>
             </td>
             <td class="date">{token.issuedAt}</td>
             <td class="date">{token.expiresAt}</td>
