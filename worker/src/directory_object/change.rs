@@ -189,9 +189,7 @@ impl Shard {
         records: &[Record],
         sent: Sent,
     ) -> Result<DirectoryAnswer, ShardError> {
-        let mut statements = self.first_with_layout(sent).await?;
-        self.fence(sent)?;
-        statements.extend(self.begin_upkeep()?);
+        let (_, statements) = self.begin(sent).await?;
         let taken = self.upsert(records, upsert::receive(records), statements)?;
         let renamed: Vec<Record> =
             records.iter().filter(|record| taken.contains(&record.id)).map(upsert::with_other_id).collect();

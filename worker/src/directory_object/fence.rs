@@ -94,6 +94,14 @@ impl Shard {
         }
     }
 
+    /// The beginning of every change that brings records: the layout that it goes by, and the statements that precede it.
+    pub(super) async fn begin(&self, sent: Sent) -> Result<(Layout, Vec<Statement>), ShardError> {
+        let mut statements = self.first_with_layout(sent).await?;
+        let layout = self.fence(sent)?;
+        statements.extend(self.begin_upkeep()?);
+        Ok((layout, statements))
+    }
+
     /// The layout for another shard, stored if there is none.
     pub(super) fn lay_out(&self, shards: u32) -> Result<DirectoryAnswer, ShardError> {
         let first = self.first(shards)?;

@@ -21,9 +21,7 @@ const END_STEPS: usize = 20;
 impl Shard {
     /// Takes imported records in, but for those whose id a live record of this shard has.
     pub(super) async fn import(&self, records: &[Record], sent: Sent) -> Result<DirectoryAnswer, ShardError> {
-        let mut statements = self.first_with_layout(sent).await?;
-        let layout = self.fence(sent)?;
-        statements.extend(self.begin_upkeep()?);
+        let (layout, mut statements) = self.begin(sent).await?;
         statements.extend(self.note_change(&layout, records.iter().map(|record| bucket(record.user)))?);
         statements.extend(upsert::counts(records));
         let imports = upsert::import(records);

@@ -19,9 +19,7 @@ impl Shard {
         records: &[Record],
         sent: Sent,
     ) -> Result<DirectoryAnswer, ShardError> {
-        let mut statements = self.first_with_layout(sent).await?;
-        self.fence(sent)?;
-        statements.extend(self.begin_upkeep()?);
+        let (_, mut statements) = self.begin(sent).await?;
         // Those that opened drive the oldest of their user out.
         let mut users: Vec<_> = records.iter().filter(|record| record.offline_at.is_none()).collect();
         users.dedup_by_key(|record| (record.tenant, record.user));
