@@ -7,6 +7,7 @@ use super::{
     directory::get,
     probe::{self, SHARD_0, break_it, open_and_ended},
     setup::Setup,
+    variables::{AUDIT, GRACE, MOST_RECORDS, RETENTION, SHARDS},
 };
 use crate::{
     check::{same, text_at},
@@ -17,14 +18,8 @@ use crate::{
     ws::Handshake,
 };
 
-/// One shard is the whole directory, and its alarm rings every second.
-const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
-const AUDIT: &str = "ROLLCALL__PRESENCE__AUDIT_SECONDS";
+/// Then the alarm of a shard rings every second.
 const AUDIT_SECONDS: u32 = 2;
-const RETENTION: &str = "ROLLCALL__MESSAGE_CENTER__RETENTION_DAYS";
-
-const MOST_RECORDS: &str = "ROLLCALL__PRESENCE__MAX_RECORDS_PER_USER";
-const GRACE: &str = "ROLLCALL__PRESENCE__GRACE_SECONDS";
 
 const GHOST: &str = "1000000000000071";
 const THERE: &str = "1000000000000072";

@@ -13,6 +13,7 @@ use super::{
     directory::get,
     probe::{self, SHARD_0, Seen, open_and_ended},
     setup::Setup,
+    variables::{GRACE, SHARDS},
 };
 use crate::{
     check::{holds, same},
@@ -23,9 +24,6 @@ use crate::{
     ws::Socket,
 };
 
-/// One shard is the whole directory.
-const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
-const GRACE: &str = "ROLLCALL__PRESENCE__GRACE_SECONDS";
 const GRACE_SECONDS: u32 = 1;
 
 /// The first user of the directory, whose record makes the shard's tables.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     probe::{self, ORDERS, break_it, open_and_ended},
     setup::Setup,
+    variables::SHARDS,
 };
 use crate::{
     check::{same, text_at},
@@ -15,9 +16,6 @@ use crate::{
     profile::Profile,
     world::World,
 };
-
-/// One shard is the whole directory.
-const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
 
 const THERE: &str = "1000000000000081";
 const IN_A_DETAIL: &str = "1000000000000082";

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     moving::{self, NUMBER, Tokens, observe, populate},
     setup::{Runtime, Setup},
+    variables::{SHARDS, TTL},
 };
 use crate::{
     check::{holds, same},
@@ -23,10 +24,8 @@ use crate::{
     subject::PERSIST,
 };
 
-const TTL: &str = "ROLLCALL__AUTH__TOKEN_TTL_DAYS";
 /// Longer than anybody keeps this test.
 const DAYS: u32 = 36_500;
-const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
 /// The number of shards that the earlier program laid the directory out with.
 const LAID_OUT: u32 = 4;
 const KEPT: &str = "kept.json";

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{
     probe::{self, Record, open_and_ended},
     setup::Setup,
+    variables::GRACE,
 };
 use crate::{
     check::{holds, same},
@@ -15,7 +16,6 @@ use crate::{
     ws::Socket,
 };
 
-const GRACE: &str = "ROLLCALL__PRESENCE__GRACE_SECONDS";
 const GONE: &str = "1000000000000051";
 const BACK: &str = "1000000000000052";
 /// Short, since it is waited for.

@@ -7,6 +7,7 @@ use super::{
     directory::get,
     probe::{self, open_and_ended},
     setup::Setup,
+    variables::SHARDS,
 };
 use crate::{
     check::{same, text_at},
@@ -14,7 +15,6 @@ use crate::{
     profile::Profile,
 };
 
-const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
 /// Its bucket is 2 of 4 and 6 of 8.
 const USER: &str = "1000000000000061";
 

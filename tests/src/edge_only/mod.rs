@@ -26,6 +26,7 @@ mod reshard;
 mod secrets;
 mod setup;
 mod tables;
+mod variables;
 mod zones;
 
 use std::{

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{
     probe::{self, Directory, Record, open_and_ended},
     setup::Setup,
+    variables::SHARDS,
 };
 use crate::{
     check::{holds, same},
@@ -24,8 +25,6 @@ const FOURTH: &str = "1000000000000014";
 const HOLDER: &str = "1000000000000015";
 /// The time that a force-off waits for the directory.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// With one shard, that one is the whole directory.
-const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
 
 pub(super) async fn an_outbox_whose_directory_call_fails_is_delivered_later(setup: Setup) -> Result<String> {
     let runtime = setup.start(&Profile::Policy1.settings()).await?;

@@ -16,6 +16,7 @@ use super::{
     directory::get,
     probe::{self, break_it, open_and_ended},
     setup::Setup,
+    variables::{GRACE, SHARDS},
 };
 use crate::{
     check::{same, text_at},
@@ -27,8 +28,6 @@ use crate::{
     ws::{Socket, escape},
 };
 
-const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
-const GRACE: &str = "ROLLCALL__PRESENCE__GRACE_SECONDS";
 const RESHARD: &str = "/admin/v1/directory:reshard";
 
 /// Users whose records stay as they are; every other one is online.

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::{Options, probe};
+use super::{Options, probe, variables::SHARDS};
 use crate::{
     leak::Forbidden,
     settings::Settings,
@@ -16,8 +16,6 @@ use crate::{
     transcript::Recorder,
     world::{Shared, World},
 };
-
-const SHARDS: &str = "ROLLCALL__PRESENCE__DIRECTORY_SHARDS";
 
 /// A command to serve the edge with, and a folder for all that it writes.
 #[derive(Clone, Debug)]
