@@ -1,9 +1,9 @@
-//! Who may call these routes, and the user that a path names (`docs/rules/administration.md#rights`).
+//! Who may call these routes, and the user or tenant that a path names (`docs/rules/administration.md#rights`).
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use rollcall_core::{
-    id::UserId,
+    id::{TenantId, UserId},
     message_center::{CallerAction, MessageCenterError, TenantScope},
 };
 
@@ -36,6 +36,9 @@ impl NamedUser {
     }
 }
 
+/// An administrator of the tenant that the path names.
+pub(crate) struct NamedTenant(pub(crate) TenantId);
+
 impl<B: Backend> FromRequestParts<B> for Administrator {
     type Rejection = RouteError;
 
@@ -56,5 +59,19 @@ impl<B: Backend> FromRequestParts<B> for NamedUser {
         let user = path.map_err(|rejection| unread(rejection.body_text()));
         let user = user.and_then(|Path(text)| UserId::new(text.as_str()).map_err(|_| unread(text)));
         Ok(Self { caller, user })
+    }
+}
+
+impl<B: Backend> FromRequestParts<B> for NamedTenant {
+    type Rejection = RouteError;
+
+    async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, RouteError> {
+        let Administrator { scope } = Administrator::from_request_parts(parts, backend).await?;
+        let unread = |rejected| MessageCenterError::Binding { field: "tenantId", rejected };
+        let path = Path::<String>::from_request_parts(parts, backend).await;
+        let Path(text) = path.map_err(|rejection| unread(rejection.body_text()))?;
+        let tenant = TenantId(text.parse().map_err(|_| unread(text))?);
+        scope.check(tenant)?;
+        Ok(Self(tenant))
     }
 }

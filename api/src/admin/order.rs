@@ -1,11 +1,10 @@
 //! How far the deliveries of orders are (`docs/rules/message-center.md#progress`).
 
 use axum::{extract::State, response::Response};
-use http::Uri;
-use rollcall_core::{directory::view::Cutoff, id::TenantId, shard::undelivered::Undelivered};
+use rollcall_core::{directory::view::Cutoff, shard::undelivered::Undelivered};
 use serde::Serialize;
 
-use super::{caller::Administrator, unlock::tenant_number};
+use super::caller::NamedTenant;
 use crate::{
     Backend, answer,
     message_center::{Empty, Envelope, Refusals, RouteError},
@@ -68,11 +67,8 @@ pub(crate) struct Order {
 )]
 pub(crate) async fn order<B: Backend>(
     State(backend): State<B>,
-    Administrator { scope }: Administrator,
-    uri: Uri,
+    NamedTenant(tenant): NamedTenant,
 ) -> Result<Response, RouteError> {
-    let tenant = TenantId(tenant_number(&uri)?);
-    scope.check(tenant)?;
     let shown = |order: Undelivered| Order {
         order_id: order.serial.number().to_string(),
         scope: if order.users.is_some() { "USERS" } else { "TENANT" },

@@ -1,15 +1,10 @@
 //! Lifting cutoffs (`docs/rules/message-center.md#unlocking`).
 
 use axum::{extract::State, response::Response};
-use http::Uri;
-use rollcall_core::{
-    id::TenantId,
-    message_center::{CallerAction, MessageCenterError},
-    user::request::Unlock,
-};
+use rollcall_core::{message_center::CallerAction, user::request::Unlock};
 use serde::Serialize;
 
-use super::caller::{Administrator, NamedUser};
+use super::caller::{NamedTenant, NamedUser};
 use crate::{
     Backend, answer,
     message_center::{Empty, Envelope, Refusals, RouteError},
@@ -64,18 +59,8 @@ pub(crate) async fn user<B: Backend>(
 )]
 pub(crate) async fn tenant<B: Backend>(
     State(backend): State<B>,
-    Administrator { scope }: Administrator,
-    uri: Uri,
+    NamedTenant(tenant): NamedTenant,
 ) -> Result<Response, RouteError> {
-    let tenant = TenantId(tenant_number(&uri)?);
-    scope.check(tenant)?;
     let unlocked = backend.lift_cutoff(tenant).await?;
     Ok(answer::json(&Unlocked { unlocked }))
-}
-
-/// The number before the last segment of a path.
-pub(super) fn tenant_number(uri: &Uri) -> Result<i64, MessageCenterError> {
-    let segment = uri.path().rsplit('/').nth(1).unwrap_or_default();
-    let unread = |_| MessageCenterError::Binding { field: "tenantId", rejected: segment.to_owned() };
-    segment.parse().map_err(unread)
 }
