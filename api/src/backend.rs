@@ -40,9 +40,9 @@ impl BackendError {
         Self(cause.into())
     }
 
-    /// Whether there was no place for the request, and nothing failed.
+    /// Whether nothing failed and nothing was done, because the request came too early.
     pub fn is_busy(&self) -> bool {
-        self.0.is::<Busy>()
+        self.0.is::<Busy>() || self.0.is::<Updating>()
     }
 }
 
@@ -50,6 +50,11 @@ impl BackendError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests are waiting")]
 pub struct Busy;
+
+/// The cause of a [`BackendError`] while a part of the server runs another version of the code, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Updating(pub String);
 
 /// The timeout of another service.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);

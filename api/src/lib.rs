@@ -35,7 +35,7 @@ use axum::{
 };
 use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
 
-pub use backend::{ANSWER_WITHIN, Backend, BackendError, Busy, Health, Post};
+pub use backend::{ANSWER_WITHIN, Backend, BackendError, Busy, Health, Post, Updating};
 pub use body::{BODY_BYTES, OPEN_BODY_BYTES};
 pub use body_budget::{ADDRESS_BYTES, BodyAccount, BodyBudget, NoRoom, RefusedBodies, STRANGERS_BYTES};
 pub use catch_panic::PanicContext;

@@ -7,8 +7,8 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use rollcall_api::{
-    Backend, BackendError, Busy, Chain, DeepHealth, Health, Post, Probe, message_center::IntrospectionCache,
-    pages::PageBody,
+    Backend, BackendError, Busy, Chain, DeepHealth, Health, Post, Probe, Updating,
+    message_center::IntrospectionCache, pages::PageBody,
 };
 use rollcall_core::{
     config::Settings,
@@ -357,7 +357,11 @@ pub(crate) fn reply(answer: UserAnswer) -> Result<UnderCutoff<Reply>, CallError>
     }
 }
 
-fn unavailable(error: CallError) -> BackendError {
+/// The error of a port.
+pub(crate) fn unavailable(error: CallError) -> BackendError {
+    if let CallError::OtherCode(_) = error {
+        return BackendError::new(Updating(error.to_string()));
+    }
     // The runtime's own errors may not leave their thread, as causes must be able to.
     BackendError::new(Chain(&error).to_string())
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{header::SEC_WEBSOCKET_PROTOCOL, request::Parts};
 use rollcall_api::{
-    BackendError, Chain,
+    BackendError,
     message_center::socket::{self as console, ConnectError},
     openim::gateway,
 };
@@ -17,7 +17,7 @@ use rollcall_core::{stomp::HeartbeatMode, user::ConsoleOpening};
 use worker::{WebSocket, send::SendFuture};
 
 use crate::{
-    backend::Edge,
+    backend::{Edge, unavailable},
     clock,
     stub::CONSOLE_HEADER,
     upgrade::{Upgraded, accepted, open, peer},
@@ -59,6 +59,6 @@ async fn register(edge: &Edge, parts: &Parts) -> Result<WebSocket, ConnectError>
     match SendFuture::new(open(edge, &user, Some(tenant), CONSOLE_HEADER, header)).await {
         Ok(Upgraded::Socket(socket)) => Ok(socket),
         Ok(Upgraded::Refused(error)) => Err(error.into()),
-        Err(error) => Err(BackendError::new(Chain(&error).to_string()).into()),
+        Err(error) => Err(unavailable(error).into()),
     }
 }

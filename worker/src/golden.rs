@@ -6,7 +6,8 @@
 
 use std::path::Path;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use crate::{
     attachment::Attachment,
@@ -54,6 +55,32 @@ fn answers_of_a_shard_keep_their_form() {
 fn questions_about_orders_and_answers_keep_their_form() {
     keeps::<CutoffAsk>("cutoff_ask.v1.jsonl");
     keeps::<CutoffAnswer>("cutoff_answer.v1.jsonl");
+}
+
+/// A question of newer code, and what this code says of it.
+#[derive(Deserialize)]
+struct Refusal<'a> {
+    /// The kind of object that is asked.
+    to: &'a str,
+    #[serde(borrow)]
+    asked: &'a RawValue,
+    /// The status of the answer and its text; nothing where the question is understood.
+    answered: Option<(u16, String)>,
+}
+
+/// The entry of the next version meets these answers while a deploy is under way, and goes by the status.
+#[test]
+fn questions_of_newer_code_are_refused_as_before() {
+    for line in lines("refusal.v1.jsonl") {
+        let Refusal { to, asked, answered } = serde_json::from_str(&line).unwrap();
+        let error = match to {
+            "user" => wire::read::<UserAsk>(asked.get()).err(),
+            "shard" => wire::read::<DirectoryCall>(asked.get()).err(),
+            "orders" => wire::read::<CutoffAsk>(asked.get()).err(),
+            other => panic!("{other}"),
+        };
+        assert_eq!(error.map(|error| (wire::OTHER_CODE, error.to_string())), answered, "{line}");
+    }
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl<'a> Sql<'a> {
         self.rows(&self.state.storage().sql(), statement).map(Some)
     }
 
+    /// Why this code must leave the tables alone, if newer code wrote them. An object looks before it does anything.
+    pub(crate) fn of_newer_code(&self) -> Option<SqlError> {
+        self.look().err().filter(|error| matches!(error, SqlError::Version(VersionError::Newer(_))))
+    }
+
     /// Whether these tables were made.
     pub(crate) fn has(&self, extra: Extra) -> Result<bool, SqlError> {
         Ok(matches!(self.look()?, Tables::Current(extras) if extras.has(extra)))

@@ -1,6 +1,6 @@
 //! Calls to objects: a body out, a body back.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use rollcall_api::Chain;
 use rollcall_core::{
@@ -11,7 +11,7 @@ use rollcall_core::{
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::JsValue;
 use worker::{
-    Env, Error, Headers, Response,
+    Env, Headers, Response,
     js_sys::Reflect,
     web_sys::{Request, RequestInit},
 };
@@ -53,6 +53,9 @@ pub(crate) enum CallError {
     /// A user gave no answer to its command.
     #[error(transparent)]
     Reply(#[from] ReplyError),
+    /// The object runs code of another version than its caller, or than what wrote its tables. Nothing was done.
+    #[error("an object runs code of another version: {0}")]
+    OtherCode(String),
     /// Another layout of the directory is in force. Nothing was done.
     #[error("the directory is laid out otherwise")]
     Moved(Layout),
@@ -125,15 +128,24 @@ pub(crate) async fn upgrade(
     .await
 }
 
+/// The answer of an object to what it cannot do in this version.
+pub(crate) fn refuse(why: &dyn Error) -> worker::Result<Response> {
+    Response::error(Chain(why).to_string(), wire::OTHER_CODE)
+}
+
 /// A failure that the runtime calls retryable gets a second try through a new stub, unless the object is overloaded.
 async fn twice(ask: impl AsyncFn() -> Result<Response, CallError>) -> Result<Response, CallError> {
-    match ask().await {
+    let mut response = match ask().await {
         Err(CallError::Runtime(error)) if is(&error, "retryable") && !is(&error, "overloaded") => {
             tracing::info!(error = %Chain(&error), "an object is asked a second time");
             ask().await
         }
         other => other,
+    }?;
+    if response.status_code() == wire::OTHER_CODE {
+        return Err(CallError::OtherCode(response.text().await?));
     }
+    Ok(response)
 }
 
 /// The runtime wants one, and objects ignore it.
@@ -159,12 +171,12 @@ fn headers() -> worker::Result<Headers> {
 async fn fetch(env: &Env, binding: &str, name: &str, init: &RequestInit) -> worker::Result<Response> {
     #[cfg(feature = "probe")]
     crate::probe::is_brought(name)?;
-    let configuration = config::load(env).map_err(|error| Error::RustError(error.to_string()))?;
+    let configuration = config::load(env).map_err(|error| worker::Error::RustError(error.to_string()))?;
     let stub = place::object(env.durable_object(binding)?, name, &configuration.settings.edge)?;
     let request = Request::new_with_str_and_init(ADDRESS, init)?;
     stub.fetch_with_request(request.into()).await
 }
 
-fn is(error: &Error, property: &str) -> bool {
+fn is(error: &worker::Error, property: &str) -> bool {
     Reflect::get(&error.to_js_value(), &JsValue::from_str(property)).is_ok_and(|value| value.is_truthy())
 }

@@ -1,7 +1,8 @@
 //! Messages between the entry, the users' objects and the directory's shards.
 //!
 //! Every body carries a version: for minutes after a deploy new entry code may call an old object. Within a version
-//! members are only added, with a default; anything else is a new version, which older code refuses by number.
+//! members are only added, with a default, and questions; anything else is a new version, which older code refuses by number. What
+//! refuses a question that it does not know has done nothing, and answers with [`OTHER_CODE`].
 #![cfg_attr(
     not(target_arch = "wasm32"),
     allow(dead_code, reason = "used on the Workers runtime, tested on any")
@@ -27,6 +28,10 @@ use serde_json::value::RawValue;
 
 /// The version of every body in this module.
 const VERSION: u32 = 1;
+
+/// The status of an object's answer to what it cannot do, because it runs code of another version than its caller or than what wrote
+/// its tables. The text says why.
+pub(crate) const OTHER_CODE: u16 = 501;
 
 /// A body that this code does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -105,6 +105,10 @@ impl From<QueryError> for RouteError {
 
 impl From<BackendError> for RouteError {
     fn from(error: BackendError) -> Self {
+        if error.is_busy() {
+            tracing::warn!(error = %Chain(&error), "a request of the message center came too early");
+            return Self(MessageCenterError::Busy);
+        }
         tracing::error!(error = %Chain(&error), "a request of the message center failed");
         Self(MessageCenterError::Internal)
     }

@@ -117,11 +117,7 @@ async fn users<B: Backend>(
     if users.len() > usize::try_from(most).unwrap_or(usize::MAX) {
         // Each receiver of an order to users hears of itself alone, when the delivery comes to it.
         let notice = notice(backend, caller, receivers, named.iter().copied())?;
-        let ordered = backend.cut_off_users(caller.tenant, users, notice).await;
-        return ordered.map_err(|error| match error {
-            error if error.is_busy() => MessageCenterError::Busy.into(),
-            error => error.into(),
-        });
+        return Ok(backend.cut_off_users(caller.tenant, users, notice).await?);
     }
     // The instant lies before the end of any connection, so that a user's detail shows a connection and not an import.
     let at = backend.now();

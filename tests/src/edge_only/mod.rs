@@ -27,6 +27,7 @@ mod secrets;
 mod setup;
 mod tables;
 mod variables;
+mod versions;
 mod zones;
 
 use std::{
@@ -91,6 +92,7 @@ fn all() -> Vec<Test> {
         tables: an_object_has_a_version_and_one_of_a_newer_program_is_refused within 300,
         bindings: the_platforms_bindings_limit_log_and_count within 240,
         health: a_deep_health_check_finds_an_object_that_cannot_write within 240,
+        versions: a_shard_of_other_code_is_waited_for within 240,
         zones: clocks_show_what_the_iana_database_says within 240,
         pings: constant_pings_wake_nobody within 240,
         cost: operations_cost_what_is_recorded within 240,

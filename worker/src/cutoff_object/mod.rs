@@ -21,7 +21,7 @@ use crate::{
     config::{self, Configuration, ConfigurationError},
     cutoffs, log,
     sql::{Sql, SqlError, Tables},
-    stub::CallError,
+    stub::{self, CallError},
     wire::{self, CutoffAnswer, CutoffAsk},
 };
 
@@ -73,10 +73,13 @@ impl DurableObject for CutoffObject {
         {
             return answer;
         }
+        if let Some(newer) = self.orders.sql().of_newer_code() {
+            return stub::refuse(&newer);
+        }
         let span = log::object_span(&self.orders.env, request.headers());
         let answer = match wire::read(&request.text().await?) {
             Ok(ask) => self.orders.answer(ask).instrument(span).await,
-            Err(error) => CutoffAnswer::Failed(error.to_string()),
+            Err(error) => return stub::refuse(&error),
         };
         match wire::write(&answer) {
             Ok(text) => Response::ok(text),

@@ -36,7 +36,7 @@ use crate::{
     config::{self, Configuration, ConfigurationError},
     directory, fullness, log,
     sql::{Sql, SqlError, Tables},
-    stub::CallError,
+    stub::{self, CallError},
     wire::{self, DirectoryAnswer, DirectoryAsk, DirectoryCall},
 };
 
@@ -96,10 +96,13 @@ impl DurableObject for DirectoryObject {
         {
             return answer;
         }
+        if let Some(newer) = self.shard.sql().of_newer_code() {
+            return stub::refuse(&newer);
+        }
         let span = log::object_span(&self.shard.env, request.headers());
         let answer = match wire::read(&request.text().await?) {
             Ok(call) => self.shard.answer(call).instrument(span).await,
-            Err(error) => DirectoryAnswer::Failed(error.to_string()),
+            Err(error) => return stub::refuse(&error),
         };
         match wire::write(&answer) {
             Ok(text) => {

@@ -43,7 +43,7 @@ use crate::{
     config::{self, Configuration},
     log, metrics,
     sql::{Sql, Tables},
-    stub::{CONSOLE_HEADER, UPGRADE_HEADER},
+    stub::{self, CONSOLE_HEADER, UPGRADE_HEADER},
     wire::{self, CachedCutoff, ConsoleUpgrade, Upgrade, UserAnswer, UserAsk},
 };
 
@@ -97,6 +97,9 @@ impl DurableObject for UserObject {
         }
         #[cfg(feature = "probe")]
         crate::probe::answers(&object.state).await;
+        if let Some(newer) = object.sql().of_newer_code() {
+            return stub::refuse(&newer);
+        }
         let span = log::object_span(&object.env, request.headers());
         if let Some(header) = request.headers().get(UPGRADE_HEADER)? {
             return object.upgrade(&header).instrument(span).await;
@@ -104,11 +107,10 @@ impl DurableObject for UserObject {
         if let Some(header) = request.headers().get(CONSOLE_HEADER)? {
             return object.upgrade_console(&header).instrument(span).await;
         }
-        let answer = match wire::read(&request.text().await?) {
-            Ok(ask) => object.answer(ask).instrument(span).await,
-            Err(error) => UserAnswer::Failed(error.to_string()),
-        };
-        respond(&answer)
+        match wire::read(&request.text().await?) {
+            Ok(ask) => respond(&object.answer(ask).instrument(span).await),
+            Err(error) => stub::refuse(&error),
+        }
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
@@ -170,7 +172,7 @@ impl Object {
     async fn upgrade(self: Rc<Self>, header: &str) -> worker::Result<Response> {
         let Upgrade { opening, greeting, cached } = match wire::read_header(header) {
             Ok(upgrade) => upgrade,
-            Err(error) => return respond(&UserAnswer::Failed(error.to_string())),
+            Err(error) => return stub::refuse(&error),
         };
         self.open(&Command::Open(Box::new(opening)), greeting, cached).await
     }
@@ -179,7 +181,7 @@ impl Object {
     async fn upgrade_console(self: Rc<Self>, header: &str) -> worker::Result<Response> {
         let ConsoleUpgrade { opening, cached } = match wire::read_header(header) {
             Ok(upgrade) => upgrade,
-            Err(error) => return respond(&UserAnswer::Failed(error.to_string())),
+            Err(error) => return stub::refuse(&error),
         };
         let greeting = opening.session.as_ref().and_then(|session| session.greeting()).map(str::to_owned);
         self.open(&Command::OpenConsole(Box::new(opening)), greeting, Some(cached)).await
