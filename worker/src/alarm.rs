@@ -18,6 +18,8 @@ pub(crate) fn set(state: &State, at: Timestamp) {
     #[cfg(feature = "probe")]
     crate::probe::alarm_set(state);
     let first = storage.set_alarm(at);
+    #[cfg(feature = "probe")]
+    let first = first.and_then(|promise| crate::probe::takes_alarm(&storage).map(|()| promise));
     state.wait_until(async move {
         let Err(error) = settled(first).await else { return };
         tracing::warn!(?error, "an alarm was rejected and is set once more");

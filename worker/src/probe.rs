@@ -7,7 +7,7 @@
 //! `?do=directory_hang` and `?do=directory_on` make every call to the directory fail, wait, and go through again; `?do=hang`
 //! and `?do=go_on` do the same to calls of this object, and `?do=lose` loses the next one; `?do=refuse_sockets` and
 //! `?do=take_sockets` are about new sockets, `?do=garble` spoils the attachments of those that are there; `?do=lose_alarm`
-//! takes the alarm away; `?do=full` and `?do=roomy` are about the shards' databases; `?do=rows` tells what its tables hold,
+//! takes the alarm away, `?do=reject_alarm` rejects the next one that an object sets; `?do=full` and `?do=roomy` are about the shards' databases; `?do=rows` tells what its tables hold,
 //! `?do=sql UPDATE …` changes them, `?do=rollback` tells what a failing statement leaves behind; `?do=zone NAME MILLIS …`
 //! tells what clocks of a zone show.
 
@@ -52,6 +52,8 @@ const HANGING: u8 = 2;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Whether objects refuse new sockets.
 static REFUSES_SOCKETS: AtomicBool = AtomicBool::new(false);
+/// Whether the next alarm is rejected.
+static REJECTS_ALARM: AtomicBool = AtomicBool::new(false);
 /// Whether shards take their databases for nearly full.
 static FULL: AtomicBool = AtomicBool::new(false);
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
@@ -166,6 +168,15 @@ pub(crate) fn takes_sockets() -> worker::Result<()> {
     Ok(())
 }
 
+/// Whether an object takes the alarm that it is given. One that is rejected is not set.
+pub(crate) fn takes_alarm(storage: &JsValue) -> Result<(), JsValue> {
+    if REJECTS_ALARM.swap(false, Ordering::Relaxed) {
+        call(storage, "deleteAlarm");
+        return Err(Error::new("a test rejects an alarm").into());
+    }
+    Ok(())
+}
+
 /// Whether a shard's database counts as nearly full.
 pub(crate) fn is_full() -> bool {
     FULL.load(Ordering::Relaxed)
@@ -233,6 +244,7 @@ pub(crate) fn user(
         "take_sockets" => REFUSES_SOCKETS.store(false, Ordering::Relaxed),
         "garble" => garble(state),
         "lose_alarm" => call(state.storage().as_raw().as_ref(), "deleteAlarm"),
+        "reject_alarm" => REJECTS_ALARM.store(true, Ordering::Relaxed),
         "full" => FULL.store(true, Ordering::Relaxed),
         "roomy" => FULL.store(false, Ordering::Relaxed),
         "rollback" => return Some(Response::ok(looking(|| rollback(state)))),

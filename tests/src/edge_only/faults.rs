@@ -11,6 +11,7 @@ use super::{
     directory::get,
     probe::{self, break_it, open_and_ended},
     setup::Setup,
+    variables::GRACE,
 };
 use crate::{
     check::{holds, same, text_at},
@@ -25,6 +26,7 @@ const UNREADABLE: &str = "1000000000000101";
 const REFUSED: &str = "1000000000000102";
 const HANGING: &str = "1000000000000103";
 const LOST: &str = "1000000000000104";
+const REJECTED: &str = "1000000000000105";
 
 /// How long a call to an object may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -134,6 +136,22 @@ pub(super) async fn a_call_and_an_upgrade_that_the_runtime_loses_are_made_again(
     let tries = setup.log()?.matches("an object is asked a second time").count();
     same(tries, 2, "second tries in the log")?;
     Ok("1 question and 1 upgrade in 2 tries each".to_owned())
+}
+
+pub(super) async fn an_alarm_that_the_runtime_rejects_is_set_once_more(setup: Setup) -> Result<String> {
+    let setup = setup.with(GRACE, 1);
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    let (_, socket) = world.login(REJECTED, 5).await?;
+    world.eventually("records", || open_and_ended(&world, REJECTED), &(1, 0)).await?;
+    break_it(&world, REJECTED, "reject_alarm").await?;
+    socket.close().await?;
+    // Nothing but the alarm releases the end: the user is not asked for.
+    world.eventually("records", || open_and_ended(&world, REJECTED), &(0, 1)).await?;
+    runtime.stop().await?;
+    let rejected = setup.log()?.matches("an alarm was rejected and is set once more").count();
+    same(rejected, 1, "rejected alarms in the log")?;
+    Ok("the end of a connection was released all the same".to_owned())
 }
 
 pub(super) async fn requests_at_the_same_time_share_one_question_about_the_cutoff(

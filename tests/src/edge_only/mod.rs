@@ -126,6 +126,7 @@ fn all() -> Vec<Test> {
         faults: requests_at_the_same_time_share_one_question_about_the_cutoff within 240,
         secrets: nothing_secret_is_left_on_disk_or_in_logs within 240,
         earlier: objects_of_an_earlier_program_open_as_they_were within 240,
+        faults: an_alarm_that_the_runtime_rejects_is_set_once_more within 240,
         moving: a_population_moves_to_the_edge_and_back within 300,
         crash: after_a_crash_everything_is_there_and_nobody_is_online within 300,
         crash: no_moment_of_death_brings_a_kicked_token_back within 600,
