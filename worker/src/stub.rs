@@ -129,7 +129,7 @@ pub(crate) async fn upgrade(
 }
 
 /// The answer of an object to what it cannot do in this version.
-pub(crate) fn refuse(why: &dyn Error) -> worker::Result<Response> {
+pub(crate) fn refuse(why: &(dyn Error + 'static)) -> worker::Result<Response> {
     Response::error(Chain(why).to_string(), wire::OTHER_CODE)
 }
 

@@ -1,4 +1,4 @@
-//! Progress of a shard's maintenance: the audit of live records and the sweep of old ones.
+//! Progress of a shard's maintenance: the audit of live records, the sweep of old ones, and the walk over users that have too many.
 
 use std::time::Duration;
 
@@ -22,12 +22,14 @@ pub struct Progress {
     pub audit_at: Timestamp,
     /// When the next sweep is due.
     pub sweep_at: Timestamp,
+    /// The tenant and the user at which the walk over users with too many records goes on; `None` while none is under way.
+    pub crowded: Option<(i64, i64)>,
 }
 
 impl Progress {
     /// Audit and sweep begin one interval from now: a record that was just written needs no check.
     pub fn begin(now: Timestamp, audit_every: Duration) -> Self {
-        Self { audited: None, audit_at: now + audit_every / 2, sweep_at: now + SWEEP_EVERY }
+        Self { audited: None, audit_at: now + audit_every / 2, sweep_at: now + SWEEP_EVERY, crowded: None }
     }
 
     /// The earlier of both.
@@ -66,31 +68,44 @@ pub fn any_record() -> Statement {
 
 /// Stores the progress.
 pub fn keep(progress: &Progress) -> Statement {
+    let crowded =
+        |part: fn((i64, i64)) -> i64| progress.crowded.map_or(Value::Null, |at| Value::wide(part(at)));
     Statement::new(
-        "INSERT OR REPLACE INTO progress (id, audited, audit_at, sweep_at) \
-         VALUES (1, CAST(?1 AS INTEGER), ?2, ?3)",
+        "INSERT OR REPLACE INTO progress (id, audited, audit_at, sweep_at, crowded_tenant, crowded_user) \
+         VALUES (1, CAST(?1 AS INTEGER), ?2, ?3, CAST(?4 AS INTEGER), CAST(?5 AS INTEGER))",
         [
             Value::wide(progress.audited.map_or(0, RecordId::number)),
             progress.audit_at.millis().into(),
             progress.sweep_at.millis().into(),
+            crowded(|(tenant, _)| tenant),
+            crowded(|(_, user)| user),
         ],
     )
 }
 
 /// Selects the progress; no row before the first write.
 pub fn get() -> Statement {
-    Statement::new("SELECT CAST(audited AS TEXT), audit_at, sweep_at FROM progress", [])
+    let sql = "SELECT CAST(audited AS TEXT), audit_at, sweep_at, CAST(crowded_tenant AS TEXT), \
+               CAST(crowded_user AS TEXT) FROM progress";
+    Statement::new(sql, [])
 }
 
 /// The progress in the rows of [`get`].
 pub fn read(rows: &[Vec<Value>]) -> Option<Progress> {
-    let [Value::Text(audited), Value::Int(audit_at), Value::Int(sweep_at)] = rows.first()?.as_slice() else {
+    let [Value::Text(audited), Value::Int(audit_at), Value::Int(sweep_at), tenant, user] =
+        rows.first()?.as_slice()
+    else {
         return None;
+    };
+    let crowded = match (tenant, user) {
+        (Value::Text(tenant), Value::Text(user)) => Some((tenant.parse().ok()?, user.parse().ok()?)),
+        _ => None,
     };
     Some(Progress {
         audited: audited.parse().ok().and_then(RecordId::from_number),
         audit_at: Timestamp::from_millis(*audit_at),
         sweep_at: Timestamp::from_millis(*sweep_at),
+        crowded,
     })
 }
 

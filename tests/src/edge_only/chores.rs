@@ -180,6 +180,38 @@ pub(super) async fn a_backlog_of_old_records_is_deleted_at_once(setup: Setup) ->
     Ok(format!("{BACKLOG} records, more than one sweep deletes"))
 }
 
+pub(super) async fn a_walk_over_crowded_users_goes_on_where_it_was(setup: Setup) -> Result<String> {
+    /// One more than a step of the walk reads, and some.
+    const USERS: i64 = 10_500;
+    const OF_THE_LAST: i64 = 5;
+    let setup = setup.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS).with(MOST_RECORDS, 2);
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    let (_, mut socket) = world.login(THERE, 5).await?;
+    world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
+    let rest = "full_name, user_agent, device_id, remote_address, source, generation, bucket";
+    let records = USERS + OF_THE_LAST - 1;
+    let many = format!(
+        "INSERT INTO record (id, tenant, user, online_at, offline_at, {rest}) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {records}) \
+         SELECT id + i, tenant, {MANY} + min(i, {USERS}), online_at, online_at + i, {rest} FROM record, n"
+    );
+    probe::change(&world, &many).await?;
+    probe::change(&world, &format!("UPDATE counter SET records = records + {records}")).await?;
+    let last = (MANY + USERS).to_string();
+    same(open_and_ended(&world, &last).await?, (0, 5), "records, open and ended, before the walk")?;
+    // The last sweep of a day begins one.
+    probe::change(&world, "UPDATE progress SET sweep_at = 0, crowded_tenant = -1, crowded_user = 0").await?;
+    world.eventually("records", || open_and_ended(&world, &last), &(0, 2)).await?;
+    same(text_at(&get(&world, LIST).await?, "/data/total")?, (USERS + 2).to_string(), "records in a list")?;
+    let statements = probe::statements(&world, SHARD_0).await?;
+    let steps = statements.lines().find(|line| line.contains("WITH step AS MATERIALIZED"));
+    same(steps.and_then(|line| line.split(' ').next()), Some("2"), "steps of the walk")?;
+    socket.alive().await?;
+    runtime.stop().await?;
+    Ok(format!("the last of {USERS} users, in the second step"))
+}
+
 pub(super) async fn a_shard_that_is_nearly_full_takes_connections_and_no_imports(
     setup: Setup,
 ) -> Result<String> {

@@ -168,7 +168,7 @@ impl Shard {
             return Err(ShardError::NotForProbes);
         }
         let now = clock::now();
-        let written = Progress { audited: None, audit_at: now, sweep_at: now };
+        let written = Progress { audited: None, audit_at: now, sweep_at: now, crowded: None };
         self.sql().write(&[progress::keep(&written)])?;
         match self.sql().read(&progress::get())?.as_deref().and_then(progress::read) {
             Some(read) if read == written => Ok(DirectoryAnswer::Done),

@@ -75,7 +75,8 @@ impl Shard {
         }
         if progress.sweep_at <= now {
             // A backlog goes on at once, by another alarm: a shard may grow faster than one step an hour deletes.
-            progress.sweep_at = if self.sweep(now)? { now } else { now + progress::SWEEP_EVERY };
+            let has_more = self.sweep(now, &mut progress.crowded)?;
+            progress.sweep_at = if has_more { now } else { now + progress::SWEEP_EVERY };
         }
         let left = self.sql().read(&progress::any_record())?.unwrap_or_default();
         if left.is_empty() {
@@ -87,8 +88,8 @@ impl Shard {
     }
 
     /// Settles leases, and deletes records that ended long ago and, once a day when none of these is left, those that exceed the
-    /// number that a user may keep. Returns whether more is to be done at once.
-    fn sweep(&self, now: Timestamp) -> Result<bool, ShardError> {
+    /// number that a user may keep: a step of the walk that finds them. Returns whether more is to be done at once.
+    fn sweep(&self, now: Timestamp, crowded: &mut Option<(i64, i64)>) -> Result<bool, ShardError> {
         let configuration = self.configuration()?;
         let days = configuration.settings.message_center.retention_days;
         let mut has_more = self.sweep_step(vec![upsert::settle_leases(now, SWEEP_ROWS)])?;
@@ -97,22 +98,23 @@ impl Shard {
         if has_more {
             return Ok(true);
         }
-        tracing::info!(bytes = self.size(), "the size of a shard");
-        if !progress::is_last_sweep_of_day(now) {
-            return Ok(false);
+        if crowded.is_none() {
+            tracing::info!(bytes = self.size(), "the size of a shard");
+            *crowded = progress::is_last_sweep_of_day(now).then_some(CrowdedUsers::BEGINNING);
         }
+        let Some(from) = *crowded else { return Ok(false) };
         let keep = configuration.settings.presence.max_records_per_user;
-        let mut walk = CrowdedUsers::new(keep, SWEEP_READS);
-        while let Some(question) = walk.question() {
-            let rows = self.sql().read(&question)?.unwrap_or_default();
-            for user in walk.advance(&rows)? {
-                for _ in 0..user.records.div_ceil(SWEEP_ROWS) {
-                    let trim = upsert::trim_user(user.tenant, user.user, keep, SWEEP_ROWS);
-                    self.sql().write(&counted(&trim))?;
-                }
+        let mut walk = CrowdedUsers::at(keep, SWEEP_READS, from);
+        let Some(question) = walk.question() else { return Ok(false) };
+        let rows = self.sql().read(&question)?.unwrap_or_default();
+        for user in walk.advance(&rows)? {
+            for _ in 0..user.records.div_ceil(SWEEP_ROWS) {
+                let trim = upsert::trim_user(user.tenant, user.user, keep, SWEEP_ROWS);
+                self.sql().write(&counted(&trim))?;
             }
         }
-        Ok(false)
+        *crowded = walk.goes_on_at();
+        Ok(crowded.is_some())
     }
 
     /// Repeats statements. The last one changes at most [`SWEEP_ROWS`] rows. Returns whether it always changed that many.

@@ -54,15 +54,17 @@ fn a_user_keeps_the_latest_ended_records_and_every_live_one() {
     assert_eq!(ids(&database), [1, 2, 6, 7, 8]);
 }
 
-/// The users with more than `keep` records, found in steps of `rows`.
+/// The users with more than `keep` records, found in steps of `rows`. Every step is of a walk that goes on where the one before was.
 fn crowded(database: &Database, keep: u32, rows: u32) -> Vec<(i64, i64)> {
-    let mut walk = CrowdedUsers::new(keep, rows);
+    let mut next = Some(CrowdedUsers::BEGINNING);
     let mut all = Vec::new();
     for step in 0.. {
         assert!(step < 1_000, "the walk has no end");
-        let Some(question) = walk.question() else { break };
-        let users = walk.advance(&database.run(&question)).unwrap();
+        let Some(from) = next else { break };
+        let mut walk = CrowdedUsers::at(keep, rows, from);
+        let users = walk.advance(&database.run(&walk.question().unwrap())).unwrap();
         all.extend(users.iter().map(|user| (user.tenant.0, user.user)));
+        next = walk.goes_on_at();
     }
     all
 }

@@ -112,9 +112,22 @@ pub struct CrowdedUser {
 }
 
 impl CrowdedUsers {
+    /// The tenant and the user at which a walk begins.
+    pub const BEGINNING: (i64, i64) = (i64::MIN, i64::MIN);
+
     /// A walk in steps of `rows`, or of as many as it takes to find one crowded user.
     pub fn new(keep: u32, rows: u32) -> Self {
-        Self { keep, rows: rows.max(keep.saturating_add(1)), from: Some((i64::MIN, i64::MIN)) }
+        Self::at(keep, rows, Self::BEGINNING)
+    }
+
+    /// The same from this tenant and user on.
+    pub fn at(keep: u32, rows: u32, from: (i64, i64)) -> Self {
+        Self { keep, rows: rows.max(keep.saturating_add(1)), from: Some(from) }
+    }
+
+    /// The tenant and the user at which the next step begins; `None` at the end of the walk.
+    pub const fn goes_on_at(&self) -> Option<(i64, i64)> {
+        self.from
     }
 
     /// The question of the next step; `None` at the end of the walk.

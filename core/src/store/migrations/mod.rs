@@ -70,10 +70,11 @@ const STEPS: &[Step] = &[
     Step { version: 10, stores: &[Origin], sql: steps::SCOPED_CUTOFFS },
     Step { version: 10, stores: &[Cutoff], sql: steps::ORDERS_OF_A_TENANT },
     Step { version: 10, stores: &[Shard], sql: steps::REACHED_BY_DELIVERY },
+    Step { version: 11, stores: &[Shard], sql: steps::WALK_OVER_CROWDED_USERS },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

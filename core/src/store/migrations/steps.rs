@@ -270,3 +270,8 @@ CREATE TABLE scoped_part (\
 pub(super) const REACHED_BY_DELIVERY: &str = "\
 ALTER TABLE wave DROP COLUMN is_spread;\
 ALTER TABLE wave ADD COLUMN reached INTEGER NOT NULL DEFAULT 0;";
+
+/// Where the walk over users with too many records goes on.
+pub(super) const WALK_OVER_CROWDED_USERS: &str = "\
+ALTER TABLE progress ADD COLUMN crowded_tenant INTEGER;\
+ALTER TABLE progress ADD COLUMN crowded_user INTEGER;";
