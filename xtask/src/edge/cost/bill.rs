@@ -39,6 +39,7 @@ pub(super) struct Prices {
     rows_read: Price,
     rows_written: Price,
     stored_gb: Price,
+    log_lines: Price,
 }
 
 impl Prices {
@@ -158,6 +159,7 @@ impl Bill {
                 prices.rows_read,
             ),
             line("rows written", month.sum(counters, |count| count.written), ends, prices.rows_written),
+            line("lines of the log", entry * model.logged, 0.0, prices.log_lines),
             line(
                 "GB stored [E]",
                 history_gb + model.users * model.user_bytes / 1e9,

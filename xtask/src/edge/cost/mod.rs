@@ -91,6 +91,9 @@ pub(crate) struct Model {
     /// Milliseconds of the entry's processor time for a request, and a fifth of one for each user of a status call. Estimated.
     #[arg(long, default_value_t = 3.0)]
     entry_ms: f64,
+    /// The part of the entry's requests whose line the platform keeps: `head_sampling_rate`, and 0 with `ROLLCALL_LOG = "warn"`.
+    #[arg(long, default_value_t = 1.0)]
+    logged: f64,
     /// Bytes of a record in its shard, entries of indexes included. Estimated.
     #[arg(long, default_value_t = 800.0)]
     record_bytes: f64,
