@@ -1,5 +1,7 @@
 //! Departments and groups whose members a resolver tells; the suite plays the resolver.
 
+use std::time::Instant;
+
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
@@ -21,7 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
         the_resolver_is_asked_as_documented,
         its_answer_decides_and_no_claim_does,
         members_of_another_tenant_are_ignored,
-        a_department_of_many_is_off_when_the_order_is_answered,
+        a_department_of_many_is_off_when_the_order_is_answered within 2400,
         an_answer_without_members_is_nobody,
         the_caller_among_the_members_is_spared,
         a_resolver_that_fails_fails_the_order_and_hurts_nobody,
@@ -89,11 +91,15 @@ async fn a_department_of_many_is_off_when_the_order_is_answered(world: World) ->
     world.issuer()?.sets_members(&format!("DEPT {id}"), json!({"userIds": members}));
     let mut socket = api.connect("user-102", member, "d").await?;
     let mut caller = api.connect("admin-t1", fixture.user(100), "console").await?;
+    let begun = Instant::now();
     api.take_off("admin-t1", "DEPT", &[id]).await?;
+    let answered = begun.elapsed();
     api.all_gone("admin-t1", &[member]).await?;
     api.shut_out(&api.handshake("user-102", "d"), "invalid_token").await?;
     api.forced_off(&mut socket, "DEPT", &[id]).await?;
     until_delivered(&api).await?;
+    let delivered = begun.elapsed();
+    world.figure(format!("answered after {answered:.1?}, delivered after {delivered:.1?}"));
     api.shut_out(&api.handshake("user-102", "d"), "invalid_token").await?;
     caller.control_ping(b"still").await
 }
