@@ -101,6 +101,9 @@ struct EdgeOnly {
     /// The number of tests that run at the same time.
     #[arg(long, default_value_t = 4, value_name = "N")]
     jobs: usize,
+    /// The folder of a worker of the version before, which the present one is deployed over.
+    #[arg(long, value_name = "DIR")]
+    earlier: Option<PathBuf>,
     /// Writes down what operations cost, in place of comparing it with what is recorded.
     #[arg(long)]
     record: bool,
@@ -132,12 +135,13 @@ impl Command {
         match self {
             Self::Run(run) if run.list => list(run.only.as_deref()),
             Self::Run(run) => until_interrupted(runner::run(run.options()?)),
-            Self::EdgeOnly(EdgeOnly { edge_cmd, origin_bin, only, jobs, record }) => {
+            Self::EdgeOnly(EdgeOnly { edge_cmd, origin_bin, only, jobs, earlier, record }) => {
                 until_interrupted(edge_only::run(edge_only::Options {
                     command: words(&edge_cmd)?,
                     origin: origin_bin,
                     only,
                     jobs,
+                    earlier: earlier.map(std::path::absolute).transpose()?,
                     record,
                 }))
             }

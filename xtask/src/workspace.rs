@@ -26,9 +26,14 @@ impl Workspace {
         let exe = std::env::current_exe().context("cannot find out which program this is")?;
         let manifest_dir =
             std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        Self::at(Path::new(&manifest_dir), exe)
+    }
+
+    /// Finds the workspace of a package in this folder, for a command that this program starts.
+    pub(crate) fn at(folder: &Path, exe: PathBuf) -> Result<Self> {
         let output = Command::new(cargo())
             .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
-            .arg(Path::new(&manifest_dir).join("Cargo.toml"))
+            .arg(folder.join("Cargo.toml"))
             .output()
             .context("cannot run cargo: install Rust from https://rustup.rs")?;
         if !output.status.success() {

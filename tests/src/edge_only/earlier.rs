@@ -14,12 +14,14 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    directory::get,
     moving::{self, NUMBER, Tokens, observe, populate},
     setup::{Runtime, Setup},
     variables::{SHARDS, TTL},
 };
 use crate::{
     check::{holds, same},
+    console::api::LIST,
     settings::{MessageCenter, Settings},
     subject::PERSIST,
 };
@@ -29,6 +31,8 @@ const DAYS: u32 = 36_500;
 /// The number of shards that the earlier program laid the directory out with.
 const LAID_OUT: u32 = 4;
 const KEPT: &str = "kept.json";
+/// A user whose record shards of the version before are told of.
+const PUBLISHED: &str = "1000000000000041";
 
 /// What the earlier program issued and said.
 #[derive(Serialize, Deserialize)]
@@ -69,17 +73,55 @@ pub(super) async fn objects_of_an_earlier_program_open_as_they_were(setup: Setup
         same(&observe(&runtime.world(), &kept.tokens).await?, &kept.seen, started)?;
         runtime.stop().await?;
     }
-    // They go on: a token of then opens a connection, and its successor's login is one more.
-    let runtime = start(&setup).await?;
+    go_on(&setup, &kept.tokens).await?;
+    Ok(format!("{files} files, {} tokens", kept.tokens.len()))
+}
+
+/// The present worker is deployed over that of the version before. First the shards of its directory run the code of before, as they do
+/// until they hibernate.
+pub(super) async fn a_deploy_over_the_version_before_loses_nothing(setup: Setup) -> Result<String> {
+    let setup = setup.with(SHARDS, LAID_OUT);
+    let before = setup.clone().with_earlier("--from")?;
+    let runtime = start(&before).await?;
+    let tokens = populate(&runtime.world()).await?;
+    let seen = observe(&runtime.world(), &tokens).await?;
+    runtime.stop().await?;
+
+    let under_way = setup.clone().with_earlier("--shards-from")?;
+    let runtime = start(&under_way).await?;
+    same(&observe(&runtime.world(), &tokens).await?, &seen, "with the shards of the version before")?;
+    // What is published to them is in their lists.
     let world = runtime.world();
-    let valid = kept.tokens.iter().find(|(what, _)| what == "valid").context("no token")?;
-    let socket = world.open(NUMBER, 5, &valid.1).await?;
+    let (_, socket) = world.login(PUBLISHED, 5).await?;
+    let online = || async {
+        let shown = get(&world, &format!("{LIST}/{PUBLISHED}")).await?;
+        Ok(shown.pointer("/data/online").cloned())
+    };
+    world.eventually("online, in the detail", online, &Some(true.into())).await?;
+    world.force_logout(PUBLISHED, 5).await?;
+    same(online().await?, Some(false.into()), "online, in the detail after an order")?;
+    drop(socket);
+    let seen = observe(&world, &tokens).await?;
+    runtime.stop().await?;
+
+    let runtime = start(&setup).await?;
+    same(&observe(&runtime.world(), &tokens).await?, &seen, "with shards that were brought forward")?;
+    runtime.stop().await?;
+    go_on(&setup, &tokens).await?;
+    Ok(format!("{} tokens, and what they said, from one version to the next", tokens.len()))
+}
+
+/// A token of then opens a connection, and an order of now reaches it.
+async fn go_on(setup: &Setup, tokens: &Tokens) -> Result<()> {
+    let runtime = start(setup).await?;
+    let world = runtime.world();
+    let (_, valid) = tokens.iter().find(|(what, _)| what == "valid").context("no token")?;
+    let socket = world.open(NUMBER, 5, valid).await?;
     same(world.platforms(NUMBER).await?, vec![5], "platforms online")?;
     socket.close().await?;
     world.force_logout(NUMBER, 5).await?;
-    world.expect_verdict(&valid.1, 1506, "a token of then after an order of now").await?;
-    runtime.stop().await?;
-    Ok(format!("{files} files, {} tokens", kept.tokens.len()))
+    world.expect_verdict(valid, 1506, "a token of then after an order of now").await?;
+    runtime.stop().await
 }
 
 async fn start(setup: &Setup) -> Result<Runtime> {

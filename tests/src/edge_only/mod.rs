@@ -61,6 +61,8 @@ pub struct Options {
     pub only: Option<String>,
     /// The number of tests that run at the same time.
     pub jobs: usize,
+    /// The folder of a worker of the version before.
+    pub earlier: Option<PathBuf>,
     /// Whether to record what operations cost.
     pub record: bool,
 }
@@ -90,9 +92,9 @@ fn all() -> Vec<Test> {
         refusal: it_refuses_to_serve_without_a_secret within 240,
         refusal: it_refuses_to_serve_in_a_time_zone_that_is_none within 240,
         tables: an_object_has_a_version_and_one_of_a_newer_program_is_refused within 300,
+        versions: a_shard_of_other_code_is_waited_for within 240,
         bindings: the_platforms_bindings_limit_log_and_count within 240,
         health: a_deep_health_check_finds_an_object_that_cannot_write within 240,
-        versions: a_shard_of_other_code_is_waited_for within 240,
         zones: clocks_show_what_the_iana_database_says within 240,
         pings: constant_pings_wake_nobody within 240,
         cost: operations_cost_what_is_recorded within 240,
@@ -118,16 +120,16 @@ fn all() -> Vec<Test> {
         directory: orders_to_many_users_are_bounded_and_go_on_after_a_crash within 300,
         chores: an_alarm_that_was_lost_is_set_again within 240,
         chores: a_backlog_of_old_records_is_deleted_at_once within 240,
+        chores: a_walk_over_crowded_users_goes_on_where_it_was within 240,
         chores: a_shard_that_is_nearly_full_takes_connections_and_no_imports within 240,
         faults: a_socket_whose_attachment_does_not_read_is_closed_and_its_record_ends within 240,
-        chores: a_walk_over_crowded_users_goes_on_where_it_was within 240,
         faults: a_connection_whose_socket_is_refused_leaves_no_open_record within 240,
         faults: an_object_that_does_not_answer_could_not_be_asked within 240,
         faults: a_call_and_an_upgrade_that_the_runtime_loses_are_made_again within 240,
+        faults: an_alarm_that_the_runtime_rejects_is_set_once_more within 240,
         faults: requests_at_the_same_time_share_one_question_about_the_cutoff within 240,
         secrets: nothing_secret_is_left_on_disk_or_in_logs within 240,
         earlier: objects_of_an_earlier_program_open_as_they_were within 240,
-        faults: an_alarm_that_the_runtime_rejects_is_set_once_more within 240,
         moving: a_population_moves_to_the_edge_and_back within 300,
         crash: after_a_crash_everything_is_there_and_nobody_is_online within 300,
         crash: no_moment_of_death_brings_a_kicked_token_back within 600,
@@ -138,6 +140,10 @@ fn all() -> Vec<Test> {
 pub async fn run(options: Options) -> Result<Counts> {
     let mut counts = Counts::default();
     let mut tests = all();
+    // The history has that worker, and building it takes minutes.
+    if options.earlier.is_some() {
+        tests.extend(tests![earlier: a_deploy_over_the_version_before_loses_nothing within 600]);
+    }
     tests.retain(|test| options.only.as_ref().is_none_or(|pattern| test.name.contains(pattern.as_str())));
     // What takes longest begins first.
     tests.sort_by_key(|test| Reverse(test.bound));

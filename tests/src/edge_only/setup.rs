@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{Options, probe, variables::SHARDS};
 use crate::{
@@ -25,6 +25,7 @@ pub(super) struct Setup {
     origin: PathBuf,
     home: PathBuf,
     variables: Vec<(&'static str, String)>,
+    earlier: Option<PathBuf>,
     record: bool,
 }
 
@@ -38,7 +39,8 @@ pub(super) struct Runtime {
 impl Setup {
     pub(super) fn new(name: &'static str, options: &Options, home: PathBuf) -> Self {
         let (command, origin) = (options.command.clone(), options.origin.clone());
-        let setup = Self { name, command, origin, home, variables: Vec::new(), record: options.record };
+        let (earlier, record) = (options.earlier.clone(), options.record);
+        let setup = Self { name, command, origin, home, variables: Vec::new(), earlier, record };
         setup.with(SHARDS, probe::SHARDS)
     }
 
@@ -54,6 +56,13 @@ impl Setup {
         let path = self.home.join("wrangler.toml");
         fs::write(&path, text)?;
         self.command.extend(["--manifest".to_owned(), path.display().to_string()]);
+        Ok(self)
+    }
+
+    /// The same with the worker of the version before, or with what this option takes of it.
+    pub(super) fn with_earlier(mut self, option: &str) -> Result<Self> {
+        let folder = self.earlier.as_ref().context("no worker of the version before")?;
+        self.command.extend([option.to_owned(), folder.display().to_string()]);
         Ok(self)
     }
 

@@ -44,6 +44,12 @@ pub(crate) struct Args {
     /// Serve what was built before, as it is.
     #[arg(long)]
     no_build: bool,
+    /// Serve what another checkout built into this folder, for tests.
+    #[arg(long, value_name = "DIR", hide = true, requires = "no_build")]
+    from: Option<PathBuf>,
+    /// The same for the shards of the directory alone: they run other code than the rest, as while a deploy is under way.
+    #[arg(long, value_name = "DIR", hide = true, requires = "no_build")]
+    shards_from: Option<PathBuf>,
     /// Serve the tests' variant, which lets anybody look into objects and break their calls.
     #[arg(long)]
     probe: bool,
@@ -71,8 +77,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         None => folder.path().join("storage"),
     };
     std::fs::create_dir_all(&storage).with_context(|| format!("cannot create {}", storage.display()))?;
-    let build = variant.folder(workspace);
-    let config = runtime::prepare(&manifest, folder.path(), &build, args.listen, &storage, &variables)?;
+    let build = args.from.clone().unwrap_or_else(|| variant.folder(workspace));
+    let shards = args.shards_from.as_deref();
+    let config =
+        runtime::prepare(&manifest, folder.path(), &build, shards, args.listen, &storage, &variables)?;
     // Declared after the folder, so that nothing writes to it any more when it is deleted.
     let mut runtime = Runtime::start(workspace, &config, &variables)?;
     let sender = runtime.sender();

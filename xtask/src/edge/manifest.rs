@@ -125,17 +125,59 @@ impl Manifest {
         })
     }
 
-    /// The runtime's configuration in Cap'n Proto's text form. `modules` are files beside it, the first one the entry;
-    /// `variables` are names, whose values the runtime takes from its environment: no secret gets into a file.
+    /// The runtime's configuration in Cap'n Proto's text form. The modules of `workers` are files beside it; requests go to the first
+    /// worker. `variables` are names, whose values the runtime takes from its environment: no secret gets into a file.
     pub(crate) fn runtime_config(
         &self,
         listen: SocketAddr,
         storage: &Path,
-        modules: &[Module],
+        workers: &[Worker<'_>],
         variables: &[&str],
     ) -> Result<String> {
         let Some(storage) = storage.to_str() else { bail!("{} is not text", storage.display()) };
-        let modules = list(modules.iter().map(|Module { name, file, kind }| {
+        let services = workers
+            .iter()
+            .map(|Worker { name, .. }| format!("( name = {}, worker = .{name} ),\n    ", quoted(name)));
+        let files = match &self.assets {
+            None => String::new(),
+            Some(Assets { directory, .. }) => {
+                let Some(directory) = directory.to_str() else {
+                    bail!("{} is not text", directory.display())
+                };
+                format!("( name = \"assets\", disk = ( path = {} ) ),\n    ", quoted(directory))
+            }
+        };
+        let mut text = String::from("using Workerd = import \"/workerd/workerd.capnp\";\n\n");
+        // Requests to the worker's own machine are what tests do: issuers and resolvers run there.
+        write!(
+            text,
+            "const config :Workerd.Config = (\n  \
+               services = [\n    \
+                 {services}\
+                 ( name = \"internet\", network = ( allow = [\"public\", \"private\"], \
+                   tlsOptions = ( trustBrowserCas = true ) ) ),\n    \
+                 {files}( name = \"storage\", disk = ( path = {storage}, writable = true ) ),\n  \
+               ],\n  \
+               sockets = [ ( name = \"http\", address = {address}, service = {first} ) ],\n  \
+               extensions = [ ( modules = [ ( name = \"rollcall:local\", internal = true, \
+                 esModule = embed \"local.js\" ) ] ) ],\n\
+             );\n",
+            services = services.collect::<String>(),
+            first = quoted(workers.first().map_or("", |worker| worker.name)),
+            storage = quoted(storage),
+            address = quoted(&listen.to_string()),
+        )?;
+        workers.iter().for_each(|worker| text.push_str(&self.worker(worker, workers, variables)));
+        Ok(text)
+    }
+
+    /// One of the workers. It has the classes that none behind it takes.
+    fn worker(&self, worker: &Worker<'_>, workers: &[Worker<'_>], variables: &[&str]) -> String {
+        let holder = |class: &str| {
+            let takes = |worker: &&Worker<'_>| worker.takes.is_none_or(|taken| taken == class);
+            workers.iter().rev().find(takes).map_or("", |worker| worker.name)
+        };
+        let modules = list(worker.modules.iter().map(|Module { name, file, kind }| {
             format!("( name = {}, {kind} = embed {} )", quoted(name), quoted(file))
         }));
         let bindings =
@@ -143,9 +185,13 @@ impl Manifest {
                 self.durable_objects
                     .bindings
                     .iter()
-                    .map(|binding| {
-                        let (name, class) = (quoted(&binding.name), quoted(&binding.class_name));
-                        format!("( name = {name}, durableObjectNamespace = {class} )")
+                    .map(|Binding { name, class_name }| {
+                        let holder = match holder(class_name) {
+                            own if own == worker.name => String::new(),
+                            other => format!(", serviceName = {}", quoted(other)),
+                        };
+                        let class = format!("( className = {}{holder} )", quoted(class_name));
+                        format!("( name = {}, durableObjectNamespace = {class} )", quoted(name))
                     })
                     .chain(variables.iter().map(|name| {
                         let name = quoted(name);
@@ -156,38 +202,14 @@ impl Manifest {
                     }))
                     .chain(self.stand_ins()),
             );
-        let classes = list(self.durable_objects.bindings.iter().map(|binding| {
-            let class = &binding.class_name;
+        let own = self.durable_objects.bindings.iter().map(|binding| &binding.class_name);
+        let classes = list(own.filter(|class| holder(class) == worker.name).map(|class| {
             let sql = self.migrations.iter().any(|migration| migration.new_sqlite_classes.contains(class));
             let key = quoted(&format!("rollcall-{class}"));
             format!("( className = {}, uniqueKey = {key}, enableSql = {sql} )", quoted(class))
         }));
-        let files = match &self.assets {
-            None => String::new(),
-            Some(Assets { directory, .. }) => {
-                let Some(directory) = directory.to_str() else {
-                    bail!("{} is not text", directory.display())
-                };
-                format!("( name = \"assets\", disk = ( path = {} ) ),\n    ", quoted(directory))
-            }
-        };
-        let flags = list(self.compatibility_flags.iter().map(|flag| quoted(flag)));
-        let mut text = String::from("using Workerd = import \"/workerd/workerd.capnp\";\n\n");
-        // Requests to the worker's own machine are what tests do: issuers and resolvers run there.
-        write!(
-            text,
-            "const config :Workerd.Config = (\n  \
-               services = [\n    \
-                 ( name = \"worker\", worker = .worker ),\n    \
-                 ( name = \"internet\", network = ( allow = [\"public\", \"private\"], \
-                   tlsOptions = ( trustBrowserCas = true ) ) ),\n    \
-                 {files}( name = \"storage\", disk = ( path = {storage}, writable = true ) ),\n  \
-               ],\n  \
-               sockets = [ ( name = \"http\", address = {address}, service = \"worker\" ) ],\n  \
-               extensions = [ ( modules = [ ( name = \"rollcall:local\", internal = true, \
-                 esModule = embed \"local.js\" ) ] ) ],\n\
-             );\n\n\
-             const worker :Workerd.Worker = (\n  \
+        format!(
+            "\nconst {name} :Workerd.Worker = (\n  \
                modules = {modules},\n  \
                compatibilityDate = {date},\n  \
                compatibilityFlags = {flags},\n  \
@@ -195,11 +217,10 @@ impl Manifest {
                durableObjectNamespaces = {classes},\n  \
                durableObjectStorage = ( localDisk = \"storage\" ),\n\
              );\n",
-            storage = quoted(storage),
-            address = quoted(&listen.to_string()),
+            name = worker.name,
             date = quoted(&self.compatibility_date),
-        )?;
-        Ok(text)
+            flags = list(self.compatibility_flags.iter().map(|flag| quoted(flag))),
+        )
     }
 }
 
@@ -230,6 +251,16 @@ impl Manifest {
             });
         version.chain(datasets).chain(limits)
     }
+}
+
+/// A worker of the local runtime.
+pub(crate) struct Worker<'a> {
+    /// Its name in the runtime's configuration.
+    pub(crate) name: &'a str,
+    /// Its modules, the first one the entry.
+    pub(crate) modules: &'a [Module],
+    /// The one class of objects that it has in place of those before it; all that are left, where none is named.
+    pub(crate) takes: Option<&'a str>,
 }
 
 /// A module of the worker.
@@ -273,14 +304,43 @@ mod tests {
                             [durable_objects]\nbindings = [{ name = \"USERS\", class_name = \"UserObject\" }]\n\
                             [[migrations]]\ntag = \"v1\"\nnew_sqlite_classes = [\"UserObject\"]\n";
 
+    const ALONE: Worker<'_> = Worker { name: "worker", modules: &[], takes: None };
+
+    #[test]
+    fn a_class_belongs_to_the_worker_that_takes_it_and_the_others_reach_it_there() {
+        let manifest = Manifest::parse(OWN).unwrap();
+        let older = Worker { name: "older", takes: Some("DirectoryObject"), ..ALONE };
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let config = manifest.runtime_config(listen, Path::new("/a"), &[ALONE, older], &[]).unwrap();
+        let [_, _, first, second] = config
+            .split("\nconst ")
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap_or_else(|parts: Vec<&str>| panic!("{} parts: {config}", parts.len()));
+        let class = |worker: &str, class: &str| {
+            let (_, classes) = worker.split_once("durableObjectNamespaces").unwrap();
+            classes.contains(&format!("className = \"{class}\""))
+        };
+        for (name, own) in [("UserObject", first), ("CutoffObject", first), ("DirectoryObject", second)] {
+            assert_eq!(
+                [first, second].map(|worker| class(worker, name)),
+                [own == first, own == second],
+                "{name}"
+            );
+        }
+        assert!(first.contains("( className = \"DirectoryObject\", serviceName = \"older\" )"), "{first}");
+        assert!(second.contains("( className = \"UserObject\", serviceName = \"worker\" )"), "{second}");
+        assert!(config.contains("service = \"worker\""), "{config}");
+    }
+
     #[test]
     fn objects_variables_and_dates_come_from_the_manifest() {
         let manifest = Manifest::parse(MANIFEST).unwrap();
         let config = manifest
-            .runtime_config("127.0.0.1:0".parse().unwrap(), Path::new("/a \"b\""), &[], &["SECRET"])
+            .runtime_config("127.0.0.1:0".parse().unwrap(), Path::new("/a \"b\""), &[ALONE], &["SECRET"])
             .unwrap();
         for part in [
-            "( name = \"USERS\", durableObjectNamespace = \"UserObject\" )",
+            "( name = \"USERS\", durableObjectNamespace = ( className = \"UserObject\" ) )",
             "( className = \"UserObject\", uniqueKey = \"rollcall-UserObject\", enableSql = true )",
             "( name = \"SECRET\", fromEnvironment = \"SECRET\" )",
             "compatibilityDate = \"2026-11-01\"",
@@ -301,7 +361,7 @@ mod tests {
         ))
         .unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        let config = manifest.runtime_config(listen, Path::new("/a"), &[], &[]).unwrap();
+        let config = manifest.runtime_config(listen, Path::new("/a"), &[ALONE], &[]).unwrap();
         for part in [
             r#"( name = "V", json = "{\"id\":\"local\","#,
             r#"( name = "M", wrapped = ( moduleName = "rollcall:local", entrypoint = "dataset", innerBindings = [] ) )"#,

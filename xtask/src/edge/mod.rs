@@ -4,6 +4,7 @@ pub(crate) mod build;
 mod bundle;
 mod cost;
 mod dev;
+pub(crate) mod earlier;
 pub(crate) mod guard;
 mod health;
 mod manifest;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
 
-use super::manifest::{Manifest, Module};
+use super::manifest::{Manifest, Module, Worker};
 use crate::workspace::Workspace;
 
 /// How long the runtime may take from its start until it listens. Only a broken one needs it.
@@ -29,6 +29,15 @@ const WORKER: &[Module] = &[
     Module { name: "index_bg.wasm", file: "index_bg.wasm", kind: "wasm" },
 ];
 
+/// Those of another build, for the directory's shards alone.
+const SHARDS: &[Module] = &[
+    Module { name: "index.js", file: "shards/index.js", kind: "esModule" },
+    Module { name: "index_bg.wasm", file: "shards/index_bg.wasm", kind: "wasm" },
+];
+
+/// The class of the directory's shards.
+const SHARD: &str = "DirectoryObject";
+
 /// What happens to a running runtime.
 pub(crate) enum Event {
     /// It listens on this port.
@@ -39,27 +48,39 @@ pub(crate) enum Event {
     Stop,
 }
 
-/// Writes everything that the runtime reads into a folder: the modules from where they were built, and the
-/// configuration, whose path is the answer.
+/// Writes everything that the runtime reads into a folder: the modules from where they were built, those of the directory's shards
+/// from elsewhere if `shards` says so, and the configuration, whose path is the answer.
 pub(crate) fn prepare(
     manifest: &Manifest,
     folder: &Path,
     build: &Path,
+    shards: Option<&Path>,
     listen: SocketAddr,
     storage: &Path,
     variables: &[(OsString, OsString)],
 ) -> Result<PathBuf> {
     fs::write(folder.join("front.js"), include_str!("front.js"))?;
     fs::write(folder.join("local.js"), include_str!("local.js"))?;
+    let mut workers = vec![Worker { name: "worker", modules: WORKER, takes: None }];
+    copy(build, folder)?;
+    if let Some(shards) = shards {
+        copy(shards, &folder.join("shards"))?;
+        workers.push(Worker { name: "shards", modules: SHARDS, takes: Some(SHARD) });
+    }
+    let names: Vec<&str> = variables.iter().filter_map(|(name, _)| name.to_str()).collect();
+    let config = folder.join("config.capnp");
+    fs::write(&config, manifest.runtime_config(listen, storage, &workers, &names)?)?;
+    Ok(config)
+}
+
+fn copy(build: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for file in ["index.js", "index_bg.wasm"] {
         let built = build.join(file);
         fs::copy(&built, folder.join(file))
             .with_context(|| format!("cannot copy {}: run `cargo xtask edge build`", built.display()))?;
     }
-    let names: Vec<&str> = variables.iter().filter_map(|(name, _)| name.to_str()).collect();
-    let config = folder.join("config.capnp");
-    fs::write(&config, manifest.runtime_config(listen, storage, WORKER, &names)?)?;
-    Ok(config)
+    Ok(())
 }
 
 /// A runtime that was started, and is killed when this is dropped.

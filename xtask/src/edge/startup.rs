@@ -64,7 +64,7 @@ fn once(workspace: &Workspace, build: &Path) -> Result<Duration> {
     let storage = folder.path().join("storage");
     fs::create_dir(&storage)?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = runtime::prepare(&manifest, folder.path(), build, listen, &storage, &[])?;
+    let config = runtime::prepare(&manifest, folder.path(), build, None, listen, &storage, &[])?;
     let mut runtime = Runtime::start(workspace, &config, &[])?;
     runtime.listening()?;
     used(runtime.id())

@@ -324,6 +324,18 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        name: "deploy",
+        title: "a deploy over the worker of the version before, built from the history",
+        lane: Lane::Edge,
+        needs: &["build", "probe-build"],
+        edge: true,
+        full: true,
+        counts: true,
+        minutes: 40,
+        run: suites::deploy,
+        ..STEP
+    },
+    Step {
         name: "doc",
         title: "documentation, its links and its examples",
         needs: &["build"],

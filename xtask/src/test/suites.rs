@@ -10,7 +10,7 @@ use super::programs;
 use super::steps::{counted, plain};
 use super::tally::Tally;
 use super::transcripts;
-use crate::edge::smoke;
+use crate::edge::{earlier, smoke};
 use crate::setup::{self, npm};
 use crate::workspace::Workspace;
 
@@ -54,6 +54,24 @@ pub(super) fn edge_only(workspace: &Workspace) -> Result<Tally> {
     let mut command = suite(workspace);
     command.args(["edge-only", "--edge-cmd"]).arg(served_by(workspace, "edge dev --probe --no-build")?);
     command.arg("--origin-bin").arg(programs::built(workspace, "rollcall"));
+    counted(command)
+}
+
+/// The worker of the version before is deployed, then the present one over it: first without the directory's shards, then with them.
+pub(super) fn deploy(workspace: &Workspace) -> Result<Tally> {
+    let mut command = suite(workspace);
+    command.args(["edge-only", "--edge-cmd"]).arg(served_by(workspace, "edge dev --probe --no-build")?);
+    match earlier::build(workspace)? {
+        Some(folder) => {
+            command.args(["--only", "a_deploy_over_the_version_before", "--earlier"]).arg(folder);
+        }
+        None => {
+            println!(
+                "deploy: the history does not reach the version before, so its storage is taken as it was kept"
+            );
+            command.args(["--only", "objects_of_an_earlier_program"]);
+        }
+    }
     counted(command)
 }
 
