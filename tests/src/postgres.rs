@@ -109,6 +109,12 @@ impl Postgres {
         Ok(())
     }
 
+    /// Starts it again as a standby of no primary: it never ends to recover, and takes sessions that only read.
+    pub fn resume_as_standby(&self) -> Result<()> {
+        fs::write(self.home.path().join("data/standby.signal"), "")?;
+        self.resume()
+    }
+
     /// Where it is.
     pub fn url(&self) -> String {
         let password = PASSWORD.replace(' ', "%20");
@@ -181,7 +187,8 @@ fn supervise(mut command: Command, log: &Path) -> Result<Running> {
         let mut said = String::new();
         for line in child.stderr.take().into_iter().flat_map(|output| BufReader::new(output).lines()) {
             let Ok(line) = line else { break };
-            if line.contains("ready to accept connections") {
+            // A standby says that its sessions only read.
+            if line.contains("ready to accept ") {
                 ready.send(Ok(pid)).ok();
             }
             said.push_str(&line);

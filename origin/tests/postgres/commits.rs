@@ -20,12 +20,11 @@ async fn stored(client: &Client) -> i64 {
     client.query_one("SELECT count(*) FROM token", &[]).await.unwrap().get(0)
 }
 
-/// Waits until so many sessions of the store wait for something of this kind.
-async fn until_waiting(client: &Client, kind: &str, sessions: i64) {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rollcall' AND wait_event = $1";
+/// Repeats a question that counts until it counts any.
+async fn until_any(client: &Client, sql: &str) {
     loop {
-        let waiting: i64 = client.query_one(sql, &[&kind]).await.unwrap().get(0);
-        if waiting >= sessions {
+        let count: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
+        if count > 0 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -78,13 +77,7 @@ async fn a_commit_that_others_are_in_the_way_of_waits_and_one_whose_session_ends
          JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE NOT l.granted AND n.nspname = '{}'",
         settings.schema
     );
-    loop {
-        let ended: i64 = other.query_one(&blocked, &[]).await.unwrap().get(0);
-        if ended > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_any(&other, &blocked).await;
     client.batch_execute("COMMIT").await.unwrap();
     waiting.await.unwrap().unwrap();
     assert_eq!(stored(&client).await, 1);
@@ -121,6 +114,7 @@ async fn a_commit_whose_standby_does_not_answer_is_not_answered_as_done() {
     let (store, client) = (open(&settings).await.unwrap(), client(&settings).await);
     client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
     client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    let waiting_for_it = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rollcall' AND wait_event = 'SyncRep'";
     // The setting reaches each session in its own time.
     let error = loop {
         let waiting = tokio::spawn({
@@ -128,7 +122,7 @@ async fn a_commit_whose_standby_does_not_answer_is_not_answered_as_done() {
             async move { store.commit(vec![Statement::new("DELETE FROM token", []), insert(1)]).await }
         });
         tokio::select! {
-            () = until_waiting(&client, "SyncRep", 1) => {}
+            () = until_any(&client, waiting_for_it) => {}
             () = async { while !waiting.is_finished() { tokio::task::yield_now().await } } => continue,
         }
         let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";

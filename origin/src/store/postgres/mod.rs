@@ -133,7 +133,7 @@ async fn examine(client: &Client, sessions: u32) -> anyhow::Result<()> {
     let row = client
         .query_one(
             "SELECT current_setting('server_version_num')::bigint, current_setting('server_encoding'), \
-             current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on', pg_is_in_recovery(), \
+             current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on', \
              current_setting('synchronous_standby_names') = '', \
              current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint",
             &[],
@@ -152,12 +152,9 @@ async fn examine(client: &Client, sessions: u32) -> anyhow::Result<()> {
         "the server runs with full_page_writes off: a crash would damage what was answered"
     );
     if row.try_get(4)? {
-        bail!("the server is a standby; name the primary, or both");
-    }
-    if row.try_get(5)? {
         tracing::warn!("the store has no synchronous standby: a failover may lose what was answered");
     }
-    let room: i64 = row.try_get(6)?;
+    let room: i64 = row.try_get(5)?;
     ensure!(
         i64::from(sessions) <= room,
         "this process needs {sessions} sessions, the server has room for {room}; raise its max_connections, or lower store.connections"
