@@ -112,14 +112,19 @@ export class Server {
     // What only Node.js takes beside the address.
     const options = { headers: { 'user-agent': userAgent } } as unknown as string;
     const socket = new WebSocket(url, options);
-    const closed = new Promise<number>((resolve) => socket.addEventListener('close', ({ code }) => resolve(code)));
+    socket.binaryType = 'arraybuffer';
+    const closed = new Promise((resolve) => socket.addEventListener('close', resolve));
+    const pushed: number[] = [];
+    socket.addEventListener('message', ({ data }) => {
+      if (typeof data !== 'string') pushed.push((JSON.parse(new TextDecoder().decode(data as ArrayBuffer)) as { reqIdentifier: number }).reqIdentifier);
+    });
     const answer = new Promise<string>((resolve, reject) => {
       socket.addEventListener('message', ({ data }) => resolve(String(data)), { once: true });
       socket.addEventListener('error', () => reject(new Error(`${userID} could not connect`)));
     });
     const { errCode } = JSON.parse(await answer) as { errCode: number };
     if (errCode !== 0) throw new Error(`${userID} was answered ${errCode}`);
-    return { socket, closed, sha256: sha256(token) };
+    return { socket, pushed, closed, sha256: sha256(token) };
   }
 
   async #call(path: string, body: unknown): Promise<unknown> {
@@ -133,8 +138,10 @@ export class Server {
 
 export interface Client {
   socket: WebSocket;
-  /** The code with which it was closed. */
-  closed: Promise<number>;
+  /** What the server sent unasked, by its number. */
+  pushed: number[];
+  /** The end of its connection. */
+  closed: Promise<unknown>;
   /** Of its token. */
   sha256: string;
 }
