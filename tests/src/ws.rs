@@ -40,6 +40,9 @@ pub const KICK: &str =
 /// The frame that tells a client that asked for it that the connection stands.
 pub const CONNECTED: &str = r#"{"errCode":0,"errMsg":"","errDlt":""}"#;
 
+/// The interval at which clients that wait for others send a message: the server ends a connection that is silent for 30 s.
+pub const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+
 /// After this time a server counts as never ending the TCP connection once the Close frames are exchanged.
 const END_AFTER_CLOSE: Duration = Duration::from_secs(30);
 

@@ -13,7 +13,7 @@ use crate::{
     size::size,
     subject::Kind,
     world::{STATUS, World, post},
-    ws::Socket,
+    ws::{SIGN_OF_LIFE, Socket},
 };
 
 pub(super) fn cases() -> Vec<Case> {
@@ -42,7 +42,7 @@ struct Member {
 async fn an_order_to_everybody_reaches_a_crowd(world: World) -> Result<()> {
     let quiet = world.unrecorded();
     let (users, connected) = match world.kind() {
-        Kind::Origin => size((2_000, 1_200), (20_000, 12_000)),
+        Kind::Origin => size((1_000, 600), (20_000, 12_000)),
         // The local runtime opens a file for each object.
         Kind::Edge | Kind::Running => size((500, 300), (2_000, 1_200)),
     };
@@ -82,7 +82,8 @@ async fn assemble(world: &World, users: usize, connected: usize) -> Result<Vec<M
     let portions = (0..CLIENTS).map(|client| {
         let admin = admin.clone();
         async move {
-            let mut members = Vec::new();
+            let mut members: Vec<Member> = Vec::new();
+            let mut quiet_since = Instant::now();
             let mut connection = Connection::open(world.address()).await?;
             for index in (client..users).step_by(CLIENTS) {
                 let user = (FIRST + index).to_string();
@@ -92,6 +93,12 @@ async fn assemble(world: &World, users: usize, connected: usize) -> Result<Vec<M
                 let token = at(&answer, "/data/token")?.as_str().context("a token")?.to_owned();
                 let socket = if index < connected { Some(world.open(&user, 5, &token).await?) } else { None };
                 members.push(Member { user, token, socket });
+                if quiet_since.elapsed() > SIGN_OF_LIFE {
+                    for socket in members.iter_mut().filter_map(|member| member.socket.as_mut()) {
+                        socket.alive().await?;
+                    }
+                    quiet_since = Instant::now();
+                }
             }
             anyhow::Ok(members)
         }
