@@ -57,8 +57,8 @@ const MODEL: &str = "
 ## The bill
 
 A million users a day, each with two connects of an hour and one token; ten status calls a second about 100 users each. Prices of
-November 2026 (`xtask/src/edge/cost/prices.toml`; `--prices FILE` takes others). Each answer is a line of the log. [E] marks lines that rest on an estimate: times and
-sizes are not counted, and flags change them.
+November 2026 (`xtask/src/edge/cost/prices.toml`; `--prices FILE` takes others). Each answer is a line of the log. [E] marks lines that
+rest on an estimate: times and sizes are not counted, and flags change them.
 
 ";
 
