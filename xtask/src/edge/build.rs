@@ -39,6 +39,9 @@ const SIMILAR_TOGETHER: &str = "--reorder-functions-by-name";
 /// Cargo's profile of the module.
 const PROFILE: &str = "edge";
 
+/// The crate's name, in both variants.
+const NAME: &str = "rollcall_worker";
+
 /// The files of a built worker.
 const FILES: [&str; 2] = ["index.js", "index_bg.wasm"];
 
@@ -91,9 +94,14 @@ impl Variant {
         })
     }
 
-    /// What cargo compiled for it.
+    /// What cargo compiled for it, with the list of its sources beside it.
     fn compiled(self, workspace: &Workspace) -> PathBuf {
-        self.workshop(workspace).join("compiled.wasm")
+        let folder = workspace.target.join(wasm_target::TARGET).join(PROFILE);
+        let folder = match self {
+            Self::Release => folder,
+            Self::Probe => folder.join("examples"),
+        };
+        folder.join(NAME).with_extension("wasm")
     }
 
     /// Keeps others from making its module at the same time.
@@ -104,11 +112,11 @@ impl Variant {
         }
     }
 
-    /// The features that cargo compiles the worker with.
-    fn features(self) -> &'static [&'static str] {
+    /// The target of the worker's package, as cargo takes it.
+    const fn target(self) -> &'static [&'static str] {
         match self {
-            Self::Release => &[],
-            Self::Probe => &["--features", "probe"],
+            Self::Release => &["--lib"],
+            Self::Probe => &["--example", NAME, "--features", "probe"],
         }
     }
 
@@ -121,9 +129,9 @@ impl Variant {
     }
 }
 
-/// What cargo compiled last for the edge, with the list of its sources beside it, and the deployed module.
+/// What cargo compiled of the deployed variant, with the list of its sources beside it, and the module.
 pub(crate) fn programs(workspace: &Workspace) -> [PathBuf; 2] {
-    [compiled(workspace), module(workspace, Variant::Release)]
+    [Variant::Release.compiled(workspace), module(workspace, Variant::Release)]
 }
 
 /// Carries out `edge build`.
@@ -150,10 +158,9 @@ pub(crate) fn build(workspace: &Workspace, variant: Variant) -> Result<()> {
     finish(workspace, variant)
 }
 
-/// The part of a build that keeps every processor busy. Its output lies among the variant's parts: cargo has one place for both.
+/// The part of a build that keeps every processor busy.
 pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
-    let _alone = workspace.alone("edge-compile")?;
-    let args = ["build", "--lib", "--locked", "--profile", PROFILE];
+    let args = ["build", "--locked", "--profile", PROFILE];
     let mut cargo = match variant {
         Variant::Release => workspace.cargo(args),
         // The libraries below the worker have no line of their own for wasm, so that the native build's lints are theirs. Both
@@ -167,17 +174,10 @@ pub(crate) fn compile(workspace: &Workspace, variant: Variant) -> Result<()> {
     };
     // The linting compiler notes what it was given as a reason to compile anew; so both have it.
     cargo.env("CLIPPY_ARGS", "--no-deps__CLIPPY_HACKERY__-Dwarnings__CLIPPY_HACKERY__");
-    cargo.args(["--target", wasm_target::TARGET]).args(variant.features());
+    cargo.args(["--target", wasm_target::TARGET]).args(variant.target());
     // Promises and arrays cross as the types of js-sys.
     cargo.current_dir(workspace.root.join("worker")).env("WASM_BINDGEN_USE_JS_SYS", "1");
-    run::passed_through(without_flags(&mut cargo), "")?;
-    let (workshop, part) = (variant.workshop(workspace), variant.compiled(workspace));
-    fs::create_dir_all(&workshop).with_context(|| format!("cannot create {}", workshop.display()))?;
-    // By a rename, since a build that began earlier may read it.
-    let new = part.with_extension("new");
-    fs::copy(compiled(workspace), &new)
-        .and_then(|_| fs::rename(&new, &part))
-        .with_context(|| format!("cannot write {}", part.display()))
+    run::passed_through(without_flags(&mut cargo), "")
 }
 
 /// The part of a build that keeps one processor busy: makes a module of what is compiled, and looks at it.
@@ -212,6 +212,7 @@ fn stamp(workspace: &Workspace, compiled: &Path) -> Result<String> {
 /// Makes a worker of what cargo compiled: glue, one script, optimisation, one folder with what a runtime reads.
 fn process(workspace: &Workspace, variant: Variant, compiled: &Path) -> Result<()> {
     let workshop = variant.workshop(workspace);
+    fs::create_dir_all(&workshop).with_context(|| format!("cannot create {}", workshop.display()))?;
     bind(compiled, &workshop)?;
 
     let folder = variant.folder(workspace);
@@ -294,11 +295,6 @@ fn inspect(workspace: &Workspace, variant: Variant) -> Result<()> {
         // Never deployed, so it may weigh what it likes; but without its probe tests would not mean much.
         Variant::Probe => bundle.check_probe(),
     }
-}
-
-/// What cargo compiled last, of either variant.
-fn compiled(workspace: &Workspace) -> PathBuf {
-    workspace.target.join(wasm_target::TARGET).join(PROFILE).join("rollcall_worker.wasm")
 }
 
 fn module(workspace: &Workspace, variant: Variant) -> PathBuf {
