@@ -61,6 +61,16 @@ impl Workspace {
     pub(crate) fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(cargo());
         command.args(args).current_dir(&self.root);
+        // `cargo xtask` describes this program to it. A build script that looks at the same names would be run anew, and all that
+        // stands on it compiled anew, between a build by hand and one from here.
+        for (name, _) in std::env::vars_os() {
+            if name
+                .to_str()
+                .is_some_and(|name| name.starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR")
+            {
+                command.env_remove(name);
+            }
+        }
         command
     }
 
