@@ -39,11 +39,11 @@ pub(crate) struct Me {
 /// What a caller may do in the tenant of the request.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Rights {
-    /// To see users, records and orders
+    /// To see users and records
     read: bool,
     /// To take users offline
     off: bool,
-    /// To unlock, deny, import and audit
+    /// To unlock, import and export
     administer: bool,
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn me<B: Backend>(State(backend): State<B>, caller: Caller) -> 
         tenant_id: caller.tenant.to_string(),
         any_tenant: caller.scope.above,
         rights: Rights {
-            read: may(CallerAction::List),
+            read: may(CallerAction::List) && may(CallerAction::Detail),
             off: may(CallerAction::ForceOff),
             administer: may(CallerAction::Administer),
         },

@@ -188,9 +188,9 @@ pub(crate) async fn overview<B: Backend>(
         let listed = backend.list(tenant, asked, &view).await?.records;
         records.extend(listed.into_iter().map(|record| Shown::new(record, &view, backend.zone())));
     }
-    if let Some(details) = &live.details {
-        show(&mut shown, &live.connections, details, &records, backend.zone());
-    }
+    // An object of the version before, while a deploy is under way, knows no details.
+    let Some(details) = &live.details else { return Err(MessageCenterError::Busy.into()) };
+    show(&mut shown, &live.connections, details, &records, backend.zone());
     shown.records = Some(records);
     Ok(answer::json(&shown))
 }

@@ -234,6 +234,10 @@ impl From<OpenError> for ConnectError {
 
 impl From<BackendError> for ConnectError {
     fn from(error: BackendError) -> Self {
+        if error.is_busy() {
+            tracing::warn!(error = %Chain(&error), "a console came too early");
+            return Self(MessageCenterError::Busy);
+        }
         tracing::error!(error = %Chain(&error), "a console could not connect");
         Self(MessageCenterError::Internal)
     }

@@ -14,7 +14,7 @@ pub enum CallerAction {
     Detail,
     /// Taking users offline.
     ForceOff,
-    /// The routes under `/admin/v1`.
+    /// Unlocking, imports, exports, layouts, and users who stand above tenants.
     Administer,
 }
 

@@ -242,6 +242,12 @@ async fn tokens_are_revoked_by_permission(world: World) -> Result<()> {
     for role in ["reader", "stranger", "user-101", "operator-user"] {
         ask(role, "887").await?.refused(403, "forbidden").with_context(|| role.to_owned())?;
     }
+    // An OpenIM administrator stands above tenants.
+    for role in ["kicker", "kicker-by-operation"] {
+        ask(role, world.admin()?).await?.refused(403, "forbidden").with_context(|| role.to_owned())?;
+    }
+    let target = format!("/admin/v1/users/{}", world.admin()?);
+    as_role(&api, "reader", "GET", &target).await?.refused(403, "forbidden")?;
     same(ask("user-101", "101").await?.response.status, 200, "a user's own tokens")?;
     api.ask(&revoking("887", &nothing)).await?.unauthorized("unauthorized")
 }
