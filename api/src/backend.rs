@@ -40,7 +40,8 @@ impl BackendError {
         Self(cause.into())
     }
 
-    /// Whether nothing failed and nothing was done, because the request came too early.
+    /// Whether nothing failed, because the request came too early: what was asked first did nothing. Of several users, others may be
+    /// done; repeating the request is safe.
     pub fn is_busy(&self) -> bool {
         self.0.is::<Busy>() || self.0.is::<Updating>()
     }

@@ -107,6 +107,18 @@ impl File {
 }
 
 async fn serve<B: Backend>(State(backend): State<B>, uri: Uri, headers: HeaderMap) -> Response {
+    let mut response = found(&backend, &uri, &headers).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    // What is no file says nothing of its own.
+    for (name, value) in [(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-cache")] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn found<B: Backend>(backend: &B, uri: &Uri, headers: &HeaderMap) -> Response {
     if let Some(folder) = FOLDERS.iter().find(|folder| **folder == uri.path()) {
         // Relative, since a proxy may have moved the path.
         let place = [folder.trim_start_matches('/'), "/"].concat();
@@ -116,7 +128,7 @@ async fn serve<B: Backend>(State(backend): State<B>, uri: Uri, headers: HeaderMa
     let validator = file.validator();
     let has = |name: HeaderName, wanted: &str| {
         let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        value.split(',').any(|one| one.trim() == wanted)
+        value.split(',').any(|one| is_meant(one.trim(), wanted))
     };
     let mut response = if has(header::IF_NONE_MATCH, &validator) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -131,9 +143,6 @@ async fn serve<B: Backend>(State(backend): State<B>, uri: Uri, headers: HeaderMa
         }
     };
     let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(file.policy()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(file.caching()));
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -141,6 +150,14 @@ async fn serve<B: Backend>(State(backend): State<B>, uri: Uri, headers: HeaderMa
         headers.insert(header::ETAG, value);
     }
     response
+}
+
+/// Whether one item of a list in a request means this: validators are compared weakly, and a weight of 0 takes an encoding out.
+fn is_meant(item: &str, wanted: &str) -> bool {
+    let (name, weight) =
+        item.split_once(';').map_or((item, ""), |(name, weight)| (name.trim(), weight.trim()));
+    name.trim_start_matches("W/") == wanted.trim_start_matches("W/")
+        && !matches!(weight.trim_start_matches("q="), "0" | "0." | "0.0" | "0.00" | "0.000")
 }
 
 fn answer(file: File, body: PageBody) -> Response {
@@ -161,6 +178,19 @@ mod tests {
         for (path, name) in [("/console/", "console/index.html"), ("/docs/", "docs/index.html")] {
             assert_eq!(File::at(path).map(|file| file.name), Some(name));
         }
+    }
+
+    #[test]
+    fn lists_of_requests_are_read_with_their_weights() {
+        for item in ["gzip", "gzip;q=1.0", "gzip ; q=0.5"] {
+            assert!(is_meant(item, "gzip"), "{item}");
+        }
+        for item in ["gzip;q=0", "gzip; q=0.000", "br", ""] {
+            assert!(!is_meant(item, "gzip"), "{item}");
+        }
+        assert!(
+            is_meant("\"a\"", "W/\"a\"") && is_meant("W/\"a\"", "W/\"a\"") && !is_meant("\"b\"", "W/\"a\"")
+        );
     }
 
     #[test]

@@ -118,6 +118,7 @@ async fn pages_are_served_with_a_strict_policy(world: World) -> Result<()> {
         let index = format!("{folder}/");
         let place = moved.header("location").unwrap_or_default();
         same(place.as_str(), index.trim_start_matches('/'), "where it leads")?;
+        same(moved.header("x-content-type-options").as_deref(), Some("nosniff"), folder)?;
         let page = world.send(&Request::new("GET", &index)).await?;
         // The viewer of the reference is too large for a transcript.
         let names = page.text()?.split('"').filter_map(|part| part.strip_prefix("./"));
@@ -132,7 +133,9 @@ async fn pages_are_served_with_a_strict_policy(world: World) -> Result<()> {
         let answer = world.send(&Request::new("GET", path)).await?.response;
         same(answer.status, 404, &format!("the status of {path}"))?;
     }
-    Ok(())
+    let answer = world.send(&Request::new("GET", "/console/none.js")).await?.response;
+    same(answer.status, 404, "the status of a page that is not there")?;
+    same(answer.header("referrer-policy").as_deref(), Some("no-referrer"), "its policy")
 }
 
 async fn page_is_kept_to_itself(world: &World, path: &str) -> Result<()> {
