@@ -63,6 +63,18 @@ fn p99(times: &mut [Duration]) -> Duration {
     times[times.len() * 99 / 100]
 }
 
+/// Waits until bodies hold so many bytes. No request is sent meanwhile: its own body would take the place of the last piece.
+async fn until_held(server: &Server, bytes: usize) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let held = scrape(server).await[BODY_BYTES];
+        if held >= bytes as f64 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{held} bytes are held, not {bytes}");
+    }
+}
+
 /// Waits until a short request of a stranger is answered so.
 async fn until_strangers_get(server: &Server, status: u16) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -101,10 +113,10 @@ async fn strangers_fill_their_own_part_and_callers_with_a_token_do_not_notice() 
             strangers.push(connection);
         }
     }
+    until_held(&server, 8 << 20).await;
     until_strangers_get(&server, 503).await;
     let figures = scrape(&server).await;
-    let held = figures[BODY_BYTES];
-    assert!((f64::from(7 << 20)..=f64::from(8 << 20)).contains(&held), "{held} bytes are held");
+    assert_eq!(figures[BODY_BYTES], f64::from(8 << 20), "bytes that are held");
     assert!(figures[r#"rollcall_request_bodies_refused_total{caller="stranger"}"#] >= 1.0, "{figures:#?}");
     assert_eq!(figures[r#"rollcall_request_bodies_refused_total{caller="user"}"#], 0.0);
     let grown = memory(&server, "VmHWM").saturating_sub(before);
@@ -132,21 +144,17 @@ async fn strangers_fill_their_own_part_and_callers_with_a_token_do_not_notice() 
 #[tokio::test]
 async fn one_address_cannot_take_the_part_of_others() {
     let home = tempfile::tempdir().unwrap();
-    let server = Server::start(&home.path().join("data"), "");
+    let server = Server::start_with(&home.path().join("data"), &[("metrics_listen", "127.0.0.1:0")]);
     let mut held = Vec::new();
     for _ in 0..OF_ADDRESS {
         let mut connection = from(1, server.address).await;
         begin(&mut connection, post(PARSE_TOKEN, None, ""), OPEN).await;
         held.push(connection);
     }
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let mut connection = from(1, server.address).await;
-        if connection.send(&post(PARSE_TOKEN, None, "{}")).await.unwrap().status == 503 {
-            break;
-        }
-        assert!(Instant::now() < deadline, "an address holds more than its part");
-    }
+    until_held(&server, usize::from(OF_ADDRESS) * OPEN).await;
+    let mut connection = from(1, server.address).await;
+    let answer = connection.send(&post(PARSE_TOKEN, None, "{}")).await.unwrap();
+    assert_eq!(answer.status, 503, "an address holds more than its part");
     until_strangers_get(&server, 200).await;
 }
 
@@ -164,11 +172,7 @@ async fn above_the_budget_a_caller_with_a_token_is_told_to_come_again() {
         begin(&mut connection, post(STATUS, Some(&token), ""), 1 << 20).await;
         held.push(connection);
     }
-    // No request is sent meanwhile: its own body would take the place of the last piece.
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while scrape(&server).await[BODY_BYTES] < f64::from(16 << 20) {
-        assert!(Instant::now() < deadline, "16 MiB are not held");
-    }
+    until_held(&server, 16 << 20).await;
     let mut connection = Connection::open(server.address).await.unwrap();
     assert_eq!(refused(&connection.send(&query()).await.unwrap())["errCode"], 500);
     let order = json!({"receiveObjectType": "USER", "receiveObjectIds": ["7"]}).to_string();
