@@ -244,7 +244,8 @@ test.concurrent('what a token may not do is not offered', async () => {
     await Visit.run(async (visit) => {
       const { page } = visit;
       await visit.enter(token, '#/users/101');
-      await page.getByRole('heading', { name: 'Deny window' }).waitFor();
+      await page.getByRole('heading', { name: 'Live connections' }).waitFor();
+      expect(await page.getByRole('heading', { name: 'Deny window' }).count()).toBe(0);
       expect(await visit.button('Kick everything').count()).toBe(offered ? 1 : 0);
       expect(await visit.button(/^Kick the connection/).count() > 0).toBe(offered);
       expect(await visit.button(/^Revoke/).count() > 0).toBe(offered);
@@ -288,6 +289,9 @@ test.concurrent('what the server does not have is not offered', async () => {
       await visit.go('#/users/101');
       await visit.button(/^Revoke the token/).first().waitFor();
       for (const name of [/^Kick/, 'Deny']) expect(await visit.button(name).count(), String(name)).toBe(0);
+      expect(await page.getByText(/deny window/i).count()).toBe(0);
+      await visit.button('Unlock').click();
+      await page.getByRole('dialog').getByText('What earlier orders left on opaque tokens is lifted.').waitFor();
       expect(mock.requests.filter(({ url }) => /summary|force-offs|audit/.test(url))).toEqual([]);
     },
     { prepare },

@@ -42,6 +42,7 @@ test.concurrent.each([
     await reader.go(`#/users/${HOSTILE.userId}`);
     await page.getByText('=HYPERLINK(', { exact: false }).first().waitFor();
     await page.getByText(hostile.sha256.slice(0, 10), { exact: false }).first().waitFor();
+    expect(await page.getByText(/Deny window|封禁期/).count()).toBe(0);
     await reader.check(`user-${name}`);
     expect(await page.locator('main img, main svg').count()).toBe(0);
   });

@@ -183,7 +183,7 @@ export const en = {
   deniedReason: 'Reason: {reason}',
   notDenied: 'No deny window is open.',
   unlock: 'Unlock',
-  unlockAsk: 'Let {user} come back? The deny window and what earlier orders left on opaque tokens are lifted.',
+  unlockAsk: 'Let {user} come back? What earlier orders left on opaque tokens is lifted.',
   unlocked: 'Unlocked.',
   nothingToUnlock: 'There was nothing to lift.',
   minutes: 'minutes',

@@ -185,7 +185,7 @@ export const zh: Record<Key, string> = {
   deniedReason: '原因：{reason}',
   notDenied: '当前没有封禁。',
   unlock: '解除',
-  unlockAsk: '允许 {user} 再次登录？将解除封禁期以及此前指令对不透明令牌的限制。',
+  unlockAsk: '允许 {user} 再次登录？将解除此前指令对不透明令牌的限制。',
   unlocked: '已解除。',
   nothingToUnlock: '没有可解除的限制。',
   minutes: '分钟',

@@ -81,14 +81,20 @@ function DenyState({ user, ask }: PartProps) {
   const texts = useTexts();
   const { offers } = useApp();
   const { deny } = user;
+  const hasWindows = offers.deny || deny !== undefined;
+  if (!hasWindows && !offers.unlock) return null;
   return (
     <section>
-      <h2>{texts.text('denyWindow')}</h2>
-      <p>
-        {deny ? texts.text('deniedUntil', { until: deny.until, by: deny.by, since: deny.since }) : texts.text('notDenied')}{' '}
-        {deny?.reason !== undefined && <bdi>{texts.text('deniedReason', { reason: deny.reason })}</bdi>}{' '}
-        {deny?.orderId !== undefined && <a href={href('order', deny.orderId)}>{texts.text('orderNamed', { id: deny.orderId })}</a>}
-      </p>
+      {hasWindows && (
+        <>
+          <h2>{texts.text('denyWindow')}</h2>
+          <p>
+            {deny ? texts.text('deniedUntil', { until: deny.until, by: deny.by, since: deny.since }) : texts.text('notDenied')}{' '}
+            {deny?.reason !== undefined && <bdi>{texts.text('deniedReason', { reason: deny.reason })}</bdi>}{' '}
+            {deny?.orderId !== undefined && <a href={href('order', deny.orderId)}>{texts.text('orderNamed', { id: deny.orderId })}</a>}
+          </p>
+        </>
+      )}
       {offers.unlock && (
         <div class="row">
           {offers.deny && (
