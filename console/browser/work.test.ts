@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { expect, inject, test } from 'vitest';
 
+import { Refusal } from '../mock/errors.mjs';
 import { HOSTILE, sha256 } from '../mock/population.mjs';
 import type { Mock } from '../mock/server.mjs';
 import { described } from '../tools/routes.mjs';
@@ -32,6 +33,94 @@ test.concurrent('a link’s token leaves the address at once, stays in the tab, 
     await visit.button('Sign in').click();
     await page.getByText('does not accept this token').waitFor();
   });
+});
+
+test.concurrent('signing out revokes the link’s token whatever tenant is shown', async () => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    await visit.enter('admin-token');
+    await page.getByLabel('Show tenant').fill('7');
+    await visit.button('Change').click();
+    await page.getByText('imAdmin, tenant 7').waitFor();
+    await visit.button('Sign out').click();
+    await page.getByText('Signed out. The link’s token is revoked.').waitFor();
+    expect(mock.callers.revoked).toEqual(new Set([sha256('admin-token')]));
+  });
+});
+
+test.concurrent('a token that the server does not know is not called revoked', async () => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    await page.route('**/tokens:revoke', async (route) => {
+      const { sha256: unknown } = route.request().postDataJSON() as { sha256: string[] };
+      await route.fulfill({ json: { revoked: 0, connections: 0, unknown } });
+    });
+    await visit.enter('admin-token', '#/users/101');
+    await visit.button(/^Revoke the token/).first().click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+    await page.getByText('Not revoked: the server knows no such token').waitFor();
+    await visit.button('Sign out').click();
+    await page.getByText(/^Signed out\. The link’s token could not be revoked: it stays good until \d{4}-/).waitFor();
+    expect(mock.callers.revoked.size).toBe(0);
+  });
+});
+
+test.concurrent.each([
+  ['429 too_many_requests', new Refusal(429, 'too_many_requests', 'too many requests', { 'retry-after': '1' })],
+  ['503 server_busy', new Refusal(503, 'server_busy', 'the server is busy')],
+])('a link’s token is kept while the server answers %s', async (_, refusal) => {
+  await Visit.run(
+    async (visit) => {
+      const { page, mock } = visit;
+      await page.goto('/console/#token=admin-token');
+      await page.getByText(/^The server refused: .* The page keeps trying\.$/).waitFor();
+      expect(await page.evaluate('sessionStorage.length')).toBe(1);
+      mock.fault = undefined;
+      await visit.heading('Overview').waitFor();
+    },
+    { prepare: (mock) => (mock.fault = (path) => (path === '/admin/v1/me' ? refusal : undefined)) },
+  );
+});
+
+test.concurrent('a link that is given up is revoked as soon as the server answers', async () => {
+  await Visit.run(
+    async (visit) => {
+      const { page, mock } = visit;
+      await page.goto('/console/#token=admin-token');
+      await page.getByText('The page keeps trying.').waitFor();
+      await visit.button('Cancel').click();
+      await page.getByText('is being revoked').waitFor();
+      expect(await page.evaluate('sessionStorage.length')).toBe(0);
+      mock.fault = undefined;
+      await page.getByText('The link’s token is revoked.').waitFor();
+      expect(mock.callers.revoked).toEqual(new Set([sha256('admin-token')]));
+    },
+    { prepare: (mock) => (mock.fault = () => new Refusal(503, 'server_busy', 'the server is busy')) },
+  );
+});
+
+test.concurrent('a second link in a tab revokes the token of the first', async () => {
+  for (const between of ['#/', '/docs']) {
+    await Visit.run(async (visit) => {
+      const { page, mock } = visit;
+      await visit.enter('admin-token');
+      await visit.heading('Overview').waitFor();
+      if (between === '/docs') await page.goto(between);
+      // The same link again replaces nothing.
+      for (const token of ['admin-token', 'second-token']) {
+        await page.goto(`/console/#token=${token}`);
+        await visit.heading('Overview').waitFor();
+      }
+      await expect.poll(() => [...mock.callers.revoked]).toEqual([sha256('admin-token')]);
+      await page.reload();
+      await visit.heading('Overview').waitFor();
+      await page.route('**/tokens:revoke', (route) => route.fulfill({ json: { revoked: 0, connections: 0, unknown: ['x'] } }));
+      mock.callers.revoked.clear();
+      await page.goto('/console/#token=admin-token');
+      await page.getByText('The token of the link before could not be revoked: it stays good until').waitFor();
+      await visit.heading('Overview').waitFor();
+    });
+  }
 });
 
 test.concurrent('a token that was entered is not revoked', async () => {
@@ -380,6 +469,30 @@ test.concurrent('a caller above tenants looks into another one', async () => {
     await page.getByText('imAdmin, tenant 7').waitFor();
     await page.getByText('Nothing matches.').waitFor();
     expect(mock.requests.at(-1)?.headers['xc-opt-tenant-id']).toBe('7');
+    // No tenant, so nothing is asked.
+    const field = page.getByLabel('Show tenant');
+    await field.fill('9223372036854775808');
+    await visit.button('Change').click();
+    expect(await field.evaluate((input) => (input as HTMLInputElement).validationMessage)).toContain('at most 9223372036854775807');
+    await field.fill('9223372036854775807');
+    await visit.button('Change').click();
+    await page.getByText('imAdmin, tenant 9223372036854775807').waitFor();
+    expect(mock.requests.some(({ headers }) => headers['xc-opt-tenant-id'] === '9223372036854775808')).toBe(false);
+  });
+});
+
+test.concurrent.each([400, 403])('a tenant that is refused with %i costs the tenant, not the token', async (status) => {
+  await Visit.run(async (visit) => {
+    const { page, mock } = visit;
+    mock.fault = (_, headers) => (headers['xc-opt-tenant-id'] === '8' ? new Refusal(status, 'key', 'Tenant 8 is denied') : undefined);
+    await visit.enter('admin-token');
+    await page.getByLabel('Show tenant').fill('8');
+    await visit.button('Change').click();
+    await page.getByText('The server does not show tenant 8: Tenant 8 is denied').waitFor();
+    await page.getByText('imAdmin, tenant 0').waitFor();
+    await visit.button('Sign out').click();
+    await page.getByText('The link’s token is revoked.').waitFor();
+    expect(mock.callers.revoked).toEqual(new Set([sha256('admin-token')]));
   });
 });
 

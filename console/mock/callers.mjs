@@ -5,8 +5,11 @@ import { sha256 } from './population.mjs';
 
 const everything = { read: true, off: true, administer: true };
 
+const admin = { userId: 'imAdmin', name: 'imAdmin', tenantId: '0', anyTenant: true, rights: everything, ours: true };
+
 const HOLDERS = {
-  'admin-token': { userId: 'imAdmin', name: 'imAdmin', tenantId: '0', anyTenant: true, rights: everything, ours: true },
+  'admin-token': admin,
+  'second-token': admin,
   'operator-token': { userId: '900', name: 'Operations', tenantId: '0', rights: { ...everything, administer: false } },
   'reader-token': { userId: '901', name: 'Reader', tenantId: '0', rights: { read: true, off: false, administer: false } },
   'bare-token': { userId: '902', name: 'Visitor', tenantId: '0', rights: { read: false, off: false, administer: false } },

@@ -30,6 +30,11 @@ export class Mock {
   audit = [];
   violations = [];
   requests = [];
+  /**
+   * What requests are refused with.
+   * @type {((path: string, headers: import('node:http').IncomingHttpHeaders) => Error | undefined) | undefined}
+   */
+  fault = undefined;
   callers = new Callers();
   /** Those that its pages know of. */
   routes = Object.keys(ROUTES);
@@ -126,6 +131,8 @@ export class Mock {
         return response.writeHead(200, { 'content-type': 'application/json' }).end(readFileSync(OPENAPI));
       }
       this.requests.push({ method: request.method, url: request.url, headers: request.headers });
+      const fault = this.fault?.(url.pathname, request.headers);
+      if (fault) throw fault;
       const found = ANSWERS.find(([method, path]) => method === request.method && path.test(url.pathname));
       if (!found) throw new Refusal(404, 'handler_not_found', `Not found handler ${request.method} ${url.pathname}`);
       const [, path, heading, handler] = found;
@@ -170,5 +177,5 @@ async function body(request) {
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
   const mock = await new Mock({ users: Number(argv[3] ?? 200) }).start(Number(argv[2] ?? 10080));
-  console.log(`${mock.url}/console/  tokens: admin-token operator-token reader-token bare-token`);
+  console.log(`${mock.url}/console/  tokens: admin-token second-token operator-token reader-token bare-token`);
 }

@@ -65,6 +65,20 @@ test.concurrent('a link signs in, and signing out revokes its token', async () =
   });
 });
 
+test.concurrent('signing out revokes the link’s token while another tenant is shown', async () => {
+  const token = await server.adminToken();
+  await Reader.read(server.url, {}, async (reader) => {
+    const { page } = reader;
+    await reader.enter(token);
+    await page.getByLabel('Show tenant').fill('7');
+    await reader.button('Change').click();
+    await page.getByText(/, tenant 7$/).waitFor();
+    await reader.button('Sign out').click();
+    await page.getByText('The link’s token is revoked.').waitFor();
+    expect(await server.status('/admin/v1/me', token)).toBe(401);
+  });
+});
+
 test.concurrent('the list is filtered, and one connection of two is taken offline', async () => {
   const user = '4711';
   const [phone, desktop] = [await server.connect(user, 2), await server.connect(user, 3)];

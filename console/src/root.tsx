@@ -2,10 +2,11 @@
 
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 
-import { Client, Refused, Unreachable } from './api/client';
+import { Client, Refused, Unreachable, isPassing, pause } from './api/client';
 import type { Me } from './api/types';
 import { Shell } from './shell';
 import { LANGUAGES, type Language, Texts, TextsContext, choose, preferred } from './i18n';
+import { type Ending, revokeLink, told, toldOfEarlier } from './link';
 import { type Session, ofFragment, read, write } from './session';
 import { parse } from './route';
 import { SignIn } from './pages/sign-in';
@@ -14,22 +15,34 @@ import { explain } from './parts/status';
 /** The server's root: the page lies in a folder of it, which a proxy may have moved. */
 const ROOT = new URL('../', new URL('./', location.href));
 
+/** How often the revocation of a token that the tab keeps no more is tried again, every 2 s or as the server says. */
+const MORE = 15;
+
+interface Link {
+  session: Session;
+  /** The token of a link that this one replaces. */
+  replaced: string | undefined;
+}
+
 /** Takes a link's token out of the address, before anything else can read it there. */
-function takeLink(): Session | undefined {
+function takeLink(): Link | undefined {
   const token = ofFragment(location.hash);
   if (token === undefined) return undefined;
   history.replaceState(null, '', `${location.pathname}${location.search}#/`);
+  const before = read(sessionStorage);
   const session = { token, byLink: true };
   write(sessionStorage, session);
-  return session;
+  return { session, replaced: before?.byLink && before.token !== token ? before.token : undefined };
 }
 
 export function Root() {
   const [language, setLanguage] = useState<Language>(() => preferred(localStorage, navigator.languages));
   const texts = useMemo(() => new Texts(language), [language]);
-  const [session, setSession] = useState<Session | undefined>(() => takeLink() ?? read(sessionStorage));
+  const [first] = useState(takeLink);
+  const [session, setSession] = useState<Session | undefined>(() => first?.session ?? read(sessionStorage));
   const [me, setMe] = useState<Me>();
   const [notice, setNotice] = useState<string>();
+  const [warning, setWarning] = useState<string>();
   const [route, setRoute] = useState(() => parse(location.hash));
   const [attempt, setAttempt] = useState(0);
 
@@ -38,23 +51,39 @@ export function Root() {
     setSession(undefined);
     setMe(undefined);
     setNotice(text);
+    setWarning(undefined);
   }, []);
   const enter = useCallback((next: Session) => {
     write(sessionStorage, next);
     setMe(undefined);
     setNotice(undefined);
+    setWarning(undefined);
     setSession(next);
+  }, []);
+
+  const warnOfEarlier = (ending: Ending) => {
+    const text = toldOfEarlier(texts, ending);
+    if (text !== undefined) setWarning(text);
+  };
+  const revokeReplaced = async ({ replaced }: Link) => {
+    if (replaced !== undefined) warnOfEarlier(await revokeLink(ROOT, replaced, undefined, MORE));
+  };
+  useEffect(() => {
+    if (first) void revokeReplaced(first);
   }, []);
 
   useEffect(() => {
     const change = () => {
       const link = takeLink();
-      if (link) enter(link);
+      if (link) {
+        enter(link.session);
+        void revokeReplaced(link);
+      }
       setRoute(parse(location.hash));
     };
     addEventListener('hashchange', change);
     return () => removeEventListener('hashchange', change);
-  }, [enter]);
+  }, [enter, texts]);
 
   useEffect(() => {
     document.documentElement.lang = LANGUAGES[language].tag;
@@ -72,18 +101,24 @@ export function Root() {
 
   // Who the token's holder is, and what it may do.
   useEffect(() => {
-    if (!client || me) return;
+    if (!client || !session || me) return;
     let gone = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     client.me().then(
       (found) => !gone && setMe(found),
       (error: unknown) => {
         if (gone) return;
-        if (error instanceof Unreachable) {
-          setNotice(texts.text('awayFirst'));
-          timer = setTimeout(() => setAttempt((before) => before + 1), 2_000);
-        } else if (!(error instanceof Refused && error.status === 401)) {
-          leave(explain(texts, error));
+        const { token, byLink, tenant } = session;
+        const status = error instanceof Refused ? error.status : undefined;
+        if (isPassing(error)) {
+          setNotice(error instanceof Unreachable ? explain(texts, error) : `${explain(texts, error)} ${texts.text('keepsTrying')}`);
+          timer = setTimeout(() => setAttempt((before) => before + 1), pause(error));
+        } else if (tenant !== undefined && (status === 400 || status === 403)) {
+          // It is the tenant that was refused, not the token.
+          enter({ token, byLink });
+          setWarning(texts.text('tenantRefused', { tenant, message: (error as Refused).message }));
+        } else if (status !== 401) {
+          leave(byLink ? `${explain(texts, error)} ${texts.text('linkUnknown')}` : explain(texts, error));
         }
       },
     );
@@ -95,18 +130,21 @@ export function Root() {
 
   const signOut = async () => {
     let text = texts.text('signedOut');
-    if (session?.byLink && client && me?.token) {
-      try {
-        await client.revoke(me.userId, [me.token.sha256]);
-        text = texts.text('signedOutRevoked');
-      } catch {
-        text = texts.text('signedOutKept', { until: me.token.expiresAt });
-      }
-    } else if (session?.byLink) {
-      text = texts.text('signedOutUnknown');
-    }
+    if (session?.byLink) text += ` ${told(texts, await revokeLink(ROOT, session.token, me))}`;
+    // Another link may have come meanwhile.
+    const now = read(sessionStorage);
+    if (now && now.token !== session?.token) return;
     leave(text);
     location.hash = '#/';
+  };
+
+  const cancel = async () => {
+    leave(session?.byLink ? texts.text('linkRevoking') : undefined);
+    if (!session?.byLink) return;
+    const ending = await revokeLink(ROOT, session.token, undefined, MORE);
+    // Somebody may have signed in meanwhile.
+    if (read(sessionStorage)) warnOfEarlier(ending);
+    else setNotice(told(texts, ending));
   };
 
   return (
@@ -117,6 +155,7 @@ export function Root() {
           client={client}
           me={me}
           route={route}
+          warning={warning}
           onLanguage={setLanguage}
           onTenant={(tenant) => enter({ token: session.token, byLink: session.byLink, ...(tenant === '' ? {} : { tenant }) })}
           onSignOut={signOut}
@@ -124,10 +163,10 @@ export function Root() {
       ) : (
         <SignIn
           waiting={session !== undefined}
-          notice={notice}
+          notice={[notice, warning].filter(Boolean).join(' ') || undefined}
           onLanguage={setLanguage}
           onToken={(token) => enter({ token, byLink: false })}
-          onCancel={() => leave()}
+          onCancel={() => void cancel()}
         />
       )}
     </TextsContext.Provider>

@@ -41,5 +41,8 @@ export function ofFragment(hash: string): string | undefined {
   }
 }
 
+/** Whether a text is a tenant's number, which has 64 bits with its sign. */
+export const isTenant = (text: string): boolean => /^\d{1,19}$/.test(text) && BigInt(text) <= 9_223_372_036_854_775_807n;
+
 /** Whether a token can stand in a header. */
 export const isSendable = (token: string): boolean => /^[\x21-\x7e]+$/.test(token);

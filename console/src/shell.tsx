@@ -16,12 +16,15 @@ import { OverviewPage } from './pages/overview';
 import { UserPage } from './pages/user';
 import { LanguageChoice } from './parts/language';
 import { type PageName, type Route, href } from './route';
+import { isTenant } from './session';
 import { useHistory } from './use-history';
 
 interface Props {
   client: Client;
   me: Me;
   route: Route;
+  /** What the reader has to know whatever the page. */
+  warning: string | undefined;
   onLanguage: (language: Language) => void;
   /** An empty text is the token's own tenant. */
   onTenant: (tenant: string) => void;
@@ -31,12 +34,15 @@ interface Props {
 /** How long something that was said stays, in milliseconds. */
 const SAID = 12_000;
 
-export function Shell({ client, me, route, onLanguage, onTenant, onSignOut }: Props) {
+export function Shell({ client, me, route, warning, onLanguage, onTenant, onSignOut }: Props) {
   const texts = useTexts();
   const offered = useMemo(() => offers(me), [me]);
   const history = useHistory(client, offered.summary);
   const [said, setSaid] = useState<{ text: string; bad: boolean }>();
   const say = useCallback((text: string, bad = false) => setSaid({ text, bad }), []);
+  useEffect(() => {
+    if (warning !== undefined) say(warning, true);
+  }, [warning, say]);
   useEffect(() => {
     if (!said || said.bad) return;
     const timer = setTimeout(() => setSaid(undefined), SAID);
@@ -179,7 +185,7 @@ function TenantChoice({ tenant, onTenant }: { tenant: string; onTenant: (tenant:
   const [named, setNamed] = useState(tenant);
   const submit = (event: Event) => {
     event.preventDefault();
-    if (/^\d{0,19}$/.test(named.trim())) onTenant(named.trim());
+    onTenant(named.trim());
   };
   return (
     <form class="row" onSubmit={submit}>
@@ -189,9 +195,13 @@ function TenantChoice({ tenant, onTenant }: { tenant: string; onTenant: (tenant:
           class="short"
           value={named}
           inputMode="numeric"
-          pattern="[0-9]{0,19}"
           autocomplete="off"
-          onInput={(event) => setNamed(event.currentTarget.value)}
+          onInput={({ currentTarget }) => {
+            const text = currentTarget.value.trim();
+            // The browser says it, and sends no form until it is mended.
+            currentTarget.setCustomValidity(text === '' || isTenant(text) ? '' : texts.text('tenantForm'));
+            setNamed(currentTarget.value);
+          }}
         />
       </label>
       <button type="submit">{texts.text('change')}</button>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { isSendable, ofFragment, read, write } from '../src/session';
+import { isSendable, isTenant, ofFragment, read, write } from '../src/session';
 
 function store() {
   const kept = new Map<string, string>();
@@ -37,4 +37,9 @@ test('a link brings its token in the fragment', () => {
 test('what no header can carry is no token', () => {
   expect(['a.b-c_d', 'A+/='].every(isSendable)).toBe(true);
   expect(['', 'a b', 'é', 'a\nb'].some(isSendable)).toBe(false);
+});
+
+test('a tenant has 64 bits with its sign', () => {
+  expect(['0', '7', '0000000000000000007', '9223372036854775807'].every(isTenant)).toBe(true);
+  expect(['', '-1', '1.0', ' 1', 'x', '9223372036854775808', '9999999999999999999', '00000000000000000001'].some(isTenant)).toBe(false);
 });

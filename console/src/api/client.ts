@@ -17,6 +17,9 @@ import type {
 
 /** How long an answer may take, in milliseconds. */
 const ANSWER = 30_000;
+/** How soon, and how late at most, a question is asked again that could not be answered, in milliseconds. */
+const PAUSE = 2_000;
+const LONGEST_PAUSE = 60_000;
 
 /** The server refused. */
 export class Refused extends Error {
@@ -26,6 +29,8 @@ export class Refused extends Error {
     readonly key: string,
     message: string,
     readonly requestId: string | null,
+    /** `Retry-After` in milliseconds; 0 where there is none. */
+    readonly after = 0,
   ) {
     super(message);
   }
@@ -33,6 +38,14 @@ export class Refused extends Error {
 
 /** No answer came, or none that can be read. */
 export class Unreachable extends Error {}
+
+/** Whether the same question may have another answer in a moment. */
+export const isPassing = (error: unknown): boolean =>
+  error instanceof Unreachable || (error instanceof Refused && (error.status === 429 || error.status >= 500));
+
+/** How long to wait before it is asked again, in milliseconds. */
+export const pause = (error: unknown): number =>
+  Math.min(LONGEST_PAUSE, Math.max(PAUSE, error instanceof Refused ? error.after : 0));
 
 type Query = URLSearchParams | Record<string, string>;
 
@@ -105,7 +118,8 @@ export class Client {
     // Behind a proxy anything may answer.
     if (typeof msg !== 'string') throw new Unreachable(`HTTP ${response.status}`);
     if (response.status === 401) this.onRefusedToken();
-    throw new Refused(response.status, ext?.eKey ?? '', msg, response.headers.get('xc-request-id'));
+    const after = 1_000 * (Number(response.headers.get('retry-after')) || 0);
+    throw new Refused(response.status, ext?.eKey ?? '', msg, response.headers.get('xc-request-id'), after);
   }
 }
 

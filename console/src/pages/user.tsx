@@ -305,8 +305,9 @@ function Asked({ id, question, onClose, onDone }: AskedProps) {
         await order({ select: { userIds: [id] }, scope: 'user', denySeconds: Math.round(Number(deny.deny) * UNITS[deny.denyUnit]) });
         break;
       case 'token': {
-        const { connections } = await client.revoke(id, [question.sha256]);
-        say(texts.text('revokedDone', { connections }));
+        const { connections, unknown } = await client.revoke(id, [question.sha256]);
+        if (unknown.length > 0) say(texts.text('revokedUnknown'), true);
+        else say(texts.text('revokedDone', { connections }));
         break;
       }
       case 'unlock': {
