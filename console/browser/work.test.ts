@@ -123,6 +123,22 @@ test.concurrent('a second link in a tab revokes the token of the first', async (
   }
 });
 
+test.concurrent('signing out ends the other tabs of the same token', async () => {
+  await Visit.run(async (visit) => {
+    const { page } = visit;
+    const [same, another] = [await page.context().newPage(), await page.context().newPage()];
+    for (const [tab, token] of [[page, 'admin-token'], [same, 'admin-token'], [another, 'second-token']] as const) {
+      await tab.goto(`/console/#token=${token}`);
+      await tab.getByRole('heading', { name: 'Overview' }).waitFor();
+    }
+    await visit.button('Sign out').click();
+    await page.getByText('The link’s token is revoked.').waitFor();
+    await same.getByText('Signed out in another tab.').waitFor();
+    expect(await same.evaluate('sessionStorage.length')).toBe(0);
+    await another.getByRole('heading', { name: 'Overview' }).waitFor();
+  });
+});
+
 test.concurrent('a token that was entered is not revoked', async () => {
   await Visit.run(async (visit) => {
     const { page, mock } = visit;

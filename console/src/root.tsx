@@ -18,6 +18,9 @@ const ROOT = new URL('../', new URL('./', location.href));
 /** How often the revocation of a token that the tab keeps no more is tried again, every 2 s or as the server says. */
 const MORE = 15;
 
+/** Tells the other tabs of a session that ends here; by its token's hash, since other pages of the host may listen. */
+const tabs = new BroadcastChannel('rollcall.signed-out');
+
 interface Link {
   session: Session;
   /** The token of a link that this one replaces. */
@@ -85,6 +88,11 @@ export function Root() {
     return () => removeEventListener('hashchange', change);
   }, [enter, texts]);
 
+  const hash = me?.token?.sha256;
+  useEffect(() => {
+    tabs.onmessage = ({ data }) => hash !== undefined && data === hash && leave(texts.text('signedOutElsewhere'));
+  }, [hash, leave, texts]);
+
   useEffect(() => {
     document.documentElement.lang = LANGUAGES[language].tag;
     choose(localStorage, language);
@@ -129,6 +137,7 @@ export function Root() {
   }, [client, me, attempt]);
 
   const signOut = async () => {
+    if (hash !== undefined) tabs.postMessage(hash);
     let text = texts.text('signedOut');
     if (session?.byLink) text += ` ${told(texts, await revokeLink(ROOT, session.token, me))}`;
     // Another link may have come meanwhile.

@@ -28,6 +28,7 @@ export const en = {
   tokenEnded: 'The token is not good any more. Sign in again.',
   signOut: 'Sign out',
   signedOut: 'Signed out.',
+  signedOutElsewhere: 'Signed out in another tab.',
   linkRevoked: 'The link’s token is revoked.',
   linkRevoking: 'The link’s token is being revoked …',
   linkEnded: 'The link’s token was not good any more.',

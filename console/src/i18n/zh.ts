@@ -30,6 +30,7 @@ export const zh: Record<Key, string> = {
   tokenEnded: '令牌已失效，请重新登录。',
   signOut: '退出登录',
   signedOut: '已退出登录。',
+  signedOutElsewhere: '已在另一个标签页退出登录。',
   linkRevoked: '链接的令牌已吊销。',
   linkRevoking: '正在吊销链接的令牌…',
   linkEnded: '链接的令牌此前已失效。',
