@@ -1,5 +1,7 @@
 //! Pushes: one for each change of a user's set of platforms, and no other.
 
+use std::sync::atomic::AtomicUsize;
+
 use anyhow::Result;
 
 use super::watcher::Watcher;
@@ -161,7 +163,7 @@ async fn a_user_who_comes_and_goes_quickly_is_shown_as_it_is_at_last(world: Worl
     }
     let (_, _socket) = quiet.login(&user, 9).await?;
     for watcher in &mut watchers {
-        let many = watcher.pushed_at_last(&user, &[9]).await?;
+        let many = watcher.pushed_at_last(&user, &[9], &AtomicUsize::default()).await?;
         holds(many <= 81, || format!("{many} pushes"))?;
         watcher.socket.alive().await?;
     }

@@ -1,5 +1,7 @@
 //! A client that follows others.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -59,11 +61,18 @@ impl Watcher {
         same(shown, vec![(user.to_owned(), platforms.to_vec())], "what is pushed")
     }
 
-    /// Whatever is pushed, up to and with this. Sets may be left out, and none comes twice in a row.
-    pub(super) async fn pushed_at_last(&mut self, user: &str, platforms: &[u64]) -> Result<usize> {
+    /// Whatever is pushed, up to and with this, counted here and in `pushes`. Sets may be left out, and none comes twice
+    /// in a row.
+    pub(super) async fn pushed_at_last(
+        &mut self,
+        user: &str,
+        platforms: &[u64],
+        pushes: &AtomicUsize,
+    ) -> Result<usize> {
         let mut before: Option<Vec<u64>> = None;
         for many in 1.. {
             let push: Value = serde_json::from_str(&self.socket.binary().await?)?;
+            pushes.fetch_add(1, Ordering::Relaxed);
             let [(of, shown)] = tips(&push)?.try_into().map_err(|_| anyhow::anyhow!("not one element"))?;
             same(of.as_str(), user, "userID")?;
             same(Some(&shown) == before.as_ref(), false, "the same set twice")?;
