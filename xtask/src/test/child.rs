@@ -58,7 +58,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let Some(step) = STEPS.iter().find(|step| step.name == args.name) else {
         bail!("there is no step {:?}", args.name);
     };
-    // The edge's lane is the longest, and alone on a processor it is not: what it needs, the others leave to it.
+    // The edge's lane is the longest: its compiler and its suite come first on a busy processor.
     if step.lane != Lane::Edge {
         rustix::process::nice(YIELDING).context("cannot lower the priority")?;
     }
@@ -98,7 +98,7 @@ impl Children {
             program,
             logs,
             full,
-            seed: seed::of_commit(workspace).filter(|_| !full),
+            seed: seed::of_sources(workspace).filter(|_| !full),
             scratch: Scratch::new()?,
             output,
             running: Mutex::new(Some(BTreeMap::new())),

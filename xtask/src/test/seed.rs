@@ -5,20 +5,31 @@ use crate::workspace::Workspace;
 /// What proptest takes its seed from.
 pub(super) const VARIABLE: &str = "PROPTEST_RNG_SEED";
 
-/// The seed of the usual run: one for each commit, so that the same commit has the same answer everywhere, and the next one tries
-/// other inputs. Nothing where the caller gives one, or where no commit is known: then every run has its own.
-pub(super) fn of_commit(workspace: &Workspace) -> Option<String> {
+/// What the tests run. A commit that changes only documents keeps its inputs.
+const SOURCES: [&str; 6] =
+    ["HEAD:core", "HEAD:api", "HEAD:origin", "HEAD:worker", "HEAD:tests", "HEAD:Cargo.lock"];
+
+/// The seed of the usual run: one for each state of the sources, so that the same commit has the same answer everywhere, and
+/// the next change tries other inputs. Nothing where the caller gives one, or where no commit is known: then every run has its
+/// own.
+pub(super) fn of_sources(workspace: &Workspace) -> Option<String> {
     if std::env::var_os(VARIABLE).is_some() {
         return None;
     }
     let mut git = std::process::Command::new("git");
-    let output = git.args(["rev-parse", "HEAD"]).current_dir(&workspace.root).output().ok()?;
-    number(std::str::from_utf8(&output.stdout).ok()?).map(|seed| seed.to_string())
+    let output = git.arg("rev-parse").args(SOURCES).current_dir(&workspace.root).output().ok()?;
+    let hashes = std::str::from_utf8(&output.stdout).ok().filter(|_| output.status.success())?;
+    number(hashes).map(|seed| seed.to_string())
 }
 
-/// A commit's name as a number: proptest takes 64 bits.
-fn number(commit: &str) -> Option<u64> {
-    u64::from_str_radix(commit.get(..16)?, 16).ok()
+/// Hashes of git, one a line, as a number: proptest takes 64 bits.
+fn number(hashes: &str) -> Option<u64> {
+    let mut number = None;
+    for hash in hashes.lines() {
+        let part = u64::from_str_radix(hash.get(..16)?, 16).ok()?;
+        number = Some(number.unwrap_or(0_u64).rotate_left(7) ^ part);
+    }
+    number
 }
 
 #[cfg(test)]
@@ -26,8 +37,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_commit_has_a_number() {
-        assert_eq!(number("00000000000000ff0123456789abcdef01234567\n"), Some(255));
+    fn hashes_have_a_number() {
+        const HASH: &str = "00000000000000ff0123456789abcdef01234567\n";
+        const OTHER: &str = "0000000000000001ffffffffffffffffffffffff\n";
+        assert_eq!(number(HASH), Some(255));
+        assert_eq!(number(&[HASH, OTHER].concat()), Some(255 << 7 | 1));
+        assert_ne!(number(&[HASH, OTHER].concat()), number(&[OTHER, HASH].concat()));
         assert_eq!(number(""), None);
         assert_eq!(number("fatal: not a git repository"), None);
     }

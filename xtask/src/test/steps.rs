@@ -49,6 +49,8 @@ pub(crate) enum Lane {
     Compile,
     /// Native programs under test.
     Native,
+    /// A database engine under test.
+    Engine,
     /// The worker's release build, and the Workers runtime under the suite.
     Edge,
     /// The browser, which waits for its clients' timers most of the time.
@@ -191,7 +193,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "postgres",
         title: "conformance of the origin on PostgreSQL",
-        lane: Lane::Native,
+        lane: Lane::Engine,
         needs: &["build", "postgres-setup"],
         counts: true,
         minutes: 20,
