@@ -49,8 +49,6 @@ pub(crate) enum Lane {
     Compile,
     /// Native programs under test.
     Native,
-    /// A database engine under test.
-    Engine,
     /// The worker's release build, and the Workers runtime under the suite.
     Edge,
     /// The browser, which waits for its clients' timers most of the time.
@@ -193,7 +191,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "postgres",
         title: "conformance of the origin on PostgreSQL",
-        lane: Lane::Engine,
+        lane: Lane::Native,
         needs: &["build", "postgres-setup"],
         counts: true,
         minutes: 20,
