@@ -1,13 +1,17 @@
 //! A user with very many watchers: no other answer waits until all of them are notified.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::future::{try_join, try_join_all, try_join3};
 use serde_json::{Value, json};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use super::watcher::Watcher;
 use crate::{
@@ -36,6 +40,9 @@ const CALM: u32 = 5;
 /// request before such an event is done; more watchers than these are needed to see an answer that waits for all of them.
 const EDGE_PAGE: usize = 400;
 
+/// A message that keeps a connection.
+const PONG: &str = r#"{"type":"pong"}"#;
+
 /// Connections over which the suite asks at a time.
 const CLIENTS: usize = 16;
 
@@ -50,37 +57,41 @@ async fn a_user_with_very_many_watchers_holds_up_nobody(world: World) -> Result<
     };
     let star = world.user("star");
     let begun = Instant::now();
-    let mut watchers = assemble(&quiet, &star, many).await?;
+    let watchers = assemble(&quiet, &star, many).await?;
     let assembled = begun.elapsed();
     let other = world.user("other");
-    let (_, _other) = quiet.login(&other, 5).await?;
+    let (_, mut other_socket) = quiet.login(&other, 5).await?;
 
-    let telling = Telling::default();
+    let telling = Arc::new(Telling::of(many));
     let calm = Ask::begin(&quiet, &other).await?.times(200, &telling).await?;
     let begun = Instant::now();
+    // A task of its own: what is asked meanwhile does not wait until the suite has read a crowd's pushes.
+    let mut listening = JoinSet::new();
+    listening.spawn(listen(watchers, star.clone(), telling.clone()));
     let listen = async {
-        let pushes = try_join_all(
-            watchers.iter_mut().map(|watcher| watcher.pushed_at_last(&star, &[1, 5], &telling.pushes)),
-        )
-        .await;
-        telling.over.store(true, Ordering::Relaxed);
-        anyhow::Ok((begun.elapsed(), pushes?.into_iter().max()))
+        let (sets, watchers) = listening.join_next().await.context("no task")???;
+        anyhow::Ok((begun.elapsed(), sets, watchers))
     };
-    let ask = async { Ask::begin(&quiet, &other).await?.until_over(&telling).await };
+    let ask = async {
+        let asked = async { Ask::begin(&quiet, &other).await?.until_over(&telling).await };
+        anyhow::Ok(try_join(asked, stay(&mut other_socket, &telling)).await?.0)
+    };
     let act = async {
         let ((token, mut first), logged_in) = telling.timed(quiet.login(&star, 5)).await?;
         // Sets that follow each other while the first is still being told.
         let others = async {
-            let second = quiet.open(&star, 5, &token).await?;
+            let mut second = quiet.open(&star, 5, &token).await?;
             let (_, android) = quiet.login(&star, 2).await?;
-            let (_, ios) = quiet.login(&star, 1).await?;
+            let (_, mut ios) = quiet.login(&star, 1).await?;
             android.close().await?;
+            try_join(stay(&mut second, &telling), stay(&mut ios, &telling)).await?;
             anyhow::Ok([second, ios])
         };
         let ([second, ios], own) = try_join(others, converse(&mut first, &star, &telling)).await?;
         anyhow::Ok((logged_in, own, [first, second, ios]))
     };
-    let ((all_told, sets), during, (logged_in, own, sockets)) = try_join3(listen, ask, act).await?;
+    let ((all_told, sets, mut watchers), during, (logged_in, own, sockets)) =
+        try_join3(listen, ask, act).await?;
 
     for watcher in watchers.iter_mut().step_by(many / 100) {
         watcher.socket.alive().await.context("nothing else is pushed")?;
@@ -119,6 +130,7 @@ async fn a_user_with_very_many_watchers_holds_up_nobody(world: World) -> Result<
 }
 
 async fn assemble(world: &World, star: &str, many: usize) -> Result<Vec<Watcher>> {
+    let gate = &Gate::of(CLIENTS);
     let portions = (0..CLIENTS).map(|client| async move {
         let mut watchers: Vec<Watcher> = Vec::new();
         let mut quiet_since = Instant::now();
@@ -126,7 +138,7 @@ async fn assemble(world: &World, star: &str, many: usize) -> Result<Vec<Watcher>
             // Their control pings are not read yet.
             if quiet_since.elapsed() > SIGN_OF_LIFE {
                 for watcher in &mut watchers {
-                    watcher.socket.send_text(r#"{"type":"pong"}"#).await?;
+                    watcher.socket.send_text(PONG).await?;
                 }
                 quiet_since = Instant::now();
             }
@@ -134,21 +146,80 @@ async fn assemble(world: &World, star: &str, many: usize) -> Result<Vec<Watcher>
             watcher.follow(star, &[]).await?;
             watchers.push(watcher);
         }
+        gate.arrived();
+        while timeout(SIGN_OF_LIFE.saturating_sub(quiet_since.elapsed()), gate.opened()).await.is_err() {
+            for watcher in &mut watchers {
+                watcher.socket.send_text(PONG).await?;
+            }
+            quiet_since = Instant::now();
+        }
         anyhow::Ok(watchers)
     });
     Ok(try_join_all(portions).await?.into_iter().flatten().collect())
 }
 
+/// Reads what every watcher is pushed up to the last set. Returns the most pushes to one.
+async fn listen(
+    mut watchers: Vec<Watcher>,
+    star: String,
+    telling: Arc<Telling>,
+) -> Result<(Option<usize>, Vec<Watcher>)> {
+    let pushes = try_join_all(watchers.iter_mut().map(|watcher| told(watcher, &star, &telling))).await?;
+    Ok((pushes.into_iter().max(), watchers))
+}
+
+/// Reads the pushes up to the last set, and then stays until every watcher has it.
+async fn told(watcher: &mut Watcher, star: &str, telling: &Telling) -> Result<usize> {
+    let pushes = watcher.pushed_at_last(star, &[1, 5], &telling.pushes).await?;
+    telling.over.arrived();
+    stay(&mut watcher.socket, telling).await?;
+    Ok(pushes)
+}
+
+/// Keeps a connection until the telling is over.
+async fn stay(socket: &mut Socket, telling: &Telling) -> Result<()> {
+    while timeout(SIGN_OF_LIFE, telling.over.opened()).await.is_err() {
+        socket.send_text(PONG).await?;
+    }
+    Ok(())
+}
+
+/// Opens when all have arrived.
+struct Gate {
+    missing: AtomicUsize,
+    is_open: watch::Sender<bool>,
+}
+
+impl Gate {
+    fn of(many: usize) -> Self {
+        Self { missing: AtomicUsize::new(many), is_open: watch::Sender::new(many == 0) }
+    }
+
+    fn arrived(&self) {
+        if self.missing.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.is_open.send_replace(true);
+        }
+    }
+
+    async fn opened(&self) {
+        // The sender lives as long as this, so that there is no other end.
+        _ = self.is_open.subscribe().wait_for(|is_open| *is_open).await;
+    }
+}
+
 /// What watchers have heard so far.
-#[derive(Default)]
 struct Telling {
     /// Pushes that came to any of them.
     pushes: AtomicUsize,
-    /// All of them have the last set.
-    over: AtomicBool,
+    /// Opens when every watcher has the last set.
+    over: Gate,
 }
 
 impl Telling {
+    fn of(watchers: usize) -> Self {
+        Self { pushes: AtomicUsize::new(0), over: Gate::of(watchers) }
+    }
+
     /// What one question takes, and how many pushes come meanwhile.
     async fn timed<T>(&self, question: impl Future<Output = Result<T>>) -> Result<(T, Answer)> {
         let (begun, before) = (Instant::now(), self.pushes.load(Ordering::Relaxed));
@@ -157,7 +228,7 @@ impl Telling {
     }
 
     fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
+        *self.over.is_open.borrow()
     }
 }
 
