@@ -71,10 +71,19 @@ impl fmt::Display for Timestamp {
 /// The moment of a command and its entropy: all that the rules get from the outside beside stored state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
-    /// The adapter's clock.
+    /// The adapter's clock; where several machines serve the same users, the one that they share.
     pub now: Timestamp,
+    /// The clock of this machine, which the times inside tokens go by. Without other machines it is `now`.
+    pub machine: Timestamp,
     /// Bits that keep apart what is created within one millisecond: random or counted, so never used for a secret.
     pub entropy: u64,
+}
+
+impl Moment {
+    /// When the adapter's clock shows what this machine's shows at `time`.
+    pub(crate) fn shared(&self, time: Timestamp) -> Timestamp {
+        Timestamp(time.0.saturating_add(self.now.0.saturating_sub(self.machine.0)))
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ pub fn now() -> Timestamp {
 /// millisecond would draw the same 22 now and then.
 pub fn moment() -> Moment {
     static COUNTER: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(rand::random()));
-    Moment { now: now(), entropy: COUNTER.fetch_add(1, Ordering::Relaxed) }
+    let now = now();
+    Moment { now, machine: now, entropy: COUNTER.fetch_add(1, Ordering::Relaxed) }
 }
 
 /// A difference between the clocks above this is a step of the wall clock.

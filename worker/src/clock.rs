@@ -28,7 +28,8 @@ pub(crate) fn now() -> Timestamp {
 
 /// Now, and fresh random bits.
 pub(crate) fn moment() -> Result<Moment, EntropyError> {
-    Ok(Moment { now: now(), entropy: getrandom::u64().map_err(|_| EntropyError)? })
+    let now = now();
+    Ok(Moment { now, machine: now, entropy: getrandom::u64().map_err(|_| EntropyError)? })
 }
 
 /// The name of a new connection.

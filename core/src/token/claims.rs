@@ -12,7 +12,7 @@ const NOT_BEFORE_SECS: i64 = 300;
 /// The seconds of a day, the unit of a token's lifetime.
 const DAY_SECS: i64 = 86_400;
 /// The tolerated difference between the clocks of issuer and verifier, in seconds.
-const SKEW_SECS: i64 = 60;
+pub const SKEW_SECS: i64 = 60;
 
 /// The claims, in the byte order of the documents' samples. Times are whole seconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

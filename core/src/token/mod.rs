@@ -9,7 +9,7 @@ mod hash;
 mod keys;
 pub mod store;
 
-pub use claims::{Claims, lifetime_secs};
+pub use claims::{Claims, SKEW_SECS, lifetime_secs};
 pub use error::TokenError;
 pub use hash::TokenHash;
 pub use keys::{Keys, Verified};

@@ -91,11 +91,13 @@ impl User {
         let under = loaded.orders()?.under;
         let began = Began { under, at: self.opening_date(at.now) };
         let record = open_record(&self.id, who.tenant, details, began, at);
+        // By the clock that ticks go by.
+        let expires = who.expires.map(|expires| at.shared(expires));
         let console = Console {
             id: opening.connection,
             opened_at: began.at,
             under,
-            expires: who.expires,
+            expires,
             record: record.as_ref().map(|record| record.id),
             session: opening.session.clone(),
         };
@@ -105,7 +107,7 @@ impl User {
         changes.extend(record.map(|record| Change::RecordOpened(Box::new(record))));
         actions.extend([pace, Action::AdmitConsole(Box::new(console)), Action::Publish { awaited: false }]);
         actions.extend(frames);
-        let wake_at = self.consoles.iter().filter_map(|other| other.expires).chain(who.expires).min();
+        let wake_at = self.consoles.iter().filter_map(|other| other.expires).chain(expires).min();
         Ok(Outcome { changes, actions, wake_at, ..Outcome::of(Reply::Opened(Ok(()))) })
     }
 

@@ -110,7 +110,7 @@ impl User {
             Some(tenant) if configured.is_none() => self.move_to(tenant, loaded, rules)?,
             _ => Moved { changes: self.settle_former(loaded, rules)?, ..Moved::default() },
         };
-        let tokens: Vec<_> = snapshot.tokens.iter().filter(|row| row.expires > at.now).collect();
+        let tokens: Vec<_> = snapshot.tokens.iter().filter(|row| row.expires > at.machine).collect();
         changes.extend(self.restore_facts(&facts, &tokens, loaded, rules, at.now)?);
         let kicked: Vec<TokenHash> =
             tokens.iter().filter(|row| row.state == TokenState::Kicked).map(|row| row.hash).collect();

@@ -239,9 +239,9 @@ impl User {
         let settled = self.settle_former(loaded, rules)?;
         let mut profile = loaded.profile()?.clone();
         profile.home = Some(rules.tenant(&self.id, &profile));
-        let nth = profile.issue_clock.tick(platform, at.now);
+        let nth = profile.issue_clock.tick(platform, at.machine);
         profile.last_order += 1;
-        let claims = Claims::new(&self.id, platform, at.now, rules.token_ttl_days, nth);
+        let claims = Claims::new(&self.id, platform, at.machine, rules.token_ttl_days, nth);
         let Ok(token) = rules.keys.sign(&claims) else {
             return Ok(Outcome::of(Reply::Broken));
         };

@@ -58,6 +58,21 @@ fn a_console_ends_with_its_token() {
     assert!(!adapter.user.is_connected());
 }
 
+/// Its issuer speaks of the machine's clock, and ticks of the one that machines share.
+#[test]
+fn a_console_ends_with_its_token_where_the_machines_clock_is_another() {
+    for ahead in [-50_000, 50_000] {
+        let mut adapter = adapter();
+        adapter.ahead = ahead;
+        let soon = Principal { expires: Some(at(START + ahead + 5_000)), ..principal(&adapter) };
+        let (console, _) = try_open(&mut adapter, soon);
+        assert_eq!(adapter.wake_at, Some(at(START + 5_000)));
+        let traces = adapter.wait(5_000);
+        assert!(traces[0].contains(&Event::Close(console, Close::TokenExpired)), "{ahead}");
+        assert_eq!(adapter.wake_at, None);
+    }
+}
+
 #[test]
 fn a_console_may_ping_and_say_anything_else_in_text() {
     let mut adapter = adapter();

@@ -9,6 +9,8 @@ pub struct Adapter<S> {
     pub rules: Rules,
     /// What the clock shows.
     pub now: i64,
+    /// How far the machine's own clock is ahead of it, in milliseconds.
+    pub ahead: i64,
     /// The orders in force. Each tenant counts its own.
     pub orders: BTreeMap<TenantId, Cutoff>,
     /// The undelivered orders to sets of users that name this one.
@@ -71,6 +73,7 @@ impl<S: Store> Adapter<S> {
                 revoke_pat: false,
             },
             now: START,
+            ahead: 0,
             orders: BTreeMap::new(),
             named: Vec::new(),
             last_named: BTreeMap::new(),
@@ -88,7 +91,7 @@ impl<S: Store> Adapter<S> {
 
     /// One command, whose commit may be made to fail.
     pub fn attempt(&mut self, command: &Command, commit_fails: bool) -> Result<Trace, CommitFailed> {
-        let at = Moment { now: self.time(), entropy: self.draw() };
+        let at = Moment { now: self.time(), machine: self.machine(), entropy: self.draw() };
         let mut loaded = self.store.load(&self.user, command, at.now);
         if command.needs().orders {
             let (id, rules) = (self.user.id(), &self.rules);
@@ -188,6 +191,11 @@ impl<S: Store> Adapter<S> {
         Timestamp::from_millis(self.now)
     }
 
+    /// What the machine's own clock shows.
+    pub fn machine(&self) -> Timestamp {
+        Timestamp::from_millis(self.now + self.ahead)
+    }
+
     /// Lets time pass; a tick that the user asked for comes when it is due. The traces of the ticks.
     pub fn wait(&mut self, millis: i64) -> Vec<Trace> {
         let until = self.now + millis;
@@ -270,7 +278,7 @@ impl<S: Store> Adapter<S> {
     }
 
     pub fn verify(&self, token: &TokenText) -> Result<Verified, TokenError> {
-        self.rules.keys.verify(token.expose(), self.time())
+        self.rules.keys.verify(token.expose(), self.machine())
     }
 
     /// The command of an honest client's handshake.

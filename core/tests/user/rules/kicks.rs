@@ -24,7 +24,7 @@ fn what_was_not_loaded_is_an_error_and_never_an_empty_answer() {
         Command::Close { connection },
         Command::Open(Box::new(adapter.opening(&token).unwrap())),
     ];
-    let at = Moment { now: adapter.time(), entropy: 0 };
+    let at = Moment { now: adapter.time(), machine: adapter.machine(), entropy: 0 };
     for command in commands {
         let loaded = adapter.store.load(&adapter.user, &command, at.now);
         let loaded = Loaded { orders: command.needs().orders.then(Orders::default), ..loaded };

@@ -38,6 +38,23 @@ fn a_token_that_was_never_issued_does_not_open_though_it_is_signed() {
     assert_eq!(adapter.try_open(&forged).unwrap_err(), 1507);
 }
 
+/// The known-wrong way was to date claims by the clock that machines share, which the verifier does not go by.
+#[test]
+fn a_token_has_the_times_of_its_machine_and_its_row_the_date_of_the_shared_clock() {
+    for ahead in [-3_600_000, -50_000, 50_000, 3_600_000] {
+        let mut adapter = adapter(1);
+        adapter.ahead = ahead;
+        let token = adapter.issue(WEB);
+        assert_eq!(adapter.token_status(&token), 0, "{ahead}");
+        adapter.open(&token);
+        assert_eq!(adapter.user.connections()[0].opened_at, adapter.time());
+        adapter.wait(86_400_000 - 1_000);
+        assert_eq!(adapter.token_status(&token), 0, "{ahead}");
+        adapter.wait(1_000);
+        assert_eq!(adapter.token_status(&token), 1501, "{ahead}");
+    }
+}
+
 #[test]
 fn thirty_tokens_in_one_second_are_thirty_texts() {
     let mut adapter = adapter(0);
