@@ -37,7 +37,7 @@ use crate::{
     pages::Pages,
     server::{admission::Admission, lease},
     socket::sockjs,
-    store::Rows,
+    store::{Rows, StoreError},
     users::{CommandError, Users},
     verification_cache::VerificationCache,
 };
@@ -127,6 +127,13 @@ impl Origin {
     }
 }
 
+fn failed(error: CommandError) -> BackendError {
+    match error {
+        CommandError::TooManyOrders | CommandError::Store(StoreError::Busy) => BackendError::new(Busy),
+        other => BackendError::new(other),
+    }
+}
+
 impl Backend for Origin {
     fn settings(&self) -> &Settings {
         self.users.settings()
@@ -188,16 +195,16 @@ impl Backend for Origin {
     }
 
     async fn execute(&self, user: &UserId, command: Command) -> Result<Reply, BackendError> {
-        self.users.execute(user, command).await.map_err(BackendError::new)
+        self.users.execute(user, command).await.map_err(failed)
     }
 
     async fn execute_many(&self, commands: Vec<(UserId, Command)>) -> Result<Vec<Reply>, BackendError> {
-        self.users.execute_many(commands).await.map_err(BackendError::new)
+        self.users.execute_many(commands).await.map_err(failed)
     }
 
     async fn view(&self, tenant: TenantId) -> Result<View, BackendError> {
-        let scoped = self.users.scoped_cutoffs(tenant).await.map_err(BackendError::new)?;
-        let cutoff = self.users.cutoff_of(tenant).map(|cutoff| cutoff.as_ref().clone());
+        let scoped = self.users.scoped_cutoffs(tenant).await.map_err(failed)?;
+        let cutoff = self.users.cutoff_in_force(tenant).await.map_err(failed)?;
         Ok(View::under(cutoff, scoped, now(), self.users.settings().message_center.retention_days))
     }
 
@@ -236,11 +243,11 @@ impl Backend for Origin {
         users: Vec<i64>,
         at: Timestamp,
     ) -> Result<(), BackendError> {
-        self.users.end_imports(tenant, &users, at).await.map_err(BackendError::new)
+        self.users.end_imports(tenant, &users, at).await.map_err(failed)
     }
 
     async fn cut_off(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), BackendError> {
-        self.users.cut_off(tenant, exempt, notice, self.sessions().token()).await.map_err(BackendError::new)
+        self.users.cut_off(tenant, exempt, notice, self.sessions().token()).await.map_err(failed)
     }
 
     async fn cut_off_users(
@@ -250,18 +257,15 @@ impl Backend for Origin {
         notice: String,
     ) -> Result<(), BackendError> {
         let under_way = self.sessions().token();
-        self.users.cut_off_users(tenant, users, notice, under_way).await.map_err(|error| match error {
-            CommandError::TooManyOrders => BackendError::new(Busy),
-            other => BackendError::new(other),
-        })
+        self.users.cut_off_users(tenant, users, notice, under_way).await.map_err(failed)
     }
 
     async fn undelivered(&self, tenant: TenantId) -> Result<Vec<Undelivered>, BackendError> {
-        self.users.undelivered(tenant).await.map_err(BackendError::new)
+        self.users.undelivered(tenant).await.map_err(failed)
     }
 
     async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, BackendError> {
-        self.users.lift_cutoff(tenant).await.map_err(BackendError::new)
+        self.users.lift_cutoff(tenant).await.map_err(failed)
     }
 
     async fn population(&self, _: &[TenantId], from: Option<Position>) -> Result<Part, BackendError> {
@@ -291,7 +295,7 @@ impl Backend for Origin {
         tenant: TenantId,
         cutoff: Cutoff,
     ) -> Result<Result<bool, OwnOrder>, BackendError> {
-        self.users.adopt_cutoff(tenant, cutoff).await.map_err(BackendError::new)
+        self.users.adopt_cutoff(tenant, cutoff).await.map_err(failed)
     }
 
     /// The one database holds every tenant.

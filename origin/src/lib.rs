@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod clock;
+pub mod cluster;
 pub mod configuration;
 pub mod data_dir;
 mod deadline;

@@ -2,7 +2,7 @@
 
 use crate::{
     directory::view::Cutoff,
-    id::TenantId,
+    id::{TenantId, UserId},
     json,
     serial::Serial,
     store::{Statement, Value},
@@ -60,6 +60,38 @@ pub fn all() -> Statement {
         "SELECT CAST(at AS TEXT), CAST(sequence AS TEXT), exempt, lifted, CAST(tenant AS TEXT) FROM tenant_mark",
         [],
     )
+}
+
+/// The orders of these tenants, and of those that the user's row names; read by [`read_all`].
+pub fn of_user(user: &UserId, tenants: &[TenantId]) -> Statement {
+    Statement::new(
+        "SELECT CAST(at AS TEXT), CAST(sequence AS TEXT), exempt, lifted, CAST(tenant AS TEXT) FROM tenant_mark \
+         WHERE tenant IN (SELECT CAST(value AS INTEGER) FROM json_each(?2)) \
+         OR tenant IN (SELECT tenant FROM user WHERE id = ?1) OR tenant IN (SELECT home FROM user WHERE id = ?1)",
+        [user.as_str().into(), Value::json(&tenants)],
+    )
+}
+
+/// The newest serial of a store whose tenants count their orders together; read by [`read_newest`].
+pub fn newest() -> Statement {
+    Statement::new(
+        "SELECT CAST(max(coalesce((SELECT max(sequence) FROM tenant_mark), 0), \
+         coalesce((SELECT serial FROM last_serial), 0)) AS TEXT)",
+        [],
+    )
+}
+
+/// Reads the row of [`newest`].
+///
+/// # Errors
+/// When it does not have the form of its statement.
+pub fn read_newest(rows: &[Vec<Value>]) -> Result<Serial, CutoffError> {
+    match rows.first().map(Vec::as_slice) {
+        Some([Value::Text(serial)]) => {
+            serial.parse().map(Serial::from_number).map_err(|_| CutoffError::Serial)
+        }
+        _ => Err(CutoffError::Form),
+    }
 }
 
 /// Lifts the order: what it ended stays ended.

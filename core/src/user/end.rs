@@ -55,9 +55,7 @@ impl User {
     /// grace period (`docs/rules/users.md#grace`).
     pub(super) fn end_naturally(&self, leaving: Leaving, rules: &Rules, now: Timestamp) -> Outcome {
         let (mut changes, mut actions) = self.end(&[leaving], now);
-        let ids =
-            self.connections.iter().map(|other| other.id).chain(self.consoles.iter().map(|other| other.id));
-        let last = ids.into_iter().all(|other| other == leaving.id);
+        let last = self.ids().all(|other| other == leaving.id);
         let held = leaving.record.filter(|_| last && !rules.grace.is_zero()).map(|record| HeldEnd {
             record,
             ended_at: now.max(leaving.opened_at),

@@ -55,7 +55,7 @@ pub use unseen::{UNSEEN_USERS, count_unseen, forget_oldest_unseen, forget_unseen
 use std::{borrow::Cow, time::Duration};
 
 use crate::{
-    id::{ConnId, TenantId, UserId},
+    id::{ConnId, RecordId, TenantId, UserId},
     policy::LoginPolicy,
     time::{Moment, Timestamp},
     token::Keys,
@@ -147,8 +147,7 @@ impl User {
 
     /// The same user with only those live connections and consoles that stay.
     pub fn only(&self, stays: impl Fn(ConnId) -> bool) -> Cow<'_, Self> {
-        let mut ids = self.connections.iter().map(|one| one.id).chain(self.consoles.iter().map(|one| one.id));
-        if ids.all(&stays) {
+        if self.ids().all(&stays) {
             return Cow::Borrowed(self);
         }
         let mut user = self.clone();
@@ -175,6 +174,11 @@ impl User {
     /// The live sockets of the message center.
     pub fn consoles(&self) -> &[Console] {
         &self.consoles
+    }
+
+    /// The ids of all that is live.
+    pub fn ids(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.connections.iter().map(|one| one.id).chain(self.consoles.iter().map(|one| one.id))
     }
 
     /// Whether anything of the user is live.
@@ -300,6 +304,12 @@ impl User {
             Action::KeepPace(pace) => self.pace = *pace,
             Action::Publish { .. } | Action::Send { .. } | Action::Close { .. } => {}
         }
+    }
+
+    /// The record of this connection or console, if it has one, and the date of its opening.
+    pub fn began(&self, id: ConnId) -> Option<(Option<RecordId>, Timestamp)> {
+        let connection = self.connection(id).map(|one| (one.record, one.opened_at));
+        connection.or_else(|| self.console(id).map(|one| (one.record, one.opened_at)))
     }
 
     fn connection(&self, id: ConnId) -> Option<&Connection> {

@@ -13,8 +13,9 @@ use tracing_subscriber::{
 
 /// Crates of ours begin with this; what they say at trace level has no secrets in it.
 const OURS: &str = "rollcall";
-/// Crates that print URLs, bodies or other people's texts at debug level.
-const TALKATIVE: [&str; 5] = ["h2", "tokio_tungstenite", "tungstenite", "ureq", "ureq_proto"];
+/// Crates that print URLs, bodies or other people's texts at debug level, or a line for each statement of each commit.
+const TALKATIVE: [&str; 6] =
+    ["h2", "tokio_postgres", "tokio_tungstenite", "tungstenite", "ureq", "ureq_proto"];
 
 /// `ROLLCALL_LOG` says how much (`info`, `debug`, `rollcall_origin=trace`, …), and `ROLLCALL_LOG_FORMAT=json` how.
 pub(super) fn begin() {

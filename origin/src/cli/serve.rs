@@ -10,6 +10,8 @@ use super::output::print_line;
 
 /// The exit status after a second signal: what was under way was cut.
 const AT_ONCE: i32 = 1;
+/// The exit status after another process has taken over the store: `EX_TEMPFAIL` of sysexits.h, so that a supervisor starts anew.
+const REPLACED: i32 = 75;
 
 pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let data_dir = DataDir::lock(Path::new(&settings.server.data_dir))?;
@@ -40,6 +42,10 @@ pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => running.reload(),
+                () = running.replaced() => {
+                    running.abandon().await;
+                    std::process::exit(REPLACED);
+                }
             }
         }
         tokio::select! {

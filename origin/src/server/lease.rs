@@ -10,10 +10,7 @@ use rollcall_core::{
     user::{forget_all_subscriptions, release_all_held},
 };
 
-use crate::{
-    clock::{now, utc},
-    store::Store,
-};
+use crate::{clock::utc, cluster::forget_all, store::Store};
 
 /// The interval of renewals, and so the largest error of an end after a crash.
 const RENEWAL: Duration = Duration::from_secs(30);
@@ -26,7 +23,7 @@ const PROBE: Duration = Duration::from_secs(1);
 
 /// Ends the records that earlier processes left open, and takes the lease.
 pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
-    let now = now();
+    let now = store.now();
     let stored = |sql| async move {
         let answers = store.query(vec![Statement::new(sql, [])]).await?;
         match answers.first().and_then(|rows| rows.first()).and_then(|row| row.first()) {
@@ -50,7 +47,8 @@ pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
     let mut statements = release_all_held().to_vec();
     // Subscriptions end with their sockets, and all sockets of earlier processes are closed.
     statements.extend(forget_all_subscriptions());
-    statements.extend([end_left_open(last_alive), renewal()]);
+    statements.extend(store.postgres().map(|_| forget_all()));
+    statements.extend([end_left_open(last_alive), renewal(store)]);
     store.commit(statements).await?;
     Ok(())
 }
@@ -70,7 +68,7 @@ pub(super) async fn keep(store: Store) {
             }
         }
         let failures = condition.failures();
-        match store.commit(vec![renewal()]).await {
+        match store.commit(vec![renewal(&store)]).await {
             Ok(_) if condition.overcome(failures) => tracing::info!("commits succeed again"),
             Ok(_) => {}
             // The writer has logged the cause.
@@ -81,8 +79,8 @@ pub(super) async fn keep(store: Store) {
 
 /// Renews the lease and reads it back.
 pub(crate) async fn probe(store: &Store) -> anyhow::Result<()> {
-    let at = now();
-    store.commit(vec![renewal()]).await?;
+    let at = store.now();
+    store.commit(vec![renewal(store)]).await?;
     let answers = store.load(vec![Statement::new("SELECT renewed_at FROM lease", [])]).await?;
     match answers.first().and_then(|rows| rows.first()).map(Vec::as_slice) {
         Some([Value::Int(renewed)]) if *renewed >= at.millis() => Ok(()),
@@ -90,8 +88,8 @@ pub(crate) async fn probe(store: &Store) -> anyhow::Result<()> {
     }
 }
 
-fn renewal() -> Statement {
+fn renewal(store: &Store) -> Statement {
     let sql = "INSERT INTO lease (id, renewed_at) VALUES (1, ?1) \
                ON CONFLICT (id) DO UPDATE SET renewed_at = excluded.renewed_at";
-    Statement::new(sql, [Value::Int(now().millis())])
+    Statement::new(sql, [Value::Int(store.now().millis())])
 }

@@ -45,6 +45,23 @@ impl Running {
         tracing::info!("stopped");
     }
 
+    /// Resolves when another process uses the store.
+    pub async fn replaced(&self) {
+        self.origin.users.store().replaced().await;
+    }
+
+    /// Closes every socket at once. Nothing is written: the store is another process's.
+    pub async fn abandon(self) {
+        tracing::error!("another process uses the store: this one ends");
+        self.origin.drain();
+        let _ = self.stop.send(true);
+        let sockets = self.origin.users.sockets();
+        let closing: Vec<_> = sockets.iter().map(|socket| socket.close(Close::Draining)).collect();
+        for closed in closing {
+            closed.wait().await;
+        }
+    }
+
     /// Closes sockets at even intervals, so that their clients do not all reconnect to other machines at once.
     async fn close_evenly(&self, sockets: Vec<Outbox>, span: Duration) {
         let begun = Instant::now();

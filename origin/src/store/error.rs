@@ -11,6 +11,9 @@ pub enum StoreError {
     /// The store has stopped. Nothing of the request was done.
     #[error("the store is closed")]
     Closed,
+    /// No session was free in time. Nothing of the request was done.
+    #[error("too many commands wait for the store")]
+    Busy,
     /// The engine cannot be reached. Nothing of the request was done.
     #[error("the store cannot be reached")]
     Unreachable(#[source] Shared),
@@ -24,6 +27,7 @@ pub enum StoreError {
 pub struct Refusal {
     cause: Box<dyn Error + Send + Sync>,
     is_permanent: bool,
+    is_conflict: bool,
 }
 
 impl fmt::Display for Refusal {
@@ -62,7 +66,18 @@ impl Error for Shared {
 
 impl StoreError {
     pub(super) fn refused(cause: impl Into<Box<dyn Error + Send + Sync>>, is_permanent: bool) -> Self {
-        Self::Refused(Arc::new(Refusal { cause: cause.into(), is_permanent }))
+        Self::Refused(Arc::new(Refusal { cause: cause.into(), is_permanent, is_conflict: false }))
+    }
+
+    /// A refusal because of another transaction.
+    pub(super) fn conflict(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Refused(Arc::new(Refusal { cause: cause.into(), is_permanent: false, is_conflict: true }))
+    }
+
+    /// Whether another transaction was in the way, or has drawn the same id: what was read is to be read again, and may then be
+    /// written.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.is_conflict)
     }
 
     /// Whether nothing of the request was done.
@@ -74,7 +89,7 @@ impl StoreError {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.is_permanent,
-            Self::Closed | Self::Unreachable(_) | Self::Unknown(_) => false,
+            Self::Closed | Self::Busy | Self::Unreachable(_) | Self::Unknown(_) => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to the writers and readers of the store.
+//! Requests to the writer and readers of the embedded store.
 
 use rollcall_core::store::{Statement, Value};
 use tokio::sync::oneshot;
@@ -9,7 +9,7 @@ use super::error::StoreError;
 pub type Rows = Vec<Vec<Value>>;
 
 /// The request of a caller who waits.
-pub(super) struct Job<Answer = Rows> {
+pub(super) struct Job {
     pub(super) statements: Vec<Statement>,
-    pub(super) done: oneshot::Sender<Result<Vec<Answer>, StoreError>>,
+    pub(super) done: oneshot::Sender<Result<Vec<Rows>, StoreError>>,
 }

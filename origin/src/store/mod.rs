@@ -11,15 +11,15 @@ mod sqlite;
 
 use std::{path::Path, time::Instant};
 
-use rollcall_core::{config, store::Statement};
+use rollcall_core::{config, store::Statement, time::Timestamp};
 
-use crate::metrics::Metrics;
+use crate::{clock, metrics::Metrics};
 
 pub use self::{
     condition::Condition,
     error::{Refusal, Shared, StoreError},
     job::Rows,
-    postgres::{Postgres, check},
+    postgres::{Durability, Patience, Postgres, Transaction, check},
     sqlite::{Sqlite, back_up},
 };
 
@@ -124,6 +124,30 @@ impl Store {
         match &self.engine {
             Engine::Sqlite(store) => store.query(statements).await,
             Engine::Postgres(store) => store.query(statements).await,
+        }
+    }
+
+    /// The engine, where the store is PostgreSQL. The live set is then part of the store.
+    pub const fn postgres(&self) -> Option<&Postgres> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(store) => Some(store),
+        }
+    }
+
+    /// Resolves when another process uses the store, and this one never can again. The embedded store has one process.
+    pub async fn replaced(&self) {
+        match &self.engine {
+            Engine::Sqlite(_) => std::future::pending().await,
+            Engine::Postgres(store) => store.replaced().await,
+        }
+    }
+
+    /// The time by the clock that commands go by: the engine's, or this machine's where the store is embedded.
+    pub fn now(&self) -> Timestamp {
+        match &self.engine {
+            Engine::Sqlite(_) => clock::now(),
+            Engine::Postgres(store) => store.now(),
         }
     }
 

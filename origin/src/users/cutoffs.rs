@@ -51,6 +51,16 @@ pub(super) struct OrderLocks {
     pub(super) unwritten: Arc<Mutex<Vec<Ended>>>,
 }
 
+/// What a process knows of orders. It spares most commands the search for theirs.
+#[derive(Clone, Copy)]
+pub(super) struct KnownOrders {
+    pub(super) newest: Serial,
+    /// Whether any is in force.
+    pub(super) has_orders: bool,
+    /// Whether any to a set of users is.
+    pub(super) has_scoped: bool,
+}
+
 #[derive(Default)]
 struct InForce {
     by_tenant: HashMap<TenantId, Arc<Cutoff>>,
@@ -79,6 +89,16 @@ impl Cutoffs {
     /// The newest serial: the tenants of one store count their orders together.
     pub(super) fn newest(&self) -> Serial {
         self.in_force.read().newest
+    }
+
+    /// What of orders is known here.
+    pub(super) fn known(&self) -> KnownOrders {
+        let InForce { by_tenant, scoped, newest, .. } = &*self.in_force.read();
+        KnownOrders {
+            newest: *newest,
+            has_orders: !(by_tenant.is_empty() && scoped.is_empty()),
+            has_scoped: !scoped.is_empty(),
+        }
     }
 
     /// The newest serial of an order that may cover what is live. It spares most commands the search for their tenant.

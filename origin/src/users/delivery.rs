@@ -20,13 +20,20 @@ use super::{
     registry::Users,
     retry::until_durable,
     run::{CONCURRENCY, statements},
+    turn::Leaving,
 };
 
 /// Users whose ended connections share a commit. It is short, since other commits wait for it.
 const USERS_A_COMMIT: usize = 256;
 
-/// A user, and the changes that write down what an order ended of it.
-pub(super) type Ended = (UserId, Vec<Change>);
+/// What writes down what an order ended of a user.
+#[derive(Clone)]
+pub(super) struct Ended {
+    pub(super) user: UserId,
+    pub(super) changes: Vec<Change>,
+    /// What becomes of live rows.
+    pub(super) live: Leaving,
+}
 
 /// The rows, in the log.
 const ENDS: &str = "what an order to a tenant ended";
@@ -122,8 +129,8 @@ impl Users {
         let mut all = Reached::default();
         while let Some((user, result)) = reaching.next().await {
             match result {
-                Ok(changes) if changes.is_empty() => {}
-                Ok(changes) => all.to_commit.push((user, changes)),
+                Ok(ended) if ended.changes.is_empty() && ended.live.statements.is_empty() => {}
+                Ok(ended) => all.to_commit.push(ended),
                 Err(error) if error.is_permanent() => {
                     tracing::error!(%user, %error, "an order to a tenant cannot reach a user");
                 }
@@ -136,23 +143,26 @@ impl Users {
         all
     }
 
-    /// Delivers an order to a user's sockets. The order is durable already, as a tenant's cutoff. Returns the changes that may
-    /// be committed later, by [`Users::commit_many`].
+    /// Delivers an order to a user's sockets. The order is durable already, as a tenant's cutoff. Returns what may be
+    /// committed later, by [`Users::commit_many`].
     ///
     /// # Errors
     /// As [`Users::run`].
-    async fn reach(&self, id: &UserId, order: &Command) -> Result<Vec<Change>, CommandError> {
+    async fn reach(&self, id: &UserId, order: &Command) -> Result<Ended, CommandError> {
         let user = self.entry(id);
         let _lock = user.lock().await;
-        let Outcome { mut changes, actions, wake_at, .. } = self.decide(&user, order).await?;
+        let (Outcome { mut changes, actions, wake_at, .. }, turn) = self.decide(&user, order).await?;
         // Changes that others act on, such as the notices to watchers, have to be durable before any frame goes out.
-        if !changes.iter().all(Change::may_come_late) {
-            self.commit(&user, &changes).await?;
+        let live = if changes.iter().all(Change::may_come_late) {
+            self.leave(&user, turn, &actions)
+        } else {
+            self.commit(&user, turn, &changes, &actions).await?;
             changes.clear();
-        }
+            Leaving::default()
+        };
         self.act(&user, actions, None, KickCause::Order);
         self.wake_as_wished(&user, wake_at);
-        Ok(changes)
+        Ok(Ended { user: id.clone(), changes, live })
     }
 
     /// Commits the changes that [`Users::reach`] returned, of many users in one transaction.
@@ -160,11 +170,17 @@ impl Users {
     /// # Errors
     /// When the commit fails. Then none of them is durable.
     pub(super) async fn commit_many(&self, changes: &[Ended]) -> Result<(), CommandError> {
-        let all = changes.iter().flat_map(|(id, changes)| statements(id, changes)).collect();
-        self.shared.store.commit(all).await?;
-        for (id, _) in changes {
-            if let Some(entry) = self.shared.table.get(id) {
-                entry.live.lock().forget_tokens();
+        let all = changes.iter().flat_map(|ended| {
+            statements(&ended.user, &ended.changes).into_iter().chain(ended.live.statements.iter().cloned())
+        });
+        self.shared.store.commit(all.collect()).await?;
+        for ended in changes {
+            if self.shared.table.get(&ended.user).is_some() {
+                // It may leave memory now.
+                let entry = self.entry(&ended.user);
+                let mut live = entry.live.lock();
+                live.forget_tokens();
+                live.have_left(&ended.live.connections);
             }
         }
         Ok(())

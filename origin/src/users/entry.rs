@@ -15,6 +15,7 @@ use rollcall_core::{
 };
 use tokio::sync::oneshot;
 
+use super::doubts::Doubted;
 use crate::outbox::Outbox;
 
 /// Cached token rows of one user; one more empties the cache.
@@ -52,6 +53,8 @@ pub(super) struct Live {
     pub(super) knows_openings: bool,
     /// The next tick.
     pub(super) alarm: Option<Alarm>,
+    /// What is kept until the store has it, or is known to have it not.
+    pub(super) doubted: Option<Box<Doubted>>,
     /// The cache of token rows. A vector, since most users have one token and there may be very many users.
     tokens: Vec<(TokenHash, Option<TokenRow>)>,
     /// Counts the changes of tokens, so that a row that was read before a change is not cached after it.
@@ -81,6 +84,7 @@ impl Entry {
             subscribing: SubscriptionQueue::default(),
             knows_openings: false,
             alarm: None,
+            doubted: None,
             tokens: Vec::new(),
             token_age: 0,
         };
@@ -173,6 +177,7 @@ impl Live {
     pub(super) fn is_idle(&self) -> bool {
         !self.user.is_connected()
             && self.sockets.is_empty()
+            && self.doubted.is_none()
             && self.alarm.as_ref().is_none_or(|alarm| !alarm.is_set())
     }
 }

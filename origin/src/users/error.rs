@@ -5,7 +5,7 @@ use rollcall_core::{
     user::{LoadError, NotLoaded, ReplyError},
 };
 
-use crate::store::StoreError;
+use crate::{cluster::LiveRowError, store::StoreError};
 
 /// Why a command was not carried out. Nothing of it happened.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -25,6 +25,9 @@ pub enum CommandError {
     /// A stored order to a set of users does not read.
     #[error(transparent)]
     Scoped(#[from] ScopedError),
+    /// A row of a live connection does not read.
+    #[error(transparent)]
+    Live(#[from] LiveRowError),
     /// The user gave no answer to this request.
     #[error(transparent)]
     Reply(#[from] ReplyError),
@@ -41,7 +44,12 @@ impl CommandError {
     pub(super) fn is_permanent(&self) -> bool {
         match self {
             Self::Store(error) => error.is_permanent(),
-            Self::Load(_) | Self::NotLoaded(_) | Self::Cutoff(_) | Self::Scoped(_) | Self::Reply(_) => true,
+            Self::Load(_)
+            | Self::NotLoaded(_)
+            | Self::Cutoff(_)
+            | Self::Scoped(_)
+            | Self::Live(_)
+            | Self::Reply(_) => true,
             Self::Unwritten | Self::TooManyOrders => false,
         }
     }

@@ -1,12 +1,13 @@
 //! Users: each executes one command at a time, and is in memory while it is in use.
 //!
 //! The *user lock* spans load, apply, commit and act of one command, and is held until the command is done even when its
-//! caller has left. The *live* part has a short lock of its own, so that readers never wait for a commit: they see the
-//! state before it or after it.
+//! caller has left. Where other processes serve the same users, the lock is one of the engine's too ([`turn`]). The *live* part
+//! has a short lock of its own, so that readers never wait for a commit: they see the state before it or after it.
 
 mod cutoffs;
 mod delivery;
 mod detached;
+mod doubts;
 mod entry;
 mod entry_guard;
 mod error;
@@ -17,10 +18,13 @@ mod registry;
 mod retry;
 mod run;
 mod scoped_orders;
+#[cfg(test)]
+mod shared_tests;
 mod table;
 mod tenant_orders;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod unseen;
 
 pub(crate) use self::unseen::MOST as MOST_UNSEEN;

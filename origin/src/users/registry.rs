@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use rollcall_core::{config::Settings, user::Rules};
+use rollcall_core::{config::Settings, time::Timestamp, user::Rules};
 use tokio::sync::Semaphore;
 
-use super::{cutoffs::Cutoffs, table::Table, unseen::UnseenUsers};
+use super::{cutoffs::Cutoffs, doubts::Doubts, table::Table, unseen::UnseenUsers};
 use crate::{
+    cluster::Cluster,
     metrics::{Census, Metrics},
     outbox::Outbox,
     store::Store,
@@ -24,11 +25,15 @@ pub struct Users {
 pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) store: Store,
+    /// Where other processes may serve the same users.
+    pub(super) cluster: Option<Cluster>,
     pub(super) settings: Settings,
     pub(super) rules: Rules,
     pub(super) metrics: Metrics,
     pub(super) cutoffs: Cutoffs,
     pub(super) unseen: UnseenUsers,
+    /// Users with a commit that had no answer.
+    pub(super) doubts: Doubts,
     /// Permits for calls from one user to another. They bound the share of the store, and of the called users' locks, that
     /// one user's many calls can take.
     pub(super) calls: Semaphore,
@@ -37,15 +42,18 @@ pub(super) struct Shared {
 impl Users {
     /// Users over `store`, none of them in memory. Events of users are counted in `metrics`.
     pub fn new(store: Store, settings: Settings, rules: Rules, metrics: Metrics) -> Self {
+        let cluster = store.postgres().map(|engine| Cluster::new(engine.clone(), &settings.auth));
         Self {
             shared: Arc::new(Shared {
                 table: Table::default(),
+                cluster,
                 store,
                 settings,
                 rules,
                 metrics,
                 cutoffs: Cutoffs::default(),
                 unseen: UnseenUsers::default(),
+                doubts: Doubts::default(),
                 calls: Semaphore::new(CALLS),
             }),
         }
@@ -69,6 +77,11 @@ impl Users {
     /// The metrics that count the events of users.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    /// The time by the clock that commands go by.
+    pub(super) fn now(&self) -> Timestamp {
+        self.shared.store.now()
     }
 
     /// Counts the live connections that status answers show: those with a socket.

@@ -30,6 +30,9 @@ use crate::{
 /// Users who execute a command of one call concurrently: enough to share an fsync, too few to starve the others.
 pub(super) const CONCURRENCY: usize = 256;
 
+/// Attempts of a command that meets other transactions. Each meets fewer of them.
+const ATTEMPTS: u32 = 8;
+
 /// The socket of a connection that is being opened.
 pub struct PendingSocket {
     /// The queue that the socket will send from.
@@ -151,7 +154,7 @@ impl Users {
     /// The reply to a status query, if memory alone has it. A user without an entry has no sockets. If a connection began before
     /// the newest order, the store is needed, since it knows the user's tenant.
     pub(super) fn answer_from_memory(&self, id: &UserId, command: &Command) -> Option<Reply> {
-        if !matches!(command, Command::Status) {
+        if !matches!(command, Command::Status) || self.shared.cluster.is_some() {
             return None;
         }
         let Some(entry) = self.shared.table.get(id) else { return Some(Reply::Presence(Vec::new())) };
@@ -167,6 +170,9 @@ impl Users {
 
     /// Executes a command that changes nothing, without the user's lock: its rows come from one committed state.
     async fn query(&self, id: &UserId, command: &Command) -> Result<Reply, CommandError> {
+        if let Some(cluster) = &self.shared.cluster {
+            return Box::pin(self.query_shared(cluster, id, command)).await;
+        }
         let user = self.entry(id);
         let (loaded, at) = self.load(&user, command).await?;
         Ok(user.live.lock().user_for(command).apply(command, &loaded, &self.shared.rules, at)?.reply)
@@ -214,22 +220,43 @@ impl Users {
         command: &Command,
         outbox: Option<Outbox>,
     ) -> Result<(Reply, Vec<Closing>), CommandError> {
-        let Outcome { reply, changes, actions, wake_at } = self.decide(user, command).await?;
-        self.commit(user, &changes).await?;
+        let Outcome { reply, actions, wake_at, .. } = self.make_durable(user, command).await?;
         let cause = KickCause::of(command);
         let closing = self.act(user, actions, outbox, cause);
+        if let (Command::Close { connection }, Some(_)) = (command, &self.shared.cluster) {
+            // Another process may have written down its end before.
+            user.live.lock().settle(&Action::Retire(vec![*connection]));
+        }
         self.wake_as_wished(user, wake_at);
         Ok((reply, closing))
     }
 
-    /// Loads what the command needs and applies it. The caller holds the user's lock.
-    pub(super) async fn decide(&self, user: &EntryGuard, command: &Command) -> Result<Outcome, CommandError> {
-        let (loaded, at) = self.load(user, command).await?;
-        Ok(user.live.lock().user_for(command).apply(command, &loaded, &self.shared.rules, at)?)
+    /// The outcome of a command once its changes are durable. It is decided anew where another transaction was in its way.
+    pub(super) async fn make_durable(
+        &self,
+        user: &EntryGuard,
+        command: &Command,
+    ) -> Result<Outcome, CommandError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let (outcome, turn) = self.decide(user, command).await?;
+            match self.commit(user, turn, &outcome.changes, &outcome.actions).await {
+                Ok(()) => return Ok(outcome),
+                Err(CommandError::Store(error)) if error.is_conflict() && attempts < ATTEMPTS => {}
+                // The server may have ended the session meanwhile.
+                Err(CommandError::Store(StoreError::Unreachable(_))) if attempts == 1 => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
-    /// Makes the changes of one outcome durable.
-    pub(super) async fn commit(&self, user: &EntryGuard, changes: &[Change]) -> Result<(), CommandError> {
+    /// Makes the changes of one outcome durable, where no other process has the store.
+    pub(super) async fn commit_local(
+        &self,
+        user: &EntryGuard,
+        changes: &[Change],
+    ) -> Result<(), CommandError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -240,35 +267,13 @@ impl Users {
         if !matches!(&outcome, Err(error) if error.had_no_effect()) && changes.iter().any(touches_tokens) {
             user.live.lock().forget_tokens();
         }
-        if let Err(StoreError::Unknown(_)) = &outcome {
-            self.end_unanswered(user, changes);
-        }
         outcome?;
         self.shared.unseen.committed(changes);
         Ok(())
     }
 
-    /// Ends the records of connections whose opening may be durable, although no client was let in.
-    fn end_unanswered(&self, user: &EntryGuard, changes: &[Change]) {
-        let end = |change: &Change| match change {
-            Change::RecordOpened(record) => {
-                Some(Change::RecordEnded { record: record.id, at: record.online_at })
-            }
-            _ => None,
-        };
-        let ends: Vec<Change> = changes.iter().filter_map(end).collect();
-        if ends.is_empty() {
-            return;
-        }
-        let (all, id) = (self.clone(), user.id.clone());
-        tokio::spawn(async move {
-            let write = || async { Ok(all.shared.store.commit(statements(&id, &ends)).await.map(drop)?) };
-            until_durable("the end of an opening that had no answer", write).await;
-        });
-    }
-
     /// The deletion of the records that an opened one drives out: the store has the user's records and the directory in one table.
-    fn trim(&self, change: &Change) -> Option<Statement> {
+    pub(super) fn trim(&self, change: &Change) -> Option<Statement> {
         let Change::RecordOpened(record) = change else { return None };
         let keep = self.shared.settings.presence.max_records_per_user;
         Some(upsert::trim_user(record.tenant, record.user, keep, upsert::TRIMMED_AT_INSERT).statement())
@@ -335,7 +340,7 @@ impl Users {
     /// else the user waits for: mostly nothing, and then the user leaves memory.
     pub(super) fn wake_as_wished(&self, user: &EntryGuard, wish: Option<Timestamp>) {
         let is_needless = user.live.lock().has_needless_alarm();
-        if let Some(until) = if is_needless { Some(now()) } else { wish } {
+        if let Some(until) = if is_needless { Some(self.now()) } else { wish } {
             self.wake(user, until);
         }
     }
@@ -344,6 +349,8 @@ impl Users {
     pub(super) fn wake(&self, user: &EntryGuard, until: Timestamp) {
         let Some(cancelled) = user.live.lock().set_alarm(until) else { return };
         let (all, id) = (self.clone(), user.id.clone());
+        let until =
+            self.shared.cluster.as_ref().map_or(until, |cluster| cluster.store.on_this_machine(until));
         tokio::spawn(async move {
             tokio::select! {
                 () = reached(until) => {}
@@ -357,7 +364,11 @@ impl Users {
     }
 
     /// Loads the rows that the command needs, the orders to its tenant, and its moment.
-    async fn load(&self, user: &EntryGuard, command: &Command) -> Result<(Loaded, Moment), CommandError> {
+    pub(super) async fn load(
+        &self,
+        user: &EntryGuard,
+        command: &Command,
+    ) -> Result<(Loaded, Moment), CommandError> {
         if matches!(command, Command::Open(_) | Command::OpenConsole(_)) {
             self.recall_opening(user).await?;
         }

@@ -7,6 +7,7 @@ use rollcall_core::{
     directory::view::ScopedCutoff,
     id::{TenantId, UserId},
     shard::{
+        cutoff,
         scoped::{self, ScopedOrder, UNDELIVERED},
         undelivered::Undelivered,
     },
@@ -16,7 +17,10 @@ use rollcall_core::{
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{error::CommandError, registry::Users, retry::until_durable, run::CONCURRENCY};
-use crate::{clock::now, store::Rows};
+use crate::{
+    cluster::ORDERS,
+    store::{Durability, Patience, Rows, StoreError},
+};
 
 /// Users between two commits that say how far a delivery is.
 const STEP: usize = 256;
@@ -76,15 +80,54 @@ impl Users {
         notice: String,
     ) -> Result<Arc<ScopedOrder>, CommandError> {
         let cutoffs = &self.shared.cutoffs;
+        let _drawn = cutoffs.serial.lock().await;
         if cutoffs.scoped(Some(tenant)).len() >= UNDELIVERED {
             return Err(CommandError::TooManyOrders);
         }
+        let of = |cutoff: &ScopedCutoff| ScopedOrder {
+            serial: cutoff.serial,
+            tenant,
+            at: cutoff.at,
+            notice: notice.clone(),
+            users: u64::try_from(cutoff.users.len()).unwrap_or(u64::MAX),
+        };
+        let Some(cluster) = &self.shared.cluster else {
+            let cutoff = ScopedCutoff::next(cutoffs.newest(), named, self.now());
+            self.shared.store.commit(scoped::keep(tenant, &cutoff, &notice)).await?;
+            return Ok(cutoffs.put_scoped(of(&cutoff)));
+        };
+        let (transaction, answers) = cluster.store.begin(ORDERS, &[cutoff::newest()], Patience::Long).await?;
+        let newest = cutoff::read_newest(answers.first().map(Vec::as_slice).unwrap_or_default())?;
+        let cutoff = ScopedCutoff::next(newest, named, transaction.began());
+        let outcome = transaction.commit(&scoped::keep(tenant, &cutoff, &notice), Durability::Now).await;
+        if let Err(StoreError::Unknown(_)) = &outcome {
+            self.find_out_scoped(of(&cutoff));
+        }
+        outcome?;
+        Ok(cutoffs.put_scoped(of(&cutoff)))
+    }
+
+    /// Puts an order in force here whose commit had no answer, if it happened, and delivers it.
+    fn find_out_scoped(&self, order: ScopedOrder) {
+        let users = self.clone();
+        tokio::spawn(async move {
+            let find_out = || users.take_if_kept(&order);
+            let happened = until_durable("what became of an order without an answer", find_out).await;
+            if let Some(Some(order)) = happened {
+                users.deliver_scoped(&order).await;
+            }
+        });
+    }
+
+    async fn take_if_kept(&self, order: &ScopedOrder) -> Result<Option<Arc<ScopedOrder>>, CommandError> {
+        let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
-        let cutoff = ScopedCutoff::next(cutoffs.newest(), named, now());
-        self.shared.store.commit(scoped::keep(tenant, &cutoff, &notice)).await?;
-        let ScopedCutoff { serial, at, users } = cutoff;
-        let users = u64::try_from(users.len()).unwrap_or(u64::MAX);
-        Ok(cutoffs.put_scoped(ScopedOrder { serial, tenant, at, notice, users }))
+        let Some(cluster) = &self.shared.cluster else { return Ok(None) };
+        // The session of the commit holds the lock until that is decided.
+        let (transaction, answers) = cluster.store.begin(ORDERS, &[scoped::all()], Patience::Long).await?;
+        transaction.roll_back();
+        let all = scoped::read_all(answers.first().map(Vec::as_slice).unwrap_or_default())?;
+        Ok(all.contains(order).then(|| cutoffs.put_scoped(order.clone())))
     }
 
     /// Brings an order to each of its users. It stays in force until all of them have written down what it took.

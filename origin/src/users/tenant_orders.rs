@@ -5,14 +5,19 @@ use std::{sync::Arc, time::Duration};
 use rollcall_core::{
     directory::view::{Cutoff, OwnOrder},
     id::{TenantId, UserId},
+    serial::Serial,
     shard::cutoff,
+    time::Timestamp,
     user::ForceOff,
 };
 use tokio::time::timeout;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{detached::DetachedCompletion, error::CommandError, registry::Users};
-use crate::clock::now;
+use super::{detached::DetachedCompletion, error::CommandError, registry::Users, retry::until_durable};
+use crate::{
+    cluster::ORDERS,
+    store::{Durability, Patience, StoreError},
+};
 
 /// The longest wait of an order for the rows of earlier ones, which may wait for the disk.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -67,17 +72,15 @@ impl Users {
     /// # Errors
     /// When the change could not be made durable.
     pub async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, CommandError> {
-        if self.cutoff_of(tenant).is_none() {
+        if self.cutoff_in_force(tenant).await?.is_none() {
             return Ok(false);
         }
         let users = self.clone();
         let lifting = async move {
-            let Some(cutoff) = users.cutoff_of(tenant).filter(|cutoff| !cutoff.lifted) else {
-                return Ok(false);
+            let change = |before: Option<&Cutoff>, _: Serial, _: Timestamp| {
+                before.filter(|cutoff| !cutoff.lifted).map(|cutoff| Cutoff { lifted: true, ..cutoff.clone() })
             };
-            users.shared.store.commit(vec![cutoff::lift(tenant)]).await?;
-            users.shared.cutoffs.put(tenant, Cutoff { lifted: true, ..cutoff.as_ref().clone() });
-            Ok(true)
+            users.change_in_force(tenant, None, change).await
         };
         self.change_cutoff(tenant, lifting).await
     }
@@ -98,14 +101,15 @@ impl Users {
     ) -> Result<Result<bool, OwnOrder>, CommandError> {
         let users = self.clone();
         let adoption = async move {
-            let adopted = match Cutoff::adopt(users.cutoff_of(tenant).as_deref(), moved) {
-                Ok(Some(adopted)) => adopted,
-                Ok(None) => return Ok(Ok(false)),
-                Err(own) => return Ok(Err(own)),
+            let mut own = None;
+            let change = |before: Option<&Cutoff>, _: Serial, _: Timestamp| {
+                Cutoff::adopt(before, moved.clone()).unwrap_or_else(|order| {
+                    own = Some(order);
+                    None
+                })
             };
-            users.shared.store.commit(vec![cutoff::set(tenant, &adopted)]).await?;
-            users.shared.cutoffs.put(tenant, adopted);
-            Ok(Ok(true))
+            let is_new = users.change_in_force(tenant, None, change).await?;
+            Ok(own.map_or(Ok(is_new), Err))
         };
         self.change_cutoff(tenant, adoption).await
     }
@@ -132,23 +136,115 @@ impl Users {
         exempt: Vec<i64>,
         notice: &str,
     ) -> Result<(), CommandError> {
-        self.settle(tenant, &exempt, notice).await?;
+        loop {
+            let settled = self.settle(tenant, &exempt, notice).await?;
+            let change = |before: Option<&Cutoff>, newest: Serial, now: Timestamp| {
+                // An order that came into force since is to be settled as well.
+                let is_settled = before.map(|before| before.serial) == settled;
+                is_settled.then(|| Cutoff::next(before, newest, exempt.clone(), now))
+            };
+            if self.change_in_force(tenant, Some(notice), change).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Changes the cutoff of a tenant to what `change` makes of the one in force, the newest serial of the store, and the time. Returns
+    /// false where it makes nothing.
+    async fn change_in_force(
+        &self,
+        tenant: TenantId,
+        notice: Option<&str>,
+        mut change: impl FnMut(Option<&Cutoff>, Serial, Timestamp) -> Option<Cutoff> + Send,
+    ) -> Result<bool, CommandError> {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
-        let cutoff = Cutoff::next(cutoffs.get(tenant).as_deref(), cutoffs.newest(), exempt, now());
-        self.shared.store.commit(vec![cutoff::set(tenant, &cutoff)]).await?;
+        let cutoff = match &self.shared.cluster {
+            None => {
+                let before = cutoffs.get(tenant);
+                let Some(next) = change(before.as_deref(), cutoffs.newest(), self.now()) else {
+                    return Ok(false);
+                };
+                self.shared.store.commit(vec![cutoff::set(tenant, &next)]).await?;
+                next
+            }
+            Some(cluster) => {
+                // What begins has the newest serial of the store, so that is the one before the next.
+                let asked = [cutoff::newest(), cutoff::get(tenant)];
+                let (transaction, answers) = cluster.store.begin(ORDERS, &asked, Patience::Long).await?;
+                let rows = |at: usize| answers.get(at).map(Vec::as_slice).unwrap_or_default();
+                let (newest, before) = (cutoff::read_newest(rows(0))?, cutoff::read(rows(1))?);
+                let Some(next) = change(before.as_ref(), newest, transaction.began()) else {
+                    transaction.roll_back();
+                    return Ok(false);
+                };
+                let outcome = transaction.commit(&[cutoff::set(tenant, &next)], Durability::Now).await;
+                if let Err(StoreError::Unknown(_)) = &outcome {
+                    self.find_out(tenant, &next, notice);
+                }
+                outcome?;
+                next
+            }
+        };
         cutoffs.put(tenant, cutoff);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Puts an order in force here whose commit had no answer, if it happened, and delivers it.
+    fn find_out(&self, tenant: TenantId, order: &Cutoff, notice: Option<&str>) {
+        let (users, order, notice) = (self.clone(), order.clone(), notice.map(str::to_owned));
+        tokio::spawn(async move {
+            let find_out = || users.take_if_in_force(tenant, &order);
+            let happened = until_durable("what became of an order without an answer", find_out).await;
+            if let (Some(true), Some(notice)) = (happened, notice) {
+                let _rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
+                users.deliver(tenant, notice).await;
+            }
+        });
+    }
+
+    async fn take_if_in_force(&self, tenant: TenantId, order: &Cutoff) -> Result<bool, CommandError> {
+        let cutoffs = &self.shared.cutoffs;
+        let _drawn = cutoffs.serial.lock().await;
+        let Some(cluster) = &self.shared.cluster else { return Ok(false) };
+        // The session of the commit holds the lock until that is decided.
+        let (transaction, answers) =
+            cluster.store.begin(ORDERS, &[cutoff::get(tenant)], Patience::Long).await?;
+        transaction.roll_back();
+        let in_force = cutoff::read(answers.first().map(Vec::as_slice).unwrap_or_default())?;
+        // It may have been lifted since. One that replaced it is delivered by itself.
+        let happened = in_force.filter(|in_force| in_force.serial == order.serial);
+        Ok(happened.map(|in_force| cutoffs.put(tenant, in_force)).is_some())
+    }
+
+    /// The cutoff in force for a tenant, as the store has it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn cutoff_in_force(&self, tenant: TenantId) -> Result<Option<Cutoff>, CommandError> {
+        if self.shared.cluster.is_none() {
+            return Ok(self.cutoff_of(tenant).map(|cutoff| cutoff.as_ref().clone()));
+        }
+        let answers = self.shared.store.load(vec![cutoff::get(tenant)]).await?;
+        Ok(cutoff::read(answers.first().map(Vec::as_slice).unwrap_or_default())?)
     }
 
     /// Stores with the users what the previous cutoff revoked of users whom only the next one exempts. A tenant has one
     /// cutoff: once it is replaced, nothing else remembers this.
-    async fn settle(&self, tenant: TenantId, exempt: &[i64], notice: &str) -> Result<(), CommandError> {
-        let Some(before) = self.cutoff_of(tenant) else { return Ok(()) };
+    ///
+    /// Returns the serial of the cutoff that was settled.
+    async fn settle(
+        &self,
+        tenant: TenantId,
+        exempt: &[i64],
+        notice: &str,
+    ) -> Result<Option<Serial>, CommandError> {
+        let Some(before) = self.cutoff_in_force(tenant).await? else { return Ok(None) };
+        let settled = Some(before.serial);
         let newly_exempt: Vec<_> =
             exempt.iter().copied().filter(|user| !before.exempt.contains(user)).collect();
         if newly_exempt.is_empty() {
-            return Ok(());
+            return Ok(settled);
         }
         // The ends of earlier orders must be stored first: only the cutoff that is about to be replaced hides them from
         // answers.
@@ -162,17 +258,18 @@ impl Users {
             let order = ForceOff::CutOff { within: Some(tenant), notice: notice.to_owned(), settle: true };
             self.run(&UserId::from(user), order).await?;
         }
-        Ok(())
+        Ok(settled)
     }
 
     /// Writes the rows of these users that an earlier order could not write.
     async fn write_what_failed(&self, tenant: TenantId, users: &[i64]) -> Result<(), CommandError> {
         let unwritten = self.shared.cutoffs.order_locks(tenant).unwritten;
         let is_theirs = |user: &UserId| user.number().is_some_and(|number| users.contains(&number));
-        let theirs: Vec<_> = unwritten.lock().iter().filter(|(user, _)| is_theirs(user)).cloned().collect();
+        let theirs: Vec<_> =
+            unwritten.lock().iter().filter(|ended| is_theirs(&ended.user)).cloned().collect();
         if !theirs.is_empty() {
             self.commit_many(&theirs).await?;
-            unwritten.lock().retain(|(user, _)| !is_theirs(user));
+            unwritten.lock().retain(|ended| !is_theirs(&ended.user));
         }
         Ok(())
     }

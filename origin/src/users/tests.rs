@@ -28,7 +28,7 @@ use rusqlite::Connection;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use super::{CommandError, PendingSocket, Users};
+use super::{CommandError, PendingSocket, Users, turn::Turn};
 use crate::{backend::Origin, clock::now, outbox::Outbox, server::open};
 
 const PLATFORM: Platform = Platform::Web;
@@ -557,4 +557,18 @@ async fn another_users_commit_comes_between_the_pieces_of_an_import() {
     assert!(poll!(import.as_mut()).is_pending(), "the login waited for the whole import");
     assert_eq!(fixture.open_records(), 500);
     assert_eq!(import.await.unwrap().len(), 1_000);
+}
+
+/// The known-wrong way was one future with the parts of both stores in it: each command of the one took memory for the other.
+#[tokio::test]
+async fn commands_take_no_memory_for_the_parts_of_another_store() {
+    let fixture = Fixture::new().await;
+    let (users, user, command) = (&fixture.users, fixture.users.entry(&fixture.user), Command::Tick);
+    let (load, decide) =
+        (size_of_val(&users.load(&user, &command)), size_of_val(&users.decide(&user, &command)));
+    let commit_local = size_of_val(&users.commit_local(&user, &[]));
+    let commit = size_of_val(&users.commit(&user, Turn::Local, &[], &[]));
+    let all = size_of_val(&users.make_durable(&user, &command));
+    assert!(decide <= load + 128 && commit <= commit_local + 128, "{load} {decide}; {commit_local} {commit}");
+    assert!(all <= load.max(commit_local) + 1_024, "{all}");
 }

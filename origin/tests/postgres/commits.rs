@@ -21,7 +21,7 @@ async fn stored(client: &Client) -> i64 {
 }
 
 /// Repeats a question that counts until it counts any.
-async fn until_any(client: &Client, sql: &str) {
+pub(crate) async fn until_any(client: &Client, sql: &str) {
     loop {
         let count: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
         if count > 0 {

@@ -12,8 +12,14 @@
 mod commits;
 mod directory_rows;
 mod engines;
+#[path = "../kit/mod.rs"]
+mod kit;
+mod live;
+mod proxy;
 mod start;
 mod tables;
+mod transactions;
+mod unanswered;
 mod user_rows;
 
 #[path = "../../../core/src/directory/tests/strategies.rs"]

@@ -3,10 +3,17 @@
 use std::collections::BTreeMap;
 
 use rollcall_conformance::postgres::Postgres;
-use rollcall_core::store::migrations::{StoreKind, tables};
+use rollcall_core::store::{
+    Statement,
+    migrations::{StoreKind, tables},
+};
+use rollcall_origin::store::{Durability, Patience, StoreError};
 use rusqlite::Connection;
 
-use crate::engines::{client, open, settings};
+use crate::{
+    engines::{client, open, settings},
+    live::clock_ahead_by,
+};
 
 /// Columns by table and name, with whether they take NULL, and their defaults.
 type Columns = BTreeMap<(String, String), (String, bool, Option<String>)>;
@@ -38,7 +45,7 @@ async fn every_column_of_the_embedded_store_is_here_and_texts_compare_by_their_b
         .query(
             "SELECT table_name::text, column_name::text, data_type::text, is_nullable = 'YES', \
              split_part(column_default, '::', 1), collation_name::text \
-             FROM information_schema.columns WHERE table_schema = $1 AND table_name <> 'version'",
+             FROM information_schema.columns WHERE table_schema = $1 AND table_name NOT IN ('version', 'live')",
             &[&settings.schema],
         )
         .await
@@ -71,4 +78,50 @@ async fn one_process_has_the_tables_and_those_of_a_newer_program_are_left_alone(
     let error = format!("{error:#}");
     assert!(error.contains("version 1000") && error.contains("run the newer program"), "{error}");
     assert!(client.batch_execute("SELECT 1 FROM lease").await.is_err(), "nothing is made");
+}
+
+/// The known-wrong way was a lock that was taken at the start and never looked at again.
+#[tokio::test]
+async fn a_process_that_lost_its_sessions_goes_on_unless_another_one_has_started() {
+    let engine = Postgres::shared().unwrap();
+    let settings = settings(&engine);
+    let first = open(&settings).await.unwrap();
+    let client = client(&settings).await;
+    let write = || vec![Statement::new("UPDATE lease SET renewed_at = renewed_at + 1", [])];
+    let end_sessions = || async {
+        let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks \
+                   WHERE locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = hashtextextended($1, 2)";
+        client.query_one(sql, &[&settings.schema]).await.unwrap().get::<_, i64>(0)
+    };
+    first.commit(write()).await.unwrap();
+    assert!(end_sessions().await >= 2);
+    first.commit(write()).await.unwrap();
+    let (begun, _) = first.postgres().unwrap().begin("7", &[], Patience::Short).await.unwrap();
+    assert!(end_sessions().await >= 1);
+    let second = open(&settings).await.unwrap();
+    assert!(begun.commit(&write(), Durability::Now).await.is_err(), "it does not finish what it began");
+    for _ in 0..2 {
+        assert!(matches!(first.commit(write()).await, Err(StoreError::Closed | StoreError::Unreachable(_))));
+        assert!(first.load(vec![Statement::new("SELECT renewed_at FROM lease", [])]).await.is_err());
+    }
+    first.replaced().await;
+    assert!(matches!(first.commit(write()).await, Err(StoreError::Closed)));
+    second.commit(write()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_far_away_is_refused() {
+    let engine = Postgres::shared().unwrap();
+    let settings = settings(&engine);
+    drop(open(&settings).await.unwrap());
+    let client = client(&settings).await;
+    for (seconds, is_taken) in [(50, true), (-50, true), (75, false), (-75, false), (3_600, false)] {
+        client.batch_execute(&clock_ahead_by(seconds)).await.unwrap();
+        let opened = open(&settings).await;
+        assert_eq!(opened.is_ok(), is_taken, "{seconds}");
+        if let Err(error) = opened {
+            let error = format!("{error:#}");
+            assert!(error.starts_with("store.url") && error.contains("the server's clock"), "{error}");
+        }
+    }
 }

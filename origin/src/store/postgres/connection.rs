@@ -32,8 +32,10 @@ use super::{
     convert::{Bound, Read, type_of},
     dialect,
     failure::{Failure, Late, NotReplicated},
+    holding::Holding,
     schema::quoted,
     tls::Tls,
+    transaction::Durability,
     url::{self, Target},
 };
 
@@ -62,7 +64,8 @@ impl Role {
 
     const fn begin(self) -> &'static str {
         match self {
-            Self::Write => "BEGIN",
+            // Said in full: a server may have other defaults.
+            Self::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
             Self::Load | Self::List => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
@@ -79,7 +82,7 @@ pub(super) struct Answer {
 pub(super) struct Connector {
     target: Target,
     tls: Option<Tls>,
-    schema: String,
+    pub(super) schema: String,
 }
 
 impl Connector {
@@ -117,7 +120,7 @@ impl Connector {
     ///
     /// # Errors
     /// As [`Connector::connect`].
-    pub(super) async fn session(&self, role: Role) -> Result<Session, Failure> {
+    pub(super) async fn session(&self, role: Role, holding: &Holding) -> Result<Session, Failure> {
         let unreachable = |error: tokio_postgres::Error| Failure::Unreachable(error.into());
         let made = async {
             let (client, driver) = self.connect().await?;
@@ -126,22 +129,26 @@ impl Connector {
             // session whose process is frozen gives its locks back.
             client
                 .batch_execute(&format!(
-                    "SET lock_timeout TO '5s'; SET statement_timeout TO '{patience}s'; \
+                    "SET lock_timeout TO '4s'; SET statement_timeout TO '{patience}s'; \
                      SET idle_in_transaction_session_timeout TO '2s'; SET jit TO off; SET random_page_cost TO 1.1; \
                      SELECT set_config('synchronous_commit', 'on', false) \
-                     WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+                     WHERE current_setting('synchronous_commit') IN ('off', 'local'); {}",
+                    holding.joins()
                 ))
                 .await?;
             if role == Role::List {
                 client.batch_execute("SET plan_cache_mode TO force_custom_plan").await?;
             }
-            Ok(Session { client, driver, role, prepared: HashMap::new() })
+            // Behind the wait for the lock.
+            let is_ours = holding.is_ours(&client).await?;
+            Ok(is_ours.then(|| Session { client, driver, role, prepared: HashMap::new() }))
         };
         let late = Late(role.patience().as_secs());
         timeout(role.patience(), made)
             .await
             .map_err(|_| Failure::Unreachable(late.into()))?
-            .map_err(unreachable)
+            .map_err(unreachable)?
+            .ok_or(Failure::Replaced)
     }
 }
 
@@ -214,8 +221,32 @@ impl Key {
     }
 }
 
+/// Whose words a statement is in.
+#[derive(Clone, Copy)]
+enum Words {
+    Core,
+    Own,
+}
+
 /// A request of the batch: it begins, does, or ends.
 type Step<'a> = Pin<Box<MaybeDone<BoxFuture<'a, Result<Answer, tokio_postgres::Error>>>>>;
+
+/// Statements that go to the engine together, and what begins and ends their transaction.
+struct Batch<'a> {
+    begin: Option<&'static str>,
+    statements: Vec<(&'a Statement, Prepared)>,
+    end: Option<&'static str>,
+}
+
+const COMMIT: &str = "COMMIT";
+
+/// Waits until no other transaction holds the lock of a name in the schema, and holds it until the transaction ends. It is a
+/// statement of its own, so that those behind it see what the holder before committed. The engine's clock is read behind the wait.
+const LOCK: &str = "SELECT CASE WHEN pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 3)))::text IS NOT NULL \
+                    THEN clock() END";
+
+/// Before a commit that the engine may lose when it crashes: no wait for its disk, nor for a standby.
+const NOT_NOW: &str = "SET LOCAL synchronous_commit TO off";
 
 impl Session {
     /// Whether the server has closed it.
@@ -225,39 +256,116 @@ impl Session {
 
     /// Runs requests, each in a transaction of its own, all in one journey to the engine and back.
     pub(super) async fn run(&mut self, requests: &[&[Statement]]) -> Vec<Result<Vec<Answer>, Failure>> {
-        let mut ready = Vec::with_capacity(requests.len());
+        let mut batches = Vec::with_capacity(requests.len());
         for statements in requests {
-            ready.push(self.prepare(statements).await);
+            let is_alone = statements.len() == 1 && self.role != Role::Write;
+            let (begin, end) = if is_alone { (None, None) } else { (Some(self.role.begin()), Some(COMMIT)) };
+            let ready = self.prepare(statements, Words::Core).await;
+            batches.push(ready.map(|statements| Batch { begin, statements, end }));
         }
-        let outcomes = timeout(self.role.patience(), self.send(requests, &ready)).await;
+        self.send(batches).await
+    }
+
+    /// Begins a transaction that holds the lock of `name`, and asks `statements` in it. The engine's clock comes back with their
+    /// answers.
+    pub(super) async fn begin(
+        &mut self,
+        name: &str,
+        schema: &str,
+        statements: &[Statement],
+    ) -> Result<(i64, Vec<Answer>), Failure> {
+        let lock = [Statement::new(LOCK, [name.into(), schema.into()])];
+        let mut ready = self.prepare(&lock, Words::Own).await?;
+        ready.extend(self.prepare(statements, Words::Core).await?);
+        let batch = Batch { begin: Some(self.role.begin()), statements: ready, end: None };
+        let mut answers = self.send_one(batch).await?.into_iter();
+        let clock = answers.next().and_then(|answer| answer.rows.into_iter().flatten().next());
+        let Some(Value::Int(clock)) = clock else {
+            return Err(Failure::Unreachable("the engine's clock does not read".into()));
+        };
+        Ok((clock, answers.collect()))
+    }
+
+    /// An error where the server has closed the session, so that its transaction is over.
+    fn is_there(&self) -> Result<(), Failure> {
+        let ended = || Failure::Unreachable("the server has ended the session".into());
+        if self.is_closed() { Err(ended()) } else { Ok(()) }
+    }
+
+    /// Asks `statements` in the transaction that is open.
+    pub(super) async fn go_on(&mut self, statements: &[Statement]) -> Result<Vec<Answer>, Failure> {
+        self.is_there()?;
+        let statements = self.prepare(statements, Words::Core).await?;
+        self.send_one(Batch { begin: None, statements, end: None }).await
+    }
+
+    /// Executes `statements` in the transaction that is open, and commits it.
+    pub(super) async fn finish(
+        &mut self,
+        statements: &[Statement],
+        durability: Durability,
+    ) -> Result<Vec<Answer>, Failure> {
+        let statements = self.prepare(statements, Words::Core).await?;
+        // Nothing of a commit that is not sent happens.
+        self.is_there()?;
+        let begin = (durability == Durability::Soon).then_some(NOT_NOW);
+        self.send_one(Batch { begin, statements, end: Some(COMMIT) }).await
+    }
+
+    /// Ends the transaction that is open. Nothing of it happened.
+    pub(super) async fn roll_back(&mut self) -> Result<(), Failure> {
+        let batch = Batch { begin: None, statements: Vec::new(), end: Some("ROLLBACK") };
+        self.send_one(batch).await.map(drop)
+    }
+
+    async fn send_one(&self, batch: Batch<'_>) -> Result<Vec<Answer>, Failure> {
+        self.send(vec![Ok(batch)]).await.pop().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// Sends the batches that are ready, and waits for the outcome of each.
+    async fn send(&self, batches: Vec<Result<Batch<'_>, Failure>>) -> Vec<Result<Vec<Answer>, Failure>> {
+        let ready: Vec<&Batch<'_>> = batches.iter().filter_map(|batch| batch.as_ref().ok()).collect();
+        let outcomes = timeout(self.role.patience(), self.exchange(&ready)).await;
         let mut outcomes = outcomes.ok().map(Vec::into_iter);
-        let outcome = |ready: Result<_, Failure>| {
-            ready.and_then(|_| match outcomes.as_mut() {
+        let outcome = |batch: Result<Batch<'_>, Failure>| {
+            batch.and_then(|batch| match outcomes.as_mut() {
                 Some(outcomes) => outcomes.next().unwrap_or_else(|| Ok(Vec::new())),
-                None => Err(self.late()),
+                None => Err(self.late(&batch)),
             })
         };
-        ready.into_iter().map(outcome).collect()
+        batches.into_iter().map(outcome).collect()
+    }
+
+    /// Whether it makes changes durable.
+    fn commits(&self, batch: &Batch<'_>) -> bool {
+        self.role == Role::Write && batch.end == Some(COMMIT)
     }
 
     /// No answer came in time.
-    fn late(&self) -> Failure {
+    fn late(&self, batch: &Batch<'_>) -> Failure {
         let late = Late(self.role.patience().as_secs()).into();
-        if self.role == Role::Write { Failure::Unanswered(late) } else { Failure::Unreachable(late) }
+        if self.commits(batch) { Failure::Unanswered(late) } else { Failure::Unreachable(late) }
     }
 
-    /// The statements in the engine's words. Nothing happens.
-    async fn prepare(&mut self, statements: &[Statement]) -> Result<Vec<Prepared>, Failure> {
+    /// The statements as the engine knows them. Nothing happens.
+    async fn prepare<'a>(
+        &mut self,
+        statements: &'a [Statement],
+        words: Words,
+    ) -> Result<Vec<(&'a Statement, Prepared)>, Failure> {
         let mut all = Vec::with_capacity(statements.len());
         for statement in statements {
             let key = Key::of(statement);
             if let Some(prepared) = self.prepared.get(&key) {
-                all.push(prepared.clone());
+                all.push((statement, prepared.clone()));
                 continue;
             }
-            let rewritten = dialect::rewrite(&statement.sql)?;
+            let text = match words {
+                Words::Core => Cow::Owned(dialect::rewrite(&statement.sql)?),
+                Words::Own => Cow::Borrowed(statement.sql.as_ref()),
+            };
             let types: Vec<_> = statement.params.iter().map(type_of).collect();
-            let preparing = self.client.prepare_typed(&rewritten, &types);
+            let preparing = self.client.prepare_typed(&text, &types);
             let late = Late(self.role.patience().as_secs());
             let prepared = timeout(self.role.patience(), preparing)
                 .await
@@ -267,32 +375,20 @@ impl Session {
                 self.prepared.clear();
             }
             self.prepared.insert(key, prepared.clone());
-            all.push(prepared);
+            all.push((statement, prepared));
         }
         Ok(all)
     }
 
-    async fn send(
-        &self,
-        requests: &[&[Statement]],
-        ready: &[Result<Vec<Prepared>, Failure>],
-    ) -> Vec<Result<Vec<Answer>, Failure>> {
+    async fn exchange(&self, batches: &[&Batch<'_>]) -> Vec<Result<Vec<Answer>, Failure>> {
         self.driver.is_unreplicated.store(false, SeqCst);
         let mut steps: Vec<Step<'_>> = Vec::new();
-        let mut shapes = Vec::with_capacity(requests.len());
-        for (statements, prepared) in requests.iter().zip(ready) {
-            let Ok(prepared) = prepared else { continue };
-            let is_alone = statements.len() == 1 && self.role != Role::Write;
-            if !is_alone {
-                steps.push(self.simple(self.role.begin()));
-            }
-            for (statement, prepared) in statements.iter().zip(prepared) {
-                steps.push(self.execute(statement, prepared));
-            }
-            if !is_alone {
-                steps.push(self.simple("COMMIT"));
-            }
-            shapes.push((statements.len(), is_alone));
+        for batch in batches {
+            steps.extend(batch.begin.map(|begin| self.simple(begin)));
+            steps.extend(
+                batch.statements.iter().map(|(statement, prepared)| self.execute(statement, prepared)),
+            );
+            steps.extend(batch.end.map(|end| self.simple(end)));
         }
         // Every request is on its way before the first answer is waited for, in this order: a step is sent when it is first polled.
         std::future::poll_fn(|cx| {
@@ -303,44 +399,47 @@ impl Session {
         })
         .await;
         let mut answers = steps.into_iter();
-        let mut outcomes = Vec::with_capacity(shapes.len());
-        for (count, is_alone) in shapes {
-            let steps: Vec<_> = answers.by_ref().take(if is_alone { 1 } else { count + 2 }).collect();
-            outcomes.push(self.outcome(steps, is_alone).await);
+        let mut outcomes = Vec::with_capacity(batches.len());
+        for batch in batches {
+            outcomes.push(self.outcome(&mut answers, batch).await);
         }
         outcomes
     }
 
-    /// The outcome of one transaction. Each step's own answer counts: COMMIT says that all is well after a rollback too.
-    async fn outcome(&self, steps: Vec<Step<'_>>, is_alone: bool) -> Result<Vec<Answer>, Failure> {
-        let last = steps.len().saturating_sub(1);
-        let mut answers = Vec::with_capacity(steps.len());
+    /// The outcome of one batch. Each step's own answer counts: COMMIT says that all is well after a rollback too.
+    async fn outcome(
+        &self,
+        steps: &mut impl Iterator<Item = Step<'_>>,
+        batch: &Batch<'_>,
+    ) -> Result<Vec<Answer>, Failure> {
+        let (begins, count) = (usize::from(batch.begin.is_some()), batch.statements.len());
+        let mut answers = Vec::with_capacity(count);
         let mut failed = None;
-        for (at, mut step) in steps.into_iter().enumerate() {
+        for at in 0..begins + count + usize::from(batch.end.is_some()) {
+            let Some(mut step) = steps.next() else { break };
             step.as_mut().await;
-            let is_commit = at == last && !is_alone;
+            let is_statement = (begins..begins + count).contains(&at);
             match step.as_mut().take_output().unwrap_or_else(|| Ok(Answer::default())) {
-                Ok(answer) => {
-                    if is_alone || (at > 0 && !is_commit) {
-                        answers.push(answer);
-                    }
-                }
+                Ok(answer) => answers.extend(is_statement.then_some(answer)),
                 // The first failure is the cause of the others.
                 Err(_) if failed.is_some() => {}
-                Err(error) if self.role != Role::Write => failed = Some(Failure::of_statement(error)),
-                Err(error) if is_commit => failed = Some(Failure::of_commit(error)),
+                Err(error) if at < begins && error.as_db_error().is_some() => {
+                    failed = Some(Failure::of_begin(error))
+                }
+                Err(error) if !self.commits(batch) => failed = Some(Failure::of_statement(error)),
+                Err(error) if at == begins + count => failed = Some(Failure::of_commit(error)),
                 Err(error) => failed = Some(Failure::of_batch(error)),
             }
         }
-        if failed.is_none() && self.role == Role::Write && self.driver.is_unreplicated.load(SeqCst) {
+        if failed.is_none() && self.commits(batch) && self.driver.is_unreplicated.load(SeqCst) {
             failed = Some(Failure::Unanswered(NotReplicated.into()));
         }
         failed.map_or(Ok(answers), Err)
     }
 
-    fn simple<'a>(&'a self, sql: &'static str) -> Step<'a> {
+    fn simple(&self, sql: &'static str) -> Step<'_> {
         let run = async move { self.client.batch_execute(sql).await.map(|()| Answer::default()) };
-        Box::pin(maybe_done(Box::pin(run) as BoxFuture<'a, _>))
+        Box::pin(maybe_done(Box::pin(run) as BoxFuture<'_, _>))
     }
 
     fn execute<'a>(&'a self, statement: &'a Statement, prepared: &'a Prepared) -> Step<'a> {
@@ -355,6 +454,6 @@ impl Session {
             }
             Ok(Answer { rows, changed: answer.rows_affected().unwrap_or(0) })
         };
-        Box::pin(maybe_done(Box::pin(run) as BoxFuture<'a, _>))
+        Box::pin(maybe_done(Box::pin(run) as BoxFuture<'_, _>))
     }
 }

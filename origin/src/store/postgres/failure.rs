@@ -10,7 +10,7 @@ use super::{
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The engine's refusal, as it words it. Nothing happened.
+    /// The engine's refusal. Nothing happened.
     #[error("{}", told(.0))]
     Refused(#[source] tokio_postgres::Error),
     /// A statement that has no form in PostgreSQL. Nothing happened.
@@ -19,6 +19,9 @@ pub(super) enum Failure {
     /// There was no session, or it ended before anything was asked of it. Nothing happened.
     #[error("the engine cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another process has started on the schema. Nothing happened, and nothing of this one will.
+    #[error("another rollcall has started on the schema since: this one serves it no longer")]
+    Replaced,
     /// The session ended, or the time ran out, while a commit was under way.
     #[error("the commit has no answer")]
     Unanswered(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -34,9 +37,12 @@ pub(super) struct NotReplicated;
 #[error("no answer within {0} s")]
 pub(super) struct Late(pub(super) u64);
 
-/// The refusal with its detail: the names of columns and constraints, and never a value.
+/// The refusal as a log may show it: without its detail, which holds the values of a row, and without the words of one about a value.
 fn told(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
+        Some(refusal) if class(refusal) == "22" => {
+            format!("a value does not fit ({})", refusal.code().code())
+        }
         Some(refusal) => format!("{} ({})", refusal.message(), refusal.code().code()),
         None => error.to_string(),
     }
@@ -46,12 +52,19 @@ impl Failure {
     /// An error of a statement before the commit, or of a query.
     pub(super) fn of_statement(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
-            Some(refusal) if ends_session(refusal) => Self::Unreachable(error.into()),
+            Some(refusal) if ends_session(refusal) || ends_all_sessions(refusal) => {
+                Self::Unreachable(error.into())
+            }
             Some(_) => Self::Refused(error),
             // Values that the library could not write or read.
             None if !error.is_closed() && is_conversion(&error) => Self::Refused(error),
             None => Self::Unreachable(error.into()),
         }
+    }
+
+    /// An error of a BEGIN: the session is of no use, as on a server that has become a standby.
+    pub(super) fn of_begin(error: tokio_postgres::Error) -> Self {
+        Self::Unreachable(error.into())
     }
 
     /// An error of a COMMIT whose statements all succeeded.
@@ -74,7 +87,7 @@ impl Failure {
             Self::Unreachable(cause) | Self::Unanswered(cause) => {
                 cause.downcast_ref::<tokio_postgres::Error>()?.as_db_error()
             }
-            Self::Untranslatable(_) => None,
+            Self::Untranslatable(_) | Self::Replaced => None,
         }
     }
 
@@ -89,20 +102,30 @@ impl Failure {
         error.code().is_some_and(|code| codes.contains(code))
     }
 
+    /// Whether a row with this key is there already: the id of a new record was drawn twice.
+    fn is_drawn_twice(&self) -> bool {
+        self.refusal().is_some_and(|refusal| *refusal.code() == SqlState::UNIQUE_VIOLATION)
+    }
+
+    /// Whether nothing was asked of the engine.
+    pub(super) const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
+
     /// Whether this session is of no use any more.
     pub(super) const fn ends_session(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Unanswered(_))
+        matches!(self, Self::Unreachable(_) | Self::Unanswered(_) | Self::Replaced)
     }
 
     /// Whether no session is of use any more: the server stops, or takes no changes any more.
     pub(super) fn ends_all_sessions(&self) -> bool {
-        self.refusal().is_some_and(ends_session)
+        self.refusal().is_some_and(ends_all_sessions)
     }
 
     /// Whether the engine and not the request is at fault.
     pub(super) fn is_of_engine(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Unanswered(_) => true,
+            Self::Unreachable(_) | Self::Unanswered(_) | Self::Replaced => true,
             Self::Untranslatable(_) => false,
             Self::Refused(error) => error
                 .as_db_error()
@@ -116,7 +139,11 @@ impl From<Failure> for StoreError {
         match failure {
             Failure::Unreachable(cause) => Self::Unreachable(Shared::new(cause)),
             Failure::Unanswered(cause) => Self::Unknown(Shared::new(cause)),
+            Failure::Replaced => Self::Closed,
             Failure::Untranslatable(_) => Self::refused(failure, true),
+            Failure::Refused(_) if failure.is_conflict() || failure.is_drawn_twice() => {
+                Self::conflict(failure)
+            }
             Failure::Refused(_) => {
                 let may_pass = failure.refusal().is_some_and(may_pass);
                 Self::refused(failure, !may_pass)
@@ -129,19 +156,23 @@ fn class(refusal: &DbError) -> &str {
     refusal.code().code().get(..2).unwrap_or_default()
 }
 
-/// Whether a refusal may pass: the server, another session or an operator is at fault, or an id that was drawn twice.
+/// Whether a refusal may pass: the server, another session or an operator is at fault.
 fn may_pass(refusal: &DbError) -> bool {
     matches!(class(refusal), "08" | "25" | "40" | "53" | "55" | "57" | "58")
-        || *refusal.code() == SqlState::UNIQUE_VIOLATION
 }
 
+/// Whether the server has ended this session.
 fn ends_session(refusal: &DbError) -> bool {
+    *refusal.code() == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+}
+
+/// Whether the server ends all sessions, or takes no changes any more.
+fn ends_all_sessions(refusal: &DbError) -> bool {
     let codes = [
         SqlState::ADMIN_SHUTDOWN,
         SqlState::CRASH_SHUTDOWN,
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::READ_ONLY_SQL_TRANSACTION,
-        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
     ];
     codes.contains(refusal.code())
 }

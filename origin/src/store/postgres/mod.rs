@@ -7,22 +7,31 @@ mod connection;
 mod convert;
 mod dialect;
 mod failure;
+mod holding;
 mod pool;
 mod schema;
+mod shared_clock;
 mod tls;
+mod transaction;
 mod url;
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use anyhow::{Context as _, bail, ensure};
-use rollcall_core::{config, secret::Secret, store::Statement};
-use tokio_postgres::{Client, error::SqlState};
+use anyhow::{Context as _, ensure};
+use rollcall_core::{config, secret::Secret, store::Statement, time::Timestamp, token::SKEW_SECS};
+use tokio::time::Instant;
+use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
 
 use super::{condition::Condition, error::StoreError, job::Rows};
+use crate::clock::{self, utc};
 
+pub use self::transaction::{Durability, Patience, Transaction};
 use self::{
     connection::{Answer, Connector, Driver, Role},
+    holding::Holding,
     pool::{Engine, Pool},
+    shared_clock::SharedClock,
 };
 
 /// Sessions for short queries. One carries thousands a second, since callers share its journeys.
@@ -30,17 +39,18 @@ const LOADERS: u32 = 2;
 /// Sessions for lists; more would only compete for the same processors.
 const LISTS: u32 = 4;
 
-/// Sessions beside those that write: the readers, and the one that says who uses the schema.
+/// Sessions beside those that write: the readers, and the first one.
 const OTHERS: u32 = LOADERS + LISTS + 1;
 
 /// A handle; clones share the sessions.
 #[derive(Clone)]
 pub struct Postgres {
+    engine: Arc<Engine>,
     writers: Pool,
     loaders: Pool,
     lists: Pool,
-    /// The session that says to other processes that this one uses the schema.
-    _use: Arc<(Client, Driver)>,
+    /// A session that says that this process uses the schema, before others are needed.
+    _first: Arc<(Client, Driver)>,
 }
 
 /// Reads what the settings say of the engine, and keeps nothing of it.
@@ -65,14 +75,24 @@ impl Postgres {
         let (mut client, driver) =
             connector.connect().await.context("store.url: the engine cannot be reached")?;
         examine(&client, settings.connections + OTHERS).await.context("store.url")?;
-        occupy(&client, &settings.schema).await.context("store.url")?;
+        let holding = Holding::alone(&client, &settings.schema).await.context("store.url")?;
         schema::migrate(&mut client, &settings.schema).await.context("store.url")?;
-        let engine = Arc::new(Engine { connector, condition, generation: AtomicU64::new(0) });
+        let clock = compare_clocks(&client).await.context("store.url")?;
+        holding.share(&client).await.context("store.url")?;
+        let engine = Arc::new(Engine {
+            connector,
+            holding,
+            replaced: CancellationToken::new(),
+            condition,
+            clock,
+            generation: AtomicU64::new(0),
+        });
         Ok(Self {
             writers: Pool::start(&engine, Role::Write, settings.connections),
             loaders: Pool::start(&engine, Role::Load, LOADERS),
             lists: Pool::start(&engine, Role::List, LISTS),
-            _use: Arc::new((client, driver)),
+            engine,
+            _first: Arc::new((client, driver)),
         })
     }
 
@@ -83,6 +103,21 @@ impl Postgres {
     pub(super) async fn change(&self, statement: Statement) -> Result<u64, StoreError> {
         let answers = self.writers.ask(vec![statement]).await?;
         Ok(answers.iter().map(|answer| answer.changed).sum())
+    }
+
+    /// Resolves when another process has started on the schema: this one reads and writes nothing any more.
+    pub(super) async fn replaced(&self) {
+        self.engine.replaced.cancelled().await;
+    }
+
+    /// The time by the engine's clock, as far as it is known.
+    pub fn now(&self) -> Timestamp {
+        self.engine.clock.now()
+    }
+
+    /// The time at which this machine's clock shows what the engine's shows `at`.
+    pub fn on_this_machine(&self, at: Timestamp) -> Timestamp {
+        self.engine.clock.on_this_machine(at)
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -108,21 +143,21 @@ fn rows(answers: Vec<Answer>) -> Vec<Rows> {
     answers.into_iter().map(|answer| answer.rows).collect()
 }
 
-/// Lets no other process use the schema: it would end the records of this one, whose sockets it does not know.
-async fn occupy(client: &Client, schema: &str) -> anyhow::Result<()> {
-    // A server notices within seconds that the machine of an earlier process is gone.
-    client
-        .batch_execute(
-            "SET lock_timeout TO '2s'; SET tcp_keepalives_idle TO 5; SET tcp_keepalives_interval TO 2; \
-             SET tcp_keepalives_count TO 3",
-        )
-        .await?;
-    match client.execute("SELECT pg_advisory_lock(hashtextextended($1, 2))", &[&schema]).await {
-        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-            bail!("another rollcall uses the schema {schema}; stop it, or choose another store.schema")
-        }
-        outcome => Ok(outcome.map(drop)?),
-    }
+/// Refuses a server whose clock is far from this machine's: commands go by the one, and the times inside tokens by the other.
+async fn compare_clocks(client: &Client) -> anyhow::Result<SharedClock> {
+    let (before, asked) = (clock::now(), Instant::now());
+    let row = client.query_one("SELECT clock()", &[]).await?;
+    let (after, server) = (clock::now(), Timestamp::from_millis(row.try_get(0)?));
+    let apart = before.since(server).max(server.since(after));
+    ensure!(
+        apart.as_secs() <= SKEW_SECS.unsigned_abs(),
+        "the server's clock shows {}, this machine's {}; set the one that is wrong",
+        utc(server),
+        utc(after)
+    );
+    let shared = SharedClock::default();
+    shared.set(server, asked.elapsed());
+    Ok(shared)
 }
 
 /// The oldest server whose plans and settings this program knows, as the server writes it.

@@ -11,14 +11,17 @@ use std::{
 use rollcall_core::store::Statement;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    super::{condition::Condition, error::StoreError, job::Job},
+    super::{condition::Condition, error::StoreError},
     connection::{Answer, Connector, Role, Session},
     failure::Failure,
+    holding::Holding,
+    shared_clock::SharedClock,
+    transaction::Patience,
 };
 
 /// Requests that wait for a session; further callers wait to enter the queue.
@@ -27,20 +30,96 @@ const QUEUE: usize = 4096;
 const GROUP: usize = 64;
 /// Attempts of a request that meets other transactions. Each meets fewer of them.
 const ATTEMPTS: u32 = 8;
+/// How long a command whose caller waits may wait for a session.
+const SHORT: Duration = Duration::from_secs(2);
+/// The same of one that would be repeated at once.
+const LONG: Duration = Duration::from_secs(60);
 /// Without the engine, requests are answered at once for so long, and then a session is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the sessions of all roles have in common.
 pub(super) struct Engine {
     pub(super) connector: Connector,
+    pub(super) holding: Holding,
+    /// Ends when another process has started on the schema.
+    pub(super) replaced: CancellationToken,
     pub(super) condition: Condition,
+    pub(super) clock: SharedClock,
     /// Grows when all sessions are of no use any more.
     pub(super) generation: AtomicU64,
 }
 
+/// What a caller waits for.
+enum Job {
+    /// The answers to statements in a transaction of their own.
+    Run { statements: Vec<Statement>, done: Done<Vec<Answer>> },
+    /// The same, unless its turn comes late.
+    RunBy { statements: Vec<Statement>, by: Instant, done: Done<Vec<Answer>> },
+    /// A session.
+    Lend(Done<Lent>),
+}
+
+type Done<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// A session in the hands of a caller. One that is not given back is closed, and so is its transaction.
+pub(super) struct Lent {
+    pub(super) session: Session,
+    back: oneshot::Sender<Returned>,
+}
+
+struct Returned {
+    session: Session,
+    is_open: bool,
+}
+
+impl Lent {
+    /// Gives the session back; `is_open` where its transaction is still to be rolled back.
+    pub(super) fn give_back(self, is_open: bool) {
+        // The pool may be gone.
+        let _ = self.back.send(Returned { session: self.session, is_open });
+    }
+
+    /// The same after a failure, which may have ended the session. Its transaction was not committed.
+    pub(super) fn give_back_failed(self, failure: &Failure) {
+        if !failure.ends_session() {
+            self.give_back(true);
+        }
+    }
+}
+
+impl Engine {
+    /// Takes note of a failure of a session of this role, and words it for the caller. The first failure in a row is logged only.
+    pub(super) fn failed(&self, role: Role, failure: Failure) -> StoreError {
+        let error = rollcall_api::Chain(&failure).to_string();
+        if role != Role::Write {
+            tracing::debug!(error, "a query failed");
+        } else if failure.is_conflict() {
+            tracing::debug!(error, "a change met another one");
+        } else if !failure.is_of_engine() {
+            tracing::error!(error, "a change was refused");
+        } else if self.condition.fail() {
+            tracing::error!(error, "commits fail; until they succeed again the health is degraded");
+        } else {
+            tracing::debug!(error, "a commit failed again");
+        }
+        failure.into()
+    }
+
+    /// Gives all sessions up where a failure says that none is of use any more.
+    pub(super) fn heed(&self, failure: &Failure) {
+        if failure.ends_all_sessions() {
+            self.generation.fetch_add(1, SeqCst);
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(super) struct Pool {
-    jobs: mpsc::Sender<Job<Answer>>,
+    role: Role,
+    /// Of those who wait.
+    jobs: mpsc::Sender<Job>,
+    /// Of ends and what else has no caller. They have a place of their own, so that a crowd that leaves keeps nobody out.
+    ends: mpsc::Sender<Job>,
     closing: CancellationToken,
     workers: TaskTracker,
 }
@@ -48,25 +127,50 @@ pub(super) struct Pool {
 impl Pool {
     /// Sessions are made when they are first needed.
     pub(super) fn start(engine: &Arc<Engine>, role: Role, sessions: u32) -> Self {
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        let (queue, closing, workers) =
-            (Arc::new(Mutex::new(queue)), CancellationToken::new(), TaskTracker::new());
-        for _ in 0..sessions {
-            let worker = Worker { engine: engine.clone(), role, session: None, missed: None };
+        let ((jobs, of_jobs), (ends, of_ends)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+        let queue = Arc::new(Mutex::new(Receivers { jobs: of_jobs, ends: of_ends }));
+        let (closing, workers) = (CancellationToken::new(), TaskTracker::new());
+        for number in 0..sessions {
+            // One session is for ends first, where there are several.
+            let prefers_ends = number == 1;
+            let worker = Worker { engine: engine.clone(), role, prefers_ends, session: None, missed: None };
             workers.spawn(worker.work(queue.clone(), closing.clone()));
         }
         workers.close();
-        Self { jobs, closing, workers }
+        Self { role, jobs, ends, closing, workers }
     }
 
     pub(super) async fn ask(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, StoreError> {
         let (done, answer) = oneshot::channel();
-        self.jobs.send(Job { statements, done }).await.map_err(|_| StoreError::Closed)?;
+        let closed = |_| StoreError::Closed;
+        if self.role == Role::Write {
+            self.jobs.send(Job::Run { statements, done }).await.map_err(closed)?;
+        } else {
+            let by = Instant::now() + SHORT;
+            let asking = self.jobs.send(Job::RunBy { statements, by, done });
+            timeout(SHORT, asking).await.map_err(|_| StoreError::Busy)?.map_err(closed)?;
+        }
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// A session for a transaction of several journeys.
+    pub(super) async fn lend(&self, patience: Patience) -> Result<Lent, StoreError> {
+        let (queue, within) = match patience {
+            Patience::Short => (&self.jobs, SHORT),
+            Patience::Long => (&self.ends, LONG),
+        };
+        let lending = async {
+            let (done, answer) = oneshot::channel();
+            queue.send(Job::Lend(done)).await.map_err(|_| StoreError::Closed)?;
+            answer.await.map_err(|_| StoreError::Closed)?
+        };
+        // Whose place in the queue is given up gets no session.
+        timeout(within, lending).await.unwrap_or(Err(StoreError::Busy))
+    }
+
     pub(super) fn queued(&self) -> usize {
-        self.jobs.max_capacity() - self.jobs.capacity()
+        let queued = |queue: &mpsc::Sender<Job>| queue.max_capacity() - queue.capacity();
+        queued(&self.jobs) + queued(&self.ends)
     }
 
     /// Waits until every accepted request is answered, and ends the sessions.
@@ -76,11 +180,44 @@ impl Pool {
     }
 }
 
-type Queue = Arc<Mutex<mpsc::Receiver<Job<Answer>>>>;
+type Queue = Arc<Mutex<Receivers>>;
+
+struct Receivers {
+    jobs: mpsc::Receiver<Job>,
+    ends: mpsc::Receiver<Job>,
+}
+
+impl Receivers {
+    /// The next requests, as many as are there, up to `most`. None once the pool is closed and all were taken.
+    async fn next(&mut self, prefers_ends: bool, most: usize, closing: &CancellationToken) -> Vec<Job> {
+        let Self { jobs, ends } = self;
+        let (first, second) = if prefers_ends { (ends, jobs) } else { (jobs, ends) };
+        let mut group = Vec::new();
+        tokio::select! {
+            biased;
+            Some(job) = first.recv() => group.push(job),
+            Some(job) = second.recv() => group.push(job),
+            () = closing.cancelled() => {
+                first.close();
+                second.close();
+            }
+            else => {}
+        }
+        while group.len() < most {
+            let Ok(job) = first.try_recv().or_else(|_| second.try_recv()) else { break };
+            group.push(job);
+        }
+        group
+    }
+}
+
+/// A request, and who waits for its answer.
+type Asked = (Vec<Statement>, Done<Vec<Answer>>);
 
 struct Worker {
     engine: Arc<Engine>,
     role: Role,
+    prefers_ends: bool,
     session: Option<(u64, Session)>,
     /// When the engine could last not be reached.
     missed: Option<Instant>,
@@ -89,43 +226,69 @@ struct Worker {
 impl Worker {
     async fn work(mut self, queue: Queue, closing: CancellationToken) {
         let most = if self.role == Role::Load { GROUP } else { 1 };
-        let mut group = Vec::with_capacity(most);
         loop {
-            {
-                let mut queue = queue.lock().await;
-                tokio::select! {
-                    biased;
-                    _ = queue.recv_many(&mut group, most) => {}
-                    () = closing.cancelled() => {
-                        queue.close();
-                        queue.recv_many(&mut group, most).await;
-                    }
-                }
-            }
+            let group = queue.lock().await.next(self.prefers_ends, most, &closing).await;
             if group.is_empty() {
                 return;
             }
-            self.answer(&mut group).await;
+            let mut asked = Vec::with_capacity(group.len());
+            for job in group {
+                match job {
+                    Job::Run { statements, done } => asked.push((statements, done)),
+                    // A caller who left waits for nothing.
+                    Job::RunBy { done, .. } if done.is_closed() => {}
+                    Job::RunBy { by, done, .. } if by < Instant::now() => {
+                        drop(done.send(Err(StoreError::Busy)));
+                    }
+                    Job::RunBy { statements, done, .. } => asked.push((statements, done)),
+                    Job::Lend(done) => self.lend(done).await,
+                }
+            }
+            self.answer(asked).await;
         }
     }
 
-    async fn answer(&mut self, group: &mut Vec<Job<Answer>>) {
+    async fn answer(&mut self, mut asked: Vec<Asked>) {
         let mut attempts = 0;
-        while !group.is_empty() {
+        while !asked.is_empty() {
             attempts += 1;
-            let requests: Vec<_> = group.iter().map(|job| job.statements.as_slice()).collect();
+            let requests: Vec<_> = asked.iter().map(|(statements, _)| statements.as_slice()).collect();
             let outcomes = self.run(&requests).await;
             let mut again = Vec::new();
-            for (job, outcome) in group.drain(..).zip(outcomes) {
+            for ((statements, done), outcome) in asked.drain(..).zip(outcomes) {
                 match outcome {
                     Err(failure) if attempts < ATTEMPTS && self.may_repeat(&failure, attempts) => {
-                        again.push(job)
+                        again.push((statements, done));
                     }
                     // A caller who left does not undo its commit.
-                    outcome => drop(job.done.send(outcome.map_err(|failure| self.failed(failure)))),
+                    outcome => {
+                        drop(done.send(outcome.map_err(|failure| self.engine.failed(self.role, failure))))
+                    }
                 }
             }
-            *group = again;
+            asked = again;
+        }
+    }
+
+    /// Lends the session, and waits until it is back.
+    async fn lend(&mut self, to: Done<Lent>) {
+        if to.is_closed() {
+            return;
+        }
+        let (generation, session) = match self.session().await {
+            Ok(session) => session,
+            // A caller who left waits for nothing.
+            Err(failure) => return drop(to.send(Err(self.engine.failed(self.role, failure)))),
+        };
+        let (back, returned) = oneshot::channel();
+        if let Err(Ok(unused)) = to.send(Ok(Lent { session, back })) {
+            self.session = Some((generation, unused.session));
+            return;
+        }
+        // Of a session that is not given back nothing is left.
+        let Ok(Returned { mut session, is_open }) = returned.await else { return };
+        if !is_open || session.roll_back().await.is_ok() {
+            self.session = Some((generation, session));
         }
     }
 
@@ -133,51 +296,56 @@ impl Worker {
     fn may_repeat(&self, failure: &Failure, attempts: u32) -> bool {
         failure.is_conflict()
             // The server may have closed a session while it waited. The first request on it finds that out.
-            || (attempts == 1 && self.missed.is_none() && matches!(failure, Failure::Unreachable(_)))
+            || (attempts == 1 && self.missed.is_none() && failure.is_unreachable())
+    }
+
+    /// The session that is there, or a new one, with the generation that it is of.
+    async fn session(&mut self) -> Result<(u64, Session), Failure> {
+        let generation = self.engine.generation.load(SeqCst);
+        let usable = |(of, session): &(u64, Session)| *of == generation && !session.is_closed();
+        if let Some(session) = self.session.take().filter(usable) {
+            return Ok(session);
+        }
+        if self.missed.is_some_and(|missed| missed.elapsed() < PAUSE) {
+            return Err(missed());
+        }
+        if self.engine.replaced.is_cancelled() {
+            return Err(Failure::Replaced);
+        }
+        match self.engine.connector.session(self.role, &self.engine.holding).await {
+            Ok(session) => {
+                self.missed = None;
+                Ok((generation, session))
+            }
+            Err(Failure::Replaced) => {
+                self.engine.replaced.cancel();
+                Err(Failure::Replaced)
+            }
+            Err(failure) => {
+                self.missed = Some(Instant::now());
+                Err(failure)
+            }
+        }
     }
 
     async fn run(&mut self, requests: &[&[Statement]]) -> Vec<Result<Vec<Answer>, Failure>> {
-        let generation = self.engine.generation.load(SeqCst);
-        let usable = |(of, session): &(u64, Session)| *of == generation && !session.is_closed();
-        let session = match self.session.take().filter(usable) {
-            Some((_, session)) => Ok(session),
-            None if self.missed.is_some_and(|missed| missed.elapsed() < PAUSE) => Err(missed()),
-            None => self.engine.connector.session(self.role).await,
-        };
-        let mut session = match session {
+        let (generation, mut session) = match self.session().await {
             Ok(session) => session,
             Err(failure) => {
-                self.missed = Some(Instant::now());
+                let is_replaced = matches!(failure, Failure::Replaced);
                 let mut all = vec![Err(failure)];
-                all.resize_with(requests.len(), || Err(missed()));
+                let others = || Err(if is_replaced { Failure::Replaced } else { missed() });
+                all.resize_with(requests.len(), others);
                 return all;
             }
         };
-        self.missed = None;
         let outcomes = session.run(requests).await;
         let failures = || outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-        if failures().any(Failure::ends_all_sessions) {
-            self.engine.generation.fetch_add(1, SeqCst);
-        }
+        failures().for_each(|failure| self.engine.heed(failure));
         if !failures().any(Failure::ends_session) {
             self.session = Some((generation, session));
         }
         outcomes
-    }
-
-    /// The caller's error. The first failure in a row is logged only.
-    fn failed(&self, failure: Failure) -> StoreError {
-        let error = rollcall_api::Chain(&failure).to_string();
-        if self.role != Role::Write {
-            tracing::debug!(error, "a query failed");
-        } else if !failure.is_of_engine() {
-            tracing::error!(error, "a change was refused");
-        } else if self.engine.condition.fail() {
-            tracing::error!(error, "commits fail; until they succeed again the health is degraded");
-        } else {
-            tracing::debug!(error, "a commit failed again");
-        }
-        failure.into()
     }
 }
 

@@ -17,7 +17,11 @@ struct Step {
 }
 
 /// Released steps are frozen; the next one follows them. The version is the number of steps.
-const STEPS: &[Step] = &[Step { sql: include_str!("step_1.sql"), compatible_from: 1 }];
+const STEPS: &[Step] = &[
+    Step { sql: include_str!("step_1.sql"), compatible_from: 1 },
+    // An earlier program would not write down who is connected.
+    Step { sql: include_str!("step_2.sql"), compatible_from: 2 },
+];
 
 /// Makes the schema, and runs the steps that it lacks, all or none of them. Programs that start together do it one after another.
 ///

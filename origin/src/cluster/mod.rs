@@ -1,0 +1,36 @@
+//! Several processes that serve the same users. Their live sets are rows of the store (`docs/operating.md`).
+
+mod live_rows;
+mod seal;
+
+use std::sync::atomic::AtomicBool;
+
+use rollcall_core::config;
+
+pub use self::live_rows::LiveRowError;
+pub(crate) use self::live_rows::{LiveRows, forget_all, of_user};
+use self::seal::Seal;
+use crate::store::Postgres;
+
+/// The lock of those who give orders: serials are drawn under it. No user has this name.
+pub(crate) const ORDERS: &str = " orders";
+
+/// What this process is among those of the store.
+pub(crate) struct Cluster {
+    pub(crate) store: Postgres,
+    /// The number of this process. Each start draws one.
+    pub(crate) node: i64,
+    seal: Seal,
+    /// Whether a row of another version was met.
+    has_met_other_form: AtomicBool,
+}
+
+impl Cluster {
+    pub(crate) fn new(store: Postgres, auth: &config::Auth) -> Self {
+        // A server without a secret does not start.
+        let secret = auth.secret.clone().unwrap_or_default();
+        let seal = Seal::new(&secret, &auth.previous_secrets);
+        let node = i64::try_from(rand::random::<u64>() >> 1).unwrap_or(i64::MAX);
+        Self { store, node, seal, has_met_other_form: AtomicBool::new(false) }
+    }
+}

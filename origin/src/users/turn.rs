@@ -1,0 +1,408 @@
+//! The hold that a command has on its user, from what it reads until what it changes is durable.
+//!
+//! On the embedded store the user's lock in this process is all of it, and the live set is memory. Where other processes serve the
+//! same users, it is a transaction that holds the user's lock in the engine, and the live set is rows: what an earlier holder
+//! committed, whatever its process, is what the next one reads. Memory then has this process's own sockets alone.
+
+use std::time::Instant;
+
+use rollcall_core::{
+    directory::view::Cutoff,
+    id::{ConnId, TenantId, UserId},
+    shard::{cutoff, scoped},
+    store::Statement,
+    time::Moment,
+    user::{
+        Action, Change, Command, ForceOff, Loaded, Needs, Orders, Outcome, Part, Profile, Reply, Rules, User,
+        last_opening, read_opening,
+    },
+};
+
+use super::{
+    cutoffs::KnownOrders, doubts::Frames, entry_guard::EntryGuard, error::CommandError, registry::Users,
+    run::statements,
+};
+use crate::{
+    clock::moment,
+    cluster::{Cluster, LiveRows, of_user},
+    store::{Durability, Patience, Rows, StoreError, Transaction},
+};
+
+/// The hold.
+pub(super) enum Turn {
+    /// The user's lock in this process.
+    Local,
+    /// The same in the engine.
+    Shared(Box<SharedTurn>),
+}
+
+/// A transaction that holds a user's lock.
+pub(super) struct SharedTurn {
+    transaction: Transaction,
+    /// As the rows have it.
+    user: User,
+    /// The frames that are kept if its commit has no answer.
+    frames: Frames,
+}
+
+/// Reads of a query whose user's sockets close meanwhile.
+const READS: u32 = 3;
+
+/// The part of a user that this process's memory has.
+struct Seen {
+    /// With the connections that have a socket here.
+    user: User,
+    /// Connections that have ended here and whose rows may still be there.
+    hidden: Vec<ConnId>,
+}
+
+/// The answers to a question.
+struct Answered {
+    rows: LiveRows,
+    loaded: Loaded,
+}
+
+/// What a command asks of a store that has the live set.
+struct Question {
+    needs: Needs,
+    /// The orders that were known when the question was made, if the command is under orders. They say which queries it has.
+    orders: Option<KnownOrders>,
+    parts: Vec<Part>,
+    /// The live rows, what belongs to orders, and the parts.
+    statements: Vec<Statement>,
+}
+
+impl Question {
+    /// The question of a command. `known` says which queries of orders it needs, as long as no newer order is in force.
+    fn of(command: &Command, id: &UserId, rules: &Rules, known: KnownOrders) -> Result<Self, CommandError> {
+        let mut needs = command.needs();
+        let orders = needs.orders.then_some(known);
+        let mut statements = vec![of_user(id)];
+        if let Some(known) = orders {
+            // The serial is read first. An order that comes into force meanwhile has a greater one, and covers the outcome.
+            statements.push(cutoff::newest());
+            needs.profile |= known.has_orders;
+            if known.has_orders {
+                // Of a user that nothing is known of yet.
+                let unknown = Loaded { profile: Some(Profile::default()), ..Loaded::default() };
+                let named = command.tenant(id, &unknown, rules)?;
+                statements.push(cutoff::of_user(id, &[named, TenantId::default()]));
+            }
+            statements.extend(known.has_scoped.then(|| scoped::of_user(id)));
+        }
+        let (parts, more) = if names_live_connections(&needs) {
+            (Vec::new(), Vec::new())
+        } else {
+            needs.queries(&User::new(id.clone(), Vec::new()), crate::clock::now()).into_iter().unzip()
+        };
+        statements.extend(more);
+        Ok(Self { needs, orders, parts, statements })
+    }
+
+    /// The question that is to be asked once more, about all orders, if the answers show one that was not known.
+    fn again(
+        &self,
+        command: &Command,
+        id: &UserId,
+        rules: &Rules,
+        answers: &[Rows],
+    ) -> Result<Option<Self>, CommandError> {
+        let (Some(known), Some(rows)) = (self.orders, answers.get(1)) else { return Ok(None) };
+        let newest = cutoff::read_newest(rows)?;
+        let all = KnownOrders { newest, has_orders: true, has_scoped: true };
+        (newest != known.newest).then(|| Self::of(command, id, rules, all)).transpose()
+    }
+}
+
+/// Whether a caller waits for the command who is better told to come again than kept waiting. The others are of sockets, each of which
+/// has one message under way and would be lost with it, and what would only be repeated.
+const fn may_come_again(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Close { .. }
+            | Command::Tick
+            | Command::SetBackground { .. }
+            | Command::Receive { .. }
+            | Command::Decoded { .. }
+            | Command::Answered { .. }
+            | Command::Unwatch { .. }
+            | Command::Notified(_)
+            | Command::FanOut
+            | Command::WatchersNotified(_)
+            | Command::ForceOff(ForceOff::Named(_) | ForceOff::CutOff { .. })
+    )
+}
+
+/// Whether the queries name the connections that are live, so that these have to be read before.
+const fn names_live_connections(needs: &Needs) -> bool {
+    needs.followers_of.is_some() || needs.dangling
+}
+
+impl Users {
+    /// Loads what the command needs and applies it. The caller holds the user's lock.
+    pub(super) async fn decide(
+        &self,
+        user: &EntryGuard,
+        command: &Command,
+    ) -> Result<(Outcome, Turn), CommandError> {
+        let Some(cluster) = &self.shared.cluster else {
+            let (loaded, at) = self.load(user, command).await?;
+            let outcome =
+                user.live.lock().user_for(command).apply(command, &loaded, &self.shared.rules, at)?;
+            return Ok((outcome, Turn::Local));
+        };
+        match self.decide_alone(user, command) {
+            Some(outcome) => Ok((outcome, Turn::Local)),
+            // Boxed, so that it takes no room where the store is the embedded one.
+            None => Box::pin(self.decide_shared(cluster, user, command)).await,
+        }
+    }
+
+    /// The same with the user's lock in the engine. What has a socket here and no row is ended by the outcome too.
+    async fn decide_shared(
+        &self,
+        cluster: &Cluster,
+        user: &EntryGuard,
+        command: &Command,
+    ) -> Result<(Outcome, Turn), CommandError> {
+        let (id, rules) = (&user.id, &self.shared.rules);
+        let mut question = Question::of(command, id, rules, self.shared.cutoffs.known())?;
+        let patience = if may_come_again(command) { Patience::Short } else { Patience::Long };
+        let (mut transaction, mut answers) =
+            cluster.store.begin(id.as_str(), &question.statements, patience).await?;
+        // Both clocks at one time.
+        let at = Moment { now: transaction.began(), ..moment() };
+        if let Some(again) = question.again(command, id, rules, &answers)? {
+            (transaction, answers) = transaction.load(&again.statements).await?;
+            question = again;
+        }
+        let needs = question.needs.clone();
+        let Answered { rows, mut loaded } = self.answered(cluster, id, command, question, answers)?;
+        let (mut live, made_up) = {
+            let memory = user.live.lock();
+            let own = memory.user_for(command);
+            let made_up = memory.make_up(&rows.of(cluster.node));
+            // A row of this process without a socket is of a connection that was lost: its end is not durable yet.
+            let is_lost = |id: ConnId| {
+                !own.has(id) && !matches!(command, Command::Close { connection } if *connection == id)
+            };
+            (rows.user(cluster.node, &own, is_lost), made_up)
+        };
+        if names_live_connections(&needs) {
+            let (parts, more): (Vec<_>, Vec<_>) = needs.queries(&live, at.now).into_iter().unzip();
+            let answers;
+            (transaction, answers) = transaction.load(&more).await?;
+            for (part, rows) in parts.into_iter().zip(answers) {
+                loaded.absorb(part, &rows)?;
+            }
+        }
+        if self.may_have_opened_later(user, command, at) {
+            let question = id.number().map(last_opening);
+            let answers;
+            (transaction, answers) = transaction.load(question.as_slice()).await?;
+            if let Some(last) = answers.first().and_then(|rows| read_opening(rows)) {
+                live.recall_opening(last);
+            }
+        }
+        let mut outcome = live.apply(command, &loaded, rules, at)?;
+        // They belong before the command.
+        outcome.actions = made_up.into_iter().chain(outcome.actions).collect();
+        // A notice that was lost is not sent again: the store says that it was.
+        let frames = if matches!(command, Command::Notified(_)) { Frames::All } else { Frames::OfEnded };
+        Ok((outcome, Turn::Shared(Box::new(SharedTurn { transaction, user: live, frames }))))
+    }
+
+    /// The outcome of a message that concerns its own socket alone, as most do: a ping needs no engine.
+    fn decide_alone(&self, user: &EntryGuard, command: &Command) -> Option<Outcome> {
+        let is_message = matches!(command, Command::Receive { .. } | Command::Decoded { .. });
+        if !is_message || command.needs() != Needs::default() {
+            return None;
+        }
+        let at = Moment { now: self.now(), ..moment() };
+        let live = user.live.lock();
+        if live.is_in_doubt() {
+            return None;
+        }
+        let outcome =
+            live.user_for(command).apply(command, &Loaded::default(), &self.shared.rules, at).ok()?;
+        let is_alone = |action: &Action| matches!(action, Action::Send { .. } | Action::KeepConsole(_));
+        (outcome.changes.is_empty() && outcome.actions.iter().all(is_alone)).then_some(outcome)
+    }
+
+    /// Executes a command that changes nothing, where the live set is rows: they come from one committed state.
+    pub(super) async fn query_shared(
+        &self,
+        cluster: &Cluster,
+        id: &UserId,
+        command: &Command,
+    ) -> Result<Reply, CommandError> {
+        let rules = &self.shared.rules;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let before = self.seen(id);
+            let mut question = Question::of(command, id, rules, self.shared.cutoffs.known())?;
+            let mut answers = self.shared.store.load(question.statements.clone()).await?;
+            if let Some(again) = question.again(command, id, rules, &answers)? {
+                answers = self.shared.store.load(again.statements.clone()).await?;
+                question = again;
+            }
+            let Answered { rows, loaded } = self.answered(cluster, id, command, question, answers)?;
+            // Whether a socket that closed meanwhile was open when the rows were read is not known.
+            let after = self.seen(id);
+            let is_unsure = |id: &ConnId| before.user.has(*id) && !after.user.has(*id);
+            if attempts < READS && rows.of(cluster.node).iter().any(is_unsure) {
+                continue;
+            }
+            let live = rows.user(cluster.node, &before.user, |id| before.hidden.contains(&id));
+            let at = Moment { now: self.now(), ..moment() };
+            return Ok(live.apply(command, &loaded, rules, at)?.reply);
+        }
+    }
+
+    /// What this process's memory has of a user now.
+    fn seen(&self, id: &UserId) -> Seen {
+        let nothing = || Seen { user: User::new(id.clone(), Vec::new()), hidden: Vec::new() };
+        self.shared.table.get(id).map_or_else(nothing, |entry| {
+            let live = entry.live.lock();
+            Seen { user: live.user_for(&Command::Status).into_owned(), hidden: live.hidden() }
+        })
+    }
+
+    /// What the answers to a question say.
+    fn answered(
+        &self,
+        cluster: &Cluster,
+        id: &UserId,
+        command: &Command,
+        question: Question,
+        answers: Vec<Rows>,
+    ) -> Result<Answered, CommandError> {
+        let Question { orders, parts, .. } = question;
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        let rows = cluster.read_live(id, &next())?;
+        let mut loaded = Loaded::default();
+        let orders = match orders {
+            None => None,
+            Some(known) => {
+                let under = cutoff::read_newest(&next())?;
+                let marks = if known.has_orders { cutoff::read_all(&next())? } else { Vec::new() };
+                let named = if known.has_scoped { scoped::read_of_user(&next())? } else { Vec::new() };
+                Some((known, under, marks, named))
+            }
+        };
+        for part in parts {
+            loaded.absorb(part, &next())?;
+        }
+        if let Some((known, under, marks, named)) = orders {
+            let rules = &self.shared.rules;
+            // While no order is in force, the user's tenant need not be known.
+            let tenant = known.has_orders.then(|| command.tenant(id, &loaded, rules)).transpose()?;
+            let former = known.has_orders.then(|| command.former_tenant(id, &loaded, rules)).transpose()?;
+            let former = former.flatten();
+            let of = |tenant: TenantId| {
+                let mark = marks.iter().find(|(other, _)| *other == tenant);
+                mark.map(|(_, cutoff)| cutoff.clone())
+            };
+            let naming = |tenant: Option<TenantId>| -> Vec<Cutoff> {
+                let of_tenant = named.iter().filter(|(other, _)| Some(*other) == tenant);
+                of_tenant.map(|(_, cutoff)| cutoff.clone()).collect()
+            };
+            loaded.orders = Some(Orders {
+                cutoff: tenant.and_then(of),
+                named: naming(tenant),
+                former: former.and_then(of),
+                former_named: naming(former),
+                under,
+            });
+        }
+        Ok(Answered { rows, loaded })
+    }
+
+    /// Whether the user may have opened a connection at a later date than now: the clock is behind one that left memory.
+    fn may_have_opened_later(&self, user: &EntryGuard, command: &Command, at: Moment) -> bool {
+        matches!(command, Command::Open(_) | Command::OpenConsole(_))
+            && user.id.number().is_some()
+            && at.now <= self.shared.table.forgotten_opening()
+    }
+
+    /// Makes the outcome of a turn durable: its changes, and in the same transaction the live rows that its actions change.
+    pub(super) async fn commit(
+        &self,
+        user: &EntryGuard,
+        turn: Turn,
+        changes: &[Change],
+        actions: &[Action],
+    ) -> Result<(), CommandError> {
+        match (turn, &self.shared.cluster) {
+            (Turn::Shared(turn), Some(cluster)) => {
+                Box::pin(self.commit_shared(cluster, user, *turn, changes, actions)).await
+            }
+            _ => self.commit_local(user, changes).await,
+        }
+    }
+
+    async fn commit_shared(
+        &self,
+        cluster: &Cluster,
+        user: &EntryGuard,
+        turn: SharedTurn,
+        changes: &[Change],
+        actions: &[Action],
+    ) -> Result<(), CommandError> {
+        let mut all = statements(&user.id, changes);
+        all.extend(changes.iter().filter_map(|change| self.trim(change)));
+        all.extend(actions.iter().filter_map(|action| cluster.statement(&turn.user, action)));
+        if all.is_empty() {
+            turn.transaction.roll_back();
+        } else {
+            let is_passing = changes.is_empty() && actions.iter().all(is_passing);
+            let durability = if is_passing { Durability::Soon } else { Durability::Now };
+            let begun = Instant::now();
+            let outcome = turn.transaction.commit(&all, durability).await;
+            self.shared.metrics.committed(begun.elapsed());
+            if let Err(StoreError::Unknown(_)) = &outcome {
+                self.doubt(user, actions, turn.frames);
+            }
+            outcome?;
+        }
+        user.live.lock().settle_doubts();
+        self.shared.unseen.committed(changes);
+        Ok(())
+    }
+
+    /// Ends a turn whose changes are committed later, together with those of other users. Returns what of live rows belongs to that
+    /// commit.
+    pub(super) fn leave(&self, user: &EntryGuard, turn: Turn, actions: &[Action]) -> Leaving {
+        let (Turn::Shared(turn), Some(cluster)) = (turn, &self.shared.cluster) else {
+            return Leaving::default();
+        };
+        let statements = actions.iter().filter_map(|action| cluster.statement(&turn.user, action)).collect();
+        let retired = |action: &Action| match action {
+            Action::Retire(ids) => ids.clone(),
+            _ => Vec::new(),
+        };
+        let connections: Vec<ConnId> = actions.iter().flat_map(retired).collect();
+        turn.transaction.roll_back();
+        let mut live = user.live.lock();
+        live.settle_doubts();
+        live.leave(&connections);
+        Leaving { statements, connections }
+    }
+}
+
+/// Rows of connections that have ended already.
+#[derive(Clone, Default)]
+pub(super) struct Leaving {
+    pub(super) statements: Vec<Statement>,
+    pub(super) connections: Vec<ConnId>,
+}
+
+/// Whether what an action does to rows may be lost with the engine: memory has it too.
+const fn is_passing(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::SetBackground { .. } | Action::Send { .. } | Action::KeepConsole(_) | Action::KeepPace(_)
+    )
+}
