@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use rollcall_core::time::Timestamp;
 use wasm_bindgen::{JsCast as _, JsValue};
-use worker::{State, js_sys::Promise, wasm_bindgen_futures::JsFuture};
+use worker::{Env, State, js_sys::Promise, wasm_bindgen_futures::JsFuture};
 
-use crate::{clock, raw::RawStorage};
+use crate::{
+    clock,
+    metrics::{self, AlarmFault},
+    raw::RawStorage,
+};
 
 /// Work that has been due for so long has no alarm any more, or one that is late.
 const OVERDUE: Duration = Duration::from_secs(60);
 
-/// Sets the alarm, as part of the writes before it. A rejected alarm is set once more; a second rejection is logged.
-pub(crate) fn set(state: &State, at: Timestamp) {
+/// Sets the alarm, as part of the writes before it. A rejected alarm is set once more. Each rejection is logged and counted.
+pub(crate) fn set(state: &State, env: &Env, at: Timestamp) {
     let storage = state.storage().as_raw().unchecked_ref::<RawStorage>().clone();
-    let at = millis(at);
+    let (env, at) = (env.clone(), millis(at));
     #[cfg(feature = "probe")]
     crate::probe::alarm_set(state);
     let first = storage.set_alarm(at);
@@ -23,26 +27,36 @@ pub(crate) fn set(state: &State, at: Timestamp) {
     state.wait_until(async move {
         let Err(error) = settled(first).await else { return };
         tracing::warn!(?error, "an alarm was rejected and is set once more");
+        metrics::alarm(&env, AlarmFault::Rejected);
         if let Err(error) = set_again(&storage, at).await {
-            tracing::error!(?error, "an alarm could not be set");
+            unset(&env, &error);
         }
     });
 }
 
 /// Sets the alarm of work that was due at `due` and is long overdue, if none is set: it was lost.
-pub(crate) fn mend(state: &State, due: Option<Timestamp>) {
+pub(crate) fn mend(state: &State, env: &Env, due: Option<Timestamp>) {
     let now = clock::now();
     if due.is_none_or(|due| now.since(due) < OVERDUE) {
         return;
     }
     let storage = state.storage().as_raw().unchecked_ref::<RawStorage>().clone();
+    let env = env.clone();
     state.wait_until(async move {
         match set_missing(&storage, millis(now)).await {
-            Ok(true) => tracing::warn!("an alarm was lost and is set again"),
+            Ok(true) => {
+                tracing::warn!("an alarm was lost and is set again");
+                metrics::alarm(&env, AlarmFault::Lost);
+            }
             Ok(false) => {}
-            Err(error) => tracing::error!(?error, "an alarm could not be set"),
+            Err(error) => unset(&env, &error),
         }
     });
+}
+
+fn unset(env: &Env, error: &JsValue) {
+    tracing::error!(?error, "an alarm could not be set");
+    metrics::alarm(env, AlarmFault::Unset);
 }
 
 /// Sets the alarm unless one is set, and returns whether it did.

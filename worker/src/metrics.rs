@@ -13,6 +13,33 @@ use worker::{AnalyticsEngineDataPointBuilder, Env};
 
 /// The binding of the dataset.
 const BINDING: &str = "METRICS";
+/// Alarms that went wrong, by `fault`. Only objects have alarms.
+const ALARM_FAULTS: &str = "rollcall_alarm_faults_total";
+
+/// What went wrong with an alarm: the label `fault` of `rollcall_alarm_faults_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AlarmFault {
+    /// The runtime rejected it, and it is set once more.
+    Rejected,
+    /// It could not be set. The next request that finds its work overdue sets it.
+    Unset,
+    /// The runtime had dropped it, and it is set again.
+    Lost,
+    /// Its work was not done, and is tried again.
+    Failed,
+}
+
+impl AlarmFault {
+    /// The label's value.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Unset => "unset",
+            Self::Lost => "lost",
+            Self::Failed => "failed",
+        }
+    }
+}
 
 /// A connection became live.
 pub(crate) fn connected(env: &Env, protocol: &str) {
@@ -42,6 +69,11 @@ pub(crate) fn answered(env: &Env, route: &str, status: u16, within: Duration) {
 /// An object's store did not commit.
 pub(crate) fn commit_failed(env: &Env) {
     write(env, COMMIT_FAILURES, &[], 1.0);
+}
+
+/// An alarm went wrong.
+pub(crate) fn alarm(env: &Env, fault: AlarmFault) {
+    write(env, ALARM_FAULTS, &[fault.label()], 1.0);
 }
 
 fn write(env: &Env, metric: &str, labels: &[&str], value: f64) {

@@ -19,7 +19,7 @@ const LIMIT: usize = 60;
 const PEER: &str = "cf-connecting-ip";
 
 /// The project's own manifest, with the bindings in it that are commented out.
-fn manifest() -> String {
+pub(super) fn manifest() -> String {
     let mut is_commented = false;
     let lines = include_str!("../../../wrangler.toml").lines().map(|line| {
         let rest = line.strip_prefix("# ");
@@ -122,14 +122,20 @@ fn check_log(log: &str) -> Result<()> {
         .try_for_each(|line| same(&line["span"]["version"], &json!("local"), "the version in an object"))
 }
 
-fn check_points(log: &str) -> Result<usize> {
-    let points = objects(log, "{\"dataPoint\"");
-    let count = |metric: &str, label: &str| {
-        let is_counted = |point: &&Value| {
-            point["dataPoint"]["indexes"] == json!([metric]) && point["dataPoint"]["blobs"][0] == label
-        };
-        points.iter().filter(is_counted).count()
+/// The data points in a log.
+fn points(log: &str) -> Vec<Value> {
+    objects(log, "{\"dataPoint\"")
+}
+
+/// The number of a metric's data points in a log whose first label has this value.
+pub(super) fn counted(log: &str, metric: &str, label: &str) -> usize {
+    let is_counted = |point: &&Value| {
+        point["dataPoint"]["indexes"] == json!([metric]) && point["dataPoint"]["blobs"][0] == label
     };
+    points(log).iter().filter(is_counted).count()
+}
+
+fn check_points(log: &str) -> Result<usize> {
     for (metric, label, wanted) in [
         ("rollcall_connects_total", "json", 3),
         ("rollcall_closes_total", "kicked", 2),
@@ -139,9 +145,9 @@ fn check_points(log: &str) -> Result<usize> {
         ("rollcall_handshake_failures_total", "429", 2),
         ("rollcall_request_duration_seconds", "/auth/force_logout", 1),
     ] {
-        same(count(metric, label), wanted, &format!("{metric} {label}"))?;
+        same(counted(log, metric, label), wanted, &format!("{metric} {label}"))?;
     }
-    Ok(points.len())
+    Ok(points(log).len())
 }
 
 pub(super) async fn the_platforms_bindings_limit_log_and_count(setup: Setup) -> Result<String> {

@@ -4,7 +4,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{
+    bindings::{self, counted},
     directory::get,
+    faults::FAULTS,
     probe::{self, SHARD_0, break_it, open_and_ended},
     setup::Setup,
     variables::{AUDIT, GRACE, MOST_RECORDS, RETENTION, SHARDS},
@@ -123,6 +125,7 @@ pub(super) async fn expired_tokens_of_a_user_who_does_not_return_are_deleted_by_
 
 pub(super) async fn an_alarm_that_was_lost_is_set_again(setup: Setup) -> Result<String> {
     let setup = setup.with(SHARDS, 1).with(RETENTION, 1).with(GRACE, 3600);
+    let setup = setup.with_manifest(&bindings::manifest())?;
     let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     // A user's object: the end of its connection is held back, and another token of it is kicked.
@@ -148,8 +151,9 @@ pub(super) async fn an_alarm_that_was_lost_is_set_again(setup: Setup) -> Result<
     same(open_and_ended(&world, THERE).await?, (1, 0), "records, open and ended, of who is there")?;
     socket.alive().await?;
     runtime.stop().await?;
-    let mended = setup.log()?.matches("an alarm was lost and is set again").count();
-    same(mended, 2, "lost alarms in the log")?;
+    let log = setup.log()?;
+    same(log.matches("an alarm was lost and is set again").count(), 2, "lost alarms in the log")?;
+    same(counted(&log, FAULTS, "lost"), 2, "lost alarms that are counted")?;
     Ok("a user's object and a shard did what was overdue".to_owned())
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{
+    bindings::{self, counted},
     directory::get,
     probe::{self, break_it, open_and_ended},
     setup::Setup,
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAST_CACHES: Duration = Duration::from_millis(1_100);
 const ROUNDS: usize = 3;
 const REQUESTS: usize = 40;
+/// The metric of alarms that went wrong.
+pub(super) const FAULTS: &str = "rollcall_alarm_faults_total";
 
 pub(super) async fn a_socket_whose_attachment_does_not_read_is_closed_and_its_record_ends(
     setup: Setup,
@@ -139,18 +142,24 @@ pub(super) async fn a_call_and_an_upgrade_that_the_runtime_loses_are_made_again(
 }
 
 pub(super) async fn an_alarm_that_the_runtime_rejects_is_set_once_more(setup: Setup) -> Result<String> {
-    let setup = setup.with(GRACE, 1);
+    let setup = setup.with(GRACE, 1).with_manifest(&bindings::manifest())?;
     let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (_, socket) = world.login(REJECTED, 5).await?;
     world.eventually("records", || open_and_ended(&world, REJECTED), &(1, 0)).await?;
     break_it(&world, REJECTED, "reject_alarm").await?;
+    // The alarm also looks for tokens that have expired, which fails.
+    probe::change_user(&world, REJECTED, "ALTER TABLE user RENAME TO other").await?;
     socket.close().await?;
     // Nothing but the alarm releases the end: the user is not asked for.
     world.eventually("records", || open_and_ended(&world, REJECTED), &(0, 1)).await?;
     runtime.stop().await?;
-    let rejected = setup.log()?.matches("an alarm was rejected and is set once more").count();
+    let log = setup.log()?;
+    let rejected = log.matches("an alarm was rejected and is set once more").count();
     same(rejected, 1, "rejected alarms in the log")?;
+    same(counted(&log, FAULTS, "rejected"), 1, "rejected alarms that are counted")?;
+    let failed = counted(&log, FAULTS, "failed");
+    holds(failed > 0, || "no failed alarm is counted".to_owned())?;
     Ok("the end of a connection was released all the same".to_owned())
 }
 

@@ -16,6 +16,7 @@ use super::{OrderError, Orders, order::Telling};
 use crate::{
     alarm, backend, clock,
     directory::{self, layouts},
+    metrics::{self, AlarmFault},
     stub::AT_ONCE,
     wire::DirectoryAsk,
 };
@@ -28,10 +29,12 @@ impl Orders {
     pub(super) async fn ring(&self) {
         if let Err(error) = self.tell_again().await {
             tracing::error!(error = %Chain(&error), "an order has not reached every shard");
+            metrics::alarm(&self.env, AlarmFault::Failed);
         }
         if let Err(error) = self.deliver().await {
             tracing::error!(error = %Chain(&error), "a step of a delivery could not be done");
-            alarm::set(&self.state, clock::now() + LATER);
+            metrics::alarm(&self.env, AlarmFault::Failed);
+            alarm::set(&self.state, &self.env, clock::now() + LATER);
             return;
         }
         self.arm();
@@ -41,7 +44,7 @@ impl Orders {
     pub(super) fn arm(&self) {
         let next = self.next().unwrap_or(Some(clock::now() + LATER));
         if let Some(next) = next {
-            alarm::set(&self.state, next);
+            alarm::set(&self.state, &self.env, next);
         }
     }
 
@@ -52,7 +55,7 @@ impl Orders {
 
     /// Sets the alarm again if it was lost.
     pub(super) fn mend(&self) {
-        alarm::mend(&self.state, self.next().ok().flatten());
+        alarm::mend(&self.state, &self.env, self.next().ok().flatten());
     }
 
     /// Tells every shard of the tenant's order, all of them under one layout: while a bucket moves, both of its shards.

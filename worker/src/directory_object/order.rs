@@ -25,7 +25,7 @@ impl Shard {
         // An isolate may go on with an older cached cutoff for so long. What it admits meanwhile is covered.
         let delivery = Delivery::new(cutoff, notice, clock::now() + CACHE_SPAN);
         if let Some(under_way) = self.delivery()?.filter(|under_way| !delivery.replaces(under_way)) {
-            alarm::mend(&self.state, Some(under_way.next_at));
+            alarm::mend(&self.state, &self.env, Some(under_way.next_at));
             return Ok(DirectoryAnswer::Done);
         }
         statements.push(delivery::keep(&delivery));

@@ -86,11 +86,11 @@ impl Shard {
         let other = delivery.into_iter().chain(change).min();
         let first = |progress: &Progress| other.map_or(progress.next(), |at| at.min(progress.next()));
         if let Some(progress) = self.progress()? {
-            alarm::mend(&self.state, Some(first(&progress)));
+            alarm::mend(&self.state, &self.env, Some(first(&progress)));
             return Ok(None);
         }
         let progress = Progress::begin(clock::now(), self.audit_every()?);
-        alarm::set(&self.state, first(&progress));
+        alarm::set(&self.state, &self.env, first(&progress));
         Ok(Some(progress::keep(&progress)))
     }
 

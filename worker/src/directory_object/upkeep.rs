@@ -15,7 +15,11 @@ use rollcall_core::{
 use wasm_bindgen::JsCast as _;
 
 use super::{Shard, ShardError, change::AGAIN};
-use crate::{alarm, clock, fullness, raw::RawStorage};
+use crate::{
+    alarm, clock, fullness,
+    metrics::{self, AlarmFault},
+    raw::RawStorage,
+};
 
 /// Rows that one statement of a sweep may change.
 const SWEEP_ROWS: u32 = 1_000;
@@ -43,9 +47,13 @@ impl Shard {
         let done = self.do_upkeep().await.inspect_err(|error| {
             tracing::error!(error = %Chain(error), "a shard's upkeep could not be done");
         });
-        self.arm(delivered.is_err() || done.is_err());
+        let has_failed = delivered.is_err() || done.is_err();
+        if has_failed {
+            metrics::alarm(&self.env, AlarmFault::Failed);
+        }
+        self.arm(has_failed);
         if changed.is_err() {
-            alarm::set(&self.state, clock::now() + AGAIN);
+            alarm::set(&self.state, &self.env, clock::now() + AGAIN);
         }
     }
 
@@ -54,7 +62,7 @@ impl Shard {
         let later = clock::now() + LATER;
         let next = self.next().unwrap_or(Some(later));
         if let Some(next) = next {
-            alarm::set(&self.state, if failed { next.max(later) } else { next });
+            alarm::set(&self.state, &self.env, if failed { next.max(later) } else { next });
         }
     }
 

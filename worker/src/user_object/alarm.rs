@@ -9,7 +9,10 @@ use rollcall_core::{
 };
 
 use super::{Object, load::Cutoffs, run::RunError, sockets::Held};
-use crate::{alarm, clock};
+use crate::{
+    alarm, clock,
+    metrics::{self, AlarmFault},
+};
 
 /// The pause before another try after the store refused one.
 const LATER: Duration = Duration::from_secs(5);
@@ -19,6 +22,7 @@ impl Object {
     pub(super) async fn ring(self: Rc<Self>) {
         if let Err(error) = self.forget_expired() {
             tracing::error!(error = %Chain(&error), "what is over could not be deleted");
+            metrics::alarm(&self.env, AlarmFault::Failed);
         }
         let done = match self.clone().ask(Tick).await {
             Ok(work) => self.clone().do_pending_work(work).await,
@@ -26,6 +30,7 @@ impl Object {
         };
         if let Err(error) = done {
             tracing::error!(error = %Chain(&error), "what the user waited for could not be done");
+            metrics::alarm(&self.env, AlarmFault::Failed);
             self.try_later();
             return;
         }
@@ -42,7 +47,7 @@ impl Object {
             Some(clock::now() + LATER)
         });
         if let Some(first) = [wish, own, retry].into_iter().flatten().min() {
-            alarm::set(&self.state, first);
+            alarm::set(&self.state, &self.env, first);
         }
     }
 
@@ -53,7 +58,7 @@ impl Object {
     }
 
     pub(super) fn try_later(&self) {
-        alarm::set(&self.state, clock::now() + LATER);
+        alarm::set(&self.state, &self.env, clock::now() + LATER);
     }
 
     /// When the user wants its next [`Command::Tick`]: the wish of a tick that is applied now and not carried out.

@@ -165,7 +165,7 @@ impl Object {
         }
         // An alarm sees to its own work, and to the next alarm.
         if *command != Command::Tick {
-            alarm::mend(&self.state, loaded.next_due());
+            alarm::mend(&self.state, &self.env, loaded.next_due());
         }
         let sockets = Sockets(held.into_iter().map(|held| (held.id(), held.ws)).collect());
         self.clone().carry_out(command, actions, sockets, arriving).await?;
