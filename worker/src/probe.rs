@@ -7,7 +7,8 @@
 //! `?do=directory_hang` and `?do=directory_on` make every call to the directory fail, wait, and go through again; `?do=hang`
 //! and `?do=go_on` do the same to calls of this object, and `?do=lose` loses the next one; `?do=refuse_sockets` and
 //! `?do=take_sockets` are about new sockets, `?do=garble` spoils the attachments of those that are there; `?do=lose_alarm`
-//! takes the alarm away, `?do=reject_alarm` rejects the next one that an object sets; `?do=full` and `?do=roomy` are about the shards' databases; `?do=rows` tells what its tables hold,
+//! takes the alarm away, `?do=reject_alarm` rejects the next one that an object sets; `?do=watch` counts the calls to objects whose
+//! names begin with this one, `?do=hold` and `?do=release` make them wait and go on, `?do=calls` tells the counts; `?do=full` and `?do=roomy` are about the shards' databases; `?do=rows` tells what its tables hold,
 //! `?do=sql UPDATE …` changes them, `?do=rollback` tells what a failing statement leaves behind; `?do=zone NAME MILLIS …`
 //! tells what clocks of a zone show.
 
@@ -82,6 +83,49 @@ thread_local! {
     static HANGS: RefCell<HashSet<String>> = RefCell::default();
     /// The name of the object that the next call does not reach.
     static LOST: RefCell<Option<String>> = RefCell::default();
+    static CALLS: RefCell<Calls> = RefCell::default();
+}
+
+/// Calls to objects whose names begin alike.
+#[derive(Default)]
+struct Calls {
+    /// The beginning of the names of those that are counted.
+    watched: Option<String>,
+    /// The same of those that wait.
+    held: Option<String>,
+    under_way: u64,
+    most: u64,
+}
+
+/// A call that is under way until this is dropped.
+pub(crate) struct UnderWay {
+    is_counted: bool,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.is_counted {
+            CALLS.with_borrow_mut(|calls| calls.under_way = calls.under_way.saturating_sub(1));
+        }
+    }
+}
+
+/// Counts a call to the object of that name, and returns when no test holds it.
+pub(crate) async fn under_way(name: &str) -> UnderWay {
+    let begins = |prefix: &Option<String>| prefix.as_deref().is_some_and(|prefix| name.starts_with(prefix));
+    let is_counted = CALLS.with_borrow_mut(|calls| {
+        let is_counted = begins(&calls.watched);
+        if is_counted {
+            calls.under_way += 1;
+            calls.most = calls.most.max(calls.under_way);
+        }
+        is_counted
+    });
+    let call = UnderWay { is_counted };
+    while CALLS.with_borrow(|calls| begins(&calls.held)) {
+        Pause::of(LOOK_AGAIN).await;
+    }
+    call
 }
 
 fn seen(state: &State, change: impl FnOnce(&mut Seen)) -> Seen {
@@ -240,6 +284,14 @@ pub(crate) fn user(
             all.remove(&state.id().to_string());
         }),
         "lose" => LOST.set(state.id().name()),
+        "watch" => CALLS.set(Calls { watched: state.id().name(), ..Calls::default() }),
+        "hold" => CALLS.with_borrow_mut(|calls| calls.held = state.id().name()),
+        "release" => CALLS.with_borrow_mut(|calls| calls.held = None),
+        "calls" => {
+            return Some(Response::ok(
+                CALLS.with_borrow(|calls| format!("{} {}", calls.under_way, calls.most)),
+            ));
+        }
         "refuse_sockets" => REFUSES_SOCKETS.store(true, Ordering::Relaxed),
         "take_sockets" => REFUSES_SOCKETS.store(false, Ordering::Relaxed),
         "garble" => garble(state),

@@ -170,6 +170,8 @@ fn headers() -> worker::Result<Headers> {
 
 async fn fetch(env: &Env, binding: &str, name: &str, init: &RequestInit) -> worker::Result<Response> {
     #[cfg(feature = "probe")]
+    let _call = crate::probe::under_way(name).await;
+    #[cfg(feature = "probe")]
     crate::probe::is_brought(name)?;
     let configuration = config::load(env).map_err(|error| worker::Error::RustError(error.to_string()))?;
     let stub = place::object(env.durable_object(binding)?, name, &configuration.settings.edge)?;

@@ -58,6 +58,24 @@ pub(super) async fn statements(world: &World, object: &str) -> Result<String> {
     text(world, &format!("/__probe/{object}?do=statements")).await
 }
 
+/// Counts the calls to objects whose names begin like this from now on; see [`calls`].
+pub(super) async fn watch(world: &World, prefix: &str) -> Result<()> {
+    ask(world, &format!("/__probe/{prefix}?do=watch")).await.map(drop)
+}
+
+/// Lets calls to objects whose names begin like this wait, or none.
+pub(super) async fn hold(world: &World, prefix: Option<&str>) -> Result<()> {
+    let action = if prefix.is_some() { "hold" } else { "release" };
+    ask(world, &format!("/__probe/{}?do={action}", prefix.unwrap_or("nobody"))).await.map(drop)
+}
+
+/// The calls that are under way, and the most that ever were at the same time.
+pub(super) async fn calls(world: &World) -> Result<(u64, u64)> {
+    let text = text(world, "/__probe/nobody?do=calls").await?;
+    let (under_way, most) = text.split_once(' ').context("no two numbers")?;
+    Ok((under_way.parse()?, most.parse()?))
+}
+
 /// Breaks an object, or mends it: a user's, or that of [`SHARD_0`].
 pub(super) async fn break_it(world: &World, object: &str, how: &str) -> Result<()> {
     ask(world, &format!("/__probe/{object}?do={how}")).await.map(drop)
