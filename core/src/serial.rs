@@ -17,6 +17,11 @@ impl Serial {
     /// Of what began before serials were stored, and of imported records.
     pub const UNKNOWN: Self = Self(-1);
 
+    /// [`Self::UNKNOWN`], for serde: what was kept before serials were.
+    pub(crate) const fn unknown() -> Self {
+        Self::UNKNOWN
+    }
+
     /// From the stored number.
     pub const fn from_number(number: i64) -> Self {
         Self(number)

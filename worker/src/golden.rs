@@ -98,6 +98,24 @@ fn attachments_keep_their_form() {
     }
 }
 
+/// What earlier code of this version has left on a socket, and the form in which this code leaves it.
+#[derive(Deserialize)]
+struct Earlier<'a> {
+    #[serde(borrow)]
+    kept: &'a RawValue,
+    read: &'a RawValue,
+}
+
+/// Every form that any commit of the main branch has left on sockets, beside those of the test above.
+#[test]
+fn attachments_of_earlier_code_read() {
+    for line in lines("attachment.earlier.jsonl") {
+        let Earlier { kept, read } = serde_json::from_str(&line).unwrap();
+        let attachment = Attachment::unpack(kept.get().as_bytes()).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(attachment.pack().unwrap().bytes(), read.get().as_bytes());
+    }
+}
+
 /// A socket of another version is closed, so its attachment must not be read as one of this version.
 #[test]
 fn an_attachment_of_another_version_does_not_read() {

@@ -6,7 +6,8 @@
 //! not know; `?do=abort` throws the instance away and `?do=panic` panics in it; `?do=directory_off`,
 //! `?do=directory_hang` and `?do=directory_on` make every call to the directory fail, wait, and go through again; `?do=hang`
 //! and `?do=go_on` do the same to calls of this object, and `?do=lose` loses the next one; `?do=refuse_sockets` and
-//! `?do=take_sockets` are about new sockets, `?do=garble` spoils the attachments of those that are there; `?do=lose_alarm`
+//! `?do=take_sockets` are about new sockets, `?do=garble` spoils the attachments of those that are there, and `?do=reshape FORM` brings
+//! them into another form; `?do=lose_alarm`
 //! takes the alarm away, `?do=reject_alarm` rejects the next one that an object sets; `?do=watch` counts the calls to objects whose
 //! names begin with this one, `?do=hold` and `?do=release` make them wait and go on, `?do=calls` tells the counts; `?do=full` and `?do=roomy` are about the shards' databases; `?do=rows` tells what its tables hold,
 //! `?do=sql UPDATE …` changes them, `?do=rollback` tells what a failing statement leaves behind; `?do=zone NAME MILLIS …`
@@ -27,6 +28,7 @@ use rollcall_core::{
     },
     time::Timestamp,
 };
+use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{
     Env, Headers, Request, RequestInit, Response, State, Url,
@@ -305,6 +307,9 @@ pub(crate) fn user(
             if let Some(statement) = other.strip_prefix("sql ") {
                 return Some(looking(|| change(state, statement)));
             }
+            if let Some(form) = other.strip_prefix("reshape ") {
+                return Some(Response::ok(reshape(state, form).to_string()));
+            }
             if let Some(asked) = other.strip_prefix("zone ") {
                 return Some(Response::ok(clocks(asked)));
             }
@@ -362,6 +367,37 @@ fn garble(state: &State) {
         let bytes = JsValue::from(Uint8Array::from(br#"{"v":1000,"body":{}}"#.as_slice()));
         let _ = socket.serialize_attachment(bytes);
     }
+}
+
+/// Leaves on every socket of the kind of `form` what code would whose attachments have the members of `form`: those that the socket has
+/// keep their values. Returns the number of sockets.
+fn reshape(state: &State, form: &str) -> usize {
+    let Ok(form) = serde_json::from_str::<Value>(form) else { return 0 };
+    let mut reshaped = 0;
+    for socket in state.as_raw().get_websockets().unwrap_or_default() {
+        let Ok(kept) = socket.deserialize_attachment() else { continue };
+        let Ok(own) = serde_json::from_slice::<Value>(&Uint8Array::new(&kept).to_vec()) else { continue };
+        if kind(&own) == kind(&form) {
+            let text = shaped(&own, &form).to_string();
+            let _ = socket.serialize_attachment(JsValue::from(Uint8Array::from(text.as_bytes())));
+            reshaped += 1;
+        }
+    }
+    reshaped
+}
+
+/// The kind of an attachment.
+fn kind(attachment: &Value) -> Option<&String> {
+    attachment.get("body")?.as_object()?.keys().next()
+}
+
+fn shaped(own: &Value, form: &Value) -> Value {
+    let (Value::Object(own), Value::Object(members)) = (own, form) else { return own.clone() };
+    let of = |(name, form): (&String, &Value)| {
+        let value = own.get(name).map_or_else(|| form.clone(), |own| shaped(own, form));
+        (name.clone(), value)
+    };
+    members.iter().map(of).collect()
 }
 
 /// Calls a method of the runtime that answers with a promise, which nothing waits for.

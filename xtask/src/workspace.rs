@@ -57,10 +57,10 @@ impl Workspace {
         Ok(Self { root, target, exe, has_edge })
     }
 
-    /// A `cargo` command in the workspace's root.
+    /// A `cargo` command in the workspace's root, which builds into the workspace's target.
     pub(crate) fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(cargo());
-        command.args(args).current_dir(&self.root);
+        command.args(args).current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
         // `cargo xtask` describes this program to it. A build script that looks at the same names would be run anew, and all that
         // stands on it compiled anew, between a build by hand and one from here.
         for (name, _) in std::env::vars_os() {
@@ -148,4 +148,17 @@ fn cargo() -> OsString {
 
 fn manifest_of(package: &Value) -> Option<&Path> {
     package.get("manifest_path").and_then(Value::as_str).map(Path::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_builds_into_the_target_of_its_workspace() {
+        let [root, target, exe] = ["/source", "/elsewhere", "/xtask"].map(PathBuf::from);
+        let cargo = Workspace { root, target, exe, has_edge: true }.cargo(["build"]);
+        let named = cargo.get_envs().find(|(name, _)| *name == "CARGO_TARGET_DIR");
+        assert_eq!(named.and_then(|(_, value)| value), Some("/elsewhere".as_ref()));
+    }
 }

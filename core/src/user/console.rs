@@ -32,6 +32,7 @@ pub struct Console {
     /// The instant of the opening.
     pub opened_at: Timestamp,
     /// The serial that its opening had loaded.
+    #[serde(default = "Serial::unknown")]
     pub under: Serial,
     /// The expiry of its token, at which the console is closed.
     pub expires: Option<Timestamp>,

@@ -221,6 +221,7 @@ pub struct Connection {
     /// The instant of the opening.
     pub opened_at: Timestamp,
     /// The serial that its opening had loaded.
+    #[serde(default = "Serial::unknown")]
     pub under: Serial,
     /// The encoding of its messages.
     pub wire: Wire,

@@ -17,6 +17,7 @@ use super::{
     directory::get,
     moving::{self, NUMBER, Tokens, observe, populate},
     setup::{Runtime, Setup},
+    sockets::{self, Forms},
     variables::{SHARDS, TTL},
 };
 use crate::{
@@ -108,7 +109,9 @@ pub(super) async fn a_deploy_over_the_version_before_loses_nothing(setup: Setup)
     same(&observe(&runtime.world(), &tokens).await?, &seen, "with shards that were brought forward")?;
     runtime.stop().await?;
     go_on(&setup, &tokens).await?;
-    Ok(format!("{} tokens, and what they said, from one version to the next", tokens.len()))
+    // Local sockets end with their runtime. So those of the present one get what the version before left on its own.
+    let sockets = sockets::stay(&setup, &Forms::read(&setup.earlier_golden()?)?).await?;
+    Ok(format!("{} tokens, and what they said, from one version to the next; {sockets}", tokens.len()))
 }
 
 /// A token of then opens a connection, and an order of now reaches it.

@@ -26,6 +26,7 @@ mod refusal;
 mod reshard;
 mod secrets;
 mod setup;
+mod sockets;
 mod tables;
 mod variables;
 mod versions;
@@ -125,6 +126,7 @@ fn all() -> Vec<Test> {
         chores: a_walk_over_crowded_users_goes_on_where_it_was within 240,
         chores: a_shard_that_is_nearly_full_takes_connections_and_no_imports within 240,
         faults: a_socket_whose_attachment_does_not_read_is_closed_and_its_record_ends within 240,
+        sockets: sockets_that_earlier_code_has_left_stay_and_hear_of_orders within 300,
         faults: a_connection_whose_socket_is_refused_leaves_no_open_record within 240,
         faults: an_object_that_does_not_answer_could_not_be_asked within 240,
         faults: a_call_and_an_upgrade_that_the_runtime_loses_are_made_again within 240,

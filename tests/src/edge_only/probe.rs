@@ -81,6 +81,12 @@ pub(super) async fn break_it(world: &World, object: &str, how: &str) -> Result<(
     ask(world, &format!("/__probe/{object}?do={how}")).await.map(drop)
 }
 
+/// Leaves on a user's sockets of one kind what code would whose attachments look like this. Returns the number of sockets.
+pub(super) async fn reshape(world: &World, user: &str, form: &str) -> Result<usize> {
+    let action = escape(&format!("reshape {form}"));
+    Ok(text(world, &format!("/__probe/{user}?do={action}")).await?.parse()?)
+}
+
 /// Panics in a user's object, in the middle of our own code. The request gets no answer.
 pub(super) async fn panic(world: &World, user: &str) -> Result<()> {
     let mut connection = Connection::open(world.address()).await?;

@@ -66,6 +66,12 @@ impl Setup {
         Ok(self)
     }
 
+    /// The golden files of the version before, which lie beside its build.
+    pub(super) fn earlier_golden(&self) -> Result<PathBuf> {
+        let folder = self.earlier.as_ref().context("no worker of the version before")?;
+        Ok(folder.with_file_name("golden"))
+    }
+
     /// The origin's program.
     pub(super) fn origin(&self) -> &Path {
         &self.origin

@@ -27,7 +27,9 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Option<PathBuf>> {
         }
         unpack(&workspace.root, &commit, &source)?;
     }
-    let earlier = Workspace::at(&source, workspace.exe.clone())?;
+    // A target of its own, also where the environment names one for everything: the two workers' files have the same names.
+    let target = source.join("target");
+    let earlier = Workspace { target, ..Workspace::at(&source, workspace.exe.clone())? };
     build::build(&earlier, Variant::Release)?;
     Ok(Some(Variant::Release.folder(&earlier)))
 }
