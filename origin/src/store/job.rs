@@ -1,9 +1,12 @@
 //! Requests to the writer and readers of the embedded store.
 
 use rollcall_core::store::{Statement, Value};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::error::StoreError;
+
+/// Requests that wait to be taken; further callers wait to enter the queue.
+const QUEUE: usize = 4096;
 
 /// Rows of one query.
 pub type Rows = Vec<Vec<Value>>;
@@ -12,4 +15,28 @@ pub type Rows = Vec<Vec<Value>>;
 pub(super) struct Job {
     pub(super) statements: Vec<Statement>,
     pub(super) done: oneshot::Sender<Result<Vec<Rows>, StoreError>>,
+}
+
+/// Where callers hand in their requests.
+#[derive(Clone)]
+pub(super) struct Jobs(mpsc::Sender<Job>);
+
+impl Jobs {
+    /// A queue, and its end for those who answer.
+    pub(super) fn queue() -> (Self, mpsc::Receiver<Job>) {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        (Self(jobs), queue)
+    }
+
+    /// Waits for the answer to each statement.
+    pub(super) async fn ask(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.0.send(Job { statements, done }).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// How many requests wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
 }

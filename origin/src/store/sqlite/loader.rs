@@ -5,30 +5,27 @@ use std::thread;
 
 use rollcall_core::store::Statement;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
 
 use super::{
     super::{
         error::StoreError,
-        job::{Job, Rows},
+        job::{Job, Jobs, Rows},
     },
     convert,
 };
 
-/// Loads waiting for the loader; above it callers wait.
-const QUEUE: usize = 4096;
 /// The most loads of one snapshot.
 const GROUP: usize = 128;
 
 #[derive(Clone)]
 pub(super) struct Loader {
-    jobs: mpsc::Sender<Job>,
+    jobs: Jobs,
 }
 
 impl Loader {
     /// The thread ends with the last handle.
     pub(super) fn start(mut connection: Connection) -> std::io::Result<Self> {
-        let (jobs, mut queue) = mpsc::channel(QUEUE);
+        let (jobs, mut queue) = Jobs::queue();
         thread::Builder::new().name("store-loader".into()).spawn(move || {
             let mut group = Vec::with_capacity(GROUP);
             while queue.blocking_recv_many(&mut group, GROUP) > 0 {
@@ -39,9 +36,7 @@ impl Loader {
     }
 
     pub(super) async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
-        let (done, answer) = oneshot::channel();
-        self.jobs.send(Job { statements, done }).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.jobs.ask(statements).await
     }
 }
 
@@ -60,6 +55,8 @@ fn load_group(connection: &mut Connection, group: &mut Vec<Job>) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot;
+
     use super::*;
 
     fn job(sql: &'static str) -> (Job, oneshot::Receiver<Result<Vec<Rows>, StoreError>>) {

@@ -11,27 +11,25 @@ use super::{
     super::{
         condition::Condition,
         error::StoreError,
-        job::{Job, Rows},
+        job::{Job, Jobs, Rows},
     },
     convert,
     error::is_transient,
 };
 
-/// Commits that wait for the writer; further callers wait to enter the queue.
-const QUEUE: usize = 4096;
 /// The most commits of one transaction. It bounds the time that the first of them waits.
 const GROUP: usize = 512;
 
 #[derive(Clone)]
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Job>,
+    jobs: Jobs,
     ended: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
     close: Arc<Mutex<Option<oneshot::Sender<()>>>>,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection, condition: Condition) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (jobs, queue) = Jobs::queue();
         let (close, closing) = oneshot::channel();
         let (ending, ended) = oneshot::channel();
         thread::Builder::new().name("store-writer".into()).spawn(move || {
@@ -43,13 +41,11 @@ impl Writer {
     }
 
     pub(super) async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
-        let (done, answer) = oneshot::channel();
-        self.jobs.send(Job { statements, done }).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.jobs.ask(statements).await
     }
 
     pub(super) fn queued(&self) -> usize {
-        self.jobs.max_capacity() - self.jobs.capacity()
+        self.jobs.waiting()
     }
 
     pub(super) async fn close(&self) {
