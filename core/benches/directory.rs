@@ -23,14 +23,14 @@ use rollcall_core::{
     directory::{
         filter::Kind,
         query::{ListQuery, Listed, list, read_list},
-        record::{Record, Source},
+        record::Record,
         row::Row,
         upsert::publish,
         view::View,
         zone::Zone,
     },
     id::{RecordId, TenantId},
-    serial::Serial,
+    serial::{Began, Serial},
     store::{
         Statement, Value,
         migrations::{StoreKind, tables},
@@ -271,23 +271,15 @@ fn record(index: i64, tenants: i64) -> Record {
     let bits = mixed(index as u64 + 1);
     let live = if index > RECORDS / 10 * 9 { !bits.is_multiple_of(4) } else { bits.is_multiple_of(50) };
     let seconds = 30 + bits % 40_000;
+    let (tenant, began) = (TenantId(1 + user as i64 % tenants), Began { under: Serial::NONE, at: online_at });
     Record {
-        id: RecordId::draw(online_at, bits),
-        tenant: TenantId(1 + user as i64 % tenants),
-        user: user as i64,
         full_name: name(user),
-        avatar: None,
         user_agent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0"
             .into(),
         device_id: format!("{:016x}", mixed(user + index as u64 % 3)),
         remote_address: format!("10.{}.{}.{}", bits & 255, (bits >> 8) & 255, (bits >> 16) & 255),
-        online_at,
         offline_at: (!live).then(|| online_at + Duration::from_secs(seconds)),
-        lease_until: None,
-        source: Source::Live,
-        member_of: None,
-        under: Serial::NONE,
-        generation: 1,
+        ..Record::opened(RecordId::draw(online_at, bits), tenant, user as i64, began)
     }
 }
 

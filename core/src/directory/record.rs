@@ -60,6 +60,27 @@ pub const USER_AGENT_BYTES: usize = 512;
 pub const NAME_BYTES: usize = 512;
 
 impl Record {
+    /// The record of a connection that opens, without what its client and the user's account say.
+    pub const fn opened(id: RecordId, tenant: TenantId, user: i64, began: Began) -> Self {
+        Self {
+            id,
+            tenant,
+            user,
+            full_name: String::new(),
+            avatar: None,
+            user_agent: String::new(),
+            device_id: String::new(),
+            remote_address: String::new(),
+            online_at: began.at,
+            offline_at: None,
+            lease_until: None,
+            source: Source::Live,
+            member_of: None,
+            under: began.under,
+            generation: 1,
+        }
+    }
+
     /// Its beginning.
     pub const fn began(&self) -> Began {
         Began { under: self.under, at: self.online_at }

@@ -115,9 +115,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        directory::{record::Source, tests::support::Database},
+        directory::tests::support::Database,
         id::TenantId,
-        serial::Serial,
+        serial::{Began, Serial},
         store::migrations::StoreKind,
         user::outbox,
     };
@@ -133,23 +133,8 @@ mod tests {
     }
 
     fn opened() -> Change {
-        Change::RecordOpened(Box::new(Record {
-            id: id(),
-            tenant: TenantId(0),
-            user: 7,
-            full_name: String::new(),
-            avatar: None,
-            user_agent: String::new(),
-            device_id: String::new(),
-            remote_address: String::new(),
-            online_at: at(10),
-            offline_at: None,
-            lease_until: None,
-            source: Source::Live,
-            generation: 1,
-            member_of: None,
-            under: Serial::NONE,
-        }))
+        let began = Began { under: Serial::NONE, at: at(10) };
+        Change::RecordOpened(Box::new(Record::opened(id(), TenantId(0), 7, began)))
     }
 
     fn held(ended: i64, until: i64) -> Change {

@@ -13,7 +13,7 @@ use crate::{
     directory::{
         clean,
         membership::Membership,
-        record::{NAME_BYTES, Record, Source, USER_AGENT_BYTES},
+        record::{NAME_BYTES, Record, USER_AGENT_BYTES},
     },
     gateway::{Close, Wire},
     id::{ConnId, RecordId, TenantId, UserId},
@@ -181,21 +181,13 @@ pub(super) fn open_record(
         Some(text) => cut(text, most),
     };
     Some(Record {
-        id: RecordId::draw(began.at, at.entropy),
-        tenant,
-        user: user.number()?,
         full_name: cut(details.full_name, NAME_BYTES),
         avatar: details.avatar.map(str::to_owned),
         user_agent: or_unknown(&details.client.user_agent, USER_AGENT_BYTES),
         device_id: or_unknown(&details.client.device_id, DEVICE_ID_BYTES),
         remote_address: or_unknown(&details.client.remote_address, REMOTE_ADDRESS_BYTES),
-        online_at: began.at,
-        offline_at: None,
-        lease_until: None,
-        source: Source::Live,
         member_of: details.member_of,
-        under: began.under,
-        generation: 1,
+        ..Record::opened(RecordId::draw(began.at, at.entropy), tenant, user.number()?, began)
     })
 }
 

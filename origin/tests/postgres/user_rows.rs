@@ -10,14 +10,14 @@ use proptest::{
 use rollcall_conformance::size::size;
 use rollcall_core::{
     directory::{
-        record::{Record, Source},
+        record::Record,
         view::{Cutoff, ScopedCutoff},
     },
     gateway::{Encoding, Wire},
     id::{ConnId, RecordId, TenantId, UserId},
     platform::{Platform, PlatformSet},
     population,
-    serial::Serial,
+    serial::{Began, Serial},
     shard::{cutoff, scoped},
     store::Value,
     time::Timestamp,
@@ -104,22 +104,10 @@ fn token() -> impl Strategy<Value = TokenRow> {
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    (record_id(), tenant(), instant()).prop_map(|(id, tenant, online_at)| Record {
-        id,
-        tenant,
-        user: 7,
+    (record_id(), tenant(), instant()).prop_map(|(id, tenant, at)| Record {
         full_name: "名".to_owned(),
-        avatar: None,
-        user_agent: "agent".to_owned(),
         device_id: "device".to_owned(),
-        remote_address: "::1".to_owned(),
-        online_at,
-        offline_at: None,
-        lease_until: None,
-        source: Source::Live,
-        member_of: None,
-        under: Serial::NONE,
-        generation: 1,
+        ..Record::opened(id, tenant, 7, Began { under: Serial::NONE, at })
     })
 }
 

@@ -6,13 +6,13 @@ use crate::{
     directory::{
         holding::{Holding, counters, read_counters},
         query::{ListQuery, Listed},
-        record::{Record, Source},
+        record::Record,
         row::Row,
         upsert,
         view::View,
     },
     id::{RecordId, TenantId},
-    serial::Serial,
+    serial::{Began, Serial},
     store::{
         Statement, Value,
         migrations::{StoreKind, tables},
@@ -130,22 +130,13 @@ fn read(value: ValueRef<'_>) -> Value {
 
 /// A live record of tenant 1 and user 1 that is online.
 pub(crate) fn sample(id: i64) -> Record {
+    let began = Began { under: Serial::NONE, at: Timestamp::from_secs(1_752_631_200) };
     Record {
-        id: RecordId::from_number(id).unwrap(),
-        tenant: TenantId(1),
-        user: 1,
         full_name: "Zhang San".into(),
-        avatar: None,
         user_agent: "curl/8.5.0".into(),
         device_id: "unknown".into(),
         remote_address: "10.0.0.1".into(),
-        online_at: Timestamp::from_secs(1_752_631_200),
-        offline_at: None,
-        lease_until: None,
-        source: Source::Live,
-        member_of: None,
-        under: Serial::NONE,
-        generation: 1,
+        ..Record::opened(RecordId::from_number(id).unwrap(), TenantId(1), 1, began)
     }
 }
 
