@@ -238,7 +238,8 @@ impl Price {
     }
 }
 
-fn dollars(sum: f64) -> String {
+/// A sum to the dollar.
+pub(super) fn dollars(sum: f64) -> String {
     format!("{sum:.0}")
 }
 

@@ -22,6 +22,8 @@ use crate::workspace::Workspace;
 /// The page that the model of the defaults makes.
 const PAGE: &str = "docs/edge-cost.md";
 const PRICES: &str = include_str!("prices.toml");
+/// What a month of the defaults' model may cost, in dollars.
+const BOUND: f64 = 1_400.0;
 
 /// Compute the month's bill of the edge for a number of users and what they do.
 ///
@@ -161,7 +163,7 @@ mod tests {
     fn the_model_costs_no_more_than_it_may() {
         let (model, counters, prices) = defaults();
         let bill = Bill::of(&model, &counters, &prices);
-        assert!(bill.modelled() <= 1_400.0, "{}", bill.table());
+        assert!(bill.modelled() <= BOUND, "{}", bill.table());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `docs/edge-cost.md`.
 
 use super::{
-    Model,
-    bill::{Bill, Prices},
+    BOUND, Model,
+    bill::{self, Bill, Prices, amount, dollars},
     counters::{Counters, Operation},
     scale,
 };
@@ -25,8 +25,7 @@ pub(super) fn of(model: &Model, counters: &Counters, prices: &Prices) -> String 
         operations(counters),
         MODEL.to_owned(),
         Bill::of(model, counters, prices).table(),
-        "\n### Sockets always open\n\nThe same users with two connections that stay open for 12 h each.\n\n"
-            .to_owned(),
+        always_open(model, &always, |model| Bill::of(model, counters, prices)),
         Bill::of(&always, counters, prices).table(),
         BIG.to_owned(),
         scale::section(&big, counters),
@@ -74,6 +73,24 @@ const NOTES: &str = "
 An order is in force for every answer one second after it is durable, however many users it covers; what takes longer is its delivery,
 the frames and closes of sockets. A delivery asks 48 users at a time in each shard; 0.1 s for each of them is an estimate.
 ";
+
+/// Why connections that stay open cost more.
+fn always_open(model: &Model, always: &Model, bill: impl Fn(&Model) -> Bill) -> String {
+    let costs = |model: &Model| bill(model).modelled();
+    let rarer = Model { audit_seconds: 2.0 * always.audit_seconds, ..always.clone() };
+    let [few, many] = [model, always].map(|model| amount(bill::live(model)));
+    let [more, less] = [costs(always) - costs(model), costs(always) - costs(&rarer)].map(dollars);
+    format!(
+        "\n### Sockets always open\n\n\
+         The same users with two connections that stay open for {} h each: {many} at the same time in place of {few}. They cost ${more} more\n\
+         than those above, for which ${} is the bound. A hibernating connection costs nothing itself, but an audit compares every live record\n\
+         with its user twice in `presence.audit_seconds` ({}), and each comparison is a request to an object. With twice the seconds the bill\n\
+         is ${less} smaller, and what a crash left open may count in totals for twice as long.\n\n",
+        always.hours,
+        dollars(BOUND),
+        model.audit_seconds,
+    )
+}
 
 fn operations(counters: &Counters) -> String {
     let mut text = String::from(
