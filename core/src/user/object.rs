@@ -23,7 +23,7 @@ pub fn statements(change: &Change, user: &UserId, now: Timestamp) -> Vec<Stateme
             [Value::wide(record.number()), ended_at.millis().into(), until.millis().into()],
         )],
         Change::HeldReleased => vec![Statement::new(
-            "UPDATE record SET held_until = NULL WHERE held_until > ?1",
+            "UPDATE record SET held_until = NULL WHERE id > 0 AND held_until > ?1",
             [now.millis().into()],
         )],
         change => change.statements(user),
@@ -67,7 +67,8 @@ pub fn queries(needs: &Needs, user: &User, now: Timestamp) -> Vec<(Part, Option<
 
 fn held() -> Statement {
     Statement::new(
-        "SELECT CAST(id AS TEXT), offline_at, held_until FROM record WHERE held_until IS NOT NULL ORDER BY id",
+        "SELECT CAST(id AS TEXT), offline_at, held_until FROM record \
+         WHERE id > 0 AND held_until IS NOT NULL ORDER BY id",
         [],
     )
 }
@@ -119,7 +120,7 @@ mod tests {
         id::TenantId,
         serial::{Began, Serial},
         store::migrations::StoreKind,
-        user::outbox,
+        user::outbox::{self, Look},
     };
 
     const ID: i64 = 7_001;
@@ -160,9 +161,17 @@ mod tests {
             let rows = self.0.run(&outbox::unpublished(openings, now));
             let records = read_shown(&rows, now).unwrap();
             let told = records.iter().map(|record| (record.offline_at, record.generation)).collect();
-            let answered = records.iter().filter_map(|record| outbox::acknowledged(record, openings));
+            let floor = outbox::read_look(&self.0.run(&outbox::look(now))).floor;
+            let answered = records.iter().filter_map(|record| outbox::acknowledged(record, openings, floor));
             answered.for_each(|statement| drop(self.0.run(&statement)));
             told
+        }
+
+        /// The floor, where nothing else is left.
+        fn floor(&self) -> Option<Timestamp> {
+            let Look { open, is_queued, floor } = outbox::read_look(&self.0.run(&outbox::look(at(1_000))));
+            let rows = self.0.run(&Statement::new("SELECT 1 FROM record", [])).len();
+            (open.is_empty() && !is_queued && rows == 1).then_some(floor)
         }
 
         fn loaded(&self, now: Timestamp) -> Loaded {
@@ -194,7 +203,7 @@ mod tests {
         assert_eq!(store.shown(at(50)), [(Some(at(20)), 2)]);
         assert_eq!(store.told(&[], at(50)), [(Some(at(20)), 2)]);
         assert_eq!(store.told(&[], at(50)), []);
-        assert!(store.0.is_empty());
+        assert_eq!(store.floor(), Some(at(20)));
     }
 
     #[test]
@@ -204,7 +213,7 @@ mod tests {
         store.commit(&Change::HeldReleased, at(30));
         assert_eq!(store.loaded(at(30)).held.unwrap(), []);
         assert_eq!(store.told(&[], at(30)), [(Some(at(20)), 2)], "with its own date");
-        assert!(store.0.is_empty());
+        assert_eq!(store.floor(), Some(at(20)));
     }
 
     #[test]
@@ -215,7 +224,7 @@ mod tests {
         assert_eq!(store.told(&[], at(11)), []);
         store.commit(&Change::RecordEnded { record: id(), at: at(20) }, at(20));
         assert_eq!(store.told(&[], at(20)), [(Some(at(20)), 2)]);
-        assert!(store.0.is_empty());
+        assert_eq!(store.floor(), Some(at(20)));
     }
 
     #[test]
@@ -226,12 +235,36 @@ mod tests {
         assert_eq!(store.told(&[], at(30)), [(None, 1)], "its end is held");
         assert_eq!(store.told(&[], at(31)), []);
         assert_eq!(store.told(&[], at(31) + Duration::from_secs(20)), [(Some(at(20)), 2)]);
-        assert!(store.0.is_empty());
+        assert_eq!(store.floor(), Some(at(20)));
     }
 
     #[test]
     fn no_end_lies_before_its_beginning() {
         let store = Store::with(&[opened(), held(5, 50)]);
         assert_eq!(store.told(&[], at(50)), [(Some(at(10)), 2)]);
+    }
+
+    #[test]
+    fn the_floor_of_dates_never_falls_and_holds_nothing_of_the_record() {
+        let other = RecordId::from_number(ID + 1).unwrap();
+        let store = Store::with(&[opened(), held(20, 50)]);
+        let Change::RecordOpened(later) = opened() else { unreachable!() };
+        store.commit(
+            &Change::RecordOpened(Box::new(Record { id: other, online_at: at(15), ..*later })),
+            at(15),
+        );
+        assert_eq!(store.told(&[other], at(50)), [(Some(at(20)), 2), (None, 1)]);
+        let Look { open, is_queued, floor } = outbox::read_look(&store.0.run(&outbox::look(at(50))));
+        assert_eq!((open.as_slice(), is_queued, floor), ([other].as_slice(), false, at(20)));
+        // The clock was set back meanwhile.
+        store.commit(&Change::RecordEnded { record: other, at: at(3) }, at(3));
+        assert_eq!(store.told(&[], at(3)), [(Some(at(15)), 2)]);
+        assert_eq!(store.floor(), Some(at(20)));
+        assert_eq!(store.loaded(at(3)).held.unwrap(), []);
+        let texts = "SELECT full_name || user_agent || device_id || remote_address, user, avatar, member_of FROM record";
+        assert_eq!(
+            store.0.run(&Statement::new(texts, [])),
+            [vec!["".into(), Value::Int(0), Value::Null, Value::Null]]
+        );
     }
 }

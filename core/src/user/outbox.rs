@@ -4,6 +4,9 @@
 //! has no rows of its own, since each is billed there. An ended record is in it once its end is not held any more. The opening of a
 //! record is told at once by the instance that stored it, and is in the queue only after it could not be told; when that
 //! instance dies, the connection dies with it, and its end follows.
+//!
+//! Of the last record that is acknowledged with its end a row stays: the floor of the user's dates
+//! (`docs/rules/users.md#dates`). Its id is -1, which no record has. To change a row costs what its deletion costs.
 
 use std::time::Duration;
 
@@ -16,35 +19,48 @@ use crate::{
 
 /// Records published in one go.
 const BATCH: i64 = 200;
+/// What is in the queue at ?1.
+macro_rules! queued {
+    () => {
+        "unpublished = 1 OR (offline_at IS NOT NULL AND (held_until IS NULL OR held_until <= ?1))"
+    };
+}
+
 /// The first pause after a failure, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// The records of the queue, and the openings that this instance is about to tell, oldest first; read by
 /// [`super::object::read_shown`].
 pub fn unpublished(openings: &[RecordId], now: Timestamp) -> Statement {
-    let mut sql = format!(
-        "SELECT {COLUMNS}, held_until FROM record WHERE unpublished = 1 \
-         OR (offline_at IS NOT NULL AND (held_until IS NULL OR held_until <= ?2))"
-    );
-    let mut params = vec![Value::Int(BATCH), now.millis().into()];
+    let mut sql = format!("SELECT {COLUMNS}, held_until FROM record WHERE id > 0 AND ({}", queued!());
+    let mut params = vec![now.millis().into(), Value::Int(BATCH)];
     if !openings.is_empty() {
         sql.push_str(" OR id IN (SELECT CAST(value AS INTEGER) FROM json_each(?3))");
         params.push(ids(openings));
     }
-    sql.push_str(" ORDER BY id LIMIT ?1");
+    sql.push_str(") ORDER BY id LIMIT ?2");
     Statement::new(sql, params)
 }
 
-/// The directory acknowledged a record in this form. An ended one is deleted with that. An opening that was not in the queue needs
-/// nothing.
-pub fn acknowledged(record: &Record, openings: &[RecordId]) -> Option<Statement> {
+/// The directory acknowledged a record in this form. An ended one becomes the floor with that, in place of the one before: no date that
+/// follows may lie before `floor`, or before those of the record. An opening that was not in the queue needs nothing.
+pub fn acknowledged(record: &Record, openings: &[RecordId], floor: Timestamp) -> Option<Statement> {
     let id = Value::wide(record.id.number());
     if record.offline_at.is_some() {
-        let sql = "DELETE FROM record WHERE id = CAST(?1 AS INTEGER) AND generation = CAST(?2 AS INTEGER)";
-        return Some(Statement::new(sql, [id, Value::wide(record.generation)]));
+        let floor = floor.max(latest(record));
+        let sql = "UPDATE OR REPLACE record SET id = -1, tenant = 0, user = 0, full_name = '', avatar = NULL, \
+                   user_agent = '', device_id = '', remote_address = '', online_at = ?3, offline_at = NULL, generation = 0, \
+                   member_of = NULL, held_until = NULL, unpublished = 0 \
+                   WHERE id = CAST(?1 AS INTEGER) AND generation = CAST(?2 AS INTEGER)";
+        return Some(Statement::new(sql, [id, Value::wide(record.generation), floor.millis().into()]));
     }
     let in_queue = !openings.contains(&record.id);
     in_queue.then(|| Statement::new("UPDATE record SET unpublished = 0 WHERE id = CAST(?1 AS INTEGER)", [id]))
+}
+
+/// The latest date of a record.
+pub fn latest(record: &Record) -> Timestamp {
+    record.offline_at.map_or(record.online_at, |end| end.max(record.online_at))
 }
 
 /// The directory could not be told of these openings.
@@ -68,19 +84,38 @@ pub fn renamed(old: RecordId, new: RecordId) -> Statement {
     )
 }
 
-/// Records without an end: each must have a live connection.
-pub fn open_records() -> Statement {
-    Statement::new("SELECT CAST(id AS TEXT) FROM record WHERE offline_at IS NULL", [])
+/// What an instance has to know of the user's own table before anything else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Records without an end: each must have a live connection.
+    pub open: Vec<RecordId>,
+    /// Whether the queue holds anything.
+    pub is_queued: bool,
+    /// The date that the next opening has to follow.
+    pub floor: Timestamp,
 }
 
-/// The ids in the rows of [`open_records`]; unreadable ones are left out.
-pub fn read_ids(rows: &[Vec<Value>]) -> Vec<RecordId> {
-    rows.iter()
-        .filter_map(|row| match row.as_slice() {
-            [Value::Text(id)] => id.parse().ok().and_then(RecordId::from_number),
-            _ => None,
-        })
-        .collect()
+/// One look at the whole table; read by [`read_look`].
+pub fn look(now: Timestamp) -> Statement {
+    let sql = concat!("SELECT CAST(id AS TEXT), online_at, offline_at IS NULL, ", queued!(), " FROM record");
+    Statement::new(sql, [now.millis().into()])
+}
+
+/// Reads the rows of [`look`]; unreadable ones are left out.
+pub fn read_look(rows: &[Vec<Value>]) -> Look {
+    let mut look = Look::default();
+    for row in rows {
+        let [Value::Text(id), Value::Int(online_at), Value::Int(is_open), Value::Int(is_queued)] =
+            row.as_slice()
+        else {
+            continue;
+        };
+        look.floor = look.floor.max(Timestamp::from_millis(*online_at));
+        let record = id.parse().ok().and_then(RecordId::from_number);
+        look.is_queued |= record.is_some() && *is_queued != 0;
+        look.open.extend(record.filter(|_| *is_open != 0));
+    }
+    look
 }
 
 /// When to try again. The next pause is as long as the oldest change has been waiting, so that pauses double without a

@@ -134,6 +134,10 @@ pub(super) async fn operations_cost_what_is_recorded(setup: Setup) -> Result<Str
     );
     probe::change_user(&world, USER, &kicked).await?;
     let token = meter.count(TOKEN, world.issue(USER, 5)).await?;
+    // What earlier connections have left.
+    let floor = "INSERT INTO record (id, tenant, user, full_name, user_agent, device_id, remote_address, online_at, source, \
+                 generation) VALUES (-1, 0, 0, '', '', '', '', 1000, 0, 0)";
+    probe::change_user(&world, USER, floor).await?;
     let socket = meter.count(CONNECT, connect(&world, &token)).await?;
     meter.count(END, end(&world, socket)).await?;
     let mut socket = world.open(USER, 5, &token).await?;

@@ -8,6 +8,7 @@ mod chores;
 mod consoles;
 mod cost;
 mod crash;
+mod dates;
 mod deliveries;
 mod directory;
 mod earlier;
@@ -120,6 +121,7 @@ fn all() -> Vec<Test> {
         directory: an_order_to_a_tenant_goes_on_after_a_crash within 300,
         directory: an_order_that_earlier_code_kept_in_a_shard_is_taken_over within 240,
         directory: orders_to_many_users_are_bounded_and_go_on_after_a_crash within 300,
+        dates: a_user_that_comes_back_opens_nothing_before_its_last_end within 240,
         deliveries: deliveries_ask_48_users_at_a_time_and_show_their_progress within 240,
         chores: an_alarm_that_was_lost_is_set_again within 240,
         chores: a_backlog_of_old_records_is_deleted_at_once within 240,

@@ -169,6 +169,8 @@ pub(super) async fn is_under_way(world: &World) -> Result<bool> {
 pub(super) struct Record {
     /// Its id.
     pub(super) id: String,
+    /// Its beginning, in milliseconds since 1970.
+    pub(super) began_at: i64,
     /// Its end, in milliseconds since 1970.
     pub(super) ended_at: Option<i64>,
 }
@@ -226,11 +228,13 @@ fn owned_in(text: &str) -> Result<Vec<(String, Record)>> {
     for row in rows.split("], [").filter(|row| !row.is_empty()) {
         // id, tenant, user, full name, avatar, user agent, device, address, begin, end, and more.
         let columns: Vec<&str> = row.trim_matches(['[', ']']).split(", ").map(bare).collect();
-        let (Some(id), Some(owner), Some(end)) = (columns.first(), columns.get(2), columns.get(9)) else {
+        let [Some(id), Some(owner), Some(begin), Some(end)] = [0, 2, 8, 9].map(|column| columns.get(column))
+        else {
             bail!("a record with too few columns: {row}")
         };
         let ended_at = (*end != "Null").then(|| end.parse()).transpose()?;
-        found.push(((*owner).to_owned(), Record { id: (*id).to_owned(), ended_at }));
+        let record = Record { id: (*id).to_owned(), began_at: begin.parse()?, ended_at };
+        found.push(((*owner).to_owned(), record));
     }
     Ok(found)
 }
@@ -270,7 +274,11 @@ mod tests {
         let text = format!("layout: Ok(Some([[Int(1), Int(16)]]))\nrecord: Ok(Some([{rows}]))\n");
         assert_eq!(
             records_in(&text, "1").unwrap(),
-            [None, Some(1_795_312_243_461)].map(|ended_at| Record { id: "7".to_owned(), ended_at }),
+            [None, Some(1_795_312_243_461)].map(|ended_at| Record {
+                id: "7".to_owned(),
+                began_at: 1_795_312_243_460,
+                ended_at
+            }),
             "{text}"
         );
         assert_eq!(records_in("record: Ok(Some([]))\n", "1").unwrap(), []);

@@ -70,7 +70,7 @@ impl Object {
         let user = User::new(id, open().filter_map(Held::connection).cloned().collect())
             .with_consoles(open().filter_map(Held::console).cloned().collect());
         let mut loaded =
-            self.load(&user, &Command::Tick, &Cutoffs::default(), &configuration.rules, at.now)?;
+            self.load(&user, &Command::Tick, &Cutoffs::default(), None, &configuration.rules, at.now)?;
         object::forget_released(&mut loaded, at.now);
         let outcome = user.apply(&Command::Tick, &loaded, &configuration.rules, at)?;
         let has_pending_work = !Tick::read(outcome.reply)?.is_empty();

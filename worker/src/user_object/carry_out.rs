@@ -44,12 +44,12 @@ impl Object {
                 Action::KeepPace(pace) => self.pace.set(pace),
                 Action::Admit(connection) => {
                     metrics::connected(&self.env, protocol(connection.wire));
-                    self.last_opened.set(connection.opened_at);
+                    self.last_date.set(connection.opened_at);
                     admitted = self.take_in(&Attachment::live(&connection), arriving.take(), &mut sockets);
                 }
                 Action::AdmitConsole(console) => {
                     metrics::connected(&self.env, console_protocol(&console));
-                    self.last_opened.set(console.opened_at);
+                    self.last_date.set(console.opened_at);
                     admitted = self.take_in(&Attachment::console(&console), arriving.take(), &mut sockets);
                 }
                 Action::KeepConsole(console) => {

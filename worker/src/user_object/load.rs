@@ -7,7 +7,7 @@ use rollcall_core::{
     id::{RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
-    user::{Command, Loaded, Needs, Orders, Rules, User, object},
+    user::{Command, Loaded, Needs, Orders, Profile, Rules, User, object},
 };
 
 use super::{Object, run::RunError};
@@ -24,18 +24,20 @@ pub(super) struct Cutoffs {
 
 impl Object {
     /// Loads the state that the command needs. A command under another tenant's cutoff than the user's is refused, and so is one
-    /// that lacks the cutoff of the tenant that the user moves from.
+    /// that lacks the cutoff of the tenant that the user moves from. A profile that was read in this event is not read again.
     pub(super) fn load(
         &self,
         user: &User,
         command: &Command,
         cutoffs: &Cutoffs,
+        profile: Option<Profile>,
         rules: &Rules,
         now: Timestamp,
     ) -> Result<Loaded, RunError> {
         let mut needs = command.needs();
-        needs.profile |= needs.orders;
+        needs.profile = (needs.profile || needs.orders) && profile.is_none();
         let mut loaded = self.read(&needs, user, now)?;
+        loaded.profile = loaded.profile.or(profile);
         if needs.orders {
             let of = |cached: &Option<CachedCutoff>, tenant| {
                 cached.as_ref().filter(|cached| cached.tenant == tenant).cloned()
@@ -58,14 +60,18 @@ impl Object {
         Ok(loaded)
     }
 
-    /// The tenant that the user moves from under this command.
-    pub(super) fn former_tenant(&self, command: &Command) -> Result<Option<TenantId>, RunError> {
+    /// The tenant that the user moves from under this command, and the profile, if that was read for it.
+    pub(super) fn former_tenant(
+        &self,
+        command: &Command,
+    ) -> Result<(Option<TenantId>, Option<Profile>), RunError> {
         if !command.needs().orders {
-            return Ok(None);
+            return Ok((None, None));
         }
         let user = self.user()?;
         let loaded = self.profile(&user, clock::now())?;
-        Ok(command.former_tenant(&user, &loaded, &self.configuration()?.rules)?)
+        let former = command.former_tenant(&user, &loaded, &self.configuration()?.rules)?;
+        Ok((former, loaded.profile))
     }
 
     fn profile(&self, user: &UserId, now: Timestamp) -> Result<Loaded, RunError> {

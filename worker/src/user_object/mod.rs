@@ -63,8 +63,8 @@ struct Object {
     tables: Cell<Tables>,
     /// What the user's recent connects have used up, forgotten when the object hibernates.
     pace: Cell<Pace>,
-    /// The latest opening, forgotten likewise. A row for it would be one more to pay for with each connect.
-    last_opened: Cell<Timestamp>,
+    /// The date that the next opening has to follow; kept beside in the user's records.
+    last_date: Cell<Timestamp>,
     /// Records whose openings the directory is to be told of by this instance. Until it is, their sockets say so.
     openings: RefCell<Vec<RecordId>>,
     /// Requests of its clients to follow users. They end with the instance, as the calls that they wait for do.
@@ -82,7 +82,7 @@ impl DurableObject for UserObject {
                 has_reconciled: Cell::new(false),
                 tables: Cell::default(),
                 pace: Cell::default(),
-                last_opened: Cell::default(),
+                last_date: Cell::default(),
                 openings: RefCell::default(),
                 subscribing: RefCell::default(),
             }),
@@ -278,7 +278,7 @@ impl Object {
         self.has_reconciled.set(false);
         self.tables.set(Tables::default());
         self.pace.set(Pace::default());
-        self.last_opened.set(Timestamp::default());
+        self.last_date.set(Timestamp::default());
         self.openings.take();
     }
 

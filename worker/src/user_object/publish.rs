@@ -9,6 +9,7 @@ use rollcall_core::{
     directory::record::Record,
     id::RecordId,
     store::Statement,
+    time::Timestamp,
     user::{object, outbox},
 };
 
@@ -89,8 +90,10 @@ impl Object {
     ) -> Result<(), RunError> {
         let is_taken = |record: &&Record| clashes.contains(&record.id);
         let told: Vec<&Record> = records.iter().filter(|record| !is_taken(record)).collect();
+        let ended = told.iter().filter(|record| record.offline_at.is_some());
+        let floor = ended.map(|record| outbox::latest(record)).fold(self.last_date.get(), Timestamp::max);
         let mut statements: Vec<Statement> =
-            told.iter().filter_map(|record| outbox::acknowledged(record, openings)).collect();
+            told.iter().filter_map(|record| outbox::acknowledged(record, openings, floor)).collect();
         let mut renamed = Vec::new();
         for record in records.iter().filter(is_taken) {
             let new = RecordId::draw(record.online_at, clock::moment()?.entropy);
@@ -100,6 +103,7 @@ impl Object {
         if !statements.is_empty() {
             self.sql().write(&statements)?;
         }
+        self.last_date.set(floor);
         let mut waiting = self.openings.borrow_mut();
         waiting.retain(|id| told.iter().all(|record| record.id != *id));
         for id in waiting.iter_mut() {

@@ -6,7 +6,10 @@ use rollcall_api::Chain;
 use rollcall_core::{
     id::{RecordId, UserId},
     store::Statement,
-    user::{Change, Needs, User, outbox},
+    user::{
+        Change, Needs, User,
+        outbox::{self, Look},
+    },
 };
 use worker::WebSocket;
 
@@ -38,8 +41,9 @@ impl Object {
             self.has_reconciled.set(true);
             return Ok(false);
         }
-        let open = self.sql().read(&outbox::open_records())?.unwrap_or_default();
-        let open = outbox::read_ids(&open);
+        let rows = self.sql().read(&outbox::look(clock::now()))?.unwrap_or_default();
+        let Look { open, mut is_queued, floor } = outbox::read_look(&rows);
+        self.last_date.set(self.last_date.get().max(floor));
         if !open.is_empty() {
             let held = self.held(on);
             // A socket in any state counts as long as the runtime has not reported its end: that event ends its record.
@@ -52,13 +56,14 @@ impl Object {
             if !lost.is_empty() {
                 tracing::info!(records = lost.len(), "records of a runtime that ended are ended");
                 self.sql().write(&lost)?;
+                is_queued = true;
             }
         }
         self.has_reconciled.set(true);
         let untold: Vec<RecordId> = self.held(on).iter().filter_map(Held::unpublished).collect();
         let has_untold = !untold.is_empty();
         self.openings.replace(untold);
-        Ok(has_untold || self.unpublished(&[]).is_ok_and(|records| !records.is_empty()))
+        Ok(has_untold || is_queued)
     }
 
     /// Reconciles although this instance has: a record has lost its socket.

@@ -110,16 +110,16 @@ impl Object {
             other => other,
         };
         let mut cutoffs = Cutoffs { own, former: None };
-        loop {
-            let former = self.former_tenant(command)?;
+        let profile = loop {
+            let (former, profile) = self.former_tenant(command)?;
             if former == cutoffs.former.as_ref().map(|former| former.tenant) {
-                break;
+                break profile;
             }
             cutoffs.former = match former {
                 Some(former) => Some(self.cutoff_of(former).await?),
                 None => None,
             };
-        }
+        };
         // No await from here to the end of the commit: another event would read the state before this commit, and both would apply
         // to it. Only committed changes are carried out, in the order of the outcome: a reader that asks after the reply must
         // not see a connection that the reply says is gone.
@@ -138,10 +138,10 @@ impl Object {
         let live = || held.iter().filter(|held| held.is_open() || Some(held.id()) == ending);
         let user = User::new(id.clone(), live().filter_map(Held::connection).cloned().collect())
             .with_consoles(live().filter_map(Held::console).cloned().collect())
-            .with_last_opened(self.last_opened.get())
+            .with_last_opened(self.last_date.get())
             .with_pace(self.pace.get());
         let at = clock::moment()?;
-        let loaded = self.load(&user, command, &cutoffs, &configuration.rules, at.now)?;
+        let loaded = self.load(&user, command, &cutoffs, profile, &configuration.rules, at.now)?;
         // A command that asks for no cutoff says nothing about the sockets that one covers.
         let cutoff = loaded.orders.as_ref().and_then(|orders| orders.cutoff.as_ref());
         let has_cut_off = user.has_cut_off_sockets(cutoff, &configuration.rules);
