@@ -15,32 +15,62 @@ use crate::workspace::Workspace;
 const STEPS: &str = "core/src/store/migrations/mod.rs";
 const VERSION: &str = "^pub const VERSION: u32";
 
+/// How many commits are tried: one that was never released need not build.
+const TRIES: usize = 4;
+
 /// Builds it, and returns the folder that it is in; `None` where the history does not reach that far back.
 pub(crate) fn build(workspace: &Workspace) -> Result<Option<PathBuf>> {
-    let Some(commit) = commit(&workspace.root) else { return Ok(None) };
+    let commits = commits(&workspace.root);
     let home = workspace.target.join("edge").join("earlier");
-    let source = home.join(&commit);
-    if !source.exists() {
-        // Only the last one is of any use.
-        if home.exists() {
-            fs::remove_dir_all(&home).with_context(|| format!("cannot delete {}", home.display()))?;
-        }
-        unpack(&workspace.root, &commit, &source)?;
-    }
     // A target of its own, also where the environment names one for everything: the two workers' files have the same names.
-    let target = source.join("target");
-    let earlier = Workspace { target, ..Workspace::at(&source, workspace.exe.clone())? };
-    build::build(&earlier, Variant::Release)?;
-    Ok(Some(Variant::Release.folder(&earlier)))
+    let target = home.join("target");
+    forget_others(&home, &commits)?;
+    let mut failure = None;
+    for commit in &commits {
+        let source = home.join(commit);
+        if !source.exists() {
+            unpack(&workspace.root, commit, &source)?;
+        }
+        let earlier = Workspace { target: target.clone(), ..Workspace::at(&source, workspace.exe.clone())? };
+        match build::build(&earlier, Variant::Release) {
+            Ok(()) => return Ok(Some(Variant::Release.folder(&earlier))),
+            Err(error) => {
+                println!(
+                    "the worker of {commit} does not build, so the commit before it is taken: {error:#}"
+                );
+                failure = Some(error);
+            }
+        }
+    }
+    failure.map_or(Ok(None), Err)
 }
 
-/// The commit before the last one that changed the version of the tables.
-fn commit(root: &Path) -> Option<String> {
+/// The commits before the last one that changed the version of the tables, the newest first.
+fn commits(root: &Path) -> Vec<String> {
     let git = |args: &[&str]| run::answer(Command::new("git").args(args).current_dir(root));
-    let changed =
-        git(&["log", "-1", "--format=%H", "-G", VERSION, "--", STEPS]).filter(|hash| !hash.is_empty())?;
+    let changes = git(&["log", "-2", "--format=%H", "-G", VERSION, "--", STEPS]).unwrap_or_default();
+    let mut changes = changes.lines();
+    let Some(last) = changes.next() else { return Vec::new() };
+    let (before, most) = (format!("{last}^"), format!("-{TRIES}"));
+    let mut asked = vec!["rev-list", "--first-parent", most.as_str(), before.as_str()];
+    // Those before the change before are of an older version.
+    let older = changes.next().map(|change| format!("^{change}^"));
+    asked.extend(older.as_deref());
     // The first commit of a history that was cut off seems to have changed everything.
-    git(&["rev-parse", "--verify", &format!("{changed}^")])
+    git(&asked).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// Deletes the sources of other commits: only the last version is of any use.
+fn forget_others(home: &Path, commits: &[String]) -> Result<()> {
+    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_kept = name == "target" || commits.iter().any(|commit| name == commit.as_str());
+        if !is_kept && entry.path().is_dir() {
+            fs::remove_dir_all(entry.path())
+                .with_context(|| format!("cannot delete {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the files of a commit into a folder that is not there, with the packages of this checkout.
