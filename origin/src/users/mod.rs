@@ -1,7 +1,7 @@
 //! Users: each executes one command at a time, and is in memory while it is in use.
 //!
 //! The *user lock* spans load, apply, commit and act of one command, and is held until the command is done even when its
-//! caller has left. Where other processes serve the same users, the lock is one of the engine's too ([`turn`]). The *live* part
+//! caller has left. Where other processes serve the same users, the lock is one of the engine's too (`turn`). The *live* part
 //! has a short lock of its own, so that readers never wait for a commit: they see the state before it or after it.
 
 mod cutoffs;
