@@ -15,10 +15,14 @@ use crate::{
 /// Work that has been due for so long has no alarm any more, or one that is late.
 const OVERDUE: Duration = Duration::from_secs(60);
 
+/// What is overdue is done so much later. The runtime takes an alarm for the very millisecond of the one whose event is under way
+/// for that one, and forgets it with that event's end.
+const NEXT: Duration = Duration::from_millis(1);
+
 /// Sets the alarm, as part of the writes before it. A rejected alarm is set once more. Each rejection is logged and counted.
 pub(crate) fn set(state: &State, env: &Env, at: Timestamp) {
     let storage = state.storage().as_raw().unchecked_ref::<RawStorage>().clone();
-    let (env, at) = (env.clone(), millis(at));
+    let (env, at) = (env.clone(), millis(at.max(clock::now() + NEXT)));
     #[cfg(feature = "probe")]
     crate::probe::alarm_set(state);
     let first = storage.set_alarm(at);
@@ -43,7 +47,7 @@ pub(crate) fn mend(state: &State, env: &Env, due: Option<Timestamp>) {
     let storage = state.storage().as_raw().unchecked_ref::<RawStorage>().clone();
     let env = env.clone();
     state.wait_until(async move {
-        match set_missing(&storage, millis(now)).await {
+        match set_missing(&storage, millis(now + NEXT)).await {
             Ok(true) => {
                 tracing::warn!("an alarm was lost and is set again");
                 metrics::alarm(&env, AlarmFault::Lost);
