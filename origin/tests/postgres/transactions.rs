@@ -139,15 +139,20 @@ async fn a_command_that_gets_no_session_in_time_is_turned_away_and_its_place_is_
     let engine = Postgres::shared().unwrap();
     let store = open(&config_of_one_writer(&engine)).await.unwrap();
     let engine = store.postgres().unwrap();
-    let (held, _) = engine.begin("7", &[], SHORT).await.unwrap();
-    // The engine takes a session that waits back after two seconds, which is as long as a command waits for one.
-    let (error, answers) = tokio::join!(engine.begin("8", &[], SHORT), async {
-        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
-        held.load(&[count()]).await
-    });
-    let Err(error) = error else { panic!("there is one session") };
+    let (mut held, _) = engine.begin("7", &[], SHORT).await.unwrap();
+    let mut next = std::pin::pin!(engine.begin("8", &[], SHORT));
+    // The server takes a session back that idles in its transaction for two seconds, which is as long as a command waits for one.
+    let answer = loop {
+        tokio::select! {
+            answer = &mut next => break answer,
+            () = tokio::time::sleep(std::time::Duration::from_millis(200)) => {
+                held = held.load(&[count()]).await.unwrap().0;
+            }
+        }
+    };
+    let Err(error) = answer else { panic!("there is one session") };
     assert!(matches!(error, StoreError::Busy) && error.had_no_effect(), "{error:?}");
-    answers.unwrap().0.commit(&[insert(1)], NOW).await.unwrap();
+    held.commit(&[insert(1)], NOW).await.unwrap();
     assert_eq!(counted(&store, "8").await, 1);
     assert!(!store.condition().is_failing(), "the engine has no part in it");
 }

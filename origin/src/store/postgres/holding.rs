@@ -54,11 +54,13 @@ impl Holding {
         row.try_get::<_, bool>(0)?.then_some(()).context("the lock of the schema was lost")
     }
 
-    /// What every session says first. A server that is asked so notices soon that a process or its machine is gone.
+    /// What every session says first. A server that is asked so notices soon that a process or its machine is gone; on some systems it
+    /// cannot look at a client while it works for it, and refuses to.
     pub(super) fn joins(&self) -> String {
         format!(
             "SET tcp_keepalives_idle TO 5; SET tcp_keepalives_interval TO 2; SET tcp_keepalives_count TO 3; \
-             SET client_connection_check_interval TO '1s'; SELECT pg_advisory_lock_shared({})",
+             DO $$ BEGIN SET client_connection_check_interval TO '1s'; EXCEPTION WHEN OTHERS THEN NULL; END $$; \
+             SELECT pg_advisory_lock_shared({})",
             self.key
         )
     }
