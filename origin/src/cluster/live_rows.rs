@@ -58,7 +58,7 @@ impl LiveRows {
     }
 
     /// The user with these connections, but for those of this process that are `lost`. `own` is the user with the connections that have
-    /// a socket here, of which memory knows more.
+    /// a socket here: memory knows more of them.
     pub(crate) fn user(self, node: i64, own: &User, is_lost: impl Fn(ConnId) -> bool) -> User {
         let is_live = |of: i64, id: ConnId| of != node || !is_lost(id);
         let connections =

@@ -5,12 +5,12 @@ mod seal;
 
 use std::sync::atomic::AtomicBool;
 
-use rollcall_core::config;
+use rollcall_core::{config, store::Statement};
 
 pub use self::live_rows::LiveRowError;
 pub(crate) use self::live_rows::{LiveRows, forget_all, of_user};
 use self::seal::Seal;
-use crate::store::Postgres;
+use crate::store::{Patience, Postgres, Rows, StoreError};
 
 /// The lock of those who give orders: serials are drawn under it. No user has this name.
 pub(crate) const ORDERS: &str = " orders";
@@ -32,5 +32,16 @@ impl Cluster {
         let seal = Seal::new(&secret, &auth.previous_secrets);
         let node = i64::try_from(rand::random::<u64>() >> 1).unwrap_or(i64::MAX);
         Self { store, node, seal, has_met_other_form: AtomicBool::new(false) }
+    }
+
+    /// The answer to a question about orders once every commit of one has happened or not: the session of a commit without an answer
+    /// holds the lock until that is decided.
+    ///
+    /// # Errors
+    /// As [`Postgres::begin`].
+    pub(crate) async fn decided_orders(&self, question: Statement) -> Result<Rows, StoreError> {
+        let (transaction, mut answers) = self.store.begin(ORDERS, &[question], Patience::Long).await?;
+        transaction.roll_back();
+        Ok(answers.pop().unwrap_or_default())
     }
 }

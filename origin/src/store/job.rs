@@ -11,6 +11,11 @@ const QUEUE: usize = 4096;
 /// Rows of one query.
 pub type Rows = Vec<Vec<Value>>;
 
+/// The rows of the answer in that place; none where there is no such answer.
+pub fn rows_at(answers: &[Rows], at: usize) -> &[Vec<Value>] {
+    answers.get(at).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// The request of a caller who waits.
 pub(super) struct Job {
     pub(super) statements: Vec<Statement>,

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use super::{entry::Live, entry_guard::EntryGuard, error::CommandError, registry::Users, run::statements};
 use crate::{
     cluster::of_user,
-    store::{Durability, Patience, StoreError},
+    store::{Durability, Patience, StoreError, rows_at},
 };
 
 /// The pause after an attempt that failed.
@@ -145,7 +145,7 @@ impl Users {
         let user = self.entry(id);
         let _lock = user.lock().await;
         let (transaction, answers) = cluster.store.begin(id.as_str(), &[of_user(id)], Patience::Long).await?;
-        let rows = cluster.read_live(id, answers.first().map(Vec::as_slice).unwrap_or_default())?;
+        let rows = cluster.read_live(id, rows_at(&answers, 0))?;
         let stored = rows.user(cluster.node, &User::new(id.clone(), Vec::new()), |_| false);
         let retire = Action::Retire(vec![connection]);
         let began = stored.began(connection);
@@ -189,8 +189,8 @@ impl Live {
     }
 
     /// What commits without an answer have left to do, these being the rows of this process: frames for sockets that stay, and the ends
-    /// of sockets whose rows are gone. Such a commit has ended them, with frames and closes of its own, or somebody else has: then
-    /// their clients may come back and are judged anew.
+    /// of sockets whose rows are gone. A socket gets the frames and the close of the commit that ended it. Where no such commit did, its
+    /// client may come back and is judged anew.
     pub(super) fn make_up(&self, rows: &[ConnId]) -> Vec<Action> {
         let is_open = |id: &ConnId| self.sockets.contains_key(id);
         let gone: Vec<ConnId> = self.user.ids().filter(is_open).filter(|id| !rows.contains(id)).collect();
@@ -274,7 +274,7 @@ impl Live {
 pub(super) enum Frames {
     /// Those of sockets that it ended.
     OfEnded,
-    /// All: what they say is true whether it happened or not, and nobody says it again.
+    /// All: what they say is true whether it happened or not, and no later command repeats it.
     All,
 }
 

@@ -19,7 +19,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{error::CommandError, registry::Users, retry::until_durable, run::CONCURRENCY};
 use crate::{
     cluster::ORDERS,
-    store::{Durability, Patience, Rows, StoreError},
+    store::{Durability, Patience, Rows, StoreError, rows_at},
 };
 
 /// Users between two commits that say how far a delivery is.
@@ -97,7 +97,7 @@ impl Users {
             return Ok(cutoffs.put_scoped(of(&cutoff)));
         };
         let (transaction, answers) = cluster.store.begin(ORDERS, &[cutoff::newest()], Patience::Long).await?;
-        let newest = cutoff::read_newest(answers.first().map(Vec::as_slice).unwrap_or_default())?;
+        let newest = cutoff::read_newest(rows_at(&answers, 0))?;
         let cutoff = ScopedCutoff::next(newest, named, transaction.began());
         let outcome = transaction.commit(&scoped::keep(tenant, &cutoff, &notice), Durability::Now).await;
         if let Err(StoreError::Unknown(_)) = &outcome {
@@ -123,10 +123,7 @@ impl Users {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
         let Some(cluster) = &self.shared.cluster else { return Ok(None) };
-        // The session of the commit holds the lock until that is decided.
-        let (transaction, answers) = cluster.store.begin(ORDERS, &[scoped::all()], Patience::Long).await?;
-        transaction.roll_back();
-        let all = scoped::read_all(answers.first().map(Vec::as_slice).unwrap_or_default())?;
+        let all = scoped::read_all(&cluster.decided_orders(scoped::all()).await?)?;
         Ok(all.contains(order).then(|| cutoffs.put_scoped(order.clone())))
     }
 

@@ -113,9 +113,13 @@ impl Fixture {
 
     /// Waits until no user is in doubt.
     async fn settled(&self) {
-        while !self.users.shared.doubts.is_empty() {
-            yield_now().await;
-        }
+        settled(&self.users).await;
+    }
+}
+
+async fn settled(users: &Users) {
+    while !users.shared.doubts.is_empty() {
+        yield_now().await;
     }
 }
 
@@ -514,9 +518,7 @@ async fn interleave(users: &Users, seed: u64, is_disturbed: bool, disturbing: im
     }
     let asked: u32 = join_all(observers).await.into_iter().map(Result::unwrap).sum();
     assert!(is_disturbed || asked > 20, "{asked} questions");
-    while !users.shared.doubts.is_empty() {
-        yield_now().await;
-    }
+    settled(users).await;
     let left = loop {
         match shown(users, &history.user).await {
             Err(_) if is_disturbed => tokio::time::sleep(Duration::from_millis(20)).await,

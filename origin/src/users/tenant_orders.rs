@@ -16,7 +16,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{detached::DetachedCompletion, error::CommandError, registry::Users, retry::until_durable};
 use crate::{
     cluster::ORDERS,
-    store::{Durability, Patience, StoreError},
+    store::{Durability, Patience, StoreError, rows_at},
 };
 
 /// The longest wait of an order for the rows of earlier ones, which may wait for the disk.
@@ -29,8 +29,7 @@ impl Users {
     /// When the store cannot be read.
     pub async fn read_cutoffs(&self) -> Result<(), CommandError> {
         let answers = self.shared.store.query(vec![cutoff::all()]).await?;
-        let rows = answers.first().map(Vec::as_slice).unwrap_or_default();
-        let all = cutoff::read_all(rows)?;
+        let all = cutoff::read_all(rows_at(&answers, 0))?;
         all.into_iter().for_each(|(tenant, cutoff)| self.shared.cutoffs.put(tenant, cutoff));
         self.read_scoped().await
     }
@@ -172,8 +171,8 @@ impl Users {
                 // What begins has the newest serial of the store, so that is the one before the next.
                 let asked = [cutoff::newest(), cutoff::get(tenant)];
                 let (transaction, answers) = cluster.store.begin(ORDERS, &asked, Patience::Long).await?;
-                let rows = |at: usize| answers.get(at).map(Vec::as_slice).unwrap_or_default();
-                let (newest, before) = (cutoff::read_newest(rows(0))?, cutoff::read(rows(1))?);
+                let newest = cutoff::read_newest(rows_at(&answers, 0))?;
+                let before = cutoff::read(rows_at(&answers, 1))?;
                 let Some(next) = change(before.as_ref(), newest, transaction.began()) else {
                     transaction.roll_back();
                     return Ok(false);
@@ -207,11 +206,7 @@ impl Users {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
         let Some(cluster) = &self.shared.cluster else { return Ok(false) };
-        // The session of the commit holds the lock until that is decided.
-        let (transaction, answers) =
-            cluster.store.begin(ORDERS, &[cutoff::get(tenant)], Patience::Long).await?;
-        transaction.roll_back();
-        let in_force = cutoff::read(answers.first().map(Vec::as_slice).unwrap_or_default())?;
+        let in_force = cutoff::read(&cluster.decided_orders(cutoff::get(tenant)).await?)?;
         // It may have been lifted since. One that replaced it is delivered by itself.
         let happened = in_force.filter(|in_force| in_force.serial == order.serial);
         Ok(happened.map(|in_force| cutoffs.put(tenant, in_force)).is_some())
@@ -226,7 +221,7 @@ impl Users {
             return Ok(self.cutoff_of(tenant).map(|cutoff| cutoff.as_ref().clone()));
         }
         let answers = self.shared.store.load(vec![cutoff::get(tenant)]).await?;
-        Ok(cutoff::read(answers.first().map(Vec::as_slice).unwrap_or_default())?)
+        Ok(cutoff::read(rows_at(&answers, 0))?)
     }
 
     /// Stores with the users what the previous cutoff revoked of users whom only the next one exempts. A tenant has one

@@ -114,8 +114,8 @@ impl Question {
     }
 }
 
-/// Whether a caller waits for the command who is better told to come again than kept waiting. The others are of sockets, each of which
-/// has one message under way and would be lost with it, and what would only be repeated.
+/// Whether a command has a caller who can try again, and is refused where no session is free soon. The other commands are of sockets,
+/// which have one message under way and would be lost with it, or would only be repeated.
 const fn may_come_again(command: &Command) -> bool {
     !matches!(
         command,

@@ -11,7 +11,7 @@ use std::{
 use rollcall_core::store::Statement;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -51,10 +51,8 @@ pub(super) struct Engine {
 
 /// What a caller waits for.
 enum Job {
-    /// The answers to statements in a transaction of their own.
-    Run { statements: Vec<Statement>, done: Done<Vec<Answer>> },
-    /// The same, unless its turn comes late.
-    RunBy { statements: Vec<Statement>, by: Instant, done: Done<Vec<Answer>> },
+    /// The answers to statements in a transaction of their own. One with a time is not run later than that, nor for a caller who left.
+    Run { statements: Vec<Statement>, by: Option<Instant>, done: Done<Vec<Answer>> },
     /// A session.
     Lend(Done<Lent>),
 }
@@ -79,8 +77,9 @@ impl Lent {
         let _ = self.back.send(Returned { session: self.session, is_open });
     }
 
-    /// The same after a failure, which may have ended the session. Its transaction was not committed.
-    pub(super) fn give_back_failed(self, failure: &Failure) {
+    /// The same after a failure, which may have ended the session, or all of them. Its transaction was not committed.
+    pub(super) fn give_back_failed(self, engine: &Engine, failure: &Failure) {
+        engine.heed(failure);
         if !failure.ends_session() {
             self.give_back(true);
         }
@@ -106,7 +105,7 @@ impl Engine {
     }
 
     /// Gives all sessions up where a failure says that none is of use any more.
-    pub(super) fn heed(&self, failure: &Failure) {
+    fn heed(&self, failure: &Failure) {
         if failure.ends_all_sessions() {
             self.generation.fetch_add(1, SeqCst);
         }
@@ -118,7 +117,7 @@ pub(super) struct Pool {
     role: Role,
     /// Of those who wait.
     jobs: mpsc::Sender<Job>,
-    /// Of ends and what else has no caller. They have a place of their own, so that a crowd that leaves keeps nobody out.
+    /// Of ends and what else has no caller: a queue of their own, so that the ends of a crowd hold up no login.
     ends: mpsc::Sender<Job>,
     closing: CancellationToken,
     workers: TaskTracker,
@@ -142,14 +141,13 @@ impl Pool {
 
     pub(super) async fn ask(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, StoreError> {
         let (done, answer) = oneshot::channel();
-        let closed = |_| StoreError::Closed;
-        if self.role == Role::Write {
-            self.jobs.send(Job::Run { statements, done }).await.map_err(closed)?;
-        } else {
-            let by = Instant::now() + SHORT;
-            let asking = self.jobs.send(Job::RunBy { statements, by, done });
-            timeout(SHORT, asking).await.map_err(|_| StoreError::Busy)?.map_err(closed)?;
-        }
+        let by = (self.role != Role::Write).then(|| Instant::now() + SHORT);
+        let asking = self.jobs.send(Job::Run { statements, by, done });
+        let asked = match by {
+            None => asking.await,
+            Some(by) => timeout_at(by, asking).await.map_err(|_| StoreError::Busy)?,
+        };
+        asked.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -164,7 +162,7 @@ impl Pool {
             queue.send(Job::Lend(done)).await.map_err(|_| StoreError::Closed)?;
             answer.await.map_err(|_| StoreError::Closed)?
         };
-        // Whose place in the queue is given up gets no session.
+        // A place in the queue that is given up gets no session.
         timeout(within, lending).await.unwrap_or(Err(StoreError::Busy))
     }
 
@@ -234,13 +232,12 @@ impl Worker {
             let mut asked = Vec::with_capacity(group.len());
             for job in group {
                 match job {
-                    Job::Run { statements, done } => asked.push((statements, done)),
                     // A caller who left waits for nothing.
-                    Job::RunBy { done, .. } if done.is_closed() => {}
-                    Job::RunBy { by, done, .. } if by < Instant::now() => {
+                    Job::Run { by: Some(_), done, .. } if done.is_closed() => {}
+                    Job::Run { by: Some(by), done, .. } if by < Instant::now() => {
                         drop(done.send(Err(StoreError::Busy)));
                     }
-                    Job::RunBy { statements, done, .. } => asked.push((statements, done)),
+                    Job::Run { statements, done, .. } => asked.push((statements, done)),
                     Job::Lend(done) => self.lend(done).await,
                 }
             }

@@ -7,6 +7,7 @@ use super::{
     super::{error::StoreError, job::Rows},
     Postgres,
     connection::Role,
+    failure::Failure,
     pool::Lent,
     rows,
 };
@@ -33,7 +34,7 @@ pub enum Durability {
 /// How long a command waits for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// Its caller is told to come again after two seconds.
+    /// Its caller may try again, and hears so after two seconds.
     Short,
     /// It has no caller, and would only be repeated.
     Long,
@@ -64,8 +65,7 @@ impl Postgres {
                 }
                 Err(failure) => failure,
             };
-            self.engine.heed(&failure);
-            lent.give_back_failed(&failure);
+            lent.give_back_failed(&self.engine, &failure);
             // The server may have closed the session while it waited. The first request on it finds that out.
             if attempts >= ATTEMPTS || !(failure.is_conflict() || failure.is_unreachable()) {
                 return Err(self.engine.failed(Role::Write, failure));
@@ -87,11 +87,7 @@ impl Transaction {
     pub async fn load(mut self, statements: &[Statement]) -> Result<(Self, Vec<Rows>), StoreError> {
         match self.lent.session.go_on(statements).await {
             Ok(answers) => Ok((self, rows(answers))),
-            Err(failure) => {
-                self.store.engine.heed(&failure);
-                self.lent.give_back_failed(&failure);
-                Err(self.store.engine.failed(Role::Write, failure))
-            }
+            Err(failure) => Err(self.failed(failure)),
         }
     }
 
@@ -109,12 +105,13 @@ impl Transaction {
                 self.lent.give_back(false);
                 Ok(())
             }
-            Err(failure) => {
-                self.store.engine.heed(&failure);
-                self.lent.give_back_failed(&failure);
-                Err(self.store.engine.failed(Role::Write, failure))
-            }
+            Err(failure) => Err(self.failed(failure)),
         }
+    }
+
+    fn failed(self, failure: Failure) -> StoreError {
+        self.lent.give_back_failed(&self.store.engine, &failure);
+        self.store.engine.failed(Role::Write, failure)
     }
 
     /// Ends the transaction. Nothing of it happened. The lock is free soon after.
