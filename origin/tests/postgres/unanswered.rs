@@ -1,6 +1,11 @@
 //! Commits that happened and had no answer.
 
-use rollcall_conformance::{console::api::Api, postgres::Postgres, proto, world::World};
+use rollcall_conformance::{
+    console::{api::Api, reply::Reply},
+    postgres::Postgres,
+    proto,
+    world::World,
+};
 use rollcall_core::config;
 use serde_json::json;
 
@@ -81,12 +86,17 @@ async fn a_connection_that_ended_is_offline_and_its_record_ends() {
 /// An order of the administrator's to everybody of the default tenant.
 async fn order_all(world: &World) -> anyhow::Result<()> {
     let admin = world.fresh_admin_token(world.admin()?).await?;
+    order_all_as(world, &admin).await?.empty()
+}
+
+/// The answer to it.
+async fn order_all_as(world: &World, admin: &str) -> anyhow::Result<Reply> {
     let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [0]}).to_string();
-    Api::without_fixture(world)?.off_text(&admin, &order).await?.empty()
+    Api::without_fixture(world)?.off_text(admin, &order).await
 }
 
 /// The known-wrong way was to draw the serial of an order from memory, and that of what begins from the store: the repetition had the
-/// serial of the first one, and covered nobody who came in between.
+/// serial of the first one, and did not cover the logins in between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_to_a_tenant_is_in_force_and_its_repetition_covers_who_came_in_between() {
     let home = tempfile::tempdir().unwrap();
@@ -98,10 +108,8 @@ async fn an_order_to_a_tenant_is_in_force_and_its_repetition_covers_who_came_in_
     let (between, mut phone) = world.login("7", 1).await.unwrap();
     // The token of the administrator is a commit too.
     let admin = world.fresh_admin_token(world.admin().unwrap()).await.unwrap();
-    let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [0]}).to_string();
     proxy.lose(1);
-    let api = Api::without_fixture(&world).unwrap();
-    let answer = api.off_text(&admin, &order).await.unwrap();
+    let answer = order_all_as(&world, &admin).await.unwrap();
     assert_eq!(proxy.left(), 0);
     assert!(answer.empty().is_err(), "whether it happened is not known");
     // It did, and is carried out.

@@ -4,15 +4,13 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::{
-    directory::get,
+    directory::{get, order},
     probe::{self, open_and_ended},
     setup::Setup,
     variables::SHARDS,
 };
 use crate::{
     check::{holds, same},
-    console::api::OFF,
-    http::Request,
     profile::Profile,
     world::World,
 };
@@ -53,7 +51,8 @@ async fn to_a_set(world: &World) -> Result<()> {
     probe::watch(world, SET).await?;
     probe::hold(world, Some(SECOND_PART)).await?;
     let users: Vec<u64> = (FIRST..FIRST + PART).chain(SECOND..SECOND + REST).collect();
-    order(world, &json!({"receiveObjectType": "USER", "receiveObjectIds": users})).await?;
+    let users = json!({"receiveObjectType": "USER", "receiveObjectIds": users});
+    same(order(world, &users).await?, 200, "the status of an order")?;
     let at = || async { Ok((progress(world, "USERS").await?, probe::calls(world).await?.0)) };
     let halfway = (Some((Some(PART + REST), PART)), AT_ONCE);
     world.eventually("progress, and calls under way", at, &halfway).await?;
@@ -77,7 +76,8 @@ async fn to_the_tenant(world: &World) -> Result<()> {
     probe::change(world, &format!("UPDATE counter SET records = records + {REST}")).await?;
     probe::watch(world, DIRECTORY).await?;
     probe::hold(world, Some(DIRECTORY)).await?;
-    order(world, &json!({"receiveObjectType": "TENANT", "receiveObjectIds": [0]})).await?;
+    let tenant = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [0]});
+    same(order(world, &tenant).await?, 200, "the status of an order")?;
     let under_way = || async { Ok(probe::calls(world).await?.0) };
     world.eventually("calls under way", under_way, &AT_ONCE).await?;
     let shown = progress(world, "TENANT").await?;
@@ -102,11 +102,4 @@ async fn progress(world: &World, scope: &str) -> Result<Option<(Option<u64>, u64
     order
         .map(|order| Ok((number(order, "users"), number(order, "reached").context("no progress")?)))
         .transpose()
-}
-
-async fn order(world: &World, order: &Value) -> Result<()> {
-    let admin = world.admin_token().await?;
-    let order =
-        Request::post(OFF).header("Authorization", &format!("Bearer {admin}")).body(order.to_string());
-    same(world.send(&order).await?.response.status, 200, "the status of an order")
 }

@@ -169,9 +169,14 @@ pub(super) async fn orders_to_many_users_are_bounded_and_go_on_after_a_crash(set
 
 /// The status of an order of the administrator to these users.
 async fn take_off(world: &World, users: [u64; 2]) -> Result<u16> {
+    order(world, &json!({"receiveObjectType": "USER", "receiveObjectIds": users})).await
+}
+
+/// The status of an order of the administrator.
+pub(super) async fn order(world: &World, order: &Value) -> Result<u16> {
     let admin = world.admin_token().await?;
-    let order = json!({"receiveObjectType": "USER", "receiveObjectIds": users}).to_string();
-    let order = Request::post(OFF).header("Authorization", &format!("Bearer {admin}")).body(order);
+    let order =
+        Request::post(OFF).header("Authorization", &format!("Bearer {admin}")).body(order.to_string());
     Ok(world.send(&order).await?.response.status)
 }
 

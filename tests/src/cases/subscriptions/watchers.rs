@@ -137,9 +137,7 @@ async fn assemble(world: &World, star: &str, many: usize) -> Result<Vec<Watcher>
         for index in (client..many).step_by(CLIENTS) {
             // Their control pings are not read yet.
             if quiet_since.elapsed() > SIGN_OF_LIFE {
-                for watcher in &mut watchers {
-                    watcher.socket.send_text(PONG).await?;
-                }
+                sign_of_life(&mut watchers).await?;
                 quiet_since = Instant::now();
             }
             let mut watcher = Watcher::login(world, &format!("w{index}")).await?;
@@ -148,14 +146,19 @@ async fn assemble(world: &World, star: &str, many: usize) -> Result<Vec<Watcher>
         }
         gate.arrived();
         while timeout(SIGN_OF_LIFE.saturating_sub(quiet_since.elapsed()), gate.opened()).await.is_err() {
-            for watcher in &mut watchers {
-                watcher.socket.send_text(PONG).await?;
-            }
+            sign_of_life(&mut watchers).await?;
             quiet_since = Instant::now();
         }
         anyhow::Ok(watchers)
     });
     Ok(try_join_all(portions).await?.into_iter().flatten().collect())
+}
+
+async fn sign_of_life(watchers: &mut [Watcher]) -> Result<()> {
+    for watcher in watchers {
+        watcher.socket.send_text(PONG).await?;
+    }
+    Ok(())
 }
 
 /// Reads what every watcher is pushed up to the last set. Returns the most pushes to one.
