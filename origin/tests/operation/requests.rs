@@ -1,14 +1,16 @@
 //! A client that asks for more than its share.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rollcall_conformance::{
     proto,
     size::size,
     world::World,
-    ws::{Event, request},
+    ws::{Event, Socket, request},
 };
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::kit::{Lateness, Server};
 
@@ -31,7 +33,7 @@ impl Others {
     }
 
     /// Asks for each once.
-    async fn ask(&mut self, honest: &mut rollcall_conformance::ws::Socket) {
+    async fn ask(&mut self, honest: &mut Socket) {
         let few: Vec<String> = (0..FEW).map(|n| format!("few{n}")).collect();
         let few: Vec<&str> = few.iter().map(String::as_str).collect();
         let begun = Instant::now();
@@ -56,56 +58,88 @@ impl Others {
     }
 }
 
+/// A client that sends its requests without waiting, on a thread of its own: what it encodes and reads is in no other's time.
+struct Greedy {
+    begun: oneshot::Receiver<()>,
+    /// What it hears to each burst.
+    heard: thread::JoinHandle<Vec<Vec<Event>>>,
+}
+
+impl Greedy {
+    /// Sends this many bursts, each when the one before is answered.
+    fn spawn(world: World, bursts: usize) -> Self {
+        let (begins, begun) = oneshot::channel();
+        let heard = thread::spawn(move || {
+            let bursts: Vec<Vec<String>> = (0..bursts).map(Self::burst).collect();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (_, mut socket) = world.login("greedy", 5).await.unwrap();
+                begins.send(()).unwrap();
+                let mut heard = Vec::new();
+                for burst in bursts {
+                    heard.push(Self::answers(&mut socket, burst).await);
+                }
+                heard
+            })
+        });
+        Self { begun, heard }
+    }
+
+    fn burst(burst: usize) -> Vec<String> {
+        let follow = |number: usize| {
+            let users: Vec<String> = (0..USERS).map(|n| format!("{burst}-{number}-{n}")).collect();
+            let users: Vec<&str> = users.iter().map(String::as_str).collect();
+            request(2005, "greedy", Some(&proto::subscription(&users, &[]))).to_string()
+        };
+        (0..REQUESTS).map(follow).collect()
+    }
+
+    async fn answers(socket: &mut Socket, burst: Vec<String>) -> Vec<Event> {
+        for asked in burst {
+            socket.send_binary(asked).await.unwrap();
+        }
+        socket.send_text(r#"{"type":"ping"}"#).await.unwrap();
+        let mut heard = Vec::new();
+        while heard.len() < REQUESTS + 1 {
+            heard.push(socket.next().await);
+        }
+        heard
+    }
+
+    fn meaning(event: &Event) -> &'static str {
+        match event {
+            Event::Text(_) => "pong",
+            Event::Binary(answer) => {
+                let answer: Value = serde_json::from_slice(answer).unwrap();
+                if answer["errCode"].as_i64() == Some(0) { "ok" } else { "refused" }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_repeats_long_requests_waits_for_itself_and_others_do_not() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(&home.path().join("data"), "");
-    let world = server.world();
-    let (_, mut honest) = world.login("honest", 5).await.unwrap();
-    let (_, mut greedy) = world.login("greedy", 5).await.unwrap();
+    let (_, mut honest) = server.world().login("honest", 5).await.unwrap();
     let mut calm = Others::of(&server);
-    for _ in 0..100 {
+    for _ in 0..size(100, 1_000) {
         calm.ask(&mut honest).await;
     }
     let calm = calm.percentiles();
 
+    let greedy = Greedy::spawn(server.world(), size(1, 10));
+    greedy.begun.await.unwrap();
     let lateness = Lateness::measure();
-    let begun = Instant::now();
+    let began = Instant::now();
     let mut meanwhile = Others::of(&server);
-    let asking = async {
-        for number in 0..REQUESTS {
-            let users: Vec<String> = (0..USERS).map(|n| format!("{number}-{n}")).collect();
-            let users: Vec<&str> = users.iter().map(String::as_str).collect();
-            let asked = request(2005, "greedy", Some(&proto::subscription(&users, &[])));
-            greedy.send_binary(asked.to_string()).await.unwrap();
-        }
-        greedy.send_text(r#"{"type":"ping"}"#).await.unwrap();
-        // What is heard, in order: "ok", "refused" and "pong".
-        let mut heard = Vec::new();
-        while heard.len() < REQUESTS + 1 {
-            heard.push(match greedy.next().await {
-                Event::Text(_) => "pong",
-                Event::Binary(answer) => match serde_json::from_slice::<Value>(&answer).unwrap()["errCode"] {
-                    Value::Number(ref code) if code.as_i64() == Some(0) => "ok",
-                    _ => "refused",
-                },
-                other => panic!("{other:?}"),
-            });
-        }
-        heard
-    };
-    let heard = {
-        tokio::pin!(asking);
-        loop {
-            tokio::select! {
-                heard = &mut asking => break heard,
-                () = meanwhile.ask(&mut honest) => {}
-            }
-        }
-    };
+    while !greedy.heard.is_finished() {
+        meanwhile.ask(&mut honest).await;
+    }
+    let bursts = greedy.heard.join().unwrap();
+    println!("{} bursts of {REQUESTS} requests for {USERS} users within {:?}", bursts.len(), began.elapsed());
     let rounds = meanwhile.waits[0].len();
-    let done = heard.iter().filter(|heard| **heard == "ok").count();
-    println!("{done} of {REQUESTS} requests for {USERS} users were carried out within {:?}", begun.elapsed());
     let what = ["a status", "a login", "the presence of a few users"];
     for ((what, (median, p99)), (calm, calm_p99)) in what.iter().zip(meanwhile.percentiles()).zip(calm) {
         println!("{what} took {calm:?} (p99 {calm_p99:?}) before and {median:?} (p99 {p99:?}) meanwhile");
@@ -117,20 +151,18 @@ async fn a_client_that_repeats_long_requests_waits_for_itself_and_others_do_not(
             assert!(p99 < most, "{what}: {calm_p99:?} became {p99:?} on a machine that is {late:?} late");
         }
     }
-    // One is under way and one waits while the others come.
-    assert!((2..10).contains(&done), "{heard:?}");
-    let place = |what: &str, nth: usize| {
-        heard
-            .iter()
-            .enumerate()
-            .filter(|(_, heard)| **heard == what)
-            .nth(nth)
-            .map(|(place, _)| place)
-            .unwrap()
-    };
-    assert!(place("pong", 0) < place("ok", 1), "a ping waits for requests: {heard:?}");
-    assert!(
-        rounds > done,
-        "{rounds} rounds of others' requests while {done} of the client's were carried out"
-    );
+    for burst in &bursts {
+        let heard: Vec<&str> = burst.iter().map(Greedy::meaning).collect();
+        let place = |what: &str, nth: usize| {
+            let mut places = heard.iter().enumerate().filter(|(_, heard)| **heard == what);
+            places.nth(nth).map(|(place, _)| place).unwrap()
+        };
+        // One is under way and one waits while the others come.
+        let done = heard.iter().filter(|heard| **heard == "ok").count();
+        println!("{done} were carried out");
+        assert!((2..10).contains(&done), "{heard:?}");
+        assert!(place("pong", 0) < place("ok", 1), "a ping waits for requests: {heard:?}");
+    }
+    let carried_out = 2 * bursts.len();
+    assert!(rounds > carried_out, "{rounds} rounds of others' requests while {carried_out} of the client's");
 }
