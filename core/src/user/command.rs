@@ -119,6 +119,14 @@ pub enum Command {
         /// Registrations after this one stay.
         by: RegistrationVersion,
     },
+    /// Some of the users that a request wants to follow have answered; [`Command::Answered`] comes later.
+    #[serde(skip)]
+    Acknowledge {
+        /// The connection of the request.
+        connection: ConnId,
+        /// Their presence.
+        presences: Vec<(UserId, RegistrationVersion, PresenceVersion)>,
+    },
     /// The users that a request wants to follow have answered.
     #[serde(skip)]
     Answered {
@@ -387,11 +395,10 @@ impl Command {
                 watcher: Some(watcher.clone()),
                 ..Needs::default()
             },
-            Self::Answered { pending, .. } => Needs {
-                subscription_state: true,
-                subscriptions: Some(pending.connection),
-                ..Needs::default()
-            },
+            Self::Acknowledge { connection, .. }
+            | Self::Answered { pending: PendingRequest { connection, .. }, .. } => {
+                Needs { subscription_state: true, subscriptions: Some(*connection), ..Needs::default() }
+            }
             Self::Notified(notice) => {
                 Needs { followers_of: Some(notice.watched.clone()), ..Needs::default() }
             }

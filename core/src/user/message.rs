@@ -155,6 +155,7 @@ impl ClientMessage {
                     msg_incr: request.msg_incr,
                     subscribe,
                     unsubscribe,
+                    more: false,
                 }),
                 Err(_) => Self::Answer(request.fail(Code::Args)),
             },

@@ -45,7 +45,7 @@ pub use pace::Pace;
 pub use request::{ReplyError, Request};
 pub use snapshot::{TOKENS_AT_ONCE, UserFacts, UserSnapshot};
 pub use subscription::{
-    DanglingSubscription, FanOut, Follower, PendingWork, PresenceNotice, PresenceVersion,
+    DanglingSubscription, FanOut, Follower, PART, PendingWork, PresenceNotice, PresenceVersion,
     RegistrationVersion, SUBSCRIPTIONS, Subscribing, Subscription, SubscriptionQueue, SubscriptionRequest,
     SubscriptionState, Turn, WATCHERS_AT_ONCE, WatcherPage, WatcherReport, forget_all_subscriptions,
 };
@@ -260,6 +260,9 @@ impl User {
             Command::Unwatch { watcher, by } => {
                 let changes = vec![Change::Unwatched(vec![(watcher.clone(), *by)])];
                 Ok(Outcome { changes, ..Outcome::of(Reply::Done) })
+            }
+            Command::Acknowledge { connection, presences } => {
+                self.acknowledged(*connection, presences, loaded, at.now)
             }
             Command::Answered { pending, presences } => {
                 self.answered(pending, presences.as_deref(), loaded, at.now)

@@ -169,6 +169,15 @@ pub struct Unwatch {
     pub by: RegistrationVersion,
 }
 
+/// Brings a pending request the presence of some of the users that it follows, ahead of its answer.
+#[derive(Clone, Debug)]
+pub struct Acknowledge {
+    /// The connection of the request.
+    pub connection: ConnId,
+    /// At most [`super::PART`] users.
+    pub presences: Vec<(UserId, RegistrationVersion, PresenceVersion)>,
+}
+
 /// Brings a pending request the presence of the users that it follows.
 #[derive(Clone, Debug)]
 pub struct Answered {
@@ -241,6 +250,7 @@ answers! {
     ForceOff => Done;
     UserSnapshot => Done;
     Unwatch => Done;
+    Acknowledge => Done;
     Answered => Done;
     WatcherReport => Done;
 }
@@ -282,6 +292,7 @@ commands! {
     Tick as Tick => Self::Tick;
     Watch as Watch { watcher, registration } => Self::Watch { watcher, registration };
     Unwatch as Unwatch { watcher, by } => Self::Unwatch { watcher, by };
+    Acknowledge as Acknowledge { connection, presences } => Self::Acknowledge { connection, presences };
     Answered as Answered { pending, presences } => Self::Answered { pending, presences };
     PresenceNotice as notice => Self::Notified(notice);
     FanOut as FanOut => Self::FanOut;

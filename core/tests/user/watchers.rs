@@ -10,7 +10,7 @@ use rollcall_core::{
     id::{ConnId, UserId},
     user::{
         Change, ClientMessage, Command, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion,
-        Reply, SubscriptionRequest, User, WatcherReport,
+        Reply, Subscribing, SubscriptionRequest, User, WatcherReport,
     },
 };
 
@@ -78,19 +78,55 @@ impl World {
         self.carry_out(user, trace);
     }
 
-    fn ask(&mut self, user: usize, connection: ConnId, subscribe: &[usize], unsubscribe: &[usize]) {
+    /// A client's request, whole or in parts between which other calls arrive.
+    fn ask(
+        &mut self,
+        user: usize,
+        connection: ConnId,
+        (subscribe, unsubscribe): (&[usize], &[usize]),
+        dice: &mut Dice,
+    ) {
         let follows = self.follows.get_mut(&(user, connection)).unwrap();
         follows.retain(|other| !unsubscribe.contains(other));
         follows.extend(subscribe);
         let ids = |users: &[usize]| users.iter().map(|user| name(*user).to_string()).collect();
-        let message = ClientMessage::Subscribe(SubscriptionRequest {
+        let part = |subscribe: &[usize], unsubscribe: &[usize], more| SubscriptionRequest {
             operation_id: "o".to_owned(),
             msg_incr: "m".to_owned(),
             subscribe: ids(subscribe),
             unsubscribe: ids(unsubscribe),
-        });
-        let trace = self.users[user].run(&Command::Decoded { connection, message });
-        self.carry_out(user, trace);
+            more,
+        };
+        let parts = if dice.roll(2) == 0 || subscribe.is_empty() {
+            vec![part(subscribe, unsubscribe, false)]
+        } else {
+            let cancelled: Vec<usize> =
+                unsubscribe.iter().copied().filter(|other| !subscribe.contains(other)).collect();
+            let followed = subscribe.chunks(1).enumerate();
+            let followed = followed.map(|(place, one)| part(one, &[], place + 1 < subscribe.len()));
+            std::iter::once(part(&[], &cancelled, true)).chain(followed).collect()
+        };
+        let mut asked: Option<Subscribing> = None;
+        for request in parts {
+            let message = ClientMessage::Subscribe(request);
+            let trace = self.users[user].run(&Command::Decoded { connection, message });
+            let (watches, others): (Trace, Trace) =
+                trace.into_iter().partition(|event| matches!(event, Event::Watch(..)));
+            self.carry_out(user, others);
+            for event in watches {
+                let Event::Watch(watches, pending) = event else { unreachable!("they are apart") };
+                let part = Subscribing { watches, pending };
+                match &mut asked {
+                    Some(asked) => asked.extend(part),
+                    None => asked = Some(part),
+                }
+            }
+            if !self.calls.is_empty() && dice.roll(2) == 0 {
+                self.deliver(dice);
+            }
+        }
+        let asked = asked.map(|Subscribing { watches, pending }| Event::Watch(watches, pending));
+        self.carry_out(user, asked.into_iter().collect());
     }
 
     /// Takes up what a command left to the adapter.
@@ -165,6 +201,18 @@ impl World {
                 let trace = self.users[of].run(&Command::WatchersNotified(report));
                 self.carry_out(of, trace);
             }
+            // A part of the presences comes ahead of the answer.
+            Call::Answered(request)
+                if dice.roll(3) == 0
+                    && self.requests[request].presences.iter().any(|all| !all.is_empty()) =>
+            {
+                let Waiting { of, pending, presences, .. } = &self.requests[request];
+                let (of, connection) = (*of, pending.connection);
+                let presences = presences.iter().flatten().filter(|_| dice.roll(2) == 0).cloned().collect();
+                let trace = self.users[of].run(&Command::Acknowledge { connection, presences });
+                self.calls.push(Call::Answered(request));
+                self.carry_out(of, trace);
+            }
             Call::Answered(request) => {
                 let Waiting { of, pending, presences, .. } = &self.requests[request];
                 let (of, pending, presences) = (*of, pending.clone(), presences.clone());
@@ -234,11 +282,11 @@ fn watchers_are_those_who_follow_whatever_came_in_between() {
                 0..3 if live.len() < 3 => world.open(user, dice),
                 3..8 if !live.is_empty() => {
                     let (connection, follow, cancel) = (dice.pick(&live), some(dice), some(dice));
-                    world.ask(user, connection, &follow, &cancel);
+                    world.ask(user, connection, (&follow, &cancel), dice);
                 }
                 8..10 if !live.is_empty() => {
                     let (connection, cancel) = (dice.pick(&live), some(dice));
-                    world.ask(user, connection, &[], &cancel);
+                    world.ask(user, connection, (&[], &cancel), dice);
                 }
                 10 if !live.is_empty() => world.close(user, dice.pick(&live)),
                 // Mostly within one millisecond.

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Weak, atomic::AtomicBool},
 };
 
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use rollcall_core::{
     token::{TokenHash, store::TokenRow},
     user::{Action, Command, SubscriptionQueue, User},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::doubts::Doubted;
 use crate::outbox::Outbox;
@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) fanning_out: tokio::sync::Mutex<()>,
     /// Whether a call waits for that.
     pub(super) fan_out_waits: AtomicBool,
+    /// Places for the work of its clients' requests to follow users, while there are any.
+    following: Mutex<Weak<Semaphore>>,
 }
 
 /// Sockets of one user by connection.
@@ -95,7 +97,18 @@ impl Entry {
             queued: AtomicBool::new(false),
             fanning_out: tokio::sync::Mutex::new(()),
             fan_out_waits: AtomicBool::new(false),
+            following: Mutex::default(),
         }
+    }
+
+    /// Places that all requests of the user's clients to follow users share.
+    pub(super) fn following(&self, places: usize) -> Arc<Semaphore> {
+        let mut kept = self.following.lock();
+        kept.upgrade().unwrap_or_else(|| {
+            let made = Arc::new(Semaphore::new(places));
+            *kept = Arc::downgrade(&made);
+            made
+        })
     }
 
     /// Whether a command is changing the user.

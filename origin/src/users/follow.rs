@@ -8,11 +8,12 @@ use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     id::{ConnId, UserId},
     user::{
-        Change, ClientMessage, PendingWork, PresenceVersion, RegistrationVersion, Request, Subscribing,
-        SubscriptionRequest, Turn, WatcherPage, WatcherReport,
-        request::{Answered, Decoded, FanOut, Subscribe, Unwatch, Watch},
+        Change, ClientMessage, PART, PendingRequest, PendingWork, PresenceVersion, RegistrationVersion,
+        Request, Subscribing, SubscriptionRequest, Turn, WatcherPage, WatcherReport,
+        request::{Acknowledge, Answered, Decoded, FanOut, Subscribe, Unwatch, Watch},
     },
 };
+use tokio::sync::Semaphore;
 
 use super::{
     error::CommandError,
@@ -20,11 +21,9 @@ use super::{
     retry::until_durable,
 };
 
-/// Registrations of one commit. It is short, since other commits wait for it.
-const REGISTRATIONS: usize = 500;
-
-/// Calls of one user's requests under way at once: few, so that others' calls wait behind no more than these.
-const CALLS_A_USER: usize = 8;
+/// Calls and commits of one user's requests under way at once, whatever the number of its connections: few, so that others' wait
+/// behind no more than these.
+const AT_ONCE_A_USER: usize = 8;
 
 impl Users {
     /// Carries out a gateway client's message. A request to follow users is carried out behind this call, in its turn, so
@@ -60,34 +59,79 @@ impl Users {
     async fn subscribe(&self, id: &UserId, connection: ConnId, first: SubscriptionRequest) {
         // Held throughout, so that the entry does not leave memory with what waits in it.
         let user = self.entry(id);
+        let places = user.following(AT_ONCE_A_USER);
         let mut next = Some(first);
         while let Some(request) = next {
-            match self.run(id, Subscribe { connection, request: request.clone() }).await {
-                Ok(Some(subscribing)) => {
-                    let busy = user.live.lock().subscribing.busy();
-                    self.watch(id, subscribing, CALLS_A_USER / busy.clamp(1, CALLS_A_USER)).await;
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(%error, "a request to follow users could not be executed");
-                    // Needs no store, so that it arrives.
-                    let failed = Decoded { connection, message: request.failed() };
-                    if let Err(error) = self.run(id, failed).await {
-                        tracing::error!(%error, "an answer was lost");
-                    }
-                }
-            }
+            self.follow(id, connection, request, &places).await;
             next = user.live.lock().subscribing.next(connection);
         }
     }
 
-    /// Registers `id` as a watcher of these users, `calls` of them at a time, and gives it their presence.
-    async fn watch(&self, id: &UserId, Subscribing { watches, pending }: Subscribing, calls: usize) {
-        let presences = self.register(id, watches, calls).await.inspect_err(|error| {
+    /// Carries out one request, part by part.
+    async fn follow(
+        &self,
+        id: &UserId,
+        connection: ConnId,
+        request: SubscriptionRequest,
+        places: &Semaphore,
+    ) {
+        let failed = request.failed();
+        let mut followed: Option<Subscribing> = None;
+        for part in request.parts() {
+            let place = places.acquire().await;
+            let subscribed = self.run(id, Subscribe { connection, request: part }).await;
+            drop(place);
+            match (subscribed, &mut followed) {
+                (Ok(Some(more)), Some(followed)) => followed.extend(more),
+                (Ok(Some(first)), None) => followed = Some(first),
+                (Ok(None), _) => {}
+                (Err(error), _) => {
+                    tracing::error!(%error, "a request to follow users could not be executed");
+                    return match followed {
+                        // Its earlier parts wait for an answer.
+                        Some(Subscribing { pending, .. }) => self.answer(id, pending, None).await,
+                        None => self.fail(id, connection, failed).await,
+                    };
+                }
+            }
+        }
+        if let Some(followed) = followed {
+            self.watch(id, followed, places).await;
+        }
+    }
+
+    /// Answers a request of which nothing was carried out.
+    async fn fail(&self, id: &UserId, connection: ConnId, failed: ClientMessage) {
+        // Needs no store, so that it arrives.
+        if let Err(error) = self.run(id, Decoded { connection, message: failed }).await {
+            tracing::error!(%error, "an answer was lost");
+        }
+    }
+
+    /// Registers `id` as a watcher of these users, and gives it their presence.
+    async fn watch(&self, id: &UserId, Subscribing { watches, pending }: Subscribing, places: &Semaphore) {
+        let presences = self.register(id, watches, places).await.inspect_err(|error| {
             tracing::error!(%error, "users could not be watched");
         });
+        let presences = presences.ok();
+        // The last part goes with the answer.
+        let parts = presences.iter().flat_map(|presences| presences.chunks(PART)).rev().skip(1);
+        for part in parts {
+            let part = Acknowledge { connection: pending.connection, presences: part.to_vec() };
+            let _place = places.acquire().await;
+            until_durable("the presence of followed users", || self.run(id, part.clone())).await;
+        }
+        self.answer(id, pending, presences).await;
+    }
+
+    async fn answer(
+        &self,
+        id: &UserId,
+        pending: PendingRequest,
+        presences: Option<Vec<(UserId, RegistrationVersion, PresenceVersion)>>,
+    ) {
         // It takes back what came too late, and nothing else would.
-        let answered = Answered { pending, presences: presences.ok() };
+        let answered = Answered { pending, presences };
         until_durable("the answer to a request", || self.run(id, answered.clone())).await;
     }
 
@@ -97,19 +141,22 @@ impl Users {
         &self,
         id: &UserId,
         watches: Vec<(UserId, RegistrationVersion)>,
-        calls: usize,
+        places: &Semaphore,
     ) -> Result<Vec<(UserId, RegistrationVersion, PresenceVersion)>, CommandError> {
-        for some in watches.chunks(REGISTRATIONS) {
+        for some in watches.chunks(PART) {
             let rows = some.iter().flat_map(|(user, registration)| {
                 Change::Watched { watcher: id.clone(), registration: *registration }.statements(user)
             });
+            let _place = places.acquire().await;
             self.shared.store.commit(rows.collect()).await?;
         }
         let ask = |(user, registration): (UserId, RegistrationVersion)| async move {
+            let _place = places.acquire().await;
             let presence = self.call(&user, Watch { watcher: id.clone(), registration }).await?;
             Ok((user, registration, presence))
         };
-        let asked: Vec<_> = stream::iter(watches.into_iter().map(ask)).buffered(calls).collect().await;
+        let asked: Vec<_> =
+            stream::iter(watches.into_iter().map(ask)).buffered(AT_ONCE_A_USER).collect().await;
         asked.into_iter().collect()
     }
 

@@ -15,7 +15,7 @@ use crate::{
         frame::{Request, Response},
         payload::{PresenceTip, PresenceTips},
     },
-    id::UserId,
+    id::{ConnId, UserId},
     openim::Code,
     platform::{Platform, PlatformSet},
     time::{Moment, Timestamp},
@@ -43,7 +43,9 @@ impl User {
         // An id in both lists stays followed: `released` leaves out what is wanted.
         let released = released(loaded.subscriptions()?, &wanted, unsubscribe);
 
-        let mut outcome = if subscribe.is_empty() {
+        let mut outcome = if subscribe.is_empty() && request.more {
+            Outcome::of(Reply::Subscribing(None))
+        } else if subscribe.is_empty() {
             let answer = request.as_frame().answer(Some(Vec::new()));
             let payload = gateway::encode(connection.wire, &answer);
             let actions = vec![Action::Send { connection: connection.id, payload }];
@@ -71,6 +73,26 @@ impl User {
         Ok(outcome)
     }
 
+    /// Takes in the presence of some of the users of a request, ahead of its answer, so that no commit is long. What comes
+    /// between this and the answer is pushed, and shown by the answer too.
+    pub(in crate::user) fn acknowledged(
+        &self,
+        connection: ConnId,
+        presences: &[(UserId, RegistrationVersion, PresenceVersion)],
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<Outcome, NotLoaded> {
+        let asked = presences.iter().map(|(user, ..)| user.clone());
+        let mut outcome = taken_back(asked, loaded, now)?;
+        if self.connection(connection).is_some() {
+            let (_, news) = reconciled(presences, loaded.subscriptions()?);
+            if !news.is_empty() {
+                outcome.changes.push(Change::Acknowledged { connection, presences: news });
+            }
+        }
+        Ok(outcome)
+    }
+
     /// Answers the request once the followed users have been asked, if its connection is still live.
     pub(in crate::user) fn answered(
         &self,
@@ -79,7 +101,7 @@ impl User {
         loaded: &Loaded,
         now: Timestamp,
     ) -> Result<Outcome, NotLoaded> {
-        let mut outcome = taken_back(pending, loaded, now)?;
+        let mut outcome = taken_back(followable(&pending.asked), loaded, now)?;
         let Some(connection) = self.connection(pending.connection) else { return Ok(outcome) };
         let request = Request {
             identifier: IDENTIFIER,
@@ -121,10 +143,13 @@ impl User {
 
 /// Takes registrations back that came too late: the subscription of each was cancelled, or its connection ended, and the followed
 /// user was told so, before it was asked to register.
-fn taken_back(pending: &PendingRequest, loaded: &Loaded, now: Timestamp) -> Result<Outcome, NotLoaded> {
+fn taken_back(
+    asked: impl Iterator<Item = UserId>,
+    loaded: &Loaded,
+    now: Timestamp,
+) -> Result<Outcome, NotLoaded> {
     let kept: BTreeSet<&str> = loaded.subscriptions()?.iter().map(|row| row.watched.as_str()).collect();
-    let late: BTreeSet<UserId> =
-        followable(&pending.asked).filter(|user| !kept.contains(user.as_str())).collect();
+    let late: BTreeSet<UserId> = asked.filter(|user| !kept.contains(user.as_str())).collect();
     let mut outcome = Outcome::of(Reply::Done);
     if !late.is_empty() {
         let state = SubscriptionState { release_at: Some(now), ..loaded.subscription_state()?.state.clone() };

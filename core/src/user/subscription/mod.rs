@@ -9,6 +9,7 @@
 
 mod fan_out;
 mod follow;
+mod part;
 mod queue;
 
 use std::{fmt, time::Duration};
@@ -25,6 +26,7 @@ use crate::{
 
 pub use self::{
     fan_out::FanOut,
+    part::PART,
     queue::{SubscriptionQueue, Turn},
 };
 
@@ -160,6 +162,8 @@ pub struct SubscriptionRequest {
     pub subscribe: Vec<String>,
     /// Users to follow no longer; as many at most.
     pub unsubscribe: Vec<String>,
+    /// Whether a further part of the same request follows, see [`SubscriptionRequest::parts`]: the last one brings the answer.
+    pub more: bool,
 }
 
 impl fmt::Debug for SubscriptionRequest {

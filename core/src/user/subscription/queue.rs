@@ -39,11 +39,6 @@ pub enum Turn {
 }
 
 impl SubscriptionQueue {
-    /// The connections with a request under way.
-    pub const fn busy(&self) -> usize {
-        self.busy.len()
-    }
-
     /// Takes a request in.
     pub fn offer(&mut self, connection: ConnId, request: SubscriptionRequest) -> Turn {
         let Some(line) = self.busy.iter_mut().find(|line| line.connection == connection) else {
@@ -78,7 +73,7 @@ impl SubscriptionQueue {
 }
 
 impl SubscriptionRequest {
-    /// The message that answers it with an error: nothing of it was carried out, and the client may repeat it.
+    /// The message that answers it with an error. The client may repeat the request.
     pub fn failed(&self) -> ClientMessage {
         ClientMessage::Answer(self.as_frame().fail(Code::Internal))
     }
@@ -106,6 +101,7 @@ mod tests {
             msg_incr: label.to_owned(),
             subscribe: vec!["u".to_owned(); ids],
             unsubscribe: Vec::new(),
+            more: false,
         }
     }
 
