@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use super::{
     date::Zone,
     fixture::{Fixture, Row, crowd},
-    reply::{Page, Record, Reply},
+    reply::{self, Page, Record, Reply},
 };
 use crate::{
     check::{at, same, text_at},
     http::{Request, Response},
     subject::Kind,
-    world::{World, unix_time},
+    world::World,
     ws::{self, Event, Handshake, Opening, Socket},
 };
 
@@ -118,7 +118,7 @@ impl Api {
 
     /// A response of the message center.
     pub fn reply(&self, response: Response) -> Reply {
-        Reply::new(response, self.zone)
+        Reply::new(response, self.zone, self.world.born())
     }
 
     /// A `GET` by the bearer of a static token.
@@ -289,9 +289,7 @@ impl Api {
 
     /// Fails unless a date lies within the time of this case, give or take 5 s.
     pub fn recent(&self, date: &str, what: &str) -> Result<()> {
-        let (date, born) = (self.zone.read(date).with_context(|| what.to_owned())?, self.world.born());
-        let within = (born - 5..=unix_time() + 5).contains(&date);
-        same(within, true, &format!("{what} {} s after the case began is within its time", date - born))
+        reply::recent(self.zone, self.world.born(), date, what)
     }
 
     /// None of these users is online in list, search and detail, and the ended records have fresh dates.

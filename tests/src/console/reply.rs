@@ -19,6 +19,15 @@ use crate::{
 /// The allowed distance between a server's clock and ours, in seconds.
 const TOLERANCE: i64 = 5;
 
+/// Fails unless a date has the printed form and lies between `since` and now, give or take 5 s.
+pub(super) fn recent(zone: Zone, since: i64, date: &str, what: &str) -> Result<()> {
+    let date = zone.read(date).with_context(|| what.to_owned())?;
+    let within = (since - TOLERANCE..=unix_time() + TOLERANCE).contains(&date);
+    holds(within, || {
+        format!("{what} is {} s after the case began, and it is {} s old", date - since, unix_time() - since)
+    })
+}
+
 /// The members of an envelope, in the documented order.
 const MEMBERS: [&str; 5] = ["code", "msg", "data", "datetime", "ext"];
 
@@ -84,12 +93,13 @@ pub struct Reply {
     /// The response.
     pub response: Response,
     zone: Zone,
+    since: i64,
 }
 
 impl Reply {
-    /// Wraps a response; `zone` is that of the server's dates.
-    pub fn new(response: Response, zone: Zone) -> Self {
-        Self { response, zone }
+    /// Wraps a response; `zone` is that of the server's dates, and none of them is from before `since`.
+    pub fn new(response: Response, zone: Zone, since: i64) -> Self {
+        Self { response, zone, since }
     }
 
     /// The body as text.
@@ -111,16 +121,10 @@ impl Reply {
         let body: Value = serde_json::from_str(text)?;
         text_at(&body, "/msg")?;
         holds(at(&body, "/data")?.is_object(), || format!("data is no object: {}", shorten(text)))?;
-        self.recent(&text_at(&body, "/datetime")?, "datetime")?;
+        recent(self.zone, self.since, &text_at(&body, "/datetime")?, "datetime")?;
         let request_id = self.response.header("xc-request-id").unwrap_or_default();
         holds(!request_id.is_empty(), || "no XC-Request-Id in the answer".to_owned())?;
         Ok(body)
-    }
-
-    /// Fails unless a date has the printed form and is that of just now.
-    pub fn recent(&self, date: &str, what: &str) -> Result<()> {
-        let (date, now) = (self.zone.read(date).with_context(|| what.to_owned())?, unix_time());
-        holds((now - date).abs() <= TOLERANCE, || format!("{what} is {} s away from now", date - now))
     }
 
     /// The payload of a success.
@@ -249,7 +253,7 @@ mod tests {
         let headers = all.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let now = Zone::named("UTC").unwrap().print(unix_time());
         let body = body.replace("NOW", &now).into_bytes();
-        Reply::new(Response { status, headers, body }, Zone::named("UTC").unwrap())
+        Reply::new(Response { status, headers, body }, Zone::named("UTC").unwrap(), unix_time())
     }
 
     #[test]

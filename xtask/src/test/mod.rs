@@ -56,7 +56,7 @@ pub(crate) struct Args {
     list: bool,
 }
 
-/// Runs the steps, those of one lane one after another and lanes side by side, and reports.
+/// Runs the steps, those of one lane one after another and lanes side by side, under `--full` one by one, and reports.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let full = args.full || std::env::var_os(FULL).is_some_and(|value| value == "1");
     let all: Vec<&Step> =
@@ -101,7 +101,7 @@ fn run_lanes(workspace: &Workspace, chosen: &[&'static Step], full: bool) -> Res
     let output = Output::new(sender.clone());
     let children = Children::new(workspace, full, output.clone())?;
     stop_on_signals(sender.clone())?;
-    let mut schedule = Schedule::new(chosen);
+    let mut schedule = Schedule::new(chosen, full);
     let mut outcomes: Vec<Option<Outcome>> = chosen.iter().map(|_| None).collect();
     let begun = Instant::now();
     std::thread::scope(|scope| -> Result<()> {

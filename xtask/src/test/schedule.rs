@@ -1,6 +1,7 @@
-//! Which step may start next. Steps of one lane run one after another in the table's order; lanes run side by side.
+//! Which step may start next. Steps of one lane run one after another in the table's order; lanes run side by side, and under
+//! `--full` one after the other too.
 
-use super::steps::Step;
+use super::steps::{Lane, Step};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -24,11 +25,13 @@ pub(super) enum Next {
 /// The steps of a run and where each of them stands.
 pub(super) struct Schedule {
     steps: Vec<(&'static Step, State)>,
+    /// Whether nothing but what waits for a network runs beside a step: long sizes are measured, and take what there is.
+    alone: bool,
 }
 
 impl Schedule {
-    pub(super) fn new(steps: &[&'static Step]) -> Self {
-        Self { steps: steps.iter().map(|step| (*step, State::Waiting)).collect() }
+    pub(super) fn new(steps: &[&'static Step], alone: bool) -> Self {
+        Self { steps: steps.iter().map(|step| (*step, State::Waiting)).collect(), alone }
     }
 
     /// The next thing to do; a step that it names counts as started or ended from here on.
@@ -41,8 +44,9 @@ impl Schedule {
                 return Next::Skip(at, step, need);
             }
             let is_ready = needs().all(|(_, state)| state == State::Ended { ok: true });
+            let shares = |lane| lane == step.lane || self.alone && ![lane, step.lane].contains(&Lane::Fetch);
             let is_taken =
-                self.steps.iter().any(|(other, state)| other.lane == step.lane && *state == State::Running);
+                self.steps.iter().any(|(other, state)| shares(other.lane) && *state == State::Running);
             if is_ready && !is_taken {
                 self.set(at, State::Running);
                 return Next::Start(at, step);
@@ -72,7 +76,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::steps::{Lane, STEP, STEPS};
+    use crate::test::steps::{STEP, STEPS};
     use crate::test::tally::Tally;
 
     const fn step(name: &'static str, lane: Lane, needs: &'static [&'static str]) -> Step {
@@ -101,7 +105,7 @@ mod tests {
 
     #[test]
     fn lanes_run_side_by_side_and_each_in_the_order_of_the_table() {
-        let mut schedule = Schedule::new(&TABLE.each_ref());
+        let mut schedule = Schedule::new(&TABLE.each_ref(), false);
         assert_eq!(started(&mut schedule), ["build", "npm"]);
         schedule.ended(0, true);
         assert_eq!(started(&mut schedule), ["lint"]);
@@ -121,8 +125,20 @@ mod tests {
     }
 
     #[test]
+    fn alone_a_step_has_nothing_beside_it_but_what_waits_for_a_network() {
+        let mut schedule = Schedule::new(&TABLE.each_ref(), true);
+        assert_eq!(started(&mut schedule), ["build", "npm"]);
+        schedule.ended(1, true);
+        assert_eq!(started(&mut schedule), [""; 0]);
+        schedule.ended(0, true);
+        assert_eq!(started(&mut schedule), ["lint"]);
+        schedule.ended(2, true);
+        assert_eq!(started(&mut schedule), ["clients"]);
+    }
+
+    #[test]
     fn what_builds_on_a_failed_step_is_skipped_and_so_is_what_builds_on_that() {
-        let mut schedule = Schedule::new(&TABLE.each_ref());
+        let mut schedule = Schedule::new(&TABLE.each_ref(), false);
         assert_eq!(started(&mut schedule), ["build", "npm"]);
         schedule.ended(1, false);
         assert!(matches!(schedule.next(), Next::Skip(3, _, "npm")));
@@ -135,7 +151,7 @@ mod tests {
     #[test]
     fn every_step_of_the_table_runs_when_all_succeed() {
         let all: Vec<&Step> = STEPS.iter().collect();
-        let mut schedule = Schedule::new(&all);
+        let mut schedule = Schedule::new(&all, false);
         let (mut running, mut done) = (Vec::new(), 0);
         loop {
             match schedule.next() {
