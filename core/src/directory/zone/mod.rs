@@ -1,14 +1,15 @@
 //! Dates as people write them, in the configured zone (`docs/rules/message-center.md#dates`).
 //!
-//! The calendar is jiff's. A zone has nothing but its offset at an instant: the Workers runtime has the IANA database
-//! already, and the origin takes the one that comes with jiff (`iana`).
+//! The calendar is jiff's: `jiff_core` is that and no more, where jiff itself brings its own readers and a hundred kinds of errors
+//! into the worker's module. A zone has nothing but its offset at an instant: the Workers runtime has the IANA database already,
+//! and the origin takes the one that comes with jiff (`iana`).
 
 #[cfg(any(test, feature = "iana"))]
 pub mod iana;
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use jiff::{SignedDuration, civil::DateTime};
+use jiff_core::civil::{Date, Time, UnixEpochDay};
 
 use crate::time::Timestamp;
 
@@ -16,8 +17,9 @@ use crate::time::Timestamp;
 const DATE: &str = "2025-07-16";
 /// Seconds of a day.
 const DAY_SECS: i64 = 86_400;
-/// The reading of a clock that all others are counted from.
-const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+/// The first second of the calendar, and the last.
+const CALENDAR: (i64, i64) =
+    (UnixEpochDay::MIN.day() as i64 * DAY_SECS, UnixEpochDay::MAX.day() as i64 * DAY_SECS + DAY_SECS - 1);
 
 /// The clocks of a place.
 pub trait Offsets: Send + Sync {
@@ -45,10 +47,11 @@ impl Zone {
     /// Instants outside the years -9999 to 9999 print as the nearest one inside.
     pub fn format(&self, instant: Timestamp) -> String {
         // Offsets are asked for inside the calendar only.
-        let secs = secs_at(reading_at(instant.secs()));
-        let local = reading_at(secs + self.offset(secs));
-        let (year, month, day) = (local.year(), local.month(), local.day());
-        let (hour, minute, second) = (local.hour(), local.minute(), local.second());
+        let secs = in_calendar(instant.secs());
+        let local = in_calendar(secs + self.offset(secs));
+        let (date, clock) = (date_at(local), local.rem_euclid(DAY_SECS));
+        let (year, month, day) = (date.year(), date.month(), date.day());
+        let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
         format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
 
@@ -62,7 +65,7 @@ impl Zone {
         let (date, rest) = text.split_at_checked(DATE.len())?;
         let (time, offset) =
             if rest.is_empty() { ((0, 0, 0), rest) } else { time(rest.strip_prefix([' ', 'T', 't'])?)? };
-        let local = secs_at(reading(date, time)?);
+        let local = reading(date, time)?;
         let secs = if offset.is_empty() { self.instant_of(local) } else { local - utc_offset(offset)? };
         Some(Timestamp::from_secs(secs))
     }
@@ -89,23 +92,27 @@ impl fmt::Debug for Zone {
     }
 }
 
-/// What a clock reads so many seconds after the epoch; beyond the calendar, its first or last second.
-fn reading_at(secs: i64) -> DateTime {
-    EPOCH.saturating_add(SignedDuration::from_secs(secs))
+/// The same instant, or the calendar's first or last second.
+fn in_calendar(secs: i64) -> i64 {
+    let (first, last) = CALENDAR;
+    secs.clamp(first, last)
 }
 
-/// The inverse of [`reading_at`].
-fn secs_at(reading: DateTime) -> i64 {
-    EPOCH.duration_until(reading).as_secs()
+/// The date of a second in the calendar.
+fn date_at(secs: i64) -> Date {
+    let day = i32::try_from(secs.div_euclid(DAY_SECS)).ok().and_then(|day| UnixEpochDay::new(day).ok());
+    day.unwrap_or(UnixEpochDay::MAX).to_date()
 }
 
-/// `yyyy-MM-dd` and a time of day; `None` for a date outside the calendar or a time on no clock. jiff's own readers take
-/// further forms.
-fn reading(date: &str, (hour, minute, second): (i8, i8, i8)) -> Option<DateTime> {
+/// `yyyy-MM-dd` and a time of day, as seconds after the epoch on the same clock; `None` for a date outside the calendar or a time
+/// on no clock.
+fn reading(date: &str, (hour, minute, second): (i8, i8, i8)) -> Option<i64> {
     let mut date = date.split('-');
     let (year, month, day) = (digits(date.next()?, 4)?, digits(date.next()?, 2)?, digits(date.next()?, 2)?);
     let is_whole = date.next().is_none();
-    DateTime::new(year, month, day, hour, minute, second, 0).ok().filter(|_| is_whole)
+    let day = Date::new(year, month, day).ok().filter(|_| is_whole)?.to_unix_epoch_day().day();
+    let clock = Time::new(hour, minute, second, 0).ok()?.to_second().second();
+    Some(i64::from(day) * DAY_SECS + i64::from(clock))
 }
 
 /// `HH:mm` or `HH:mm:ss`, the latter with or without a fraction; what follows is the offset.
