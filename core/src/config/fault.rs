@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_path_to_error::Segment;
+use serde::de;
 
 const NO_SUCH_KEY: &str = "there is no such key";
 
@@ -13,24 +13,18 @@ pub(super) struct Fault {
     problem: String,
 }
 
+/// From a table or list to what is in it.
 #[derive(Debug)]
-enum Step {
+pub(super) enum Step {
     Key(String),
     Item(usize),
 }
 
 impl Fault {
-    pub(super) fn new(error: &serde_path_to_error::Error<toml::de::Error>) -> Self {
-        let step = |segment: &Segment| match segment {
-            Segment::Map { key } => Some(Step::Key(key.clone())),
-            Segment::Seq { index } => Some(Step::Item(*index)),
-            // The variant of an enumeration is a value.
-            Segment::Enum { .. } | Segment::Unknown => None,
-        };
-        Self {
-            path: error.path().iter().filter_map(step).collect(),
-            problem: problem(error.inner().message()),
-        }
+    /// The fault of what is in something, as one of what is around it.
+    pub(super) fn within(mut self, step: Step) -> Self {
+        self.path.insert(0, step);
+        self
     }
 
     /// Whether the key is at fault and not its value.
@@ -91,7 +85,15 @@ impl fmt::Display for Fault {
     }
 }
 
-const TABLE_EXPECTED: &str = "expected a table";
+impl std::error::Error for Fault {}
+
+impl de::Error for Fault {
+    fn custom<T: fmt::Display>(words: T) -> Self {
+        Self { path: Vec::new(), problem: problem(&words.to_string()) }
+    }
+}
+
+pub(super) const TABLE_EXPECTED: &str = "expected a table";
 
 /// What is wrong, from `serde`'s words for it: those that quote the value are cut down to what was expected.
 fn problem(words: &str) -> String {
@@ -109,14 +111,12 @@ fn problem(words: &str) -> String {
 /// A type in the words of a person who writes TOML.
 fn expected(of: &str) -> &str {
     match of {
-        "a string" | "string or table" => "text",
+        "a string" => "text",
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "u16" => "a whole number from 0 to 65535",
         "u32" => "a whole number from 0 to 4294967295",
         "i64" => "a whole number",
-        "any valid TOML value" => "a number of 64 bits",
-        "an object" => "a table",
         other => other,
     }
 }

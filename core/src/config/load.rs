@@ -3,10 +3,14 @@
 use serde::Deserialize as _;
 use toml::{
     Table, Value,
-    de::{Deserializer, Error, ValueDeserializer},
+    de::{DeTable, DeValue, Error},
 };
 
-use super::{ConfigError, Runtime, Settings, fault::Fault};
+use super::{
+    ConfigError, Runtime, Settings,
+    fault::Fault,
+    tree::{self, Node},
+};
 
 /// Variables of the environment (or of the Worker) that hold a key begin with this.
 pub const VARIABLE_PREFIX: &str = "ROLLCALL__";
@@ -92,14 +96,14 @@ impl Settings {
 }
 
 fn deserialize(tree: Table) -> Result<Settings, Fault> {
-    serde_path_to_error::deserialize(Value::Table(tree)).map_err(|error| Fault::new(&error))
+    Settings::deserialize(Node(Value::Table(tree)))
 }
 
 /// The text as a table. Errors never quote it: it holds secrets.
 fn read_text(source: &str, text: &str) -> Result<Table, ConfigError> {
-    let document = Deserializer::parse(text).map_err(|error| syntax(source, text, &error))?;
-    let table: Table = serde_path_to_error::deserialize(document)
-        .map_err(|error| ConfigError::new(vec![format!("{} ({source})", Fault::new(&error))]))?;
+    let parsed = DeTable::parse(text).map_err(|error| syntax(source, text, &error))?;
+    let table = tree::table(parsed.into_inner())
+        .map_err(|fault| ConfigError::new(vec![format!("{fault} ({source})")]))?;
     let mut dates = Vec::new();
     table.iter().for_each(|(name, value)| find_dates(name, value, &mut dates));
     let problem = |path: String| format!("{} ({source})", Fault::date(&path));
@@ -164,7 +168,7 @@ fn empty_list(path: &str, table: Table) -> Result<Table, Fault> {
 fn forms(text: &str) -> impl Iterator<Item = Value> {
     let word = text.trim();
     let between_commas = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-    let toml = || Value::deserialize(ValueDeserializer::parse(word).ok()?).ok().filter(Value::is_array);
+    let toml = || tree::value(DeValue::parse(word).ok()?.into_inner()).ok().filter(Value::is_array);
     [
         Some(Value::from(text)),
         word.parse::<i64>().ok().map(Value::from),
@@ -178,10 +182,13 @@ fn forms(text: &str) -> impl Iterator<Item = Value> {
 
 /// A table with one value at a path of names between two underscores each.
 fn nested(path: &str, value: Value) -> Table {
-    match path.split_once("__") {
-        Some((section, rest)) => Table::from_iter([(section.to_owned(), Value::Table(nested(rest, value)))]),
-        None => Table::from_iter([(path.to_owned(), value)]),
-    }
+    let (name, value) = match path.split_once("__") {
+        Some((section, rest)) => (section, Value::Table(nested(rest, value))),
+        None => (path, value),
+    };
+    let mut table = Table::new();
+    table.insert(name.to_owned(), value);
+    table
 }
 
 /// Lays one tree over another: its values win, and tables are merged.

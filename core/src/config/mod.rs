@@ -12,6 +12,7 @@ mod load;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod validate;
 
 pub use error::ConfigError;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     id::{TenantId, UserId},
-    json::{self, Integer, Keyed},
+    json::{self, Integer},
     net::{HttpUrl, Network},
     openim::DetailStyle,
     policy::LoginPolicy,
@@ -30,31 +30,22 @@ pub enum Runtime {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// The process: where it listens, where it stores.
-    #[serde(deserialize_with = "json::keyed")]
     pub server: Server,
     /// Who may do what.
-    #[serde(deserialize_with = "json::keyed")]
     pub auth: Auth,
     /// Logins, connections and records.
-    #[serde(deserialize_with = "json::keyed")]
     pub presence: Presence,
     /// Rates of one client address.
-    #[serde(deserialize_with = "json::keyed")]
     pub limits: Limits,
     /// The OpenIM endpoints.
-    #[serde(deserialize_with = "json::keyed")]
     pub openim: OpenIm,
     /// The message center's endpoints.
-    #[serde(deserialize_with = "json::keyed")]
     pub message_center: MessageCenter,
     /// The web console and the API reference.
-    #[serde(deserialize_with = "json::keyed")]
     pub console: Console,
     /// Where objects live at the edge.
-    #[serde(deserialize_with = "json::keyed")]
     pub edge: Edge,
     /// The engine that keeps users and records.
-    #[serde(deserialize_with = "json::keyed")]
     pub store: Store,
 }
 
@@ -91,7 +82,6 @@ pub struct Server {
     /// `ADDRESS:PORT` that serves Prometheus metrics, to any client that can connect.
     pub metrics_listen: Option<String>,
     /// The certificate; without one the process serves plain HTTP.
-    #[serde(deserialize_with = "json::keyed")]
     pub tls: Tls,
 }
 
@@ -118,10 +108,8 @@ pub struct Auth {
     /// Lifetime of an issued token, in days.
     pub token_ttl_days: u32,
     /// Static bearer tokens of the message center.
-    #[serde(deserialize_with = "tables")]
     pub tokens: Vec<StaticToken>,
     /// The issuer of the message center's other tokens.
-    #[serde(deserialize_with = "json::keyed")]
     pub introspection: Introspection,
 }
 
@@ -383,11 +371,6 @@ pub enum ReceiveTypes {
 
 fn yes() -> bool {
     true
-}
-
-fn tables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<StaticToken>, D::Error> {
-    let all = Vec::<Keyed<StaticToken>>::deserialize(deserializer)?;
-    Ok(all.into_iter().map(|Keyed(token)| token).collect())
 }
 
 fn integers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {

@@ -17,14 +17,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Keyed<T> {
     }
 }
 
-/// `#[serde(deserialize_with = "json::keyed")]`: a [`Keyed`].
-///
-/// # Errors
-/// When it has no names, or one of them is at fault.
-pub fn keyed<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Keyed::deserialize(deserializer).map(|Keyed(value)| value)
-}
-
 struct KeyedVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for KeyedVisitor<T> {

@@ -15,7 +15,7 @@ mod text;
 use serde::de::DeserializeOwned;
 
 pub use error::JsonError;
-pub use keyed::{Keyed, keyed};
+pub use keyed::Keyed;
 pub use list::{List, list};
 pub use number::{Integer, Number, integer};
 pub use parsed::parsed;
