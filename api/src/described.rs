@@ -1,9 +1,13 @@
 //! Routes where their descriptions say: `#[utoipa::path]` names method and path of a handler once, for the router and for the
 //! document.
 
+use std::{pin::Pin, sync::Arc};
+
 use axum::{
     Router,
+    extract::Request,
     handler::Handler,
+    response::Response,
     routing::{MethodFilter, MethodRouter},
 };
 use http::Method;
@@ -15,24 +19,67 @@ use crate::message_center::RouteError;
 /// A router that takes described handlers.
 pub(crate) trait DescribedRoutes<S> {
     /// Serves `handler` where `P` says.
-    fn described<P: Path, H: Handler<T, S>, T: 'static>(self, path: P, handler: H) -> Self;
+    fn described<P: Path, H: Handler<T, S, Future = Answer>, T: 'static>(self, path: P, handler: H) -> Self;
 
     /// The same, and every other method is refused by naming this one.
-    fn described_alone<P: Path, H: Handler<T, S>, T: 'static>(self, path: P, handler: H) -> Self;
+    fn described_alone<P: Path, H: Handler<T, S, Future = Answer>, T: 'static>(
+        self,
+        path: P,
+        handler: H,
+    ) -> Self;
 }
 
 impl<S: Clone + Send + Sync + 'static> DescribedRoutes<S> for Router<S> {
-    fn described<P: Path, H: Handler<T, S>, T: 'static>(self, _path: P, handler: H) -> Self {
-        self.route(&P::path(), MethodRouter::new().on(method::<P>().0, handler))
+    fn described<P: Path, H: Handler<T, S, Future = Answer>, T: 'static>(self, _path: P, handler: H) -> Self {
+        self.route(&P::path(), MethodRouter::new().on(method::<P>().0, AnyHandler::of(handler)))
     }
 
-    fn described_alone<P: Path, H: Handler<T, S>, T: 'static>(self, _path: P, handler: H) -> Self {
+    fn described_alone<P: Path, H: Handler<T, S, Future = Answer>, T: 'static>(
+        self,
+        _path: P,
+        handler: H,
+    ) -> Self {
         let (filter, supported) = method::<P>();
-        let refuse = move |method: Method| async move {
-            RouteError::from(MessageCenterError::Method { method: method.to_string(), supported })
-        };
-        self.route(&P::path(), MethodRouter::new().on(filter, handler).fallback(refuse))
+        self.route(&P::path(), alone(filter, supported, AnyHandler::of(handler)))
     }
+}
+
+/// What a handler that is a function returns.
+type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// A handler of any type: the router compiles its services for each type that it is given.
+struct AnyHandler<S>(Arc<dyn Fn(Request, S) -> Answer + Send + Sync>);
+
+impl<S> AnyHandler<S> {
+    fn of<H: Handler<T, S, Future = Answer>, T: 'static>(handler: H) -> Self {
+        Self(Arc::new(move |request, state| handler.clone().call(request, state)))
+    }
+}
+
+impl<S> Clone for AnyHandler<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: 'static> Handler<(), S> for AnyHandler<S> {
+    type Future = Answer;
+
+    fn call(self, request: Request, state: S) -> Answer {
+        (self.0)(request, state)
+    }
+}
+
+/// Serves one method. A request of another one is told so.
+fn alone<S: Clone + Send + Sync + 'static>(
+    filter: MethodFilter,
+    supported: &'static str,
+    handler: AnyHandler<S>,
+) -> MethodRouter<S> {
+    let refuse = move |method: Method| async move {
+        RouteError::from(MessageCenterError::Method { method: method.to_string(), supported })
+    };
+    MethodRouter::new().on(filter, handler).fallback(refuse)
 }
 
 /// The method that `P` names, for the router and in an answer. There are two.
