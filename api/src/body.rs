@@ -1,6 +1,6 @@
 //! Request bodies: bounded before they are read (`docs/rules/openim.md#bodies`).
 
-use axum::body::Body;
+use axum::{body::Body, extract::Request};
 use http::{header::CONTENT_LENGTH, request::Parts};
 use http_body_util::BodyExt as _;
 
@@ -22,6 +22,13 @@ pub(crate) enum BodyError {
     Incomplete,
     /// The process holds as many bodies as it may.
     NoRoom,
+}
+
+/// Reads the body of a request ([`read`]).
+pub(crate) async fn whole(request: Request, most: usize) -> Result<(Parts, Vec<u8>), BodyError> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(&parts, body, most).await?;
+    Ok((parts, bytes))
 }
 
 /// Reads the whole body, of at most `most` bytes, without a byte order mark. A body whose `Content-Length` is too large is rejected before a byte of it

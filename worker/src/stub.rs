@@ -99,12 +99,17 @@ pub(crate) async fn call<A: Serialize, B: DeserializeOwned>(
     ask: &A,
 ) -> Result<B, CallError> {
     let body = wire::write(ask)?;
+    Ok(wire::read(&answer(env, binding, name, &body).await?)?)
+}
+
+/// The text of the answer to a call.
+async fn answer(env: &Env, binding: &str, name: &str, body: &str) -> Result<String, CallError> {
     let answered = clock::within(ANSWERED, async {
-        let mut response = twice(async || Ok(once(env, binding, name, &body).await?)).await?;
+        let mut response = twice(async || Ok(once(env, binding, name, body).await?)).await?;
         if binding == DIRECTORY && response.headers().has(fullness::HEADER)? {
             fullness::heard(clock::now());
         }
-        Ok(wire::read(&response.text().await?)?)
+        Ok(response.text().await?)
     });
     answered.await.unwrap_or(Err(CallError::Timeout(ANSWERED)))
 }

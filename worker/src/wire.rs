@@ -64,10 +64,14 @@ pub(crate) fn write<T: Serialize>(body: &T) -> Result<String, WireError> {
 
 /// A body of this version.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, WireError> {
-    let form = |_: serde_json::Error| WireError::Form;
-    let received: Received<'_> = serde_json::from_str(text).map_err(form)?;
+    serde_json::from_str(body_of(text)?).map_err(|_| WireError::Form)
+}
+
+/// The text of a body of this version.
+fn body_of(text: &str) -> Result<&str, WireError> {
+    let received: Received<'_> = serde_json::from_str(text).map_err(|_| WireError::Form)?;
     match received.v {
-        VERSION => serde_json::from_str(received.body.get()).map_err(form),
+        VERSION => Ok(received.body.get()),
         other => Err(WireError::Version(other)),
     }
 }

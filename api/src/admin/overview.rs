@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::NamedUser;
 use crate::{
-    BODY_BYTES, Backend, BackendError, answer, body,
-    message_center::{Caller, Empty, Envelope, Refusals, RouteError, Shown},
+    Backend, BackendError, answer,
+    message_center::{self, Caller, Empty, Envelope, Refusals, RouteError, Shown},
 };
 
 /// The most records that an answer lists.
@@ -216,10 +216,7 @@ pub(crate) async fn overviews<B: Backend>(
     request: Request,
 ) -> Result<Response, RouteError> {
     caller.require(&backend, CallerAction::Detail, false)?;
-    let (parts, body) = request.into_parts();
-    let bytes = body::read(&parts, body, BODY_BYTES).await?;
-    let Asked { ids } =
-        json::object(&bytes).map_err(|_| MessageCenterError::Unparsable { too_large: false })?;
+    let (_parts, Asked { ids }) = message_center::object(request).await?;
     if ids.length > USERS {
         return Err(MessageCenterError::Invalid(format!("size must be between 0 and {USERS}")).into());
     }

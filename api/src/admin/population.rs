@@ -29,8 +29,8 @@ use super::{
     lines::{self, RejectedLine, RejectedLines},
 };
 use crate::{
-    BODY_BYTES, Backend, answer, body,
-    message_center::{Empty, Envelope, Refusals, RouteError},
+    Backend, answer,
+    message_center::{self, Empty, Envelope, Refusals, RouteError},
 };
 
 /// The most users that a request names.
@@ -85,10 +85,7 @@ pub(crate) async fn export<B: Backend>(
     request: Request,
 ) -> Result<Response, RouteError> {
     above_tenants(scope)?;
-    let (parts, body) = request.into_parts();
-    let bytes = body::read(&parts, body, BODY_BYTES).await?;
-    let Asked { cursor, tenant_ids, user_ids } =
-        json::object(&bytes).map_err(|_| MessageCenterError::Unparsable { too_large: false })?;
+    let (_parts, Asked { cursor, tenant_ids, user_ids }) = message_center::object(request).await?;
     let is_long = tenant_ids.as_ref().is_some_and(|ids| ids.length > TENANTS)
         || user_ids.as_ref().is_some_and(|ids| ids.length > USERS);
     if is_long {

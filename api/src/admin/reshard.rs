@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::Administrator;
 use crate::{
-    BODY_BYTES, Backend, answer, body,
-    message_center::{Empty, Envelope, Refusals, RouteError},
+    Backend, answer,
+    message_center::{self, Empty, Envelope, Refusals, RouteError},
 };
 
 /// A directory's number of shards.
@@ -68,10 +68,7 @@ pub(crate) async fn reshard<B: Backend>(
     Administrator { scope }: Administrator,
     request: Request,
 ) -> Result<Response, RouteError> {
-    let (parts, body) = request.into_parts();
-    let bytes = body::read(&parts, body, BODY_BYTES).await?;
-    let Reshard { shards, tenant_id } =
-        json::object(&bytes).map_err(|_| MessageCenterError::Unparsable { too_large: false })?;
+    let (parts, Reshard { shards, tenant_id }) = message_center::object(request).await?;
     if !(1..=MOST_SHARDS).contains(&shards) {
         return Err(MessageCenterError::Invalid(format!("shards must be between 1 and {MOST_SHARDS}")).into());
     }

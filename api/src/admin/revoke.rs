@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::NamedUser;
 use crate::{
-    BODY_BYTES, Backend, answer, body,
-    message_center::{Empty, Envelope, Refusals, RouteError},
+    Backend, answer,
+    message_center::{self, Empty, Envelope, Refusals, RouteError},
 };
 
 /// Tokens to revoke.
@@ -62,10 +62,7 @@ pub(crate) async fn revoke<B: Backend>(
     request: Request,
 ) -> Result<Response, RouteError> {
     let (caller, user) = named.permitted(&backend, CallerAction::ForceOff)?;
-    let (parts, body) = request.into_parts();
-    let bytes = body::read(&parts, body, BODY_BYTES).await?;
-    let Asked { sha256 } =
-        json::object(&bytes).map_err(|_| MessageCenterError::Unparsable { too_large: false })?;
+    let (_parts, Asked { sha256 }) = message_center::object(request).await?;
     if !(1..=TOKENS_AT_ONCE).contains(&sha256.length) {
         return Err(MessageCenterError::Invalid("size must be between 1 and 100".to_owned()).into());
     }

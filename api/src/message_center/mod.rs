@@ -2,6 +2,7 @@
 
 mod caller;
 mod envelope;
+mod input;
 mod introspection_cache;
 mod issuer;
 mod list;
@@ -18,6 +19,7 @@ use rollcall_core::message_center::MessageCenterError;
 pub(crate) use self::{
     caller::Caller,
     envelope::{Empty, Envelope, Refusals, RouteError, envelope_layer, refuse},
+    input::object,
     record::Shown,
     sockjs::{allow as allow_sockjs, owns as is_sockjs},
 };

@@ -47,8 +47,7 @@ impl<B: Backend, T: DeserializeOwned, const MOST: usize> FromRequest<B> for Body
     type Rejection = RouteError;
 
     async fn from_request(request: Request, _: &B) -> Result<Self, RouteError> {
-        let (parts, body) = request.into_parts();
-        let bytes = body::read(&parts, body, MOST).await?;
+        let (_parts, bytes) = body::whole(request, MOST).await?;
         json::object(&bytes).map(Self).map_err(unreadable)
     }
 }
