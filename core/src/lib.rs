@@ -14,6 +14,7 @@ pub mod json;
 pub mod message_center;
 pub mod net;
 pub mod openim;
+pub mod ordered;
 pub mod platform;
 pub mod policy;
 pub mod population;

@@ -1,9 +1,6 @@
 //! What is live of users, over both protocols and in records (`docs/rules/administration.md#one-user`).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -15,6 +12,7 @@ use rollcall_core::{
     id::{ConnId, TenantId, UserId},
     json,
     message_center::{CallerAction, MessageCenterError, TenantScope},
+    ordered::distinct,
     token::{
         TokenHash,
         store::{TokenRow, TokenState},
@@ -239,10 +237,10 @@ async fn of<B: Backend>(
     let lives = users.iter().map(|user| (user.clone(), ShowOverview { within, details }));
     let lives = backend.run_many(lives.collect::<Vec<_>>()).await?;
     let of_users = users.iter().zip(&lives).filter_map(|(user, live)| Some((user.number()?, live.tenant)));
-    let mut places: BTreeSet<(i64, TenantId)> = of_users.collect();
+    let mut places = distinct(of_users);
     let imported = backend.imported_in(places.iter().map(|(user, _)| *user).collect()).await?;
     places.extend(imported.into_iter().filter(|(_, tenant)| scope.check(*tenant).is_ok()));
-    let online = online(backend, places).await?;
+    let online = online(backend, distinct(places)).await?;
     let overview = |(user, live): (UserId, user::Overview)| {
         let tenants = user.number().into_iter().flat_map(|number| {
             online.iter().filter(move |(user, _)| *user == number).map(|(_, tenant)| tenant.to_string())
@@ -268,8 +266,8 @@ async fn of<B: Backend>(
 /// Of these users and tenants, those with a record that is online.
 async fn online<B: Backend>(
     backend: &B,
-    places: BTreeSet<(i64, TenantId)>,
-) -> Result<BTreeSet<(i64, TenantId)>, RouteError> {
+    places: Vec<(i64, TenantId)>,
+) -> Result<Vec<(i64, TenantId)>, RouteError> {
     let mut views: BTreeMap<TenantId, View> = BTreeMap::new();
     for (_, tenant) in &places {
         if !views.contains_key(tenant) {
@@ -286,7 +284,8 @@ async fn online<B: Backend>(
         }
     };
     let found = stream::iter(places.into_iter().map(look)).buffer_unordered(AT_ONCE);
-    Ok(found.try_filter_map(|found| ready(Ok(found))).try_collect().await?)
+    let found: Vec<_> = found.try_filter_map(|found| ready(Ok(found))).try_collect().await?;
+    Ok(distinct(found))
 }
 
 /// Adds what is asked of one user alone.

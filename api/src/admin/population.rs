@@ -1,6 +1,6 @@
 //! Export and import of a population: everything that moves to another server (`docs/rules/users.md#populations`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::{
     extract::{Request, State},
@@ -15,6 +15,7 @@ use rollcall_core::{
     id::{TenantId, UserId},
     json,
     message_center::{MessageCenterError, TenantScope},
+    ordered::distinct,
     population::{
         Cursor, FIRST_LINE, LAST_LINE, Line, Part, cutoff_line, page_line, record_line, token_line, user_line,
     },
@@ -134,8 +135,7 @@ pub(crate) async fn export<B: Backend>(
 /// Tenant 0 and those of the configuration.
 fn known_tenants<B: Backend>(backend: &B) -> Vec<TenantId> {
     let configured = backend.settings().auth.tokens.iter().map(|token| TenantId(token.tenant_id));
-    let all: BTreeSet<TenantId> = configured.chain([TenantId::default()]).collect();
-    all.into_iter().collect()
+    distinct(configured.chain([TenantId::default()]))
 }
 
 /// A page of an export.
@@ -180,8 +180,7 @@ impl<B: Backend> Page<B> {
 
     async fn cutoffs(&mut self, tenants: &[TenantId]) -> Result<(), RouteError> {
         let known = self.backend.tenants_with_cutoffs();
-        let all: BTreeSet<TenantId> = tenants.iter().copied().chain(known).collect();
-        for tenant in all {
+        for tenant in distinct(tenants.iter().copied().chain(known)) {
             if let Some(cutoff) = self.view(tenant).await?.cutoff {
                 self.line(&cutoff_line(tenant, &cutoff));
             }

@@ -1,13 +1,12 @@
 //! Members of departments and groups (`docs/rules/message-center.md#members`).
 
-use std::collections::BTreeSet;
-
 use rollcall_core::{
     config::Settings,
     directory::membership::Body,
     id::TenantId,
     json::{self, Integer, List},
     message_center::Receivers,
+    ordered::distinct,
     secret::Secret,
 };
 use serde::{Deserialize, Serialize};
@@ -60,7 +59,7 @@ pub(super) async fn of<B: Backend>(
         let configured = belongs.map(|token| token.user_id);
         let body = if receivers == Receivers::Dept { Body::Department } else { Body::Group };
         let connected = backend.members(tenant, body, ids.to_vec()).await?;
-        return Ok(configured.chain(connected).collect::<BTreeSet<_>>().into_iter().collect());
+        return Ok(distinct(configured.chain(connected)));
     };
     let question = Question { receivers: receivers.name(), tenant_id: tenant.to_string(), ids };
     let body = serde_json::to_string(&question).map_err(BackendError::new)?;
@@ -80,6 +79,5 @@ pub(super) async fn of<B: Backend>(
             "message_center.resolver_url answered {status} and no list of at most {MOST} userIds"
         ))
     })?;
-    let members: BTreeSet<i64> = answer.user_ids.items.into_iter().map(|Integer(id)| id).collect();
-    Ok(members.into_iter().collect())
+    Ok(distinct(answer.user_ids.items.into_iter().map(|Integer(id)| id)))
 }

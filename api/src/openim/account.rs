@@ -1,6 +1,6 @@
 //! `/user/*` for back ends: registering users with the names that records show (`docs/rules/openim.md#accounts`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::{
     extract::State,
@@ -10,6 +10,7 @@ use rollcall_core::{
     id::UserId,
     json::{self, Keyed},
     openim::{Code, OpenImError},
+    ordered::{self, distinct},
     user::{
         Account, AccountUpdate,
         request::{ReadAccount, Register, UpdateAccount},
@@ -173,7 +174,7 @@ pub(crate) async fn account_check<B: Backend>(
 ) -> Result<Response, RouteError> {
     let ids = asked.ids.ok_or_else(|| args("CheckUserIDs is empty"))?;
     let ids = read_ids("checkUserIDs", &ids, most_ids(&backend))?;
-    if ids.iter().collect::<BTreeSet<_>>().len() < ids.len() {
+    if distinct(ids.iter().map(String::as_str)).len() < ids.len() {
         return Err(repeated());
     }
     caller.must_be_admin(not_admin)?;
@@ -256,7 +257,7 @@ async fn update<B: Backend>(backend: &B, caller: &Caller, info: &UserInfoToSet) 
 
 /// The accounts to register, by user; the checks in the order of stock servers.
 fn accounts_of(users: &[Keyed<UserInfoToSet>]) -> Result<BTreeMap<UserId, Account>, RouteError> {
-    let ids: BTreeSet<&str> = users.iter().map(|Keyed(user)| user.user_id.as_str()).collect();
+    let ids = distinct(users.iter().map(|Keyed(user)| user.user_id.as_str()));
     if ids.len() < users.len() {
         return Err(repeated());
     }
@@ -269,7 +270,7 @@ fn accounts_of(users: &[Keyed<UserInfoToSet>]) -> Result<BTreeMap<UserId, Accoun
         let account = Account::new(&text(&info.nickname), &text(&info.face_url));
         Ok((user, account.map_err(|error| args(error.to_string()))?))
     };
-    users.iter().map(account).collect()
+    Ok(ordered::map(users.iter().map(account).collect::<Result<Vec<_>, RouteError>>()?))
 }
 
 /// The accounts of some users; `None` for one that is not registered.
@@ -289,9 +290,9 @@ async fn read_accounts<B: Backend>(
     backend: &B,
     users: impl Iterator<Item = UserId>,
 ) -> Result<Accounts, RouteError> {
-    let users: BTreeSet<UserId> = users.collect();
+    let users = distinct(users);
     let accounts = backend.run_many(users.iter().map(|user| (user.clone(), ReadAccount))).await?;
-    Ok(users.into_iter().zip(accounts).collect())
+    Ok(ordered::map(users.into_iter().zip(accounts)))
 }
 
 fn args(detail: impl Into<std::borrow::Cow<'static, str>>) -> RouteError {

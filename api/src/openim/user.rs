@@ -1,7 +1,5 @@
 //! `/user/*`: who is online, on what, with which token.
 
-use std::collections::BTreeSet;
-
 use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
@@ -10,7 +8,8 @@ use rollcall_core::{
     id::UserId,
     json,
     openim::{Code, OpenImError},
-    platform::Platform,
+    ordered::distinct,
+    platform::{Platform, PlatformSet},
     user::{Presence, request::Status},
 };
 use serde::{Deserialize, Serialize};
@@ -211,13 +210,9 @@ pub(super) async fn platforms<'a, B: Backend>(
     let list = ids
         .iter()
         .map(|id| {
-            let platforms: BTreeSet<u8> =
-                of(&present, id).iter().map(|presence| presence.platform.number()).collect();
-            UserPlatforms {
-                user_id: id,
-                status: u8::from(!platforms.is_empty()),
-                platforms: platforms.into_iter().collect(),
-            }
+            let platforms: PlatformSet = of(&present, id).iter().map(|presence| presence.platform).collect();
+            let platforms: Vec<u8> = platforms.iter().map(Platform::number).collect();
+            UserPlatforms { user_id: id, status: u8::from(!platforms.is_empty()), platforms }
         })
         .collect();
     Ok(StatusList { list })
@@ -254,7 +249,7 @@ type Present = Vec<(UserId, Vec<Presence>)>;
 
 /// The presence of the users among `ids`. A text that cannot be a userID has none, and a repeated id is asked for once.
 async fn presences<B: Backend>(backend: &B, ids: &[String]) -> Result<Present, RouteError> {
-    let users: BTreeSet<UserId> = ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()).collect();
+    let users = distinct(ids.iter().filter_map(|id| UserId::new(id.as_str()).ok()));
     let connections = backend.run_many(users.iter().map(|user| (user.clone(), Status))).await?;
     Ok(users.into_iter().zip(connections).collect())
 }

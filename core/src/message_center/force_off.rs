@@ -1,13 +1,12 @@
 //! The body of a force-off order (`docs/rules/message-center.md#force-off`).
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Deserializer};
 
 use super::{MessageCenterError, Principal};
 use crate::{
     config::{MessageCenter, ReceiveTypes},
     json::{self, Integer, List},
+    ordered::distinct,
 };
 
 /// The most ids in one order.
@@ -102,11 +101,11 @@ impl Order {
             return Ok(Some(Self { receivers, ids: Vec::new() }));
         }
         let ids = body.ids.map(|ids| ids.items).unwrap_or_default();
-        let ids: BTreeSet<i64> = ids.into_iter().flatten().map(|Integer(id)| id).collect();
+        let ids = distinct(ids.into_iter().flatten().map(|Integer(id)| id));
         match (ids.is_empty(), body.broadcast.unwrap_or(true)) {
             (true, true) => Err(MessageCenterError::NobodyNamed),
             (true, false) => Ok(None),
-            (false, _) => Ok(Some(Self { receivers, ids: ids.into_iter().collect() })),
+            (false, _) => Ok(Some(Self { receivers, ids })),
         }
     }
 

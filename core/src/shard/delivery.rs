@@ -8,7 +8,7 @@
 //! Orders to sets of users leave nothing in a shard (`crate::shard::parts`): views bring their sets along, and their deliveries
 //! go from the object of the tenant's orders to the users.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use crate::{
     directory::{
@@ -17,6 +17,7 @@ use crate::{
     },
     id::RecordId,
     json,
+    ordered::distinct,
     serial::Serial,
     store::{Statement, Value},
     time::Timestamp,
@@ -106,8 +107,7 @@ impl Delivery {
     /// The users of those records that the order ends.
     pub fn covered_users(&self, records: &[Record]) -> Vec<i64> {
         let covered = |record: &&Record| record.source == Source::Live && self.cutoff.covers(record);
-        let users: BTreeSet<i64> = records.iter().filter(covered).map(|record| record.user).collect();
-        users.into_iter().collect()
+        distinct(records.iter().filter(covered).map(|record| record.user))
     }
 
     /// The delivery after a step that visited these records; `None` when it is over. Imported records are looked for at the beginning

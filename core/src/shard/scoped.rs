@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::{
     directory::view::{Cutoff, ScopedCutoff},
     id::{TenantId, UserId},
+    ordered::distinct,
     serial::Serial,
     store::{Statement, Value},
     time::Timestamp,
@@ -41,10 +42,7 @@ pub struct ScopedOrder {
 impl ScopedCutoff {
     /// The cutoff of a new order to these users, `newest` being the serial in force.
     pub fn next(newest: Serial, users: impl IntoIterator<Item = i64>, now: Timestamp) -> Self {
-        let mut users: Vec<i64> = users.into_iter().collect();
-        users.sort_unstable();
-        users.dedup();
-        Self { serial: newest.next(), at: now, users: users.into() }
+        Self { serial: newest.next(), at: now, users: distinct(users).into() }
     }
 }
 

@@ -278,13 +278,13 @@ impl User {
         match action {
             Action::Admit(connection) => {
                 self.recall_opening(connection.opened_at);
-                self.connections.push(connection.as_ref().clone());
-                self.connections.sort_by_key(|connection| connection.order);
+                let place = self.connections.partition_point(|other| other.order <= connection.order);
+                self.connections.insert(place, connection.as_ref().clone());
             }
             Action::AdmitConsole(console) => {
                 self.recall_opening(console.opened_at);
-                self.consoles.push(console.as_ref().clone());
-                self.consoles.sort_by_key(|console| console.id);
+                let place = self.consoles.partition_point(|other| other.id <= console.id);
+                self.consoles.insert(place, console.as_ref().clone());
             }
             Action::KeepConsole(console) => {
                 if let Some(kept) = self.consoles.iter_mut().find(|other| other.id == console.id) {

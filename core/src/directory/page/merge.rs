@@ -1,6 +1,6 @@
 //! The rounds of questions and answers with the shards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, slice};
 
 use super::{
     question::{Found, Question, ShardQuery},
@@ -178,12 +178,12 @@ impl Merge {
         if self.shards > 1 {
             let order = self.query.order;
             let offset = usize::try_from(self.query.page.offset()).unwrap_or(usize::MAX);
-            let placed =
-                listed.records.into_iter().map(|record| (order.position(&record, &self.view), record));
-            let mut placed: Vec<_> = placed.collect();
-            placed.sort_by(|(one, _), (other, _)| order.compare(one, other));
-            let page = placed.into_iter().map(|(_, record)| record);
-            listed.records = page.skip(offset).take(self.size()).collect();
+            let places: Vec<_> =
+                listed.records.iter().map(|record| order.position(record, &self.view)).collect();
+            let page = order.merged(places.iter().map(slice::from_ref)).into_iter();
+            let page = page.skip(offset).take(self.size());
+            let mut records: Vec<_> = listed.records.into_iter().map(Some).collect();
+            listed.records = page.filter_map(|(number, _)| records.get_mut(number)?.take()).collect();
         }
         Ok(Step::Done(listed))
     }
@@ -223,7 +223,7 @@ impl Merge {
     ) -> Result<Step, MergeError> {
         let positions = self.positions(answers, index)?;
         let samplings = match wanted {
-            Wanted::Positions => return Ok(self.pick(positions, split.skip())),
+            Wanted::Positions => return Ok(self.pick(&positions, split.skip())),
             Wanted::Samples(samplings) => samplings,
         };
         let samples: Vec<_> = samplings.into_iter().zip(positions).collect();
@@ -252,16 +252,11 @@ impl Merge {
     }
 
     /// Picks the page's keys, and reads their rows.
-    fn pick(&mut self, positions: Vec<Vec<Position>>, skip: u64) -> Step {
-        let order = self.query.order;
-        let mut merged: Vec<(usize, Position)> = positions
-            .into_iter()
-            .enumerate()
-            .flat_map(|(shard, positions)| positions.into_iter().map(move |position| (shard, position)))
-            .collect();
-        merged.sort_by(|(_, one), (_, other)| order.compare(one, other));
+    fn pick(&mut self, positions: &[Vec<Position>], skip: u64) -> Step {
+        let merged = self.query.order.merged(positions.iter().map(Vec::as_slice));
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        let page: Vec<_> = merged.into_iter().skip(skip).take(self.size()).collect();
+        let page = merged.into_iter().skip(skip).take(self.size());
+        let page: Vec<_> = page.map(|(shard, position)| (shard, position.clone())).collect();
         let asks: Vec<_> = (0..self.shards)
             .filter_map(|shard| {
                 let of_shard = page.iter().filter(|(of, _)| *of == shard);
@@ -278,7 +273,8 @@ impl Merge {
 
     /// Sorts the rows of the page into its order.
     fn rows(&self, answers: &[Answer], page: Vec<(usize, Position)>) -> Result<Step, MergeError> {
-        let shards: BTreeSet<usize> = page.iter().map(|(shard, _)| *shard).collect();
+        let shards = (0..self.shards).filter(|shard| page.iter().any(|(of, _)| of == shard));
+        let shards: Vec<usize> = shards.collect();
         if shards.len() != answers.len() {
             return Err(MergeError::Missing);
         }

@@ -97,13 +97,7 @@ impl Split {
 
     /// The last sampled position that certainly lies before the page, and the first that certainly does not.
     fn around<'a>(&self, samples: &'a [Sample]) -> (Option<&'a Position>, Option<&'a Position>) {
-        let mut named: Vec<(usize, &Position)> = samples
-            .iter()
-            .enumerate()
-            .flat_map(|(shard, (_, positions))| positions.iter().map(move |position| (shard, position)))
-            .collect();
-        named.sort_by(|(_, one), (_, other)| self.order.compare(one, other));
-
+        let named = self.order.merged(samples.iter().map(|(_, positions)| positions.as_slice()));
         let rank = |shard: usize, seen: u64| match (self.most.get(shard), samples.get(shard)) {
             (Some(most), Some(sample)) => Rank::after(seen, *most, sample),
             _ => Rank::default(),

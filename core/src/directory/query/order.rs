@@ -124,4 +124,16 @@ impl Order {
         let values = if self.direction == Direction::Descending { values.reverse() } else { values };
         values.then_with(|| other.id.cmp(&one.id))
     }
+
+    /// The positions of all lists in this order, each with the number of its list.
+    pub(in crate::directory) fn merged<'a>(
+        self,
+        lists: impl IntoIterator<Item = &'a [Position]>,
+    ) -> Vec<(usize, &'a Position)> {
+        let lists = lists.into_iter().enumerate();
+        let mut merged: Vec<_> =
+            lists.flat_map(|(number, list)| list.iter().map(move |position| (number, position))).collect();
+        merged.sort_by(|(_, one), (_, other)| self.compare(one, other));
+        merged
+    }
 }

@@ -1,7 +1,7 @@
 //! The follower's side: the client's request to follow users, its answer with the presence of each, and the pushes when one
 //! of them has moved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use prost::Message as _;
 
@@ -17,6 +17,7 @@ use crate::{
     },
     id::{ConnId, UserId},
     openim::Code,
+    ordered::{self, distinct},
     platform::{Platform, PlatformSet},
     time::{Moment, Timestamp},
     user::{
@@ -37,8 +38,8 @@ impl User {
         let SubscriptionRequest { subscribe, unsubscribe, .. } = request;
         let mut state = loaded.subscription_state()?.state.clone();
         let last = state.registered.advanced(at.now);
-        let wanted: BTreeMap<UserId, RegistrationVersion> =
-            followable(subscribe).enumerate().map(|(place, id)| (id, last.after(place))).collect();
+        let wanted =
+            ordered::map(followable(subscribe).enumerate().map(|(place, id)| (id, last.after(place))));
         state.registered = wanted.values().copied().max().unwrap_or(state.registered);
         // An id in both lists stays followed: `released` leaves out what is wanted.
         let released = released(loaded.subscriptions()?, &wanted, unsubscribe);
@@ -122,9 +123,9 @@ impl User {
             }
             None => {
                 // No answer will show the notices that came meanwhile: from here on they are pushed.
-                let asked: BTreeSet<&str> = pending.asked.iter().map(String::as_str).collect();
+                let asked = distinct(pending.asked.iter().map(String::as_str));
                 let of_it = |row: &&Subscription| {
-                    row.acknowledged.is_unanswered() && asked.contains(row.watched.as_str())
+                    row.acknowledged.is_unanswered() && asked.binary_search(&row.watched.as_str()).is_ok()
                 };
                 let waiting = loaded.subscriptions()?.iter().filter(of_it);
                 let presences: Vec<_> =
@@ -148,13 +149,12 @@ fn taken_back(
     loaded: &Loaded,
     now: Timestamp,
 ) -> Result<Outcome, NotLoaded> {
-    let kept: BTreeSet<&str> = loaded.subscriptions()?.iter().map(|row| row.watched.as_str()).collect();
-    let late: BTreeSet<UserId> = asked.filter(|user| !kept.contains(user.as_str())).collect();
+    let kept = distinct(loaded.subscriptions()?.iter().map(|row| row.watched.as_str()));
+    let late = distinct(asked.filter(|user| kept.binary_search(&user.as_str()).is_err()));
     let mut outcome = Outcome::of(Reply::Done);
     if !late.is_empty() {
         let state = SubscriptionState { release_at: Some(now), ..loaded.subscription_state()?.state.clone() };
-        outcome.changes =
-            vec![Change::TakenBack(late.into_iter().collect()), Change::SubscriptionState(state)];
+        outcome.changes = vec![Change::TakenBack(late), Change::SubscriptionState(state)];
         outcome.wake_at = Some(now);
     }
     Ok(outcome)
@@ -193,10 +193,10 @@ fn released(
     wanted: &BTreeMap<UserId, RegistrationVersion>,
     unsubscribe: &[String],
 ) -> Vec<UserId> {
-    let taken_back: BTreeSet<&str> = unsubscribe.iter().map(String::as_str).collect();
+    let taken_back = distinct(unsubscribe.iter().map(String::as_str));
     let others = rows.iter().filter(|row| !wanted.contains_key(&row.watched));
     let (mut released, mut staying): (Vec<_>, Vec<_>) =
-        others.partition(|row| taken_back.contains(row.watched.as_str()));
+        others.partition(|row| taken_back.binary_search(&row.watched.as_str()).is_ok());
     staying.sort_unstable_by_key(|row| row.registration);
     let too_many = (staying.len() + wanted.len()).saturating_sub(SUBSCRIPTIONS);
     released.extend(staying.into_iter().take(too_many));
@@ -209,7 +209,7 @@ fn reconciled<'a>(
     presences: &'a [(UserId, RegistrationVersion, PresenceVersion)],
     rows: &[Subscription],
 ) -> (BTreeMap<&'a str, PlatformSet>, Vec<(UserId, PresenceVersion)>) {
-    let rows: BTreeMap<&str, &Subscription> = rows.iter().map(|row| (row.watched.as_str(), row)).collect();
+    let rows = ordered::map(rows.iter().map(|row| (row.watched.as_str(), row)));
     let mut news = Vec::new();
     let shown = presences.iter().map(|(user, registration, presence)| {
         let row = rows.get(user.as_str()).copied();
@@ -222,7 +222,7 @@ fn reconciled<'a>(
         }
         (user.as_str(), newest.platforms)
     });
-    (shown.collect(), news)
+    (ordered::map(shown), news)
 }
 
 impl User {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{ConnId, UserId},
+    ordered::distinct,
     platform::PlatformSet,
     store::Statement,
     time::Timestamp,
@@ -305,10 +306,8 @@ impl User {
         let mut wishes = Vec::new();
         let mut state = stored.clone();
         if state.release_at.is_some_and(|release_at| release_at.is_due(now, LINGER)) {
-            let mut others: Vec<UserId> =
-                dangling.iter().filter(|row| !row.is_followed).map(|row| row.watched.clone()).collect();
-            others.sort_unstable();
-            others.dedup();
+            let others =
+                distinct(dangling.iter().filter(|row| !row.is_followed).map(|row| row.watched.clone()));
             // A registration that is made from here on is greater, and stays.
             state.registered = state.registered.advanced(now);
             if !others.is_empty() {
