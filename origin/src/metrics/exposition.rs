@@ -16,9 +16,10 @@ use rollcall_core::user::{Connection, Console};
 
 use super::{
     counters::Metrics,
+    process::Process,
     table::{
-        BODIES_REFUSED, BODY_BYTES, COMMIT_FAILURES, CONNECTIONS, Metric, PREFIX, STORE_QUEUE,
-        TCP_CONNECTIONS, UNSEEN_USERS, USERS_ONLINE,
+        BODIES_REFUSED, BODY_BYTES, COMMIT_FAILURES, CONNECTIONS, DESCRIPTORS, MEMORY, MOST_DESCRIPTORS,
+        Metric, PREFIX, STORE_QUEUE, TCP_CONNECTIONS, UNDELIVERED, UNSEEN_USERS, USERS_ONLINE,
     },
 };
 
@@ -67,6 +68,10 @@ pub(crate) struct State {
     pub(crate) refused_bodies: RefusedBodies,
     /// Users who were never seen, and whom orders name.
     pub(crate) unseen_users: u64,
+    /// Orders whose delivery is under way.
+    pub(crate) undelivered: usize,
+    /// What the process takes.
+    pub(crate) process: Process,
 }
 
 /// Writes the text of scrapes.
@@ -103,6 +108,15 @@ impl Collector for State {
         single(&TCP_CONNECTIONS, &gauge(self.tcp_connections), &mut encoder)?;
         single(&STORE_QUEUE, &gauge(self.queued_commits), &mut encoder)?;
         single(&UNSEEN_USERS, &gauge(self.unseen_users), &mut encoder)?;
+        single(&UNDELIVERED, &gauge(self.undelivered), &mut encoder)?;
+        let Process { memory_bytes, descriptors, most_descriptors } = self.process;
+        for (metric, figure) in
+            [(&MEMORY, memory_bytes), (&DESCRIPTORS, descriptors), (&MOST_DESCRIPTORS, most_descriptors)]
+        {
+            if let Some(figure) = figure {
+                single(metric, &gauge(figure), &mut encoder)?;
+            }
+        }
         single(&COMMIT_FAILURES, &ConstCounter::new(self.commit_failures), &mut encoder)
     }
 }
@@ -164,7 +178,8 @@ mod tests {
         metrics.panicked();
         metrics.forgot_unseen(1);
         let census = Census { kinds: [(("Web", "json"), 1)].into(), users: 1 };
-        let state = move || State { census: census.clone(), tcp_connections: 1, ..State::default() };
+        let process = Process { memory_bytes: Some(1), descriptors: Some(1), most_descriptors: Some(1) };
+        let state = move || State { census: census.clone(), tcp_connections: 1, process, ..State::default() };
         Exposition::new(metrics, state).text().unwrap()
     }
 

@@ -6,6 +6,9 @@
 mod counters;
 mod exposition;
 mod listener;
+mod process;
+#[cfg(test)]
+mod queries;
 mod table;
 
 pub use self::{
@@ -15,4 +18,5 @@ pub use self::{
 pub(crate) use self::{
     exposition::{Census, Exposition, State},
     listener::{Listener, PATH},
+    process::Process,
 };

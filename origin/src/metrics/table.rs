@@ -85,6 +85,12 @@ pub(super) const UNSEEN_FORGOTTEN: Metric = metric(
     &[],
     "Users who were never seen and whose orders were forgotten early, because newer orders named too many others",
 );
+pub(super) const UNDELIVERED: Metric = metric(
+    "rollcall_orders_undelivered",
+    "gauge",
+    &[],
+    "Orders to whole tenants or many users that are in force and whose sockets are being closed",
+);
 pub(super) const DROPPED_MESSAGES: Metric = metric(
     "rollcall_dropped_messages_total",
     "counter",
@@ -103,6 +109,17 @@ pub(super) const BODIES_REFUSED: Metric = metric(
     "counter",
     &["caller"],
     "Requests that were answered 503 because their body found no room: of a stranger, a user or an administrator",
+);
+
+pub(super) const MEMORY: Metric =
+    metric("rollcall_memory_bytes", "gauge", &[], "Resident memory of the process, in bytes");
+pub(super) const DESCRIPTORS: Metric =
+    metric("rollcall_descriptors", "gauge", &[], "Open files and sockets of the process");
+pub(super) const MOST_DESCRIPTORS: Metric = metric(
+    "rollcall_descriptors_limit",
+    "gauge",
+    &[],
+    "The most files and sockets that the process may open",
 );
 
 pub(super) const PANICS: Metric = metric(
@@ -129,9 +146,13 @@ pub const METRICS: &[Metric] = &[
     STORE_QUEUE,
     UNSEEN_USERS,
     UNSEEN_FORGOTTEN,
+    UNDELIVERED,
     TCP_CONNECTIONS,
     TCP_ACCEPTED,
     TCP_REJECTED,
+    MEMORY,
+    DESCRIPTORS,
+    MOST_DESCRIPTORS,
     PANICS,
 ];
 
@@ -174,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_metric_that_an_alert_names_exists() {
+    fn every_metric_that_the_page_names_exists() {
         let part = watch();
         let words = part.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         let named: Vec<_> = words.filter(|word| word.starts_with("rollcall_")).collect();

@@ -22,7 +22,7 @@ use crate::{
     backend::Origin,
     configuration,
     data_dir::DataDir,
-    metrics::{self, Exposition, Metrics, State},
+    metrics::{self, Exposition, Metrics, Process, State},
     socket,
     store::{self, Store},
     users::Users,
@@ -95,6 +95,8 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
             body_bytes: bodies.held(),
             refused_bodies: bodies.refused(),
             unseen_users: users.unseen(),
+            undelivered: users.undelivered_orders(),
+            process: Process::look(),
         }
     });
     let metrics = match &users.settings().server.metrics_listen {

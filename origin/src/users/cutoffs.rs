@@ -185,6 +185,11 @@ impl Cutoffs {
         self.deliveries.lock().remove(&serial);
     }
 
+    /// The number of orders whose delivery is under way, to tenants and to sets of users.
+    pub(super) fn undelivered(&self) -> usize {
+        self.deliveries.lock().len() + self.in_force.read().scoped.len()
+    }
+
     /// The orders to the whole of this tenant whose delivery is under way.
     pub(super) fn deliveries(&self, tenant: TenantId) -> Vec<Undelivered> {
         let deliveries = self.deliveries.lock();

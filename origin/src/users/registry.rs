@@ -84,6 +84,11 @@ impl Users {
         self.shared.store.now()
     }
 
+    /// The number of orders that are in force and not delivered yet.
+    pub(crate) fn undelivered_orders(&self) -> usize {
+        self.shared.cutoffs.undelivered()
+    }
+
     /// Counts the live connections that status answers show: those with a socket.
     pub(crate) fn census(&self) -> Census {
         let mut census = Census::default();
