@@ -159,3 +159,31 @@ fn a_variable_that_is_not_read_is_told_and_its_value_is_not() {
     assert!(!said.contains("SERVICE_HOST") && !said.contains(SECRET), "{said}");
     printed(&output);
 }
+
+/// The lines of a unit that systemd reads.
+fn unit(name: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name);
+    let text = std::fs::read_to_string(path).unwrap();
+    let is_read = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    text.lines().filter(is_read).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_of_several_servers_on_a_machine_has_what_one_alone_has_and_a_place_of_its_own() {
+    let own = [
+        ("Description=Rollcall presence service", " (%i)", ""),
+        ("Environment=ROLLCALL__SERVER__DATA_DIR=/var/lib/rollcall", "-%i", ""),
+        ("StateDirectory=rollcall", "-%i", ""),
+        ("EnvironmentFile=-/etc/rollcall/environment", "", "EnvironmentFile=-/etc/rollcall/%i.environment"),
+    ];
+    let mut expected = Vec::new();
+    for line in unit("rollcall.service") {
+        let line = line.replace("/etc/rollcall/rollcall.toml", "/etc/rollcall/%i.toml");
+        let (more, next) =
+            own.iter().find(|(of, ..)| *of == line).map_or(("", ""), |(_, more, next)| (*more, *next));
+        expected.push(format!("{line}{more}"));
+        expected.extend((!next.is_empty()).then(|| next.to_owned()));
+    }
+    assert_eq!(unit("rollcall@.service"), expected);
+    assert_eq!(expected.iter().filter(|line| line.contains("%i")).count(), 5);
+}
