@@ -1,5 +1,10 @@
 //! Transactions that hold a lock which all processes share.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::SeqCst},
+};
+
 use rollcall_conformance::postgres::Postgres;
 use rollcall_core::{
     config,
@@ -12,6 +17,9 @@ use crate::engines::{client, open, settings};
 
 const SHORT: Patience = Patience::Short;
 const NOW: Durability = Durability::Now;
+/// Ends that wait for a session, and commands by which they have had it.
+const ENDS: u32 = 20;
+const ENOUGH: u32 = 400;
 
 fn insert(number: i64) -> Statement {
     Statement::new(
@@ -155,6 +163,47 @@ async fn a_command_that_gets_no_session_in_time_is_turned_away_and_its_place_is_
     held.commit(&[insert(1)], NOW).await.unwrap();
     assert_eq!(counted(&store, "8").await, 1);
     assert!(!store.condition().is_failing(), "the engine has no part in it");
+}
+
+/// The known-wrong way was to take an end when no command waits: with one session and commands that keep coming, that is never.
+#[tokio::test]
+async fn an_end_has_its_turn_at_the_only_session_however_many_commands_keep_coming() {
+    let engine = Postgres::shared().unwrap();
+    let store = open(&config_of_one_writer(&engine)).await.unwrap();
+    // While it is held, everybody queues for it.
+    let (held, _) = store.postgres().unwrap().begin("7", &[], SHORT).await.unwrap();
+    let (done, ended) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+    let commands = (0..4).map(|name| {
+        let (store, done, ended) = (store.clone(), done.clone(), ended.clone());
+        tokio::spawn(async move {
+            while ended.load(SeqCst) < ENDS && done.load(SeqCst) < ENOUGH {
+                counted(&store, &format!("command {name}")).await;
+                done.fetch_add(1, SeqCst);
+            }
+        })
+    });
+    let commands: Vec<_> = commands.collect();
+    let ends = (0..ENDS).map(|name| {
+        let (store, ended) = (store.clone(), ended.clone());
+        tokio::spawn(async move {
+            let name = format!("end {name}");
+            let engine = store.postgres().unwrap();
+            let (end, _) = engine.begin(&name, &[], Patience::Long).await.unwrap();
+            end.roll_back();
+            ended.fetch_add(1, SeqCst);
+        })
+    });
+    let ends: Vec<_> = ends.collect();
+    held.roll_back();
+    for command in commands {
+        command.await.unwrap();
+    }
+    // They stop when all ends are done.
+    let done = done.load(SeqCst);
+    assert!((ENDS / 2..ENOUGH).contains(&done), "{ENDS} ends among {done} commands");
+    for end in ends {
+        end.await.unwrap();
+    }
 }
 
 /// The known-wrong way was to give all sessions up.

@@ -117,7 +117,8 @@ pub(super) struct Pool {
     role: Role,
     /// Of those who wait.
     jobs: mpsc::Sender<Job>,
-    /// Of ends and what else has no caller: a queue of their own, so that the ends of a crowd hold up no login.
+    /// Of ends and what else has no caller: a queue of their own, so that the ends of a crowd hold up no login, and no load of
+    /// commands holds up ends.
     ends: mpsc::Sender<Job>,
     closing: CancellationToken,
     workers: TaskTracker,
@@ -130,9 +131,12 @@ impl Pool {
         let queue = Arc::new(Mutex::new(Receivers { jobs: of_jobs, ends: of_ends }));
         let (closing, workers) = (CancellationToken::new(), TaskTracker::new());
         for number in 0..sessions {
-            // One session is for ends first, where there are several.
-            let prefers_ends = number == 1;
-            let worker = Worker { engine: engine.clone(), role, prefers_ends, session: None, missed: None };
+            let prefers = match (sessions, number) {
+                (1, _) => Prefers::Turns,
+                (_, 1) => Prefers::Ends,
+                _ => Prefers::Jobs,
+            };
+            let worker = Worker { engine: engine.clone(), role, prefers, session: None, missed: None };
             workers.spawn(worker.work(queue.clone(), closing.clone()));
         }
         workers.close();
@@ -178,6 +182,17 @@ impl Pool {
     }
 }
 
+/// What a session takes first, where both wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Prefers {
+    /// Those who wait, as most sessions do.
+    Jobs,
+    /// Ends, as one of several sessions does.
+    Ends,
+    /// The one and the other in turn, as the only session does: nothing that goes on waits for what keeps coming.
+    Turns,
+}
+
 type Queue = Arc<Mutex<Receivers>>;
 
 struct Receivers {
@@ -215,7 +230,7 @@ type Asked = (Vec<Statement>, Done<Vec<Answer>>);
 struct Worker {
     engine: Arc<Engine>,
     role: Role,
-    prefers_ends: bool,
+    prefers: Prefers,
     session: Option<(u64, Session)>,
     /// When the engine could last not be reached.
     missed: Option<Instant>,
@@ -224,8 +239,10 @@ struct Worker {
 impl Worker {
     async fn work(mut self, queue: Queue, closing: CancellationToken) {
         let most = if self.role == Role::Load { GROUP } else { 1 };
+        let mut is_turn_of_ends = self.prefers == Prefers::Ends;
         loop {
-            let group = queue.lock().await.next(self.prefers_ends, most, &closing).await;
+            let group = queue.lock().await.next(is_turn_of_ends, most, &closing).await;
+            is_turn_of_ends ^= self.prefers == Prefers::Turns;
             if group.is_empty() {
                 return;
             }
