@@ -141,13 +141,15 @@ async fn a_client_that_repeats_long_requests_waits_for_itself_and_others_do_not(
     println!("{} bursts of {REQUESTS} requests for {USERS} users within {:?}", bursts.len(), began.elapsed());
     let rounds = meanwhile.waits[0].len();
     let what = ["a status", "a login", "the presence of a few users"];
+    let (login, _) = calm[1];
     for ((what, (median, p99)), (calm, calm_p99)) in what.iter().zip(meanwhile.percentiles()).zip(calm) {
         println!("{what} took {calm:?} (p99 {calm_p99:?}) before and {median:?} (p99 {p99:?}) meanwhile");
         assert!(median < 20 * calm + Duration::from_millis(100), "{what}: {calm:?} became {median:?}");
-        // A figure of a machine that does nothing else; what it is late by is no fault of the server.
+        // Ten logins are the 10 ms of the shipped build, and as much of a debug build and of a busy machine; what that is late by is
+        // no fault of the server.
         let late = lateness.worst();
         if size(false, true) {
-            let most = calm_p99 + Duration::from_millis(10) + late;
+            let most = calm_p99 + 10 * login + late;
             assert!(p99 < most, "{what}: {calm_p99:?} became {p99:?} on a machine that is {late:?} late");
         }
     }
