@@ -58,7 +58,9 @@ pub(crate) fn load(env: &Env) -> Result<Arc<Configuration>, &'static Configurati
     let loaded = LOADED.get_or_init(|| {
         let configuration = read(env);
         match &configuration {
-            Ok(loaded) => loaded.settings.warnings().iter().for_each(|text| tracing::warn!("{text}")),
+            Ok(loaded) => {
+                loaded.settings.warnings(Runtime::Edge).iter().for_each(|text| tracing::warn!("{text}"));
+            }
             Err(error) => tracing::error!("{error}"),
         }
         configuration

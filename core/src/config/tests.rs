@@ -1,3 +1,5 @@
+//! Reading and checking a configuration, `rollcall.default.toml` beside it.
+
 use std::{collections::BTreeMap, fs};
 
 use serde_json::Value as Json;
@@ -134,6 +136,31 @@ fn every_error_names_the_key_and_none_shows_a_secret() {
         ("[presence]\nmulti_login_policy = '1'", &[], "presence.multi_login_policy: "),
         ("[openim]\nmax_user_ids = 999", &[], "openim.max_user_ids: "),
         ("[openim]\nerrdlt_style = 'nice'", &[], "openim.errdlt_style: "),
+        ("[openim]\nmax_user_ids = 10001", &[], "openim.max_user_ids: expected 1000 to 10000"),
+        ("[server]\nheader_timeout_seconds = 3601", &[], "server.header_timeout_seconds: expected 1 to 3600"),
+        ("[presence]\ngrace_seconds = 86401", &[], "presence.grace_seconds: expected 0 to 86400"),
+        ("[presence]\nmax_records_per_user = 0", &[], "presence.max_records_per_user: expected 1 to 1000000"),
+        (
+            "[auth.introspection]\ncache_seconds = 31",
+            &[],
+            "auth.introspection.cache_seconds: expected 0 to 30",
+        ),
+        (
+            "[message_center]\noperator_client_id = ''",
+            &[],
+            "message_center.operator_client_id: expected a text that is not empty",
+        ),
+        ("[message_center]\npermission_read = ' '", &[], "message_center.permission_read: expected a text"),
+        (
+            "",
+            &[("ROLLCALL__MESSAGE_CENTER__PERMISSION_OFF", "")],
+            "message_center.permission_off: expected a text",
+        ),
+        (
+            &format!("{}\n{}", token_with(""), token_with("sys_admin = true")),
+            &[],
+            "auth.tokens[1].sha256: stands in auth.tokens[0] too",
+        ),
         ("[auth]\ntokens = 1", &[], "auth.tokens: expected a list"),
         ("[auth]\ntokens = [1]", &[], "auth.tokens[0]: expected a table"),
         (
@@ -286,6 +313,8 @@ struct Entry {
     is_comment: bool,
     /// The sentences above it.
     words: String,
+    /// The sentences above its section.
+    section_words: String,
 }
 
 impl Entry {
@@ -304,6 +333,7 @@ impl Entry {
 
 fn entries() -> Vec<Entry> {
     let (mut entries, mut section, mut words) = (Vec::<Entry>::new(), String::new(), String::new());
+    let mut section_words = String::new();
     for line in default_file().lines() {
         let assignment =
             line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
@@ -311,7 +341,7 @@ fn entries() -> Vec<Entry> {
             words.clear();
         } else if let Some(name) = line.strip_prefix('[') {
             section = name.strip_suffix(']').unwrap().to_owned();
-            words.clear();
+            section_words = std::mem::take(&mut words);
         } else if line.starts_with('#') && assignment.is_none() {
             words.push_str(line.strip_prefix("# ").or_else(|| line.strip_prefix('#')).unwrap());
             words.push('\n');
@@ -324,6 +354,7 @@ fn entries() -> Vec<Entry> {
                 line: text.to_owned(),
                 is_comment: assignment.is_some(),
                 words: words.clone(),
+                section_words: section_words.clone(),
             });
         }
     }
@@ -390,6 +421,63 @@ fn every_key_of_the_default_file_can_be_set_there_and_by_its_variable() {
             assert_eq!(by_text == Settings::default(), !entry.is_comment, "{entry:?}");
         }
     }
+}
+
+/// The example of a key without a default, and another value than the default of any other.
+fn another_value(entry: &Entry) -> Value {
+    match entry.value() {
+        value if entry.is_comment => value,
+        Value::Integer(number) => (number + 1).into(),
+        Value::String(_) => match entry.name.as_str() {
+            "listen" => "127.0.0.1:1",
+            "jurisdiction" => "eu",
+            "location_hint" => "weur",
+            _ => "other",
+        }
+        .into(),
+        value => panic!("{entry:?}: {value}"),
+    }
+}
+
+#[test]
+fn a_key_that_the_other_runtime_alone_reads_is_warned_about() {
+    let entries = entries();
+    let mut seen = 0;
+    for entry in &entries {
+        let says = |word: &str| entry.words.contains(word) || entry.section_words.contains(word);
+        let (own, other) = match (says("Origin only."), says("Edge only.")) {
+            (true, false) => (Runtime::Origin, Runtime::Edge),
+            (false, true) => (Runtime::Edge, Runtime::Origin),
+            _ if !entry.is_comment => continue,
+            _ => (Runtime::Origin, Runtime::Origin),
+        };
+        let mut text = format!("[{}]\n{} = {}\n", entry.section, entry.name, another_value(entry));
+        companions(entry, &entries).for_each(|other| text.push_str(&format!("{}\n", other.line)));
+        let warned = |runtime| {
+            let warnings = Settings::load(runtime, "t", &text, []).unwrap().warnings(runtime);
+            warnings.iter().any(|warning| warning.starts_with(&format!("{} is read ", entry.path())))
+        };
+        assert_eq!((warned(own), warned(other)), (false, own != other), "{entry:?}");
+        seen += usize::from(own != other);
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+#[test]
+fn what_had_better_not_be_used_is_warned_about() {
+    let warnings = |toml: &str| load(toml, &[]).unwrap().warnings(Runtime::Origin);
+    assert!(warnings("").is_empty() && warnings(&default_file()).is_empty());
+    for (toml, wanted) in [
+        ("[auth]\nsecret = 'sixteen bytes of'", "auth.secret is shorter than 32 bytes"),
+        ("[server]\ntrusted_proxies = ['0.0.0.0/0']", "server.trusted_proxies has 0.0.0.0/0"),
+        ("[server]\ntrusted_proxies = ['10.0.0.0/8', '::/0']", "server.trusted_proxies has ::/0"),
+        ("[store]\nschema = 'other'", "the keys of store change nothing without store.url"),
+    ] {
+        let warnings = warnings(toml);
+        assert!(warnings.len() == 1 && warnings[0].starts_with(wanted), "{toml}: {warnings:?}");
+    }
+    assert!(warnings("[server]\ntrusted_proxies = ['10.0.0.0/8']").is_empty());
+    assert!(warnings("[store]\nurl = 'postgres://h/d'\nschema = 'other'").is_empty());
 }
 
 /// A value as a variable has it.

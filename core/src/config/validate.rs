@@ -2,13 +2,17 @@
 
 use std::net::SocketAddr;
 
-use super::{ConfigError, Runtime, Settings};
+use super::{
+    ConfigError, Jurisdiction, LocationHint, Presence, Runtime, Server, Settings, StaticToken, Store,
+};
 use crate::{id::UserId, net::AllowedOrigins};
 
 /// A key of HMAC shorter than this is no key.
 const SECRET_BYTES: usize = 8;
 /// Twice what strangers may fill of it, so that callers with a good token always find room.
 const LEAST_BODY_BUDGET: u64 = 16 << 20;
+/// In seconds.
+const DAY: u32 = 86_400;
 /// PostgreSQL cuts longer names.
 const MOST_SCHEMA_BYTES: usize = 63;
 /// A key shorter than the hash can be guessed more cheaply than the hash.
@@ -31,8 +35,9 @@ impl Settings {
             "server.metrics_listen: expected ADDRESS:PORT, such as 127.0.0.1:10003",
         );
         must(!self.server.data_dir.is_empty(), "server.data_dir: expected the path of a directory");
-        must(self.server.header_timeout_seconds > 0, "server.header_timeout_seconds: expected at least 1");
-        must(self.server.drain_seconds <= 3600, "server.drain_seconds: expected at most 3600");
+        for (key, value, least, most) in self.numbers() {
+            must((least..=most).contains(&value), &format!("{key}: expected {least} to {most}"));
+        }
         must(self.server.max_connections > 0, "server.max_connections: expected at least 1");
         must(
             self.server.max_connections_per_address != Some(0),
@@ -68,7 +73,6 @@ impl Settings {
                 && self.auth.admin_user_ids.iter().all(|id| UserId::new(id.as_str()).is_ok()),
             "auth.admin_user_ids: expected at least one userID, none of them empty",
         );
-        must((1..=36_500).contains(&self.auth.token_ttl_days), "auth.token_ttl_days: expected 1 to 36500");
         must(
             self.auth.introspection.url.is_some()
                 || (self.auth.introspection.client_id.is_none()
@@ -77,40 +81,54 @@ impl Settings {
         );
         must(self.policy().is_some(), "presence.multi_login_policy: expected 0, 1, 4 or 5");
         must(
-            self.presence.max_tokens_per_platform > 0,
-            "presence.max_tokens_per_platform: expected at least 1",
-        );
-        must(
-            self.presence.max_connections_per_user > 0,
-            "presence.max_connections_per_user: expected at least 1",
-        );
-        must(self.presence.lease_seconds > 0, "presence.lease_seconds: expected at least 1");
-        must(
-            (1..=1024).contains(&self.presence.directory_shards),
-            "presence.directory_shards: expected 1 to 1024",
-        );
-        must(self.presence.audit_seconds > 0, "presence.audit_seconds: expected at least 1");
-        must(self.openim.max_user_ids >= 1000, "openim.max_user_ids: expected at least 1000");
-        must(
             matches!(self.message_center.off_status, 200 | 204),
             "message_center.off_status: expected 200 or 204",
         );
-        must(self.message_center.retention_days > 0, "message_center.retention_days: expected at least 1");
-        must(
-            (1..=10_000).contains(&self.message_center.direct_users),
-            "message_center.direct_users: expected 1 to 10000",
-        );
+        for (key, name) in [
+            ("permission_read", &self.message_center.permission_read),
+            ("permission_off", &self.message_center.permission_off),
+            // A token whose issuer names no client, or "", would stand above tenants.
+            ("operator_client_id", &self.message_center.operator_client_id),
+        ] {
+            must(
+                !name.trim().is_empty(),
+                &format!("message_center.{key}: expected a text that is not empty"),
+            );
+        }
         must(
             self.store.schema.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
                 && (1..=MOST_SCHEMA_BYTES).contains(&self.store.schema.len()),
             "store.schema: expected 1 to 63 of a-z, 0-9 and _",
         );
-        must((1..=1000).contains(&self.store.connections), "store.connections: expected 1 to 1000");
         let origins = AllowedOrigins::new(self.server.allowed_origins.as_deref()).err();
         problems.extend(origins.map(|error| format!("server.allowed_origins: {error}")));
         problems.extend(self.unknown_zone(runtime));
         problems.extend(self.split_users());
+        problems.extend(self.repeated_tokens());
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
+    }
+
+    /// The numbers with a least and a most: below or above, a key does nothing that anybody wants.
+    fn numbers(&self) -> [(&'static str, u32, u32, u32); 15] {
+        let (server, presence, message_center) = (&self.server, &self.presence, &self.message_center);
+        [
+            ("server.header_timeout_seconds", server.header_timeout_seconds, 1, 3_600),
+            ("server.drain_seconds", server.drain_seconds, 0, 3_600),
+            ("auth.token_ttl_days", self.auth.token_ttl_days, 1, 36_500),
+            // `docs/rules/message-center.md#authentication`: what an issuer has taken back is good no longer than this.
+            ("auth.introspection.cache_seconds", self.auth.introspection.cache_seconds, 0, 30),
+            ("presence.max_tokens_per_platform", presence.max_tokens_per_platform, 1, 10_000),
+            ("presence.max_connections_per_user", presence.max_connections_per_user, 1, 100_000),
+            ("presence.grace_seconds", presence.grace_seconds.unwrap_or(0), 0, DAY),
+            ("presence.lease_seconds", presence.lease_seconds, 1, 30 * DAY),
+            ("presence.directory_shards", presence.directory_shards, 1, 1_024),
+            ("presence.audit_seconds", presence.audit_seconds, 1, 30 * DAY),
+            ("presence.max_records_per_user", presence.max_records_per_user, 1, 1_000_000),
+            ("openim.max_user_ids", self.openim.max_user_ids, 1_000, 10_000),
+            ("message_center.retention_days", message_center.retention_days, 1, 36_500),
+            ("message_center.direct_users", message_center.direct_users, 1, 10_000),
+            ("store.connections", self.store.connections, 1, 1_000),
+        ]
     }
 
     /// The zone that the origin's own database does not have; the edge asks its runtime.
@@ -134,14 +152,79 @@ impl Settings {
         split.map(|token| format!("auth.tokens: user_id {} stands in two tenants", token.user_id)).collect()
     }
 
+    /// One token with two holders would be the last one's, in silence.
+    fn repeated_tokens(&self) -> Vec<String> {
+        let tokens = &self.auth.tokens;
+        let first = |token: &StaticToken| tokens.iter().position(|first| first.sha256 == token.sha256);
+        let repeated = tokens.iter().enumerate().filter_map(|(place, token)| {
+            let first = first(token).filter(|first| *first != place)?;
+            Some(format!("auth.tokens[{place}].sha256: stands in auth.tokens[{first}] too"))
+        });
+        repeated.collect()
+    }
+
     /// What may be used, and had better not be: lines for the log at the start.
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self, runtime: Runtime) -> Vec<String> {
         let weak = self.auth.secret.iter().any(|secret| secret.expose().len() < STRONG_SECRET_BYTES);
         let mut warnings = Vec::new();
         if weak {
             warnings
                 .push("auth.secret is shorter than 32 bytes and can be guessed; use a longer one".to_owned());
         }
+        let everybody = self.server.trusted_proxies.iter().filter(|network| network.is_everybody());
+        warnings.extend(everybody.map(|network| {
+            format!("server.trusted_proxies has {network}: any client can pass for any address")
+        }));
+        let (foreign, elsewhere) = match runtime {
+            Runtime::Origin => (self.of_the_edge(), "at the edge"),
+            Runtime::Edge => (self.of_the_origin(), "on the origin"),
+        };
+        warnings.extend(
+            foreign
+                .into_iter()
+                .map(|key| format!("{key} is read {elsewhere} alone; here it changes nothing")),
+        );
+        if runtime == Runtime::Origin && self.store.url.is_none() && self.store != Store::default() {
+            warnings.push("the keys of store change nothing without store.url".to_owned());
+        }
         warnings
+    }
+
+    /// The keys that are set and that the origin alone reads.
+    fn of_the_origin(&self) -> Vec<&'static str> {
+        let (ours, default) = (&self.server, Server::default());
+        let (store, no_store) = (&self.store, Store::default());
+        let keys = [
+            ("server.listen", ours.listen != default.listen),
+            ("server.data_dir", ours.data_dir != default.data_dir),
+            ("server.header_timeout_seconds", ours.header_timeout_seconds != default.header_timeout_seconds),
+            ("server.drain_seconds", ours.drain_seconds != default.drain_seconds),
+            ("server.max_connections", ours.max_connections != default.max_connections),
+            ("server.max_connections_per_address", ours.max_connections_per_address.is_some()),
+            ("server.body_budget_bytes", ours.body_budget_bytes != default.body_budget_bytes),
+            ("server.allowed_origins", ours.allowed_origins.is_some()),
+            ("server.metrics_listen", ours.metrics_listen.is_some()),
+            ("server.tls.certificate", ours.tls.certificate.is_some()),
+            ("server.tls.key", ours.tls.key.is_some()),
+            ("limits.handshakes_per_minute", self.limits.handshakes_per_minute.is_some()),
+            ("limits.token_requests_per_minute", self.limits.token_requests_per_minute.is_some()),
+            ("store.url", store.url.is_some()),
+            ("store.schema", store.schema != no_store.schema),
+            ("store.ca", store.ca.is_some()),
+            ("store.connections", store.connections != no_store.connections),
+        ];
+        keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect()
+    }
+
+    /// The keys that are set and that the edge alone reads.
+    fn of_the_edge(&self) -> Vec<&'static str> {
+        let (ours, default) = (&self.presence, Presence::default());
+        let keys = [
+            ("presence.directory_shards", ours.directory_shards != default.directory_shards),
+            ("presence.audit_seconds", ours.audit_seconds != default.audit_seconds),
+            ("edge.jurisdiction", self.edge.jurisdiction != Jurisdiction::default()),
+            ("edge.location_hint", self.edge.location_hint != LocationHint::default()),
+        ];
+        keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect()
     }
 }

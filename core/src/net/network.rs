@@ -23,6 +23,11 @@ pub struct NotANetwork;
 const MAPPED: u8 = 96;
 
 impl Network {
+    /// Whether every address of its family lies in it.
+    pub fn is_everybody(&self) -> bool {
+        self.0.prefix_len() == 0
+    }
+
     /// Whether an address lies in it.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rollcall_core::config::Settings;
+use rollcall_core::config::{Runtime, Settings};
 use rollcall_origin::{configuration, data_dir::DataDir, server};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,7 +16,7 @@ const REPLACED: i32 = 75;
 pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let data_dir = DataDir::lock(Path::new(&settings.server.data_dir))?;
     let generated = configuration::complete_secret(&mut settings, &data_dir)?;
-    for warning in settings.warnings() {
+    for warning in settings.warnings(Runtime::Origin) {
         tracing::warn!("{warning}");
     }
     let place = settings.server.data_dir.clone();
