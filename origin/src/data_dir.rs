@@ -11,6 +11,8 @@ use anyhow::{Context as _, bail};
 use rollcall_core::secret::Secret;
 use rustix::fs::{FlockOperation, flock};
 
+use crate::private::{self, MODE};
+
 const LOCK: &str = "lock";
 const SECRET: &str = "secret";
 /// Random bytes of a generated secret, written as twice as many hexadecimal digits.
@@ -55,7 +57,7 @@ impl DataDir {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o600)
+            .mode(MODE)
             .open(path.join(LOCK))
             .with_context(|| format!("cannot write to server.data_dir {}", path.display()))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -98,13 +100,14 @@ impl DataDir {
         self.lock.write_all(url.as_bytes())
     }
 
-    /// The directory's secret, generated at the first call.
+    /// The directory's secret, generated at the first call. One that others could read is its owner's alone from then on.
     ///
     /// # Errors
     /// Errors of the file system.
     pub fn secret(&self) -> anyhow::Result<Secret<String>> {
         let path = self.path.join(SECRET);
         if let Some(found) = read_secret(&path)? {
+            private::make_private(&path);
             return Ok(found);
         }
         let bytes: [u8; SECRET_BYTES] = rand::random();
@@ -112,8 +115,8 @@ impl DataDir {
         // Written to another file and renamed: a crash leaves either no secret or a whole one.
         let unnamed = self.path.join("secret.new");
         let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unnamed)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
+            OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&unnamed)?;
+        file.set_permissions(Permissions::from_mode(MODE))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&unnamed, &path)?;
@@ -168,7 +171,13 @@ mod tests {
         let secret = dir.secret().unwrap();
         assert_eq!(secret.expose().len(), 2 * SECRET_BYTES);
         assert_eq!(dir.secret().unwrap(), secret);
-        let mode = fs::metadata(secret_path(home.path())).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let path = secret_path(home.path());
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o600);
+        for (given, wanted) in [(0o644, 0o600), (0o640, 0o600), (0o400, 0o400)] {
+            fs::set_permissions(&path, Permissions::from_mode(given)).unwrap();
+            assert_eq!(dir.secret().unwrap(), secret);
+            assert_eq!(mode(), wanted, "it was {given:o}");
+        }
     }
 }

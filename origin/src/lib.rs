@@ -13,6 +13,7 @@ pub mod outbox;
 mod outgoing;
 mod pages;
 mod peer;
+mod private;
 pub mod server;
 pub mod socket;
 pub mod store;

@@ -82,7 +82,7 @@ impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let settings = rollcall_origin::configuration::load(self.config.as_deref())?;
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::serve(settings),
+            Command::Serve => serve::serve(settings, self.config.as_deref()),
             Command::Token(token) => token::make(&settings, &token),
             Command::Console(args) => console::link(&settings, &args),
             Command::Connect(client) => connect::connect(&client),

@@ -13,11 +13,14 @@ const AT_ONCE: i32 = 1;
 /// The exit status after another process has taken over the store: `EX_TEMPFAIL` of sysexits.h, so that a supervisor starts anew.
 const REPLACED: i32 = 75;
 
-pub(super) fn serve(mut settings: Settings) -> anyhow::Result<()> {
+pub(super) fn serve(mut settings: Settings, config: Option<&Path>) -> anyhow::Result<()> {
     let data_dir = DataDir::lock(Path::new(&settings.server.data_dir))?;
     let generated = configuration::complete_secret(&mut settings, &data_dir)?;
     for warning in settings.warnings(Runtime::Origin) {
         tracing::warn!("{warning}");
+    }
+    for file in configuration::readable_secrets(config, &settings) {
+        tracing::warn!(file = %file.display(), "every user of this machine can read a file with a secret; take that right: chmod o=");
     }
     let place = settings.server.data_dir.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

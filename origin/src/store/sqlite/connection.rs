@@ -2,40 +2,30 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, OpenOptions, Permissions},
+    fs::OpenOptions,
     io,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
+
+use crate::private::{self, MODE};
 
 /// The database file in the data directory.
 pub(super) const FILE: &str = "rollcall.sqlite3";
 
 /// What SQLite appends to the name of the database for the files that it keeps beside it.
 const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
-/// Read and written by the owner only: hashes of tokens, addresses and names of users are in these files.
-const MODE: u32 = 0o600;
 
 /// Makes the database private to its owner, before SQLite opens it: the files that SQLite makes beside it get its mode. Files
-/// of an earlier process become private too. A file of another owner keeps its mode, with a warning.
+/// of an earlier process become private too. Hashes of tokens, addresses and names of users are in these files.
 ///
 /// # Errors
 /// When the database cannot be created.
 pub(super) fn make_private(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(path)?;
-    for file in SUFFIXES.map(|suffix| beside(path, suffix)) {
-        let changed = match fs::metadata(&file) {
-            Ok(found) if found.permissions().mode() & 0o777 == MODE => Ok(()),
-            Ok(_) => fs::set_permissions(&file, Permissions::from_mode(MODE)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = changed {
-            tracing::warn!(file = %file.display(), %error, "others may be able to read a file of the store");
-        }
-    }
+    SUFFIXES.iter().for_each(|suffix| private::make_private(&beside(path, suffix)));
     Ok(())
 }
 
@@ -69,6 +59,11 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::PermissionsExt as _,
+    };
+
     use super::*;
 
     fn modes(path: &Path) -> Vec<u32> {
