@@ -31,7 +31,7 @@ Exit status:
   1  failed: no server answered, or it could not do it
   2  the command line is wrong
   3  the token is missing, refused, or may not do this
-  4  no: health is not ok, a line was rejected, a user is still online, or the question was declined";
+  4  no: health is not ok, a line was rejected, a user is online or may be, or the question was declined";
 
 /// The exit status after `error`.
 pub(crate) fn status(error: &anyhow::Error) -> u8 {

@@ -5,15 +5,16 @@ use std::{
     io::{BufRead, IsTerminal as _, Write},
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use rollcall_core::{config::Settings, platform::Platform};
 use serde_json::{Value, json};
 
 use super::{
-    client::{CallArgs, Server},
+    client::{CallArgs, Server, text},
     exit::{self, CliError},
-    online::{Online, look},
+    ls::{LIST, PAGE_LIMIT},
+    online::{Caller, Online, UNSEEN, look, word},
     output::{print_json, print_line, sanitize},
     platform,
     table::Table,
@@ -24,6 +25,8 @@ const FORCE_LOGOUT: &str = "/auth/force_logout";
 const FORCE_OFF: &str = "/api/v1/message/center/online/off";
 /// Ids in one force off; the server takes 10,000.
 const AT_ONCE: usize = 1_000;
+/// Users who are named one by one.
+const NAMED: usize = 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +35,9 @@ Examples:
   rollcall kick --tenant 7 101 102 --yes    two users in tenant 7 alone
   rollcall kick --tenant 7 --yes            everybody of tenant 7 but the caller and the administrators
 
-Status 0 says that no connection, console or record of these users is online and that every token they had is refused.
+Status 0 says that no connection, console or record of these users is online and that every token they had is refused. Users who
+are still online, or may be, are named, with status 4. After --tenant alone the command looks at the tenant's list, which has users
+with numbers only.
   a numeric USER     one force off in every tenant where something of the user is online, and in the user's own: every
                      connection of both protocols, every token that was issued by now, and records of other systems. Tokens
                      issued later work; opaque ones without an issue time stay refused until POST /admin/v1/users/USER/unlock
@@ -40,10 +45,11 @@ Status 0 says that no connection, console or record of these users is online and
   --platform P       a force logout of that platform, for every USER
   --tenant T         with USERs a force off of them in that tenant alone, without USERs a force off of the whole tenant
 A numeric USER needs a sys_admin's token or an OpenIM administrator's; other USERs and --platform an OpenIM administrator's;
---tenant alone any token that may force off. A sys_admin's token reaches its own tenant; an OpenIM administrator's, or an
-operator's, reaches every tenant.
+--tenant alone any token that may force off. A sys_admin's token reaches its own tenant, and about a user whose sockets it did
+not see it cannot tell whether that is of another one; an OpenIM administrator's, or an operator's, reaches every tenant.
 
---json prints {\"users\":[{\"online\":false,\"order\":\"force off\",\"tenantId\":\"0\",\"userID\":\"101\"}]}, or {\"tenant\":\"7\"}.";
+--json prints {\"users\":[{\"online\":false,\"order\":\"force off\",\"tenantId\":\"0\",\"userID\":\"101\"}]}, where online is null when it
+cannot be told, or {\"left\":[\"101\"],\"tenant\":\"7\"}, where left is null for a token that may not read.";
 
 #[derive(Args)]
 #[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
@@ -103,12 +109,44 @@ fn agreed(question: &str, answers: &mut impl BufRead, out: &mut impl Write) -> s
 fn kick_tenant(server: &Server, args: &Kick, tenant: i64) -> anyhow::Result<()> {
     let order = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [tenant.to_string()]});
     server.order(FORCE_OFF, tenant, &order)?;
+    let caller = Caller::ask(server)?;
+    let left = if caller.may_read { Some(left_in(server, tenant, &caller)?) } else { None };
     if args.call.json {
-        return Ok(print_json(&json!({"tenant": tenant.to_string()}))?);
+        print_json(&json!({"tenant": tenant.to_string(), "left": left}))?;
     }
-    Ok(print_line(&format!(
-        "everybody of tenant {tenant} is offline, but the caller and the administrators"
-    ))?)
+    match left {
+        None => bail!(CliError::Negative(format!(
+            "the order to tenant {tenant} is in force; this token may not see who is online there"
+        ))),
+        Some(left) if !left.is_empty() => bail!(CliError::Negative(format!(
+            "still online, as an administrator or again with a new token: {}",
+            sanitize(&listed(&left), None)
+        ))),
+        Some(_) if args.call.json => Ok(()),
+        Some(_) => Ok(print_line(&format!(
+            "everybody of tenant {tenant} is offline, but the caller and the administrators"
+        ))?),
+    }
+}
+
+/// The users who are online in the tenant's list, without the caller, who is exempt from its own orders.
+fn left_in(server: &Server, tenant: i64, caller: &Caller) -> anyhow::Result<BTreeSet<String>> {
+    let page = server.console(&format!("{LIST}?online=true&pageSize={PAGE_LIMIT}"), Some(tenant))?;
+    let records =
+        page.get("list").and_then(Value::as_array).context("the answer holds no list of records")?;
+    let users = records.iter().map(|record| text(record, "userId").map(str::to_owned));
+    let mut users: BTreeSet<String> = users.collect::<Option<_>>().context("a record has no user")?;
+    users.remove(&caller.user);
+    Ok(users)
+}
+
+/// The first users by name, and the number of the others.
+fn listed(users: &BTreeSet<String>) -> String {
+    let named = users.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match users.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 fn kick_users(server: &Server, args: &Kick) -> anyhow::Result<()> {
@@ -117,7 +155,8 @@ fn kick_users(server: &Server, args: &Kick) -> anyhow::Result<()> {
         // A token that may not log them out is refused before the first order.
         server.openim(STATUS, &json!({"userIDs": []}))?;
     }
-    for (tenant, users) in by_tenant(args, &look(server, &args.users)?) {
+    let before = look(server, &args.users)?;
+    for (tenant, users) in by_tenant(args, &before) {
         for some in users.chunks(AT_ONCE) {
             let order = json!({"receiveObjectType": "USER", "receiveObjectIds": some});
             server.order(FORCE_OFF, tenant, &order)?;
@@ -128,29 +167,42 @@ fn kick_users(server: &Server, args: &Kick) -> anyhow::Result<()> {
             server.openim(FORCE_LOGOUT, &json!({"userID": user, "platformID": platform.number()}))?;
         }
     }
-    let users = look(server, &args.users)?;
+    let mut users = look(server, &args.users)?;
+    for (user, before) in users.iter_mut().zip(&before) {
+        // A user whose sockets were shown is of a tenant that the order reached.
+        user.may_hide &= !before.has_sockets();
+    }
     if args.call.json {
         let users: Vec<Value> = users.iter().map(|user| document(args, user)).collect();
         print_json(&json!({"users": users}))?;
     } else {
         let mut table = Table::of(&["USER", "ORDER", "NOW"]);
         for user in &users {
-            let now = if is_left(args, user) { "online" } else { "offline" };
+            let now = word(is_left(args, user));
             table.row([&user.user, args.order(&user.user), now]);
         }
         table.print()?;
     }
-    let left: Vec<String> =
-        users.iter().filter(|user| is_left(args, user)).map(|user| described(args, user)).collect();
-    if left.is_empty() {
-        return Ok(());
+    let left: Vec<String> = users
+        .iter()
+        .filter(|user| is_left(args, user) == Some(true))
+        .map(|user| described(args, user))
+        .collect();
+    let unseen: Vec<&str> =
+        users.iter().filter(|user| is_left(args, user).is_none()).map(|user| user.user.as_str()).collect();
+    let mut told = Vec::new();
+    if !left.is_empty() {
+        told.push(format!("still online, or again with a new token: {}", left.join(", ")));
     }
-    let reach =
-        args.tenant.map_or(String::new(), |tenant| format!(". The order went to tenant {tenant} alone"));
-    bail!(CliError::Negative(format!(
-        "still online, or again with a new token: {}{reach}",
-        sanitize(&left.join(", "), None)
-    )))
+    if !unseen.is_empty() {
+        told.push(format!("{UNSEEN}: {}", unseen.join(", ")));
+    }
+    match (told.is_empty(), args.tenant) {
+        (true, _) => return Ok(()),
+        (false, Some(tenant)) => told.push(format!("The order went to tenant {tenant} alone")),
+        (false, None) => {}
+    }
+    bail!(CliError::Negative(sanitize(&told.join(". "), None)))
 }
 
 /// The users of the force offs by the tenant of each: the named one, else those in which something of the user is online, and the
@@ -168,11 +220,11 @@ fn by_tenant<'a>(args: &Kick, users: &'a [Online]) -> BTreeMap<i64, Vec<&'a str>
     orders
 }
 
-/// Whether something is online that the order was to reach.
-fn is_left(args: &Kick, user: &Online) -> bool {
-    args.platform.map_or(user.is_online(), |platform| {
+/// Whether something is online that the order was to reach; `None` where the token is not shown enough.
+fn is_left(args: &Kick, user: &Online) -> Option<bool> {
+    args.platform.map_or(user.is_known_online(), |platform| {
         let number = json!(platform.number());
-        user.connections.iter().any(|one| one.get("platformID") == Some(&number))
+        Some(user.connections.iter().any(|one| one.get("platformID") == Some(&number)))
     })
 }
 

@@ -20,9 +20,9 @@ use super::{
     table::Table,
 };
 
-const LIST: &str = "/api/v1/message/center/online";
+pub(super) const LIST: &str = "/api/v1/message/center/online";
 /// The largest page that a server gives.
-const PAGE_LIMIT: u32 = 2_000;
+pub(super) const PAGE_LIMIT: u32 = 2_000;
 const PAGES_LIMIT: u32 = 100_000;
 
 const TITLES: [&str; 7] = ["USER", "NAME", "SINCE", "UNTIL", "ADDRESS", "DEVICE", "AGENT"];

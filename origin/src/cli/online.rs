@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::client::{Server, text};
 
 const OVERVIEWS: &str = "/admin/v1/users:batchGet";
+const ME: &str = "/admin/v1/me";
+/// What a caller who is bound to a tenant knows of a user when it is shown nothing.
+pub(super) const UNSEEN: &str = "not of your tenant, or offline";
 /// Users in one question, as many as a server takes.
 const AT_ONCE: usize = 100;
 
@@ -22,6 +25,40 @@ pub(super) struct Online {
     pub(super) consoles: Vec<String>,
     /// The tenants in which records are online.
     pub(super) record_tenants: Vec<i64>,
+    /// Whether sockets of the user may be open that the token is not shown, since they would be of another tenant.
+    pub(super) may_hide: bool,
+}
+
+/// The holder of the token.
+pub(super) struct Caller {
+    pub(super) user: String,
+    /// Whether users of every tenant are shown.
+    any_tenant: bool,
+    pub(super) may_read: bool,
+}
+
+impl Caller {
+    pub(super) fn ask(server: &Server) -> anyhow::Result<Self> {
+        let shown = server.admin_get(ME)?;
+        let is = |pointer: &str| shown.pointer(pointer).and_then(Value::as_bool);
+        let read = || {
+            Some(Self {
+                user: text(&shown, "userId")?.to_owned(),
+                any_tenant: is("/anyTenant")?,
+                may_read: is("/rights/read")?,
+            })
+        };
+        read().context("the answer does not say whose the token is")
+    }
+}
+
+/// A state for people; `None` is one that the token is not shown.
+pub(super) const fn word(online: Option<bool>) -> &'static str {
+    match online {
+        Some(true) => "online",
+        Some(false) => "offline",
+        None => UNSEEN,
+    }
 }
 
 /// What is online of these users, in their order.
@@ -34,6 +71,10 @@ pub(super) fn look(server: &Server, users: &[String]) -> anyhow::Result<Vec<Onli
         for (user, shown) in some.iter().zip(shown) {
             all.push(Online::read(user, shown).context("the answer holds no user")?);
         }
+    }
+    // A user of another tenant is shown like one who is offline.
+    if all.iter().any(|user| !user.has_sockets()) && !Caller::ask(server)?.any_tenant {
+        all.iter_mut().for_each(|user| user.may_hide = !user.has_sockets());
     }
     Ok(all)
 }
@@ -49,6 +90,7 @@ impl Online {
             connections: list("connections")?.clone(),
             consoles: consoles.collect::<Option<_>>()?,
             record_tenants: tenants.collect::<Option<_>>()?,
+            may_hide: false,
         })
     }
 
@@ -58,6 +100,11 @@ impl Online {
 
     pub(super) const fn is_online(&self) -> bool {
         self.has_sockets() || !self.record_tenants.is_empty()
+    }
+
+    /// Whether anything is online; `None` where the token is not shown enough.
+    pub(super) fn is_known_online(&self) -> Option<bool> {
+        (self.is_online() || !self.may_hide).then_some(self.is_online())
     }
 
     /// The tenants in which something is online: those of records, and that of sockets.

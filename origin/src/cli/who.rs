@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     client::{CallArgs, Server, text},
     exit::{self, CliError},
-    online::{Online, look},
+    online::{Online, look, word},
     output::print_json,
     table::Table,
 };
@@ -29,12 +29,14 @@ Examples:
   rollcall who 101 alice --json | jq '.users[] | select(.online)'
 
 A user who never logged in is offline like any other. Needs a sys_admin's token, which sees the users of its own tenant, or an
-OpenIM administrator's or operator's, which sees everyone. A record line is one that another system imported.
+OpenIM administrator's or operator's, which sees everyone. Of a user without a socket in its tenant a sys_admin's token does not
+tell whether it is of another one: \"not of your tenant, or offline\". A record line is one that another system imported.
 The end of a connection's token is shown to OpenIM administrators.
 
 --json prints {\"users\":[{\"userID\":\"101\",\"tenantId\":\"0\",\"online\":true,\"connections\":[{\"platformID\":5,
 \"platform\":\"Web\",\"connID\":\"…\",\"background\":false,\"token\":\"…x7Tq0w\"}],\"consoles\":[],
-\"recordTenants\":[\"0\"]}]}, in the order of the command line; recordTenants are the tenants with records that are online.";
+\"recordTenants\":[\"0\"]}]}, in the order of the command line; recordTenants are the tenants with records that are online. online is null where it
+cannot be told.";
 
 #[derive(Args)]
 #[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
@@ -57,7 +59,7 @@ pub(super) fn who(settings: &Settings, args: &Who) -> anyhow::Result<()> {
     let mut table = Table::of(&["USER", "STATUS", "PLATFORM", "CONNECTION", "BACKGROUND", "TOKEN"]);
     for user in &users {
         if !user.is_online() {
-            table.row([user.user.as_str(), "offline", "-", "-", "-", "-"]);
+            table.row([user.user.as_str(), word(user.is_known_online()), "-", "-", "-", "-"]);
         }
         for one in user.connections.iter().map(|one| connection(one, &tokens)) {
             let of = |member| text(&one, member).unwrap_or("-");
@@ -107,7 +109,7 @@ fn document(user: &Online, tokens: &HashMap<String, String>) -> Value {
     json!({
         "userID": user.user,
         "tenantId": user.tenant.to_string(),
-        "online": user.is_online(),
+        "online": user.is_known_online(),
         "connections": connections,
         "consoles": user.consoles,
         "recordTenants": tenants,

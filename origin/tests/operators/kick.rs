@@ -2,6 +2,7 @@
 
 use rollcall_conformance::{
     console::fixture::sha256,
+    http::Request,
     ws::{Handshake, Socket},
 };
 use serde_json::json;
@@ -75,7 +76,7 @@ async fn a_tenant_is_kicked_after_a_yes_and_another_one_never_in_silence() {
     ended(&run(&data_dir, &admin, &["kick", "--tenant", "9", "--yes"]), 0);
     assert_eq!(world.platforms("101").await.unwrap(), [5], "it is of another tenant");
     let told = document(&run(&data_dir, &admin, &["kick", "--tenant", "0", "--yes", "--json"]), 0);
-    assert_eq!(told, json!({"tenant": "0"}));
+    assert_eq!(told, json!({"tenant": "0", "left": []}));
     assert_eq!(world.platforms("101").await.unwrap(), [0_i64; 0]);
     assert_eq!(world.verdict(&token).await.unwrap(), KICKED);
 }
@@ -193,12 +194,19 @@ async fn a_sys_admin_kicks_users_of_the_own_tenant_and_no_other() {
     let shown =
         |user: usize| (seen["users"][user]["online"].clone(), seen["users"][user]["recordTenants"].clone());
     assert_eq!(shown(0), (json!(true), json!(["3"])));
-    assert_eq!(shown(1), (json!(false), json!([])), "a user of tenant 0");
+    assert_eq!(shown(1), (json!(null), json!([])), "a user of tenant 0, or one who is offline");
+    let told = ended(&run(&data_dir, SYS_ADMIN, &["who", "101"]), 0);
+    assert!(told.contains("not of your tenant, or offline"), "{told}");
 
-    ended(&run(&data_dir, SYS_ADMIN, &["kick", "7"]), 0);
+    let shown = ended(&run(&data_dir, SYS_ADMIN, &["kick", "7"]), 0);
+    assert!(shown.contains("offline") && !shown.contains("not of"), "its console was seen: {shown}");
     console.text().await.unwrap();
     assert_eq!(console.closed(4001).await.unwrap(), "forced_offline");
-    ended(&run(&data_dir, SYS_ADMIN, &["kick", "101"]), 0);
+    let unseen = run(&data_dir, SYS_ADMIN, &["kick", "101"]);
+    assert!(ended(&unseen, 4).contains("not of your tenant, or offline"));
+    assert!(err(&unseen).contains("not of your tenant, or offline: 101"), "{}", err(&unseen));
+    let document = document(&run(&data_dir, SYS_ADMIN, &["kick", "101", "--json"]), 4);
+    assert_eq!(document["users"][0]["online"], json!(null));
     assert_eq!(world.verdict(&token).await.unwrap(), 0, "a user of tenant 0, which tenant 3 does not see");
     for arguments in
         [&["kick", "--tenant", "0", "101"][..], &["kick", "--tenant", "0", "-y"], &["ls", "--tenant", "0"]]
@@ -208,6 +216,46 @@ async fn a_sys_admin_kicks_users_of_the_own_tenant_and_no_other() {
         assert!(err(&refused).contains("operator_client_id"), "{}", err(&refused));
         assert!(!err(&refused).contains("sys_admin"), "the advice is what was done: {}", err(&refused));
     }
+}
+
+/// The token of user 8, who may take a tenant offline and may not read.
+const BLIND: &str = "an-opaque-token-of-user-8-who-may-force-off-and-not-read";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_left_of_a_tenant_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let blind = format!(
+        "[[auth.tokens]]\nsha256 = '{}'\ntenant_id = 3\nuser_id = 8\npermissions = ['SignOut']\n",
+        sha256(BLIND)
+    );
+    let server =
+        Server::start(&data_dir, &format!("admin_user_ids = ['imAdmin', '9']\n{}{blind}", tenant_3()));
+    let world = server.world();
+    let admin = world.admin_token().await.unwrap();
+    let mut console = console(&server).await;
+    // Imported records of the administrator's own, which no order to the tenant ends.
+    let exempt = record(1, 3).replace("\"userId\":7", "\"userId\":9");
+    ended(&run_with(&data_dir, &[("ROLLCALL_TOKEN", admin.as_str())], &["import", "-"], &exempt), 0);
+
+    let told = run(&data_dir, SYS_ADMIN, &["kick", "--tenant", "3", "--yes"]);
+    assert_eq!(ended(&told, 4), "");
+    assert!(err(&told).contains("still online"), "{}", err(&told));
+    assert!(err(&told).trim_end().ends_with(": 9"), "{}", err(&told));
+    console.text().await.unwrap();
+    assert_eq!(console.closed(4001).await.unwrap(), "forced_offline");
+    let told = document(&run(&data_dir, SYS_ADMIN, &["kick", "--tenant", "3", "--yes", "--json"]), 4);
+    assert_eq!(told, json!({"tenant": "3", "left": ["9"]}));
+
+    // The orders took the other caller's token as well.
+    let unlock =
+        Request::post("/admin/v1/tenants/3/unlock").header("Authorization", &format!("Bearer {admin}"));
+    assert_eq!(world.send(&unlock).await.unwrap().response.status, 200);
+    let told = run(&data_dir, BLIND, &["kick", "--tenant", "3", "--yes"]);
+    ended(&told, 4);
+    assert!(err(&told).contains("the order to tenant 3 is in force"), "{}", err(&told));
+    let told = document(&run(&data_dir, BLIND, &["kick", "--tenant", "3", "--yes", "--json"]), 4);
+    assert_eq!(told, json!({"tenant": "3", "left": null}));
 }
 
 /// OpenIM's endpoints know no opaque tokens, so that another one is no remedy.
