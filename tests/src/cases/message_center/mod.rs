@@ -35,6 +35,7 @@ mod tenants;
 mod vectors;
 mod vectors_off;
 mod walls;
+mod walls_of_orders;
 
 /// Every case, in the order of the files.
 pub(super) fn cases() -> Vec<Case> {
@@ -61,7 +62,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The cases that have a fixture of their own.
 pub(crate) fn with_own_fixture() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 14] = [
+    let files: [fn() -> Vec<Case>; 15] = [
         vectors_off::cases,
         socket::cases,
         force_off::cases,
@@ -75,6 +76,7 @@ pub(crate) fn with_own_fixture() -> Vec<Case> {
         stomp::cases,
         sockjs::cases,
         walls::cases,
+        walls_of_orders::cases,
         force_off_many::cases,
     ];
     files.iter().flat_map(|file| file()).collect()

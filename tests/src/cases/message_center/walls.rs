@@ -33,7 +33,7 @@ const USERS: &str = "/admin/v1/users:batchGet";
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
+pub(super) enum Who {
     /// A system administrator of tenant 1.
     SysAdmin,
     /// A user of tenant 1.
@@ -50,14 +50,14 @@ const CALLERS: [Who; 5] = [Who::SysAdmin, Who::User, Who::Operator, Who::Operato
 
 /// A caller, and the tenant in its header.
 #[derive(Clone, Copy, Debug)]
-struct Caller {
-    who: Who,
-    named: Option<i64>,
+pub(super) struct Caller {
+    pub(super) who: Who,
+    pub(super) named: Option<i64>,
 }
 
 impl Caller {
     /// Each caller, with and without each tenant in its header.
-    fn all() -> impl Iterator<Item = Self> {
+    pub(super) fn all() -> impl Iterator<Item = Self> {
         let named = [None, Some(1), Some(2)];
         CALLERS.into_iter().flat_map(move |who| named.map(|named| Self { who, named }))
     }
@@ -66,7 +66,7 @@ impl Caller {
         matches!(self.who, Who::SysAdmin | Who::Operator | Who::OpenImAdmin)
     }
 
-    fn is_above_tenants(self) -> bool {
+    pub(super) fn is_above_tenants(self) -> bool {
         !matches!(self.who, Who::SysAdmin | Who::User)
     }
 
@@ -76,7 +76,7 @@ impl Caller {
     }
 
     /// Whether lists and force-offs of this caller reach a tenant of the fixture.
-    fn is_in(self, tenant: i64) -> bool {
+    pub(super) fn is_in(self, tenant: i64) -> bool {
         match (self.named, self.who) {
             (Some(named), _) => named == tenant,
             (None, Who::SysAdmin | Who::User) => tenant == 1,
@@ -85,7 +85,7 @@ impl Caller {
     }
 
     /// Whether a path or body of this caller may name a tenant.
-    fn may_name(self, tenant: i64) -> bool {
+    pub(super) fn may_name(self, tenant: i64) -> bool {
         self.is_in(tenant) || (self.named.is_none() && self.is_above_tenants())
     }
 
@@ -110,12 +110,12 @@ impl Caller {
         })
     }
 
-    async fn ask(self, api: &Api, request: &Request) -> Result<Reply> {
+    pub(super) async fn ask(self, api: &Api, request: &Request) -> Result<Reply> {
         api.ask(&self.signed(api, request).await?).await
     }
 
     /// The error that this caller gets before a route looks at what it names.
-    fn barred(self) -> Option<&'static str> {
+    pub(super) fn barred(self) -> Option<&'static str> {
         match self {
             caller if caller.is_foreign() => Some("fatal_exit"),
             caller if caller.is_admin() => None,
@@ -125,7 +125,7 @@ impl Caller {
 }
 
 /// The body of an answer without envelope.
-fn bare(reply: &Reply) -> Result<Value> {
+pub(super) fn bare(reply: &Reply) -> Result<Value> {
     same(reply.response.status, 200, "the status")?;
     Ok(serde_json::from_slice(&reply.response.body)?)
 }
