@@ -69,6 +69,10 @@ const LOGINS: usize = 1024;
 /// The same of one address.
 const LOGINS_PER_ADDRESS: usize = 64;
 
+fn places_of_logins() -> Admission {
+    Admission::with_limits(LOGINS, Some(LOGINS_PER_ADDRESS), Vec::new())
+}
+
 /// Imported records of one commit. It is short, since other commits wait for it.
 const IMPORTED: usize = 500;
 
@@ -96,7 +100,7 @@ impl Origin {
             fallbacks: sockjs::Table::new(
                 usize::try_from(users.settings().server.max_connections).unwrap_or(usize::MAX),
             ),
-            logins: Admission::with_limits(LOGINS, Some(LOGINS_PER_ADDRESS), Vec::new()),
+            logins: places_of_logins(),
         };
         Ok(Self { users, shared: Arc::new(shared) })
     }
@@ -321,5 +325,27 @@ impl Origin {
     async fn ask(&self, statement: Statement) -> Result<Rows, BackendError> {
         let answers = self.users.store().query(vec![statement]).await.map_err(BackendError::new)?;
         answers.into_iter().next().ok_or_else(|| BackendError::new("the store has no answer"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    #[test]
+    fn sockets_before_their_login_have_1024_places_and_an_address_64_of_them() {
+        let logins = places_of_logins();
+        let address = |last: u8| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
+        let mut places = Vec::new();
+        for last in 0..16 {
+            places.extend((0..64).map(|_| logins.enter(address(last)).unwrap()));
+            assert!(logins.enter(address(last)).is_err(), "one more of an address, {last}");
+        }
+        assert_eq!(places.len(), 1_024);
+        assert!(logins.enter(address(16)).is_err(), "one more of another address");
+        places.pop();
+        assert!(logins.enter(address(16)).is_ok(), "the place that was given back");
     }
 }

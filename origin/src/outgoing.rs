@@ -145,3 +145,28 @@ fn send(agent: &Agent, request: &Post) -> Result<(u16, Vec<u8>), ureq::Error> {
     answer.body_mut().as_reader().take(most).read_to_end(&mut body)?;
     Ok((answer.status().as_u16(), body))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn questions_about_unknown_tokens_have_512_places_and_an_address_64_of_them() {
+        let strangers = Client::default().strangers;
+        let address = |last: u8| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
+        let mut places = Vec::new();
+        for last in 0..8 {
+            places.extend((0..64).map(|_| Place::of(&strangers, address(last)).unwrap()));
+            assert!(Place::of(&strangers, address(last)).is_err(), "one more of an address, {last}");
+        }
+        assert_eq!(places.len(), 512);
+        assert!(Place::of(&strangers, address(8)).is_err(), "one more of another address");
+        places.pop();
+        assert!(Place::of(&strangers, address(8)).is_ok(), "the place that was given back");
+        drop(places);
+        let waiting = strangers.waiting.lock();
+        assert!(waiting.all == 0 && waiting.by_address.is_empty());
+    }
+}

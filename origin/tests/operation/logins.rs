@@ -61,6 +61,21 @@ async fn a_console_begins_with_the_connect_that_proves_it() {
     }
 }
 
+/// The frame is read by another task than that of a session.
+#[tokio::test]
+async fn a_clients_close_is_answered_before_it_has_logged_in() {
+    let home = tempfile::tempdir().unwrap();
+    let server = server(&home, &[]);
+    let world = server.world();
+    for (path, subprotocol, _) in WAYS.into_iter().filter(|(.., framing)| *framing == Framing::Plain) {
+        for payload in [b"\x03\xe8".as_slice(), b"\x03\xe9bye", b"\x0f\xa0own", b""] {
+            let socket = world.upgraded(&handshake(path, subprotocol)).await.unwrap();
+            let answer = socket.close_with(payload).await.unwrap();
+            assert_eq!(answer.get(..2), payload.get(..2), "{path}, {payload:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_users_limit_counts_from_connect_on() {
     let home = tempfile::tempdir().unwrap();
