@@ -17,7 +17,8 @@ use rollcall_core::{
     message_center::{MessageCenterError, TenantScope},
     ordered::distinct,
     population::{
-        Cursor, FIRST_LINE, LAST_LINE, Line, Part, cutoff_line, page_line, record_line, token_line, user_line,
+        Cursor, FIRST_LINE, LAST_LINE, Line, Part, UnwrittenLine, cutoff_line, page_line, record_line,
+        token_line, user_line,
     },
     token::TokenHash,
     user::{UserSnapshot, request::TakeSnapshot},
@@ -30,7 +31,7 @@ use super::{
     lines::{self, RejectedLine, RejectedLines},
 };
 use crate::{
-    Backend, answer,
+    Backend, Chain, answer,
     message_center::{self, Empty, Envelope, Refusals, RouteError},
 };
 
@@ -182,7 +183,7 @@ impl<B: Backend> Page<B> {
         let known = self.backend.tenants_with_cutoffs();
         for tenant in distinct(tenants.iter().copied().chain(known)) {
             if let Some(cutoff) = self.view(tenant).await?.cutoff {
-                self.line(&cutoff_line(tenant, &cutoff));
+                self.line(&cutoff_line(tenant, &cutoff).map_err(unwritten)?);
             }
         }
         Ok(())
@@ -208,11 +209,11 @@ impl<B: Backend> Page<B> {
         let snapshots = self.backend.run_many(requests).await?;
         for ((user, _), UserSnapshot { facts, tokens, next }) in asked.into_iter().zip(snapshots) {
             if let Some(facts) = facts {
-                self.line(&user_line(&user, &facts));
+                self.line(&user_line(&user, &facts).map_err(unwritten)?);
             }
             self.tokens += tokens.len();
             for row in &tokens {
-                self.line(&token_line(&user, row));
+                self.line(&token_line(&user, row).map_err(unwritten)?);
             }
             self.rest.extend(next.map(|after| (user, after)));
         }
@@ -233,10 +234,17 @@ impl<B: Backend> Page<B> {
                 (None, Source::Import) => record.lease_until,
                 (None, Source::Live) => Some(view.now + lease),
             };
-            self.line(&record_line(&Record { offline_at, lease_until, ..record }));
+            let line = record_line(&Record { offline_at, lease_until, ..record });
+            self.line(&line.map_err(unwritten)?);
         }
         Ok(())
     }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
+fn unwritten(error: UnwrittenLine) -> MessageCenterError {
+    tracing::error!(error = %Chain(&error), "an export was given up");
+    MessageCenterError::Internal
 }
 
 /// What became of a file.

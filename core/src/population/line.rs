@@ -187,13 +187,21 @@ fn user_id(text: &str) -> Result<UserId, LineError> {
     UserId::new(text).map_err(|error| LineError(format!("userId: {error}")))
 }
 
-fn written(line: &impl Serialize) -> String {
-    // A line of ours has nothing that JSON cannot hold.
-    serde_json::to_string(line).unwrap_or_default()
+/// A line of an export cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("a line of an export has no form in JSON")]
+pub struct UnwrittenLine(#[source] serde_json::Error);
+
+/// A line of ours has nothing that JSON cannot hold. One that has fails the export: an empty line would lose a user without a word.
+fn written(line: &impl Serialize) -> Result<String, UnwrittenLine> {
+    serde_json::to_string(line).map_err(UnwrittenLine)
 }
 
 /// The line of a tenant's cutoff.
-pub fn cutoff_line(tenant: TenantId, cutoff: &Cutoff) -> String {
+///
+/// # Errors
+/// When it has no form in JSON.
+pub fn cutoff_line(tenant: TenantId, cutoff: &Cutoff) -> Result<String, UnwrittenLine> {
     written(&CutoffLine {
         kind: "cutoff".to_owned(),
         tenant_id: number(tenant.0),
@@ -204,7 +212,10 @@ pub fn cutoff_line(tenant: TenantId, cutoff: &Cutoff) -> String {
 }
 
 /// The line of a user.
-pub fn user_line(user: &UserId, facts: &UserFacts) -> String {
+///
+/// # Errors
+/// When it has no form in JSON.
+pub fn user_line(user: &UserId, facts: &UserFacts) -> Result<String, UnwrittenLine> {
     let account = |account: &Account| AccountMember {
         nickname: account.nickname.clone(),
         face_url: account.face_url.clone(),
@@ -224,7 +235,10 @@ pub fn user_line(user: &UserId, facts: &UserFacts) -> String {
 }
 
 /// The line of a token.
-pub fn token_line(user: &UserId, row: &TokenRow) -> String {
+///
+/// # Errors
+/// When it has no form in JSON.
+pub fn token_line(user: &UserId, row: &TokenRow) -> Result<String, UnwrittenLine> {
     written(&TokenLine {
         kind: "token".to_owned(),
         user_id: user.to_string(),
@@ -238,7 +252,10 @@ pub fn token_line(user: &UserId, row: &TokenRow) -> String {
 }
 
 /// The line of a record.
-pub fn record_line(record: &Record) -> String {
+///
+/// # Errors
+/// When it has no form in JSON.
+pub fn record_line(record: &Record) -> Result<String, UnwrittenLine> {
     written(&RecordLine {
         kind: "record".to_owned(),
         id: number(record.id.number()),
@@ -387,11 +404,17 @@ mod tests {
     fn again(line: &Line, given: &str) -> String {
         match line {
             Line::Mark => given.to_owned(),
-            Line::Cutoff(tenant, cutoff) => cutoff_line(*tenant, cutoff),
-            Line::User(user, facts) => user_line(user, facts),
-            Line::Token(user, row) => token_line(user, row),
-            Line::Record(record) => record_line(record),
+            Line::Cutoff(tenant, cutoff) => cutoff_line(*tenant, cutoff).unwrap(),
+            Line::User(user, facts) => user_line(user, facts).unwrap(),
+            Line::Token(user, row) => token_line(user, row).unwrap(),
+            Line::Record(record) => record_line(record).unwrap(),
         }
+    }
+
+    #[test]
+    fn what_has_no_form_in_json_is_an_error_and_no_empty_line() {
+        let nameless = std::collections::BTreeMap::from([((1, 2), 3)]);
+        assert!(written(&nameless).is_err());
     }
 
     #[test]

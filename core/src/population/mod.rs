@@ -6,7 +6,8 @@ mod line;
 mod walk;
 
 pub use line::{
-    FIRST_LINE, LAST_LINE, Line, LineError, cutoff_line, page_line, record_line, token_line, user_line,
+    FIRST_LINE, LAST_LINE, Line, LineError, UnwrittenLine, cutoff_line, page_line, record_line, token_line,
+    user_line,
 };
 pub use walk::{
     Cursor, PAGE, Part, Position, merge, read_users, records_after, records_of_users_after, users_after,

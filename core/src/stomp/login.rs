@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Command, Decoder, Framing, Session, StompError, Version, encoder::Encoder, sockjs};
 use crate::{
     gateway::{Close, Incoming},
+    json,
     secret::Secret,
 };
 
@@ -91,9 +92,8 @@ impl Login {
     pub fn unread(&self) -> Incoming {
         match self.session.framing() {
             Framing::SockJs => {
-                // Put together from texts, and texts always have a JSON form.
-                let text = String::from_utf8_lossy(&self.sent);
-                Incoming::Text(serde_json::to_string(&text).unwrap_or_default())
+                // Put together from texts.
+                Incoming::Text(json::quoted(&String::from_utf8_lossy(&self.sent)))
             }
             Framing::Bare | Framing::Undecided => Incoming::Binary(self.sent.clone()),
         }

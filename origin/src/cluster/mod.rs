@@ -42,6 +42,6 @@ impl Cluster {
     pub(crate) async fn decided_orders(&self, question: Statement) -> Result<Rows, StoreError> {
         let (transaction, mut answers) = self.store.begin(ORDERS, &[question], Patience::Long).await?;
         transaction.roll_back();
-        Ok(answers.pop().unwrap_or_default())
+        answers.pop().ok_or(StoreError::Unanswered)
     }
 }

@@ -59,7 +59,7 @@ async fn sweep(users: &Users, now: Timestamp) -> anyhow::Result<()> {
     let mut walk = CrowdedUsers::new(keep, STEP);
     while let Some(question) = walk.question() {
         let answers = store.query(vec![question]).await?;
-        for user in walk.advance(rows_at(&answers, 0))? {
+        for user in walk.advance(rows_at(&answers, 0)?)? {
             deleted += store
                 .change_all(&upsert::trim_user(user.tenant, user.user, keep, ROWS).statement(), ROWS)
                 .await?;

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// The engine cannot be reached. Nothing of the request was done.
     #[error("the store cannot be reached")]
     Unreachable(#[source] Shared),
+    /// A statement had no answer among those of its request.
+    #[error("the store answered fewer questions than it was asked")]
+    Unanswered,
     /// The engine did not say whether it did what was asked: all of it happened, or nothing.
     #[error("the store did not say whether the change was made")]
     Unknown(#[source] Shared),
@@ -89,6 +92,7 @@ impl StoreError {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.is_permanent,
+            Self::Unanswered => true,
             Self::Closed | Self::Busy | Self::Unreachable(_) | Self::Unknown(_) => false,
         }
     }

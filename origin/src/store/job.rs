@@ -11,9 +11,20 @@ const QUEUE: usize = 4096;
 /// Rows of one query.
 pub type Rows = Vec<Vec<Value>>;
 
-/// The rows of the answer in that place; none where there is no such answer.
-pub fn rows_at(answers: &[Rows], at: usize) -> &[Vec<Value>] {
-    answers.get(at).map(Vec::as_slice).unwrap_or_default()
+/// The rows of the answer in that place.
+///
+/// # Errors
+/// [`StoreError::Unanswered`] where there is no such answer: that is not an answer without rows.
+pub fn rows_at(answers: &[Rows], at: usize) -> Result<&[Vec<Value>], StoreError> {
+    answers.get(at).map(Vec::as_slice).ok_or(StoreError::Unanswered)
+}
+
+/// The rows of the next answer.
+///
+/// # Errors
+/// As [`rows_at`].
+pub fn next_rows(answers: &mut impl Iterator<Item = Rows>) -> Result<Rows, StoreError> {
+    answers.next().ok_or(StoreError::Unanswered)
 }
 
 /// The request of a caller who waits.
@@ -43,5 +54,20 @@ impl Jobs {
     /// How many requests wait.
     pub(super) fn waiting(&self) -> usize {
         self.0.max_capacity() - self.0.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_answer_is_no_answer_without_rows() {
+        let answers: Vec<Rows> = vec![Vec::new()];
+        assert!(rows_at(&answers, 0).unwrap().is_empty());
+        assert!(matches!(rows_at(&answers, 1), Err(StoreError::Unanswered)));
+        let mut answers = answers.into_iter();
+        assert!(next_rows(&mut answers).unwrap().is_empty());
+        assert!(matches!(next_rows(&mut answers), Err(StoreError::Unanswered)));
     }
 }

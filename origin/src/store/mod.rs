@@ -18,7 +18,7 @@ use crate::{clock, metrics::Metrics};
 pub use self::{
     condition::Condition,
     error::{Refusal, Shared, StoreError},
-    job::{Rows, rows_at},
+    job::{Rows, next_rows, rows_at},
     postgres::{Durability, Patience, Postgres, Transaction, check},
     sqlite::{Sqlite, back_up},
 };

@@ -145,7 +145,7 @@ impl Users {
         let user = self.entry(id);
         let _lock = user.lock().await;
         let (transaction, answers) = cluster.store.begin(id.as_str(), &[of_user(id)], Patience::Long).await?;
-        let rows = cluster.read_live(id, rows_at(&answers, 0))?;
+        let rows = cluster.read_live(id, rows_at(&answers, 0)?)?;
         let stored = rows.user(cluster.node, &User::new(id.clone(), Vec::new()), |_| false);
         let retire = Action::Retire(vec![connection]);
         let began = stored.began(connection);

@@ -421,8 +421,8 @@ impl Users {
         let (parts, mut statements): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         statements.extend(reads_named.then(|| scoped::of_user(entry.live.lock().user.id())));
         let mut answers = self.shared.store.load(statements).await?;
-        let of_named = if reads_named { answers.pop() } else { None };
-        let named = scoped::read_of_user(&of_named.unwrap_or_default())?;
+        let of_named = if reads_named { Some(answers.pop().ok_or(StoreError::Unanswered)?) } else { None };
+        let named = of_named.map_or_else(|| Ok(Vec::new()), |rows| scoped::read_of_user(&rows))?;
         for (part, rows) in parts.into_iter().zip(answers) {
             loaded.absorb(part, &rows)?;
         }

@@ -19,7 +19,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{error::CommandError, registry::Users, retry::until_durable, run::CONCURRENCY};
 use crate::{
     cluster::ORDERS,
-    store::{Durability, Patience, Rows, StoreError, rows_at},
+    store::{Durability, Patience, Rows, StoreError, next_rows, rows_at},
 };
 
 /// Users between two commits that say how far a delivery is.
@@ -33,8 +33,8 @@ impl Users {
         let answers = self.shared.store.query(vec![scoped::last_serial(), scoped::all()]).await?;
         let mut answers = answers.into_iter();
         let cutoffs = &self.shared.cutoffs;
-        cutoffs.count_from(scoped::read_last_serial(&answers.next().unwrap_or_default())?);
-        for order in scoped::read_all(&answers.next().unwrap_or_default())? {
+        cutoffs.count_from(scoped::read_last_serial(&next_rows(&mut answers)?)?);
+        for order in scoped::read_all(&next_rows(&mut answers)?)? {
             cutoffs.put_scoped(order);
         }
         Ok(())
@@ -97,7 +97,7 @@ impl Users {
             return Ok(cutoffs.put_scoped(of(&cutoff)));
         };
         let (transaction, answers) = cluster.store.begin(ORDERS, &[cutoff::newest()], Patience::Long).await?;
-        let newest = cutoff::read_newest(rows_at(&answers, 0))?;
+        let newest = cutoff::read_newest(rows_at(&answers, 0)?)?;
         let cutoff = ScopedCutoff::next(newest, named, transaction.began());
         let outcome = transaction.commit(&scoped::keep(tenant, &cutoff, &notice), Durability::Now).await;
         if let Err(StoreError::Unknown(_)) = &outcome {
@@ -214,6 +214,6 @@ impl Users {
     }
 
     async fn ask(&self, statement: Statement) -> Result<Rows, CommandError> {
-        Ok(self.shared.store.query(vec![statement]).await?.pop().unwrap_or_default())
+        Ok(next_rows(&mut self.shared.store.query(vec![statement]).await?.into_iter())?)
     }
 }

@@ -29,7 +29,7 @@ impl Users {
     /// When the store cannot be read.
     pub async fn read_cutoffs(&self) -> Result<(), CommandError> {
         let answers = self.shared.store.query(vec![cutoff::all()]).await?;
-        let all = cutoff::read_all(rows_at(&answers, 0))?;
+        let all = cutoff::read_all(rows_at(&answers, 0)?)?;
         all.into_iter().for_each(|(tenant, cutoff)| self.shared.cutoffs.put(tenant, cutoff));
         self.read_scoped().await
     }
@@ -171,8 +171,8 @@ impl Users {
                 // What begins has the newest serial of the store, so that is the one before the next.
                 let asked = [cutoff::newest(), cutoff::get(tenant)];
                 let (transaction, answers) = cluster.store.begin(ORDERS, &asked, Patience::Long).await?;
-                let newest = cutoff::read_newest(rows_at(&answers, 0))?;
-                let before = cutoff::read(rows_at(&answers, 1))?;
+                let newest = cutoff::read_newest(rows_at(&answers, 0)?)?;
+                let before = cutoff::read(rows_at(&answers, 1)?)?;
                 let Some(next) = change(before.as_ref(), newest, transaction.began()) else {
                     transaction.roll_back();
                     return Ok(false);
@@ -221,7 +221,7 @@ impl Users {
             return Ok(self.cutoff_of(tenant).map(|cutoff| cutoff.as_ref().clone()));
         }
         let answers = self.shared.store.load(vec![cutoff::get(tenant)]).await?;
-        Ok(cutoff::read(rows_at(&answers, 0))?)
+        Ok(cutoff::read(rows_at(&answers, 0)?)?)
     }
 
     /// Stores with the users what the previous cutoff revoked of users whom only the next one exempts. A tenant has one

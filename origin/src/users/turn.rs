@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::moment,
     cluster::{Cluster, LiveRows, of_user},
-    store::{Durability, Patience, Rows, StoreError, Transaction},
+    store::{Durability, Patience, Rows, StoreError, Transaction, next_rows, rows_at},
 };
 
 /// The hold.
@@ -107,8 +107,8 @@ impl Question {
         rules: &Rules,
         answers: &[Rows],
     ) -> Result<Option<Self>, CommandError> {
-        let (Some(known), Some(rows)) = (self.orders, answers.get(1)) else { return Ok(None) };
-        let newest = cutoff::read_newest(rows)?;
+        let Some(known) = self.orders else { return Ok(None) };
+        let newest = cutoff::read_newest(rows_at(answers, 1)?)?;
         let all = KnownOrders { newest, has_orders: true, has_scoped: true };
         (newest != known.newest).then(|| Self::of(command, id, rules, all)).transpose()
     }
@@ -280,30 +280,30 @@ impl Users {
     ) -> Result<Answered, CommandError> {
         let Question { orders, parts, .. } = question;
         let mut answers = answers.into_iter();
-        let mut next = || answers.next().unwrap_or_default();
-        let rows = cluster.read_live(id, &next())?;
+        let mut next = || next_rows(&mut answers);
+        let rows = cluster.read_live(id, &next()?)?;
         let mut loaded = Loaded::default();
         let orders = match orders {
             None => None,
             Some(known) => {
-                let under = cutoff::read_newest(&next())?;
-                let marks = if known.has_orders { cutoff::read_all(&next())? } else { Vec::new() };
-                let named = if known.has_scoped { scoped::read_of_user(&next())? } else { Vec::new() };
-                Some((known, under, marks, named))
+                let under = cutoff::read_newest(&next()?)?;
+                let cutoffs = if known.has_orders { cutoff::read_all(&next()?)? } else { Vec::new() };
+                let named = if known.has_scoped { scoped::read_of_user(&next()?)? } else { Vec::new() };
+                Some((known, under, cutoffs, named))
             }
         };
         for part in parts {
-            loaded.absorb(part, &next())?;
+            loaded.absorb(part, &next()?)?;
         }
-        if let Some((known, under, marks, named)) = orders {
+        if let Some((known, under, cutoffs, named)) = orders {
             let rules = &self.shared.rules;
             // While no order is in force, the user's tenant need not be known.
             let tenant = known.has_orders.then(|| command.tenant(id, &loaded, rules)).transpose()?;
             let former = known.has_orders.then(|| command.former_tenant(id, &loaded, rules)).transpose()?;
             let former = former.flatten();
             let of = |tenant: TenantId| {
-                let mark = marks.iter().find(|(other, _)| *other == tenant);
-                mark.map(|(_, cutoff)| cutoff.clone())
+                let cutoff = cutoffs.iter().find(|(other, _)| *other == tenant);
+                cutoff.map(|(_, cutoff)| cutoff.clone())
             };
             let naming = |tenant: Option<TenantId>| -> Vec<Cutoff> {
                 let of_tenant = named.iter().filter(|(other, _)| Some(*other) == tenant);
