@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use rusqlite::Connection;
 use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     Value,
@@ -58,4 +59,129 @@ fn what_cannot_be_written_is_refused_by_its_column() {
             store.query_row(sql, [table, column], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         assert!(refuses_null && !(is_replaced && has_default), "{table}.{column}");
     }
+}
+
+/// The golden files of both crates: how many lines were released, and the SHA-256 of these lines. Lines may be added behind them.
+const RELEASED: &[(&str, usize, &str)] = &[
+    (
+        "core/golden/population.v1.jsonl",
+        10,
+        "9dc0e539eea606191be5b3ec91c95e6ae655979e07c6d2630213bc90617d0795",
+    ),
+    (
+        "core/golden/record.member_of.v1.json",
+        1,
+        "d4b6a51a1813d07160a7053fd062b44366adead69987578d71740b6d669ba06a",
+    ),
+    (
+        "core/golden/scoped_part.users.v1.json",
+        1,
+        "4ed6878692f3d914061fa6ffc79e0578d362011d14ff6a8a2e487da9275b7aa8",
+    ),
+    (
+        "core/golden/tenant_mark.exempt.v1.json",
+        1,
+        "c8398a791d4732093c75799ce6461295a8fdc749ef8f1de9772c13dd665ad663",
+    ),
+    ("core/golden/ties.wave.v1.json", 1, "a45381825d1cc5d187696cca462499dcda1a7b1d3f446c63f20d1cda63527e5c"),
+    (
+        "core/golden/user.issue_clock.v1.json",
+        1,
+        "4f0db6e832d51dbecb8b7d2d69727c4ede254d670318743c3a276cd6336b4ee4",
+    ),
+    (
+        "core/golden/user.revoked_in.v1.json",
+        1,
+        "5168caa73bf67a57e64c08363bbdaceba6dfdbc872e49bc31f352657307f546f",
+    ),
+    (
+        "core/golden/user.unlocked_in.v1.json",
+        1,
+        "611866a4e0acbf27e040eadc6701e617f2c61b4310c4c2836989e1b4361c319c",
+    ),
+    (
+        "core/golden/wave.exempt.v1.json",
+        1,
+        "c8398a791d4732093c75799ce6461295a8fdc749ef8f1de9772c13dd665ad663",
+    ),
+    (
+        "worker/golden/attachment.earlier.jsonl",
+        9,
+        "6f68835d96536ed07bc2163f9c784d948b179de840ae30780aabb9a28a054032",
+    ),
+    (
+        "worker/golden/attachment.v1.jsonl",
+        11,
+        "684009a485836a024186bb0ca58e56da70bb5773a4d4c6552cc5c3a491f71b18",
+    ),
+    (
+        "worker/golden/console_upgrade.v1.jsonl",
+        2,
+        "309fd7e795978f8201887d23f03b7e7c75b29e8200c78d2345fccd848ee5093f",
+    ),
+    (
+        "worker/golden/cutoff_answer.v1.jsonl",
+        11,
+        "852ad9ab9fae763479f60ff676d4be0dcbcf33cf69f12ff4024aea2dcdc3a8a2",
+    ),
+    (
+        "worker/golden/cutoff_ask.v1.jsonl",
+        7,
+        "61bb6d4cd4644a26575634a92259a9a7abb05807810dd6fe55d31790db03e3e4",
+    ),
+    (
+        "worker/golden/directory_answer.v1.jsonl",
+        20,
+        "2c63846800a6a1c7e546c4232f642272ecd71d42e8e1ce98b66a104ce48a2555",
+    ),
+    (
+        "worker/golden/directory_call.v1.jsonl",
+        32,
+        "e4a071baf6f39610696a6b0f965747f145156cd09c5fd89a9b5d2ff98f561296",
+    ),
+    (
+        "worker/golden/refusal.v1.jsonl",
+        10,
+        "2280bde8fd8a783ccbe5d460396bb0e22b433a61c3f85ad6bc03c97a1e8d479b",
+    ),
+    ("worker/golden/upgrade.v1.jsonl", 2, "1b275836de75e17c92a020977f86098b09baf5f9f063c481183f584a0e0ec078"),
+    (
+        "worker/golden/user_answer.v1.jsonl",
+        38,
+        "ffea115865eeb8c2b86630087d31c6b503140c5232c264115fc083a726f5ed70",
+    ),
+    (
+        "worker/golden/user_ask.v1.jsonl",
+        33,
+        "f73e80b8e88985399833ff9ff18cc4df2aedf8c40759add024440773e8f648cb",
+    ),
+];
+
+#[test]
+fn released_lines_of_golden_files_never_change() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    for folder in ["core/golden", "worker/golden"] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            found.push(format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap()));
+        }
+    }
+    found.sort();
+    let now: Vec<(String, usize, String)> = found
+        .into_iter()
+        .map(|file| {
+            let text = std::fs::read_to_string(root.join(&file)).unwrap();
+            let released = RELEASED.iter().find(|(name, ..)| *name == file);
+            let lines = released.map_or(text.lines().count(), |(_, lines, _)| *lines);
+            let kept: String = text.split_inclusive('\n').take(lines).collect();
+            (file, kept.lines().count(), hex(&Sha256::digest(kept)))
+        })
+        .collect();
+    let released: Vec<_> =
+        RELEASED.iter().map(|(file, lines, hash)| ((*file).to_owned(), *lines, (*hash).to_owned())).collect();
+    assert_eq!(now, released, "a new file is released with its lines and hash on the left");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
