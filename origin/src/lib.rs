@@ -1,4 +1,4 @@
-//! Rollcall as one native process: sockets, a table of users, and an SQLite store behind core's rules.
+//! Rollcall as one native process: sockets, a table of users, and a store (embedded SQLite, or PostgreSQL) behind core's rules.
 
 #![forbid(unsafe_code)]
 

@@ -139,7 +139,10 @@ async fn deaths_under_load_lose_nothing_that_was_answered() {
             (u32::try_from(death).unwrap() + 1, 0),
             "records, and those without an end, after death {death}"
         );
-        assert!(world.status(&online).await.unwrap().connections.is_empty(), "a ghost after death {death}");
+        assert!(
+            world.status(&online).await.unwrap().connections.is_empty(),
+            "a user is online after death {death}"
+        );
         let count = |wanted| tokens.values().filter(|known| **known == wanted).count();
         println!(
             "death {death}: {in_flight} in flight, {} answered, {} issued, {} kicked, {} kicks unanswered",

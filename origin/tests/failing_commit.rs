@@ -163,7 +163,7 @@ async fn a_failing_fsync_changes_nothing_and_tells_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_leaves_while_nothing_can_be_written_is_no_ghost() {
+async fn a_client_that_leaves_while_nothing_can_be_written_is_offline() {
     let home = tempfile::tempdir().unwrap();
     let data_dir = home.path().join("data");
     let server = Server::start(&data_dir, "");
@@ -176,7 +176,7 @@ async fn a_client_that_leaves_while_nothing_can_be_written_is_no_ghost() {
     // The commit of its end is being refused meanwhile; nobody may see it for longer than one try takes.
     let deadline = Instant::now() + WITHIN;
     while !world.status("7").await.unwrap().connections.is_empty() {
-        assert!(Instant::now() < deadline, "a ghost");
+        assert!(Instant::now() < deadline, "the client is still shown");
     }
     intruder.execute_batch("ROLLBACK").unwrap();
     // Its end becomes durable as soon as it can, and the user comes back as if nothing had been.

@@ -1,3 +1,5 @@
+//! What is read from JSON, and how its faults are told.
+
 use proptest::prelude::*;
 use serde::Deserialize;
 

@@ -241,7 +241,7 @@ impl Session {
                 let message = ClientMessage::decode(wire, &self.user, &message);
                 self.users.receive(&self.user, connection, message).await
             }
-            None => self.users.hear(&self.user, connection, &message).await,
+            None => self.users.carry_out_message(&self.user, connection, &message).await,
         };
         match received {
             Ok(()) => Ok(()),

@@ -96,7 +96,7 @@ impl Users {
     ///
     /// # Errors
     /// As [`Users::run`].
-    pub async fn hear(
+    pub async fn carry_out_message(
         &self,
         id: &UserId,
         connection: ConnId,

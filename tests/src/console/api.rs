@@ -241,7 +241,7 @@ impl Api {
         self.world.eventually("devices online", shown, &wanted).await
     }
 
-    /// Waits until a token is accepted again: a mark that was lifted may be remembered for a second.
+    /// Waits until a token is accepted again: a cutoff that was lifted may be remembered for a second.
     pub async fn until_accepted(&self, role: &str) -> Result<()> {
         let quiet = self.unrecorded();
         let accepted = || async { Ok(quiet.get(role, &format!("{LIST}/1")).await?.response.status != 401) };

@@ -23,7 +23,7 @@ use crate::{
 /// Then the alarm of a shard rings every second.
 const AUDIT_SECONDS: u32 = 2;
 
-const GHOST: &str = "1000000000000071";
+const CRASHED: &str = "1000000000000071";
 const THERE: &str = "1000000000000072";
 const OFTEN: &str = "1000000000000073";
 const CROWDED: &str = "1000000000000074";
@@ -40,8 +40,8 @@ pub(super) async fn the_audit_ends_what_a_crash_left_open(setup: Setup) -> Resul
     let setup = setup.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS);
     let runtime = setup.start(&settings).await?;
     let world = runtime.world();
-    let (_, mut left) = world.login(GHOST, 5).await?;
-    world.eventually("records", || open_and_ended(&world, GHOST), &(1, 0)).await?;
+    let (_, mut left) = world.login(CRASHED, 5).await?;
+    world.eventually("records", || open_and_ended(&world, CRASHED), &(1, 0)).await?;
     runtime.kill().await?;
     left.next().await;
 
@@ -50,7 +50,7 @@ pub(super) async fn the_audit_ends_what_a_crash_left_open(setup: Setup) -> Resul
     let (_, mut socket) = world.login(THERE, 5).await?;
     world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
     // No question is asked about the user: only its shard's records are looked at.
-    world.eventually("records", || open_and_ended(&world, GHOST), &(0, 1)).await?;
+    world.eventually("records", || open_and_ended(&world, CRASHED), &(0, 1)).await?;
     same(open_and_ended(&world, THERE).await?, (1, 0), "records, open and ended, of who is still there")?;
     socket.alive().await?;
     runtime.stop().await?;

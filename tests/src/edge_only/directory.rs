@@ -29,13 +29,13 @@ pub(super) async fn a_row_that_its_user_does_not_know_ends_when_somebody_looks(
     let (_, mut socket) = world.login(THERE, 5).await?;
     world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
     // Two users that never connected.
-    for (apart, ghost) in [IN_A_DETAIL, IN_A_LIST].into_iter().enumerate() {
+    for (apart, unknown) in [IN_A_DETAIL, IN_A_LIST].into_iter().enumerate() {
         let rest = "full_name, user_agent, device_id, remote_address, online_at, source, generation";
-        let ghost = format!(
+        let row = format!(
             "INSERT INTO record (id, tenant, user, {rest}) \
-             SELECT id + {apart} + 1, tenant, {ghost}, {rest} FROM record WHERE user = {THERE}"
+             SELECT id + {apart} + 1, tenant, {unknown}, {rest} FROM record WHERE user = {THERE}"
         );
-        probe::change(&world, &ghost).await?;
+        probe::change(&world, &row).await?;
         probe::change(&world, "UPDATE counter SET records = records + 1").await?;
     }
 
@@ -52,7 +52,7 @@ pub(super) async fn a_row_that_its_user_does_not_know_ends_when_somebody_looks(
     same(text_at(&page, "/data/total")?, "3".to_owned(), "records, in a list of all")?;
     socket.alive().await?;
     runtime.stop().await?;
-    Ok("2 ghosts ended, one by a detail and one by a list".to_owned())
+    Ok("2 rows ended, one by a detail and one by a list".to_owned())
 }
 
 pub(super) async fn an_order_to_a_tenant_goes_on_after_a_crash(setup: Setup) -> Result<String> {
@@ -116,25 +116,25 @@ pub(super) async fn an_order_that_earlier_code_kept_in_a_shard_is_taken_over(set
 pub(super) async fn orders_to_many_users_are_bounded_and_go_on_after_a_crash(setup: Setup) -> Result<String> {
     const MOST: u64 = 16;
     const NAMED: u64 = 1_000_000_000_010_000;
-    const SPARED: u64 = NAMED + 100;
+    const UNNAMED: u64 = NAMED + 100;
     let mut settings = Profile::Policy1.settings();
     settings.message_center.direct_users = 1;
     let runtime = setup.start(&settings).await?;
     let world = runtime.world();
-    let [named, spared] = [NAMED, SPARED].map(|user| user.to_string());
+    let [named, unnamed] = [NAMED, UNNAMED].map(|user| user.to_string());
     let (token, socket) = world.login(&named, 5).await?;
-    let (spared_token, mut spared_socket) = world.login(&spared, 5).await?;
+    let (unnamed_token, mut unnamed_socket) = world.login(&unnamed, 5).await?;
     world.eventually("records", || open_and_ended(&world, &named), &(1, 0)).await?;
-    world.eventually("records", || open_and_ended(&world, &spared), &(1, 0)).await?;
+    world.eventually("records", || open_and_ended(&world, &unnamed), &(1, 0)).await?;
 
     // A user counts as reached when the directory has heard of it. So none of these is delivered.
     break_it(&world, ORDERS, "directory_off").await?;
     let statuses = try_join_all((1..=MOST).map(|n| take_off(&world, [NAMED, NAMED + n]))).await?;
     same(statuses, vec![200; 16], "the statuses of the orders")?;
-    same(take_off(&world, [SPARED, NAMED + 50]).await?, 503, "the status of one more")?;
-    world.expect_verdict(&spared_token, 0, "a token of a user that only the refused order names").await?;
+    same(take_off(&world, [UNNAMED, NAMED + 50]).await?, 503, "the status of one more")?;
+    world.expect_verdict(&unnamed_token, 0, "a token of a user that only the refused order names").await?;
     world.expect_verdict(&token, 1506, "a token from before the orders").await?;
-    spared_socket.alive().await?;
+    unnamed_socket.alive().await?;
     // An object that is thrown away in the middle of its work goes on with it.
     break_it(&world, ORDERS, "abort").await?;
     let users = || async {
@@ -146,7 +146,7 @@ pub(super) async fn orders_to_many_users_are_bounded_and_go_on_after_a_crash(set
     let users = || async { Ok(users().await) };
     world.eventually("users of the orders", users, &Some(vec![Some(json!(2)); 16])).await?;
     runtime.kill().await?;
-    drop((socket, spared_socket));
+    drop((socket, unnamed_socket));
 
     let runtime = setup.start(&settings).await?;
     let world = runtime.world();
@@ -161,8 +161,12 @@ pub(super) async fn orders_to_many_users_are_bounded_and_go_on_after_a_crash(set
     world.expect_verdict(&new, 0, "a token from after them").await?;
     back.alive().await?;
     same(open_and_ended(&world, &named).await?, (1, 1), "records of a user who came back")?;
-    same(take_off(&world, [SPARED, NAMED + 50]).await?, 200, "the status of the refused order, given again")?;
-    world.expect_verdict(&spared_token, 1506, "a token that it took").await?;
+    same(
+        take_off(&world, [UNNAMED, NAMED + 50]).await?,
+        200,
+        "the status of the refused order, given again",
+    )?;
+    world.expect_verdict(&unnamed_token, 1506, "a token that it took").await?;
     runtime.stop().await?;
     Ok(format!("{MOST} orders under delivery, and one too many"))
 }

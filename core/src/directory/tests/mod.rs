@@ -1,3 +1,5 @@
+//! Questions to the directory over a real SQLite store, beside a naive model.
+
 mod filters;
 mod merge;
 mod parsing;

@@ -1,3 +1,5 @@
+//! The frozen steps, and the stores of every version that they bring forward.
+
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;

@@ -71,7 +71,7 @@ async fn the_token_is_refused_until_the_user_is_unlocked(world: World) -> Result
     }
     api.forced_off(&mut socket, "USER", &[user]).await?;
     let ended = api.records(user).await?;
-    same(api.unlock("users", user).await?, true, "whether there was a mark")?;
+    same(api.unlock("users", user).await?, true, "whether there was a cutoff")?;
     same(api.unlock("users", user).await?, false, "whether there was a second one")?;
     let mut again = api.connect("user-101", user, "d").await?;
     again.control_ping(b"in").await?;

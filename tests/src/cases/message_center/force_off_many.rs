@@ -67,7 +67,7 @@ async fn an_order_to_many_users_is_in_force_when_it_is_answered(world: World) ->
     let fixture = api.fixture();
     let [console, gateway, bystander] = [101, 103, 102].map(|user| fixture.user(user));
     let mut socket = api.connect("user-101", console, "d").await?;
-    let mut spared = api.connect("user-102", bystander, "d").await?;
+    let mut bystander_socket = api.connect("user-102", bystander, "d").await?;
     let (token, mut login) = world.login(&gateway.to_string(), 5).await?;
     let shown =
         || async { Ok(api.unrecorded().online_devices(gateway).await?.contains(&"unknown".to_owned())) };
@@ -87,7 +87,7 @@ async fn an_order_to_many_users_is_in_force_when_it_is_answered(world: World) ->
 
     api.forced_off(&mut socket, "USER", &[console]).await?;
     login.kicked().await?;
-    spared.control_ping(b"still").await?;
+    bystander_socket.control_ping(b"still").await?;
     until_delivered(&api).await?;
     world.figure(format!(
         "{} users, answered after {answered:.1?}, delivered after {:.1?}",

@@ -23,7 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
         the_tenant_is_let_in_again_when_it_is_unlocked,
         one_user_is_let_in_again_when_he_is_unlocked,
         openim_users_of_the_tenant_are_kicked,
-        openim_administrators_are_spared alone "it takes the default tenant offline",
+        openim_administrators_are_exempt alone "it takes the default tenant offline",
         a_tenant_order_may_be_repeated,
         who_had_left_before_keeps_that_end,
         the_operator_takes_off_in_the_tenant_that_it_names,
@@ -134,7 +134,7 @@ async fn the_tenant_is_let_in_again_when_it_is_unlocked(world: World) -> Result<
     let (ids, [one, two]) = ([tenant.api.fixture().tenant(1)], tenant.users);
     tenant.api.take_off("admin-t1", "TENANT", &ids).await?;
     let api = tenant.dispersed("TENANT", &ids).await?;
-    same(api.unlock("tenants", ids[0]).await?, true, "whether there was a mark")?;
+    same(api.unlock("tenants", ids[0]).await?, true, "whether there was a cutoff")?;
     same(api.unlock("tenants", ids[0]).await?, false, "whether there was a second one")?;
     let mut sockets = Vec::new();
     for (role, user) in [("user-101", one), ("user-102", two)] {
@@ -174,7 +174,7 @@ async fn openim_users_of_the_tenant_are_kicked(world: World) -> Result<()> {
     again.alive().await
 }
 
-async fn openim_administrators_are_spared(world: World) -> Result<()> {
+async fn openim_administrators_are_exempt(world: World) -> Result<()> {
     let api = Api::without_fixture(&world)?;
     let admin = world.fresh_admin_token(world.admin()?).await?;
     let user = world.user("a");
@@ -187,7 +187,7 @@ async fn openim_administrators_are_spared(world: World) -> Result<()> {
     socket.kicked().await?;
     own.alive().await?;
     world.expect_verdict(&admin, 0, "the administrator's token").await?;
-    same(api.unlock("tenants", 0).await?, true, "whether there was a mark")
+    same(api.unlock("tenants", 0).await?, true, "whether there was a cutoff")
 }
 
 async fn a_tenant_order_may_be_repeated(world: World) -> Result<()> {

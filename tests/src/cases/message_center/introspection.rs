@@ -34,7 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
         a_token_issued_after_the_order_is_accepted,
         a_token_that_an_order_took_stays_dead_when_a_later_one_spares_its_user,
         a_personal_access_token_does_not_inherit_the_right,
-        a_personal_access_token_is_spared,
+        a_personal_access_token_is_not_covered,
         static_tokens_do_not_ask_the_issuer,
         a_socket_takes_its_name_from_the_claims,
         a_socket_ends_with_its_token,
@@ -321,7 +321,7 @@ async fn a_personal_access_token_does_not_inherit_the_right(world: World) -> Res
     same(Token::of(&api, 501, &listed)?.get(LIST).await?.page()?.total, 5, "records")
 }
 
-async fn a_personal_access_token_is_spared(world: World) -> Result<()> {
+async fn a_personal_access_token_is_not_covered(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     let listed =
         json!({"iat": unix_time() - 60, "permissions": ["OnlineUser"], "principal": {"user_token": true}});

@@ -120,14 +120,14 @@ async fn a_second_tenant_order_spares_its_own_caller_alone(world: World) -> Resu
     let api = Api::with_fixture(&world).await?;
     let [first, second, third] = [101, 102, 103].map(|user| api.fixture().user(user));
     let ids = [api.fixture().tenant(1)];
-    let mut spared = api.connect("user-101", first, "first").await?;
+    let mut exempt = api.connect("user-101", first, "first").await?;
     api.off("user-101", "TENANT", &ids).await?.bodiless()?;
     api.shut_out(&api.handshake("user-102", "d"), "invalid_token").await?;
     api.unlock("users", second).await?;
     api.until_accepted("user-102").await?;
-    spared.control_ping(b"still").await?;
+    exempt.control_ping(b"still").await?;
     api.off("user-102", "TENANT", &ids).await?.bodiless()?;
-    api.forced_off(&mut spared, "TENANT", &ids).await?;
+    api.forced_off(&mut exempt, "TENANT", &ids).await?;
     api.all_gone("user-102", &[first]).await?;
     for (role, user) in [("user-101", first), ("user-103", third), ("admin-t1", api.fixture().user(100))] {
         api.shut_out(&api.handshake(role, "d"), "invalid_token").await?;

@@ -25,7 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
         members_of_another_tenant_are_ignored,
         a_department_of_many_is_off_when_the_order_is_answered within 2400,
         an_answer_without_members_is_nobody,
-        the_caller_among_the_members_is_spared,
+        the_caller_among_the_members_is_exempt,
         a_resolver_that_fails_fails_the_order_and_hurts_nobody,
         an_order_that_is_refused_does_not_ask,
         other_orders_do_not_ask,
@@ -84,7 +84,7 @@ async fn a_department_of_many_is_off_when_the_order_is_answered(world: World) ->
     let fixture = api.fixture();
     let (id, member) = (fixture.circle(DEPARTMENT), fixture.user(102));
     let mut members = strangers(&api, size(21, 20_000) - 2);
-    // The caller is spared.
+    // The caller is exempt.
     members.extend([member, fixture.user(100)]);
     // A body of more than 256 KiB.
     members.extend(strangers(&api, 1).repeat(size(20_000, 0)));
@@ -123,7 +123,7 @@ async fn an_answer_without_members_is_nobody(world: World) -> Result<()> {
     same(api.list("admin-t1", "online=true").await?.total, 3, "records online")
 }
 
-async fn the_caller_among_the_members_is_spared(world: World) -> Result<()> {
+async fn the_caller_among_the_members_is_exempt(world: World) -> Result<()> {
     let api = Api::with_fixture(&world).await?;
     let fixture = api.fixture();
     let id = fixture.circle(GROUP);
