@@ -24,6 +24,7 @@ mod openapi;
 pub mod openim;
 pub mod pages;
 mod rate;
+mod refusal;
 mod span;
 mod stranger;
 
@@ -42,6 +43,7 @@ pub use catch_panic::PanicContext;
 pub use error::{Chain, ErrorCode};
 pub use health::{DeepHealth, PROBED_WITHIN, Probe};
 pub use rate::{Counted, too_many_requests};
+pub use refusal::{RefusedHandshake, not_configured, refuse_handshake};
 pub use span::request_span;
 pub use stranger::{FailedProof, Stranger};
 

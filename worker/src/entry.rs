@@ -8,13 +8,14 @@ use axum::{
     extract::{MatchedPath, State},
     middleware::{self, Next},
 };
-use http::{Method, Request, Response, StatusCode, header};
-use rollcall_api::{Backend as _, ErrorCode, openim::gateway};
+use http::{Method, Request, Response, StatusCode, Uri, header};
+use rollcall_api::{Backend as _, ErrorCode, not_configured, openim::gateway};
+use rollcall_core::directory::zone::Zone;
 use tower_service::Service as _;
 use tracing::Instrument as _;
 use worker::{Context, Env, event, web_sys};
 
-use crate::{backend::Edge, config, http_types, log, metrics, rate, upgrade};
+use crate::{backend::Edge, clock, config, http_types, log, metrics, rate, upgrade};
 
 /// The routes of this isolate. The first request builds them, since their description takes longer than most requests; the
 /// bindings that they hold are the isolate's.
@@ -28,7 +29,9 @@ async fn fetch(raw: web_sys::Request, env: Env, _: Context) -> worker::Result<we
     let configuration = match config::load(&env) {
         Ok(configuration) => configuration,
         Err(error) => {
-            return http_types::response(plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))).await;
+            let uri: Uri = raw.url().parse().unwrap_or_default();
+            let datetime = Zone::default().format(clock::now());
+            return http_types::response(not_configured(&uri, &error.to_string(), datetime)).await;
         }
     };
     let Some(mut request) = http_types::request(&raw) else {

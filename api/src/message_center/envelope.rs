@@ -159,6 +159,14 @@ pub(crate) fn refuse<B: Backend>(backend: &B, headers: &HeaderMap, error: &Messa
     name(refusal(backend, error), &request_id(backend, headers))
 }
 
+/// The body of an internal error that is explained, without a backend.
+pub(crate) fn explained(text: &str, datetime: String) -> String {
+    let error = MessageCenterError::Internal;
+    let ext = Extension { key: Some(error.key()) };
+    let body = Envelope { code: error.code(), msg: text.to_owned(), data: Empty {}, datetime, ext };
+    serde_json::to_string(&body).unwrap_or_else(|error| error.to_string())
+}
+
 fn name(mut response: Response, id: &RequestId) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         let [name, _] = REQUEST_ID;

@@ -18,7 +18,7 @@ use rollcall_core::message_center::MessageCenterError;
 
 pub(crate) use self::{
     caller::Caller,
-    envelope::{Empty, Envelope, Refusals, RouteError, envelope_layer, refuse},
+    envelope::{Empty, Envelope, Refusals, RouteError, envelope_layer, explained, refuse},
     input::object,
     record::Shown,
     sockjs::{allow as allow_sockjs, owns as is_sockjs},

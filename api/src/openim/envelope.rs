@@ -9,7 +9,8 @@ use rollcall_core::openim::{Code, OpenImError};
 use serde::Serialize;
 
 use crate::{
-    BODY_BYTES, Backend, BackendError, Chain, ErrorCode, FailedProof, NoRoom, answer, body::BodyError,
+    BODY_BYTES, Backend, BackendError, Chain, ErrorCode, FailedProof, NoRoom, RefusedHandshake, answer,
+    body::BodyError,
 };
 
 /// Success with a payload.
@@ -91,6 +92,19 @@ impl RouteError {
     /// An internal error: 500.
     pub(crate) fn internal() -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, error: Code::Internal.into() }
+    }
+
+    /// A handshake is refused before its token is looked at: 503 or 403.
+    pub(crate) fn of_handshake(why: RefusedHandshake) -> Self {
+        let (status, code, detail) = match why {
+            RefusedHandshake::Stopping => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Internal, "the server is about to stop")
+            }
+            RefusedHandshake::ForeignPage => {
+                (StatusCode::FORBIDDEN, Code::NoPermission, "pages of this origin may not connect")
+            }
+        };
+        Self { status, error: OpenImError::new(code, detail) }
     }
 
     /// No route has this path and method: 404.

@@ -48,6 +48,9 @@ pub enum MessageCenterError {
     /// A path or body names a tenant outside of the caller's.
     #[error("Access tenant {0} is denied")]
     OutOfScope(TenantId),
+    /// A page of an origin that is not among `server.allowed_origins` asks for a socket.
+    #[error("Pages of this origin may not connect")]
+    ForeignPage,
     /// No record of that user in this tenant.
     #[error("Not found resource MessageCenterOnline「{0}」")]
     NoRecord(i64),
@@ -76,7 +79,7 @@ pub enum MessageCenterError {
     /// The token issuer is down, or rejects our own credentials.
     #[error("The issuer of tokens cannot be asked")]
     IssuerDown,
-    /// There is no room for the request's body, or no place for a question about its token.
+    /// There is no room for the request's body or its session, no place for a question about its token, or the process is about to stop.
     #[error("The server is busy, please try again")]
     Busy,
     /// Too many tokens of the client's address were not good.
@@ -99,7 +102,7 @@ impl MessageCenterError {
             | Self::NobodyNamed
             | Self::TwoTokens => 400,
             Self::Unauthorized | Self::InvalidToken => 401,
-            Self::Forbidden | Self::ForeignTenant(_) | Self::OutOfScope(_) => 403,
+            Self::Forbidden | Self::ForeignTenant(_) | Self::OutOfScope(_) | Self::ForeignPage => 403,
             Self::NoRecord(_) | Self::NoHandler { .. } => 404,
             Self::Method { .. } => 405,
             Self::MediaType(_) => 415,
@@ -125,7 +128,7 @@ impl MessageCenterError {
             Self::Unauthorized => "unauthorized",
             Self::InvalidToken => "invalid_token",
             // The key of a foreign tenant in the header makes consoles log out.
-            Self::Forbidden | Self::OutOfScope(_) => "forbidden",
+            Self::Forbidden | Self::OutOfScope(_) | Self::ForeignPage => "forbidden",
             Self::ForeignTenant(_) => "fatal_exit",
             Self::NoRecord(_) => "resource_not_found",
             Self::NoHandler { .. } => "handler_not_found",

@@ -6,20 +6,14 @@ use std::sync::Arc;
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
-use http::{
-    HeaderMap, StatusCode,
-    header::{ORIGIN, RETRY_AFTER},
-};
-use rollcall_api::{Backend as _, Health, is_handshake};
+use http::{HeaderMap, header::ORIGIN};
+use rollcall_api::{Backend as _, Health, RefusedHandshake, is_handshake, refuse_handshake};
 use rollcall_core::net::AllowedOrigins;
 
 use super::sockjs;
 use crate::backend::Origin;
-
-/// Seconds after which a rejected client tries again; by then the load balancer names another process.
-const RETRY_SECONDS: &str = "1";
 
 /// State of the guard's middleware.
 #[derive(Clone)]
@@ -33,17 +27,12 @@ impl UpgradeGuard {
         Self { origin, allowed: Arc::new(allowed) }
     }
 
-    fn rejection(&self, headers: &HeaderMap) -> Option<Response> {
+    fn rejection(&self, headers: &HeaderMap) -> Option<RefusedHandshake> {
         if self.origin.health() == Health::Draining {
-            let retry = [(RETRY_AFTER, RETRY_SECONDS)];
-            return Some(
-                (StatusCode::SERVICE_UNAVAILABLE, retry, "the server is about to stop\n").into_response(),
-            );
+            return Some(RefusedHandshake::Stopping);
         }
-        if !self.allowed.admit(headers.get_all(ORIGIN).iter().map(|value| value.as_bytes())) {
-            return Some((StatusCode::FORBIDDEN, "pages of this origin may not connect\n").into_response());
-        }
-        None
+        let is_admitted = self.allowed.admit(headers.get_all(ORIGIN).iter().map(|value| value.as_bytes()));
+        (!is_admitted).then_some(RefusedHandshake::ForeignPage)
     }
 }
 
@@ -52,7 +41,8 @@ pub(super) async fn check(State(guard): State<UpgradeGuard>, request: Request, n
     let headers = request.headers();
     let opens = is_handshake(request.uri(), headers) || sockjs::opens(&guard.origin, request.uri(), headers);
     match opens.then(|| guard.rejection(headers)).flatten() {
-        Some(rejection) => {
+        Some(why) => {
+            let rejection = refuse_handshake(&guard.origin, request.uri(), headers, why);
             guard.origin.users.metrics().refused(rejection.status().as_u16().to_string());
             rejection
         }

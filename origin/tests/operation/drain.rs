@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use rollcall_conformance::{
     http::{Connection, Request},
     size::size,
-    ws::{Event, Handshake, Opening, Socket},
+    ws::{Event, Handshake, Opening, Socket, upgrade},
 };
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::kit::{Lateness, Server};
@@ -68,11 +68,19 @@ async fn sockets_are_closed_evenly_and_meanwhile_newcomers_are_sent_elsewhere() 
         match world.try_upgrade_with(&request).await.unwrap() {
             Opening::Refused(refusal) => {
                 assert_eq!(refusal.status, 503);
-                assert!(refusal.header("retry-after").is_some());
+                assert_eq!(refusal.header("retry-after").as_deref(), Some("1"));
+                let told: Value = serde_json::from_slice(&refusal.body).unwrap();
+                assert_eq!(told["errCode"], 500, "{told}");
             }
             Opening::Upgraded(_) => panic!("a socket was opened during the drain"),
         }
     }
+    let Opening::Refused(refusal) = world.try_upgrade_with(&upgrade("/ws/messageCenter", &[])).await.unwrap()
+    else {
+        panic!("a console was opened during the drain")
+    };
+    let told: Value = serde_json::from_slice(&refusal.body).unwrap();
+    assert_eq!((refusal.status, &told["ext"]["eKey"]), (503, &json!("server_busy")), "{told}");
     // Those who are still connected are shown, and REST is served.
     assert_eq!(world.platforms(&(size - 1).to_string()).await.unwrap().len(), 1);
 

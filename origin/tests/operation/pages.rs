@@ -4,6 +4,7 @@ use rollcall_conformance::{
     world::World,
     ws::{Handshake, Opening, upgrade},
 };
+use serde_json::{Value, json};
 
 use crate::kit::Server;
 
@@ -51,7 +52,14 @@ async fn a_page_that_is_not_listed_is_refused_at_every_path_before_its_token_is_
     let handshake = Handshake::new("7", 5, &token);
     let strange =
         world.try_upgrade(&handshake.clone().header("origin", "https://evil.example")).await.unwrap();
-    assert!(matches!(strange, Opening::Refused(response) if response.status == 403));
+    let Opening::Refused(refusal) = strange else { panic!("a strange page's socket is open") };
+    let told: Value = serde_json::from_slice(&refusal.body).unwrap();
+    assert_eq!((refusal.status, &told["errCode"]), (403, &json!(1002)), "{told}");
+    let origin = [("origin".to_owned(), "https://evil.example".to_owned())];
+    let strange = world.try_upgrade_with(&upgrade("/ws/messageCenter", &origin)).await.unwrap();
+    let Opening::Refused(refusal) = strange else { panic!("a strange page's console is open") };
+    let told: Value = serde_json::from_slice(&refusal.body).unwrap();
+    assert_eq!((refusal.status, &told["ext"]["eKey"]), (403, &json!("forbidden")), "{told}");
     assert_eq!(world.platforms("7").await.unwrap(), [0i64; 0], "a refused page's user is not online");
     let mut socket = world.enter(&handshake.header("origin", "https://chat.example")).await.unwrap();
     socket.alive().await.unwrap();

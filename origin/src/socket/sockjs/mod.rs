@@ -19,6 +19,7 @@ use rollcall_api::{
 };
 use rollcall_core::{
     gateway::{Close, MESSAGE_BYTES},
+    message_center::MessageCenterError,
     stomp::sockjs,
     token::TokenHash,
 };
@@ -84,8 +85,7 @@ async fn receive(origin: &Origin, parts: &Parts, transport: Transport) -> Respon
             Err(response) => return response,
         },
         Entered::Full => {
-            let retry = [(header::RETRY_AFTER, "1")];
-            return (StatusCode::SERVICE_UNAVAILABLE, retry, "too many sessions\n").into_response();
+            return refuse(origin, parts, &MessageCenterError::Busy.into());
         }
     };
     let (receiver, body) = Receiver::new(transport);
@@ -137,7 +137,7 @@ async fn send(State(origin): State<Origin>, request: Request) -> Response {
     if let Some(account) = parts.extensions.get::<BodyAccount>() {
         account.prove(false);
         if account.hold(MESSAGE_BYTES).is_err() {
-            return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response();
+            return refuse(&origin, &parts, &MessageCenterError::Busy.into());
         }
     }
     let text = match read(body).await {
