@@ -51,6 +51,8 @@ const BOUNDS: &[(&[&str], Option<u64>, u64)] = &[
     (&[FORCED_LOGOUT], Some(30), 8),
     (&[STATUS], Some(12), 0),
     (&[CHECK], None, 0),
+    // The page of ten, and the counter of each bucket that has records: one or two more than RECORDS.
+    (&[LIST_PAGE], Some(180), 0),
 ];
 
 /// The counts of an operation, by kind of object.
