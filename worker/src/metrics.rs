@@ -15,6 +15,10 @@ use worker::{AnalyticsEngineDataPointBuilder, Env};
 const BINDING: &str = "METRICS";
 /// Alarms that went wrong, by `fault`. Only objects have alarms.
 const ALARM_FAULTS: &str = "rollcall_alarm_faults_total";
+/// Calls to objects that were given up, by `object`.
+const UNANSWERED_CALLS: &str = "rollcall_unanswered_calls_total";
+/// The bytes of a shard's database, by `state`. A point a sweep.
+const SHARD_BYTES: &str = "rollcall_shard_bytes";
 
 /// What went wrong with an alarm: the label `fault` of `rollcall_alarm_faults_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +78,16 @@ pub(crate) fn commit_failed(env: &Env) {
 /// An alarm went wrong.
 pub(crate) fn alarm(env: &Env, fault: AlarmFault) {
     write(env, ALARM_FAULTS, &[fault.label()], 1.0);
+}
+
+/// An object did not answer a call in time.
+pub(crate) fn unanswered(env: &Env, binding: &str) {
+    write(env, UNANSWERED_CALLS, &[&binding.to_ascii_lowercase()], 1.0);
+}
+
+/// A shard has looked at its size.
+pub(crate) fn shard(env: &Env, bytes: f64, is_nearly_full: bool) {
+    write(env, SHARD_BYTES, &[if is_nearly_full { "nearly_full" } else { "roomy" }], bytes);
 }
 
 fn write(env: &Env, metric: &str, labels: &[&str], value: f64) {

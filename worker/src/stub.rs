@@ -19,7 +19,7 @@ use worker::{
 use crate::{
     clock::{self, EntropyError},
     config::{self, ConfigurationError},
-    fullness, log, place,
+    fullness, log, metrics, place,
     wire::{self, WireError},
 };
 
@@ -111,7 +111,10 @@ async fn answer(env: &Env, binding: &str, name: &str, body: &str) -> Result<Stri
         }
         Ok(response.text().await?)
     });
-    answered.await.unwrap_or(Err(CallError::Timeout(ANSWERED)))
+    answered.await.unwrap_or_else(|| {
+        metrics::unanswered(env, binding);
+        Err(CallError::Timeout(ANSWERED))
+    })
 }
 
 /// Brings an upgrade to the object of that name, in a header of its kind; each try has a header of its own. The client decides

@@ -219,7 +219,8 @@ pub(super) async fn a_walk_over_crowded_users_goes_on_where_it_was(setup: Setup)
 pub(super) async fn a_shard_that_is_nearly_full_takes_connections_and_no_imports(
     setup: Setup,
 ) -> Result<String> {
-    let runtime = setup.with(SHARDS, 1).start(&Profile::Policy1.settings()).await?;
+    let setup = setup.with(SHARDS, 1).with(AUDIT, AUDIT_SECONDS).with_manifest(&bindings::manifest())?;
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     same(health(&world).await?, (200, "ok".to_owned()), "the health")?;
     break_it(&world, SHARD_0, "full").await?;
@@ -227,6 +228,13 @@ pub(super) async fn a_shard_that_is_nearly_full_takes_connections_and_no_imports
     let (_, mut socket) = world.login(THERE, 5).await?;
     world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
     same(health(&world).await?, (503, "degraded".to_owned()), "the health with such a shard")?;
+    let sized = |state: &'static str| {
+        let setup = &setup;
+        move || async move { anyhow::Ok(counted(&setup.log()?, "rollcall_shard_bytes", state)) }
+    };
+    same(sized("nearly_full")().await?, 0, "data points before the sweep")?;
+    probe::change(&world, "UPDATE progress SET sweep_at = 0").await?;
+    world.eventually("data points of a shard that is nearly full", sized("nearly_full"), &1).await?;
     break_it(&world, SHARD_0, "roomy").await?;
     same(import(&world).await?, 200, "the status of an import once there is room")?;
     world.eventually("records", || open_and_ended(&world, OFTEN), &(0, 1)).await?;

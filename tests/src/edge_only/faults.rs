@@ -91,6 +91,7 @@ pub(super) async fn a_connection_whose_socket_is_refused_leaves_no_open_record(
 }
 
 pub(super) async fn an_object_that_does_not_answer_could_not_be_asked(setup: Setup) -> Result<String> {
+    let setup = setup.with_manifest(&bindings::manifest())?;
     let runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     let (_, mut socket) = world.login(HANGING, 5).await?;
@@ -120,7 +121,9 @@ pub(super) async fn an_object_that_does_not_answer_could_not_be_asked(setup: Set
     same(world.platforms(HANGING).await?, vec![5], "platforms once it answers")?;
     socket.alive().await?;
     runtime.stop().await?;
-    Ok(format!("given up after {:.1} s", took.as_secs_f32()))
+    let given_up = counted(&setup.log()?, "rollcall_unanswered_calls_total", "users");
+    holds(given_up >= 2, || format!("{given_up} calls without an answer are counted"))?;
+    Ok(format!("{given_up} calls given up after {:.1} s", took.as_secs_f32()))
 }
 
 pub(super) async fn a_call_and_an_upgrade_that_the_runtime_loses_are_made_again(

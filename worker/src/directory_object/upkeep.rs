@@ -107,7 +107,9 @@ impl Shard {
             return Ok(true);
         }
         if crowded.is_none() {
-            tracing::info!(bytes = self.size(), "the size of a shard");
+            let bytes = self.size();
+            tracing::info!(bytes, "the size of a shard");
+            metrics::shard(&self.env, bytes, fullness::is_near(bytes));
             *crowded = progress::is_last_sweep_of_day(now).then_some(CrowdedUsers::BEGINNING);
         }
         let Some(from) = *crowded else { return Ok(false) };
