@@ -4,9 +4,14 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use super::setup::{Runtime, Setup};
+use super::{
+    probe::{SHARD_0, break_it},
+    setup::{Runtime, Setup},
+    variables::SHARDS,
+};
 use crate::{
     check::{holds, same},
+    console::api::{IMPORT, LIST},
     http::{Request, Response},
     profile::Profile,
     world::World,
@@ -75,6 +80,11 @@ async fn limits(world: &World) -> Result<()> {
     same(&body(&refused)?["errCode"], &json!(429), "the envelope")?;
     let refused = until_refused(world, |_| attempt("/ws/messageCenter", "192.0.2.2")).await?;
     same(&body(&refused)?["ext"]["eKey"], &json!("too_many_requests"), "the envelope")?;
+    // A bearer token that is not good counts as a request for one.
+    let guess =
+        |_| Request::new("GET", LIST).header("Authorization", "Bearer guess").header(PEER, "192.0.2.4");
+    let refused = until_refused(world, guess).await?;
+    same(&body(&refused)?["ext"]["eKey"], &json!("too_many_requests"), "the envelope")?;
     let other = answer(world, &attempt("/", "192.0.2.3")).await?;
     holds(other.status != 429, || "another address is refused".to_owned())
 }
@@ -90,6 +100,33 @@ async fn traffic(world: &World) -> Result<()> {
     let (_, third) = world.login(&user, 5).await?;
     third.close().await?;
     world.until_platforms(&user, &[]).await
+}
+
+/// Variables that change nothing: one with too few underscores, and one of a key that the origin alone reads.
+const USELESS: &str =
+    "\n[vars]\nROLLCALL_PRESENCE_GRACE_SECONDS = \"5\"\nROLLCALL__LIMITS__HANDSHAKES_PER_MINUTE = \"1\"\n";
+/// What the log says of them.
+const WARNED: [&str; 2] = [
+    "the variable ROLLCALL_PRESENCE_GRACE_SECONDS is not read; ROLLCALL__PRESENCE__GRACE_SECONDS is",
+    "limits.handshakes_per_minute is read on the origin alone",
+];
+
+/// The names of a request that makes its object write a line.
+const OPERATION: &str = "operation-that-a-shard-refuses";
+const REQUEST: &str = "request-that-a-shard-refuses";
+
+/// An import into a shard that is full, which the shard logs.
+async fn refusal(world: &World) -> Result<()> {
+    break_it(world, SHARD_0, "full").await?;
+    let line = json!({"id": 7, "tenantId": 0, "userId": 7, "onlineDate": "2099-01-01T00:00:00Z"});
+    let request = Request::post(IMPORT)
+        .header("Authorization", &format!("Bearer {}", world.admin_token().await?))
+        .header("Content-Type", "application/x-ndjson")
+        .header("operationID", OPERATION)
+        .header("XC-Request-Id", REQUEST)
+        .body(line.to_string());
+    same(world.unrecorded().send(&request).await?.response.status, 500, "the status of the import")?;
+    break_it(world, SHARD_0, "roomy").await
 }
 
 /// The JSON objects that begin with `start` in the lines of a log.
@@ -117,9 +154,17 @@ fn check_log(log: &str) -> Result<()> {
     for code in ["1001", "429"] {
         holds(codes.contains(&code), || format!("no line with the code {code}"))?;
     }
-    let mut of_objects = lines.iter().filter(|line| line["span"]["name"] == "object");
-    of_objects
-        .try_for_each(|line| same(&line["span"]["version"], &json!("local"), "the version in an object"))
+    same(&answered(IMPORT)?["span"]["request_id"], &json!(REQUEST), "the request of the import")?;
+    let of_objects = lines.iter().filter(|line| line["span"]["name"] == "object").collect::<Vec<_>>();
+    for line in &of_objects {
+        same(&line["span"]["version"], &json!("local"), "the version in an object")?;
+    }
+    let refused = of_objects
+        .iter()
+        .find(|line| line["fields"]["message"] == "a shard did not do what it was asked for");
+    let refused = refused.context("no line of the shard that refused the import")?;
+    same(&refused["span"]["operation_id"], &json!(OPERATION), "the operation in a line of an object")?;
+    same(&refused["span"]["request_id"], &json!(REQUEST), "the request in a line of an object")
 }
 
 /// The data points in a log.
@@ -151,14 +196,18 @@ fn check_points(log: &str) -> Result<usize> {
 }
 
 pub(super) async fn the_platforms_bindings_limit_log_and_count(setup: Setup) -> Result<String> {
-    let setup = setup.with_manifest(&manifest())?;
+    let setup = setup.with(SHARDS, 1).with_manifest(&(manifest() + USELESS))?;
     let runtime: Runtime = setup.start(&Profile::Policy1.settings()).await?;
     let world = runtime.world();
     traffic(&world).await?;
+    refusal(&world).await?;
     limits(&world).await?;
     runtime.stop().await?;
     let log = setup.log()?;
+    for warned in WARNED {
+        holds(log.contains(warned), || format!("nothing is said of it: {warned}"))?;
+    }
     check_log(&log)?;
     let points = check_points(&log)?;
-    Ok(format!("3 limits, {points} data points"))
+    Ok(format!("4 limits, {points} data points"))
 }
