@@ -138,7 +138,9 @@ impl User {
             .iter()
             .filter(|other| other.token.hash == opening.token.hash)
             .map(|other| {
-                let lately = other.replacements.iter().filter(|when| now.since(**when) < REPLACEMENT_SPAN);
+                // A date ahead is of before the clock was set back: nobody knows how long ago that was.
+                let is_late = |when: &&Timestamp| **when <= now && now.since(**when) < REPLACEMENT_SPAN;
+                let lately = other.replacements.iter().filter(is_late);
                 lately.copied().collect::<Vec<_>>()
             })
             .max_by_key(Vec::len)

@@ -142,3 +142,27 @@ fn replacements_of_one_millisecond_are_counted_one_by_one() {
     }
     assert_eq!(adapter.live().len(), 2, "five were replaced, the sixth time both were kept");
 }
+
+/// The known-wrong way was to count them until the clock had come to their dates again: every client that lost its connection kept two.
+#[test]
+fn replacements_of_before_a_step_back_of_the_clock_do_not_count() {
+    let mut adapter = adapter(1);
+    adapter.rules.token_ttl_days = 1_000;
+    let token = adapter.issue(WEB);
+    for _ in 0..6 {
+        adapter.open(&token);
+    }
+    assert_eq!(adapter.live().len(), 1, "five were replaced");
+    adapter.now -= 3_600_000;
+    // The token itself is issued by the clock that was ahead.
+    let opening = |adapter: &mut Adapter<Sqlite>| {
+        adapter.ahead = 3_600_000;
+        adapter.open(&token)
+    };
+    opening(&mut adapter);
+    assert_eq!(adapter.live().len(), 1, "one client that comes again");
+    for _ in 0..5 {
+        opening(&mut adapter);
+    }
+    assert_eq!(adapter.live().len(), 2, "two that fight are still told apart");
+}
