@@ -15,8 +15,8 @@ use crate::{
 /// What a database holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holding {
-    /// Whether its records are of one tenant. Then it has neither `record_by_tenant` nor `record_by_online`, which every record
-    /// would pay for.
+    /// Whether its records are of one tenant. Then it has neither `record_by_tenant` nor `record_by_online`, nor
+    /// `record_imported_of_tenant`, which every record would pay for.
     pub one_tenant: bool,
     /// Buckets whose records are in the database and in no answer: they are being received, or another shard has them.
     pub hidden: Vec<u16>,
@@ -27,6 +27,9 @@ pub struct Holding {
 impl Holding {
     /// The database of several tenants. All of its records are in answers, and none are counted beforehand.
     pub const SHARED: Self = Self { one_tenant: false, hidden: Vec::new(), records: None };
+
+    /// A shard, for statements that depend on nothing else of it.
+    pub const SHARD: Self = Self { one_tenant: true, hidden: Vec::new(), records: None };
 
     /// A shard of a tenant's directory, by its kept counters; `is_owned` says which buckets its answers are about.
     pub fn of_shard(counters: &[(u16, u64)], is_owned: impl Fn(u16) -> bool) -> Self {
@@ -50,6 +53,11 @@ impl Holding {
     /// The index over the tenant's records in the order of their ids.
     pub(super) const fn by_id(&self) -> Index {
         if self.one_tenant { Index::Rows } else { Index::Tenant }
+    }
+
+    /// The index over the tenant's imported records without an end.
+    pub(super) const fn imports(&self) -> Index {
+        if self.one_tenant { Index::Imported } else { Index::ImportedOfTenant }
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) enum Index {
     Open,
     /// Imported rows without one, by user.
     Imported,
+    /// The same by tenant.
+    ImportedOfTenant,
 }
 
 impl Index {
@@ -30,6 +32,7 @@ impl Index {
             Self::Ended => "INDEXED BY record_ended",
             Self::Open => "INDEXED BY record_open",
             Self::Imported => "INDEXED BY record_imported",
+            Self::ImportedOfTenant => "INDEXED BY record_imported_of_tenant",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Imported records, which no user ends: orders end them, in pieces.
 
 use rollcall_core::{
-    directory::{upsert, view::Cutoff},
+    directory::{holding::Holding, upsert, view::Cutoff},
     id::TenantId,
     time::Timestamp,
 };
@@ -30,7 +30,8 @@ impl Users {
     pub(super) async fn end_cut_off_imports(&self, tenant: TenantId) {
         let end = || async {
             let Some(cutoff) = self.cutoff_of(tenant) else { return Ok(()) };
-            let statement = upsert::end_imports_of_tenant(tenant, &cutoff.exempt, cutoff.at, ROWS);
+            let statement =
+                upsert::end_imports_of_tenant(tenant, &cutoff.exempt, cutoff.at, ROWS, &Holding::SHARED);
             Ok(self.shared.store.change_all(&statement, ROWS).await.map(drop)?)
         };
         until_durable("the end of a tenant's imported records", end).await;

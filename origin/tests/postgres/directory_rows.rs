@@ -111,7 +111,7 @@ fn every_other_question_and_change_about_records_has_the_same_result() {
             for statement in [
                 upsert::end_imports_of_users(TENANT, &[user], now, all),
                 upsert::end_cut_off_imports_of_users(TENANT, &[1, 2, user], now, all),
-                upsert::end_imports_of_tenant(TENANT, &[user], now, all),
+                upsert::end_imports_of_tenant(TENANT, &[user], now, all, &Holding::SHARED),
                 upsert::settle_leases(now, all),
                 upsert::ended(records[0].id, now),
                 upsert::trim_user(TENANT, user, few, all).statement(),

@@ -1,7 +1,12 @@
 //! Imported records. The directory is their only store.
 
 use rollcall_core::{
-    directory::{holding, record::Record, upsert, view::Cutoff},
+    directory::{
+        holding::{self, Holding},
+        record::Record,
+        upsert,
+        view::Cutoff,
+    },
     shard::{
         bucket,
         layout::{self, SinceCopy},
@@ -67,7 +72,8 @@ impl Shard {
         if self.layout()?.is_some() && self.since_copy()? == SinceCopy::Same {
             self.sql().write(&[layout::note(SinceCopy::Changed)])?;
         }
-        self.repeat(&upsert::end_imports_of_tenant(self.tenant()?, &cutoff.exempt, cutoff.at, END_ROWS))
+        let (tenant, exempt) = (self.tenant()?, &cutoff.exempt);
+        self.repeat(&upsert::end_imports_of_tenant(tenant, exempt, cutoff.at, END_ROWS, &Holding::SHARD))
     }
 
     /// Repeats a statement that changes at most [`END_ROWS`] rows, and returns them, until it changes fewer, but not without end.

@@ -1,6 +1,6 @@
 //! A database as strict as the edge's, and the naive list that everything is measured against.
 
-use rusqlite::{Connection, ToSql, types::ValueRef};
+use rusqlite::{Connection, StatementStatus, ToSql, types::ValueRef};
 
 use crate::{
     directory::{
@@ -80,6 +80,13 @@ impl Database {
             answer.push((0..columns).map(|column| read(row.get_ref(column).unwrap())).collect());
         }
         Ok(answer)
+    }
+
+    /// Executes it, and returns the steps that SQLite took. They are deaf to what else the machine does.
+    pub(crate) fn steps(&self, statement: &Statement) -> i32 {
+        self.run(statement);
+        let prepared = self.0.prepare_cached(&statement.sql).unwrap();
+        prepared.get_status(StatementStatus::VmStep)
     }
 
     pub(crate) fn records(&self) -> Vec<Record> {

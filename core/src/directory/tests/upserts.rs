@@ -275,7 +275,7 @@ fn a_tenant_order_ends_imports_that_its_cutoff_covers() {
     let import =
         |id, user, online| Record { user, online_at: at(online), source: Source::Import, ..sample(id) };
     let database = Database::holding(&[import(1, 1, 50), import(2, 2, 50), import(3, 1, 101), sample(4)]);
-    database.run(&end_imports_of_tenant(TenantId(1), &[2], at(100), 9));
+    database.run(&end_imports_of_tenant(TenantId(1), &[2], at(100), 9, &Holding::SHARED));
     let ends: Vec<_> =
         database.records().iter().map(|record| record.offline_at.map(Timestamp::millis)).collect();
     assert_eq!(ends, [Some(100), None, None, None]);

@@ -1,14 +1,11 @@
 //! Ends of many records at once, by an order or at the start of the server.
 
 use crate::{
-    directory::{index::Index, sql::Binder},
+    directory::{holding::Holding, index::Index, sql::Binder},
     id::TenantId,
     store::{Statement, Value},
     time::Timestamp,
 };
-
-/// Above so many users, reading every open row of the tenant is less work than reading every row of each user.
-const FEW_USERS: usize = 100;
 
 /// Ends at most `limit` imported records of these users, as a force-off by user does inside its answer
 /// (`docs/rules/message-center.md#force-off`). Their live ones are ended by their own users. Repeat it until it changes fewer; it
@@ -16,7 +13,7 @@ const FEW_USERS: usize = 100;
 pub fn end_imports_of_users(tenant: TenantId, users: &[i64], at: Timestamp, limit: u32) -> Statement {
     let mut binder = Binder::default();
     let whose = format!("user IN {}", binder.numbers(users.iter().copied()));
-    end_imports(binder, index_for(users), tenant, at, &whose, limit)
+    end_imports(binder, Index::Imported, tenant, at, &whose, limit)
 }
 
 /// Ends at most `limit` imported records of these users that a cutoff at `at` covers: the next cutoff exempts the users. Repeat it as
@@ -25,20 +22,23 @@ pub fn end_cut_off_imports_of_users(tenant: TenantId, users: &[i64], at: Timesta
     let mut binder = Binder::default();
     let users_of_order = binder.numbers(users.iter().copied());
     let whose = format!("online_at <= {} AND user IN {users_of_order}", binder.wide(at.millis()));
-    end_imports(binder, index_for(users), tenant, at, &whose, limit)
-}
-
-const fn index_for(users: &[i64]) -> Index {
-    if users.len() > FEW_USERS { Index::Open } else { Index::User }
+    end_imports(binder, Index::Imported, tenant, at, &whose, limit)
 }
 
 /// Ends at most `limit` imported records of a tenant that a cutoff at `at` covers: opened by then, and not of an exempt user.
-/// Repeat it until it changes fewer; it returns a row for each that it changed.
-pub fn end_imports_of_tenant(tenant: TenantId, exempt: &[i64], at: Timestamp, limit: u32) -> Statement {
+/// Repeat it until it changes fewer; it returns a row for each that it changed. It reads imported records alone: a tenant may have many more
+/// of live connections.
+pub fn end_imports_of_tenant(
+    tenant: TenantId,
+    exempt: &[i64],
+    at: Timestamp,
+    limit: u32,
+    holding: &Holding,
+) -> Statement {
     let mut binder = Binder::default();
     let exempt = binder.numbers(exempt.iter().copied());
     let whose = format!("online_at <= {} AND user NOT IN {exempt}", binder.wide(at.millis()));
-    end_imports(binder, Index::Open, tenant, at, &whose, limit)
+    end_imports(binder, holding.imports(), tenant, at, &whose, limit)
 }
 
 fn end_imports(

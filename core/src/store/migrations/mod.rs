@@ -71,10 +71,11 @@ const STEPS: &[Step] = &[
     Step { version: 10, stores: &[Cutoff], sql: steps::ORDERS_OF_A_TENANT },
     Step { version: 10, stores: &[Shard], sql: steps::REACHED_BY_DELIVERY },
     Step { version: 11, stores: &[Shard], sql: steps::WALK_OVER_CROWDED_USERS },
+    Step { version: 12, stores: &[Origin], sql: steps::IMPORTED_RECORDS_OF_TENANTS },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 12;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

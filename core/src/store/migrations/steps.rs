@@ -275,3 +275,8 @@ ALTER TABLE wave ADD COLUMN reached INTEGER NOT NULL DEFAULT 0;";
 pub(super) const WALK_OVER_CROWDED_USERS: &str = "\
 ALTER TABLE progress ADD COLUMN crowded_tenant INTEGER;\
 ALTER TABLE progress ADD COLUMN crowded_user INTEGER;";
+
+/// Imported records that may be online, by tenant: an order to a whole tenant ends them.
+pub(super) const IMPORTED_RECORDS_OF_TENANTS: &str = "\
+CREATE INDEX record_imported_of_tenant ON record (tenant, user, online_at, offline_at, source) \
+  WHERE offline_at IS NULL AND source = 1;";

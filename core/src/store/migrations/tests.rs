@@ -48,6 +48,7 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (10, "Cutoff", "c8d9b72b712d011051660a862050a75f9e9aad71cc3a70345e17f979365fae4e"),
     (10, "Shard", "6d98083553dfabf7bc9982c4dd606ba5408e65db548929d834be70afea82906f"),
     (11, "Shard", "3adfc766b912bb1ea915c45529a5a76d4d1d2baf8bbaaa16ba92dd6c62ec90ab"),
+    (12, "Origin", "2425893e57e53a1c9065b77b16a15a65acbdeba427f9281e7437c60d3ee45019"),
 ];
 
 #[test]
