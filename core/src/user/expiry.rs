@@ -23,10 +23,17 @@ pub fn read_next_expiry(rows: &[Vec<Value>]) -> Option<Timestamp> {
     rows.iter().flatten().filter_map(at).min()
 }
 
-/// Deletes what is over by now.
+/// Tokens that are deleted at once. Where more are over, [`next_expiry`] is still due afterwards.
+const TOKENS: i64 = 1_000;
+
+/// Deletes what is over by now, or a part of it.
 pub fn forget_expired(now: Timestamp, unseen_for: Duration) -> [Statement; 3] {
     [
-        Statement::new("DELETE FROM token WHERE expires_at <= ?1", [now.millis().into()]),
+        Statement::new(
+            "DELETE FROM token WHERE (user, state, hash) IN \
+             (SELECT user, state, hash FROM token WHERE expires_at <= ?1 LIMIT ?2)",
+            [now.millis().into(), TOKENS.into()],
+        ),
         Statement::new(
             "UPDATE user SET first_expiry = (SELECT min(expires_at) FROM token) WHERE first_expiry <= ?1",
             [now.millis().into()],
@@ -112,6 +119,30 @@ mod tests {
         assert_eq!(next(), Some(at(100) + DAY), "the order is kept for longer");
         forget(at(100) + DAY);
         assert_eq!(next(), None);
+    }
+
+    /// The known-wrong way was one statement that deleted all there was.
+    #[test]
+    fn tokens_that_are_over_go_in_pieces_and_are_waited_for_until_the_last() {
+        let (database, user) = (Database::of(StoreKind::User), UserId::from(7));
+        let (many, of_piece) = (2_500, TOKENS);
+        for number in 0..many {
+            token(&number.to_string(), at(300))
+                .statements(&user)
+                .iter()
+                .for_each(|one| drop(database.run(one)));
+        }
+        let profile = Change::Profile(Profile { first_expiry: Some(at(300)), ..Profile::default() });
+        profile.statements(&user).iter().for_each(|one| drop(database.run(one)));
+        let mut left = many;
+        while let Some(due) = read_next_expiry(&database.run(&next_expiry(DAY))) {
+            assert_eq!(due, at(300));
+            forget_expired(at(400), DAY).iter().for_each(|statement| drop(database.run(statement)));
+            left = (left - of_piece).max(0);
+            let count = Statement::new("SELECT count(*) FROM token", []);
+            assert_eq!(database.run(&count), [[Value::Int(left)]]);
+        }
+        assert_eq!(left, 0);
     }
 
     #[test]
