@@ -22,6 +22,7 @@ mod open;
 pub mod outbox;
 mod outcome;
 mod pace;
+mod pieces;
 pub mod request;
 mod rows;
 mod snapshot;
@@ -42,6 +43,7 @@ pub use message::ClientMessage;
 pub use open::{Connection, Presence, UNKNOWN};
 pub use outcome::{Action, Issued, LiveSocket, OpenError, Outcome, Overview, Reply, Revoked, UserDetails};
 pub use pace::Pace;
+pub use pieces::{end_of_piece, read_end_of_piece};
 pub use request::{ReplyError, Request};
 pub use snapshot::{TOKENS_AT_ONCE, UserFacts, UserSnapshot};
 pub use subscription::{

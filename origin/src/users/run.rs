@@ -13,6 +13,7 @@ use rollcall_core::{
     token::store::TokenRow,
     user::{
         Action, Change, Command, ConsoleMessage, Loaded, Needs, OpenError, Orders, Outcome, Reply, Request,
+        end_of_piece, read_end_of_piece,
         request::{Close as EndConnection, Receive, Tick},
     },
 };
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     clock::{moment, now, reached},
     outbox::{Closing, Outbox},
-    store::StoreError,
+    store::{StoreError, rows_at},
 };
 
 /// Users who execute a command of one call concurrently: enough to share an fsync, too few to starve the others.
@@ -260,6 +261,7 @@ impl Users {
         if changes.is_empty() {
             return Ok(());
         }
+        self.kick_in_pieces(user, changes).await?;
         let mut all = statements(&user.id, changes);
         all.extend(changes.iter().filter_map(|change| self.trim(change)));
         let outcome = self.shared.store.commit(all).await;
@@ -269,6 +271,24 @@ impl Users {
         }
         outcome?;
         self.shared.unseen.committed(changes);
+        Ok(())
+    }
+
+    /// Does most of long changes in commits of their own, between which other users' commits come.
+    async fn kick_in_pieces(&self, user: &EntryGuard, changes: &[Change]) -> Result<(), CommandError> {
+        let (store, id) = (&self.shared.store, &user.id);
+        for change in changes.iter().filter(|change| change.is_long()) {
+            let mut after = String::new();
+            loop {
+                let rows = store.load(vec![end_of_piece(id, &after)]).await?;
+                let Some(to) = read_end_of_piece(rows_at(&rows, 0)) else { break };
+                let Some(piece) = change.piece(id, &after, &to) else { break };
+                let done = store.commit(vec![piece]).await;
+                user.live.lock().forget_tokens();
+                done?;
+                after = to;
+            }
+        }
         Ok(())
     }
 

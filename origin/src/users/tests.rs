@@ -1,5 +1,7 @@
 //! Commands whose caller leaves, and tenant orders that meet other commands.
 
+mod long;
+
 use std::{pin::Pin, time::Duration};
 
 use futures_util::poll;

@@ -1,0 +1,52 @@
+//! What one caller asks of the store takes long, and nobody waits for it.
+
+use super::*;
+
+/// Rows of tokens of administrators, beside the user's own.
+fn tokens(fixture: &Fixture, user: i64, many: usize) {
+    let rows = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?2) \
+                INSERT INTO token (user, hash, platform, ord, issued_at, expires_at, state) \
+                SELECT ?1, printf('%064x', n * 7919), 10, n, 1, 9999999999999, 0 FROM n";
+    fixture.blocker.execute(rows, (user.to_string(), i64::try_from(many).unwrap())).unwrap();
+}
+
+fn good_tokens(fixture: &Fixture) -> i64 {
+    let good = "SELECT count(*) FROM token WHERE user = '7' AND state = 0";
+    fixture.blocker.query_row(good, [], |row| row.get(0)).unwrap()
+}
+
+/// Another user logs in while `work` waits for its first commit. Where the work then stands, the login has not waited for all of it.
+async fn login_comes_between<T>(fixture: &Fixture, mut work: Pin<&mut impl Future<Output = T>>) {
+    let blocked = fixture.block_writer().await;
+    blocked.until_it_commits(work.as_mut()).await;
+    let other = UserId::from(8);
+    let mut login = Box::pin(fixture.users.run(&other, IssueToken { platform: PLATFORM }));
+    while fixture.users.store().queued() == 1 {
+        assert!(poll!(login.as_mut()).is_pending());
+        yield_now().await;
+    }
+    blocked.end().await;
+    login.await.unwrap();
+    assert!(poll!(work.as_mut()).is_pending(), "the login waited for all of it");
+}
+
+/// The known-wrong way was one statement for all tokens of a platform that has no limit of them.
+#[tokio::test]
+async fn another_users_commit_comes_between_the_pieces_of_a_kick_of_many_tokens() {
+    for everything in [false, true] {
+        let fixture = Fixture::new().await;
+        fixture.token().await;
+        tokens(&fixture, 7, 5_000);
+        let order = if everything {
+            ForceOff::Everything { within: None, notice: None }
+        } else {
+            ForceOff::Platform(Platform::Admin)
+        };
+        let mut kick = Box::pin(fixture.users.run(&fixture.user, order));
+        login_comes_between(&fixture, kick.as_mut()).await;
+        assert!((1..5_000).contains(&good_tokens(&fixture)), "{}", good_tokens(&fixture));
+        kick.await.unwrap();
+        assert_eq!(good_tokens(&fixture), i64::from(!everything), "the web's token is of another platform");
+    }
+}
+
