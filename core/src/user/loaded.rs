@@ -51,6 +51,13 @@ pub struct Needs {
     pub watchers: bool,
 }
 
+impl Needs {
+    /// Whether the queries may read more rows than other commands should wait for: all tokens of a user.
+    pub fn reads_many(&self) -> bool {
+        self.tokens == Some(TokenQuery::Newest)
+    }
+}
+
 /// Which tokens of any state a command reads, [`super::TOKENS_AT_ONCE`] at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenQuery {

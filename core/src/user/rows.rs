@@ -48,7 +48,13 @@ impl Needs {
                     let after = after.map(|hash| hash.to_string()).unwrap_or_default();
                     ("", "hash > ?4", "hash", after.into())
                 }
-                TokenQuery::Newest => (", count(*) OVER ()", "hash > ?4", "state, ord DESC", "".into()),
+                // A window would put all of them aside before the first is answered; a limit keeps its rows alone.
+                TokenQuery::Newest => (
+                    ", (SELECT count(*) FROM token WHERE user = ?1 AND expires_at > ?2)",
+                    "hash > ?4",
+                    "state, ord DESC",
+                    "".into(),
+                ),
                 TokenQuery::These(hashes) => {
                     let listed =
                         "state IN (0, 1) AND hash IN (SELECT CAST(value AS TEXT) FROM json_each(?4))";

@@ -440,7 +440,11 @@ impl Users {
         }
         let (parts, mut statements): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
         statements.extend(reads_named.then(|| scoped::of_user(entry.live.lock().user.id())));
-        let mut answers = self.shared.store.load(statements).await?;
+        // One thread loads the rows of all logins.
+        let store = &self.shared.store;
+        let answers =
+            if needs.reads_many() { store.query(statements).await } else { store.load(statements).await };
+        let mut answers = answers?;
         let of_named = if reads_named { Some(answers.pop().ok_or(StoreError::Unanswered)?) } else { None };
         let named = of_named.map_or_else(|| Ok(Vec::new()), |rows| scoped::read_of_user(&rows))?;
         for (part, rows) in parts.into_iter().zip(answers) {

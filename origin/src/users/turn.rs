@@ -242,9 +242,9 @@ impl Users {
             attempts += 1;
             let before = self.seen(id);
             let mut question = Question::of(command, id, rules, self.shared.cutoffs.known())?;
-            let mut answers = self.shared.store.load(question.statements.clone()).await?;
+            let mut answers = self.ask_shared(&question).await?;
             if let Some(again) = question.again(command, id, rules, &answers)? {
-                answers = self.shared.store.load(again.statements.clone()).await?;
+                answers = self.ask_shared(&again).await?;
                 question = again;
             }
             let Answered { rows, loaded } = self.answered(cluster, id, command, question, answers)?;
@@ -258,6 +258,12 @@ impl Users {
             let at = Moment { now: self.now(), ..moment() };
             return Ok(live.apply(command, &loaded, rules, at)?.reply);
         }
+    }
+
+    /// The answers to a question that is outside of a turn. A long one keeps no session from commands.
+    async fn ask_shared(&self, question: &Question) -> Result<Vec<Rows>, StoreError> {
+        let (store, statements) = (&self.shared.store, question.statements.clone());
+        if question.needs.reads_many() { store.query(statements).await } else { store.load(statements).await }
     }
 
     /// What this process's memory has of a user now.

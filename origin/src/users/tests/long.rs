@@ -1,5 +1,10 @@
 //! What one caller asks of the store takes long, and nobody waits for it.
 
+use rollcall_core::{
+    token::TokenHash,
+    user::request::{ShowOverview, VerifyToken},
+};
+
 use super::*;
 
 /// Rows of tokens of administrators, beside the user's own.
@@ -48,5 +53,20 @@ async fn another_users_commit_comes_between_the_pieces_of_a_kick_of_many_tokens(
         kick.await.unwrap();
         assert_eq!(good_tokens(&fixture), i64::from(!everything), "the web's token is of another platform");
     }
+}
+
+/// The known-wrong way was to read them on the thread through which the rows of every login come.
+#[tokio::test]
+async fn a_login_does_not_wait_for_the_page_of_a_user_with_very_many_tokens() {
+    let fixture = Fixture::new().await;
+    tokens(&fixture, 7, 200_000);
+    let mut page = Box::pin(fixture.users.run(&fixture.user, ShowOverview { within: None, details: true }));
+    assert!(poll!(page.as_mut()).is_pending());
+    let (other, token) = (UserId::from(8), TokenHash::of("none"));
+    fixture.users.run(&other, VerifyToken { token }).await.unwrap().unwrap_err();
+    assert!(poll!(page.as_mut()).is_pending(), "the other user's rows came after the page");
+    let details = page.await.unwrap().details.unwrap();
+    assert_eq!((details.tokens.len(), details.token_count), (100, 200_000));
+    assert_eq!(details.tokens[0].order, 200_000, "the newest first");
 }
 
