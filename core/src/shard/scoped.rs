@@ -48,25 +48,52 @@ impl ScopedCutoff {
 
 /// Puts an order in force; all statements belong into one transaction.
 pub fn keep(tenant: TenantId, cutoff: &ScopedCutoff, notice: &str) -> Vec<Statement> {
-    let serial = || Value::wide(cutoff.serial.number());
+    keep_users(cutoff, USERS_AT_ONCE).chain(keep_order(tenant, cutoff, notice)).collect()
+}
+
+/// Stores the users of an order, at most so many with a statement. Without its order's row nobody reads them, so that the statements may
+/// be commits of their own before that of [`keep_order`], after [`forget_users`] has left none of the serial.
+pub fn keep_users(cutoff: &ScopedCutoff, at_once: usize) -> impl Iterator<Item = Statement> {
+    cutoff.users.chunks(at_once.max(1)).map(|some| {
+        let ids: Vec<String> = some.iter().map(i64::to_string).collect();
+        let sql = "INSERT INTO scoped_user (\"user\", serial) \
+                   SELECT CAST(value AS TEXT), CAST(?1 AS INTEGER) FROM json_each(?2)";
+        Statement::new(sql, [Value::wide(cutoff.serial.number()), Value::json(&ids)])
+    })
+}
+
+/// Puts an order in force whose users are stored; both statements belong into one transaction.
+pub fn keep_order(tenant: TenantId, cutoff: &ScopedCutoff, notice: &str) -> [Statement; 2] {
     let order = Statement::new(
         "INSERT INTO scoped_cutoff (serial, tenant, at, notice, users) \
          VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), CAST(?3 AS INTEGER), ?4, ?5)",
         [
-            serial(),
+            Value::wide(cutoff.serial.number()),
             Value::wide(tenant.0),
             Value::wide(cutoff.at.millis()),
             notice.into(),
             Value::Int(i64::try_from(cutoff.users.len()).unwrap_or(i64::MAX)),
         ],
     );
-    let users = cutoff.users.chunks(USERS_AT_ONCE).map(|some| {
-        let ids: Vec<String> = some.iter().map(i64::to_string).collect();
-        let sql = "INSERT INTO scoped_user (\"user\", serial) \
-                   SELECT CAST(value AS TEXT), CAST(?1 AS INTEGER) FROM json_each(?2)";
-        Statement::new(sql, [serial(), Value::json(&ids)])
-    });
-    [keep_last_serial(cutoff.serial), order].into_iter().chain(users).collect()
+    [keep_last_serial(cutoff.serial), order]
+}
+
+/// Forgets at most `limit` users of an order of this serial that never came into force.
+pub fn forget_users(serial: Serial, limit: u32) -> Statement {
+    Statement::new(
+        "DELETE FROM scoped_user WHERE serial = CAST(?1 AS INTEGER) AND \"user\" IN \
+         (SELECT \"user\" FROM scoped_user WHERE serial = CAST(?1 AS INTEGER) ORDER BY \"user\" LIMIT ?2)",
+        [Value::wide(serial.number()), Value::Int(limit.into())],
+    )
+}
+
+/// Forgets at most `limit` users of orders that never came into force, at a start: a process may have died between its commits.
+pub fn forget_users_without_order(limit: u32) -> Statement {
+    Statement::new(
+        "DELETE FROM scoped_user WHERE (\"user\", serial) IN (SELECT \"user\", serial FROM scoped_user \
+         WHERE serial NOT IN (SELECT serial FROM scoped_cutoff) LIMIT ?1)",
+        [Value::Int(limit.into())],
+    )
 }
 
 /// Stores the serial of the latest order. The row of an order goes when it is delivered, and its number is never given again.
@@ -241,5 +268,30 @@ mod tests {
         store.run(&delivered(first.serial));
         assert_eq!(read_all(&store.run(&all())).unwrap().len(), 1);
         assert_eq!(read_last_serial(&store.run(&last_serial())), Ok(second.serial), "never given again");
+    }
+
+    #[test]
+    fn users_who_are_stored_before_their_order_are_in_force_with_it_and_go_without_it() {
+        let store = Database::of(StoreKind::Origin);
+        let all_of = |cutoff: &ScopedCutoff| keep_users(cutoff, 2).for_each(|one| drop(store.run(&one)));
+        let of = |user: i64| read_of_user(&store.run(&of_user(&UserId::from(user)))).unwrap().len();
+        let rows = || store.run(&Statement::new("SELECT count(*) FROM scoped_user", []));
+        let repeat = |statement: &Statement| {
+            while rows() != [[Value::Int(0)]] {
+                let before = rows();
+                store.run(statement);
+                assert_ne!(rows(), before);
+            }
+        };
+        let first = ScopedCutoff::next(Serial::NONE, 1..=5, at(1_000));
+        all_of(&first);
+        assert_eq!((of(1), rows()), (0, vec![vec![Value::Int(5)]]));
+        repeat(&forget_users(first.serial, 2));
+        all_of(&first);
+        repeat(&forget_users_without_order(2));
+        all_of(&first);
+        keep_order(TenantId(5), &first, "").iter().for_each(|one| drop(store.run(one)));
+        store.run(&forget_users_without_order(2));
+        assert_eq!((of(1), of(5), rows()), (1, 1, vec![vec![Value::Int(5)]]));
     }
 }

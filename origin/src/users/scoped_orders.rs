@@ -24,12 +24,17 @@ use crate::{
 
 /// Users between two commits that say how far a delivery is.
 const STEP: usize = 256;
+/// Users that one commit of an order stores.
+const KEPT: u32 = 2_000;
 /// Users whose imported records one statement looks for.
 const IMPORTED: usize = 20_000;
 
 impl Users {
     /// Reads the orders that an earlier process had not delivered.
     pub(super) async fn read_scoped(&self) -> Result<(), CommandError> {
+        if self.shared.cluster.is_none() {
+            self.shared.store.change_all(&scoped::forget_users_without_order(KEPT), KEPT).await?;
+        }
         let answers = self.shared.store.query(vec![scoped::last_serial(), scoped::all()]).await?;
         let mut answers = answers.into_iter();
         let cutoffs = &self.shared.cutoffs;
@@ -93,7 +98,7 @@ impl Users {
         };
         let Some(cluster) = &self.shared.cluster else {
             let cutoff = ScopedCutoff::next(cutoffs.newest(), named, self.now());
-            self.shared.store.commit(scoped::keep(tenant, &cutoff, &notice)).await?;
+            self.keep_in_pieces(tenant, &cutoff, &notice).await?;
             return Ok(cutoffs.put_scoped(of(&cutoff)));
         };
         let (transaction, answers) = cluster.store.begin(ORDERS, &[cutoff::newest()], Patience::Long).await?;
@@ -105,6 +110,23 @@ impl Users {
         }
         outcome?;
         Ok(cutoffs.put_scoped(of(&cutoff)))
+    }
+
+    /// Stores an order whose users one commit should not write: all others would wait for it. It is in force with the last commit.
+    async fn keep_in_pieces(
+        &self,
+        tenant: TenantId,
+        cutoff: &ScopedCutoff,
+        notice: &str,
+    ) -> Result<(), CommandError> {
+        let store = &self.shared.store;
+        // An earlier order may have failed in the middle and given its number back.
+        store.change_all(&scoped::forget_users(cutoff.serial, KEPT), KEPT).await?;
+        for some in scoped::keep_users(cutoff, usize::try_from(KEPT).unwrap_or(usize::MAX)) {
+            store.commit(vec![some]).await?;
+        }
+        store.commit(scoped::keep_order(tenant, cutoff, notice).into()).await?;
+        Ok(())
     }
 
     /// Puts an order in force here whose commit had no answer, if it happened, and delivers it.

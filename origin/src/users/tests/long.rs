@@ -70,3 +70,32 @@ async fn a_login_does_not_wait_for_the_page_of_a_user_with_very_many_tokens() {
     assert_eq!(details.tokens[0].order, 200_000, "the newest first");
 }
 
+/// The known-wrong way was one commit with a row for each of the users.
+#[tokio::test]
+async fn another_users_commit_comes_between_the_pieces_of_an_order_to_a_set_of_users() {
+    let fixture = Fixture::new().await;
+    let (tenant, under_way) = (TenantId(0), TaskTracker::new());
+    let named = || (7..3_007).collect::<Vec<_>>();
+    fixture.fail("no_order", "INSERT ON scoped_cutoff", "raise(ABORT, 'no')");
+    let order = |users| fixture.users.cut_off_users(tenant, users, String::new(), under_way.token());
+    let token = fixture.token().await;
+    let hash = TokenHash::of(token.expose());
+    let is_good =
+        async || fixture.users.run(&fixture.user, VerifyToken { token: hash }).await.unwrap().is_ok();
+    order(named()).await.unwrap_err();
+    fixture.blocker.execute_batch("DROP TRIGGER no_order").unwrap();
+    // Its number is given again, and its users are not those of the next order.
+    order(vec![8]).await.unwrap();
+    assert!(is_good().await);
+    while !fixture.users.undelivered(tenant).await.unwrap().is_empty() {
+        yield_now().await;
+    }
+    let mut order = Box::pin(order(named()));
+    login_comes_between(&fixture, order.as_mut()).await;
+    assert!(is_good().await, "it is not in force yet");
+    order.await.unwrap();
+    assert!(!is_good().await);
+    under_way.close();
+    under_way.wait().await;
+    assert!(fixture.users.undelivered(tenant).await.unwrap().is_empty());
+}
