@@ -30,6 +30,8 @@ pub enum Profile {
     Narrow,
     /// The message center as in its vectors: secure, extended, dates of Shanghai, static tokens.
     Console,
+    /// The settings of `Console`, for callers of many tenants: the tokens of one profile have to fit into a variable.
+    Walls,
     /// The message center without permissions: open, strict, 204, dates of Greenwich.
     Open,
     /// The message center with an issuer that the suite plays.
@@ -42,7 +44,7 @@ pub enum Profile {
 
 impl Profile {
     /// In the order in which they run.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Base,
         Self::Policy1,
         Self::Policy4,
@@ -51,6 +53,7 @@ impl Profile {
         Self::V38,
         Self::Narrow,
         Self::Console,
+        Self::Walls,
         Self::Open,
         Self::Introspection,
         Self::Crowd,
@@ -68,6 +71,7 @@ impl Profile {
             Self::V38 => "v38",
             Self::Narrow => "narrow",
             Self::Console => "console",
+            Self::Walls => "walls",
             Self::Open => "open",
             Self::Introspection => "introspection",
             Self::Crowd => "crowd",
@@ -97,7 +101,7 @@ impl Profile {
                 max_connections: 2,
                 ..vectors
             },
-            Self::Console => {
+            Self::Console | Self::Walls => {
                 let time_zone = "Asia/Shanghai".to_owned();
                 // The records of the vectors ended long ago.
                 let message_center = MessageCenter {

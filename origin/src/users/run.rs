@@ -281,7 +281,7 @@ impl Users {
             let mut after = String::new();
             loop {
                 let rows = store.load(vec![end_of_piece(id, &after)]).await?;
-                let Some(to) = read_end_of_piece(rows_at(&rows, 0)) else { break };
+                let Some(to) = read_end_of_piece(rows_at(&rows, 0)?) else { break };
                 let Some(piece) = change.piece(id, &after, &to) else { break };
                 let done = store.commit(vec![piece]).await;
                 user.live.lock().forget_tokens();

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) fn cases() -> Vec<Case> {
-    cases![Console, "console":
+    cases![Walls, "walls":
         a_caller_reads_within_its_tenants_and_no_others,
         a_caller_sees_several_users_within_its_tenants_and_no_others,
         a_list_of_users_has_a_form_and_a_limit,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) fn cases() -> Vec<Case> {
-    cases![Console, "console":
+    cases![Walls, "walls":
         a_caller_revokes_tokens_of_its_tenants_and_no_others,
         a_caller_sees_the_orders_of_its_tenants_and_no_others,
         a_caller_changes_the_shards_of_its_tenants_and_no_others,
