@@ -1,18 +1,21 @@
-//! Deliveries of orders to many users: how many objects they ask at a time, and how far they say that they are.
+//! Deliveries of orders to many users: how many objects they ask at a time, and how far they say that they are. A status of many and
+//! an audit ask as many.
 
 use anyhow::{Context as _, Result};
+use futures_util::future::try_join;
 use serde_json::{Value, json};
 
 use super::{
     directory::{get, order},
-    probe::{self, open_and_ended},
+    probe::{self, SHARD_0, break_it, open_and_ended},
     setup::Setup,
     variables::SHARDS,
 };
 use crate::{
     check::{holds, same},
     profile::Profile,
-    world::World,
+    world::{STATUS, World},
+    ws::Socket,
 };
 
 /// Objects that a delivery asks at the same time.
@@ -32,6 +35,13 @@ const THERE: &str = "1000000000000072";
 /// The users of the directory, and what their names begin with.
 const LISTED: u64 = 1_000_000_000_040_000;
 const DIRECTORY: &str = "100000000004";
+/// The same of the users of a status, and of those that the audit asks.
+const FIRST_ASKED: u64 = 1_000_000_000_050_000;
+const ASKED: &str = "100000000005";
+const AUDITED: u64 = 1_000_000_000_060_000;
+const TO_AUDIT: &str = "100000000006";
+/// Whose login reaches the shard meanwhile.
+const BESIDE: &str = "1000000000000077";
 
 pub(super) async fn deliveries_ask_48_users_at_a_time_and_show_their_progress(
     setup: Setup,
@@ -41,9 +51,66 @@ pub(super) async fn deliveries_ask_48_users_at_a_time_and_show_their_progress(
     let runtime = setup.with(SHARDS, 1).start(&settings).await?;
     let world = runtime.world();
     to_a_set(&world).await?;
-    to_the_tenant(&world).await?;
+    of_many(&world).await?;
+    let (_, mut socket) = world.login(THERE, 5).await?;
+    world.eventually("records", || open_and_ended(&world, THERE), &(1, 0)).await?;
+    by_the_audit(&world).await?;
+    to_the_tenant(&world, &mut socket).await?;
     runtime.stop().await?;
-    Ok(format!("{} users of a set, {} of a shard, {AT_ONCE} at a time", PART + REST, REST + 1))
+    Ok(format!(
+        "{} users of a set, {REST} of a status, {REST} of an audit, {} of a shard, {AT_ONCE} at a time",
+        PART + REST,
+        REST + 1
+    ))
+}
+
+/// A status of users who never connected.
+async fn of_many(world: &World) -> Result<()> {
+    probe::watch(world, ASKED).await?;
+    probe::hold(world, Some(ASKED)).await?;
+    let users: Vec<String> = (0..REST).map(|n| (FIRST_ASKED + n).to_string()).collect();
+    let question = json!({"userIDs": users});
+    let release = async {
+        let under_way = || async { Ok(probe::calls(world).await?.0) };
+        world.eventually("calls under way", under_way, &AT_ONCE).await?;
+        probe::hold(world, None).await
+    };
+    let (answer, ()) = try_join(world.as_admin(STATUS, &question), release).await?;
+    let shown = answer.json()?.pointer("/data").and_then(Value::as_array).map(Vec::len);
+    same(shown, Some(users.len()), "users of the status")?;
+    most(world).await
+}
+
+/// Rows of users who do not know them.
+async fn by_the_audit(world: &World) -> Result<()> {
+    list(world, AUDITED).await?;
+    probe::watch(world, TO_AUDIT).await?;
+    probe::hold(world, Some(TO_AUDIT)).await?;
+    // What is overdue and has no alarm is begun by the next request.
+    break_it(world, SHARD_0, "lose_alarm").await?;
+    probe::change(world, "UPDATE progress SET audited = 0, audit_at = 0").await?;
+    let (_, socket) = world.login(BESIDE, 5).await?;
+    let under_way = || async { Ok(probe::calls(world).await?.0) };
+    world.eventually("calls under way", under_way, &AT_ONCE).await?;
+    probe::hold(world, None).await?;
+    let last = (AUDITED + REST).to_string();
+    world.eventually("records of the last user", || open_and_ended(world, &last), &(0, 1)).await?;
+    socket.close().await?;
+    world.eventually("records beside", || open_and_ended(world, BESIDE), &(0, 1)).await?;
+    most(world).await
+}
+
+/// Lets the shard list [`REST`] users after this number, whose records are like that of [`THERE`].
+async fn list(world: &World, users: u64) -> Result<()> {
+    let rest =
+        "full_name, user_agent, device_id, remote_address, online_at, source, generation, bucket, under";
+    let listed = format!(
+        "INSERT INTO record (id, tenant, user, {rest}) \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {REST}) \
+         SELECT id + i + {users} % 1000000, tenant, {users} + i, {rest} FROM record, n WHERE user = {THERE}"
+    );
+    probe::change(world, &listed).await?;
+    probe::change(world, &format!("UPDATE counter SET records = records + {REST}")).await
 }
 
 /// None of its users was ever seen.
@@ -62,18 +129,8 @@ async fn to_a_set(world: &World) -> Result<()> {
 }
 
 /// All of its users but one never connected: only the shard says that they did.
-async fn to_the_tenant(world: &World) -> Result<()> {
-    let (_, mut socket) = world.login(THERE, 5).await?;
-    world.eventually("records", || open_and_ended(world, THERE), &(1, 0)).await?;
-    let rest =
-        "full_name, user_agent, device_id, remote_address, online_at, source, generation, bucket, under";
-    let listed = format!(
-        "INSERT INTO record (id, tenant, user, {rest}) \
-         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {REST}) \
-         SELECT id + i, tenant, {LISTED} + i, {rest} FROM record, n WHERE user = {THERE}"
-    );
-    probe::change(world, &listed).await?;
-    probe::change(world, &format!("UPDATE counter SET records = records + {REST}")).await?;
+async fn to_the_tenant(world: &World, socket: &mut Socket) -> Result<()> {
+    list(world, LISTED).await?;
     probe::watch(world, DIRECTORY).await?;
     probe::hold(world, Some(DIRECTORY)).await?;
     let tenant = json!({"receiveObjectType": "TENANT", "receiveObjectIds": [0]});
