@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn tokens_that_are_over_go_in_pieces_and_are_waited_for_until_the_last() {
         let (database, user) = (Database::of(StoreKind::User), UserId::from(7));
-        let (many, of_piece) = (2_500, TOKENS);
+        let (many, of_piece) = (2_500, 1_000);
         for number in 0..many {
             token(&number.to_string(), at(300))
                 .statements(&user)
