@@ -1,9 +1,6 @@
 //! Introspection of tokens at their issuer (`docs/rules/message-center.md#authentication`).
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rollcall_core::{
@@ -50,8 +47,7 @@ pub(super) async fn introspect<B: Backend>(
             }
             let answer =
                 read_introspection(&body, now).map_err(|_| issuer_down("its answer is none of RFC 7662"))?;
-            let at_most = Duration::from_secs(configured.cache_seconds.into());
-            backend.introspections().keep(hash, &answer, now, at_most);
+            backend.introspections().keep(hash, &answer, now, configured.cached_for());
             answer
         }
     };

@@ -167,8 +167,18 @@ pub struct Introspection {
     pub client_id: Option<String>,
     /// Our client secret there.
     pub client_secret: Option<Secret<String>>,
-    /// Seconds for which an active answer is used again.
+    /// Seconds for which an active answer is used again; see [`Introspection::cached_for`].
     pub cache_seconds: u32,
+}
+
+/// What an issuer has taken back is good no longer than this (`docs/rules/message-center.md#authentication`).
+pub(super) const MOST_CACHE_SECONDS: u32 = 30;
+
+impl Introspection {
+    /// How long an active answer is used again: 30 s at most.
+    pub fn cached_for(&self) -> Duration {
+        Duration::from_secs(self.cache_seconds.min(MOST_CACHE_SECONDS).into())
+    }
 }
 
 /// Logins, connections and records.

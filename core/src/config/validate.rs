@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     ConfigError, Jurisdiction, LocationHint, Presence, Runtime, Server, Settings, StaticToken, Store,
+    settings::MOST_CACHE_SECONDS,
 };
 use crate::{id::UserId, net::AllowedOrigins};
 
@@ -11,8 +12,8 @@ use crate::{id::UserId, net::AllowedOrigins};
 const SECRET_BYTES: usize = 8;
 /// Twice what strangers may fill of it, so that callers with a good token always find room.
 const LEAST_BODY_BUDGET: u64 = 16 << 20;
-/// In seconds.
-const DAY: u32 = 86_400;
+/// The most of a number without a bound.
+const ANY: u32 = u32::MAX;
 /// PostgreSQL cuts longer names.
 const MOST_SCHEMA_BYTES: usize = 63;
 /// A key shorter than the hash can be guessed more cheaply than the hash.
@@ -36,7 +37,8 @@ impl Settings {
         );
         must(!self.server.data_dir.is_empty(), "server.data_dir: expected the path of a directory");
         for (key, value, least, most) in self.numbers() {
-            must((least..=most).contains(&value), &format!("{key}: expected {least} to {most}"));
+            let range = if most == ANY { format!("at least {least}") } else { format!("{least} to {most}") };
+            must((least..=most).contains(&value), &format!("{key}: expected {range}"));
         }
         must(self.server.max_connections > 0, "server.max_connections: expected at least 1");
         must(
@@ -87,8 +89,6 @@ impl Settings {
         for (key, name) in [
             ("permission_read", &self.message_center.permission_read),
             ("permission_off", &self.message_center.permission_off),
-            // A token whose issuer names no client, or "", would stand above tenants.
-            ("operator_client_id", &self.message_center.operator_client_id),
         ] {
             must(
                 !name.trim().is_empty(),
@@ -108,24 +108,20 @@ impl Settings {
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
     }
 
-    /// The numbers with a least and a most: below or above, a key does nothing that anybody wants.
-    fn numbers(&self) -> [(&'static str, u32, u32, u32); 15] {
+    /// The numbers with a least and a most.
+    fn numbers(&self) -> [(&'static str, u32, u32, u32); 12] {
         let (server, presence, message_center) = (&self.server, &self.presence, &self.message_center);
         [
-            ("server.header_timeout_seconds", server.header_timeout_seconds, 1, 3_600),
+            ("server.header_timeout_seconds", server.header_timeout_seconds, 1, ANY),
             ("server.drain_seconds", server.drain_seconds, 0, 3_600),
             ("auth.token_ttl_days", self.auth.token_ttl_days, 1, 36_500),
-            // `docs/rules/message-center.md#authentication`: what an issuer has taken back is good no longer than this.
-            ("auth.introspection.cache_seconds", self.auth.introspection.cache_seconds, 0, 30),
-            ("presence.max_tokens_per_platform", presence.max_tokens_per_platform, 1, 10_000),
-            ("presence.max_connections_per_user", presence.max_connections_per_user, 1, 100_000),
-            ("presence.grace_seconds", presence.grace_seconds.unwrap_or(0), 0, DAY),
-            ("presence.lease_seconds", presence.lease_seconds, 1, 30 * DAY),
+            ("presence.max_tokens_per_platform", presence.max_tokens_per_platform, 1, ANY),
+            ("presence.max_connections_per_user", presence.max_connections_per_user, 1, ANY),
+            ("presence.lease_seconds", presence.lease_seconds, 1, ANY),
             ("presence.directory_shards", presence.directory_shards, 1, 1_024),
-            ("presence.audit_seconds", presence.audit_seconds, 1, 30 * DAY),
-            ("presence.max_records_per_user", presence.max_records_per_user, 1, 1_000_000),
-            ("openim.max_user_ids", self.openim.max_user_ids, 1_000, 10_000),
-            ("message_center.retention_days", message_center.retention_days, 1, 36_500),
+            ("presence.audit_seconds", presence.audit_seconds, 1, ANY),
+            ("openim.max_user_ids", self.openim.max_user_ids, 1_000, ANY),
+            ("message_center.retention_days", message_center.retention_days, 1, ANY),
             ("message_center.direct_users", message_center.direct_users, 1, 10_000),
             ("store.connections", self.store.connections, 1, 1_000),
         ]
@@ -152,12 +148,12 @@ impl Settings {
         split.map(|token| format!("auth.tokens: user_id {} stands in two tenants", token.user_id)).collect()
     }
 
-    /// One token with two holders would be the last one's, in silence.
+    /// One token that says two things would say the last one, in silence.
     fn repeated_tokens(&self) -> Vec<String> {
         let tokens = &self.auth.tokens;
         let first = |token: &StaticToken| tokens.iter().position(|first| first.sha256 == token.sha256);
         let repeated = tokens.iter().enumerate().filter_map(|(place, token)| {
-            let first = first(token).filter(|first| *first != place)?;
+            let first = first(token).filter(|first| tokens.get(*first) != Some(token))?;
             Some(format!("auth.tokens[{place}].sha256: stands in auth.tokens[{first}] too"))
         });
         repeated.collect()
@@ -170,6 +166,9 @@ impl Settings {
         if weak {
             warnings
                 .push("auth.secret is shorter than 32 bytes and can be guessed; use a longer one".to_owned());
+        }
+        if self.auth.introspection.cache_seconds > MOST_CACHE_SECONDS {
+            warnings.push("auth.introspection.cache_seconds is above 30, and taken as 30".to_owned());
         }
         let everybody = self.server.trusted_proxies.iter().filter(|network| network.is_everybody());
         warnings.extend(everybody.map(|network| {

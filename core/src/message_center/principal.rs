@@ -101,7 +101,9 @@ impl Principal {
         settings: &Settings,
     ) -> Result<TenantScope, MessageCenterError> {
         let operator = settings.message_center.operator_client_id.as_str();
-        let above = openim_admin || self.client.as_deref() == Some(operator);
+        // Of nobody's: an issuer may name no client by an empty text.
+        let is_operator = !operator.is_empty() && self.client.as_deref() == Some(operator);
+        let above = openim_admin || is_operator;
         let Some(named) = named else { return Ok(TenantScope { tenant: self.tenant, any: above, above }) };
         let tenant = named.trim().parse().map(TenantId);
         if tenant.as_ref() != Ok(&self.tenant) && !above {
@@ -201,6 +203,14 @@ mod tests {
             assert_eq!(scope(Some("7")), Ok((7, Some(7))), "a named tenant is the only one");
             assert_eq!(scope(Some("x")).unwrap_err().key(), "param_binding_error");
         }
+    }
+
+    #[test]
+    fn without_an_operators_client_a_client_without_a_name_is_none() {
+        let mut settings = Settings::default();
+        settings.message_center.operator_client_id = String::new();
+        let scope = of_tenant(7, Some("")).tenant_scope(None, false, &settings).unwrap();
+        assert!(!scope.above);
     }
 
     #[test]

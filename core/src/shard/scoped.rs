@@ -52,12 +52,14 @@ pub fn keep(tenant: TenantId, cutoff: &ScopedCutoff, notice: &str) -> Vec<Statem
 }
 
 /// Stores the users of an order, at most so many with a statement. Without its order's row nobody reads them, so that the statements may
-/// be commits of their own before that of [`keep_order`], after [`forget_users`] has left none of the serial.
+/// be commits of their own before that of [`keep_order`], after [`forget_users`] has left none of the serial. An order that is in force keeps
+/// its users: one whose last commit was taken for failed may be.
 pub fn keep_users(cutoff: &ScopedCutoff, at_once: usize) -> impl Iterator<Item = Statement> {
     cutoff.users.chunks(at_once.max(1)).map(|some| {
         let ids: Vec<String> = some.iter().map(i64::to_string).collect();
         let sql = "INSERT INTO scoped_user (\"user\", serial) \
-                   SELECT CAST(value AS TEXT), CAST(?1 AS INTEGER) FROM json_each(?2)";
+                   SELECT CAST(value AS TEXT), CAST(?1 AS INTEGER) FROM json_each(?2) \
+                   WHERE NOT EXISTS (SELECT 1 FROM scoped_cutoff WHERE serial = CAST(?1 AS INTEGER))";
         Statement::new(sql, [Value::wide(cutoff.serial.number()), Value::json(&ids)])
     })
 }
@@ -82,7 +84,8 @@ pub fn keep_order(tenant: TenantId, cutoff: &ScopedCutoff, notice: &str) -> [Sta
 pub fn forget_users(serial: Serial, limit: u32) -> Statement {
     Statement::new(
         "DELETE FROM scoped_user WHERE serial = CAST(?1 AS INTEGER) AND \"user\" IN \
-         (SELECT \"user\" FROM scoped_user WHERE serial = CAST(?1 AS INTEGER) ORDER BY \"user\" LIMIT ?2)",
+         (SELECT \"user\" FROM scoped_user WHERE serial = CAST(?1 AS INTEGER) ORDER BY \"user\" LIMIT ?2) \
+         AND NOT EXISTS (SELECT 1 FROM scoped_cutoff WHERE serial = CAST(?1 AS INTEGER))",
         [Value::wide(serial.number()), Value::Int(limit.into())],
     )
 }

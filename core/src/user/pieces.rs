@@ -33,7 +33,7 @@ impl Change {
     /// Whether the change may kick more tokens than one commit should.
     pub fn is_long(&self) -> bool {
         let Self::TokensKicked(set) = self else { return false };
-        matches!(set, TokenSet::All | TokenSet::Platform { platform: Platform::Admin, .. })
+        matches!(set, TokenSet::All | TokenSet::Platform { platform: Platform::Admin, except: None })
     }
 
     /// A piece of a change that [is long](Self::is_long): what it kicks behind one hash and up to another. A kick is final and commutes with
