@@ -112,16 +112,23 @@ impl DataDir {
         }
         let bytes: [u8; SECRET_BYTES] = rand::random();
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        // Written to another file and renamed: a crash leaves either no secret or a whole one.
-        let unnamed = self.path.join("secret.new");
+        self.write(SECRET, &text)?;
+        Ok(Secret::new(text))
+    }
+
+    /// Writes a file that only its owner may read. A crash leaves either none or a whole one.
+    ///
+    /// # Errors
+    /// Errors of the file system.
+    pub(crate) fn write(&self, name: &str, text: &str) -> std::io::Result<()> {
+        let unnamed = self.path.join(format!("{name}.new"));
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&unnamed)?;
         file.set_permissions(Permissions::from_mode(MODE))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&unnamed, &path)?;
-        File::open(&self.path)?.sync_all()?;
-        Ok(Secret::new(text))
+        fs::rename(&unnamed, self.path.join(name))?;
+        File::open(&self.path)?.sync_all()
     }
 }
 

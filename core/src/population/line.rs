@@ -28,8 +28,10 @@ pub const LAST_LINE: &str = r#"{"type":"end"}"#;
 
 /// The version that is read.
 const VERSION: i64 = 1;
-/// The longest texts of a record beside its name and user agent, in bytes.
-const TEXT_BYTES: usize = 4096;
+/// The longest avatar of a record, in bytes.
+const AVATAR_BYTES: usize = 4096;
+/// The longest texts of a record beside its name, user agent and avatar, in bytes. They are in indexes, which bound them in PostgreSQL.
+const TEXT_BYTES: usize = 512;
 /// The last millisecond of the year 9999.
 const LAST_INSTANT: i64 = 253_402_300_799_999;
 
@@ -380,7 +382,7 @@ impl RecordLine {
             tenant: TenantId(self.tenant_id.0.0),
             user: self.user_id.0.0,
             full_name: bounded("fullName", self.full_name, NAME_BYTES)?,
-            avatar: self.avatar.map(|avatar| bounded("avatar", avatar, TEXT_BYTES)).transpose()?,
+            avatar: self.avatar.map(|avatar| bounded("avatar", avatar, AVATAR_BYTES)).transpose()?,
             user_agent: bounded("userAgent", self.user_agent, USER_AGENT_BYTES)?,
             device_id: bounded("deviceId", self.device_id, TEXT_BYTES)?,
             remote_address: bounded("remoteAddress", self.remote_address, TEXT_BYTES)?,
@@ -456,6 +458,18 @@ mod tests {
             (
                 bad("record", "\"fullName\":\"", &format!("\"fullName\":\"{}", "secret".repeat(100))),
                 "fullName",
+            ),
+            (
+                bad("record", "\"deviceId\":\"", &format!("\"deviceId\":\"{}", "secret".repeat(100))),
+                "deviceId",
+            ),
+            (
+                bad(
+                    "record",
+                    "\"remoteAddress\":\"",
+                    &format!("\"remoteAddress\":\"{}", "secret".repeat(100)),
+                ),
+                "remoteAddress",
             ),
             (format!("{}{}", good("user"), " ".repeat(LINE_BYTES)), "longer"),
         ] {

@@ -12,6 +12,7 @@ mod import;
 mod kick;
 mod log;
 mod ls;
+mod migrate;
 mod online;
 mod output;
 mod platform;
@@ -69,6 +70,8 @@ enum Command {
     Top(top::Top),
     /// Copy the store, whether a server uses it or not
     Backup(backup::Backup),
+    /// Move all data between the embedded store and PostgreSQL, once
+    Migrate(migrate::Migrate),
     /// Print a shell's completions
     Completions(completions::Completions),
 }
@@ -95,6 +98,7 @@ impl Cli {
             Command::Health(args) => health::health(&settings, &args),
             Command::Top(args) => top::top(&settings, &args),
             Command::Backup(args) => backup::back_up(&settings, &args),
+            Command::Migrate(args) => migrate::migrate(&settings, &args),
             Command::Completions(args) => completions::completions(&args, &mut Self::command()),
         }
     }

@@ -8,6 +8,7 @@ mod error;
 mod job;
 mod postgres;
 mod sqlite;
+mod transfer;
 
 use std::{path::Path, time::Instant};
 
@@ -21,6 +22,7 @@ pub use self::{
     job::{Rows, next_rows, rows_at},
     postgres::{Durability, Patience, Postgres, Transaction, check},
     sqlite::{Sqlite, back_up},
+    transfer::{Moved, Progress, from_postgres, to_postgres},
 };
 
 /// A handle; clones share the store.
@@ -43,12 +45,13 @@ impl Store {
     /// commits take is counted in `metrics`.
     ///
     /// # Errors
-    /// When it cannot be opened, is of a newer version than this program knows, or cannot keep its promises.
+    /// When it cannot be opened, is of a newer version than this program knows, cannot keep its promises, or is not the one that
+    /// has the data: `data_dir` has, or what was there was moved.
     pub async fn open(settings: &config::Store, data_dir: &Path, metrics: Metrics) -> anyhow::Result<Self> {
         let condition = Condition::default();
         let engine = match &settings.url {
             None => Engine::Sqlite(Sqlite::open(data_dir, condition.clone())?),
-            Some(url) => Engine::Postgres(Postgres::open(url, settings, condition.clone()).await?),
+            Some(url) => Engine::Postgres(Postgres::open(url, settings, data_dir, condition.clone()).await?),
         };
         Ok(Self { engine, condition, metrics })
     }

@@ -2,6 +2,7 @@
 //! the same data, a store that cannot write, a death at a bad moment.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod earlier;
 pub mod skew;
 mod watchdog;
 

@@ -15,7 +15,11 @@ mod engines;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod live;
+mod migrate;
 mod proxy;
+#[path = "../operators/shell.rs"]
+#[allow(dead_code, reason = "its own tests use all of it")]
+mod shell;
 mod start;
 mod tables;
 mod transactions;

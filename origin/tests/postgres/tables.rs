@@ -9,6 +9,7 @@ use rollcall_core::store::{
 };
 use rollcall_origin::store::{Durability, Patience, StoreError};
 use rusqlite::Connection;
+use tokio_postgres::Client;
 
 use crate::{
     engines::{client, open, settings},
@@ -45,7 +46,7 @@ async fn every_column_of_the_embedded_store_is_here_and_texts_compare_by_their_b
         .query(
             "SELECT table_name::text, column_name::text, data_type::text, is_nullable = 'YES', \
              split_part(column_default, '::', 1), collation_name::text \
-             FROM information_schema.columns WHERE table_schema = $1 AND table_name NOT IN ('version', 'live')",
+             FROM information_schema.columns WHERE table_schema = $1 AND table_name NOT IN ('version', 'live', 'setting')",
             &[&settings.schema],
         )
         .await
@@ -80,6 +81,13 @@ async fn one_process_has_the_tables_and_those_of_a_newer_program_are_left_alone(
     assert!(client.batch_execute("SELECT 1 FROM lease").await.is_err(), "nothing is made");
 }
 
+/// Ends the sessions of the process that uses a schema. Returns how many.
+pub(crate) async fn end_sessions(client: &Client, schema: &str) -> i64 {
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks \
+               WHERE locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = hashtextextended($1, 2)";
+    client.query_one(sql, &[&schema]).await.unwrap().get(0)
+}
+
 /// The known-wrong way was a lock that was taken at the start and never looked at again.
 #[tokio::test]
 async fn a_process_that_lost_its_sessions_goes_on_unless_another_one_has_started() {
@@ -88,11 +96,7 @@ async fn a_process_that_lost_its_sessions_goes_on_unless_another_one_has_started
     let first = open(&settings).await.unwrap();
     let client = client(&settings).await;
     let write = || vec![Statement::new("UPDATE lease SET renewed_at = renewed_at + 1", [])];
-    let end_sessions = || async {
-        let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks \
-                   WHERE locktype = 'advisory' AND (classid::bigint << 32 | objid::bigint) = hashtextextended($1, 2)";
-        client.query_one(sql, &[&settings.schema]).await.unwrap().get::<_, i64>(0)
-    };
+    let end_sessions = || end_sessions(&client, &settings.schema);
     first.commit(write()).await.unwrap();
     assert!(end_sessions().await >= 2);
     first.commit(write()).await.unwrap();

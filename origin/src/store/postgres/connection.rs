@@ -95,6 +95,11 @@ impl Connector {
         Ok(Self { target, tls, schema: settings.schema.clone() })
     }
 
+    /// Where the tables are, without the password.
+    pub(super) fn place(&self) -> String {
+        format!("the schema {} of {}", self.schema, self.target.place())
+    }
+
     /// The session's client, with the schema's tables in view, and what ends the session.
     ///
     /// # Errors
@@ -156,6 +161,13 @@ impl Connector {
 pub(super) struct Driver {
     task: AbortHandle,
     is_unreplicated: Arc<AtomicBool>,
+}
+
+impl Driver {
+    /// Whether a commit of the session did not wait for the standby.
+    pub(super) fn is_unreplicated(&self) -> bool {
+        self.is_unreplicated.load(SeqCst)
+    }
 }
 
 impl Drop for Driver {
@@ -431,7 +443,7 @@ impl Session {
                 Err(error) => failed = Some(Failure::of_batch(error)),
             }
         }
-        if failed.is_none() && self.commits(batch) && self.driver.is_unreplicated.load(SeqCst) {
+        if failed.is_none() && self.commits(batch) && self.driver.is_unreplicated() {
             failed = Some(Failure::Unanswered(NotReplicated.into()));
         }
         failed.map_or(Ok(answers), Err)

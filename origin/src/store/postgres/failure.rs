@@ -38,7 +38,7 @@ pub(super) struct NotReplicated;
 pub(super) struct Late(pub(super) u64);
 
 /// The refusal as a log may show it: without its detail, which holds the values of a row, and without the words of one about a value.
-fn told(error: &tokio_postgres::Error) -> String {
+pub(super) fn told(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(refusal) if class(refusal) == "22" => {
             format!("a value does not fit ({})", refusal.code().code())
@@ -46,6 +46,19 @@ fn told(error: &tokio_postgres::Error) -> String {
         Some(refusal) => format!("{} ({})", refusal.message(), refusal.code().code()),
         None => error.to_string(),
     }
+}
+
+/// An error as people may read it ([`told`]), with its causes where it is none of the engine.
+pub(super) fn readable(error: tokio_postgres::Error) -> anyhow::Error {
+    match error.as_db_error() {
+        Some(_) => anyhow::Error::msg(told(&error)),
+        None => error.into(),
+    }
+}
+
+/// Whether the engine has rolled back instead of the COMMIT that it refused: a constraint that is checked last, a conflict, or no room.
+pub(super) fn is_undone(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|refusal| matches!(class(refusal), "23" | "40" | "53"))
 }
 
 impl Failure {

@@ -15,6 +15,12 @@ const ENDED: Duration = Duration::from_secs(2);
 /// The interval of attempts.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// A server that is asked so notices soon that a process or its machine is gone; on some systems it cannot look at a client while it
+/// works for it, and refuses to.
+pub(super) const HEED_CLIENT: &str = "SET tcp_keepalives_idle TO 5; SET tcp_keepalives_interval TO 2; \
+    SET tcp_keepalives_count TO 3; \
+    DO $$ BEGIN SET client_connection_check_interval TO '1s'; EXCEPTION WHEN OTHERS THEN NULL; END $$";
+
 /// That this process uses the schema.
 pub(super) struct Holding {
     /// The lock's.
@@ -46,23 +52,22 @@ impl Holding {
         }
     }
 
+    /// Writes the number down: a session that an earlier process makes later finds it.
+    pub(super) async fn write_down(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        client.execute("UPDATE version SET holder = $1", &[&self.number]).await.map(drop)
+    }
+
     /// Writes the number down, and shares the lock with the sessions of this process.
     pub(super) async fn share(&self, client: &Client) -> anyhow::Result<()> {
-        client.execute("UPDATE version SET holder = $1", &[&self.number]).await?;
+        self.write_down(client).await?;
         client.batch_execute(&self.joins()).await?;
         let row = client.query_one("SELECT pg_advisory_unlock($1)", &[&self.key]).await?;
         row.try_get::<_, bool>(0)?.then_some(()).context("the lock of the schema was lost")
     }
 
-    /// What every session says first. A server that is asked so notices soon that a process or its machine is gone; on some systems it
-    /// cannot look at a client while it works for it, and refuses to.
+    /// What every session says first.
     pub(super) fn joins(&self) -> String {
-        format!(
-            "SET tcp_keepalives_idle TO 5; SET tcp_keepalives_interval TO 2; SET tcp_keepalives_count TO 3; \
-             DO $$ BEGIN SET client_connection_check_interval TO '1s'; EXCEPTION WHEN OTHERS THEN NULL; END $$; \
-             SELECT pg_advisory_lock_shared({})",
-            self.key
-        )
+        format!("{HEED_CLIENT}; SELECT pg_advisory_lock_shared({})", self.key)
     }
 
     /// Whether no other process has started since.

@@ -13,9 +13,13 @@ mod schema;
 mod shared_clock;
 mod tls;
 mod transaction;
+mod transfer;
 mod url;
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use anyhow::{Context as _, ensure};
 use rollcall_core::{config, secret::Secret, store::Statement, time::Timestamp, token::SKEW_SECS};
@@ -27,6 +31,7 @@ use super::{condition::Condition, error::StoreError, job::Rows};
 use crate::clock::{self, utc};
 
 pub use self::transaction::{Durability, Patience, Transaction};
+pub(super) use self::transfer::{CommitError, Filled, Whole};
 use self::{
     connection::{Answer, Connector, Driver, Role},
     holding::Holding,
@@ -65,19 +70,18 @@ impl Postgres {
     /// Connects, refuses a server that cannot keep this program's promises, and brings its tables up to date.
     ///
     /// # Errors
-    /// When the server cannot be reached, or is refused.
+    /// When the server cannot be reached or is refused, or its schema does not have the data: `data_dir` has, or another place.
     pub(super) async fn open(
         url: &Secret<String>,
         settings: &config::Store,
+        data_dir: &Path,
         condition: Condition,
     ) -> anyhow::Result<Self> {
         let connector = Connector::new(url, settings)?;
-        let (mut client, driver) =
-            connector.connect().await.context("store.url: the engine cannot be reached")?;
-        examine(&client, settings.connections + OTHERS).await.context("store.url")?;
-        let holding = Holding::alone(&client, &settings.schema).await.context("store.url")?;
-        schema::migrate(&mut client, &settings.schema).await.context("store.url")?;
-        let clock = compare_clocks(&client).await.context("store.url")?;
+        let Entered { client, driver, holding, clock } =
+            enter(&connector, settings, Tables::Make).await.context("store.url")?;
+        transfer::refuse_moved(&client, &settings.schema).await.context("store.url")?;
+        transfer::refuse_unmoved(&client, &settings.schema, data_dir).await.context("store.url")?;
         holding.share(&client).await.context("store.url")?;
         let engine = Arc::new(Engine {
             connector,
@@ -137,6 +141,39 @@ impl Postgres {
         self.loaders.close().await;
         self.lists.close().await;
     }
+}
+
+/// A server that was examined, and tables that this process alone uses.
+struct Entered {
+    client: Client,
+    driver: Driver,
+    holding: Holding,
+    clock: SharedClock,
+}
+
+/// What is expected of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tables {
+    /// They are made where they are missing.
+    Make,
+    /// They are there.
+    Expect,
+}
+
+/// Connects, refuses a server that cannot keep this program's promises, waits until no other process uses the schema, and brings its
+/// tables up to date.
+async fn enter(connector: &Connector, settings: &config::Store, tables: Tables) -> anyhow::Result<Entered> {
+    let (mut client, driver) = connector.connect().await.context("the engine cannot be reached")?;
+    examine(&client, settings.connections + OTHERS).await?;
+    let schema = &settings.schema;
+    let holding = Holding::alone(&client, schema).await?;
+    ensure!(
+        tables == Tables::Make || schema::is_made(&client, schema).await?,
+        "there is no store in the schema {schema}; name another database, or another store.schema"
+    );
+    schema::migrate(&mut client, schema).await?;
+    let clock = compare_clocks(&client).await?;
+    Ok(Entered { client, driver, holding, clock })
 }
 
 fn rows(answers: Vec<Answer>) -> Vec<Rows> {

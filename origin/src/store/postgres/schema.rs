@@ -21,6 +21,8 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("step_1.sql"), compatible_from: 1 },
     // An earlier program would not write down who is connected.
     Step { sql: include_str!("step_2.sql"), compatible_from: 2 },
+    // An earlier program would serve data that was moved elsewhere.
+    Step { sql: include_str!("step_3.sql"), compatible_from: 3 },
 ];
 
 /// Makes the schema, and runs the steps that it lacks, all or none of them. Programs that start together do it one after another.
@@ -66,6 +68,29 @@ pub(super) async fn migrate(client: &mut Client, schema: &str) -> anyhow::Result
         transaction.execute(write, &[&own, &last.compatible_from]).await?;
     }
     Ok(transaction.commit().await?)
+}
+
+/// An error where a newer program has changed the tables in a way that this one can work with, and does not know.
+///
+/// # Errors
+/// As said, and when the server does not answer.
+pub(super) async fn refuse_newer(client: &Client) -> anyhow::Result<()> {
+    let found: i64 = client.query_one("SELECT version FROM version", &[]).await?.try_get(0)?;
+    let own = i64::try_from(STEPS.len())?;
+    ensure!(
+        found == own,
+        "the store is of version {found}, this program knows all of version {own}; run the newer program"
+    );
+    Ok(())
+}
+
+/// Whether the tables of a store are in the schema.
+///
+/// # Errors
+/// When the server does not answer.
+pub(super) async fn is_made(client: &Client, schema: &str) -> anyhow::Result<bool> {
+    let sql = "SELECT to_regclass(quote_ident($1) || '.version') IS NOT NULL";
+    Ok(client.query_one(sql, &[&schema]).await?.try_get(0)?)
 }
 
 /// A name as SQL takes it.

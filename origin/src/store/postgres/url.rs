@@ -19,6 +19,29 @@ pub(super) struct Target {
     pub(super) is_encrypted: bool,
 }
 
+impl Target {
+    /// The database and the hosts, without user and password.
+    pub(super) fn place(&self) -> String {
+        let of_config = |host: &Host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        };
+        let mut hosts: Vec<String> = self.config.get_hosts().iter().map(of_config).collect();
+        if hosts.is_empty() {
+            hosts = self.config.get_hostaddrs().iter().map(ToString::to_string).collect();
+        }
+        // One port may stand for all hosts.
+        let ports = self.config.get_ports();
+        for (number, host) in hosts.iter_mut().enumerate() {
+            if let Some(port) = ports.get(number).or(ports.first()) {
+                host.push_str(&format!(":{port}"));
+            }
+        }
+        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
+        format!("the database {database} at {}", hosts.join(","))
+    }
+}
+
 /// Reads a URL such as `postgres://rollcall@db1,db2/rollcall?sslmode=verify-full`. Parameters are those of libpq.
 ///
 /// Without `sslmode` the session is encrypted unless all hosts are this machine. A mode that asks for encryption checks the
@@ -89,6 +112,17 @@ mod tests {
             ("postgres://a@db/b?sslmode=require&keepalives_idle=5", true),
         ] {
             assert_eq!(target(url).unwrap().is_encrypted, is_encrypted, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_place_names_no_password() {
+        for (url, place) in [
+            ("postgres://a:hunter2@db1,db2/b?sslmode=disable", "the database b at db1:5432,db2:5432"),
+            ("postgres://a:hunter2@[::1]:5433/b", "the database b at ::1:5433"),
+            ("postgres://a:hunter2@%2Frun%2Fpostgresql", "the database a at /run/postgresql:5432"),
+        ] {
+            assert_eq!(target(url).unwrap().place(), place);
         }
     }
 

@@ -19,6 +19,7 @@ use super::connection::FILE;
 /// # Errors
 /// When there is no store, `to` exists, or the copy cannot be written.
 pub fn back_up(data_dir: &Path, to: &Path) -> anyhow::Result<()> {
+    super::transfer::refuse_moved(data_dir)?;
     let store = data_dir.join(FILE);
     if !store.exists() {
         bail!("there is no store in {}; nothing was ever served from it", data_dir.display());

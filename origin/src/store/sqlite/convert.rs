@@ -8,7 +8,8 @@ use rusqlite::{
 
 use super::super::job::Rows;
 
-struct Bound<'a>(&'a Value);
+/// A parameter.
+pub(super) struct Bound<'a>(pub(super) &'a Value);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -32,7 +33,8 @@ pub(super) fn query(connection: &Connection, statement: &Statement) -> rusqlite:
     Ok(read)
 }
 
-fn value(value: ValueRef<'_>) -> rusqlite::Result<Value> {
+/// A column that was read.
+pub(super) fn value(value: ValueRef<'_>) -> rusqlite::Result<Value> {
     match value {
         ValueRef::Null => Ok(Value::Null),
         ValueRef::Integer(number) => Ok(Value::Int(number)),

@@ -9,6 +9,7 @@ mod error;
 mod loader;
 mod reader;
 mod schema;
+mod transfer;
 mod writer;
 
 use std::path::Path;
@@ -16,7 +17,12 @@ use std::path::Path;
 use anyhow::Context as _;
 use rollcall_core::store::{Statement, Value};
 
-use super::{condition::Condition, error::StoreError, job::Rows};
+use super::{
+    condition::Condition,
+    error::StoreError,
+    job::Rows,
+    transfer::{Arrival, Mark as _},
+};
 
 use self::{
     connection::{FILE, make_private, open, open_read_only},
@@ -26,6 +32,7 @@ use self::{
 };
 
 pub use self::backup::back_up;
+pub(super) use self::transfer::{Embedded, is_filled};
 
 /// A handle; clones share the store.
 #[derive(Clone)]
@@ -39,8 +46,11 @@ impl Sqlite {
     /// Opens or creates the store in `data_dir` and brings its schema up to date. Its files are readable by their owner only.
     ///
     /// # Errors
-    /// When the file cannot be opened, or is of a newer version than this program knows.
+    /// When the file cannot be opened, is of a newer version than this program knows, or was moved to PostgreSQL.
     pub(super) fn open(data_dir: &Path, condition: Condition) -> anyhow::Result<Self> {
+        transfer::refuse_moved(data_dir)?;
+        // Of a move to this directory that was cut off when it was done.
+        Arrival::remove(data_dir)?;
         let path = data_dir.join(FILE);
         make_private(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let mut connection = open(&path)?;
