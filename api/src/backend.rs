@@ -8,6 +8,7 @@ use std::{
 };
 
 use rollcall_core::{
+    audit,
     config::Settings,
     directory::{
         membership::Body,
@@ -231,12 +232,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
     /// Sets the cutoff of a tenant for all users but `exempt`. When it returns, no reader anywhere shows what began by then.
-    /// Sockets get `notice` and their closes afterwards.
+    /// Sockets get `notice` and their closes afterwards. `audit`, here and below, becomes durable with the order.
     fn cut_off(
         &self,
         tenant: TenantId,
         exempt: Vec<i64>,
         notice: String,
+        audit: audit::Part,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
     /// Takes these users of a tenant offline by one order, as [`Backend::cut_off`] does with all of them. Busy when the tenant
@@ -246,6 +248,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         tenant: TenantId,
         users: Vec<i64>,
         notice: String,
+        audit: audit::Part,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
     /// The orders of a tenant whose delivery is under way, in their order.
@@ -255,7 +258,17 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Undelivered>, BackendError>> + Send;
 
     /// Lifts the cutoff in force; false if there is none.
-    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, BackendError>> + Send;
+    fn lift_cutoff(
+        &self,
+        tenant: TenantId,
+        audit: audit::Part,
+    ) -> impl Future<Output = Result<bool, BackendError>> + Send;
+
+    /// Keeps the entry of an order that has no commit of its own, or writes down how far one is. Durable when it returns.
+    fn keep_entry(&self, part: audit::Part) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// A page of the audit.
+    fn audit(&self, asked: audit::Asked) -> impl Future<Output = Result<audit::Page, BackendError>> + Send;
 
     /// A part of the population, behind this position. A runtime whose users and records lie in the shards of tenants looks for those
     /// of `tenants`; another one has them all.
@@ -283,6 +296,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         &self,
         tenant: TenantId,
         shards: u32,
+        audit: audit::Part,
     ) -> impl Future<Output = Result<Option<Layout>, BackendError>> + Send;
 
     /// Sends a request to another service. Returns the status and at most [`Post::answer_bytes`] of the body.

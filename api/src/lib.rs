@@ -15,6 +15,7 @@ mod catch_panic;
 mod cors;
 mod described;
 mod error;
+mod giver;
 mod health;
 #[cfg(test)]
 mod memory;
@@ -45,7 +46,7 @@ pub use health::{DeepHealth, PROBED_WITHIN, Probe};
 pub use rate::{Counted, too_many_requests};
 pub use refusal::{RefusedHandshake, not_configured, refuse_handshake};
 pub use span::request_span;
-pub use stranger::{FailedProof, Stranger};
+pub use stranger::{ClientAddress, FailedProof, Stranger};
 
 use self::{described::DescribedRoutes as _, health::__path_health};
 

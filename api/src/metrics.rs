@@ -119,7 +119,7 @@ impl KickCause {
     /// The cause of the kicks that a command leads to.
     pub const fn of(command: &Command) -> Self {
         match command {
-            Command::ForceOff(_) => Self::Order,
+            Command::ForceOff(_) | Command::Audited { .. } => Self::Order,
             _ => Self::Login,
         }
     }

@@ -12,6 +12,10 @@ pub struct Stranger {
     pub wait: Option<Duration>,
 }
 
+/// The address of a request's client, or of the proxy that names no readable one. An extension of the request, where it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
 /// Says that the token of the request was not good. An extension of the answer.
 #[derive(Clone, Copy, Debug)]
 pub struct FailedProof;

@@ -193,12 +193,16 @@ function order(mock, { caller, path: [id] }) {
 
 function audit(mock, { caller, query }) {
   need(caller, 'administer');
-  mock.noteStray(query, ['pageNo', 'pageSize', 'operation', 'by', 'userId', 'from', 'to']);
+  mock.noteStray(query, ['limit', 'before', 'operation', 'by', 'userId', 'from', 'to']);
+  const limit = Number(query.get('limit') || '100');
+  if (!(limit >= 1 && limit <= 1_000)) throw invalid('limit must be between 1 and 1000');
   const all = mock.audit
     .filter((one) => within(query, one.when))
-    .filter((one) => ['operation'].every((name) => !query.get(name) || one.shown[name] === query.get(name)))
+    .filter((one) => !query.get('operation') || one.shown.operation === query.get('operation'))
     .filter((one) => !query.get('by') || one.shown.by.userId === query.get('by'))
     .filter((one) => !query.get('userId') || one.named.has(query.get('userId')))
+    .filter((one) => !query.get('before') || one.shown.id < query.get('before'))
     .map((one) => one.shown);
-  return page(query, all);
+  const list = all.slice(0, limit);
+  return { list, ...(all.length > limit ? { next: list[limit - 1].id } : {}) };
 }

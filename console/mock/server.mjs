@@ -89,24 +89,24 @@ export class Mock {
     return good.length;
   }
 
-  /** Leaves a row in the audit. */
+  /** Leaves an entry in the audit. */
   note(caller, operation, { select, reason }, { users, connections }, remoteAddress, orderId) {
-    const row = {
-      id: String(900 + this.audit.length),
-      at: shown(Date.now()),
+    const now = Date.now();
+    const entry = {
+      id: now.toString(16).padStart(12, '0') + randomBytes(10).toString('hex'),
+      at: shown(now),
       tenantId: caller.tenantId,
       operation,
-      via: 'api',
-      by: { userId: caller.userId, name: caller.name, tokenSha256: caller.sha256 },
-      remoteAddress,
-      requestId: randomBytes(16).toString('hex'),
-      selection: JSON.stringify(select).slice(0, 1_024),
-      ...(reason === undefined ? {} : { reason }),
+      progress: 'done',
       users: users.size,
       connections: connections.length,
+      by: { userId: caller.userId, tokenSha256: caller.sha256 },
+      remoteAddress,
+      selection: select.userIds ? { receivers: 'USER', ids: select.userIds.slice(0, 20), idsTotal: select.userIds.length } : {},
+      ...(reason === undefined ? {} : { reason }),
       ...(orderId === undefined ? {} : { orderId }),
     };
-    this.audit.unshift({ when: Date.now(), named: users, shown: row });
+    this.audit.unshift({ when: now, named: users, shown: entry });
   }
 
   /** Notes what of an answer is not as the page of the heading shows it. */

@@ -10,6 +10,7 @@ use rollcall_api::{
     message_center::IntrospectionCache, pages::PageBody,
 };
 use rollcall_core::{
+    audit,
     config::Settings,
     directory::{
         holding::Holding,
@@ -250,8 +251,14 @@ impl Backend for Origin {
         self.users.end_imports(tenant, &users, at).await.map_err(failed)
     }
 
-    async fn cut_off(&self, tenant: TenantId, exempt: Vec<i64>, notice: String) -> Result<(), BackendError> {
-        self.users.cut_off(tenant, exempt, notice, self.sessions().token()).await.map_err(failed)
+    async fn cut_off(
+        &self,
+        tenant: TenantId,
+        exempt: Vec<i64>,
+        notice: String,
+        audit: audit::Part,
+    ) -> Result<(), BackendError> {
+        self.users.cut_off(tenant, exempt, notice, audit, self.sessions().token()).await.map_err(failed)
     }
 
     async fn cut_off_users(
@@ -259,17 +266,39 @@ impl Backend for Origin {
         tenant: TenantId,
         users: Vec<i64>,
         notice: String,
+        audit: audit::Part,
     ) -> Result<(), BackendError> {
         let under_way = self.sessions().token();
-        self.users.cut_off_users(tenant, users, notice, under_way).await.map_err(failed)
+        self.users.cut_off_users(tenant, users, notice, audit, under_way).await.map_err(failed)
     }
 
     async fn undelivered(&self, tenant: TenantId) -> Result<Vec<Undelivered>, BackendError> {
         self.users.undelivered(tenant).await.map_err(failed)
     }
 
-    async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, BackendError> {
-        self.users.lift_cutoff(tenant).await.map_err(failed)
+    async fn lift_cutoff(&self, tenant: TenantId, audit: audit::Part) -> Result<bool, BackendError> {
+        self.users.lift_cutoff(tenant, audit).await.map_err(failed)
+    }
+
+    async fn keep_entry(&self, part: audit::Part) -> Result<(), BackendError> {
+        self.users.store().commit(vec![audit::keep(&part)]).await.map_err(BackendError::new)?;
+        Ok(())
+    }
+
+    async fn audit(&self, asked: audit::Asked) -> Result<audit::Page, BackendError> {
+        let indexed = audit::Indexed::All;
+        let mut page = audit::Page::default();
+        for scanned in asked.scans(indexed) {
+            let end = match scanned {
+                Some(rows) => self.ask(asked.end(*rows, indexed)).await?,
+                None => Vec::new(),
+            };
+            page = asked.read(&end, &self.ask(asked.page(&end, indexed)).await?);
+            if asked.is_answered(&page) {
+                break;
+            }
+        }
+        Ok(page)
     }
 
     async fn population(&self, _: &[TenantId], from: Option<Position>) -> Result<Part, BackendError> {
@@ -303,7 +332,7 @@ impl Backend for Origin {
     }
 
     /// The one database holds every tenant.
-    async fn reshard(&self, _: TenantId, _: u32) -> Result<Option<Layout>, BackendError> {
+    async fn reshard(&self, _: TenantId, _: u32, _: audit::Part) -> Result<Option<Layout>, BackendError> {
         Ok(None)
     }
 

@@ -41,7 +41,8 @@ enum Known {
 
 #[derive(Default)]
 struct Ledger {
-    tokens: Mutex<HashMap<String, Known>>,
+    /// With their users.
+    tokens: Mutex<HashMap<String, (String, Known)>>,
     in_flight: Mutex<usize>,
     answered: Mutex<usize>,
     moment: Notify,
@@ -58,8 +59,8 @@ impl Ledger {
         self.moment.notify_one();
     }
 
-    fn know(&self, token: &str, known: Known) {
-        self.tokens.lock().unwrap().insert(token.to_owned(), known);
+    fn know(&self, user: &str, token: &str, known: Known) {
+        self.tokens.lock().unwrap().insert(token.to_owned(), (user.to_owned(), known));
     }
 }
 
@@ -69,17 +70,17 @@ async fn client(world: World, name: String, ledger: Arc<Ledger>) {
         let user = format!("{name}-{n}");
         ledger.asked();
         let Ok(token) = world.issue(&user, 5).await else { return };
-        ledger.know(&token, Known::Issued);
+        ledger.know(&user, &token, Known::Issued);
         ledger.answered();
         if n % 2 == 0 {
-            ledger.know(&token, Known::Kicking);
+            ledger.know(&user, &token, Known::Kicking);
             ledger.asked();
             let body = json!({"userID": user, "platformID": 5});
             let Ok(answer) = world.as_admin("/auth/force_logout", &body).await else { return };
             if answer.empty().is_err() {
                 return;
             }
-            ledger.know(&token, Known::Kicked);
+            ledger.know(&user, &token, Known::Kicked);
             ledger.answered();
         }
     }
@@ -90,6 +91,14 @@ fn records(data_dir: &Path) -> (u32, u32) {
     let store = rusqlite::Connection::open(data_dir.join("rollcall.sqlite3")).unwrap();
     let sql = "SELECT count(*), count(*) FILTER (WHERE offline_at IS NULL) FROM record";
     store.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+/// The number of entries in the audit, by user.
+fn audit(data_dir: &Path) -> HashMap<String, u32> {
+    let store = rusqlite::Connection::open(data_dir.join("rollcall.sqlite3")).unwrap();
+    let mut rows = store.prepare("SELECT target, count(*) FROM audit GROUP BY target").unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,7 +134,8 @@ async fn deaths_under_load_lose_nothing_that_was_answered() {
         server = Server::start(&data_dir, "");
         let world = server.world();
         let tokens = ledger.tokens.lock().unwrap().clone();
-        for (token, known) in &tokens {
+        let audited = audit(&data_dir);
+        for (token, (user, known)) in &tokens {
             let verdict = world.verdict(token).await.unwrap();
             let right = match known {
                 Known::Issued => verdict == 0,
@@ -133,6 +143,20 @@ async fn deaths_under_load_lose_nothing_that_was_answered() {
                 Known::Kicked => verdict == KICKED,
             };
             assert!(right, "death {death}: a token that was {known:?} is now {verdict}");
+            // An order that is durable has its entry, one that is not has none.
+            let entries = audited.get(user).copied().unwrap_or(0);
+            assert_eq!(
+                entries,
+                u32::from(verdict == KICKED),
+                "death {death}: entries of a token that was {known:?}"
+            );
+        }
+        let repeated = tokens.values().filter(|(_, known)| *known == Known::Kicking).take(2);
+        for (user, _) in repeated {
+            world.force_logout(user, 5).await.unwrap();
+            let entries = audit(&data_dir).get(user).copied();
+            let before = audited.get(user).copied().unwrap_or(0);
+            assert_eq!(entries, Some(before + 1), "death {death}: a repetition is an order of its own");
         }
         assert_eq!(
             records(&data_dir),
@@ -143,7 +167,7 @@ async fn deaths_under_load_lose_nothing_that_was_answered() {
             world.status(&online).await.unwrap().connections.is_empty(),
             "a user is online after death {death}"
         );
-        let count = |wanted| tokens.values().filter(|known| **known == wanted).count();
+        let count = |wanted| tokens.values().filter(|(_, known)| *known == wanted).count();
         println!(
             "death {death}: {in_flight} in flight, {} answered, {} issued, {} kicked, {} kicks unanswered",
             ledger.answered.lock().unwrap(),
@@ -181,6 +205,11 @@ async fn an_order_to_many_users_survives_deaths_in_the_middle_of_its_delivery() 
     let order = post("/api/v1/message/center/online/off", None, &body)
         .header("Authorization", &format!("Bearer {admin}"));
     assert_eq!(world.send(&order).await.unwrap().response.status, 200);
+    assert_eq!(
+        audit(&data_dir),
+        HashMap::from([(String::new(), 1)]),
+        "one entry, whatever the number of users"
+    );
     let mut left = Vec::new();
     for _ in 0..deaths {
         // Each life after the first one takes it further.

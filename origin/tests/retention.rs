@@ -89,3 +89,45 @@ async fn a_record_that_is_inserted_drives_the_oldest_of_its_user_out() {
     let _last = world.open("7", 5, &token).await.unwrap();
     assert_eq!((count("true"), count("offline_at IS NULL")), (4, 1));
 }
+
+#[tokio::test]
+async fn entries_of_the_audit_that_are_old_or_too_many_are_deleted() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let server = Server::start(&data, "");
+    let world = server.world();
+    for user in 0..5 {
+        world.force_logout(&format!("user-{user}"), 5).await.unwrap();
+    }
+    drop(server);
+    let store = rusqlite::Connection::open(data.join("rollcall.sqlite3")).unwrap();
+    // More than one commit's worth of the year 2025.
+    let old = "INSERT INTO audit (id, target, tenant, given_by, operation, progress, users, connections, details) \
+               WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500) \
+               SELECT printf('0197dd1b5c00%020x', i), '', 0, 'imAdmin', 'tenantOff', 'inForce', NULL, NULL, '{}' FROM n";
+    store.execute(old, []).unwrap();
+    let left = || -> Vec<String> {
+        let mut rows = store.prepare("SELECT target FROM audit ORDER BY id").unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let skew = Skew::build(home.path());
+    let server = Server::start_as(&data, "[audit]\nmax_rows = 3\n", &skew.variables(), "");
+    let world = server.world();
+    let bearer = format!("Bearer {}", world.admin_token().await.unwrap());
+    let request = Request::new("GET", "/admin/v1/audit").header("Authorization", &bearer);
+    let shown: Value = world.send(&request).await.unwrap().json().unwrap();
+    assert_eq!(
+        shown["list"].as_array().unwrap().len(),
+        5,
+        "what is old is not shown, whether it is deleted or not"
+    );
+    assert_eq!(left().len(), 4_505, "a clock that was just set deletes nothing");
+    skew.pass(11 * 60);
+    let newest = ["user-2", "user-3", "user-4"].map(str::to_owned).to_vec();
+    // A request wakes the server, whose timers do not know that time has passed.
+    let left = || async {
+        world.status("user-0").await?;
+        Ok(left())
+    };
+    world.eventually("the entries", left, &newest).await.unwrap();
+}

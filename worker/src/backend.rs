@@ -11,6 +11,7 @@ use rollcall_api::{
     message_center::IntrospectionCache, pages::PageBody,
 };
 use rollcall_core::{
+    audit::{Asked, Page, Part},
     config::Settings,
     directory::{
         membership::Body,
@@ -21,7 +22,7 @@ use rollcall_core::{
         zone::Zone,
     },
     id::{TenantId, UserId},
-    population::{Part, Position},
+    population::{self, Position},
     shard::{layout::Layout, undelivered::Undelivered},
     time::Timestamp,
     token::{Keys, TokenError, TokenHash, Verified},
@@ -224,10 +225,11 @@ impl Backend for Edge {
         tenant: TenantId,
         exempt: Vec<i64>,
         notice: String,
+        audit: Part,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
         let (env, shards) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
-            directory::order::cut_off(&env, tenant, shards, exempt, notice).await.map_err(unavailable)
+            directory::order::cut_off(&env, tenant, shards, exempt, notice, audit).await.map_err(unavailable)
         })
     }
 
@@ -236,10 +238,11 @@ impl Backend for Edge {
         tenant: TenantId,
         users: Vec<i64>,
         notice: String,
+        audit: Part,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
         let env = self.env.clone();
         SendFuture::new(async move {
-            match directory::order::cut_off_users(&env, tenant, users, notice).await {
+            match directory::order::cut_off_users(&env, tenant, users, notice, audit).await {
                 Err(CallError::TooManyOrders) => Err(BackendError::new(Busy)),
                 other => other.map_err(unavailable),
             }
@@ -256,16 +259,32 @@ impl Backend for Edge {
         })
     }
 
-    fn lift_cutoff(&self, tenant: TenantId) -> impl Future<Output = Result<bool, BackendError>> + Send {
+    fn lift_cutoff(
+        &self,
+        tenant: TenantId,
+        audit: Part,
+    ) -> impl Future<Output = Result<bool, BackendError>> + Send {
         let env = self.env.clone();
-        SendFuture::new(async move { directory::order::lift_cutoff(&env, tenant).await.map_err(unavailable) })
+        SendFuture::new(async move {
+            directory::order::lift_cutoff(&env, tenant, audit).await.map_err(unavailable)
+        })
+    }
+
+    fn keep_entry(&self, part: Part) -> impl Future<Output = Result<(), BackendError>> + Send {
+        let env = self.env.clone();
+        SendFuture::new(async move { cutoffs::keep_part(&env, part).await.map_err(unavailable) })
+    }
+
+    fn audit(&self, asked: Asked) -> impl Future<Output = Result<Page, BackendError>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(async move { directory::audit::page(&env, shards, asked).await.map_err(unavailable) })
     }
 
     fn population(
         &self,
         tenants: &[TenantId],
         from: Option<Position>,
-    ) -> impl Future<Output = Result<Part, BackendError>> + Send {
+    ) -> impl Future<Output = Result<population::Part, BackendError>> + Send {
         let (env, shards, tenants) = (self.env.clone(), self.shards(), tenants.to_vec());
         SendFuture::new(async move {
             directory::population::part(&env, &tenants, shards, from).await.map_err(unavailable)
@@ -285,10 +304,14 @@ impl Backend for Edge {
         &self,
         tenant: TenantId,
         shards: u32,
+        audit: Part,
     ) -> impl Future<Output = Result<Option<Layout>, BackendError>> + Send {
         let (env, configured) = (self.env.clone(), self.shards());
         SendFuture::new(async move {
-            directory::layouts::reshard(&env, tenant, configured, shards).await.map(Some).map_err(unavailable)
+            directory::layouts::reshard(&env, tenant, configured, shards, audit)
+                .await
+                .map(Some)
+                .map_err(unavailable)
         })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rollcall_core::{
+    audit::{Asked, Page, Part},
     directory::view::{Cutoff, OwnOrder, ScopedCutoff, View},
     id::{TenantId, UserId},
     serial::Serial,
@@ -82,6 +83,22 @@ pub(crate) async fn adopt(
         Pause::of(CACHE_SPAN).await;
     }
     Ok(changed.ok_or(OwnOrder))
+}
+
+/// Keeps an entry of the audit that is of no order here.
+pub(crate) async fn keep_part(env: &Env, part: Part) -> Result<(), CallError> {
+    match ask(env, part.tenant, &CutoffAsk::Audited(Box::new(part.clone()))).await? {
+        CutoffAnswer::Done => Ok(()),
+        _ => Err(CallError::AnotherQuestion),
+    }
+}
+
+/// The audit's entries of the tenant's orders.
+pub(crate) async fn audit(env: &Env, asked: &Asked) -> Result<Page, CallError> {
+    match ask(env, asked.tenant, &CutoffAsk::Audit(Box::new(asked.clone()))).await? {
+        CutoffAnswer::Audit(page) => Ok(page),
+        _ => Err(CallError::AnotherQuestion),
+    }
 }
 
 /// The orders that the object of the tenant's orders delivers.

@@ -5,7 +5,7 @@
 //! counted as one; `?do=statements` tells the rows of each statement, `?do=forget` takes from the instance what a new one does
 //! not know; `?do=abort` throws the instance away and `?do=panic` panics in it; `?do=directory_off`,
 //! `?do=directory_hang` and `?do=directory_on` make every call to the directory fail, wait, and go through again; `?do=hang`
-//! and `?do=go_on` do the same to calls of this object, and `?do=lose` loses the next one; `?do=refuse_sockets` and
+//! and `?do=go_on` do the same to calls of this object, `?do=lose` loses the next one, and `?do=lose_answer` the answer of the next one, from when on calls to the directory go through; `?do=refuse_sockets` and
 //! `?do=take_sockets` are about new sockets, `?do=garble` spoils the attachments of those that are there, and `?do=reshape FORM` brings
 //! them into another form; `?do=lose_alarm`
 //! takes the alarm away, `?do=reject_alarm` rejects the next one that an object sets; `?do=watch` counts the calls to objects whose
@@ -85,6 +85,8 @@ thread_local! {
     static HANGS: RefCell<HashSet<String>> = RefCell::default();
     /// The name of the object that the next call does not reach.
     static LOST: RefCell<Option<String>> = RefCell::default();
+    /// The name of the object whose next answer is lost.
+    static LOST_ANSWER: RefCell<Option<String>> = RefCell::default();
     static CALLS: RefCell<Calls> = RefCell::default();
 }
 
@@ -201,9 +203,22 @@ pub(crate) fn is_brought(name: &str) -> worker::Result<()> {
     if LOST.with_borrow_mut(|lost| lost.take_if(|lost| lost == name)).is_none() {
         return Ok(());
     }
-    let error = Error::new("a test lost a call");
+    Err(lost("a test lost a call")?)
+}
+
+/// Whether the answer of the object of that name reaches its caller.
+pub(crate) fn answer_arrives(name: &str) -> worker::Result<()> {
+    if LOST_ANSWER.with_borrow_mut(|lost| lost.take_if(|lost| lost == name)).is_none() {
+        return Ok(());
+    }
+    DIRECTORY_IS.store(ON, Ordering::Relaxed);
+    Err(lost("a test lost an answer")?)
+}
+
+fn lost(what: &str) -> worker::Result<worker::Error> {
+    let error = Error::new(what);
     Reflect::set(&error, &"retryable".into(), &JsValue::TRUE)?;
-    Err(JsValue::from(error).into())
+    Ok(JsValue::from(error).into())
 }
 
 /// Whether an object takes a new socket.
@@ -286,6 +301,7 @@ pub(crate) fn user(
             all.remove(&state.id().to_string());
         }),
         "lose" => LOST.set(state.id().name()),
+        "lose_answer" => LOST_ANSWER.set(state.id().name()),
         "watch" => CALLS.set(Calls { watched: state.id().name(), ..Calls::default() }),
         "hold" => CALLS.with_borrow_mut(|calls| calls.held = state.id().name()),
         "release" => CALLS.with_borrow_mut(|calls| calls.held = None),

@@ -1,9 +1,11 @@
 //! The platform's rate limits by client address, where `wrangler.toml` binds them (`docs/rules/edge.md#rate-limits`).
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{extract::Request, middleware::Next, response::Response};
-use rollcall_api::{Backend as _, Counted, FailedProof, openim::joined_header, too_many_requests};
+use rollcall_api::{
+    Backend as _, ClientAddress, Counted, FailedProof, openim::joined_header, too_many_requests,
+};
 use rollcall_core::net::{counted_address, remote_address};
 use worker::{RateLimiter, send::SendFuture};
 
@@ -17,7 +19,7 @@ const TOKENS: &str = "TOKEN_RATE";
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Counts a request where it counts, and answers it if its limit is reached.
-pub(crate) async fn limit(edge: &Edge, request: Request, next: Next) -> Response {
+pub(crate) async fn limit(edge: &Edge, mut request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let limiter = Counted::of(&method, &uri, request.headers()).and_then(|counted| {
         edge.env()
@@ -28,7 +30,11 @@ pub(crate) async fn limit(edge: &Edge, request: Request, next: Next) -> Response
             .ok()
     });
     let proofs = || edge.env().rate_limiter(TOKENS).ok().filter(|_| Counted::by_proof(&method, &uri));
-    let address = address(edge, &request);
+    let client = address(edge, &request);
+    if let Some(address) = client {
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    let address = counted(client);
     if let Some(limiter) = limiter
         && !is_within(&limiter, &address).await
     {
@@ -45,13 +51,16 @@ pub(crate) async fn limit(edge: &Edge, request: Request, next: Next) -> Response
 }
 
 /// The address that a request counts for. Without one all requests count together.
-fn address(edge: &Edge, request: &Request) -> String {
+fn counted(address: Option<IpAddr>) -> String {
+    address.map(|address| counted_address(address).to_string()).unwrap_or_default()
+}
+
+/// The client's address, or the proxy's if it names no readable one.
+fn address(edge: &Edge, request: &Request) -> Option<IpAddr> {
     let peer = joined_header(request.headers(), PEER).unwrap_or_default();
     let forwarded = joined_header(request.headers(), "X-Forwarded-For");
     let trusted = &edge.settings().server.trusted_proxies;
-    let client = remote_address(&peer, forwarded.as_deref(), trusted);
-    let address = client.or_else(|| peer.parse().ok());
-    address.map(|address| counted_address(address).to_string()).unwrap_or_default()
+    remote_address(&peer, forwarded.as_deref(), trusted).or_else(|| peer.parse().ok())
 }
 
 /// Whether the platform lets the request through; a limiter that fails does.

@@ -184,7 +184,10 @@ async fn fetch(env: &Env, binding: &str, name: &str, init: &RequestInit) -> work
     let configuration = config::load(env).map_err(|error| worker::Error::RustError(error.to_string()))?;
     let stub = place::object(env.durable_object(binding)?, name, &configuration.settings.edge)?;
     let request = Request::new_with_str_and_init(ADDRESS, init)?;
-    stub.fetch_with_request(request.into()).await
+    let response = stub.fetch_with_request(request.into()).await?;
+    #[cfg(feature = "probe")]
+    crate::probe::answer_arrives(name)?;
+    Ok(response)
 }
 
 fn is(error: &worker::Error, property: &str) -> bool {

@@ -10,6 +10,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rollcall_core::{
+    audit,
     directory::{
         membership::Body,
         page::{Found, ShardQuery},
@@ -142,8 +143,32 @@ pub(crate) enum CutoffAsk {
         /// The message that consoles get before they are closed.
         notice: String,
     },
-    /// Lift the order to the whole tenant. Answered with [`CutoffAnswer::Lifted`].
+    /// The order to the whole tenant, with its entry in the audit. An object of earlier code, which would lose that, refuses it.
+    SetAudited {
+        /// Users that the order does not cover.
+        exempt: Vec<i64>,
+        /// The message that consoles get before they are closed.
+        notice: String,
+        /// The entry.
+        audit: Box<audit::Part>,
+    },
+    /// The order to these users, likewise.
+    OrderAudited {
+        /// The users.
+        users: Vec<i64>,
+        /// The message that consoles get before they are closed.
+        notice: String,
+        /// The entry.
+        audit: Box<audit::Part>,
+    },
+    /// Lift the order to the whole tenant. Answered with [`CutoffAnswer::Lifted`]. Earlier code asks.
     Lift,
+    /// The same, with its entry in the audit.
+    LiftAudited(Box<audit::Part>),
+    /// Keep an entry of the audit.
+    Audited(Box<audit::Part>),
+    /// The object's part of the audit. Answered with [`CutoffAnswer::Audit`].
+    Audit(Box<audit::Asked>),
     /// Which orders are under delivery? Answered with [`CutoffAnswer::Undelivered`].
     Undelivered,
     /// Put an order of another server to the whole tenant in force. Answered with [`CutoffAnswer::Adopted`].
@@ -163,6 +188,8 @@ pub(crate) enum CutoffAnswer {
     TooMany,
     /// Whether there was an order to lift.
     Lifted(bool),
+    /// Entries of the audit.
+    Audit(audit::Page),
     /// The orders under delivery. An order to the whole tenant is there as long as a shard has not heard of it.
     Undelivered(Vec<Undelivered>),
     /// Whether the order changed anything; `None` where one of this server is in its way.
@@ -233,6 +260,10 @@ pub(crate) struct DirectoryCall {
 pub(crate) enum DirectoryAsk {
     /// Take these records in. Answered with [`DirectoryAnswer::Published`].
     Publish(Vec<Record>),
+    /// The same, with parts of the audit.
+    PublishAudited(Vec<Record>, Vec<audit::Part>),
+    /// The shard's part of the audit. Answered with [`DirectoryAnswer::Audit`].
+    Audit(Box<audit::Asked>),
     /// Is this the number of shards of the layout? Shard 0 answers, and stores it if there is none. Older code asks.
     Layout,
     /// Is this the number of shards of the layout, if there is one? Older code asks.
@@ -245,6 +276,8 @@ pub(crate) enum DirectoryAsk {
     /// Change the number of shards. Asked of shard 0, answered with [`DirectoryAnswer::Layout`]: it has another target, if another
     /// change is under way.
     Reshard(u32),
+    /// The same, with its entry in the audit.
+    ReshardAudited(u32, Box<audit::Part>),
     /// Records of the buckets that are being copied, after this id. Answered with [`DirectoryAnswer::Copied`].
     Copy(Option<RecordId>),
     /// Take over records that are being copied.
@@ -328,6 +361,8 @@ pub(crate) enum DirectoryAnswer {
     Detail(Option<Vec<Record>>),
     /// The members' users.
     Members(Vec<i64>),
+    /// Entries of the audit, and the most shards that the directory ever had as far as the shard knows.
+    Audit(audit::Page, u32),
     /// Pairs of a user and a tenant.
     ImportedIn(Vec<(i64, TenantId)>),
     /// The layout; `None` where nothing was written yet.

@@ -9,12 +9,14 @@ use rollcall_core::{
 
 use crate::{
     Backend,
+    giver::Giver,
     message_center::{Caller, RouteError},
 };
 
 /// A caller who administers the tenants of the scope. Everybody else is refused.
 pub(crate) struct Administrator {
     pub(crate) scope: TenantScope,
+    pub(crate) giver: Giver,
 }
 
 /// A caller, and what the path says of a user. A path without a userID is refused after a caller without the right.
@@ -40,7 +42,10 @@ impl NamedUser {
 }
 
 /// An administrator of the tenant that the path names.
-pub(crate) struct NamedTenant(pub(crate) TenantId);
+pub(crate) struct NamedTenant {
+    pub(crate) tenant: TenantId,
+    pub(crate) giver: Giver,
+}
 
 impl<B: Backend> FromRequestParts<B> for Administrator {
     type Rejection = RouteError;
@@ -48,7 +53,7 @@ impl<B: Backend> FromRequestParts<B> for Administrator {
     async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, RouteError> {
         let caller = Caller::from_request_parts(parts, backend).await?;
         caller.require(backend, CallerAction::Administer, false)?;
-        Ok(Self { scope: caller.scope })
+        Ok(Self { scope: caller.scope, giver: caller.giver() })
     }
 }
 
@@ -69,12 +74,12 @@ impl<B: Backend> FromRequestParts<B> for NamedTenant {
     type Rejection = RouteError;
 
     async fn from_request_parts(parts: &mut Parts, backend: &B) -> Result<Self, RouteError> {
-        let Administrator { scope } = Administrator::from_request_parts(parts, backend).await?;
+        let Administrator { scope, giver } = Administrator::from_request_parts(parts, backend).await?;
         let unread = |rejected| MessageCenterError::Binding { field: "tenantId", rejected };
         let path = Path::<String>::from_request_parts(parts, backend).await;
         let Path(text) = path.map_err(|rejection| unread(rejection.body_text()))?;
         let tenant = TenantId(text.parse().map_err(|_| unread(text))?);
         scope.check(tenant)?;
-        Ok(Self(tenant))
+        Ok(Self { tenant, giver })
     }
 }

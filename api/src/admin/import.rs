@@ -7,6 +7,7 @@ use axum::{
     response::Response,
 };
 use rollcall_core::{
+    audit::{Operation, Part, Progress, Records, Selection},
     directory::{import::parse_line, record::Record, upsert::Imported},
     id::{RecordId, TenantId},
     message_center::TenantScope,
@@ -18,7 +19,8 @@ use super::{
     lines::{self, RejectedLine, RejectedLines},
 };
 use crate::{
-    Backend, answer,
+    Backend, Chain, answer,
+    giver::Giver,
     message_center::{Empty, Envelope, Refusals, RouteError},
 };
 
@@ -56,18 +58,68 @@ pub(crate) struct ImportReport {
 )]
 pub(crate) async fn import<B: Backend>(
     State(backend): State<B>,
-    Administrator { scope }: Administrator,
+    Administrator { scope, giver }: Administrator,
     request: Request,
 ) -> Result<Response, RouteError> {
-    let mut import = Import { backend, scope, report: ImportReport::default() };
-    let RejectedLines { lines, total } = lines::import(request, &mut import).await?;
-    Ok(answer::json(&ImportReport { rejected: lines, rejected_total: total, ..import.report }))
+    let audit = AuditedImport::of(&backend, giver, scope.tenant, Operation::RecordsImport);
+    let mut import = Import { backend: backend.clone(), scope, audit, report: ImportReport::default() };
+    let mut rejected = RejectedLines::default();
+    let imported = lines::import(request, &mut import, &mut rejected).await;
+    let Import { audit, report, .. } = import;
+    let RejectedLines { lines, total } = rejected;
+    let taken = report.imported + report.updated;
+    audit.end(&backend, imported, Records { taken, rejected: total }).await?;
+    Ok(answer::json(&ImportReport { rejected: lines, rejected_total: total, ..report }))
+}
+
+/// An import in the audit: its entry is durable before the first line is, and says in the end what became of the lines. An import that
+/// is refused before that leaves none.
+pub(super) struct AuditedImport {
+    giver: Giver,
+    part: Part,
+    has_begun: bool,
+}
+
+impl AuditedImport {
+    pub(super) fn of<B: Backend>(backend: &B, giver: Giver, tenant: TenantId, operation: Operation) -> Self {
+        let entry = giver.entry(backend, Some(tenant), operation, Selection::default());
+        let part = Part::whole(entry, tenant, None, Progress::Begun);
+        Self { giver, part, has_begun: false }
+    }
+
+    /// Before every write of lines.
+    pub(super) async fn begin<B: Backend>(&mut self, backend: &B) -> Result<(), RouteError> {
+        if !self.has_begun {
+            backend.keep_entry(self.part.clone()).await?;
+            self.has_begun = true;
+        }
+        Ok(())
+    }
+
+    /// Of one that broke off, the entry says what was taken until then.
+    pub(super) async fn end<B: Backend>(
+        self,
+        backend: &B,
+        imported: Result<(), RouteError>,
+        records: Records,
+    ) -> Result<(), RouteError> {
+        let Self { giver, mut part, has_begun } = self;
+        part.entry.details = giver.details(Selection::default(), Some(records));
+        if imported.is_ok() {
+            part.progress = Progress::Done;
+            backend.keep_entry(part).await?;
+        } else if has_begun && let Err(error) = backend.keep_entry(part).await {
+            tracing::warn!(error = %Chain(&error), "the entry of an import that broke off lacks its counts");
+        }
+        imported
+    }
 }
 
 struct Import<B> {
     backend: B,
     /// The tenants that lines may name.
     scope: TenantScope,
+    audit: AuditedImport,
     report: ImportReport,
 }
 
@@ -89,6 +141,7 @@ impl<B: Backend> lines::Import for Import<B> {
         batch: Vec<(u64, Record)>,
         rejected: &mut RejectedLines,
     ) -> Result<(), RouteError> {
+        self.audit.begin(&self.backend).await?;
         for part in of_one_tenant_an_id(batch) {
             let (lines, records): (Vec<_>, Vec<_>) = part.into_iter().unzip();
             let ids: Vec<_> = records.iter().map(|record| record.id).collect();

@@ -59,8 +59,12 @@ impl RejectedLines {
     }
 }
 
-/// Imports the lines of a body, and returns those that were not taken. What was written before an error stays written.
-pub(super) async fn import<I: Import>(request: Request, import: &mut I) -> Result<RejectedLines, RouteError> {
+/// Imports the lines of a body, and adds those that were not taken. What was written before an error stays written.
+pub(super) async fn import<I: Import>(
+    request: Request,
+    import: &mut I,
+    rejected: &mut RejectedLines,
+) -> Result<(), RouteError> {
     let account = request.extensions().get::<BodyAccount>().cloned();
     let hold = |bytes: usize| match &account {
         Some(account) => account.hold(bytes).map_err(|_| MessageCenterError::Busy),
@@ -68,7 +72,6 @@ pub(super) async fn import<I: Import>(request: Request, import: &mut I) -> Resul
     };
     let mut lines = Lines::of(request.into_body());
     let (mut batch, mut bytes, mut number) = (Vec::new(), 0, 0);
-    let mut rejected = RejectedLines::default();
     hold(LINE_BYTES)?;
     while let Some(line) = lines.next().await? {
         number += 1;
@@ -86,15 +89,15 @@ pub(super) async fn import<I: Import>(request: Request, import: &mut I) -> Resul
             },
         }
         if batch.len() >= I::BATCH || bytes >= BATCH_BYTES {
-            import.write(std::mem::take(&mut batch), &mut rejected).await?;
+            import.write(std::mem::take(&mut batch), rejected).await?;
             bytes = 0;
         }
         hold(LINE_BYTES.max(lines.held()) + bytes)?;
     }
     if !batch.is_empty() {
-        import.write(batch, &mut rejected).await?;
+        import.write(batch, rejected).await?;
     }
-    Ok(rejected)
+    Ok(())
 }
 
 /// A line that was skipped.

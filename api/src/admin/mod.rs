@@ -1,5 +1,6 @@
 //! Our own administrative routes, in the message center's envelope where something is refused.
 
+mod audit;
 mod caller;
 mod import;
 mod lines;
@@ -14,6 +15,7 @@ mod unlock;
 use axum::{Router, middleware};
 
 use self::{
+    audit::__path_audit,
     import::__path_import,
     me::__path_me,
     order::__path_order,
@@ -39,6 +41,7 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
         .described_alone(__path_revoke, revoke::revoke::<B>)
         .described_alone(__path_tenant, unlock::tenant::<B>)
         .described_alone(__path_order, order::order::<B>)
+        .described_alone(__path_audit, audit::audit::<B>)
         .layer(middleware::from_fn_with_state(backend.clone(), message_center::envelope_layer::<B>))
 }
 
@@ -57,5 +60,6 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
     revoke::revoke,
     unlock::tenant,
     order::order,
+    audit::audit,
 ))]
 pub(crate) struct Described;

@@ -67,7 +67,7 @@ pub(crate) struct Order {
 )]
 pub(crate) async fn order<B: Backend>(
     State(backend): State<B>,
-    NamedTenant(tenant): NamedTenant,
+    NamedTenant { tenant, .. }: NamedTenant,
 ) -> Result<Response, RouteError> {
     let shown = |order: Undelivered| Order {
         order_id: order.serial.number().to_string(),

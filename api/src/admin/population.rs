@@ -8,6 +8,7 @@ use axum::{
 };
 use http::header::CONTENT_TYPE;
 use rollcall_core::{
+    audit::{Operation, Records},
     directory::{
         record::{Record, Source},
         view::View,
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     caller::Administrator,
-    import::of_one_tenant_an_id,
+    import::{AuditedImport, of_one_tenant_an_id},
     lines::{self, RejectedLine, RejectedLines},
 };
 use crate::{
@@ -83,7 +84,7 @@ fn above_tenants(scope: TenantScope) -> Result<(), RouteError> {
 )]
 pub(crate) async fn export<B: Backend>(
     State(backend): State<B>,
-    Administrator { scope }: Administrator,
+    Administrator { scope, .. }: Administrator,
     request: Request,
 ) -> Result<Response, RouteError> {
     above_tenants(scope)?;
@@ -287,17 +288,25 @@ pub(crate) struct PopulationReport {
 )]
 pub(crate) async fn import<B: Backend>(
     State(backend): State<B>,
-    Administrator { scope }: Administrator,
+    Administrator { scope, giver }: Administrator,
     request: Request,
 ) -> Result<Response, RouteError> {
     above_tenants(scope)?;
-    let mut import = Import { backend, report: PopulationReport::default() };
-    let RejectedLines { lines, total } = lines::import(request, &mut import).await?;
-    Ok(answer::json(&PopulationReport { rejected: lines, rejected_total: total, ..import.report }))
+    let audit = AuditedImport::of(&backend, giver, scope.tenant, Operation::PopulationImport);
+    let mut import = Import { backend: backend.clone(), audit, report: PopulationReport::default() };
+    let mut rejected = RejectedLines::default();
+    let imported = lines::import(request, &mut import, &mut rejected).await;
+    let Import { audit, report, .. } = import;
+    let RejectedLines { lines, total } = rejected;
+    let PopulationReport { cutoffs, users, tokens, records, kept, .. } = &report;
+    let taken = cutoffs + users + tokens + records + kept;
+    audit.end(&backend, imported, Records { taken, rejected: total }).await?;
+    Ok(answer::json(&PopulationReport { rejected: lines, rejected_total: total, ..report }))
 }
 
 struct Import<B> {
     backend: B,
+    audit: AuditedImport,
     report: PopulationReport,
 }
 
@@ -319,6 +328,7 @@ impl<B: Backend> lines::Import for Import<B> {
         batch: Vec<(u64, Line)>,
         rejected: &mut RejectedLines,
     ) -> Result<(), RouteError> {
+        self.audit.begin(&self.backend).await?;
         let (mut users, mut records) = (BTreeMap::<UserId, UserSnapshot>::new(), Vec::new());
         for (number, line) in batch {
             match line {

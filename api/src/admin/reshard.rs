@@ -5,6 +5,7 @@ use axum::{
     response::Response,
 };
 use rollcall_core::{
+    audit::{Operation, Part, Progress, Selection},
     id::TenantId,
     json,
     message_center::MessageCenterError,
@@ -65,7 +66,7 @@ pub(crate) struct Resharding {
 )]
 pub(crate) async fn reshard<B: Backend>(
     State(backend): State<B>,
-    Administrator { scope }: Administrator,
+    Administrator { scope, giver }: Administrator,
     request: Request,
 ) -> Result<Response, RouteError> {
     let (parts, Reshard { shards, tenant_id }) = message_center::object(request).await?;
@@ -74,7 +75,10 @@ pub(crate) async fn reshard<B: Backend>(
     }
     let tenant = TenantId(tenant_id);
     scope.check(tenant)?;
-    let Some(layout) = backend.reshard(tenant, shards).await? else {
+    let selection = Selection { shards: Some(shards), ..Selection::default() };
+    let entry = giver.entry(&backend, Some(tenant), Operation::Reshard, selection);
+    let audit = Part::whole(entry, tenant, None, Progress::Begun);
+    let Some(layout) = backend.reshard(tenant, shards, audit).await? else {
         let path = parts.uri.path().to_owned();
         return Err(MessageCenterError::NoHandler { method: parts.method.to_string(), path }.into());
     };

@@ -5,10 +5,14 @@ use axum::{
     response::Response,
 };
 use rollcall_core::{
+    audit::{Operation, Selection},
     json,
     message_center::{CallerAction, MessageCenterError},
     token::TokenHash,
-    user::{TOKENS_AT_ONCE, request::RevokeTokens},
+    user::{
+        TOKENS_AT_ONCE,
+        request::{Audited, RevokeTokens},
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +75,10 @@ pub(crate) async fn revoke<B: Backend>(
         MessageCenterError::Invalid("sha256 must have 64 lower-case hexadecimal digits".to_owned())
     })?;
     let within = caller.scope.limit();
-    let revoked = backend.run(&user, RevokeTokens { within, tokens }).await?;
+    let selection = Selection::user(&user).tokens(&tokens);
+    let entry = caller.giver().entry(&backend, Some(caller.tenant), Operation::TokensRevoke, selection);
+    let order = RevokeTokens { within, tokens };
+    let revoked = backend.run(&user, Audited { order, entry }).await?;
     if backend.settings().is_admin(&user) {
         backend.outlive_caches().await;
     }

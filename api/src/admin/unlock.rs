@@ -1,7 +1,11 @@
 //! Lifting cutoffs (`docs/rules/message-center.md#unlocking`).
 
 use axum::{extract::State, response::Response};
-use rollcall_core::{message_center::CallerAction, user::request::Unlock};
+use rollcall_core::{
+    audit::{Operation, Part, Progress, Selection},
+    message_center::CallerAction,
+    user::request::{Audited, Unlock},
+};
 use serde::Serialize;
 
 use super::caller::{NamedTenant, NamedUser};
@@ -38,7 +42,10 @@ pub(crate) async fn user<B: Backend>(
     named: NamedUser,
 ) -> Result<Response, RouteError> {
     let (caller, user) = named.permitted(&backend, CallerAction::Administer)?;
-    let unlocked = backend.run(&user, Unlock { within: caller.scope.limit() }).await?;
+    let order = Unlock { within: caller.scope.limit() };
+    let entry =
+        caller.giver().entry(&backend, Some(caller.tenant), Operation::UserUnlock, Selection::user(&user));
+    let unlocked = backend.run(&user, Audited { order, entry }).await?;
     Ok(answer::json(&Unlocked { unlocked }))
 }
 
@@ -59,8 +66,10 @@ pub(crate) async fn user<B: Backend>(
 )]
 pub(crate) async fn tenant<B: Backend>(
     State(backend): State<B>,
-    NamedTenant(tenant): NamedTenant,
+    NamedTenant { tenant, giver }: NamedTenant,
 ) -> Result<Response, RouteError> {
-    let unlocked = backend.lift_cutoff(tenant).await?;
+    let entry = giver.entry(&backend, Some(tenant), Operation::TenantUnlock, Selection::default());
+    let audit = Part::whole(entry, tenant, None, Progress::Done);
+    let unlocked = backend.lift_cutoff(tenant, audit).await?;
     Ok(answer::json(&Unlocked { unlocked }))
 }

@@ -1,5 +1,7 @@
 //! Authentication of callers (`docs/rules/message-center.md#authentication`).
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use http::{Uri, header::AUTHORIZATION, request::Parts};
 use rollcall_core::{
@@ -10,11 +12,16 @@ use rollcall_core::{
     },
     secret::Secret,
     time::Timestamp,
+    token::TokenHash,
     user::request::VerifyBearer,
 };
 
 use super::{RouteError, envelope::RequestId, issuer};
-use crate::{Backend, BodyAccount, Stranger, openim::joined_header};
+use crate::{
+    Backend, BodyAccount, Stranger,
+    giver::{self, Giver},
+    openim::joined_header,
+};
 
 /// The holder of a good token, and the tenants of the request.
 pub(crate) struct Caller {
@@ -27,6 +34,8 @@ pub(crate) struct Caller {
     pub(crate) token: Secret<String>,
     /// Its expiry, where this server issued it.
     pub(crate) expires: Option<Timestamp>,
+    /// The address that the request came from, where it is known.
+    address: Option<IpAddr>,
 }
 
 impl Caller {
@@ -38,6 +47,15 @@ impl Caller {
         own: bool,
     ) -> Result<(), RouteError> {
         Ok(authorize(&self.principal, action, own, &backend.settings().message_center)?)
+    }
+
+    /// The holder as the giver of an order.
+    pub(crate) fn giver(&self) -> Giver {
+        Giver {
+            user: self.principal.user.clone(),
+            token: TokenHash::of(self.token.expose()),
+            address: self.address,
+        }
     }
 
     /// Whether a user is the holder, where the request stays within the holder's own tenant.
@@ -76,7 +94,8 @@ impl<B: Backend> FromRequestParts<B> for Caller {
             Issuer::Other => None,
         };
         let scope = principal.tenant_scope(named.as_deref(), expires.is_some(), backend.settings())?;
-        Ok(Self { principal, tenant: scope.tenant, scope, token, expires })
+        let address = giver::address(&parts.extensions);
+        Ok(Self { principal, tenant: scope.tenant, scope, token, expires, address })
     }
 }
 

@@ -6,9 +6,10 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use rollcall_core::{
+    audit::{Entry, Operation, Part, Progress, Selection},
     id::UserId,
     message_center::{CallerAction, MessageCenterError, Order, Receivers, close_notice},
-    user::ForceOff,
+    user::{ForceOff, request::Audited},
 };
 
 use super::{
@@ -64,8 +65,9 @@ pub(crate) async fn off<B: Backend>(
     let order = Order::parse(&bytes, &settings.message_center, members::can_be_told(settings))?;
     let own = order.as_ref().is_some_and(|order| order.is_own(&caller.principal));
     caller.require(&backend, CallerAction::ForceOff, own)?;
-    if let Some(order) = order {
-        carry_out(&backend, &caller, order).await?;
+    match order {
+        Some(order) => carry_out(&backend, &caller, order).await?,
+        None => nobody(&backend, &caller, Operation::Off, Selection::default()).await?,
     }
     if backend.settings().message_center.off_status == StatusCode::NO_CONTENT.as_u16() {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -84,21 +86,41 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), MessageCenterError> {
 }
 
 async fn carry_out<B: Backend>(backend: &B, caller: &Caller, order: Order) -> Result<(), RouteError> {
+    let selection = Selection::receivers(order.receivers.name(), &order.ids);
     match order.receivers {
-        Receivers::User => users(backend, caller, Receivers::User, &[], order.ids).await,
+        Receivers::User => users(backend, caller, Receivers::User, &[], order.ids, selection).await,
         Receivers::Dept | Receivers::Group => {
             let mut members = members::of(backend, caller.tenant, order.receivers, &order.ids).await?;
             let exempt: Vec<i64> = exempt(backend, caller).collect();
             members.retain(|member| !exempt.contains(member));
-            users(backend, caller, order.receivers, &order.ids, members).await
+            users(backend, caller, order.receivers, &order.ids, members, selection).await
         }
-        Receivers::Tenant if !order.ids.contains(&caller.tenant.0) => Ok(()),
-        Receivers::Tenant => tenant(backend, caller, Receivers::Tenant).await,
+        Receivers::Tenant if !order.ids.contains(&caller.tenant.0) => {
+            nobody(backend, caller, Operation::TenantOff, selection).await
+        }
+        Receivers::Tenant => tenant(backend, caller, Receivers::Tenant, selection).await,
         Receivers::All => {
             caller.require(backend, CallerAction::Administer, false)?;
-            tenant(backend, caller, Receivers::All).await
+            tenant(backend, caller, Receivers::All, selection).await
         }
     }
+}
+
+/// The entry of the order in the audit.
+fn entry<B: Backend>(backend: &B, caller: &Caller, operation: Operation, selection: Selection) -> Entry {
+    caller.giver().entry(backend, Some(caller.tenant), operation, selection)
+}
+
+/// An order that reaches nobody is one, too.
+async fn nobody<B: Backend>(
+    backend: &B,
+    caller: &Caller,
+    operation: Operation,
+    selection: Selection,
+) -> Result<(), RouteError> {
+    let entry = entry(backend, caller, operation, selection);
+    let audit = Part::whole(entry, caller.tenant, Some(0), Progress::Done);
+    Ok(backend.keep_entry(audit).await?)
 }
 
 /// Takes these users offline: few of them each by a command of its own, many by one order that is delivered to them. A user of
@@ -109,22 +131,26 @@ async fn users<B: Backend>(
     receivers: Receivers,
     named: &[i64],
     users: Vec<i64>,
+    selection: Selection,
 ) -> Result<(), RouteError> {
     if users.is_empty() {
-        return Ok(());
+        return nobody(backend, caller, Operation::Off, selection).await;
     }
+    let entry = entry(backend, caller, Operation::Off, selection);
     let most = backend.settings().message_center.direct_users;
     if users.len() > usize::try_from(most).unwrap_or(usize::MAX) {
         // Each receiver of an order to users hears of itself alone, when the delivery comes to it.
         let notice = notice(backend, caller, receivers, named.iter().copied())?;
-        return Ok(backend.cut_off_users(caller.tenant, users, notice).await?);
+        let audit = Part::whole(entry, caller.tenant, Some(users.len()), Progress::InForce);
+        return Ok(backend.cut_off_users(caller.tenant, users, notice, audit).await?);
     }
     // The instant lies before the end of any connection, so that a user's detail shows a connection and not an import.
     let at = backend.now();
     let order = |user: &i64| {
         let ids = if receivers == Receivers::User { vec![*user] } else { named.to_vec() };
         let notice = Some(notice(backend, caller, receivers, ids)?);
-        Ok((UserId::from(*user), ForceOff::Everything { within: Some(caller.tenant), notice }))
+        let order = ForceOff::Everything { within: Some(caller.tenant), notice };
+        Ok((UserId::from(*user), Audited { order, entry: entry.clone() }))
     };
     let orders: Vec<_> = users.iter().map(order).collect::<Result<_, BackendError>>()?;
     backend.run_many(orders).await?;
@@ -132,9 +158,16 @@ async fn users<B: Backend>(
 }
 
 /// Sets the tenant's cutoff: in force for every reader when this returns.
-async fn tenant<B: Backend>(backend: &B, caller: &Caller, receivers: Receivers) -> Result<(), RouteError> {
+async fn tenant<B: Backend>(
+    backend: &B,
+    caller: &Caller,
+    receivers: Receivers,
+    selection: Selection,
+) -> Result<(), RouteError> {
     let notice = notice(backend, caller, receivers, [caller.tenant.0])?;
-    Ok(backend.cut_off(caller.tenant, exempt(backend, caller).collect(), notice).await?)
+    let entry = entry(backend, caller, Operation::TenantOff, selection);
+    let audit = Part::whole(entry, caller.tenant, None, Progress::InForce);
+    Ok(backend.cut_off(caller.tenant, exempt(backend, caller).collect(), notice, audit).await?)
 }
 
 /// The users that orders to many do not reach: the caller and the OpenIM administrators.

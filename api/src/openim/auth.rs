@@ -2,11 +2,15 @@
 
 use axum::extract::State;
 use rollcall_core::{
+    audit::{Operation, Selection},
     id::UserId,
     openim::{Code, OpenImError},
     platform::Platform,
     token::TokenHash,
-    user::{ForceOff, Issued, request::IssueToken},
+    user::{
+        ForceOff, Issued,
+        request::{Audited, IssueToken},
+    },
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -224,11 +228,20 @@ pub(crate) async fn force_logout<B: Backend>(
         (token, None) => ForceOff::Login { platform, token, connection: None },
         (token, Some(text)) => match text.parse() {
             Ok(connection) => ForceOff::Login { platform, token, connection: Some(connection) },
-            // No connection has that name.
-            Err(_) => return Ok(Done::SUCCESS),
+            // No connection has that name, so the order names no login.
+            Err(_) => ForceOff::Login { platform, token: None, connection: None },
         },
     };
-    backend.run(&user, order).await?;
+    let selection = Selection { platform: Some(platform), ..Selection::user(&user) };
+    let selection = match &order {
+        ForceOff::Login { connection, .. } => {
+            Selection { connection: *connection, ..selection.tokens(token.as_slice()) }
+        }
+        _ => selection,
+    };
+    // OpenIM knows no tenants: the entry is of the user's.
+    let entry = caller.giver().entry(&backend, None, Operation::ForceLogout, selection);
+    backend.run(&user, Audited { order, entry }).await?;
     if platform == Platform::Admin {
         backend.outlive_caches().await;
     }

@@ -1,23 +1,35 @@
 //! Authentication of callers (`docs/rules/openim.md#permission`).
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use rollcall_core::{
     id::UserId,
     openim::{Code, OpenImError},
-    token::Verified,
+    token::{TokenHash, Verified},
 };
 
 use super::{RouteError, input::header};
-use crate::{Backend, BodyAccount};
+use crate::{
+    Backend, BodyAccount,
+    giver::{self, Giver},
+};
 
 /// The holder of a good token.
 pub(crate) struct Caller {
     pub(crate) user: UserId,
     admin: bool,
+    token: TokenHash,
+    address: Option<IpAddr>,
 }
 
 impl Caller {
+    /// The holder as the giver of an order.
+    pub(crate) fn giver(&self) -> Giver {
+        Giver { user: self.user.clone(), token: self.token, address: self.address }
+    }
+
     /// Rejects all callers but administrators, with the route's own text.
     pub(crate) fn must_be_admin(&self, detail: impl FnOnce(&UserId) -> String) -> Result<(), RouteError> {
         if self.admin { Ok(()) } else { Err(OpenImError::new(Code::NoPermission, detail(&self.user)).into()) }
@@ -35,7 +47,8 @@ impl<B: Backend> FromRequestParts<B> for Caller {
         if let Some(account) = parts.extensions.get::<BodyAccount>() {
             account.prove(admin);
         }
-        Ok(Self { admin, user: token.user })
+        let address = giver::address(&parts.extensions);
+        Ok(Self { admin, user: token.user, token: token.hash, address })
     }
 }
 

@@ -10,6 +10,7 @@ import type {
   Page,
   Revoked,
   Row,
+  Slice,
   Summary,
   Unlocked,
   User,
@@ -68,7 +69,7 @@ export class Client {
     this.send<Page<Order>>('GET', 'admin/v1/force-offs', { query, signal });
   order = (id: string, signal?: AbortSignal) =>
     this.send<Order>('GET', `admin/v1/force-offs/${encodeURIComponent(id)}`, { signal });
-  audit = (query: Query, signal?: AbortSignal) => this.send<Page<AuditRow>>('GET', 'admin/v1/audit', { query, signal });
+  audit = (query: Query, signal?: AbortSignal) => this.send<Slice<AuditRow>>('GET', 'admin/v1/audit', { query, signal });
   dryRun = (order: OrderRequest) => this.send<DryRun>('POST', 'admin/v1/force-offs', { body: { ...order, dryRun: true } });
   carryOut = (order: OrderRequest, receipt?: string) =>
     this.send<Order>('POST', 'admin/v1/force-offs', { body: receipt === undefined ? order : { ...order, receipt } });

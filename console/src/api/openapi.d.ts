@@ -95,10 +95,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AuditEntry: {
+            at: string;
+            by: components["schemas"]["AuditGiver"];
+            /** Format: int64 */
+            connections?: number | null;
+            id: string;
+            operation: string;
+            progress: string;
+            records?: components["schemas"]["AuditRecords"] | null;
+            remoteAddress?: string | null;
+            selection: components["schemas"]["AuditSelection"];
+            tenantId: string;
+            /** Format: int64 */
+            users?: number | null;
+        };
+        AuditGiver: {
+            tokenSha256: string;
+            userId: string;
+        };
+        AuditPage: {
+            list: components["schemas"]["AuditEntry"][];
+            next?: string | null;
+        };
+        AuditRecords: {
+            /** Format: int64 */
+            rejected: number;
+            /** Format: int64 */
+            taken: number;
+        };
+        AuditSelection: {
+            connID?: string | null;
+            ids?: string[] | null;
+            /** Format: int64 */
+            idsTotal?: number | null;
+            /** Format: int32 */
+            platformID?: number | null;
+            receivers?: string | null;
+            sha256?: string[] | null;
+            /** Format: int64 */
+            sha256Total?: number | null;
+            /** Format: int32 */
+            shards?: number | null;
+            userId?: string | null;
+        };
         Envelope_Empty: {
             code: string;
             data: Record<string, never>;
@@ -555,6 +615,81 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Unlocked"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_Empty"];
+                };
+            };
+        };
+    };
+    audit: {
+        parameters: {
+            query?: {
+                from?: string;
+                to?: string;
+                by?: string;
+                operation?: string;
+                userId?: string;
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
                 };
             };
             400: {

@@ -18,6 +18,13 @@ export interface Page<T> {
   list: T[];
 }
 
+/** A part of a list whose length nobody counts. */
+export interface Slice<T> {
+  list: T[];
+  /** Where the next part begins, if there is one. */
+  next?: string;
+}
+
 /** The caller. */
 export type Me = Schemas['Me'];
 
@@ -127,18 +134,5 @@ export interface Order {
   doneAt?: string;
 }
 
-export interface AuditRow {
-  id: string;
-  at: string;
-  tenantId: string;
-  operation: string;
-  via: 'api' | 'cli';
-  by?: Giver;
-  remoteAddress?: string;
-  requestId?: string;
-  selection: string;
-  reason?: string;
-  users?: number;
-  connections?: number;
-  orderId?: string;
-}
+/** An entry of the audit; `reason` and `orderId` are of orders that no server has yet. */
+export type AuditRow = Schemas['AuditEntry'] & { reason?: string; orderId?: string };

@@ -253,7 +253,6 @@ export const en = {
   anyStateOfOrder: 'All',
   operation: 'Operation',
   when: 'When',
-  via: 'By way of',
   op_forceOff: 'order',
   op_dryRun: 'dry run',
   op_off: 'force off',
@@ -265,6 +264,9 @@ export const en = {
   op_recordsImport: 'records imported',
   op_populationImport: 'population imported',
   op_reshard: 'shards changed',
+  progress_done: 'done',
+  progress_inForce: 'in force',
+  progress_begun: 'begun',
 } as const;
 
 export type Key = keyof typeof en;

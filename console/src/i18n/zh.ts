@@ -255,7 +255,6 @@ export const zh: Record<Key, string> = {
   anyStateOfOrder: '全部',
   operation: '操作',
   when: '时间',
-  via: '途径',
   op_forceOff: '下线指令',
   op_dryRun: '试运行',
   op_off: '强制下线',
@@ -267,4 +266,7 @@ export const zh: Record<Key, string> = {
   op_recordsImport: '导入记录',
   op_populationImport: '导入用户群',
   op_reshard: '更改分片',
+  progress_done: '已完成',
+  progress_inForce: '已生效',
+  progress_begun: '已开始',
 };

@@ -1,13 +1,27 @@
+import type { AuditRow } from '../api/types';
 import { useApp } from '../app-context';
 import { useTexts } from '../i18n';
 import { Listed, SHARED, SharedFields } from '../parts/listed';
 import { Table } from '../parts/table';
+import { platformName } from '../platforms';
 import { href } from '../route';
 
 const OPERATIONS = [
   ...['forceOff', 'dryRun', 'off', 'forceLogout', 'tokensRevoke', 'tenantOff', 'userUnlock', 'tenantUnlock', 'recordsImport'],
   ...['populationImport', 'reshard'],
 ];
+
+/** What an order names, in one line. */
+function named(selection: AuditRow['selection']): string {
+  const [ids, hashes] = [selection.ids ?? [], selection.sha256 ?? []];
+  const more = (total: number | null | undefined, shown: number) => (total != null && total > shown ? `(+${String(total - shown)})` : undefined);
+  const parts = [
+    ...[selection.receivers, ...ids, more(selection.idsTotal, ids.length), selection.userId],
+    ...[selection.platformID == null ? undefined : platformName(selection.platformID), selection.connID],
+    ...[...hashes.map((hash) => `${hash.slice(0, 8)}…`), more(selection.sha256Total, hashes.length), selection.shards],
+  ];
+  return parts.filter((part) => part != null).join(' ');
+}
 
 export function AuditPage({ query }: { query: URLSearchParams }) {
   const texts = useTexts();
@@ -16,6 +30,7 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
     <Listed
       query={query}
       names={['operation', ...SHARED]}
+      inSteps
       load={(sent, signal) => client.audit(sent, signal)}
       toHref={(next) => href('audit', '', next)}
       fields={(draft, change) => (
@@ -37,7 +52,7 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
       table={(rows) => (
         <Table
           name={texts.text('audit')}
-          columns={9}
+          columns={10}
           empty={rows.length === 0}
           heads={
             <>
@@ -49,6 +64,7 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
               <th scope="col">{texts.text('reason')}</th>
               <th scope="col" class="number">{texts.text('users')}</th>
               <th scope="col" class="number">{texts.text('connections')}</th>
+              <th scope="col">{texts.text('state')}</th>
               <th scope="col">{texts.text('order')}</th>
             </>
           }
@@ -57,20 +73,21 @@ export function AuditPage({ query }: { query: URLSearchParams }) {
             <tr key={row.id}>
               <td class="date">{row.at}</td>
               <td>{texts.word('op_', row.operation)}</td>
-              <td class="text" title={row.by?.tokenSha256}>
-                <bdi>{row.by ? `${row.by.name} (${row.by.userId})` : row.via}</bdi>
+              <td class="text" title={row.by.tokenSha256}>
+                <bdi>{row.by.userId}</bdi>
               </td>
               <td class="text">
                 <bdi>{row.remoteAddress}</bdi>
               </td>
               <td class="text">
-                <bdi>{row.selection}</bdi>
+                <bdi>{named(row.selection)}</bdi>
               </td>
               <td class="text">
                 <bdi>{row.reason}</bdi>
               </td>
-              <td class="number">{row.users === undefined ? '' : texts.number(row.users)}</td>
-              <td class="number">{row.connections === undefined ? '' : texts.number(row.connections)}</td>
+              <td class="number">{row.users == null ? '' : texts.number(row.users)}</td>
+              <td class="number">{row.connections == null ? '' : texts.number(row.connections)}</td>
+              <td>{texts.word('progress_', row.progress)}</td>
               <td>{row.orderId !== undefined && <a href={href('order', row.orderId)}>{row.orderId}</a>}</td>
             </tr>
           ))}

@@ -3,10 +3,10 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 
-import type { Page } from '../api/types';
+import type { Page, Slice } from '../api/types';
 import { useTexts } from '../i18n';
 import { type Live, useLive } from '../use-live';
-import { Pager } from './pager';
+import { Pager, Steps } from './pager';
 import { Freshness } from './status';
 
 const SIZE = 50;
@@ -15,19 +15,24 @@ const SIZE = 50;
 type Draft = Record<string, string>;
 type Change = (name: string, value: string) => void;
 
+/** A part of a list, counted or not. */
+type Part<T> = { list: T[] } & Partial<Page<T> & Slice<T>>;
+
 interface Props<T> {
   query: URLSearchParams;
   /** The parameters beside the page's. */
   names: string[];
-  load: (query: URLSearchParams, signal: AbortSignal) => Promise<Page<T>>;
+  /** Whether the list is read part after part, from the newest on, and not by the number of a page. */
+  inSteps?: boolean;
+  load: (query: URLSearchParams, signal: AbortSignal) => Promise<Part<T>>;
   /** The address of a query. */
   toHref: (query: URLSearchParams) => string;
   /** The fields of the form, for a draft of the query. */
   fields: (draft: Draft, change: Change) => ComponentChildren;
-  table: (rows: T[], live: Live<Page<T>>) => ComponentChildren;
+  table: (rows: T[], live: Live<Part<T>>) => ComponentChildren;
 }
 
-export function Listed<T>({ query, names, load, toHref, fields, table }: Props<T>) {
+export function Listed<T>({ query, names, inSteps = false, load, toHref, fields, table }: Props<T>) {
   const texts = useTexts();
   const given = Object.fromEntries(names.map((name) => [name, query.get(name) ?? '']));
   const [draft, setDraft] = useState<Draft>(given);
@@ -38,13 +43,24 @@ export function Listed<T>({ query, names, load, toHref, fields, table }: Props<T
   const page = whole('pageNo', 1);
   const size = Math.min(2_000, whole('pageSize', SIZE));
   const sent = new URLSearchParams(Object.entries(given).filter(([, value]) => value !== ''));
-  sent.set('pageNo', String(page));
-  sent.set('pageSize', String(size));
+  const before = query.get('before') ?? '';
+  if (inSteps) {
+    sent.set('limit', String(SIZE));
+    if (before !== '') sent.set('before', before);
+  } else {
+    sent.set('pageNo', String(page));
+    sent.set('pageSize', String(size));
+  }
   const live = useLive((signal) => load(sent, signal), sent.toString(), 5, 'rows');
   const go = (values: Draft, pageNo: number, pageSize: number) => {
     const next = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ''));
     if (pageNo !== 1) next.set('pageNo', String(pageNo));
     if (pageSize !== SIZE) next.set('pageSize', String(pageSize));
+    location.hash = toHref(next);
+  };
+  const step = (to: string) => {
+    const next = new URLSearchParams(Object.entries(given).filter(([, value]) => value !== ''));
+    if (to !== '') next.set('before', to);
     location.hash = toHref(next);
   };
   const submit = (event: Event) => {
@@ -71,7 +87,11 @@ export function Listed<T>({ query, names, load, toHref, fields, table }: Props<T
       <Freshness live={live} />
       {live.data && (
         <>
-          <Pager page={page} size={size} total={Number(live.data.total)} onChange={(pageNo, pageSize) => go(given, pageNo, pageSize)} />
+          {live.data.total !== undefined ? (
+            <Pager page={page} size={size} total={Number(live.data.total)} onChange={(pageNo, pageSize) => go(given, pageNo, pageSize)} />
+          ) : (
+            <Steps isFirst={before === ''} next={live.data.next} onChange={step} />
+          )}
           {table(live.data.list, live)}
         </>
       )}

@@ -45,3 +45,27 @@ export function Pager({ page, size, total, sizes = [20, 50, 100, 200, 500], belo
     </div>
   );
 }
+
+interface StepsProps {
+  /** Whether the newest are shown. */
+  isFirst: boolean;
+  /** Where older ones begin, if there are any. */
+  next: string | undefined;
+  onChange: (before: string) => void;
+}
+
+/** The way through a list whose length nobody counts. */
+export function Steps({ isFirst, next, onChange }: StepsProps) {
+  const texts = useTexts();
+  const step = (key: 'first' | 'next', sign: string, to: string | undefined) => (
+    <button type="button" aria-label={texts.text(key)} title={texts.text(key)} disabled={to === undefined} onClick={() => to !== undefined && onChange(to)}>
+      <span aria-hidden="true">{sign}</span>
+    </button>
+  );
+  return (
+    <div class="row pager" role="navigation" aria-label={texts.text('pages')}>
+      {step('first', '«', isFirst ? undefined : '')}
+      {step('next', '›', next)}
+    </div>
+  );
+}

@@ -54,7 +54,7 @@ test('no page has a script or a style of its own, or names another host', () => 
 });
 
 test('the sources, and the examples of the documented shapes, are of the types that they claim', () => {
-  const of = { 'The caller': 'Me', Summary: 'Summary', 'One user': 'User', 'Revoking tokens': 'Revoked', Orders: 'DryRun', 'One order': 'Order', Audit: 'Page<T.AuditRow>' };
+  const of = { 'The caller': 'Me', Summary: 'Summary', 'One user': 'User', 'Revoking tokens': 'Revoked', Orders: 'DryRun', 'One order': 'Order', Audit: 'Slice<T.AuditRow>' };
   const found = examples();
   expect(Object.keys(found).sort()).toEqual(Object.keys(of).sort());
   const lines = Object.entries(of).map(([heading, type], at) => `export const c${at}: T.${type} = ${JSON.stringify(found[heading])};`);

@@ -43,6 +43,8 @@ pub struct Settings {
     pub message_center: MessageCenter,
     /// The web console and the API reference.
     pub console: Console,
+    /// The audit of orders.
+    pub audit: Audit,
     /// Where objects live at the edge.
     pub edge: Edge,
     /// The engine that keeps users and records.
@@ -250,6 +252,16 @@ pub struct MessageCenter {
     pub revoke_pat: bool,
     /// Users of a force-off beyond which their sockets are closed after the answer.
     pub direct_users: u32,
+}
+
+/// The audit of orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Audit {
+    /// Days for which an entry is kept.
+    pub retention_days: u32,
+    /// Rows that are kept of a tenant, of which an order has one, or one for each user that it names; the oldest go first.
+    pub max_rows: u64,
 }
 
 /// Where objects live at the edge. The origin has none.
@@ -467,6 +479,12 @@ impl Default for MessageCenter {
             revoke_pat: false,
             direct_users: 1_000,
         }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { retention_days: 180, max_rows: 10_000_000 }
     }
 }
 

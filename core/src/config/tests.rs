@@ -161,6 +161,8 @@ fn every_error_names_the_key_and_none_shows_a_secret() {
             &[],
             "presence.audit_seconds: expected a whole number from 0 to 4294967295",
         ),
+        ("[audit]\nretention_days = 0", &[], "audit.retention_days: "),
+        ("[audit]\nmax_rows = 0", &[], "audit.max_rows: "),
         ("[message_center]\nrevoke_pat = 1", &[], "message_center.revoke_pat: expected true or false"),
         ("[[auth.tokens]]\nuser_id = 1\ntenant_id = 1", &[], "auth.tokens[0]: missing field `sha256`"),
         ("auth = 1", &[], "auth: expected a table"),

@@ -95,6 +95,8 @@ impl Settings {
                 &format!("message_center.{key}: expected a text that is not empty"),
             );
         }
+        must((1..=36_500).contains(&self.audit.retention_days), "audit.retention_days: expected 1 to 36500");
+        must(self.audit.max_rows > 0, "audit.max_rows: expected at least 1");
         must(
             self.store.schema.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
                 && (1..=MOST_SCHEMA_BYTES).contains(&self.store.schema.len()),

@@ -146,9 +146,11 @@ pub fn get() -> Statement {
 /// Stores the layout, unless a newer one is stored.
 pub fn keep(layout: &Layout) -> Statement {
     Statement::new(
-        "INSERT INTO layout (id, version, shards, target, moved, copying, counted) VALUES (1, ?1, ?2, ?3, ?4, ?5, 1) \
+        "INSERT INTO layout (id, version, shards, target, moved, copying, counted, widest) \
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, 1, max(?2, ?3)) \
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, shards = excluded.shards, \
          target = excluded.target, moved = excluded.moved, copying = excluded.copying, \
+         widest = max(layout.widest, layout.shards, excluded.widest), \
          since_copy = CASE WHEN layout.version = excluded.version THEN layout.since_copy ELSE 0 END \
          WHERE excluded.version >= layout.version",
         [
@@ -159,6 +161,19 @@ pub fn keep(layout: &Layout) -> Statement {
             Value::Int(layout.copying.into()),
         ],
     )
+}
+
+/// Selects the most shards that the directory ever had; no row before the first write.
+pub fn widest() -> Statement {
+    Statement::new("SELECT max(widest, shards, coalesce(target, 0)) FROM layout", [])
+}
+
+/// The number in the rows of [`widest`].
+pub fn read_widest(rows: &[Vec<Value>]) -> u32 {
+    match rows.first().map(Vec::as_slice) {
+        Some([Value::Int(shards)]) => u32::try_from(*shards).unwrap_or(MOST_SHARDS).min(MOST_SHARDS),
+        _ => 0,
+    }
 }
 
 /// The layout in the rows of [`get`].

@@ -19,7 +19,12 @@ pub const BUCKETS: u16 = 1024;
 
 /// The bucket of a user number. The hash is part of the stored layout, so it is a fixed standard one.
 pub fn bucket(user: i64) -> u16 {
-    let [high, low, ..] = <[u8; 32]>::from(Sha256::digest(user.to_string().as_bytes()));
+    bucket_of(&user.to_string())
+}
+
+/// The bucket of any userID, which is that of its number where it is one.
+pub fn bucket_of(user: &str) -> u16 {
+    let [high, low, ..] = <[u8; 32]>::from(Sha256::digest(user.as_bytes()));
     u16::from_be_bytes([high, low]) % BUCKETS
 }
 

@@ -61,9 +61,9 @@ pub fn count_live(tenant: TenantId) -> Statement {
     )
 }
 
-/// Selects one row if the shard has any record.
-pub fn any_record() -> Statement {
-    Statement::new("SELECT 1 FROM record LIMIT 1", [])
+/// Selects one row if the shard has any record, or any entry of the audit.
+pub fn any_row() -> Statement {
+    Statement::new("SELECT 1 FROM record UNION ALL SELECT 1 FROM audit LIMIT 1", [])
 }
 
 /// Stores the progress.

@@ -13,7 +13,7 @@ use super::{
     migrations::{StoreKind, tables},
 };
 use crate::{
-    directory::membership::Membership, id::TenantId, serial::Serial, time::Timestamp,
+    audit::Part, directory::membership::Membership, id::TenantId, serial::Serial, time::Timestamp,
     token::store::IssueClock, user::FanOut,
 };
 
@@ -34,6 +34,7 @@ fn columns_of_json_keep_their_form() {
     keeps::<Vec<i64>>("wave.exempt.v1.json");
     keeps::<Vec<String>>("scoped_part.users.v1.json");
     keeps::<Membership>("record.member_of.v1.json");
+    keeps::<Part>("record.audit.v1.json");
 }
 
 /// A `member_of` of NULL is one that is not known; what stands there is made of numbers and can always be written.
@@ -64,9 +65,19 @@ fn what_cannot_be_written_is_refused_by_its_column() {
 /// The golden files of both crates: how many lines were released, and the SHA-256 of these lines. Lines may be added behind them.
 const RELEASED: &[(&str, usize, &str)] = &[
     (
+        "core/golden/audit.details.v1.jsonl",
+        5,
+        "71f62dacb1b255e01afd117913de9e3e0fb7ad37ace035bf1031cc01969f0fa7",
+    ),
+    (
         "core/golden/population.v1.jsonl",
         10,
         "9dc0e539eea606191be5b3ec91c95e6ae655979e07c6d2630213bc90617d0795",
+    ),
+    (
+        "core/golden/record.audit.v1.json",
+        1,
+        "a06ff4017531ecef991a57a6e06bb841f504b9aba3912d69a56af3a7d91bc99d",
     ),
     (
         "core/golden/record.member_of.v1.json",

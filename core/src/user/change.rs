@@ -8,6 +8,7 @@ use super::{
     subscription::{DanglingSubscription, PresenceVersion, RegistrationVersion, SubscriptionState},
 };
 use crate::{
+    audit,
     directory::record::Record,
     id::{ConnId, RecordId, TenantId, UserId},
     serial::Serial,
@@ -117,6 +118,8 @@ pub enum Change {
     Unwatched(Vec<(UserId, RegistrationVersion)>),
     /// The user's subscription state is this from now on.
     SubscriptionState(SubscriptionState),
+    /// An order was given to the user.
+    Audited(Box<audit::Part>),
 }
 
 /// Gives every held end of every user its true date, for a store whose users are all gone.
@@ -248,6 +251,7 @@ impl Change {
                 watchers.iter().map(|(watcher, by)| unwatch(user, watcher, *by)).collect()
             }
             Self::SubscriptionState(state) => vec![set_state(user, state)],
+            Self::Audited(part) => vec![audit::keep(part)],
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     WatcherReport,
 };
 use crate::{
+    audit::Entry,
     gateway::Wire,
     id::{ConnId, TenantId, UserId},
     platform::Platform,
@@ -102,6 +103,13 @@ pub enum Command {
     Restore(Box<UserSnapshot>),
     /// Revoke logins, now.
     ForceOff(ForceOff),
+    /// An order with its entry in the audit, which becomes durable with it. Answered as the order is.
+    Audited {
+        /// The order.
+        order: Box<Command>,
+        /// The entry.
+        entry: Box<Entry>,
+    },
     /// The moment that an earlier outcome asked for has come.
     #[serde(skip)]
     Tick,
@@ -268,6 +276,14 @@ impl Claimed {
 }
 
 impl Command {
+    /// The command without an entry in the audit.
+    pub fn alone(&self) -> &Self {
+        match self {
+            Self::Audited { order, .. } => order,
+            other => other,
+        }
+    }
+
     /// The tenant whose cutoff applies to the command: the configured one, else the one that the issuer of the presented
     /// token names, else the one that an issuer named last.
     ///
@@ -277,7 +293,7 @@ impl Command {
         if let Some(tenant) = rules.configured_tenant(user) {
             return Ok(tenant);
         }
-        match self {
+        match self.alone() {
             Self::VerifyBearer(bearer) => Ok(bearer.tenant),
             Self::OpenConsole(opening) | Self::CanOpenConsole(opening) => Ok(opening.principal.tenant),
             Self::Restore(snapshot) => Ok(snapshot.tenant().or(loaded.profile()?.tenant).unwrap_or_default()),
@@ -297,7 +313,7 @@ impl Command {
         rules: &Rules,
     ) -> Result<Option<TenantId>, NotLoaded> {
         if matches!(
-            self,
+            self.alone(),
             Self::Status
                 | Self::Overview { details: false, .. }
                 | Self::Watch { .. }
@@ -407,6 +423,11 @@ impl Command {
             }
             Self::WatchersNotified(_) => Needs { subscription_state: true, ..Needs::default() },
             Self::Receive { .. } | Self::SetBackground { .. } | Self::Unwatch { .. } => Needs::default(),
+            // The entry is of the user's tenant where the order names none.
+            Self::Audited { order, entry } => {
+                let needs = order.needs();
+                Needs { profile: needs.profile || entry.tenant.is_none(), ..needs }
+            }
         }
     }
 }

@@ -57,6 +57,7 @@ pub use unseen::{UNSEEN_USERS, count_unseen, forget_oldest_unseen, forget_unseen
 use std::{borrow::Cow, time::Duration};
 
 use crate::{
+    audit::{self, Entry},
     id::{ConnId, RecordId, TenantId, UserId},
     policy::LoginPolicy,
     time::{Moment, Timestamp},
@@ -207,8 +208,45 @@ impl User {
         rules: &Rules,
         at: Moment,
     ) -> Result<Outcome, NotLoaded> {
-        let outcome = self.decide(command, loaded, rules, at)?;
+        let mut outcome = self.decide(command.alone(), loaded, rules, at)?;
+        if let Command::Audited { entry, .. } = command
+            && !self.is_no_order(entry, &outcome.reply)
+        {
+            self.audit(entry, &mut outcome, loaded, rules)?;
+        }
         self.track_subscriptions(outcome, loaded, at.now)
+    }
+
+    /// Whether a user revoked tokens of its own, and none was good. Everybody may do that, as often as they like.
+    fn is_no_order(&self, entry: &Entry, reply: &Reply) -> bool {
+        let is_own = entry.operation == audit::Operation::TokensRevoke && entry.by == self.id;
+        is_own && matches!(reply, Reply::Revoked(revoked) if revoked.good == 0 && revoked.connections == 0)
+    }
+
+    /// Adds the entry of an order to what it changes. The entry is published like a record, and the answer waits for that: who reads the
+    /// audit then finds it.
+    fn audit(
+        &self,
+        entry: &Entry,
+        outcome: &mut Outcome,
+        loaded: &Loaded,
+        rules: &Rules,
+    ) -> Result<(), NotLoaded> {
+        let tenant = match entry.tenant {
+            Some(tenant) => tenant,
+            None => rules.tenant(&self.id, loaded.profile()?),
+        };
+        let ended = outcome.actions.iter().map(|action| match action {
+            Action::Retire(ids) => ids.len(),
+            _ => 0,
+        });
+        let part = audit::Part::of_user(entry.clone(), tenant, self.id.clone(), ended.sum());
+        outcome.changes.push(Change::Audited(Box::new(part)));
+        let is_published = |action: &Action| *action == Action::Publish { awaited: true };
+        if !outcome.actions.iter().any(is_published) {
+            outcome.actions.push(Action::Publish { awaited: true });
+        }
+        Ok(())
     }
 
     /// The outcome of `command` for its own sake.
@@ -256,6 +294,8 @@ impl User {
             Command::Restore(snapshot) => self.restore(snapshot, loaded, rules, at),
             Command::ForceOff(what) => self.force_off(what, loaded, rules, at),
             Command::Tick => self.tick(loaded, rules, at),
+            // Its order is decided, and no order has two entries.
+            Command::Audited { .. } => Ok(Outcome::of(Reply::Broken)),
             Command::Watch { watcher, registration } => {
                 self.watch(watcher, *registration, loaded, rules, at.now)
             }

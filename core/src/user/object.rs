@@ -3,13 +3,42 @@
 //! Each row is billed there. So what the directory is not to hear of yet is a date on the record itself, and tables that few users
 //! need are made by the first write that needs them.
 
-use super::{Change, HeldEnd, Loaded, Needs, Part, User};
+use super::{Change, HeldEnd, Loaded, Needs, Part, User, outbox};
 use crate::{
     directory::{record::Record, row::COLUMNS},
     id::{RecordId, UserId},
     store::{Statement, Value, migrations::Extra},
     time::Timestamp,
 };
+
+/// The statements that make all changes of one outcome durable, see [`statements`].
+///
+/// The entry of an order in the audit waits there for the directory. It costs no row where the order ends a record: it is written with
+/// the end, into the same row.
+pub fn all_statements(changes: &[Change], user: &UserId, now: Timestamp) -> Vec<Statement> {
+    let part = changes.iter().find_map(|change| match change {
+        Change::Audited(part) => Some(part.as_ref()),
+        _ => None,
+    });
+    let ends = changes.iter().enumerate().rev();
+    // Those of the order follow the ends that it releases.
+    let mut ends = ends.filter_map(|(at, change)| match change {
+        Change::RecordEnded { record, .. } => Some((at, *record)),
+        _ => None,
+    });
+    let carrier = part.and(ends.next());
+    let mut all = Vec::new();
+    for (at, change) in changes.iter().enumerate() {
+        match (change, part, carrier) {
+            (Change::RecordEnded { record, at: end }, Some(part), Some((carrier, _))) if carrier == at => {
+                all.push(outbox::ended_with(*record, *end, part));
+            }
+            (Change::Audited(part), ..) => all.push(outbox::untold_part(part, carrier.map(|(_, id)| id))),
+            _ => all.extend(statements(change, user, now)),
+        }
+    }
+    all
+}
 
 /// The statements that make the change durable, to be run in order after the tables of [`extra`] are there.
 ///
@@ -116,6 +145,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        audit::{Entry, EntryId, Operation, Part},
         directory::tests::support::Database,
         id::TenantId,
         serial::{Began, Serial},
@@ -169,7 +199,8 @@ mod tests {
 
         /// The floor, where nothing else is left.
         fn floor(&self) -> Option<Timestamp> {
-            let Look { open, is_queued, floor } = outbox::read_look(&self.0.run(&outbox::look(at(1_000))));
+            let Look { open, is_queued, floor, .. } =
+                outbox::read_look(&self.0.run(&outbox::look(at(1_000))));
             let rows = self.0.run(&Statement::new("SELECT 1 FROM record", [])).len();
             (open.is_empty() && !is_queued && rows == 1).then_some(floor)
         }
@@ -254,7 +285,7 @@ mod tests {
             at(15),
         );
         assert_eq!(store.told(&[other], at(50)), [(Some(at(20)), 2), (None, 1)]);
-        let Look { open, is_queued, floor } = outbox::read_look(&store.0.run(&outbox::look(at(50))));
+        let Look { open, is_queued, floor, .. } = outbox::read_look(&store.0.run(&outbox::look(at(50))));
         assert_eq!((open.as_slice(), is_queued, floor), ([other].as_slice(), false, at(20)));
         // The clock was set back meanwhile.
         store.commit(&Change::RecordEnded { record: other, at: at(3) }, at(3));
@@ -266,5 +297,144 @@ mod tests {
             store.0.run(&Statement::new(texts, [])),
             [vec!["".into(), Value::Int(0), Value::Null, Value::Null]]
         );
+    }
+
+    fn part(secs: i64) -> Part {
+        part_of(EntryId::draw(at(secs), 7))
+    }
+
+    fn part_of(id: EntryId) -> Part {
+        let (tenant, by) = (TenantId(0), UserId::from(1));
+        let entry =
+            Entry { id, tenant: None, by, operation: Operation::ForceLogout, details: "{}".to_owned() };
+        Part::of_user(entry, tenant, UserId::from(7), 1)
+    }
+
+    impl Store {
+        /// Commits an order with these other changes, and returns how many rows it wrote.
+        fn order(&self, changes: Vec<Change>, part: &Part) -> usize {
+            let changes: Vec<_> =
+                changes.into_iter().chain([Change::Audited(Box::new(part.clone()))]).collect();
+            let written = |statement: &Statement| {
+                self.0.run(statement);
+                let rows = self.0.run(&Statement::new("SELECT changes()", []));
+                match rows[0][0] {
+                    Value::Int(rows) => usize::try_from(rows).unwrap(),
+                    _ => panic!("{rows:?}"),
+                }
+            };
+            all_statements(&changes, &UserId::from(7), at(0)).iter().map(written).sum()
+        }
+
+        /// What the directory hears of the audit, and the rows that it comes in.
+        fn told_parts(&self) -> Vec<(i64, Part)> {
+            let rows = self.0.run(&outbox::unpublished(&[], at(100)));
+            let alone = self.0.run(&outbox::parts_alone());
+            outbox::read_parts(&rows).into_iter().chain(outbox::read_parts(&alone)).collect()
+        }
+
+        fn is_queued(&self) -> bool {
+            let look = outbox::read_look(&self.0.run(&outbox::look(at(100))));
+            look.is_queued || look.has_parts
+        }
+    }
+
+    #[test]
+    fn the_entry_of_an_order_that_ends_a_record_costs_no_row() {
+        let store = Store::with(&[opened()]);
+        let (order, ended) = (part(20), Change::RecordEnded { record: id(), at: at(20) });
+        assert_eq!(store.order(vec![ended], &order), 1);
+        assert!(store.is_queued());
+        assert_eq!(store.told_parts(), [(ID, order)]);
+        assert_eq!(store.told(&[], at(100)), [(Some(at(20)), 2)], "its record is told as any other");
+        assert_eq!(store.told_parts(), []);
+        assert!(!store.is_queued());
+        assert_eq!(store.floor(), Some(at(20)));
+    }
+
+    #[test]
+    fn an_entry_stays_until_the_directory_has_it_whatever_becomes_of_the_record() {
+        // The end is held, or told by an earlier answer: the record is one that ended before, or is gone.
+        let (store, order) = (Store::with(&[opened(), held(20, 50)]), part(30));
+        let changes = vec![Change::RecordEnded { record: id(), at: at(20) }, Change::HeldReleased];
+        store.order(changes, &order);
+        assert_eq!(store.told_parts(), [(ID, order.clone())]);
+        assert_eq!(store.shown(at(30)), [(Some(at(20)), 3)], "with its own date, at once");
+
+        let store = Store::with(&[]);
+        store.order(vec![Change::RecordEnded { record: id(), at: at(20) }], &order);
+        assert!(matches!(store.told_parts().as_slice(), [(row, part)] if *row < -1 && *part == order));
+    }
+
+    #[test]
+    fn an_entry_alone_is_told_and_gone() {
+        let store = Store::with(&[]);
+        let orders = [part(20), part(30)];
+        for order in &orders {
+            assert_eq!(store.order(vec![], order), 1);
+        }
+        assert!(store.is_queued());
+        assert_eq!(store.told(&[], at(100)), [], "they are no records");
+        let told = store.told_parts();
+        assert_eq!(told.iter().map(|(_, part)| part.clone()).collect::<Vec<_>>(), orders, "the oldest first");
+        store.0.run(&outbox::told_parts(&[told[0].0]));
+        assert_eq!(store.told_parts(), told[1..]);
+        assert_eq!(outbox::retry_at(&[], &[part(20)], at(90)), Some(at(150)));
+        assert_eq!(outbox::retry_at(&[], &[], at(90)), None);
+    }
+
+    /// A call whose answer was lost is repeated: its order is carried out again, with the same entry.
+    #[test]
+    fn a_repeated_order_leaves_one_entry_as_long_as_the_first_waits() {
+        let store = Store::with(&[]);
+        let order = part(20);
+        assert_eq!(store.order(vec![], &order), 1);
+        assert_eq!(store.order(vec![], &order), 0);
+        assert_eq!(store.told_parts().len(), 1, "alone");
+
+        let store = Store::with(&[opened()]);
+        store.order(vec![Change::RecordEnded { record: id(), at: at(20) }], &order);
+        assert_eq!(store.order(vec![], &order), 0);
+        assert_eq!(store.told_parts(), [(ID, order)], "with a record");
+    }
+
+    #[test]
+    fn orders_of_one_millisecond_keep_their_entries() {
+        let store = Store::with(&[opened()]);
+        let orders = [0, 1, 2].map(|low| part_of(EntryId::draw(at(20), (7 << 65) | low)));
+        assert_eq!(
+            orders
+                .each_ref()
+                .map(|part| part.entry.id.below_floor())
+                .map(|id| id - orders[0].entry.id.below_floor()),
+            [0; 3]
+        );
+        let (first, rest) = orders.split_first().unwrap();
+        store.order(vec![], first);
+        for order in rest {
+            assert_eq!(store.order(vec![], order), 1);
+        }
+        assert_eq!(store.told_parts().into_iter().map(|(_, part)| part).collect::<Vec<_>>(), orders);
+
+        // A record that waits with the entry of its order keeps it.
+        let (one, other) = (part(30), part(40));
+        for order in [&one, &other] {
+            store.order(vec![Change::RecordEnded { record: id(), at: at(30) }], order);
+        }
+        let told: Vec<Part> = store.told_parts().into_iter().map(|(_, part)| part).collect();
+        assert!(told.contains(&one) && told.contains(&other) && told.len() == 5, "{told:?}");
+    }
+
+    #[test]
+    fn a_part_alone_says_so_and_one_with_a_record_does_not() {
+        let store = Store::with(&[opened()]);
+        let ended = Change::RecordEnded { record: id(), at: at(20) };
+        for (changes, is_alone) in [(vec![ended], false), (vec![], true)] {
+            let order = part(if is_alone { 30 } else { 20 });
+            let changes: Vec<_> = changes.into_iter().chain([Change::Audited(Box::new(order))]).collect();
+            let run = |statement: &Statement| store.0.run(statement);
+            let answers: Vec<_> = all_statements(&changes, &UserId::from(7), at(0)).iter().map(run).collect();
+            assert_eq!(outbox::is_alone(&answers), is_alone);
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     WatcherReport,
 };
 use crate::{
+    audit::Entry,
     id::{ConnId, TenantId, UserId},
     platform::Platform,
     token::{TokenError, TokenHash},
@@ -26,6 +27,29 @@ pub trait Request: Into<Command> {
     /// # Errors
     /// When the user could not carry the command out, or when the answer is to another command.
     fn read(reply: Reply) -> Result<Self::Reply, ReplyError>;
+}
+
+/// An order with its entry in the audit.
+#[derive(Clone, Debug)]
+pub struct Audited<R> {
+    /// The order.
+    pub order: R,
+    /// The entry.
+    pub entry: Entry,
+}
+
+impl<R: Request> From<Audited<R>> for Command {
+    fn from(Audited { order, entry }: Audited<R>) -> Self {
+        Self::Audited { order: Box::new(order.into()), entry: Box::new(entry) }
+    }
+}
+
+impl<R: Request> Request for Audited<R> {
+    type Reply = R::Reply;
+
+    fn read(reply: Reply) -> Result<Self::Reply, ReplyError> {
+        R::read(reply)
+    }
 }
 
 /// A reply without an answer to the request.

@@ -186,16 +186,16 @@ impl Server {
         self.unwrap_envelope(self.read(self.with_headers(request, tenant).call())?)
     }
 
-    /// Reads an administrative route, which answers without an envelope.
-    pub(super) fn admin_get(&self, path: &str) -> anyhow::Result<Value> {
-        let request = self.with_headers(self.agent.get(format!("{}{path}", self.url)), None);
-        self.bare(self.read(request.call())?)
-    }
-
     /// Asks an administrative route, which answers without an envelope.
     pub(super) fn admin(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let request = self.with_headers(self.agent.post(format!("{}{path}", self.url)), None);
         self.bare(self.read(request.send_json(body))?)
+    }
+
+    /// Reads from an administrative route, which answers without an envelope.
+    pub(super) fn admin_get(&self, path: &str, tenant: Option<i64>) -> anyhow::Result<Value> {
+        let request = self.agent.get(format!("{}{path}", self.url));
+        self.bare(self.read(self.with_headers(request, tenant).call())?)
     }
 
     /// Sends an order to the message center.

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod backup;
 mod client;
 mod completions;
@@ -60,6 +61,8 @@ enum Command {
     Ls(ls::Ls),
     /// Take users offline: connections end, tokens are refused
     Kick(kick::Kick),
+    /// Show who gave which order: when, from where, what it names and what it took
+    Audit(audit::Audit),
     /// Write everything that moves to another server into a file: users, tokens without their texts, orders, records
     Export(export::Export),
     /// Bring in the records of another system, or what `export` wrote
@@ -93,6 +96,7 @@ impl Cli {
             Command::Who(args) => who::who(&settings, &args),
             Command::Ls(args) => ls::ls(&settings, &args),
             Command::Kick(args) => kick::kick(&settings, &args),
+            Command::Audit(args) => audit::audit(&settings, &args),
             Command::Export(args) => export::export(&settings, &args),
             Command::Import(args) => import::import(&settings, &args),
             Command::Health(args) => health::health(&settings, &args),

@@ -39,7 +39,7 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) fn ask(server: &Server) -> anyhow::Result<Self> {
-        let shown = server.admin_get(ME)?;
+        let shown = server.admin_get(ME, None)?;
         let is = |pointer: &str| shown.pointer(pointer).and_then(Value::as_bool);
         let read = || {
             Some(Self {

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt as _;
-use rollcall_api::{Backend as _, PanicContext, Stranger, request_span};
+use rollcall_api::{Backend as _, ClientAddress, PanicContext, Stranger, request_span};
 use rollcall_core::net::counted_address;
 use tracing::Instrument as _;
 
@@ -27,6 +27,9 @@ pub(super) fn layers(router: Router, origin: &Origin) -> Router {
 async fn observe(State(origin): State<Origin>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let address = client_address(request.extensions(), request.headers(), origin.settings());
+    if let Some(address) = address {
+        request.extensions_mut().insert(ClientAddress(address));
+    }
     let address = address.map_or(Ipv4Addr::UNSPECIFIED.into(), counted_address);
     request.extensions_mut().insert(Stranger { address, wait: None });
     let request = bodies::bound(request, origin.bodies(), address);

@@ -1,7 +1,8 @@
-//! The deletion of what is over: old records (`docs/rules/message-center.md#retention`), expired tokens, and orders about users who
-//! were never seen. Each commit is short, since other commits wait for it.
+//! The deletion of what is over: old records (`docs/rules/message-center.md#retention`), old entries of the audit, expired tokens, and
+//! orders about users who were never seen. Each commit is short, since other commits wait for it.
 
 use rollcall_core::{
+    audit,
     directory::{
         upsert::{self, CrowdedUsers},
         view::retained_from,
@@ -67,6 +68,29 @@ async fn sweep(users: &Users, now: Timestamp) -> anyhow::Result<()> {
     }
     let tokens = store.change_all(&delete_expired(now, ROWS), ROWS).await?;
     users.forget_unseen(Some(now - users.rules().unseen_for()), MOST_UNSEEN).await?;
-    tracing::debug!(settled, deleted, tokens, "what is over was looked for");
+    let expired = audit::expired(now, settings.audit.retention_days);
+    let mut entries = store.change_all(&audit::delete(expired, ROWS), ROWS).await?;
+    // The last, since it reads every row of the audit.
+    entries += sweep_surplus(users).await?;
+    tracing::debug!(settled, deleted, entries, tokens, "what is over was looked for");
     Ok(())
+}
+
+/// Deletes the rows of the audit that are too many, tenant by tenant. Returns how many there were.
+async fn sweep_surplus(users: &Users) -> anyhow::Result<u64> {
+    let store = users.store();
+    let (mut deleted, mut before) = (0, None);
+    while let Some(tenant) =
+        audit::read_tenant(rows_at(&store.query(vec![audit::tenant_behind(before)]).await?, 0)?)
+    {
+        let mut surplus = audit::Surplus::of(tenant, users.settings().audit.max_rows);
+        while let Some(question) = surplus.question() {
+            let answers = store.query(vec![question]).await?;
+            if let Some(too_many) = surplus.advance(rows_at(&answers, 0)?) {
+                deleted += store.change_all(&too_many.delete(ROWS), ROWS).await?;
+            }
+        }
+        before = Some(tenant);
+    }
+    Ok(deleted)
 }

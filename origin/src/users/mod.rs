@@ -29,3 +29,13 @@ mod unseen;
 
 pub(crate) use self::unseen::MOST as MOST_UNSEEN;
 pub use self::{error::CommandError, registry::Users, run::PendingSocket};
+
+/// The entry in the audit of an order to a tenant.
+#[cfg(test)]
+fn entry_of_order(tenant: rollcall_core::id::TenantId) -> rollcall_core::audit::Part {
+    use rollcall_core::audit::{Entry, EntryId, Operation, Part, Progress};
+    let id = EntryId::draw(crate::clock::now(), rand::random());
+    let by = rollcall_core::id::UserId::from(1);
+    let entry = Entry { id, tenant: Some(tenant), by, operation: Operation::Off, details: "{}".to_owned() };
+    Part::whole(entry, tenant, None, Progress::InForce)
+}

@@ -187,7 +187,7 @@ impl Users {
         command: Command,
         pending: Option<PendingSocket>,
     ) -> Result<Reply, CommandError> {
-        let is_order = matches!(command, Command::ForceOff(_));
+        let is_order = matches!(command.alone(), Command::ForceOff(_));
         let (outbox, on_abandoned) = pending.map(|pending| (pending.outbox, pending.on_abandoned)).unzip();
         let (all, user) = (self.clone(), self.entry(id));
         let lock = user.lock().await;

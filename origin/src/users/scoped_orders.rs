@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
+    audit::{self, Part},
     directory::view::ScopedCutoff,
     id::{TenantId, UserId},
     shard::{
@@ -64,11 +65,12 @@ impl Users {
         tenant: TenantId,
         named: Vec<i64>,
         notice: String,
+        audit: Part,
         under_way: TaskTrackerToken,
     ) -> Result<(), CommandError> {
         let users = self.clone();
         let order = async move {
-            let order = users.put_scoped_in_force(tenant, named, notice).await?;
+            let order = users.put_scoped_in_force(tenant, named, notice, &audit).await?;
             tokio::spawn(async move {
                 users.deliver_scoped(&order).await;
                 drop(under_way);
@@ -83,6 +85,7 @@ impl Users {
         tenant: TenantId,
         named: Vec<i64>,
         notice: String,
+        audit: &Part,
     ) -> Result<Arc<ScopedOrder>, CommandError> {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
@@ -96,15 +99,20 @@ impl Users {
             notice: notice.clone(),
             users: u64::try_from(cutoff.users.len()).unwrap_or(u64::MAX),
         };
+        let statements = |cutoff: &ScopedCutoff| {
+            let mut statements = scoped::keep(tenant, cutoff, &notice);
+            statements.push(audit::keep(audit));
+            statements
+        };
         let Some(cluster) = &self.shared.cluster else {
             let cutoff = ScopedCutoff::next(cutoffs.newest(), named, self.now());
-            self.keep_in_pieces(tenant, &cutoff, &notice).await?;
+            self.keep_in_pieces(tenant, &cutoff, &notice, audit).await?;
             return Ok(cutoffs.put_scoped(of(&cutoff)));
         };
         let (transaction, answers) = cluster.store.begin(ORDERS, &[cutoff::newest()], Patience::Long).await?;
         let newest = cutoff::read_newest(rows_at(&answers, 0)?)?;
         let cutoff = ScopedCutoff::next(newest, named, transaction.began());
-        let outcome = transaction.commit(&scoped::keep(tenant, &cutoff, &notice), Durability::Now).await;
+        let outcome = transaction.commit(&statements(&cutoff), Durability::Now).await;
         if let Err(StoreError::Unknown(_)) = &outcome {
             self.find_out_scoped(of(&cutoff));
         }
@@ -118,6 +126,7 @@ impl Users {
         tenant: TenantId,
         cutoff: &ScopedCutoff,
         notice: &str,
+        audit: &Part,
     ) -> Result<(), CommandError> {
         let store = &self.shared.store;
         // An earlier order may have failed in the middle and given its number back.
@@ -125,7 +134,9 @@ impl Users {
         for some in scoped::keep_users(cutoff, usize::try_from(KEPT).unwrap_or(usize::MAX)) {
             store.commit(vec![some]).await?;
         }
-        store.commit(scoped::keep_order(tenant, cutoff, notice).into()).await?;
+        let mut last = Vec::from(scoped::keep_order(tenant, cutoff, notice));
+        last.push(audit::keep(audit));
+        store.commit(last).await?;
         Ok(())
     }
 

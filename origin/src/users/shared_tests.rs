@@ -28,7 +28,7 @@ use rollcall_core::{
 use tokio::{sync::Notify, task::yield_now};
 use tokio_postgres::{Client, NoTls};
 
-use super::{CommandError, PendingSocket, Users, doubts::Frames};
+use super::{CommandError, PendingSocket, Users, doubts::Frames, entry_of_order};
 use crate::{
     clock::now,
     outbox::{Outbox, SocketAction},
@@ -232,7 +232,13 @@ async fn a_connection_that_an_order_has_ended_is_not_shown_while_its_row_is_ther
     let hold = "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'held' USING ERRCODE = '55006'; END $$; \
                 CREATE TRIGGER hold BEFORE DELETE ON live FOR EACH ROW EXECUTE FUNCTION hold()";
     fixture.client.batch_execute(hold).await.unwrap();
-    let order = fixture.users.cut_off(TenantId(0), Vec::new(), String::new(), tracker.token());
+    let order = fixture.users.cut_off(
+        TenantId(0),
+        Vec::new(),
+        String::new(),
+        entry_of_order(TenantId(0)),
+        tracker.token(),
+    );
     order.await.unwrap();
     assert_eq!(socket.close_requested().await, Close::Kicked);
     assert_eq!(fixture.shown().await, []);
@@ -299,7 +305,11 @@ async fn a_user_whose_rows_an_order_removed_later_leaves_memory() {
                 CREATE TRIGGER hold BEFORE DELETE ON live FOR EACH ROW EXECUTE FUNCTION hold()";
     fixture.client.batch_execute(hold).await.unwrap();
     let tracker = tokio_util::task::TaskTracker::new();
-    fixture.users.cut_off(TenantId(0), Vec::new(), String::new(), tracker.token()).await.unwrap();
+    fixture
+        .users
+        .cut_off(TenantId(0), Vec::new(), String::new(), entry_of_order(TenantId(0)), tracker.token())
+        .await
+        .unwrap();
     assert_eq!(socket.close_requested().await, Close::Kicked);
     fixture.users.end(&fixture.user, ONE).await;
     let table = &fixture.users.shared.table;

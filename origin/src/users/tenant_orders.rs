@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_core::{
+    audit::{self, Part},
     directory::view::{Cutoff, OwnOrder},
     id::{TenantId, UserId},
     serial::Serial,
@@ -50,11 +51,12 @@ impl Users {
         tenant: TenantId,
         exempt: Vec<i64>,
         notice: String,
+        audit: Part,
         under_way: TaskTrackerToken,
     ) -> Result<(), CommandError> {
         let users = self.clone();
         let order = async move {
-            users.put_in_force(tenant, exempt, &notice).await?;
+            users.put_in_force(tenant, exempt, &notice, &audit).await?;
             let rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
             let users = users.clone();
             tokio::spawn(async move {
@@ -70,8 +72,10 @@ impl Users {
     ///
     /// # Errors
     /// When the change could not be made durable.
-    pub async fn lift_cutoff(&self, tenant: TenantId) -> Result<bool, CommandError> {
-        if self.cutoff_in_force(tenant).await?.is_none() {
+    pub async fn lift_cutoff(&self, tenant: TenantId, audit: Part) -> Result<bool, CommandError> {
+        // Where nothing is in force, nothing is locked: any number may be asked for.
+        if self.cutoff_in_force(tenant).await?.is_none_or(|cutoff| cutoff.lifted) {
+            self.shared.store.commit(vec![audit::keep(&audit)]).await?;
             return Ok(false);
         }
         let users = self.clone();
@@ -79,7 +83,11 @@ impl Users {
             let change = |before: Option<&Cutoff>, _: Serial, _: Timestamp| {
                 before.filter(|cutoff| !cutoff.lifted).map(|cutoff| Cutoff { lifted: true, ..cutoff.clone() })
             };
-            users.change_in_force(tenant, None, change).await
+            let lifted = users.change_in_force(tenant, None, Some(&audit), change).await?;
+            if !lifted {
+                users.shared.store.commit(vec![audit::keep(&audit)]).await?;
+            }
+            Ok(lifted)
         };
         self.change_cutoff(tenant, lifting).await
     }
@@ -107,7 +115,7 @@ impl Users {
                     None
                 })
             };
-            let is_new = users.change_in_force(tenant, None, change).await?;
+            let is_new = users.change_in_force(tenant, None, None, change).await?;
             Ok(own.map_or(Ok(is_new), Err))
         };
         self.change_cutoff(tenant, adoption).await
@@ -134,6 +142,7 @@ impl Users {
         tenant: TenantId,
         exempt: Vec<i64>,
         notice: &str,
+        audit: &Part,
     ) -> Result<(), CommandError> {
         loop {
             let settled = self.settle(tenant, &exempt, notice).await?;
@@ -142,29 +151,35 @@ impl Users {
                 let is_settled = before.map(|before| before.serial) == settled;
                 is_settled.then(|| Cutoff::next(before, newest, exempt.clone(), now))
             };
-            if self.change_in_force(tenant, Some(notice), change).await? {
+            if self.change_in_force(tenant, Some(notice), Some(audit), change).await? {
                 return Ok(());
             }
         }
     }
 
-    /// Changes the cutoff of a tenant to what `change` makes of the one in force, the newest serial of the store, and the time. Returns
-    /// false where it makes nothing.
+    /// Changes the cutoff of a tenant to what `change` makes of the one in force, the newest serial of the store, and the time. The
+    /// order's entry in the audit is of the same commit. Returns false where nothing is made, and nothing is written.
     async fn change_in_force(
         &self,
         tenant: TenantId,
         notice: Option<&str>,
+        audit: Option<&Part>,
         mut change: impl FnMut(Option<&Cutoff>, Serial, Timestamp) -> Option<Cutoff> + Send,
     ) -> Result<bool, CommandError> {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
+        let statements = |next: &Cutoff| {
+            let mut statements = vec![cutoff::set(tenant, next)];
+            statements.extend(audit.map(audit::keep));
+            statements
+        };
         let cutoff = match &self.shared.cluster {
             None => {
                 let before = cutoffs.get(tenant);
                 let Some(next) = change(before.as_deref(), cutoffs.newest(), self.now()) else {
                     return Ok(false);
                 };
-                self.shared.store.commit(vec![cutoff::set(tenant, &next)]).await?;
+                self.shared.store.commit(statements(&next)).await?;
                 next
             }
             Some(cluster) => {
@@ -177,7 +192,7 @@ impl Users {
                     transaction.roll_back();
                     return Ok(false);
                 };
-                let outcome = transaction.commit(&[cutoff::set(tenant, &next)], Durability::Now).await;
+                let outcome = transaction.commit(&statements(&next), Durability::Now).await;
                 if let Err(StoreError::Unknown(_)) = &outcome {
                     self.find_out(tenant, &next, notice);
                 }

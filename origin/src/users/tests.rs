@@ -30,7 +30,7 @@ use rusqlite::Connection;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use super::{CommandError, PendingSocket, Users, turn::Turn};
+use super::{CommandError, PendingSocket, Users, entry_of_order, turn::Turn};
 use crate::{backend::Origin, clock::now, outbox::Outbox, server::open};
 
 const PLATFORM: Platform = Platform::Web;
@@ -313,7 +313,8 @@ async fn an_order_to_a_tenant_whose_caller_left_reaches_its_sockets() {
     let under_way = TaskTracker::new();
     let (tenant, session) = (TenantId(0), under_way.token());
     let blocked = fixture.block_writer().await;
-    let mut order = Box::pin(fixture.users.cut_off(tenant, Vec::new(), String::new(), session));
+    let mut order =
+        Box::pin(fixture.users.cut_off(tenant, Vec::new(), String::new(), entry_of_order(tenant), session));
     blocked.until_it_commits(order.as_mut()).await;
     drop(order);
     blocked.end().await;
@@ -344,7 +345,9 @@ async fn an_order_that_exempts_a_user_waits_for_the_rows_of_the_one_before() {
     let fixture = Fixture::new().await;
     let outbox = fixture.connected().await;
     let (tenant, under_way) = (TenantId(0), TaskTracker::new());
-    let cutoff = |exempt| fixture.users.cut_off(tenant, exempt, String::new(), under_way.token());
+    let cutoff = |exempt| {
+        fixture.users.cut_off(tenant, exempt, String::new(), entry_of_order(tenant), under_way.token())
+    };
     cutoff(Vec::new()).await.unwrap();
     cutoff(vec![7]).await.unwrap();
     assert_eq!((fixture.open_records(), outbox.requested_close()), (0, Some(Close::Kicked)));
@@ -354,12 +357,26 @@ async fn an_order_that_exempts_a_user_waits_for_the_rows_of_the_one_before() {
 async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused() {
     let fixture = Fixture::new().await;
     let tenant = TenantId(0);
-    let cutoff = |exempt| fixture.users.cut_off(tenant, exempt, String::new(), TaskTracker::new().token());
+    let cutoff = |exempt| {
+        fixture.users.cut_off(
+            tenant,
+            exempt,
+            String::new(),
+            entry_of_order(tenant),
+            TaskTracker::new().token(),
+        )
+    };
     cutoff(Vec::new()).await.unwrap();
     let _unwritten = fixture.users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
     cutoff(Vec::new()).await.expect("it exempts nobody");
     assert!(matches!(cutoff(vec![7]).await, Err(CommandError::Unwritten)));
-    let other = fixture.users.cut_off(TenantId(1), vec![7], String::new(), TaskTracker::new().token());
+    let other = fixture.users.cut_off(
+        TenantId(1),
+        vec![7],
+        String::new(),
+        entry_of_order(TenantId(1)),
+        TaskTracker::new().token(),
+    );
     other.await.expect("what another tenant's orders wait for is its own");
 }
 
@@ -367,8 +384,15 @@ async fn an_order_that_would_have_to_wait_too_long_for_the_one_before_is_refused
 async fn so_many_orders_to_sets_of_users_are_under_delivery_and_one_more_changes_nothing() {
     let fixture = Fixture::new().await;
     let (tenant, under_way) = (TenantId(0), TaskTracker::new());
-    let order =
-        |tenant, user| fixture.users.cut_off_users(tenant, vec![7, user], String::new(), under_way.token());
+    let order = |tenant, user| {
+        fixture.users.cut_off_users(
+            tenant,
+            vec![7, user],
+            String::new(),
+            entry_of_order(tenant),
+            under_way.token(),
+        )
+    };
     let lock = fixture.users.entry(&fixture.user).lock().await;
     for _ in 0..UNDELIVERED {
         order(tenant, 8).await.unwrap();
@@ -409,7 +433,11 @@ async fn an_order_to_a_tenant_is_repeated_to_users_whom_it_could_not_reach() {
 async fn a_status_is_answered_from_memory_unless_a_cutoff_may_cover_it() {
     let fixture = Fixture::new().await;
     let tenant = TenantId(0);
-    fixture.users.cut_off(tenant, Vec::new(), String::new(), TaskTracker::new().token()).await.unwrap();
+    fixture
+        .users
+        .cut_off(tenant, Vec::new(), String::new(), entry_of_order(tenant), TaskTracker::new().token())
+        .await
+        .unwrap();
     let _later = fixture.connected().await;
     let answer_from_memory = || fixture.users.answer_from_memory(&fixture.user, &Command::Status);
     assert!(matches!(answer_from_memory(), Some(Reply::Presence(all)) if all.len() == 1));
@@ -460,7 +488,11 @@ async fn rows_that_cannot_be_written_hold_up_no_others_and_no_order_that_exempts
     // An integer overflow, which no repetition mends.
     fixture.fail("no_rows", "UPDATE ON record WHEN NEW.user = 7", "abs(-9223372036854775807 - 1)");
     let (tenant, under_way) = (TenantId(0), TaskTracker::new());
-    fixture.users.cut_off(tenant, Vec::new(), String::new(), under_way.token()).await.unwrap();
+    fixture
+        .users
+        .cut_off(tenant, Vec::new(), String::new(), entry_of_order(tenant), under_way.token())
+        .await
+        .unwrap();
     under_way.close();
     under_way.wait().await;
     let kicked = Some(Close::Kicked);
@@ -470,7 +502,10 @@ async fn rows_that_cannot_be_written_hold_up_no_others_and_no_order_that_exempts
     assert_eq!(open, "7");
     let cut_off = async |exempt| {
         let under_way = TaskTracker::new();
-        let done = fixture.users.cut_off(tenant, exempt, String::new(), under_way.token()).await;
+        let done = fixture
+            .users
+            .cut_off(tenant, exempt, String::new(), entry_of_order(tenant), under_way.token())
+            .await;
         under_way.close();
         under_way.wait().await;
         done
@@ -511,7 +546,15 @@ async fn imports_that_an_order_could_not_end_are_ended_before_an_order_that_exem
     fixture.put_in_force(tenant);
     fixture.users.deliver(tenant, String::new()).await;
     assert_eq!(fixture.open_records(), 2);
-    let cut_off = |exempt| fixture.users.cut_off(tenant, exempt, String::new(), TaskTracker::new().token());
+    let cut_off = |exempt| {
+        fixture.users.cut_off(
+            tenant,
+            exempt,
+            String::new(),
+            entry_of_order(tenant),
+            TaskTracker::new().token(),
+        )
+    };
     assert!(matches!(cut_off(vec![8]).await, Err(CommandError::Store(_))));
     fixture.blocker.execute_batch("DROP TRIGGER no_imports").unwrap();
     cut_off(vec![8]).await.unwrap();

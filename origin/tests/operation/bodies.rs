@@ -272,3 +272,37 @@ async fn one_connection_of_http2_holds_little_however_many_requests_it_begins() 
     println!("100 requests of endless bodies on one connection: {} KiB", grown / 1024);
     assert!(grown < 8 << 20, "{grown} bytes");
 }
+
+/// What is refused before its first line is written is no order. Of what breaks off later the entry says what was taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_breaks_off_is_in_the_audit_as_far_as_it_came() {
+    const WHOLE: usize = 2_000;
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(&home.path().join("data"), "");
+    let world = server.world();
+    let bearer = format!("Bearer {}", world.admin_token().await.unwrap());
+    let head = Request::post("/admin/v1/records:import")
+        .header("Authorization", &bearer)
+        .header("Content-Type", "application/x-ndjson")
+        .header("Transfer-Encoding", "chunked")
+        .head("localhost");
+    let line = |id: usize| {
+        json!({"id": id, "tenantId": 0, "userId": 7, "onlineDate": "2099-01-01T00:00:00Z"}).to_string() + "\n"
+    };
+    let audit = Request::new("GET", "/admin/v1/audit").header("Authorization", &bearer);
+    let mut seen = Vec::new();
+    for lines in [1, WHOLE + 1] {
+        let body: String = (1..=lines).map(line).collect();
+        let whole =
+            [head.as_slice(), format!("{:x}\r\n{body}\r\nno size\r\n", body.len()).as_bytes()].concat();
+        let mut connection = Connection::open(server.address).await.unwrap();
+        let answer = connection.answer_while_sending(&whole, "POST").await.unwrap();
+        assert_eq!(answer.status, 400, "{}", String::from_utf8_lossy(&answer.body));
+        let page: Value = world.send(&audit).await.unwrap().json().unwrap();
+        let of = |entry: &Value| {
+            (entry["operation"].clone(), entry["progress"].clone(), entry["records"]["taken"].clone())
+        };
+        seen.push(page["list"].as_array().unwrap().iter().map(of).collect::<Vec<_>>());
+    }
+    assert_eq!(seen, [vec![], vec![(json!("recordsImport"), json!("begun"), json!(WHOLE))]]);
+}

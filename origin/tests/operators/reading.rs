@@ -1,5 +1,6 @@
 //! `who`, `ls` and `health`.
 
+use rollcall_conformance::console::fixture::sha256;
 use serde_json::json;
 
 use crate::{
@@ -130,4 +131,40 @@ async fn health_is_status_0_only_when_all_is_well() {
         seen = run(&data_dir, "", &["health"]);
     }
     assert_eq!(ended(&seen, 4), "draining\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audit_shows_who_gave_which_order() {
+    let home = tempfile::tempdir().unwrap();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, "");
+    let world = server.world();
+    let admin = world.admin_token().await.unwrap();
+    let (token, _socket) = world.login("alice", 2).await.unwrap();
+    ended(&run(&data_dir, &admin, &["kick", "--yes", "--platform", "Android", "alice"]), 0);
+    ended(&run(&data_dir, &admin, &["kick", "--yes", "101"]), 0);
+
+    let shown = ended(&run(&data_dir, &admin, &["audit"]), 0);
+    assert_eq!(
+        golden(&shown),
+        [
+            "AT                   BY       FROM       OPERATION    WHAT                   USERS  ENDED  STATE",
+            "<date and time ----  imAdmin  127.0.0.1  off          USER 101               1      0      done",
+            "<date and time ----  imAdmin  127.0.0.1  forceLogout  user alice on Android  1      1      done",
+        ]
+    );
+    let read = document(&run(&data_dir, &admin, &["audit", "--user", "alice", "--json"]), 0);
+    assert_eq!(read["list"].as_array().map(Vec::len), Some(1));
+    assert_eq!(read["list"][0]["by"]["tokenSha256"], sha256(&admin));
+    assert!(!read.to_string().contains(&token));
+    // A page after the other, as many as are asked for.
+    let one = document(&run(&data_dir, &admin, &["audit", "--limit", "1", "--json"]), 0);
+    let next = one["next"].as_str().unwrap();
+    let other = document(&run(&data_dir, &admin, &["audit", "--before", next, "--json"]), 0);
+    assert_eq!(other["list"], read["list"]);
+    let nothing = document(&run(&data_dir, &admin, &["audit", "--operation", "reshard", "--json"]), 0);
+    assert_eq!(nothing, json!({"list": []}));
+    let wrong = run(&data_dir, &admin, &["audit", "--from", "yesterday"]);
+    ended(&wrong, 2);
+    assert!(err(&wrong).contains("from"), "{}", err(&wrong));
 }

@@ -142,6 +142,7 @@ impl Engines {
             "scoped_cutoff",
             "scoped_user",
             "last_serial",
+            "audit",
         ];
         let clear = |table| Statement::new(format!("DELETE FROM {table}"), []);
         self.commit(tables.map(clear).to_vec()).unwrap();
@@ -149,7 +150,7 @@ impl Engines {
 }
 
 /// Every column of every table.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "SELECT id, tenant, last_order, issue_clock, revoked_at, unlocked_at, revoked_in, home, unlocked_in, unseen_at, \
      first_expiry FROM user ORDER BY id",
     "SELECT user, nickname, face_url FROM account ORDER BY user",
@@ -165,6 +166,7 @@ const TABLES: [&str; 13] = [
     "SELECT serial, tenant, at, notice, users FROM scoped_cutoff ORDER BY serial",
     "SELECT user, serial FROM scoped_user ORDER BY user, serial",
     "SELECT id, serial FROM last_serial ORDER BY id",
+    "SELECT id, target, tenant, given_by, operation, progress, users, connections, details FROM audit ORDER BY id, target",
 ];
 
 fn sorted(mut rows: Rows) -> Rows {

@@ -1,5 +1,7 @@
 //! What is stored of users: every change, and every question of a command.
 
+use std::iter::successors;
+
 use proptest::{
     collection::vec,
     option,
@@ -9,6 +11,7 @@ use proptest::{
 };
 use rollcall_conformance::size::size;
 use rollcall_core::{
+    audit::{self, Asked, Entry, EntryId, Indexed, Operation, Progress},
     directory::{
         record::Record,
         view::{Cutoff, ScopedCutoff},
@@ -164,6 +167,22 @@ fn by_user<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy
     })
 }
 
+/// Parts of few orders, by few callers.
+fn part() -> impl Strategy<Value = audit::Part> {
+    (0_i64..4, user(), tenant(), option::of(user()), 0_usize..3).prop_map(
+        |(second, by, tenant, target, connections)| {
+            let id = EntryId::draw(Timestamp::from_secs(second), 1);
+            let operation = if second == 0 { Operation::RecordsImport } else { Operation::Off };
+            let details = r#"{"selection":{"userId":"a\u0000'b"}}"#.to_owned();
+            let entry = Entry { id, tenant: None, by, operation, details };
+            match target {
+                Some(target) => audit::Part::of_user(entry, tenant, target, connections),
+                None => audit::Part::whole(entry, tenant, Some(connections), Progress::Begun),
+            }
+        },
+    )
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let of_user = prop_oneof![
         profile().prop_map(Change::Profile),
@@ -177,6 +196,7 @@ fn change() -> impl Strategy<Value = Change> {
         instant().prop_map(|at| Change::Unseen { at, is_new: true }),
         Just(Change::Seen { is_new: true }),
         vec((tenant(), serial()), 0..2).prop_map(Change::Unlocked),
+        part().prop_map(|part| Change::Audited(Box::new(part))),
     ];
     let of_tokens = prop_oneof![
         token().prop_map(Change::TokenIssued),
@@ -400,4 +420,53 @@ fn a_scoped_cutoff_of_very_many_users_is_stored_whole() {
     engines.commit(scoped::keep(TenantId(0), &cutoff, "")).unwrap();
     assert_eq!(engines.rows(scoped::count_unreached(cutoff.serial)), [[Value::Int(10_001)]]);
     engines.agree();
+}
+
+#[test]
+fn the_audit_is_read_and_swept_alike() {
+    let engines = Engines::open();
+    let strategy = (vec(part(), 0..40), option::of(user()), option::of(user()), tenant(), 0_u32..4, 0_i64..5);
+    let config = Config {
+        cases: size(30, 1_000),
+        max_shrink_iters: 64,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config)
+        .run(&strategy, |(parts, by, target, tenant, limit, second)| {
+            engines.clear();
+            engines.commit(parts.iter().map(audit::keep).collect()).unwrap();
+            engines.agree();
+            let asked = Asked {
+                tenant,
+                from: EntryId::first_of(Timestamp::from_secs(0)),
+                before: EntryId::first_of(Timestamp::from_secs(second)),
+                by,
+                operation: (limit > 2).then_some(Operation::Off),
+                target,
+                limit: limit + 1,
+            };
+            for indexed in [Indexed::All, Indexed::Id] {
+                let end = engines.rows(asked.end(2, indexed));
+                engines.rows(asked.page(&end, indexed));
+                let end = [vec![EntryId::first_of(Timestamp::from_secs(1)).to_string().into()]];
+                engines.rows(asked.page(&end, indexed));
+            }
+            let tenants =
+                successors(audit::read_tenant(&engines.rows(audit::tenant_behind(None))), |tenant| {
+                    audit::read_tenant(&engines.rows(audit::tenant_behind(Some(*tenant))))
+                });
+            for tenant in tenants {
+                let mut surplus = audit::Surplus::of(tenant, limit.into());
+                while let Some(question) = surplus.question() {
+                    if let Some(too_many) = surplus.advance(&engines.rows(question)) {
+                        engines.change(too_many.delete(100));
+                    }
+                }
+            }
+            engines.change(audit::delete(asked.before, limit));
+            engines.agree();
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
 }

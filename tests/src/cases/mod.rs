@@ -132,7 +132,7 @@ pub(crate) use cases;
 
 /// Every case, in the order of the files.
 pub fn all() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 38] = [
+    let files: [fn() -> Vec<Case>; 39] = [
         vector_http::cases,
         vector_jwt::cases,
         vector_policy::cases,
@@ -171,6 +171,7 @@ pub fn all() -> Vec<Case> {
         load::cases,
         retention::cases,
         subscriptions::cases,
+        message_center::audit::base,
     ];
     files.iter().flat_map(|file| file()).chain(message_center::cases()).collect()
 }

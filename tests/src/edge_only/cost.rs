@@ -38,6 +38,8 @@ const TOKEN: &str = "token";
 const CONNECT: &str = "connect";
 const END: &str = "end";
 const FORCED_LOGOUT: &str = "forced_logout";
+/// An order that ends nothing, with the alarm that would tell its entry.
+const ORDER_ALONE: &str = "order_alone";
 const STATUS: &str = "status";
 const CHECK: &str = "check";
 const LIST_PAGE: &str = "list_page";
@@ -149,6 +151,7 @@ pub(super) async fn operations_cost_what_is_recorded(setup: Setup) -> Result<Str
     meter.count(FORCED_LOGOUT, world.force_logout(USER, 5)).await?;
     socket.kicked().await?;
     same(open_and_ended(&world, USER).await?, (0, 2), "records, open and ended, after the order")?;
+    meter.count(ORDER_ALONE, order_alone(&world)).await?;
     // The total is kept, so twice the records of the same users make a page no dearer.
     let page = format!("{LIST}?pageSize=10");
     import(&world, 0).await?;
@@ -207,6 +210,13 @@ async fn end(world: &World, socket: Socket) -> Result<()> {
     world.eventually("records", || open_and_ended(world, USER), &(0, 1)).await?;
     let left = || async { Ok(probe::own_records(world, USER).await?.len()) };
     world.eventually("records of the user's own", left, &0).await
+}
+
+async fn order_alone(world: &World) -> Result<()> {
+    let before = probe::look(world, USER).await?.wakes;
+    world.force_logout(USER, 5).await?;
+    let is_woken = || async { Ok(probe::look(world, USER).await?.wakes > before) };
+    world.eventually("whether the alarm has come", is_woken, &true).await
 }
 
 /// Imports a record of each of some users, whose ids begin behind `after`.

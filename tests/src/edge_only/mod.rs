@@ -3,6 +3,7 @@
 //! They need a build of the worker with its probe, which tells how often an object was constructed and woken
 //! and breaks its calls at wish. What both runtimes promise alike is a case of the suite instead.
 
+mod audit;
 mod bindings;
 mod chores;
 mod consoles;
@@ -109,6 +110,11 @@ fn all() -> Vec<Test> {
         outbox: a_force_off_that_the_directory_cannot_hear_of_stands_and_can_be_repeated within 240,
         outbox: a_force_off_does_not_wait_long_for_a_directory_that_hangs within 240,
         outbox: a_record_whose_id_is_taken_gets_another within 240,
+        audit: an_entry_whose_directory_call_fails_survives_a_crash_and_is_delivered_later within 300,
+        audit: an_entry_alone_is_delivered_by_its_alarm within 300,
+        audit: an_order_that_is_repeated_for_a_lost_answer_has_one_entry within 240,
+        audit: what_is_over_in_the_object_of_orders_is_swept_once_a_day within 240,
+        audit: entries_are_found_after_the_number_of_shards_has_changed within 300,
         grace: an_end_shows_after_the_grace_period_with_its_true_date within 240,
         grace: coming_back_within_the_grace_period_shows_end_and_opening_together within 240,
         layout: a_directory_keeps_its_number_of_shards_whatever_is_configured within 300,

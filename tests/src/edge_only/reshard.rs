@@ -191,7 +191,7 @@ async fn answered(world: &World, target: &str) -> Result<Value> {
     bail!("a list of shards that are there again fails {TRIES} times")
 }
 
-async fn reshard(world: &World, shards: u32) -> Result<Value> {
+pub(super) async fn reshard(world: &World, shards: u32) -> Result<Value> {
     for _ in 0..TRIES {
         let (status, body) = ask(world, shards).await?;
         if status != 500 {

@@ -18,7 +18,7 @@ const VERSIONED: &str = "schema: Ok(Some([[Int(1), Int(";
 const EXPLAINED: &str = "the store is of version 1000, this program knows up to";
 
 /// What makes an object's tables those of a program that wrote no version down.
-const UNVERSIONED: [&str; 18] = [
+const UNVERSIONED: [&str; 19] = [
     "CREATE TABLE subscription (user TEXT NOT NULL, connection TEXT NOT NULL, watched TEXT NOT NULL, \
      stamp INTEGER NOT NULL, sequence INTEGER NOT NULL DEFAULT 0, platforms INTEGER NOT NULL DEFAULT 0, \
      PRIMARY KEY (user, connection, watched)) STRICT, WITHOUT ROWID",
@@ -33,6 +33,7 @@ const UNVERSIONED: [&str; 18] = [
     "ALTER TABLE record DROP COLUMN unpublished",
     "ALTER TABLE record ADD COLUMN published INTEGER",
     "ALTER TABLE record DROP COLUMN under",
+    "ALTER TABLE record DROP COLUMN audit",
     "CREATE TABLE other (user TEXT NOT NULL, hash TEXT NOT NULL, platform INTEGER NOT NULL, \
      ord INTEGER NOT NULL, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, state INTEGER NOT NULL, \
      PRIMARY KEY (user, hash)) STRICT, WITHOUT ROWID",

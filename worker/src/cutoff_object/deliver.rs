@@ -31,13 +31,20 @@ impl Orders {
             tracing::error!(error = %Chain(&error), "an order has not reached every shard");
             metrics::alarm(&self.env, AlarmFault::Failed);
         }
-        if let Err(error) = self.deliver().await {
-            tracing::error!(error = %Chain(&error), "a step of a delivery could not be done");
+        let (delivered, swept) = (self.deliver().await, self.sweep());
+        if let Err(error) = &swept {
+            tracing::error!(error = %Chain(error), "entries of the audit that are over are not deleted yet");
             metrics::alarm(&self.env, AlarmFault::Failed);
-            alarm::set(&self.state, &self.env, clock::now() + LATER);
-            return;
         }
-        self.arm();
+        if let Err(error) = &delivered {
+            tracing::error!(error = %Chain(error), "a step of a delivery could not be done");
+            metrics::alarm(&self.env, AlarmFault::Failed);
+        }
+        if delivered.is_ok() && swept.is_ok() {
+            self.arm();
+        } else {
+            alarm::set(&self.state, &self.env, clock::now() + LATER);
+        }
     }
 
     /// Sets the alarm for the next work, if there is any.
@@ -50,7 +57,8 @@ impl Orders {
 
     fn next(&self) -> Result<Option<Timestamp>, OrderError> {
         let telling = self.telling()?.map(|telling| telling.next_at);
-        Ok(self.deliveries()?.into_iter().map(|order| order.next_at).chain(telling).min())
+        let others = telling.into_iter().chain(self.sweep_at()?);
+        Ok(self.deliveries()?.into_iter().map(|order| order.next_at).chain(others).min())
     }
 
     /// Sets the alarm again if it was lost.

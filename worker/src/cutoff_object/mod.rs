@@ -3,6 +3,7 @@
 //! Every isolate asks this object once a second while the tenant is in use. The directory's shards deliver an order to the whole
 //! tenant; what an order to a set of users needs lies here, and its delivery goes from here.
 
+mod audited;
 mod deliver;
 mod order;
 
@@ -113,9 +114,14 @@ impl Orders {
                 self.in_force().map(CutoffAnswer::State)
             }
             CutoffAsk::Users(serial) => self.users(serial).map(CutoffAnswer::Users),
-            CutoffAsk::Set { exempt, notice } => self.set(exempt, notice).await,
-            CutoffAsk::Order { users, notice } => self.order(users, notice),
-            CutoffAsk::Lift => self.lift(),
+            CutoffAsk::Set { exempt, notice } => self.set(exempt, notice, None).await,
+            CutoffAsk::Order { users, notice } => self.order(users, notice, None),
+            CutoffAsk::SetAudited { exempt, notice, audit } => self.set(exempt, notice, Some(&audit)).await,
+            CutoffAsk::OrderAudited { users, notice, audit } => self.order(users, notice, Some(&audit)),
+            CutoffAsk::Lift => self.lift(None),
+            CutoffAsk::LiftAudited(part) => self.lift(Some(&part)),
+            CutoffAsk::Audited(part) => self.keep_part(&part),
+            CutoffAsk::Audit(asked) => self.entries(&asked).map(CutoffAnswer::Audit),
             CutoffAsk::Adopt(moved) => self.adopt(moved),
             CutoffAsk::Undelivered => self.undelivered().map(CutoffAnswer::Undelivered),
         }

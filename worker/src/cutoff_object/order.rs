@@ -1,6 +1,7 @@
 //! Orders that are given and lifted, and what is in force.
 
 use rollcall_core::{
+    audit::Part,
     directory::view::{Cutoff, OwnOrder, ScopedCutoff},
     serial::Serial,
     shard::{
@@ -13,7 +14,7 @@ use rollcall_core::{
     time::Timestamp,
 };
 
-use super::{OrderError, Orders};
+use super::{OrderError, Orders, audited};
 use crate::{
     cache::CACHE_SPAN,
     clock, directory,
@@ -37,17 +38,29 @@ impl Orders {
 
     /// Puts an order to the whole tenant in force, and tells the shards. When one of them cannot be reached now, the alarm goes on
     /// with it.
-    pub(super) async fn set(&self, exempt: Vec<i64>, notice: String) -> Result<CutoffAnswer, OrderError> {
+    pub(super) async fn set(
+        &self,
+        exempt: Vec<i64>,
+        notice: String,
+        part: Option<&Part>,
+    ) -> Result<CutoffAnswer, OrderError> {
         let cutoff = Cutoff::next(self.cutoff()?.as_ref(), self.newest()?, exempt, clock::now());
         let telling = Telling { notice, next_at: clock::now() };
-        self.sql().write(&[self.named()?, cutoff::set(self.tenant()?, &cutoff), telling.keep()])?;
+        let mut statements = vec![self.named()?, cutoff::set(self.tenant()?, &cutoff), telling.keep()];
+        statements.extend(part.into_iter().flat_map(audited::kept));
+        self.sql().write(&statements)?;
         self.arm();
         self.tell(&cutoff, &telling.notice).await?;
         Ok(CutoffAnswer::Done)
     }
 
     /// Puts an order to a set of users in force. Its delivery goes by alarm.
-    pub(super) fn order(&self, users: Vec<i64>, notice: String) -> Result<CutoffAnswer, OrderError> {
+    pub(super) fn order(
+        &self,
+        users: Vec<i64>,
+        notice: String,
+        part: Option<&Part>,
+    ) -> Result<CutoffAnswer, OrderError> {
         if self.deliveries()?.len() >= UNDELIVERED {
             return Ok(CutoffAnswer::TooMany);
         }
@@ -57,6 +70,7 @@ impl Orders {
         let delivery = PartDelivery::new(&cutoff, notice, now + CACHE_SPAN);
         let mut statements = vec![self.named()?, scoped::keep_last_serial(cutoff.serial)];
         statements.extend(parts::keep(&delivery, &cutoff.users));
+        statements.extend(part.into_iter().flat_map(audited::kept));
         self.sql().write(&statements)?;
         self.arm();
         Ok(CutoffAnswer::Done)
@@ -103,10 +117,19 @@ impl Orders {
     }
 
     /// Lifts the order to the whole tenant, if one is in force.
-    pub(super) fn lift(&self) -> Result<CutoffAnswer, OrderError> {
+    pub(super) fn lift(&self, part: Option<&Part>) -> Result<CutoffAnswer, OrderError> {
         let in_force = self.cutoff()?.is_some_and(|cutoff| !cutoff.lifted);
+        let mut statements = Vec::new();
+        if let Some(part) = part {
+            statements.push(self.named()?);
+            statements.extend(audited::kept(part));
+        }
         if in_force {
-            self.sql().write(&[cutoff::lift(self.tenant()?)])?;
+            statements.push(cutoff::lift(self.tenant()?));
+        }
+        if !statements.is_empty() {
+            self.sql().write(&statements)?;
+            self.arm();
         }
         Ok(CutoffAnswer::Lifted(in_force))
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rollcall_core::{id::TenantId, shard::layout::Layout};
+use rollcall_core::{audit::Part, id::TenantId, shard::layout::Layout};
 use worker::Env;
 
 use super::ask;
@@ -89,8 +89,10 @@ pub(crate) async fn reshard(
     tenant: TenantId,
     shards: u32,
     target: u32,
+    part: Part,
 ) -> Result<Layout, CallError> {
-    match ask(env, tenant, 0, shards, DirectoryAsk::Reshard(target)).await? {
+    let order = DirectoryAsk::ReshardAudited(target, Box::new(part));
+    match ask(env, tenant, 0, shards, order).await? {
         DirectoryAnswer::Layout(Some(layout)) => Ok(layout),
         _ => Err(CallError::AnotherQuestion),
     }

@@ -1,5 +1,6 @@
 //! The directory as its callers see it: a name for each shard, and the questions and changes that go to them.
 
+pub(crate) mod audit;
 pub(crate) mod detail;
 pub(crate) mod import;
 pub(crate) mod layouts;
@@ -13,9 +14,10 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
+    audit::Part,
     directory::record::Record,
-    id::{RecordId, TenantId},
-    shard::{bucket, layout::Layout},
+    id::{RecordId, TenantId, UserId},
+    shard::{bucket, bucket_of, layout::Layout},
 };
 use worker::Env;
 
@@ -94,16 +96,27 @@ pub(crate) fn groups<K: Ord, T>(items: impl IntoIterator<Item = (K, T)>) -> BTre
 
 /// Brings records to their shards. Returns the ids that are other records' there; the rest is taken in. A record whose bucket is being
 /// copied goes to both shards, and to the one that receives it first: what the other one shows is never missing there.
-pub(crate) async fn publish(env: &Env, records: &[Record], shards: u32) -> Result<Vec<RecordId>, CallError> {
+/// Parts of the audit go with the records to their home, and stay there.
+pub(crate) async fn publish(
+    env: &Env,
+    records: &[Record],
+    parts: &[Part],
+    shards: u32,
+) -> Result<Vec<RecordId>, CallError> {
     let mut refused = Vec::new();
-    for (tenant, records) in groups(records.iter().cloned().map(|record| (record.tenant, record))) {
+    let news = records.iter().map(|record| (record.tenant, News::Record(record.clone())));
+    let news = news.chain(parts.iter().map(|part| (part.tenant, News::Part(part.clone()))));
+    for (tenant, news) in groups(news) {
         refused.extend(
             layouts::under(env, tenant, shards, async |layout| {
-                let mut refused =
-                    publish_to(env, &layout, &records, |bucket| layout.receiver(bucket)).await?;
-                let rest: Vec<_> =
-                    records.iter().filter(|record| !refused.contains(&record.id)).cloned().collect();
-                refused.extend(publish_to(env, &layout, &rest, |bucket| Some(layout.home(bucket))).await?);
+                let copied = news.iter().filter(|news| matches!(news, News::Record(_))).cloned();
+                let receiver = |bucket| layout.receiver(bucket);
+                let mut refused = publish_to(env, tenant, &layout, copied, receiver).await?;
+                let is_refused =
+                    |news: &&News| matches!(news, News::Record(record) if refused.contains(&record.id));
+                let rest: Vec<_> = news.iter().filter(|news| !is_refused(news)).cloned().collect();
+                let home = |bucket| Some(layout.home(bucket));
+                refused.extend(publish_to(env, tenant, &layout, rest, home).await?);
                 Ok(refused)
             })
             .await?,
@@ -112,17 +125,45 @@ pub(crate) async fn publish(env: &Env, records: &[Record], shards: u32) -> Resul
     Ok(refused)
 }
 
+/// What a user publishes.
+#[derive(Clone)]
+enum News {
+    Record(Record),
+    Part(Part),
+}
+
+impl News {
+    fn bucket(&self) -> u16 {
+        match self {
+            Self::Record(record) => bucket(record.user),
+            Self::Part(part) => bucket_of(part.target.as_ref().map_or("", UserId::as_str)),
+        }
+    }
+}
+
 async fn publish_to(
     env: &Env,
+    tenant: TenantId,
     layout: &Layout,
-    records: &[Record],
+    news: impl IntoIterator<Item = News>,
     place: impl Fn(u16) -> Option<u32>,
 ) -> Result<Vec<RecordId>, CallError> {
-    let placed = records.iter().filter_map(|record| Some((place(bucket(record.user))?, record.clone())));
+    let placed = news.into_iter().filter_map(|news| Some((place(news.bucket())?, news)));
     let mut refused = Vec::new();
-    for (index, records) in groups(placed) {
-        let Some(tenant) = records.first().map(|record| record.tenant) else { continue };
-        match ask_under(env, tenant, index, layout, DirectoryAsk::Publish(records)).await? {
+    for (index, news) in groups(placed) {
+        let (mut records, mut parts) = (Vec::new(), Vec::new());
+        for news in news {
+            match news {
+                News::Record(record) => records.push(record),
+                News::Part(part) => parts.push(part),
+            }
+        }
+        let ask = if parts.is_empty() {
+            DirectoryAsk::Publish(records)
+        } else {
+            DirectoryAsk::PublishAudited(records, parts)
+        };
+        match ask_under(env, tenant, index, layout, ask).await? {
             DirectoryAnswer::Published { clashes } => refused.extend(clashes),
             _ => return Err(CallError::AnotherQuestion),
         }

@@ -2,6 +2,7 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
+    audit::Part,
     id::{TenantId, UserId},
     shard::undelivered::Undelivered,
     user::ForceOff,
@@ -22,9 +23,11 @@ pub(crate) async fn cut_off(
     shards: u32,
     exempt: Vec<i64>,
     notice: String,
+    part: Part,
 ) -> Result<(), CallError> {
     settle(env, tenant, shards, &exempt, &notice).await?;
-    cutoffs::give(env, tenant, &CutoffAsk::Set { exempt, notice }).await.map(drop)
+    let audit = Box::new(part);
+    cutoffs::give(env, tenant, &CutoffAsk::SetAudited { exempt, notice, audit }).await.map(drop)
 }
 
 /// Puts an order to these users in force, likewise.
@@ -33,13 +36,15 @@ pub(crate) async fn cut_off_users(
     tenant: TenantId,
     users: Vec<i64>,
     notice: String,
+    part: Part,
 ) -> Result<(), CallError> {
-    cutoffs::give(env, tenant, &CutoffAsk::Order { users, notice }).await.map(drop)
+    let audit = Box::new(part);
+    cutoffs::give(env, tenant, &CutoffAsk::OrderAudited { users, notice, audit }).await.map(drop)
 }
 
 /// Lifts the cutoff; false if there is none. The answer comes when no isolate remembers it.
-pub(crate) async fn lift_cutoff(env: &Env, tenant: TenantId) -> Result<bool, CallError> {
-    cutoffs::give(env, tenant, &CutoffAsk::Lift).await
+pub(crate) async fn lift_cutoff(env: &Env, tenant: TenantId, part: Part) -> Result<bool, CallError> {
+    cutoffs::give(env, tenant, &CutoffAsk::LiftAudited(Box::new(part))).await
 }
 
 /// A tenant has one cutoff. What the previous one revoked of users that the next one exempts is stored with the users.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{
+    audit::{self, Part},
     directory::{
         holding,
         query::read_records,
@@ -38,11 +39,28 @@ pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Begins a change, unless it is under way or done. The answer has another target if another change is under way.
-    pub(super) fn reshard(&self, target: u32) -> Result<DirectoryAnswer, ShardError> {
-        let Some(stored) = self.layout()? else { return self.lay_out(target) };
+    /// What is refused so is no order, and leaves no entry in the audit.
+    pub(super) fn reshard(&self, target: u32, part: Option<&Part>) -> Result<DirectoryAnswer, ShardError> {
+        let Some(stored) = self.layout()? else {
+            let mut statements = self.first(target)?;
+            statements.extend(part.map(audit::keep));
+            statements.extend(self.begin_upkeep()?);
+            self.sql().write(&statements)?;
+            return self.layout().map(DirectoryAnswer::Layout);
+        };
         let Ok(changed) = stored.change_to(target) else { return Ok(DirectoryAnswer::Layout(Some(stored))) };
-        if changed != stored {
-            self.sql().write(&[layout::keep(&changed)])?;
+        let mut statements: Vec<_> = part.map(audit::keep).into_iter().collect();
+        if part.is_some() {
+            statements.extend(self.begin_upkeep()?);
+        }
+        let is_news = changed != stored;
+        if is_news {
+            statements.push(layout::keep(&changed));
+        }
+        if !statements.is_empty() {
+            self.sql().write(&statements)?;
+        }
+        if is_news {
             tracing::info!(
                 from = changed.shards,
                 to = changed.target,

@@ -129,12 +129,15 @@ impl Shard {
         let shards = call.shards;
         let sent = Sent { layout: call.layout, shards };
         let answered = match call.ask {
-            DirectoryAsk::Publish(records) => self.publish(&records, sent).await,
+            DirectoryAsk::Publish(records) => self.publish(&records, &[], sent).await,
+            DirectoryAsk::PublishAudited(records, parts) => self.publish(&records, &parts, sent).await,
+            DirectoryAsk::Audit(asked) => self.entries(&asked),
             DirectoryAsk::Layout => self.first(shards).and_then(|first| self.change(&first)),
             DirectoryAsk::CompareLayout => self.fence(sent).map(|_| DirectoryAnswer::Done),
             DirectoryAsk::CurrentLayout => self.layout().map(DirectoryAnswer::Layout),
             DirectoryAsk::LayOut => self.lay_out(shards),
-            DirectoryAsk::Reshard(target) => self.reshard(target),
+            DirectoryAsk::Reshard(target) => self.reshard(target, None),
+            DirectoryAsk::ReshardAudited(target, part) => self.reshard(target, Some(&part)),
             DirectoryAsk::Copy(after) => self.copied(after, sent),
             DirectoryAsk::Receive(records) => self.receive(&records, sent).await,
             DirectoryAsk::Seal => self.seal(sent),

@@ -1,6 +1,7 @@
 //! Incoming records, in any order and any number of times: only a newer generation changes a row.
 
 use rollcall_core::{
+    audit::{self, Part},
     directory::{holding, record::Record, upsert},
     id::{RecordId, TenantId},
     shard::{
@@ -17,9 +18,11 @@ impl Shard {
     pub(super) async fn publish(
         &self,
         records: &[Record],
+        parts: &[Part],
         sent: Sent,
     ) -> Result<DirectoryAnswer, ShardError> {
         let (_, mut statements) = self.begin(sent).await?;
+        statements.extend(parts.iter().map(audit::keep));
         // Those that opened drive the oldest of their user out.
         let mut users: Vec<_> = records.iter().filter(|record| record.offline_at.is_none()).collect();
         users.dedup_by_key(|record| (record.tenant, record.user));

@@ -1,6 +1,7 @@
 //! Questions that change nothing. They come as data, and their SQL is written here: an entry of another version knows other tables.
 
 use rollcall_core::{
+    audit::{Asked, Indexed},
     directory::{
         membership::{self, Body},
         page::ShardQuery,
@@ -9,6 +10,7 @@ use rollcall_core::{
     },
     id::RecordId,
     population,
+    shard::layout,
 };
 
 use super::{Shard, ShardError, fence::Sent};
@@ -21,6 +23,14 @@ impl Shard {
         let run = |statement: &_| Ok::<_, ShardError>(self.sql().read(statement)?);
         let found = asked.answer(self.tenant()?, &holding, run)?;
         Ok(DirectoryAnswer::Found(found))
+    }
+
+    /// This shard's part of the audit. It depends on no layout.
+    pub(super) fn entries(&self, asked: &Asked) -> Result<DirectoryAnswer, ShardError> {
+        let rows = |statement: &_| Ok::<_, ShardError>(self.sql().read(statement)?.unwrap_or_default());
+        let page = asked.answer(Indexed::Id, rows)?;
+        let widest = layout::read_widest(&rows(&layout::widest())?);
+        Ok(DirectoryAnswer::Audit(page, widest))
     }
 
     /// The record that stands for a user.

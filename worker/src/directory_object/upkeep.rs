@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rollcall_api::Chain;
 use rollcall_core::{
+    audit,
     directory::{
         upsert::{self, CrowdedUsers, Deletion},
         view::retained_from,
@@ -86,7 +87,7 @@ impl Shard {
             let has_more = self.sweep(now, &mut progress.crowded)?;
             progress.sweep_at = if has_more { now } else { now + progress::SWEEP_EVERY };
         }
-        let left = self.sql().read(&progress::any_record())?.unwrap_or_default();
+        let left = self.sql().read(&progress::any_row())?.unwrap_or_default();
         if left.is_empty() {
             self.sql().write(&[Statement::new("DELETE FROM progress", [])])?;
             return Ok(());
@@ -103,7 +104,7 @@ impl Shard {
         let mut has_more = self.sweep_step(vec![upsert::settle_leases(now, SWEEP_ROWS)])?;
         let due = upsert::delete_ended_before(retained_from(now, days), SWEEP_ROWS);
         has_more |= self.sweep_step(counted(&due).into())?;
-        if has_more {
+        if has_more || self.sweep_audit(now) {
             return Ok(true);
         }
         if crowded.is_none() {
@@ -125,6 +126,37 @@ impl Shard {
         }
         *crowded = walk.goes_on_at();
         Ok(crowded.is_some())
+    }
+
+    /// Deletes entries of the audit that are over, and once a day those that are too many: each shard keeps its part of them. A failure
+    /// leaves them to the next sweep.
+    fn sweep_audit(&self, now: Timestamp) -> bool {
+        self.sweep_entries(now).unwrap_or_else(|error| {
+            tracing::error!(error = %Chain(&error), "entries of the audit that are over are not deleted yet");
+            metrics::alarm(&self.env, AlarmFault::Failed);
+            false
+        })
+    }
+
+    fn sweep_entries(&self, now: Timestamp) -> Result<bool, ShardError> {
+        let kept = self.configuration()?.settings.audit;
+        let expired = audit::delete(audit::expired(now, kept.retention_days), SWEEP_ROWS);
+        if self.sweep_step(vec![expired])? {
+            return Ok(true);
+        }
+        if !progress::is_last_sweep_of_day(now) {
+            return Ok(false);
+        }
+        let shards = self.layout()?.map_or(1, |layout| layout.places().max(1));
+        let mut surplus = audit::Surplus::of(self.tenant()?, kept.max_rows.div_ceil(shards.into()));
+        let mut has_more = false;
+        while let Some(question) = surplus.question() {
+            let rows = self.sql().read(&question)?.unwrap_or_default();
+            if let Some(too_many) = surplus.advance(&rows) {
+                has_more |= self.sweep_step(vec![too_many.delete(SWEEP_ROWS)])?;
+            }
+        }
+        Ok(has_more)
     }
 
     /// Repeats statements. The last one changes at most [`SWEEP_ROWS`] rows. Returns whether it always changed that many.

@@ -8,14 +8,15 @@ use rollcall_core::{
     user::{Command, Request as _, User, expiry, object, outbox, request::Tick},
 };
 
-use super::{Object, load::Cutoffs, run::RunError, sockets::Held};
+use super::{Object, load::Cutoffs, publish::Unpublished, run::RunError, sockets::Held};
 use crate::{
     alarm, clock,
     metrics::{self, AlarmFault},
 };
 
-/// The pause before another try after the store refused one.
-const LATER: Duration = Duration::from_secs(5);
+/// The pause before another try after the store refused one, and before an entry of the audit is told again that nothing else tells. It
+/// is longer than an order waits for that.
+pub(super) const LATER: Duration = Duration::from_secs(5);
 
 impl Object {
     /// The alarm. It never fails towards the runtime, whose retries end after six.
@@ -23,6 +24,10 @@ impl Object {
         if let Err(error) = self.forget_expired() {
             tracing::error!(error = %Chain(&error), "what is over could not be deleted");
             metrics::alarm(&self.env, AlarmFault::Failed);
+        }
+        if matches!(self.user_if_known(), Ok(None)) {
+            // Its store names no user, so nothing waits: what set the alarm is done.
+            return;
         }
         let done = match self.clone().ask(Tick).await {
             Ok(work) => self.clone().do_pending_work(work).await,
@@ -53,8 +58,8 @@ impl Object {
 
     /// When to publish again what the directory has not acknowledged.
     pub(super) fn retry(&self) -> Option<Timestamp> {
-        let records = self.unpublished(&[]).ok()?;
-        Some(outbox::retry_at(records.first()?, clock::now()))
+        let Unpublished { records, parts, .. } = self.unpublished(&[]).ok()?;
+        outbox::retry_at(&records, &parts, clock::now())
     }
 
     pub(super) fn try_later(&self) {

@@ -7,7 +7,7 @@ use rollcall_core::{
     id::{RecordId, TenantId, UserId},
     store::{Statement, Value},
     time::Timestamp,
-    user::{Command, Loaded, Needs, Orders, Profile, Rules, User, object},
+    user::{Command, Loaded, Needs, Orders, Profile, Rules, User, object, outbox},
 };
 
 use super::{Object, run::RunError};
@@ -105,11 +105,17 @@ impl Object {
         Ok(object::read_shown(&rows, clock::now())?)
     }
 
-    pub(super) fn user_from_store(&self) -> Result<UserId, RunError> {
+    /// The user by the store, if it names one. Somebody who is not known has nothing there but entries of the audit that wait.
+    pub(super) fn user_from_store(&self) -> Result<Option<UserId>, RunError> {
         let rows = self.sql().read(&Statement::new("SELECT id FROM user LIMIT 1", []))?.unwrap_or_default();
         match rows.first().map(Vec::as_slice) {
-            Some([Value::Text(id)]) => UserId::new(id.as_str()).map_err(|_| RunError::Nameless),
-            _ => Err(RunError::Nameless),
+            Some([Value::Text(id)]) => {
+                return UserId::new(id.as_str()).map(Some).map_err(|_| RunError::Nameless);
+            }
+            Some(_) => return Err(RunError::Nameless),
+            None => {}
         }
+        let rows = self.sql().read(&outbox::parts_alone())?.unwrap_or_default();
+        Ok(outbox::read_parts(&rows).into_iter().find_map(|(_, part)| part.target))
     }
 }

@@ -67,6 +67,8 @@ struct Object {
     last_date: Cell<Timestamp>,
     /// Records whose openings the directory is to be told of by this instance. Until it is, their sockets say so.
     openings: RefCell<Vec<RecordId>>,
+    /// Whether parts of the audit may wait in rows of their own. Looking for them costs a row, and few users have any.
+    has_parts: Cell<bool>,
     /// Requests of its clients to follow users. They end with the instance, as the calls that they wait for do.
     subscribing: RefCell<SubscriptionQueue>,
 }
@@ -84,6 +86,7 @@ impl DurableObject for UserObject {
                 pace: Cell::default(),
                 last_date: Cell::default(),
                 openings: RefCell::default(),
+                has_parts: Cell::default(),
                 subscribing: RefCell::default(),
             }),
         }
@@ -280,6 +283,7 @@ impl Object {
         self.pace.set(Pace::default());
         self.last_date.set(Timestamp::default());
         self.openings.take();
+        self.has_parts.set(false);
     }
 
     /// The end of a socket.
@@ -327,8 +331,12 @@ impl Object {
     /// The user of this object. The runtime knows the name of an object that was called by it; an alarm after a restart
     /// reads it from the store.
     fn user(&self) -> Result<UserId, RunError> {
+        self.user_if_known()?.ok_or(RunError::Nameless)
+    }
+
+    fn user_if_known(&self) -> Result<Option<UserId>, RunError> {
         match self.state.id().name() {
-            Some(name) => UserId::new(name).map_err(|_| RunError::Nameless),
+            Some(name) => UserId::new(name).map(Some).map_err(|_| RunError::Nameless),
             None => self.user_from_store(),
         }
     }

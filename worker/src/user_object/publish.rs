@@ -6,6 +6,7 @@ use super::{Object, run::RunError, sockets};
 use crate::{clock, directory, stub::CallError};
 use rollcall_api::Chain;
 use rollcall_core::{
+    audit::Part,
     directory::record::Record,
     id::RecordId,
     store::Statement,
@@ -19,6 +20,15 @@ const AWAITED: Duration = Duration::from_secs(2);
 const TRIED: Duration = Duration::from_secs(10);
 /// Rounds of one publication. A second one follows when ids clashed or records changed meanwhile.
 const ROUNDS: usize = 8;
+
+/// What the directory is to be told of.
+pub(super) struct Unpublished {
+    pub(super) records: Vec<Record>,
+    /// Parts of the audit.
+    pub(super) parts: Vec<Part>,
+    /// The rows of those parts that come with no record.
+    alone: Vec<i64>,
+}
 
 impl Object {
     /// Publishes all there is and waits for it, but not for long. On failure the alarm goes on with it.
@@ -60,8 +70,8 @@ impl Object {
     async fn publish(&self) -> Result<(), RunError> {
         for _ in 0..ROUNDS {
             let openings = self.openings.borrow().clone();
-            let records = self.unpublished(&openings)?;
-            if records.is_empty() {
+            let Unpublished { records, parts, alone } = self.unpublished(&openings)?;
+            if records.is_empty() && parts.is_empty() {
                 self.openings.borrow_mut().retain(|id| !openings.contains(id));
                 return Ok(());
             }
@@ -69,17 +79,29 @@ impl Object {
             crate::probe::directory_reachable().await?;
             let configuration = self.configuration()?;
             let shards = configuration.settings.presence.directory_shards;
-            let clashes = directory::publish(&self.env, &records, shards).await?;
-            self.acknowledge(&records, &clashes, &openings)?;
+            let clashes = directory::publish(&self.env, &records, &parts, shards).await?;
+            self.acknowledge(&records, &clashes, &openings, &alone)?;
         }
         Err(RunError::AlwaysMore)
     }
 
-    /// The records of the outbox, and these openings.
-    pub(super) fn unpublished(&self, openings: &[RecordId]) -> Result<Vec<Record>, RunError> {
+    /// What is in the outbox, and these openings.
+    pub(super) fn unpublished(&self, openings: &[RecordId]) -> Result<Unpublished, RunError> {
         let now = clock::now();
         let rows = self.sql().read(&outbox::unpublished(openings, now))?.unwrap_or_default();
-        Ok(object::read_shown(&rows, now)?)
+        let alone = if self.has_parts.get() {
+            self.sql().read(&outbox::parts_alone())?.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        self.has_parts.set(!alone.is_empty());
+        let (alone, parts): (Vec<_>, Vec<_>) = outbox::read_parts(&alone).into_iter().unzip();
+        let with_records = outbox::read_parts(&rows).into_iter().map(|(_, part)| part);
+        Ok(Unpublished {
+            records: object::read_shown(&rows, now)?,
+            parts: with_records.chain(parts).collect(),
+            alone,
+        })
     }
 
     fn acknowledge(
@@ -87,6 +109,7 @@ impl Object {
         records: &[Record],
         clashes: &[RecordId],
         openings: &[RecordId],
+        alone: &[i64],
     ) -> Result<(), RunError> {
         let is_taken = |record: &&Record| clashes.contains(&record.id);
         let told: Vec<&Record> = records.iter().filter(|record| !is_taken(record)).collect();
@@ -99,6 +122,9 @@ impl Object {
             let new = RecordId::draw(record.online_at, clock::moment()?.entropy);
             statements.push(outbox::renamed(record.id, new));
             renamed.push((record.id, new));
+        }
+        if !alone.is_empty() {
+            statements.push(outbox::told_parts(alone));
         }
         if !statements.is_empty() {
             self.sql().write(&statements)?;

@@ -37,12 +37,10 @@ impl Object {
         }
         self.close_unreadable();
         self.resume_subscriptions(user, on)?;
-        if user.number().is_none() {
-            self.has_reconciled.set(true);
-            return Ok(false);
-        }
         let rows = self.sql().read(&outbox::look(clock::now()))?.unwrap_or_default();
-        let Look { open, mut is_queued, floor } = outbox::read_look(&rows);
+        let Look { open, mut is_queued, has_parts, floor } = outbox::read_look(&rows);
+        self.has_parts.set(has_parts);
+        is_queued |= has_parts;
         self.last_date.set(self.last_date.get().max(floor));
         if !open.is_empty() {
             let held = self.held(on);

@@ -6,16 +6,16 @@ use rollcall_api::Chain;
 use rollcall_core::{
     directory::row::RowError,
     id::{ConnId, RecordId, TenantId},
-    store::Statement,
     user::{
         Action, Change, Command, ForceOff, LoadError, NotLoaded, Outcome, Reply, ReplyError, Request, User,
-        expiry::first_expiry, object,
+        expiry::first_expiry, object, outbox,
     },
 };
 use worker::WebSocket;
 
 use super::{
     Object,
+    alarm::LATER,
     attachment::AttachError,
     load::Cutoffs,
     sockets::{Arriving, Held},
@@ -152,14 +152,21 @@ impl Object {
         let wish = wake_at.into_iter().chain(expiry).min();
         // The outbox is read before the commit: new records are published below, and need an alarm only if that fails.
         let retry = wish.and_then(|_| self.retry());
+        let mut is_alone = false;
         if !changes.is_empty() {
-            let statements: Vec<Statement> =
-                changes.iter().flat_map(|change| object::statements(change, &id, at.now)).collect();
+            let statements = object::all_statements(&changes, &id, at.now);
             let extra = changes.iter().filter_map(object::extra);
             let written = self.sql().write_with(extra, &statements);
-            written.inspect_err(|_| metrics::commit_failed(&self.env))?;
+            let answers = written.inspect_err(|_| metrics::commit_failed(&self.env))?;
+            if changes.iter().any(|change| matches!(change, Change::Audited(_))) {
+                self.has_parts.set(true);
+                is_alone = outbox::is_alone(&answers);
+            }
             self.openings.borrow_mut().extend(changes.iter().filter_map(opening));
         }
+        // Nobody but the alarm would come back to an entry of the audit without a record, were the object to end before it is told.
+        let untold = is_alone.then(|| clock::now() + LATER);
+        let wish = wish.into_iter().chain(untold).min();
         if wish.is_some() {
             self.arm(wish, retry);
         }
@@ -169,7 +176,7 @@ impl Object {
         }
         let sockets = Sockets(held.into_iter().map(|held| (held.id(), held.ws)).collect());
         self.clone().carry_out(command, actions, sockets, arriving).await?;
-        if has_cut_off && id.number().is_none() && !matches!(command, Command::ForceOff(_)) {
+        if has_cut_off && id.number().is_none() && !matches!(command.alone(), Command::ForceOff(_)) {
             self.close_cut_off_sockets();
         }
         Ok(reply)

@@ -70,7 +70,7 @@ impl QueryError {
         }
     }
 
-    pub(in crate::directory) fn unreadable(field: impl Into<String>, rejected: &str) -> Self {
+    pub(crate) fn unreadable(field: impl Into<String>, rejected: &str) -> Self {
         Self::Unreadable { field: field.into(), rejected: rejected.to_owned() }
     }
 }

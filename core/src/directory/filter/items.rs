@@ -49,7 +49,7 @@ pub fn conditions(kind: Kind, pairs: &[(String, String)], zone: &Zone) -> Result
 }
 
 /// The first value of a parameter; an empty one counts as absent.
-pub(in crate::directory) fn parameter<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(crate) fn parameter<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs
         .iter()
         .find(|(given, _)| given == name)
@@ -58,7 +58,7 @@ pub(in crate::directory) fn parameter<'a>(pairs: &'a [(String, String)], name: &
 }
 
 /// A 64-bit number, blanks around it allowed.
-pub(in crate::directory) fn number(text: &str) -> Option<i64> {
+pub(crate) fn number(text: &str) -> Option<i64> {
     text.trim().parse().ok()
 }
 

@@ -16,7 +16,7 @@ pub use error::QueryError;
 pub use items::{FILTERS_LIMIT, Kind, conditions};
 pub use value::VALUES_LIMIT;
 
-pub(super) use items::{number as parse_number, parameter};
+pub(crate) use items::{number as parse_number, parameter};
 
 /// A name that `filters[i].key` may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

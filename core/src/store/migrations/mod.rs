@@ -72,10 +72,15 @@ const STEPS: &[Step] = &[
     Step { version: 10, stores: &[Shard], sql: steps::REACHED_BY_DELIVERY },
     Step { version: 11, stores: &[Shard], sql: steps::WALK_OVER_CROWDED_USERS },
     Step { version: 12, stores: &[Origin], sql: steps::IMPORTED_RECORDS_OF_TENANTS },
+    Step { version: 13, stores: &[Origin], sql: steps::AUDIT },
+    Step { version: 13, stores: &[Shard, Cutoff], sql: steps::AUDIT_OF_ONE_TENANT },
+    Step { version: 13, stores: &[Cutoff], sql: steps::SWEEP_OF_AUDIT },
+    Step { version: 13, stores: &[Shard], sql: steps::WIDEST_LAYOUT },
+    Step { version: 13, stores: &[User], sql: steps::UNTOLD_AUDIT },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 12;
+pub const VERSION: u32 = 13;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@ CREATE INDEX record_by_user ON record (tenant, user, device_id);
 CREATE INDEX record_by_name ON record (tenant, full_name, remote_address);
 CREATE INDEX record_leased ON record (lease_until) WHERE offline_at IS NULL AND lease_until IS NOT NULL;
 CREATE TABLE tenant_mark (tenant INTEGER PRIMARY KEY, at INTEGER NOT NULL, sequence INTEGER NOT NULL, exempt TEXT NOT NULL, lifted INTEGER NOT NULL) STRICT;
-CREATE TABLE layout (id INTEGER PRIMARY KEY CHECK (id = 1), shards INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 1, target INTEGER, moved INTEGER NOT NULL DEFAULT 0, copying INTEGER NOT NULL DEFAULT 0, since_copy INTEGER NOT NULL DEFAULT 0, counted INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE layout (id INTEGER PRIMARY KEY CHECK (id = 1), shards INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 1, target INTEGER, moved INTEGER NOT NULL DEFAULT 0, copying INTEGER NOT NULL DEFAULT 0, since_copy INTEGER NOT NULL DEFAULT 0, counted INTEGER NOT NULL DEFAULT 0, widest INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 1), audited INTEGER NOT NULL, audit_at INTEGER NOT NULL, sweep_at INTEGER NOT NULL, crowded_tenant INTEGER, crowded_user INTEGER) STRICT;
 CREATE TABLE wave (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL, exempt TEXT NOT NULL, notice TEXT NOT NULL, visited INTEGER NOT NULL, missed INTEGER NOT NULL, rounds INTEGER NOT NULL, next_at INTEGER NOT NULL, serial INTEGER NOT NULL DEFAULT 0, begun_at INTEGER NOT NULL DEFAULT 0, reached INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE name (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;
@@ -13,3 +13,4 @@ CREATE INDEX record_ended_by_user ON record (tenant, user, offline_at) WHERE off
 CREATE INDEX record_imported ON record (user, tenant, offline_at, source) WHERE offline_at IS NULL AND source = 1;
 CREATE TABLE counter (bucket INTEGER PRIMARY KEY, records INTEGER NOT NULL) STRICT;
 CREATE INDEX record_ended ON record (tenant, offline_at, online_at) WHERE offline_at IS NOT NULL;
+CREATE TABLE audit (id TEXT NOT NULL, target TEXT NOT NULL, tenant INTEGER NOT NULL, given_by TEXT NOT NULL, operation TEXT NOT NULL, progress TEXT NOT NULL, users INTEGER, connections INTEGER, details TEXT NOT NULL, PRIMARY KEY (id, target)) STRICT, WITHOUT ROWID;

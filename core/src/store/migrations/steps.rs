@@ -280,3 +280,40 @@ ALTER TABLE progress ADD COLUMN crowded_user INTEGER;";
 pub(super) const IMPORTED_RECORDS_OF_TENANTS: &str = "\
 CREATE INDEX record_imported_of_tenant ON record (tenant, user, online_at, offline_at, source) \
   WHERE offline_at IS NULL AND source = 1;";
+
+macro_rules! audit {
+    ($rows:literal) => {
+        concat!(
+            "\
+CREATE TABLE audit (\
+  id TEXT NOT NULL, target TEXT NOT NULL, tenant INTEGER NOT NULL, given_by TEXT NOT NULL, operation TEXT NOT NULL, \
+  progress TEXT NOT NULL, users INTEGER, connections INTEGER, details TEXT NOT NULL, PRIMARY KEY (id, target)\
+) ",
+            $rows,
+            ";"
+        )
+    };
+}
+
+/// The audit: the parts of its entries. `target` is the user of a part, or empty; `details` is JSON, which nothing here reads.
+pub(super) const AUDIT: &str = concat!(
+    audit!("STRICT"),
+    "\
+CREATE INDEX audit_by_tenant ON audit (tenant, id);\
+CREATE INDEX audit_by_target ON audit (tenant, target, id);\
+CREATE INDEX audit_by_giver ON audit (tenant, given_by, id);"
+);
+
+/// The same in an object, which is of one tenant: a part is one billed row.
+pub(super) const AUDIT_OF_ONE_TENANT: &str = audit!("STRICT, WITHOUT ROWID");
+
+/// When the object of a tenant's orders next looks for entries that are over.
+pub(super) const SWEEP_OF_AUDIT: &str = "\
+CREATE TABLE audit_sweep (id INTEGER PRIMARY KEY CHECK (id = 1), next_at INTEGER NOT NULL) STRICT;";
+
+/// The most shards that the directory ever had. Entries stay in the shard that they were written to.
+pub(super) const WIDEST_LAYOUT: &str = "ALTER TABLE layout ADD COLUMN widest INTEGER NOT NULL DEFAULT 0;";
+
+/// A part of the audit that the directory has not taken in yet, as JSON: of the order that ended the record, or alone in a row of an
+/// id below -1.
+pub(super) const UNTOLD_AUDIT: &str = "ALTER TABLE record ADD COLUMN audit TEXT;";

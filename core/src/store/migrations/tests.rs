@@ -49,6 +49,11 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (10, "Shard", "6d98083553dfabf7bc9982c4dd606ba5408e65db548929d834be70afea82906f"),
     (11, "Shard", "3adfc766b912bb1ea915c45529a5a76d4d1d2baf8bbaaa16ba92dd6c62ec90ab"),
     (12, "Origin", "2425893e57e53a1c9065b77b16a15a65acbdeba427f9281e7437c60d3ee45019"),
+    (13, "Origin", "082a0f76f89d210a79dfa0342f1ed73f86e1f0d74cb9abd64bdd25e8ae24b0bd"),
+    (13, "Shard Cutoff", "191318e27458acc50811a65c17636a2deb54713649984d37a7104d9a16042e4b"),
+    (13, "Cutoff", "9ccdcb8897585920f5d5194f510eddc6142fe7cdff8f6dbf9771df6bec86f580"),
+    (13, "Shard", "1371f29b24464ecb6faf8f22f46ac2eef9fee09fc97ea998d7b1b540c016ea85"),
+    (13, "User", "c5b6b5eaa716f1d309e6f6e778797625b1a88671aa87c24ed4a12a6ee41741fa"),
 ];
 
 #[test]

@@ -231,6 +231,8 @@ impl Store for Memory {
                     }
                 }
                 Change::SubscriptionState(state) => self.subscription_state = state.clone(),
+                // No user reads it.
+                Change::Audited(_) => {}
             }
         }
         Ok(())

@@ -2,7 +2,8 @@
 
 use super::*;
 use rollcall_core::{
-    id::TenantId,
+    audit::{Entry, EntryId, Operation, Part, Progress},
+    id::{TenantId, UserId},
     message_center::Principal,
     token::store::TokenState,
     user::{Client, ConsoleOpening, Overview, Revoked, TOKENS_AT_ONCE, UserDetails},
@@ -121,4 +122,86 @@ fn a_token_that_an_order_took_was_not_good_any_more() {
     let (revoked, trace) = revoke(&mut adapter, None, &[&token]);
     assert_eq!(revoked, Revoked::default());
     assert_eq!(kicked(&trace).len(), 1, "its socket had not heard of the order yet");
+}
+
+fn entry(tenant: Option<i64>) -> Entry {
+    let id = EntryId::draw(Timestamp::from_secs(1), 7);
+    let by = UserId::new("imAdmin").unwrap();
+    let tenant = tenant.map(TenantId);
+    Entry { id, tenant, by, operation: Operation::ForceLogout, details: "{}".to_owned() }
+}
+
+fn audited(adapter: &mut Adapter<Sqlite>, order: Command, tenant: Option<i64>) -> (Part, Trace) {
+    let trace = adapter.run(&Command::Audited { order: Box::new(order), entry: Box::new(entry(tenant)) });
+    let parts = trace.iter().flat_map(|event| match event {
+        Event::Commit(changes) => changes.as_slice(),
+        _ => &[],
+    });
+    let parts: Vec<Part> = parts
+        .filter_map(|change| match change {
+            Change::Audited(part) => Some(part.as_ref().clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(parts.len(), 1, "one commit has it: {trace:#?}");
+    (parts[0].clone(), trace)
+}
+
+#[test]
+fn an_order_is_one_commit_with_its_entry_in_the_audit() {
+    let mut adapter = adapter(0);
+    let token = adapter.issue(WEB);
+    let (first, second) = (adapter.open(&token), adapter.open(&token));
+    let platform = Command::ForceOff(ForceOff::Platform(platform(WEB)));
+    let before = adapter.user.connections().iter().map(|one| one.id).collect();
+    let (part, trace) = audited(&mut adapter, platform.clone(), None);
+    check_order(&trace, &before);
+    assert_eq!(kicked(&trace), [first, second]);
+    assert_eq!((part.users, part.connections, part.tenant), (Some(1), Some(2), TenantId(0)));
+    assert_eq!((part.target, part.progress), (Some(adapter.user.id().clone()), Progress::Done));
+    assert_eq!(publishes(&trace), [true], "one publication has both");
+    // A repetition ends nothing, and is an order.
+    let (part, trace) = audited(&mut adapter, platform, Some(3));
+    assert_eq!((part.connections, part.tenant), (Some(0), TenantId(3)));
+    assert_eq!(trace.last(), Some(&Event::Reply(Reply::Done)));
+}
+
+#[test]
+fn the_entry_of_an_order_that_ends_nothing_is_published_too() {
+    let mut adapter = adapter(0);
+    let unlock = Command::Unlock { within: None };
+    let (part, trace) = audited(&mut adapter, unlock, None);
+    assert_eq!((part.connections, publishes(&trace)), (Some(0), vec![true]));
+    assert_eq!(trace.last(), Some(&Event::Reply(Reply::Unlocked(false))));
+}
+
+#[test]
+fn no_order_has_two_entries() {
+    let mut adapter = adapter(0);
+    let inner =
+        Command::Audited { order: Box::new(Command::Unlock { within: None }), entry: Box::new(entry(None)) };
+    let (_, trace) = audited(&mut adapter, inner, None);
+    assert_eq!(trace.last(), Some(&Event::Reply(Reply::Broken)));
+}
+
+/// Everybody may revoke tokens of their own, and repeat it without an end.
+#[test]
+fn a_user_who_revokes_none_of_its_own_tokens_leaves_no_entry() {
+    let mut adapter = adapter(0);
+    let token = adapter.issue(WEB);
+    let revoke = |adapter: &mut Adapter<Sqlite>, by: UserId| {
+        let order = Command::ForceOff(ForceOff::Tokens { within: None, tokens: vec![hash(&token)] });
+        let entry = Entry { by, operation: Operation::TokensRevoke, ..entry(None) };
+        let trace = adapter.run(&Command::Audited { order: Box::new(order), entry: Box::new(entry) });
+        let is_part = |event: &Event| matches!(event, Event::Commit(changes) if changes.iter().any(|change| matches!(change, Change::Audited(_))));
+        trace.iter().filter(|event| is_part(event)).count()
+    };
+    let own = adapter.user.id().clone();
+    assert_eq!(revoke(&mut adapter, own.clone()), 1, "it was good");
+    assert_eq!(revoke(&mut adapter, own), 0);
+    assert_eq!(
+        revoke(&mut adapter, UserId::from(900)),
+        1,
+        "an order of somebody else is one whatever it finds"
+    );
 }

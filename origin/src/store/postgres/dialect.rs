@@ -28,7 +28,7 @@ pub(super) struct Untranslatable {
 }
 
 /// Functions that both engines have, with one meaning.
-const SHARED_FUNCTIONS: [&str; 4] = ["coalesce", "count", "nullif", "row_number"];
+const SHARED_FUNCTIONS: [&str; 5] = ["coalesce", "count", "nullif", "row_number", "sum"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {

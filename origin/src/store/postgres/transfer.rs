@@ -86,7 +86,7 @@ pub(super) async fn refuse_unmoved(client: &Client, schema: &str, data_dir: &Pat
     }
     let tables = Table::all()?;
     ensure!(
-        !is_filled(data_dir, &tables)? || filled(client, &tables).await?.is_some(),
+        filled(client, &tables).await?.is_some() || !is_filled(data_dir, &tables)?,
         "the schema {schema} is empty, and the embedded store in {place} is not: move it there by rollcall migrate --to, or, to \
          begin with nothing, move its file away"
     );

@@ -77,7 +77,9 @@ async fn another_users_commit_comes_between_the_pieces_of_an_order_to_a_set_of_u
     let (tenant, under_way) = (TenantId(0), TaskTracker::new());
     let named = || (7..3_007).collect::<Vec<_>>();
     fixture.fail("no_order", "INSERT ON scoped_cutoff", "raise(ABORT, 'no')");
-    let order = |users| fixture.users.cut_off_users(tenant, users, String::new(), under_way.token());
+    let order = |users| {
+        fixture.users.cut_off_users(tenant, users, String::new(), entry_of_order(tenant), under_way.token())
+    };
     let token = fixture.token().await;
     let hash = TokenHash::of(token.expose());
     let is_good =

@@ -6,6 +6,7 @@
 use super::Case;
 
 mod administration;
+pub(super) mod audit;
 mod auth;
 mod crowd;
 mod detail;
@@ -39,7 +40,7 @@ mod walls_of_orders;
 
 /// Every case, in the order of the files.
 pub(super) fn cases() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 16] = [
+    let files: [fn() -> Vec<Case>; 17] = [
         vectors::cases,
         published::cases,
         filters::cases,
@@ -56,13 +57,14 @@ pub(super) fn cases() -> Vec<Case> {
         tenants::cases,
         force_off_body::cases,
         crowd::cases,
+        audit::reading,
     ];
     files.iter().flat_map(|file| file()).chain(with_own_fixture()).collect()
 }
 
 /// The cases that have a fixture of their own.
 pub(crate) fn with_own_fixture() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 15] = [
+    let files: [fn() -> Vec<Case>; 16] = [
         vectors_off::cases,
         socket::cases,
         force_off::cases,
@@ -78,6 +80,7 @@ pub(crate) fn with_own_fixture() -> Vec<Case> {
         walls::cases,
         walls_of_orders::cases,
         force_off_many::cases,
+        audit::cases,
     ];
     files.iter().flat_map(|file| file()).collect()
 }

@@ -54,6 +54,8 @@ pub(super) struct Counters {
     pub(super) end: Operation,
     /// One platform with a connection and a valid token is taken offline.
     pub(super) forced_logout: Operation,
+    /// An order that ends nothing, with the alarm of its entry in the audit.
+    pub(super) order_alone: Operation,
     /// One user of a status call.
     pub(super) status: Operation,
     /// A live record is compared with its user's object.
@@ -72,6 +74,7 @@ impl Counters {
             connect: take("connect")?,
             end: take("end")?,
             forced_logout: take("forced_logout")?,
+            order_alone: take("order_alone")?,
             status: take("status")?,
             check: take("check")?,
         })

@@ -103,6 +103,7 @@ fn operations(counters: &Counters) -> String {
         ("connect", &counters.connect),
         ("natural end, with the grace period's alarm", &counters.end),
         ("forced logout of a platform with one token", &counters.forced_logout),
+        ("order to a user that ends nothing, with the alarm of its entry", &counters.order_alone),
         ("status of one user", &counters.status),
         ("comparison of a live record with its user", &counters.check),
     ];
