@@ -86,7 +86,8 @@ async fn a_commit_that_others_are_in_the_way_of_waits_and_one_whose_session_ends
 
 #[tokio::test]
 async fn transactions_that_lock_each_other_are_both_done() {
-    let engine = Postgres::shared().unwrap();
+    // It looks for locks in a circle after a second otherwise, and several of those are more than a commit may take.
+    let engine = Postgres::start(&[], &["deadlock_timeout=20ms"]).unwrap();
     let settings = settings(&engine);
     let (store, client) = (open(&settings).await.unwrap(), client(&settings).await);
     store.commit((0..20).map(insert).collect()).await.unwrap();
