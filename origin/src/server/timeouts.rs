@@ -85,6 +85,7 @@ impl Timeouts {
         };
         let sleep = pin!(sleep_until(deadline().unwrap_or(self.begun)));
         let mut reached = pin!(reached(sleep, deadline));
+        let _registered = Registered(&self.task);
         poll_fn(|context| {
             // Before the deadline is read, so that none that is set meanwhile is missed.
             self.task.register(context.waker());
@@ -154,6 +155,16 @@ impl Timeouts {
     /// Whether bytes are an answer's rest or the next head. Those of HTTP/2 may be neither.
     fn rests(&self) -> bool {
         self.state.load(Relaxed) == AT_REST && !self.http2.load(Relaxed)
+    }
+}
+
+/// A waker that is kept until its task no longer waits. A waker holds the memory of its task, which here would stay as long as the
+/// WebSocket that the connection became.
+struct Registered<'a>(&'a AtomicWaker);
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        drop(self.0.take());
     }
 }
 
@@ -236,6 +247,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for TimedStream<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Wake, Waker};
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::{super::admission::Admission, *};
@@ -248,6 +261,22 @@ mod tests {
         let after = begun.elapsed();
         // To the second: a timer may be a millisecond late.
         Duration::from_secs(after.as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_no_longer_waits_is_held_by_nothing() {
+        struct Task;
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        let (timeouts, task) = (Timeouts::new(HEAD_TIME), Arc::new(Task));
+        let waker = Waker::from(task.clone());
+        {
+            let mut exceeded = pin!(timeouts.exceeded());
+            assert!(exceeded.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        drop(waker);
+        assert_eq!(Arc::strong_count(&task), 1, "the connection's stream lives on, and its task has ended");
     }
 
     #[tokio::test(start_paused = true)]
