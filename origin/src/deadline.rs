@@ -2,16 +2,32 @@
 //!
 //! One [`Sleep`] a connection is reset lazily. A deadline that moves later costs nothing: the sleep ends at its old moment,
 //! reads the deadline again and sleeps on. So a socket that receives a frame every second resets its sleep every thirty.
+//!
+//! Sleeps end at whole ticks of one clock, so that the process wakes once for all connections of a tick and not once for each.
 
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::LazyLock,
     task::{Poll, ready},
+    time::Duration,
 };
 
 use tokio::time::{Instant, Sleep};
 
-/// Resolves at `deadline`, read again at every poll; never while there is none.
+/// How late a deadline may come.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// The moment that ticks are counted from.
+static FIRST_TICK: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The first tick at or after `at`.
+fn tick_after(at: Instant) -> Instant {
+    let since = at.saturating_duration_since(*FIRST_TICK).as_nanos().div_ceil(TICK.as_nanos());
+    u32::try_from(since).map_or(at, |ticks| *FIRST_TICK + ticks * TICK)
+}
+
+/// Resolves at `deadline` or up to a [`TICK`] later. The deadline is read again at every poll; never while there is none.
 ///
 /// The task that moves the deadline must be the one that waits, and must poll this afterwards: nothing else wakes the wait
 /// for a deadline that moved earlier.
@@ -19,14 +35,15 @@ pub(crate) async fn reached(mut sleep: Pin<&mut Sleep>, deadline: impl Fn() -> O
     poll_fn(|context| {
         loop {
             let Some(at) = deadline() else { return Poll::Pending };
-            if at < sleep.deadline() {
-                sleep.as_mut().reset(at);
+            let tick = tick_after(at);
+            if tick < sleep.deadline() {
+                sleep.as_mut().reset(tick);
             }
             ready!(sleep.as_mut().poll(context));
             if at <= sleep.deadline() {
                 return Poll::Ready(());
             }
-            sleep.as_mut().reset(at);
+            sleep.as_mut().reset(tick);
         }
     })
     .await;
@@ -34,7 +51,7 @@ pub(crate) async fn reached(mut sleep: Pin<&mut Sleep>, deadline: impl Fn() -> O
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, time::Duration};
+    use std::{cell::Cell, collections::BTreeSet};
 
     use futures_util::poll;
     use tokio::time::{advance, sleep_until, timeout};
@@ -52,10 +69,26 @@ mod tests {
             reached(sleep.as_mut(), || Some(at)).await;
             let after = begun.elapsed();
             assert!(
-                after >= SECOND * seconds && after < SECOND * seconds + SECOND / 100,
+                after >= SECOND * seconds && after < SECOND * seconds + TICK + SECOND / 100,
                 "{seconds}: {after:?}"
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deadlines_of_many_wake_the_process_once_a_tick() {
+        let begun = Instant::now();
+        let waits = (0..1_000_u32).map(|n| async move {
+            let (first, at) = (begun + SECOND / 1_000 * n, begun + SECOND + SECOND / 1_000 * n);
+            // As of a connection whose deadline has moved since its sleep was set.
+            let mut sleep = std::pin::pin!(sleep_until(first));
+            reached(sleep.as_mut(), || Some(at)).await;
+            let now = Instant::now();
+            assert!(now >= at && now <= at + TICK + SECOND / 500);
+            (now - begun).as_millis() / 10
+        });
+        let moments: BTreeSet<_> = futures_util::future::join_all(waits).await.into_iter().collect();
+        assert!(moments.len() <= 12, "{} wake-ups for a second's deadlines", moments.len());
     }
 
     #[tokio::test(start_paused = true)]
