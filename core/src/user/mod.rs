@@ -321,6 +321,8 @@ impl User {
             Action::Admit(connection) => {
                 self.recall_opening(connection.opened_at);
                 let place = self.connections.partition_point(|other| other.order <= connection.order);
+                // Most users have one connection, and there may be very many users.
+                self.connections.reserve_exact(1);
                 self.connections.insert(place, connection.as_ref().clone());
             }
             Action::AdmitConsole(console) => {

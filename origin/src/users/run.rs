@@ -19,8 +19,12 @@ use rollcall_core::{
 };
 
 use super::{
-    detached::DetachedCompletion, entry::Entry, entry_guard::EntryGuard, error::CommandError,
-    registry::Users, retry::until_durable,
+    detached::DetachedCompletion,
+    entry::{Entry, Live},
+    entry_guard::EntryGuard,
+    error::CommandError,
+    registry::Users,
+    retry::until_durable,
 };
 use crate::{
     clock::{moment, now, reached},
@@ -140,6 +144,9 @@ impl Users {
         if let Some(reply) = self.answer_from_memory(id, &command) {
             return Ok(reply);
         }
+        if let Some(reply) = self.carry_out_alone(id, &command) {
+            return Ok(reply);
+        }
         match command {
             Command::Status
             | Command::Overview { .. }
@@ -167,6 +174,29 @@ impl Users {
         let loaded = Loaded { orders: Some(Orders::default()), ..Loaded::default() };
         let outcome = user.apply(command, &loaded, &self.shared.rules, moment()).ok()?;
         Some(outcome.reply)
+    }
+
+    /// Carries out a message that concerns its own socket alone, as most do: a ping needs neither the store nor the user's lock.
+    fn carry_out_alone(&self, id: &UserId, command: &Command) -> Option<Reply> {
+        let is_message = matches!(command, Command::Receive { .. } | Command::Decoded { .. });
+        if !is_message || command.needs() != Needs::default() {
+            return None;
+        }
+        let entry = self.shared.table.get(id)?;
+        let at = Moment { now: self.now(), ..moment() };
+        let mut live = entry.live.lock();
+        if live.is_in_doubt() {
+            return None;
+        }
+        let outcome =
+            live.user_for(command).apply(command, &Loaded::default(), &self.shared.rules, at).ok()?;
+        let is_alone = |action: &Action| matches!(action, Action::Send { .. } | Action::KeepConsole(_));
+        let Outcome { reply, changes, actions, wake_at } = outcome;
+        if !changes.is_empty() || !actions.iter().all(is_alone) || wake_at.is_some() {
+            return None;
+        }
+        self.act_on(&mut live, actions, None, KickCause::of(command));
+        Some(reply)
     }
 
     /// Executes a command that changes nothing, without the user's lock: its rows come from one committed state.
@@ -306,12 +336,21 @@ impl Users {
         &self,
         user: &EntryGuard,
         actions: Vec<Action>,
+        outbox: Option<Outbox>,
+        cause: KickCause,
+    ) -> Vec<Closing> {
+        self.act_on(&mut user.live.lock(), actions, outbox, cause)
+    }
+
+    fn act_on(
+        &self,
+        live: &mut Live,
+        actions: Vec<Action>,
         mut outbox: Option<Outbox>,
         cause: KickCause,
     ) -> Vec<Closing> {
         let metrics = &self.shared.metrics;
         let mut closing = Vec::new();
-        let mut live = user.live.lock();
         for action in actions {
             live.settle(&action);
             match action {

@@ -2,7 +2,10 @@
 
 mod long;
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use futures_util::poll;
 use rollcall_api::Backend as _;
@@ -12,7 +15,7 @@ use rollcall_core::{
         record::{Record, Source},
         view::Cutoff,
     },
-    gateway::{Close, Encoding, Wire},
+    gateway::{Close, Encoding, Payload, Wire},
     id::{ConnId, RecordId, TenantId, UserId},
     message_center::Principal,
     platform::Platform,
@@ -22,7 +25,7 @@ use rollcall_core::{
     time::Timestamp,
     token::TokenText,
     user::{
-        Bearer, Change, Claimed, Client, Command, ConsoleOpening, ForceOff, Opening, Reply,
+        Bearer, Change, Claimed, Client, ClientMessage, Command, ConsoleOpening, ForceOff, Opening, Reply,
         request::{IssueToken, Status, VerifyBearer},
     },
 };
@@ -31,7 +34,12 @@ use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{CommandError, PendingSocket, Users, entry_of_order, turn::Turn};
-use crate::{backend::Origin, clock::now, outbox::Outbox, server::open};
+use crate::{
+    backend::Origin,
+    clock::now,
+    outbox::{Outbox, SocketAction},
+    server::open,
+};
 
 const PLATFORM: Platform = Platform::Web;
 const CONNECTION: ConnId = ConnId::from_bytes([7; 16]);
@@ -178,6 +186,20 @@ async fn a_lost_connection_is_in_no_status_while_its_end_waits_for_the_store() {
     blocked.end().await;
     end.await;
     assert_eq!(fixture.open_records(), 0);
+}
+
+#[tokio::test]
+async fn a_ping_waits_for_no_change_of_its_user() {
+    let fixture = Fixture::new().await;
+    let outbox = fixture.connected().await;
+    let user = fixture.users.entry(&fixture.user);
+    let changing = user.lock().await;
+    let ping = ClientMessage::Ping("pong".to_owned());
+    let mut answered = pin!(fixture.users.receive(&fixture.user, CONNECTION, ping));
+    assert!(poll!(answered.as_mut()).is_ready());
+    drop(changing);
+    let SocketAction::Send(answer) = outbox.next().await else { panic!("another action") };
+    assert_eq!(answer, Payload::Text("pong".to_owned()));
 }
 
 /// The known-wrong way was to keep the user and its alarm until the token's end: each console that came and went cost

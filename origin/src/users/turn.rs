@@ -147,15 +147,20 @@ impl Users {
     ) -> Result<(Outcome, Turn), CommandError> {
         let Some(cluster) = &self.shared.cluster else {
             let (loaded, at) = self.load(user, command).await?;
-            let outcome =
-                user.live.lock().user_for(command).apply(command, &loaded, &self.shared.rules, at)?;
+            let live = user.live.lock();
+            let found = live.user_for(command);
+            let outcome = if matches!(command, Command::Answered { .. }) {
+                // An answer about many users takes milliseconds to encode, and readers of this user do not wait for it.
+                let copy = found.into_owned();
+                drop(live);
+                copy.apply(command, &loaded, &self.shared.rules, at)?
+            } else {
+                found.apply(command, &loaded, &self.shared.rules, at)?
+            };
             return Ok((outcome, Turn::Local));
         };
-        match self.decide_alone(user, command) {
-            Some(outcome) => Ok((outcome, Turn::Local)),
-            // Boxed, so that it takes no room where the store is the embedded one.
-            None => Box::pin(self.decide_shared(cluster, user, command)).await,
-        }
+        // Boxed, so that it takes no room where the store is the embedded one.
+        Box::pin(self.decide_shared(cluster, user, command)).await
     }
 
     /// The same with the user's lock in the engine. What has a socket here and no row is ended by the outcome too.
@@ -210,23 +215,6 @@ impl Users {
         // A notice that was lost is not sent again: the store says that it was.
         let frames = if matches!(command, Command::Notified(_)) { Frames::All } else { Frames::OfEnded };
         Ok((outcome, Turn::Shared(Box::new(SharedTurn { transaction, user: live, frames }))))
-    }
-
-    /// The outcome of a message that concerns its own socket alone, as most do: a ping needs no engine.
-    fn decide_alone(&self, user: &EntryGuard, command: &Command) -> Option<Outcome> {
-        let is_message = matches!(command, Command::Receive { .. } | Command::Decoded { .. });
-        if !is_message || command.needs() != Needs::default() {
-            return None;
-        }
-        let at = Moment { now: self.now(), ..moment() };
-        let live = user.live.lock();
-        if live.is_in_doubt() {
-            return None;
-        }
-        let outcome =
-            live.user_for(command).apply(command, &Loaded::default(), &self.shared.rules, at).ok()?;
-        let is_alone = |action: &Action| matches!(action, Action::Send { .. } | Action::KeepConsole(_));
-        (outcome.changes.is_empty() && outcome.actions.iter().all(is_alone)).then_some(outcome)
     }
 
     /// Executes a command that changes nothing, where the live set is rows: they come from one committed state.
