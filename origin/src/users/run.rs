@@ -326,7 +326,7 @@ impl Users {
     pub(super) fn trim(&self, change: &Change) -> Option<Statement> {
         let Change::RecordOpened(record) = change else { return None };
         let keep = self.shared.settings.presence.max_records_per_user;
-        Some(upsert::trim_user(record.tenant, record.user, keep, upsert::TRIMMED_AT_INSERT).statement())
+        Some(upsert::trim_one(record.tenant, record.user, keep))
     }
 
     /// Executes the actions in order, and returns the closes that have begun. `cause` is that of kicked connections.

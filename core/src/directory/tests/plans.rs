@@ -280,6 +280,7 @@ fn changes_of_many_records_find_them_by_index() {
     let trim = upsert::trim_user(TENANT, 1, 5, 9).statement();
     let latest_first = "SEARCH COVERING INDEX record_ended_by_user (tenant=? AND user=? AND offline_at>?)";
     assert_eq!(ways(&trim), [latest_first]);
+    assert_eq!(ways(&upsert::trim_one(TENANT, 1, 5)), [latest_first]);
     let plan = Database::new().plan(&trim);
     assert!(!plan.contains("FOR ORDER BY"), "the latest are passed over along the index: {plan}");
     let step = upsert::CrowdedUsers::new(5, 10).question().unwrap();

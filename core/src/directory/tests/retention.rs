@@ -4,7 +4,7 @@ use super::support::{Database, sample};
 use crate::{
     directory::{
         record::{Record, Source},
-        upsert::{CrowdedUsers, delete_ended_before, settle_leases, trim_user},
+        upsert::{CrowdedUsers, delete_ended_before, settle_leases, trim_one, trim_user},
     },
     id::TenantId,
     time::Timestamp,
@@ -52,6 +52,10 @@ fn a_user_keeps_the_latest_ended_records_and_every_live_one() {
     assert_eq!(ids(&database).len(), 6, "two at a time");
     database.run(&trim_user(TenantId(1), 1, 2, 2).statement());
     assert_eq!(ids(&database), [1, 2, 6, 7, 8]);
+    for _ in 0..2 {
+        database.run(&trim_one(TenantId(1), 1, 1));
+        assert_eq!(ids(&database), [1, 6, 7, 8], "the one beyond the latest, and nothing else");
+    }
 }
 
 /// The users with more than `keep` records, found in steps of `rows`. Every step is of a walk that goes on where the one before was.

@@ -26,7 +26,7 @@ use crate::{
 pub use ending::{end_cut_off_imports_of_users, end_imports_of_tenant, end_imports_of_users, end_left_open};
 pub use retention::{
     CrowdedUser, CrowdedUsers, Deletion, TRIMMED_AT_INSERT, delete_bucket, delete_ended_before,
-    settle_leases, trim_user,
+    settle_leases, trim_one, trim_user,
 };
 
 /// A new row for a connection that opened, in the store that owns its user.
