@@ -185,9 +185,11 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// The moment and the cutoff under which a tenant's records are read.
     fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, BackendError>> + Send;
 
-    /// One page of a tenant's records, and the number of all that match.
+    /// One page of a tenant's records, and the number of all that match. Busy when the caller, or the tenant, has too many under way, where
+    /// lists have places.
     fn list(
         &self,
+        caller: &UserId,
         tenant: TenantId,
         query: ListQuery,
         view: &View,

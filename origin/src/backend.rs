@@ -34,6 +34,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     clock::now,
+    lists::Lists,
     outgoing::Client,
     pages::Pages,
     server::{admission::Admission, lease},
@@ -58,6 +59,7 @@ struct Shared {
     introspections: IntrospectionCache,
     verified: VerificationCache,
     client: Client,
+    lists: Lists,
     bodies: BodyBudget,
     sessions: TaskTracker,
     logins: Admission,
@@ -93,6 +95,7 @@ impl Origin {
             introspections: IntrospectionCache::default(),
             verified: VerificationCache::default(),
             client: Client::default(),
+            lists: Lists::default(),
             bodies: BodyBudget::new(
                 usize::try_from(users.settings().server.body_budget_bytes).unwrap_or(usize::MAX),
             ),
@@ -213,8 +216,17 @@ impl Backend for Origin {
         Ok(View::under(cutoff, scoped, now(), self.users.settings().message_center.retention_days))
     }
 
-    async fn list(&self, tenant: TenantId, asked: ListQuery, view: &View) -> Result<Listed, BackendError> {
-        query::read_list(&self.ask(query::list(&asked, tenant, view)).await?).map_err(BackendError::new)
+    async fn list(
+        &self,
+        caller: &UserId,
+        tenant: TenantId,
+        asked: ListQuery,
+        view: &View,
+    ) -> Result<Listed, BackendError> {
+        let (origin, statement) = (self.clone(), query::list(&asked, tenant, view));
+        let rows =
+            self.shared.lists.read(caller, tenant, async move { origin.ask(statement).await }).await??;
+        query::read_list(&rows).map_err(BackendError::new)
     }
 
     async fn detail(&self, tenant: TenantId, user: i64, view: &View) -> Result<Option<Record>, BackendError> {
@@ -352,7 +364,8 @@ impl Origin {
 
     /// The rows of one query.
     async fn ask(&self, statement: Statement) -> Result<Rows, BackendError> {
-        let answers = self.users.store().query(vec![statement]).await.map_err(BackendError::new)?;
+        let answers =
+            self.users.store().query(vec![statement]).await.map_err(|error| failed(error.into()))?;
         answers.into_iter().next().ok_or_else(|| BackendError::new("the store has no answer"))
     }
 }

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod configuration;
 pub mod data_dir;
 mod deadline;
+mod lists;
 pub mod metrics;
 pub mod outbox;
 mod outgoing;

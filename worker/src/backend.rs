@@ -154,6 +154,7 @@ impl Backend for Edge {
 
     fn list(
         &self,
+        _: &UserId,
         tenant: TenantId,
         query: ListQuery,
         view: &View,

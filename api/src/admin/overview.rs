@@ -183,7 +183,7 @@ pub(crate) async fn overview<B: Backend>(
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let asked = ListQuery::parse(Kind::List, &pairs, backend.zone())?;
         let view = backend.view(tenant).await?;
-        let listed = backend.list(tenant, asked, &view).await?.records;
+        let listed = backend.list(&caller.principal.user, tenant, asked, &view).await?.records;
         records.extend(listed.into_iter().map(|record| Shown::new(record, &view, backend.zone())));
     }
     // An object of the version before, while a deploy is under way, knows no details.

@@ -141,7 +141,7 @@ async fn page<B: Backend>(
     let asked = ListQuery::parse(kind, &pairs, backend.zone())?;
     caller.require(backend, action, caller.number().is_some_and(|own| asked.is_about(own)))?;
     let view = backend.view(caller.tenant).await?;
-    let listed = backend.list(caller.tenant, asked, &view).await?;
+    let listed = backend.list(&caller.principal.user, caller.tenant, asked, &view).await?;
     Ok(success(backend, RecordPage::new(listed.total, listed.records, &view, backend.zone())))
 }
 

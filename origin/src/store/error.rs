@@ -45,6 +45,11 @@ impl Error for Refusal {
     }
 }
 
+/// The time for an answer ran out.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {0} s")]
+pub(super) struct Late(pub(super) u64);
+
 /// A cause that several callers get.
 #[derive(Clone, Debug)]
 pub struct Shared(Arc<dyn Error + Send + Sync>);

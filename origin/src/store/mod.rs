@@ -10,7 +10,10 @@ mod postgres;
 mod sqlite;
 mod transfer;
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rollcall_core::{config, store::Statement, time::Timestamp};
 
@@ -24,6 +27,13 @@ pub use self::{
     sqlite::{Sqlite, back_up},
     transfer::{Moved, Progress, from_postgres, to_postgres},
 };
+
+/// How many queries that may take long run at a time; more would only compete for the same processors.
+pub(crate) const QUERIES: usize = 4;
+/// How long one of them may take.
+pub(crate) const QUERY_WITHIN: Duration = Duration::from_secs(10);
+/// How long one may wait for its turn.
+const QUERY_TURN: Duration = Duration::from_secs(2);
 
 /// A handle; clones share the store.
 #[derive(Clone)]
@@ -122,7 +132,7 @@ impl Store {
     /// Runs queries that may take long, against one committed state.
     ///
     /// # Errors
-    /// When a query fails.
+    /// When a query fails, when all take more than 10 s, and [`StoreError::Busy`] when too many others are under way.
     pub async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         match &self.engine {
             Engine::Sqlite(store) => store.query(statements).await,

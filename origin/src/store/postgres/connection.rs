@@ -28,10 +28,10 @@ use tokio_postgres::{
 };
 
 use super::{
-    super::job::Rows,
+    super::{QUERY_WITHIN, error::Late, job::Rows},
     convert::{Bound, Read, type_of},
     dialect,
-    failure::{Failure, Late, NotReplicated},
+    failure::{Failure, NotReplicated},
     holding::Holding,
     schema::quoted,
     tls::Tls,
@@ -58,7 +58,7 @@ impl Role {
     const fn patience(self) -> Duration {
         match self {
             Self::Write | Self::Load => Duration::from_secs(5),
-            Self::List => Duration::from_secs(10),
+            Self::List => QUERY_WITHIN,
         }
     }
 

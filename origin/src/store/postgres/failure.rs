@@ -32,11 +32,6 @@ pub(super) enum Failure {
 #[error("the commit did not wait for the standby")]
 pub(super) struct NotReplicated;
 
-/// The time for an answer ran out.
-#[derive(Debug, thiserror::Error)]
-#[error("no answer within {0} s")]
-pub(super) struct Late(pub(super) u64);
-
 /// The refusal as a log may show it: without its detail, which holds the values of a row, and without the words of one about a value.
 pub(super) fn told(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use super::{condition::Condition, error::StoreError, job::Rows};
+use super::{QUERIES, condition::Condition, error::StoreError, job::Rows};
 use crate::clock::{self, utc};
 
 pub use self::transaction::{Durability, Patience, Transaction};
@@ -41,8 +41,8 @@ use self::{
 
 /// Sessions for short queries. One carries thousands a second, since callers share its journeys.
 const LOADERS: u32 = 2;
-/// Sessions for lists; more would only compete for the same processors.
-const LISTS: u32 = 4;
+/// Sessions for lists.
+const LISTS: u32 = QUERIES as u32;
 
 /// Sessions beside those that write: the readers, and the first one.
 const OTHERS: u32 = LOADERS + LISTS + 1;

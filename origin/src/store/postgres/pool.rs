@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    super::{condition::Condition, error::StoreError},
+    super::{QUERY_TURN, condition::Condition, error::StoreError},
     connection::{Answer, Connector, Role, Session},
     failure::Failure,
     holding::Holding,
@@ -31,7 +31,7 @@ const GROUP: usize = 64;
 /// Attempts of a request that meets other transactions. Each meets fewer of them.
 const ATTEMPTS: u32 = 8;
 /// How long a command whose caller waits may wait for a session.
-const SHORT: Duration = Duration::from_secs(2);
+const SHORT: Duration = QUERY_TURN;
 /// The same of one that would be repeated at once.
 const LONG: Duration = Duration::from_secs(60);
 /// Without the engine, requests are answered at once for so long, and then a session is tried again.
