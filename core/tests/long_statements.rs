@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use rollcall_core::{
-    directory::upsert,
+    directory::{upsert, view::ScopedCutoff},
     id::{ConnId, TenantId, UserId},
     platform::Platform,
     serial::Serial,
+    shard::scoped,
     store::{
         Statement, Value,
         migrations::{self, StoreKind},
@@ -277,4 +278,74 @@ fn each_statement_of_a_sweep_changes_few_rows_and_finds_them_by_an_index() {
         }
         assert_eq!(all, expected, "{}", statement.sql);
     }
+}
+
+/// The most users of an order to a set, in a department that a resolver names.
+const SET: i64 = 100_000;
+
+/// A store with an order to so many users, under delivery.
+fn ordered(users: i64) -> (Connection, ScopedCutoff) {
+    let store = store();
+    let cutoff = ScopedCutoff::next(Serial::NONE, 1..=users, Timestamp::from_secs(1_000));
+    for statement in scoped::keep(TenantId(1), &cutoff, "") {
+        store.execute(&statement.sql, params_from_iter(bound(&statement))).unwrap();
+    }
+    (store, cutoff)
+}
+
+/// The steps that SQLite takes for one statement.
+fn steps(store: &Connection, statement: &Statement) -> i32 {
+    let mut prepared = store.prepare(&statement.sql).unwrap();
+    prepared.query(params_from_iter(bound(statement))).unwrap().mapped(|_| Ok(())).for_each(Result::unwrap);
+    prepared.get_status(StatementStatus::VmStep)
+}
+
+#[test]
+fn the_users_of_an_order_are_stored_in_pieces_each_as_short_as_the_first() {
+    const PIECE: usize = 2_000;
+    let (store, cutoff) = ordered(1);
+    let later = ScopedCutoff::next(cutoff.serial, 1..=SET, cutoff.at);
+    let all: Vec<i32> = scoped::keep_users(&later, PIECE).map(|piece| steps(&store, &piece)).collect();
+    assert_eq!(all.len(), 50);
+    let (first, most) = (all.first().unwrap(), all.iter().max().unwrap());
+    assert!(*first < 100 * i32::try_from(PIECE).unwrap(), "{first} steps");
+    // A row that another one pushes to the next page of an index takes no step more.
+    assert_eq!(most, first, "{all:?}");
+}
+
+/// What is asked and changed while an order to a set of users is under delivery reaches the rows that it is about, whatever the size of the
+/// set.
+#[test]
+fn what_concerns_an_order_to_a_set_takes_as_long_beside_many_users_as_beside_few() {
+    const FEW: i64 = 1_000;
+    let some: Vec<UserId> = (300..556).map(UserId::from).collect();
+    let of_order = |serial: Serial| {
+        [
+            scoped::all(),
+            scoped::of_user(&UserId::from(7)),
+            scoped::unreached(serial, 256),
+            scoped::reached(serial, &some),
+            scoped::forget_users(serial.next(), 256),
+            scoped::last_serial(),
+            scoped::delivered(serial),
+        ]
+    };
+    let all_steps = |users: i64| {
+        let (store, cutoff) = ordered(users);
+        let statements = of_order(cutoff.serial);
+        for statement in &statements {
+            let plan = plan(&store, statement);
+            assert!(!plan.iter().any(|line| line == "SCAN scoped_user"), "{}: {plan:#?}", statement.sql);
+        }
+        let all: Vec<i32> = statements.iter().map(|statement| steps(&store, statement)).collect();
+        all
+    };
+    assert_eq!(all_steps(SET), all_steps(FEW));
+}
+
+#[test]
+fn the_users_that_a_delivery_has_left_are_counted_along_their_index() {
+    let (store, cutoff) = ordered(5);
+    let plan = plan(&store, &scoped::count_unreached(cutoff.serial));
+    assert_eq!(plan, ["SEARCH scoped_user USING COVERING INDEX scoped_user_by_serial (serial=?)"]);
 }

@@ -211,9 +211,10 @@ impl Backend for Origin {
     }
 
     async fn view(&self, tenant: TenantId) -> Result<View, BackendError> {
-        let scoped = self.users.scoped_cutoffs(tenant).await.map_err(failed)?;
+        let scoped = self.users.scoped_cutoffs(tenant);
         let cutoff = self.users.cutoff_in_force(tenant).await.map_err(failed)?;
-        Ok(View::under(cutoff, scoped, now(), self.users.settings().message_center.retention_days))
+        let retention_days = self.users.settings().message_center.retention_days;
+        Ok(View { has_rows_of_sets: true, ..View::under(cutoff, scoped, now(), retention_days) })
     }
 
     async fn list(

@@ -124,12 +124,16 @@ pub struct View {
     /// The instant before which ended records are due for deletion, and in no answer any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_from: Option<Timestamp>,
+    /// Whether the database that is asked has the sets of the scoped cutoffs as rows (`crate::shard::scoped`). It looks there then: a
+    /// set may have 100,000 users, and a statement that brings it would bind them all.
+    #[serde(skip)]
+    pub has_rows_of_sets: bool,
 }
 
 impl View {
     /// The view of a tenant without a cutoff, of every record that is stored.
     pub const fn at(now: Timestamp) -> Self {
-        Self { now, cutoff: None, scoped: Vec::new(), retained_from: None }
+        Self { now, cutoff: None, scoped: Vec::new(), retained_from: None, has_rows_of_sets: false }
     }
 
     /// The view of a tenant under these cutoffs, where ended records are kept for so many days
@@ -140,7 +144,8 @@ impl View {
         now: Timestamp,
         retention_days: u32,
     ) -> Self {
-        Self { now, cutoff, scoped, retained_from: Some(retained_from(now, retention_days)) }
+        let retained_from = Some(retained_from(now, retention_days));
+        Self { now, cutoff, scoped, retained_from, has_rows_of_sets: false }
     }
 
     /// The same view of one user's records.
@@ -208,9 +213,13 @@ impl View {
         for ScopedCutoff { serial, at, users } in &self.scoped {
             // Numbers of ours stand in the text: a list has 100 parameters for its filters and for the sets of all orders.
             let (serial, at) = (serial.number(), at.millis());
-            let users = binder.numbers(users.iter().copied());
+            let is_named = if self.has_rows_of_sets {
+                named_in_rows(serial)
+            } else {
+                format!("user IN {}", binder.numbers(users.iter().copied()))
+            };
             ends.push_str(&format!(
-                ", CASE WHEN under < {serial} AND (source = 0 OR online_at <= {at}) AND user IN {users} \
+                ", CASE WHEN under < {serial} AND (source = 0 OR online_at <= {at}) AND {is_named} \
                  THEN max({at}, online_at) ELSE {NEVER} END"
             ));
         }
@@ -244,6 +253,13 @@ impl View {
     pub(super) fn end(&self, binder: &mut Binder) -> String {
         format!("coalesce(offline_at, {})", self.open_end(binder))
     }
+}
+
+/// SQL for whether the rows of an order's set name the user of a record: one look into their index for each record that began before.
+fn named_in_rows(serial: i64) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM scoped_user AS named WHERE named.serial = {serial} AND named.user = CAST(record.user AS TEXT))"
+    )
 }
 
 /// The instant before which ended records are due for deletion.

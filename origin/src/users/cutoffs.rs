@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 use rollcall_core::{
-    directory::view::Cutoff,
+    directory::view::{Cutoff, ScopedCutoff},
     id::TenantId,
     serial::Serial,
     shard::{scoped::ScopedOrder, undelivered::Undelivered},
@@ -61,11 +61,18 @@ pub(super) struct KnownOrders {
     pub(super) has_scoped: bool,
 }
 
+/// An order to a set of users under delivery.
+struct Scoped {
+    order: Arc<ScopedOrder>,
+    /// The numbers of the users that it has not reached, ascending. They are rows of the store too, which no reader has to read.
+    unreached: Arc<[i64]>,
+}
+
 #[derive(Default)]
 struct InForce {
     by_tenant: HashMap<TenantId, Arc<Cutoff>>,
-    /// Orders to sets of users whose delivery is under way. The sets are rows of the store.
-    scoped: BTreeMap<Serial, Arc<ScopedOrder>>,
+    /// Orders to sets of users whose delivery is under way.
+    scoped: BTreeMap<Serial, Scoped>,
     newest: Serial,
     /// The newest serial of an order to a whole tenant.
     newest_of_tenants: Serial,
@@ -147,13 +154,36 @@ impl Cutoffs {
         in_force.newest = in_force.newest.max(serial);
     }
 
-    /// Puts an order to a set of users in force. Its rows are durable.
-    pub(super) fn put_scoped(&self, order: ScopedOrder) -> Arc<ScopedOrder> {
+    /// Puts an order to a set of users in force. Its rows are durable; these users are in them.
+    pub(super) fn put_scoped(&self, order: ScopedOrder, unreached: Arc<[i64]>) -> Arc<ScopedOrder> {
         let order = Arc::new(order);
         let mut in_force = self.in_force.write();
         in_force.newest = in_force.newest.max(order.serial);
-        in_force.scoped.insert(order.serial, order.clone());
+        in_force.scoped.insert(order.serial, Scoped { order: order.clone(), unreached });
         order
+    }
+
+    /// The delivery of an order has reached these users, ascending: their own rows say what it took.
+    pub(super) fn reached(&self, serial: Serial, users: &[i64]) {
+        let unreached = self.in_force.read().scoped.get(&serial).map(|scoped| scoped.unreached.clone());
+        // One delivery at a time goes on with an order.
+        let left = unreached.iter().flat_map(|all| all.iter().copied());
+        let left: Arc<[i64]> = left.filter(|user| users.binary_search(user).is_err()).collect();
+        if let Some(scoped) = self.in_force.write().scoped.get_mut(&serial) {
+            scoped.unreached = left;
+        }
+    }
+
+    /// The scoped cutoffs of a tenant, with the users that their deliveries have not reached.
+    pub(super) fn scoped_cutoffs(&self, tenant: TenantId) -> Vec<ScopedCutoff> {
+        let in_force = self.in_force.read();
+        let of_tenant = in_force.scoped.values().filter(|scoped| scoped.order.tenant == tenant);
+        let cutoff = |Scoped { order, unreached }: &Scoped| ScopedCutoff {
+            serial: order.serial,
+            at: order.at,
+            users: unreached.clone(),
+        };
+        of_tenant.map(cutoff).collect()
     }
 
     /// An order to a set of users has reached all of them.
@@ -164,8 +194,8 @@ impl Cutoffs {
     /// The orders to sets of users of a tenant, or of any, whose delivery is under way.
     pub(super) fn scoped(&self, tenant: Option<TenantId>) -> Vec<Arc<ScopedOrder>> {
         let in_force = self.in_force.read();
-        let is_asked = |order: &&Arc<ScopedOrder>| tenant.is_none_or(|tenant| order.tenant == tenant);
-        in_force.scoped.values().filter(is_asked).cloned().collect()
+        let orders = in_force.scoped.values().map(|scoped| &scoped.order);
+        orders.filter(|order| tenant.is_none_or(|tenant| order.tenant == tenant)).cloned().collect()
     }
 
     pub(super) fn has_scoped(&self) -> bool {

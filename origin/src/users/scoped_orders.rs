@@ -7,6 +7,8 @@ use rollcall_core::{
     audit::{self, Part},
     directory::view::ScopedCutoff,
     id::{TenantId, UserId},
+    ordered::distinct,
+    serial::Serial,
     shard::{
         cutoff,
         scoped::{self, ScopedOrder, UNDELIVERED},
@@ -41,9 +43,14 @@ impl Users {
         let cutoffs = &self.shared.cutoffs;
         cutoffs.count_from(scoped::read_last_serial(&next_rows(&mut answers)?)?);
         for order in scoped::read_all(&next_rows(&mut answers)?)? {
-            cutoffs.put_scoped(order);
+            let unreached = self.unreached(order.serial).await?;
+            cutoffs.put_scoped(order, numbers(&unreached).into());
         }
         Ok(())
+    }
+
+    async fn unreached(&self, serial: Serial) -> Result<Vec<UserId>, CommandError> {
+        Ok(scoped::read_users(&self.ask(scoped::unreached(serial, u32::MAX)).await?)?)
     }
 
     /// Goes on with their delivery.
@@ -107,17 +114,17 @@ impl Users {
         let Some(cluster) = &self.shared.cluster else {
             let cutoff = ScopedCutoff::next(cutoffs.newest(), named, self.now());
             self.keep_in_pieces(tenant, &cutoff, &notice, audit).await?;
-            return Ok(cutoffs.put_scoped(of(&cutoff)));
+            return Ok(cutoffs.put_scoped(of(&cutoff), cutoff.users));
         };
         let (transaction, answers) = cluster.store.begin(ORDERS, &[cutoff::newest()], Patience::Long).await?;
         let newest = cutoff::read_newest(rows_at(&answers, 0)?)?;
         let cutoff = ScopedCutoff::next(newest, named, transaction.began());
         let outcome = transaction.commit(&statements(&cutoff), Durability::Now).await;
         if let Err(StoreError::Unknown(_)) = &outcome {
-            self.find_out_scoped(of(&cutoff));
+            self.find_out_scoped(of(&cutoff), cutoff.users.clone());
         }
         outcome?;
-        Ok(cutoffs.put_scoped(of(&cutoff)))
+        Ok(cutoffs.put_scoped(of(&cutoff), cutoff.users))
     }
 
     /// Stores an order whose users one commit should not write: all others would wait for it. It is in force with the last commit.
@@ -141,10 +148,10 @@ impl Users {
     }
 
     /// Puts an order in force here whose commit had no answer, if it happened, and delivers it.
-    fn find_out_scoped(&self, order: ScopedOrder) {
+    fn find_out_scoped(&self, order: ScopedOrder, named: Arc<[i64]>) {
         let users = self.clone();
         tokio::spawn(async move {
-            let find_out = || users.take_if_kept(&order);
+            let find_out = || users.take_if_kept(&order, &named);
             let happened = until_durable("what became of an order without an answer", find_out).await;
             if let Some(Some(order)) = happened {
                 users.deliver_scoped(&order).await;
@@ -152,12 +159,16 @@ impl Users {
         });
     }
 
-    async fn take_if_kept(&self, order: &ScopedOrder) -> Result<Option<Arc<ScopedOrder>>, CommandError> {
+    async fn take_if_kept(
+        &self,
+        order: &ScopedOrder,
+        named: &Arc<[i64]>,
+    ) -> Result<Option<Arc<ScopedOrder>>, CommandError> {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
         let Some(cluster) = &self.shared.cluster else { return Ok(None) };
         let all = scoped::read_all(&cluster.decided_orders(scoped::all()).await?)?;
-        Ok(all.contains(order).then(|| cutoffs.put_scoped(order.clone())))
+        Ok(all.contains(order).then(|| cutoffs.put_scoped(order.clone(), named.clone())))
     }
 
     /// Brings an order to each of its users. It stays in force until all of them have written down what it took.
@@ -171,9 +182,8 @@ impl Users {
 
     async fn try_to_deliver(&self, order: &ScopedOrder) -> Result<(), CommandError> {
         let ScopedOrder { serial, tenant, at, .. } = *order;
-        let users = scoped::read_users(&self.ask(scoped::unreached(serial, u32::MAX)).await?)?;
-        let numbers: Vec<i64> = users.iter().filter_map(UserId::number).collect();
-        for some in numbers.chunks(IMPORTED) {
+        let users = self.unreached(serial).await?;
+        for some in numbers(&users).chunks(IMPORTED) {
             self.end_imports_cut_off_at(tenant, some, at).await?;
         }
         let mut failed = None;
@@ -200,6 +210,7 @@ impl Users {
                 }
             }
             self.shared.store.commit(vec![scoped::reached(serial, &reached)]).await?;
+            self.shared.cutoffs.reached(serial, &numbers(&reached));
         }
         if let Some(error) = failed {
             return Err(error);
@@ -209,18 +220,8 @@ impl Users {
     }
 
     /// The scoped cutoffs of a tenant, with the users that their deliveries have not reached.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn scoped_cutoffs(&self, tenant: TenantId) -> Result<Vec<ScopedCutoff>, CommandError> {
-        let mut cutoffs = Vec::new();
-        for order in self.shared.cutoffs.scoped(Some(tenant)) {
-            let unreached = scoped::read_users(&self.ask(scoped::unreached(order.serial, u32::MAX)).await?)?;
-            let mut users: Vec<i64> = unreached.iter().filter_map(UserId::number).collect();
-            users.sort_unstable();
-            cutoffs.push(ScopedCutoff { serial: order.serial, at: order.at, users: users.into() });
-        }
-        Ok(cutoffs)
+    pub fn scoped_cutoffs(&self, tenant: TenantId) -> Vec<ScopedCutoff> {
+        self.shared.cutoffs.scoped_cutoffs(tenant)
     }
 
     /// The orders of a tenant whose delivery is under way, in their order.
@@ -249,4 +250,9 @@ impl Users {
     async fn ask(&self, statement: Statement) -> Result<Rows, CommandError> {
         Ok(next_rows(&mut self.shared.store.query(vec![statement]).await?.into_iter())?)
     }
+}
+
+/// The numbers of users, ascending. Others are in no view.
+fn numbers(users: &[UserId]) -> Vec<i64> {
+    distinct(users.iter().filter_map(UserId::number))
 }

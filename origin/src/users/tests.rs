@@ -421,7 +421,7 @@ async fn so_many_orders_to_sets_of_users_are_under_delivery_and_one_more_changes
     }
     let newest = fixture.users.shared.cutoffs.newest();
     assert!(matches!(order(tenant, 9).await, Err(CommandError::TooManyOrders)));
-    let in_force = fixture.users.scoped_cutoffs(tenant).await.unwrap();
+    let in_force = fixture.users.scoped_cutoffs(tenant);
     assert!(in_force.len() == UNDELIVERED && in_force.iter().all(|order| *order.users == [7, 8]));
     let shown = fixture.users.undelivered(tenant).await.unwrap();
     assert!(shown.iter().all(|order| (order.users, order.reached) == (Some(2), 0)), "{shown:?}");

@@ -5,6 +5,7 @@ mod merge;
 mod parsing;
 mod plans;
 mod retention;
+mod sets;
 mod strategies;
 pub(crate) mod support;
 mod upserts;

@@ -95,8 +95,9 @@ pub(super) fn view() -> impl Strategy<Value = View> {
     let scoped = (1..4_i64, vec(user(), 1..4), instant())
         .prop_map(|(newest, users, at)| ScopedCutoff::next(Serial::from_number(newest - 1), users, at));
     let scoped = prop_oneof![3 => Just(Vec::new()), 2 => vec(scoped, 1..3)];
-    (instant(), option::weighted(0.4, cutoff), scoped, option::weighted(0.3, instant()))
-        .prop_map(|(now, cutoff, scoped, retained_from)| View { now, cutoff, scoped, retained_from })
+    (instant(), option::weighted(0.4, cutoff), scoped, option::weighted(0.3, instant())).prop_map(
+        |(now, cutoff, scoped, retained_from)| View { cutoff, scoped, retained_from, ..View::at(now) },
+    )
 }
 
 pub(super) fn order() -> impl Strategy<Value = Order> {
