@@ -36,9 +36,31 @@ fn start(home: &Path) -> Server {
     Server::start_with(&home.join("data"), &variables)
 }
 
+/// What a client has to trust.
+pub(crate) type Trusted = CertificateDer<'static>;
+
+/// A server on this data that speaks TLS alone, and what its clients have to trust.
+pub(crate) fn serve(data: &Path, more: &str) -> (Server, Trusted) {
+    let home = data.parent().unwrap();
+    let trusted = fresh_pair(home);
+    let path = |name: &str| home.join(name).to_string_lossy().into_owned();
+    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    let variables = [("tls.certificate", certificate.as_str()), ("tls.key", &key)];
+    (Server::start_as(data, more, &variables, ""), trusted)
+}
+
 async fn connect(
     server: &Server,
-    trusted: &CertificateDer<'static>,
+    trusted: &Trusted,
+    protocol: &[u8],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    encrypt(TcpStream::connect(server.address).await?, trusted, protocol).await
+}
+
+/// TLS over a connection.
+pub(crate) async fn encrypt(
+    stream: TcpStream,
+    trusted: &Trusted,
     protocol: &[u8],
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
@@ -49,7 +71,6 @@ async fn connect(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
-    let stream = TcpStream::connect(server.address).await?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
 }
 

@@ -16,11 +16,18 @@ use rollcall_conformance::{
 };
 use tokio::{net::TcpSocket, task::JoinSet};
 
-use crate::kit::{Server, UNPACED, scrape};
+use crate::{
+    kit::{Server, UNPACED, scrape},
+    memory::{forget_peak, memory},
+};
 
 const FOLLOWED: usize = 16;
 /// A little less than how long a client may be silent: its last message came before the first push.
 const READ_DEADLINE: Duration = Duration::from_secs(28);
+/// Pushes to somebody else before the client follows anybody.
+const WARM: usize = 1_000;
+/// What the server's memory may have grown by when it is closed, in bytes. The comings and goings that it is told of take some of it.
+const GROWTH: u64 = 2 << 20;
 /// The most that may be sent before it is closed.
 const EVENTS: usize = 10_000;
 
@@ -68,7 +75,6 @@ async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
     // Long names, so that few events fill much.
     let followed: Vec<String> = (0..FOLLOWED).map(|n| format!("{n}-{}", "s".repeat(240))).collect();
     let mut slow = narrow(&server, &world, "slow").await;
-    follow(&mut slow, "slow", &followed).await;
     let (_, mut honest) = world.login("honest", 5).await.unwrap();
     follow(&mut honest, "honest", &followed).await;
 
@@ -100,6 +106,14 @@ async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
         });
     }
 
+    // Until everything that is kept for good is there.
+    while pushed.load(Relaxed) < WARM {
+        assert!(status(&world).await.0);
+        slow.alive().await.unwrap();
+    }
+    follow(&mut slow, "slow", &followed).await;
+    let before = forget_peak(&server);
+    pushed.store(0, Relaxed);
     let begun = Instant::now();
     let mut meanwhile = Vec::new();
     let closed_after = loop {
@@ -112,6 +126,9 @@ async fn who_does_not_read_what_it_is_pushed_is_closed_and_holds_up_nobody() {
         }
         assert!(sent < EVENTS, "{sent} pushes wait for a client that reads none");
     };
+    let grown = memory(&server, "VmHWM").saturating_sub(before);
+    println!("memory grew by {} KiB", grown >> 10);
+    assert!(grown < GROWTH, "memory grew by {grown} bytes");
     let (calm, meanwhile) = (median(calm), median(meanwhile));
     println!("a status took {calm:?} before and {meanwhile:?} meanwhile");
     // The load takes its share; a server that waits for the slow client takes seconds.
