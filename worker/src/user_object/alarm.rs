@@ -45,7 +45,7 @@ impl Object {
     }
 
     /// Sets the alarm for the earliest of `wish`, the outbox's `retry` and the user's own wish as of now. Without any of them an
-    /// alarm that is set already stays: it will find no work.
+    /// alarm that is set already stays: it will find no work, which costs less than to take it back (`docs/rules/edge.md#live-set`).
     pub(super) fn arm(&self, wish: Option<Timestamp>, retry: Option<Timestamp>) {
         let own = self.own_wish().unwrap_or_else(|error| {
             tracing::error!(error = %Chain(&error), "what the user waits for is not known");
