@@ -148,7 +148,14 @@ fn send(agent: &Agent, request: &Post) -> Result<(u16, Vec<u8>), ureq::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use rollcall_core::secret::Secret;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        task::JoinSet,
+    };
 
     use super::*;
 
@@ -168,5 +175,55 @@ mod tests {
         drop(places);
         let waiting = strangers.waiting.lock();
         assert!(waiting.all == 0 && waiting.by_address.is_empty());
+    }
+
+    fn question(service: SocketAddr, body: &str, stranger: Option<IpAddr>) -> Post {
+        Post {
+            url: format!("http://{service}/"),
+            content_type: "text/plain",
+            authorization: None,
+            request_id: String::new(),
+            body: Secret::from(body),
+            answer_bytes: 100,
+            stranger,
+        }
+    }
+
+    /// The known-wrong way was to let them take the places of questions about known tokens.
+    #[tokio::test]
+    async fn questions_about_unknown_tokens_are_under_way_32_at_a_time_and_others_beside_them() {
+        let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = service.local_addr().unwrap();
+        let client = Client::default();
+        let stranger = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        let mut asking = JoinSet::new();
+        for _ in 0..40 {
+            let client = client.clone();
+            asking.spawn(async move { client.post(question(address, "unknown", stranger)).await });
+        }
+        let mut held = Vec::new();
+        for _ in 0..32 {
+            held.push(service.accept().await.unwrap().0);
+        }
+        let known = tokio::spawn({
+            let client = client.clone();
+            async move { client.post(question(address, "known", None)).await }
+        });
+        let (mut next, _) = service.accept().await.unwrap();
+        let mut heard = String::new();
+        while !heard.ends_with("known") {
+            let mut some = [0; 1_024];
+            let length = next.read(&mut some).await.unwrap();
+            assert_ne!(length, 0, "{heard}");
+            heard.push_str(std::str::from_utf8(&some[..length]).unwrap());
+        }
+        assert!(!heard.contains("unknown"), "a 33rd of them");
+        assert_eq!(client.strangers.waiting.lock().all, 40);
+        next.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        assert_eq!(known.await.unwrap().unwrap().0, 200);
+        // The next one has the place of one that ended.
+        drop(held.pop());
+        service.accept().await.unwrap();
+        drop((held, service));
     }
 }

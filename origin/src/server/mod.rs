@@ -13,7 +13,7 @@ mod requests;
 mod serve;
 mod shutdown;
 mod stopping;
-mod sweep;
+pub(crate) mod sweep;
 mod timeouts;
 mod tls;
 

@@ -26,7 +26,7 @@ const STEP: u32 = 20_000;
 
 /// Sweeps once the clock is to be believed and every [`SWEEP_EVERY`] from then on, for ever, and makes room for orders in between. A
 /// sweep deletes for good, so it does not trust a clock that has just been set (`docs/rules/message-center.md#retention`).
-pub(super) async fn keep(users: Users) {
+pub(crate) async fn keep(users: Users) {
     let mut agreement = Agreement::begin();
     let mut looks = tokio::time::interval(LOOK);
     let mut swept: Option<Instant> = None;

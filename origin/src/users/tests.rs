@@ -1,6 +1,7 @@
 //! Commands whose caller leaves, and tenant orders that meet other commands.
 
 mod long;
+mod unseen;
 
 use std::{
     pin::{Pin, pin},

@@ -46,6 +46,12 @@ impl UnseenUsers {
         }
     }
 
+    /// Takes so many for stored.
+    #[cfg(test)]
+    pub(super) fn assume(&self, users: u64) {
+        self.count.store(users, Ordering::Relaxed);
+    }
+
     fn forgot(&self, users: u64) {
         let less = |count: u64| Some(count.saturating_sub(users));
         let _ = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
