@@ -16,6 +16,7 @@ mod engines;
 mod kit;
 mod live;
 mod migrate;
+mod plans;
 mod proxy;
 #[path = "../operators/shell.rs"]
 #[allow(dead_code, reason = "its own tests use all of it")]
