@@ -81,6 +81,12 @@ pub(crate) struct Model {
     /// `message_center.retention_days`.
     #[arg(long, default_value_t = 30.0)]
     retention_days: f64,
+    /// `audit.retention_days`.
+    #[arg(long, default_value_t = 180.0)]
+    audit_retention_days: f64,
+    /// `audit.max_rows`.
+    #[arg(long, default_value_t = 10_000_000.0)]
+    audit_max_rows: f64,
     /// `presence.directory_shards`.
     #[arg(long, default_value_t = 64.0)]
     shards: f64,
@@ -175,5 +181,17 @@ mod tests {
         let twice = Model { users: 2.0 * model.users, ..model.clone() };
         let (one, two) = (Bill::of(&model, &counters, &prices), Bill::of(&twice, &counters, &prices));
         assert!(two.modelled() > 1.5 * one.modelled());
+    }
+    #[test]
+    fn entries_of_the_audit_are_read_twice_a_day_up_to_those_that_a_tenant_keeps() {
+        let (model, counters, prices) = defaults();
+        let read = |logouts, audit_max_rows| {
+            let model = Model { logouts, audit_max_rows, ..model.clone() };
+            Bill::of(&model, &counters, &prices).number("rows read")
+        };
+        for (logouts, kept) in [(0.0, 0.0), (0.01, 1_800_000.0), (1.0, 10_000_000.0)] {
+            let counted = read(logouts, 10_000_000.0) - read(logouts, 0.0);
+            assert!((counted - 60.0 * kept).abs() < 1.0, "{logouts}: {counted}");
+        }
     }
 }
