@@ -2,11 +2,12 @@
 
 use futures_util::future::join_all;
 use rollcall_conformance::{
-    http::Request,
+    http::{Connection, Request},
     stomp::{Client, Framing, OWN},
     world::World,
     ws::{Handshake, Opening, Socket},
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::consoles::{OTHER, SOCKET, USER, key, online, server, until_online};
 
@@ -73,6 +74,27 @@ async fn a_clients_close_is_answered_before_it_has_logged_in() {
             let answer = socket.close_with(payload).await.unwrap();
             assert_eq!(answer.get(..2), payload.get(..2), "{path}, {payload:?}");
         }
+    }
+}
+
+/// The server's own Close is on its way when the client's comes.
+#[tokio::test]
+async fn a_client_that_was_refused_in_band_and_closes_first_reads_all_to_the_end() {
+    let home = tempfile::tempdir().unwrap();
+    let server = server(&home, &[]);
+    for payload in [b"\x03\xe8".as_slice(), b"\x0f\xa0own", b""] {
+        let mut connection = Connection::open(server.address).await.unwrap();
+        let upgrade = Handshake::new("7", 5, "none").request();
+        assert_eq!(connection.send(&upgrade).await.unwrap().status, 101);
+        let (mut stream, mut heard) = connection.into_parts();
+        let length = u8::try_from(payload.len()).unwrap();
+        // The mask is zero.
+        stream.write_all(&[&[0x88, 0x80 | length, 0, 0, 0, 0], payload].concat()).await.unwrap();
+        stream.read_to_end(&mut heard).await.expect("no reset, which could overtake the refusal");
+        let (refusal, close) = heard[2..].split_at(heard[1].into());
+        assert!(heard[0] == 0x81 && refusal.starts_with(b"{\"errCode\":1503,"), "{heard:?}");
+        assert_eq!(close.get(2..4), Some(1008_u16.to_be_bytes().as_slice()), "{close:?}");
+        assert_eq!(close.len(), 2 + usize::from(close[1]), "nothing behind the Close");
     }
 }
 
