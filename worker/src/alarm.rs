@@ -75,6 +75,8 @@ async fn set_missing(storage: &RawStorage, at: f64) -> Result<bool, JsValue> {
 /// Sets the alarm unless a later command has set an earlier one.
 async fn set_again(storage: &RawStorage, at: f64) -> Result<(), JsValue> {
     let earlier = settled(storage.alarm()).await?.as_f64().is_some_and(|other| other <= at);
+    #[cfg(feature = "probe")]
+    crate::probe::takes_alarm(storage)?;
     if !earlier {
         settled(storage.set_alarm(at)).await?;
     }

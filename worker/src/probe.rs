@@ -8,7 +8,7 @@
 //! and `?do=go_on` do the same to calls of this object, `?do=lose` loses the next one, and `?do=lose_answer` the answer of the next one, from when on calls to the directory go through; `?do=refuse_sockets` and
 //! `?do=take_sockets` are about new sockets, `?do=garble` spoils the attachments of those that are there, and `?do=reshape FORM` brings
 //! them into another form; `?do=lose_alarm`
-//! takes the alarm away, `?do=reject_alarm` rejects the next one that an object sets; `?do=watch` counts the calls to objects whose
+//! takes the alarm away, `?do=reject_alarm` rejects the next one that an object sets, and `?do=reject_alarm_twice` that of the second try too; `?do=watch` counts the calls to objects whose
 //! names begin with this one, `?do=hold` and `?do=release` make them wait and go on, `?do=calls` tells the counts; `?do=full` and `?do=roomy` are about the shards' databases; `?do=rows` tells what its tables hold,
 //! `?do=sql UPDATE …` changes them, `?do=rollback` tells what a failing statement leaves behind; `?do=zone NAME MILLIS …`
 //! tells what clocks of a zone show.
@@ -55,8 +55,8 @@ const HANGING: u8 = 2;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Whether objects refuse new sockets.
 static REFUSES_SOCKETS: AtomicBool = AtomicBool::new(false);
-/// Whether the next alarm is rejected.
-static REJECTS_ALARM: AtomicBool = AtomicBool::new(false);
+/// How many of the next alarms are rejected.
+static REJECTS_ALARMS: AtomicU8 = AtomicU8::new(0);
 /// Whether shards take their databases for nearly full.
 static FULL: AtomicBool = AtomicBool::new(false);
 static INSTANCES: AtomicU64 = AtomicU64::new(0);
@@ -231,7 +231,8 @@ pub(crate) fn takes_sockets() -> worker::Result<()> {
 
 /// Whether an object takes the alarm that it is given. One that is rejected is not set.
 pub(crate) fn takes_alarm(storage: &JsValue) -> Result<(), JsValue> {
-    if REJECTS_ALARM.swap(false, Ordering::Relaxed) {
+    let one_less = |left: u8| left.checked_sub(1);
+    if REJECTS_ALARMS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
         call(storage, "deleteAlarm");
         return Err(Error::new("a test rejects an alarm").into());
     }
@@ -314,7 +315,8 @@ pub(crate) fn user(
         "take_sockets" => REFUSES_SOCKETS.store(false, Ordering::Relaxed),
         "garble" => garble(state),
         "lose_alarm" => call(state.storage().as_raw().as_ref(), "deleteAlarm"),
-        "reject_alarm" => REJECTS_ALARM.store(true, Ordering::Relaxed),
+        "reject_alarm" => REJECTS_ALARMS.store(1, Ordering::Relaxed),
+        "reject_alarm_twice" => REJECTS_ALARMS.store(2, Ordering::Relaxed),
         "full" => FULL.store(true, Ordering::Relaxed),
         "roomy" => FULL.store(false, Ordering::Relaxed),
         "rollback" => return Some(Response::ok(looking(|| rollback(state)))),

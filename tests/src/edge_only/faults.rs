@@ -28,6 +28,7 @@ const REFUSED: &str = "1000000000000102";
 const HANGING: &str = "1000000000000103";
 const LOST: &str = "1000000000000104";
 const REJECTED: &str = "1000000000000105";
+const UNSET: &str = "1000000000000106";
 
 /// How long a call to an object may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -164,6 +165,30 @@ pub(super) async fn an_alarm_that_the_runtime_rejects_is_set_once_more(setup: Se
     let failed = counted(&log, FAULTS, "failed");
     holds(failed > 0, || "no failed alarm is counted".to_owned())?;
     Ok("the end of a connection was released all the same".to_owned())
+}
+
+pub(super) async fn an_alarm_that_the_runtime_rejects_twice_is_counted_and_set_by_the_next_command(
+    setup: Setup,
+) -> Result<String> {
+    let setup = setup.with(GRACE, 1).with_manifest(&bindings::manifest())?;
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
+    let world = runtime.world();
+    let (token, socket) = world.login(UNSET, 5).await?;
+    world.eventually("records", || open_and_ended(&world, UNSET), &(1, 0)).await?;
+    break_it(&world, UNSET, "reject_alarm_twice").await?;
+    socket.close().await?;
+    let unset = || async { Ok(setup.log()?.matches("an alarm could not be set").count()) };
+    world.eventually("alarms that could not be set, in the log", unset, &1).await?;
+    // The end is held back, and nothing would release it.
+    same(open_and_ended(&world, UNSET).await?, (1, 0), "records without an alarm")?;
+    world.open(UNSET, 5, &token).await?.close().await?;
+    world.eventually("records", || open_and_ended(&world, UNSET), &(0, 2)).await?;
+    runtime.stop().await?;
+    let log = setup.log()?;
+    for (fault, times) in [("rejected", 1), ("unset", 1)] {
+        same(counted(&log, FAULTS, fault), times, fault)?;
+    }
+    Ok("1 end waited for the next command".to_owned())
 }
 
 pub(super) async fn requests_at_the_same_time_share_one_question_about_the_cutoff(

@@ -28,6 +28,7 @@ mod refusal;
 mod reshard;
 mod secrets;
 mod setup;
+mod shares;
 mod sockets;
 mod tables;
 mod variables;
@@ -95,6 +96,7 @@ fn all() -> Vec<Test> {
     tests![
         refusal: it_refuses_to_serve_without_a_secret within 240,
         refusal: it_refuses_to_serve_in_a_time_zone_that_is_none within 240,
+        refusal: a_variable_with_one_underscore_is_told_of_with_the_one_that_is_meant within 240,
         tables: an_object_has_a_version_and_one_of_a_newer_program_is_refused within 300,
         versions: a_shard_of_other_code_is_waited_for within 240,
         bindings: the_platforms_bindings_limit_log_and_count within 240,
@@ -139,6 +141,8 @@ fn all() -> Vec<Test> {
         faults: an_object_that_does_not_answer_could_not_be_asked within 240,
         faults: a_call_and_an_upgrade_that_the_runtime_loses_are_made_again within 240,
         faults: an_alarm_that_the_runtime_rejects_is_set_once_more within 240,
+        faults: an_alarm_that_the_runtime_rejects_twice_is_counted_and_set_by_the_next_command within 240,
+        shares: others_are_served_beside_a_long_request_to_follow_users within 300,
         faults: requests_at_the_same_time_share_one_question_about_the_cutoff within 240,
         secrets: nothing_secret_is_left_on_disk_or_in_logs within 240,
         earlier: objects_of_an_earlier_program_open_as_they_were within 240,

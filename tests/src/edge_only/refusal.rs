@@ -23,6 +23,22 @@ pub(super) async fn it_refuses_to_serve_in_a_time_zone_that_is_none(setup: Setup
     refused(command, &["message_center.time_zone: expected the IANA name"]).await
 }
 
+/// The variables of the manifest; the command takes no such name from the environment.
+const MISNAMED: &str = "\n[vars]\nROLLCALL_AUTH_TOKEN_TTL_DAYS = \"7\"\n";
+
+pub(super) async fn a_variable_with_one_underscore_is_told_of_with_the_one_that_is_meant(
+    setup: Setup,
+) -> Result<String> {
+    let setup = setup.with_manifest(&format!("{}{MISNAMED}", include_str!("../../../wrangler.toml")))?;
+    let runtime = setup.start(&Profile::Policy1.settings()).await?;
+    runtime.world().issue("anybody", 5).await?;
+    runtime.stop().await?;
+    let told = "the variable ROLLCALL_AUTH_TOKEN_TTL_DAYS is not read; ROLLCALL__AUTH__TOKEN_TTL_DAYS is";
+    let log = setup.log()?;
+    holds(log.contains(told), || format!("{told:?} is not in the log:\n{log}"))?;
+    Ok("one warning".to_owned())
+}
+
 /// Runs a command that must end without having served, and must say these words.
 async fn refused(mut command: Command, words: &[&str]) -> Result<String> {
     let ended = command
