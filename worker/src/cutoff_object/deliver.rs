@@ -15,10 +15,9 @@ use rollcall_core::{
 use super::{OrderError, Orders, order::Telling};
 use crate::{
     alarm, backend, clock,
-    directory::{self, layouts},
+    directory::{self, layouts, question},
     metrics::{self, AlarmFault},
     stub::AT_ONCE,
-    wire::DirectoryAsk,
 };
 
 /// The pause before another try after a failure.
@@ -69,7 +68,7 @@ impl Orders {
     /// Tells every shard of the tenant's order, all of them under one layout: while a bucket moves, both of its shards.
     pub(super) async fn tell(&self, cutoff: &Cutoff, notice: &str) -> Result<(), OrderError> {
         let (tenant, shards) = (self.tenant()?, self.shards()?);
-        let deliver = || DirectoryAsk::Deliver { cutoff: cutoff.clone(), notice: notice.to_owned() };
+        let deliver = || question::deliver(cutoff.clone(), notice.to_owned());
         layouts::under(&self.env, tenant, shards, async |layout| {
             directory::ask_all(&self.env, tenant, &layout, deliver).await.map(drop)
         })

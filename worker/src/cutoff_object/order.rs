@@ -17,9 +17,9 @@ use rollcall_core::{
 use super::{OrderError, Orders, audited};
 use crate::{
     cache::CACHE_SPAN,
-    clock, directory,
-    stub::CallError,
-    wire::{CutoffAnswer, DirectoryAnswer, DirectoryAsk, OrdersInForce},
+    clock,
+    directory::{self, question},
+    wire::{CutoffAnswer, OrdersInForce},
 };
 
 impl Orders {
@@ -83,10 +83,7 @@ impl Orders {
         }
         if !self.has_name()? {
             let (tenant, shards) = (self.tenant()?, self.shards()?);
-            let kept = directory::ask(&self.env, tenant, 0, shards, DirectoryAsk::Kept).await?;
-            let DirectoryAnswer::Kept { cutoff, notice } = kept else {
-                return Err(CallError::AnotherQuestion.into());
-            };
+            let (cutoff, notice) = directory::ask(&self.env, tenant, 0, shards, question::kept()).await?;
             // Another request may have been quicker.
             if let Some(cutoff) = cutoff.filter(|_| self.has_name().is_ok_and(|has_name| !has_name)) {
                 let telling = notice.map(|notice| Telling { notice, next_at: clock::now() }.keep());

@@ -6,12 +6,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::audit::{Asked, Page, merge};
 use worker::Env;
 
-use super::ask;
-use crate::{
-    cutoffs,
-    stub::CallError,
-    wire::{DirectoryAnswer, DirectoryAsk},
-};
+use super::{ask, question};
+use crate::{cutoffs, stub::CallError};
 
 /// Shards that are asked at the same time. An isolate has 128 MB for all its requests, and an answer may have [`PAGE_BYTES`] of details.
 ///
@@ -20,13 +16,8 @@ const AT_ONCE: usize = 16;
 
 /// A page. Entries stay in the shard that they were written to, so every shard that the directory ever had is asked.
 pub(crate) async fn page(env: &Env, shards: u32, asked: Asked) -> Result<Page, CallError> {
-    let of_shard = async |index: u32| {
-        let question = DirectoryAsk::Audit(Box::new(asked.clone()));
-        match ask(env, asked.tenant, index, shards, question).await? {
-            DirectoryAnswer::Audit(page, widest) => Ok((page, widest)),
-            _ => Err(CallError::AnotherQuestion),
-        }
-    };
+    let of_shard =
+        async |index: u32| ask(env, asked.tenant, index, shards, question::audit(asked.clone())).await;
     let (first, widest) = of_shard(0).await?;
     let orders = cutoffs::audit(env, &asked).await?;
     let add = |all: Page, more: Page| merge(vec![all, more], asked.limit);

@@ -7,11 +7,8 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{ask_under, layouts, reconcile};
-use crate::{
-    stub::CallError,
-    wire::{DirectoryAnswer, DirectoryAsk},
-};
+use super::{ask_under, layouts, question, reconcile};
+use crate::stub::CallError;
 
 /// Rows of one user that are repaired in one request; a crash leaves no more open than there were sockets.
 const ROUNDS: usize = 8;
@@ -45,11 +42,8 @@ async fn read(
     view: &View,
 ) -> Result<Option<Record>, CallError> {
     layouts::under(env, tenant, shards, async |layout| {
-        let asked = DirectoryAsk::Detail { user, view: view.clone() };
-        match ask_under(env, tenant, layout.home(bucket(user)), &layout, asked).await? {
-            DirectoryAnswer::Detail(found) => Ok(found.into_iter().flatten().next()),
-            _ => Err(CallError::AnotherQuestion),
-        }
+        let asked = question::detail(user, view.clone());
+        ask_under(env, tenant, layout.home(bucket(user)), &layout, asked).await
     })
     .await
 }

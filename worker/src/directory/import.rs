@@ -11,11 +11,8 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{ask_under, groups, layouts};
-use crate::{
-    stub::{AT_ONCE, CallError},
-    wire::{DirectoryAnswer, DirectoryAsk},
-};
+use super::{ask_under, groups, layouts, question};
+use crate::stub::{AT_ONCE, CallError};
 
 /// Brings records to their shards. What is not among the answers has the id of a live record there. Their entries come before them, so
 /// that what is online is found.
@@ -45,18 +42,16 @@ async fn import_into(
             .map(|record| (layout.home(bucket(record.user)), record))
             .collect::<Vec<_>>();
         let asked = groups(placed).into_iter().map(|(index, records)| async move {
-            let ask = DirectoryAsk::Import(records);
-            (index, ask_under(env, tenant, index, &layout, ask).await)
+            (index, ask_under(env, tenant, index, &layout, question::import(records)).await)
         });
         let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
         let mut failed = Ok(());
         for (index, answer) in answers {
             match answer {
-                Ok(DirectoryAnswer::Imported(part)) => {
+                Ok(part) => {
                     written.borrow_mut().extend(part);
                     left.borrow_mut().retain(|record| layout.home(bucket(record.user)) != index);
                 }
-                Ok(_) => failed = Err(CallError::AnotherQuestion),
                 Err(error) => failed = Err(error),
             }
         }
@@ -74,17 +69,12 @@ pub(crate) async fn imported_in(
 ) -> Result<Vec<(i64, TenantId)>, CallError> {
     let answers = layouts::under(env, imports::ENTRIES, shards, async |layout| {
         let asked = at_home(&layout, &users).into_iter().map(|(index, users)| {
-            ask_under(env, imports::ENTRIES, index, &layout, DirectoryAsk::ImportedIn(users))
+            ask_under(env, imports::ENTRIES, index, &layout, question::imported_in(users))
         });
         stream::iter(asked).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await
     })
     .await?;
-    let mut pairs = Vec::new();
-    for answer in answers {
-        let DirectoryAnswer::ImportedIn(found) = answer else { return Err(CallError::AnotherQuestion) };
-        pairs.extend(found);
-    }
-    Ok(pairs)
+    Ok(answers.concat())
 }
 
 /// Ends the imported records of these users, or only what a cutoff at `at` covers of them.
@@ -98,14 +88,9 @@ pub(crate) async fn end(
 ) -> Result<(), CallError> {
     layouts::under(env, tenant, shards, async |layout| {
         let told = at_home(&layout, &users).into_iter().map(|(index, users)| async move {
-            loop {
-                let end = DirectoryAsk::EndImports { users: users.clone(), at, cut_off };
-                match ask_under(env, tenant, index, &layout, end).await? {
-                    DirectoryAnswer::Done => return Ok(()),
-                    DirectoryAnswer::Unfinished => {}
-                    _ => return Err(CallError::AnotherQuestion),
-                }
-            }
+            let end = || question::end_imports(users.clone(), at, cut_off);
+            while !ask_under(env, tenant, index, &layout, end()).await? {}
+            Ok(())
         });
         // Each of them, even if one fails: repeating the order has less left to do.
         stream::iter(told).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()

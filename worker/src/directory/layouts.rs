@@ -9,11 +9,10 @@ use std::{
 use rollcall_core::{audit::Part, id::TenantId, shard::layout::Layout};
 use worker::Env;
 
-use super::ask;
+use super::{ask, question};
 use crate::{
     clock::{self, Pause},
     stub::CallError,
-    wire::{DirectoryAnswer, DirectoryAsk},
 };
 
 /// The most tenants whose layouts are known. One more, and all are asked for again.
@@ -65,14 +64,8 @@ async fn current(env: &Env, tenant: TenantId, shards: u32) -> Result<Layout, Cal
 
 /// The layout that shard 0 keeps.
 async fn stored(env: &Env, tenant: TenantId, shards: u32) -> Result<Layout, CallError> {
-    match ask(env, tenant, 0, shards, DirectoryAsk::CurrentLayout).await? {
-        DirectoryAnswer::Layout(Some(layout)) => {
-            learn(tenant, layout);
-            Ok(layout)
-        }
-        DirectoryAnswer::Layout(None) => Ok(Layout::unwritten(shards)),
-        _ => Err(CallError::AnotherQuestion),
-    }
+    let kept = ask(env, tenant, 0, shards, question::current_layout()).await?;
+    Ok(kept.inspect(|layout| learn(tenant, *layout)).unwrap_or(Layout::unwritten(shards)))
 }
 
 fn learn(tenant: TenantId, layout: Layout) {
@@ -91,9 +84,5 @@ pub(crate) async fn reshard(
     target: u32,
     part: Part,
 ) -> Result<Layout, CallError> {
-    let order = DirectoryAsk::ReshardAudited(target, Box::new(part));
-    match ask(env, tenant, 0, shards, order).await? {
-        DirectoryAnswer::Layout(Some(layout)) => Ok(layout),
-        _ => Err(CallError::AnotherQuestion),
-    }
+    ask(env, tenant, 0, shards, question::reshard(target, part)).await
 }

@@ -12,11 +12,8 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{ask_under, layouts, reconcile};
-use crate::{
-    stub::{AT_ONCE, CallError},
-    wire::{DirectoryAnswer, DirectoryAsk},
-};
+use super::{ask_under, layouts, question, reconcile};
+use crate::stub::{AT_ONCE, CallError};
 
 /// The page, after its live rows that were not confirmed lately were compared with their users' objects.
 pub(crate) async fn list(
@@ -75,8 +72,5 @@ async fn merged_under(
 /// A shard's part of the list.
 async fn part(env: &Env, tenant: TenantId, layout: &Layout, asked: Ask) -> Result<Answer, CallError> {
     let index = u32::try_from(asked.shard).unwrap_or(u32::MAX);
-    match ask_under(env, tenant, index, layout, DirectoryAsk::List(asked.query)).await? {
-        DirectoryAnswer::Found(found) => Ok(found),
-        _ => Err(CallError::AnotherQuestion),
-    }
+    ask_under(env, tenant, index, layout, question::list(asked.query)).await
 }

@@ -4,11 +4,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rollcall_core::{directory::membership::Body, id::TenantId};
 use worker::Env;
 
-use super::{ask_under, layouts};
-use crate::{
-    stub::{AT_ONCE, CallError},
-    wire::{DirectoryAnswer, DirectoryAsk},
-};
+use super::{ask_under, layouts, question};
+use crate::stub::{AT_ONCE, CallError};
 
 /// The users with open connections in any shard.
 pub(crate) async fn members(
@@ -19,16 +16,9 @@ pub(crate) async fn members(
     ids: Vec<i64>,
 ) -> Result<Vec<i64>, CallError> {
     let answers = layouts::under(env, tenant, shards, async |layout| {
-        let asked = (0..layout.places()).map(|index| {
-            let asked = DirectoryAsk::Members { body, ids: ids.clone() };
-            ask_under(env, tenant, index, &layout, asked)
-        });
+        let asked = (0..layout.places())
+            .map(|index| ask_under(env, tenant, index, &layout, question::members(body, ids.clone())));
         stream::iter(asked).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await
     });
-    let mut users = Vec::new();
-    for answer in answers.await? {
-        let DirectoryAnswer::Members(members) = answer else { return Err(CallError::AnotherQuestion) };
-        users.extend(members);
-    }
-    Ok(users)
+    Ok(answers.await?.concat())
 }

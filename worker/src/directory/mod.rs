@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod order;
 pub(crate) mod population;
+pub(crate) mod question;
 pub(crate) mod reconcile;
 
 use std::collections::BTreeMap;
@@ -21,9 +22,10 @@ use rollcall_core::{
 };
 use worker::Env;
 
+use self::question::Question;
 use crate::{
     stub::{self, AT_ONCE, CallError, DIRECTORY},
-    wire::{DirectoryAnswer, DirectoryAsk, DirectoryCall},
+    wire::{DirectoryAnswer, DirectoryCall},
 };
 
 /// The name of a shard's object.
@@ -38,49 +40,48 @@ pub(crate) fn parse(name: &str) -> Option<(TenantId, u32)> {
 }
 
 /// Asks one shard what does not depend on the layout.
-pub(crate) async fn ask(
+pub(crate) async fn ask<A>(
     env: &Env,
     tenant: TenantId,
     index: u32,
     shards: u32,
-    ask: DirectoryAsk,
-) -> Result<DirectoryAnswer, CallError> {
-    ask_as(env, tenant, index, DirectoryCall { shards, layout: None, ask }).await
+    question: Question<A>,
+) -> Result<A, CallError> {
+    let (ask, read) = question.into_parts();
+    read(ask_as(env, &name(tenant, index), DirectoryCall { shards, layout: None, ask }).await?)
 }
 
 /// Asks one shard under a layout.
-pub(crate) async fn ask_under(
+pub(crate) async fn ask_under<A>(
     env: &Env,
     tenant: TenantId,
     index: u32,
     layout: &Layout,
-    ask: DirectoryAsk,
-) -> Result<DirectoryAnswer, CallError> {
+    question: Question<A>,
+) -> Result<A, CallError> {
+    let (ask, read) = question.into_parts();
     // Older code knows the number only, and compares it.
     let call = DirectoryCall { shards: layout.shards, layout: Some(*layout), ask };
-    ask_as(env, tenant, index, call).await
+    read(ask_as(env, &name(tenant, index), call).await?)
 }
 
-async fn ask_as(
-    env: &Env,
-    tenant: TenantId,
-    index: u32,
-    call: DirectoryCall,
-) -> Result<DirectoryAnswer, CallError> {
-    match stub::call(env, DIRECTORY, &name(tenant, index), &call).await? {
-        DirectoryAnswer::Failed(problem) => Err(CallError::Failed(problem)),
-        DirectoryAnswer::Moved(layout) => Err(CallError::Moved(layout)),
-        answer => Ok(answer),
-    }
+/// Asks the object that is a shard of no tenant.
+pub(crate) async fn ask_alone<A>(env: &Env, name: &str, question: Question<A>) -> Result<A, CallError> {
+    let (ask, read) = question.into_parts();
+    read(ask_as(env, name, DirectoryCall { layout: None, shards: 0, ask }).await?)
+}
+
+async fn ask_as(env: &Env, name: &str, call: DirectoryCall) -> Result<DirectoryAnswer, CallError> {
+    stub::call(env, DIRECTORY, name, &call).await
 }
 
 /// Asks every shard of a layout the same.
-pub(crate) async fn ask_all(
+pub(crate) async fn ask_all<A>(
     env: &Env,
     tenant: TenantId,
     layout: &Layout,
-    question: impl Fn() -> DirectoryAsk,
-) -> Result<Vec<DirectoryAnswer>, CallError> {
+    question: impl Fn() -> Question<A>,
+) -> Result<Vec<A>, CallError> {
     let asked = (0..layout.places()).map(|index| ask_under(env, tenant, index, layout, question()));
     stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await
 }
@@ -158,15 +159,7 @@ async fn publish_to(
                 News::Part(part) => parts.push(part),
             }
         }
-        let ask = if parts.is_empty() {
-            DirectoryAsk::Publish(records)
-        } else {
-            DirectoryAsk::PublishAudited(records, parts)
-        };
-        match ask_under(env, tenant, index, layout, ask).await? {
-            DirectoryAnswer::Published { clashes } => refused.extend(clashes),
-            _ => return Err(CallError::AnotherQuestion),
-        }
+        refused.extend(ask_under(env, tenant, index, layout, question::publish(records, parts)).await?);
     }
     Ok(refused)
 }

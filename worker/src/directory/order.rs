@@ -9,11 +9,11 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{ask_all, import, layouts};
+use super::{ask_all, import, layouts, question};
 use crate::{
     backend, cutoffs,
     stub::{AT_ONCE, CallError},
-    wire::{CutoffAsk, DirectoryAnswer, DirectoryAsk},
+    wire::CutoffAsk,
 };
 
 /// Puts a cutoff in force. The answer comes when no isolate remembers the one before.
@@ -74,11 +74,9 @@ pub(crate) async fn undelivered(
 ) -> Result<Vec<Undelivered>, CallError> {
     let mut orders = cutoffs::undelivered(env, tenant).await?;
     let answers = layouts::under(env, tenant, shards, async |layout| {
-        ask_all(env, tenant, &layout, || DirectoryAsk::Undelivered).await
+        ask_all(env, tenant, &layout, question::undelivered).await
     });
-    for answer in answers.await? {
-        let DirectoryAnswer::Undelivered(order) = answer else { return Err(CallError::AnotherQuestion) };
-        let Some(order) = order else { continue };
+    for order in answers.await?.into_iter().flatten() {
         match orders.iter_mut().find(|other| other.serial == order.serial) {
             Some(other) => other.reached = other.reached.saturating_add(order.reached),
             None => orders.push(order),

@@ -7,11 +7,8 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{ask_all, layouts};
-use crate::{
-    stub::CallError,
-    wire::{DirectoryAnswer, DirectoryAsk},
-};
+use super::{ask_all, layouts, question};
+use crate::stub::CallError;
 
 /// The next part, of one tenant. A user is named with its first record.
 pub(crate) async fn part(
@@ -51,12 +48,8 @@ async fn records_after(
     after: Option<(i64, RecordId)>,
 ) -> Result<(Vec<Record>, Option<(i64, RecordId)>), CallError> {
     layouts::under(env, tenant, shards, async |layout| {
-        let answers = ask_all(env, tenant, &layout, || DirectoryAsk::RecordsOfUsers(after)).await?;
-        let records = answers.into_iter().map(|answer| match answer {
-            DirectoryAnswer::Records(records) => Ok(records),
-            _ => Err(CallError::AnotherQuestion),
-        });
-        Ok(population::merge(&layout, records.collect::<Result<_, _>>()?))
+        let records = ask_all(env, tenant, &layout, || question::records_of_users(after)).await?;
+        Ok(population::merge(&layout, records))
     })
     .await
 }

@@ -12,12 +12,12 @@ use rollcall_core::{
 };
 use worker::Env;
 
-use super::{ask_under, groups, layouts};
+use super::{ask_under, groups, layouts, question};
 use crate::{
     cache::Checked,
     clock,
     stub::{self, AT_ONCE, CallError, USERS},
-    wire::{DirectoryAnswer, DirectoryAsk, UserAnswer, UserAsk},
+    wire::{UserAnswer, UserAsk},
 };
 
 /// Objects that are asked for one list.
@@ -106,11 +106,8 @@ async fn compare(env: &Env, user: i64, rows: &[&Record]) -> Result<Option<Differ
 async fn repair(env: &Env, shards: u32, difference: Difference) -> Result<(), CallError> {
     let Difference { tenant, user, known, gone } = difference;
     layouts::under(env, tenant, shards, async |layout| {
-        let repair = DirectoryAsk::Repair { known: known.clone(), gone: gone.clone() };
-        match ask_under(env, tenant, layout.home(bucket(user)), &layout, repair).await? {
-            DirectoryAnswer::Done => Ok(()),
-            _ => Err(CallError::AnotherQuestion),
-        }
+        let repair = question::repair(known.clone(), gone.clone());
+        ask_under(env, tenant, layout.home(bucket(user)), &layout, repair).await
     })
     .await
 }

@@ -21,7 +21,10 @@ use rollcall_core::{
 use super::{Shard, ShardError, fence::Sent, upkeep::counted};
 use crate::{
     clock::{self, Pause},
-    directory,
+    directory::{
+        self,
+        question::{self, Question},
+    },
     stub::{AT_ONCE, CallError},
     wire::{DirectoryAnswer, DirectoryAsk},
 };
@@ -120,10 +123,8 @@ impl Shard {
             self.copy(*from, layout).await?;
         }
         for from in shards {
-            match self.order(from, layout, DirectoryAsk::Seal).await? {
-                DirectoryAnswer::Done => {}
-                DirectoryAnswer::Unfinished => return Ok(false),
-                _ => return Err(CallError::AnotherQuestion.into()),
+            if !self.order(from, layout, question::seal()).await? {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -133,16 +134,13 @@ impl Shard {
     async fn copy(&self, from: u32, layout: &Layout) -> Result<(), ShardError> {
         let mut after = None;
         loop {
-            let answer = self.order(from, layout, DirectoryAsk::Copy(after)).await?;
-            let DirectoryAnswer::Copied { records, last } = answer else {
-                return Err(CallError::AnotherQuestion.into());
-            };
+            let (records, last) = self.order(from, layout, question::copy(after)).await?;
             after = last;
             let received = records
                 .into_iter()
                 .filter_map(|record| layout.receiver(bucket(record.user)).map(|to| (to, record)));
             for (to, records) in directory::groups(received) {
-                self.order(to, layout, DirectoryAsk::Receive(records)).await?;
+                self.order(to, layout, question::receive(records)).await?;
             }
             if after.is_none() {
                 return Ok(());
@@ -153,31 +151,28 @@ impl Shard {
     /// Has every shard delete what it does not answer for.
     async fn clear_all(&self, layout: &Layout) -> Result<(), ShardError> {
         let cleared = (0..layout.places()).map(|index| async move {
-            while let DirectoryAnswer::Unfinished = self.order(index, layout, DirectoryAsk::Clear).await? {}
+            while !self.order(index, layout, question::clear()).await? {}
             Ok::<_, ShardError>(())
         });
         stream::iter(cleared).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
     }
 
     /// Asks a shard, or does it itself.
-    async fn order(
-        &self,
-        index: u32,
-        layout: &Layout,
-        ask: DirectoryAsk,
-    ) -> Result<DirectoryAnswer, ShardError> {
+    async fn order<A>(&self, index: u32, layout: &Layout, question: Question<A>) -> Result<A, ShardError> {
         let (tenant, own) = self.place()?;
-        if index == own {
-            let sent = Sent { layout: Some(*layout), shards: layout.shards };
-            return match ask {
-                DirectoryAsk::Copy(after) => self.copied(after, sent),
-                DirectoryAsk::Receive(records) => self.receive(&records, sent).await,
-                DirectoryAsk::Seal => self.seal(sent),
-                DirectoryAsk::Clear => self.clear(sent),
-                _ => Err(CallError::AnotherQuestion.into()),
-            };
+        if index != own {
+            return Ok(directory::ask_under(&self.env, tenant, index, layout, question).await?);
         }
-        Ok(directory::ask_under(&self.env, tenant, index, layout, ask).await?)
+        let sent = Sent { layout: Some(*layout), shards: layout.shards };
+        let (ask, read) = question.into_parts();
+        let answer = match ask {
+            DirectoryAsk::Copy(after) => self.copied(after, sent),
+            DirectoryAsk::Receive(records) => self.receive(&records, sent).await,
+            DirectoryAsk::Seal => self.seal(sent),
+            DirectoryAsk::Clear => self.clear(sent),
+            _ => Err(CallError::AnotherQuestion.into()),
+        };
+        Ok(read(answer?)?)
     }
 
     /// Records of the buckets that are being copied. The first question of a copy forgets what changed before it.

@@ -14,9 +14,8 @@ use rollcall_core::{
 
 use super::{Shard, ShardError};
 use crate::{
-    directory,
-    stub::CallError,
-    wire::{DirectoryAnswer, DirectoryAsk},
+    directory::{self, question},
+    wire::DirectoryAnswer,
 };
 
 /// What a call says of the directory.
@@ -81,10 +80,7 @@ impl Shard {
             Layout::first(sent.layout.map_or(sent.shards, |layout| layout.shards))
         } else {
             let shards = sent.layout.map_or(sent.shards, |layout| layout.shards);
-            match directory::ask(&self.env, tenant, 0, shards, DirectoryAsk::LayOut).await? {
-                DirectoryAnswer::Layout(Some(layout)) => layout,
-                _ => return Err(CallError::AnotherQuestion.into()),
-            }
+            directory::ask(&self.env, tenant, 0, shards, question::lay_out()).await?
         };
         match sent.layout {
             // Shard 0 learns of a hand-over as the last one.
