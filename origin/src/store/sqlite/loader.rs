@@ -1,42 +1,37 @@
 //! The loader of users' rows. Loads that arrive while another is under way share the next snapshot, since SQLite drops its
 //! cached pages with each new one.
 
-use std::thread;
-
 use rollcall_core::store::Statement;
 use rusqlite::Connection;
 
 use super::{
     super::{
         error::StoreError,
-        job::{Job, Jobs, Rows},
+        job::{Job, Rows},
     },
     convert,
+    worker::Worker,
 };
 
 /// The most loads of one snapshot.
 const GROUP: usize = 128;
 
+/// A handle; clones share the thread.
 #[derive(Clone)]
-pub(super) struct Loader {
-    jobs: Jobs,
-}
+pub(super) struct Loader(Worker);
 
 impl Loader {
-    /// The thread ends with the last handle.
-    pub(super) fn start(mut connection: Connection) -> std::io::Result<Self> {
-        let (jobs, mut queue) = Jobs::queue();
-        thread::Builder::new().name("store-loader".into()).spawn(move || {
-            let mut group = Vec::with_capacity(GROUP);
-            while queue.blocking_recv_many(&mut group, GROUP) > 0 {
-                load_group(&mut connection, &mut group);
-            }
-        })?;
-        Ok(Self { jobs })
+    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
+        Worker::start("store-loader", connection, GROUP, load_group).map(Self)
     }
 
     pub(super) async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
-        self.jobs.ask(statements).await
+        self.0.ask(statements).await
+    }
+
+    /// Returns when every accepted load is answered and the connection is closed.
+    pub(super) async fn close(&self) {
+        self.0.close().await;
     }
 }
 

@@ -10,6 +10,7 @@ mod loader;
 mod reader;
 mod schema;
 mod transfer;
+mod worker;
 mod writer;
 
 use std::path::Path;
@@ -85,7 +86,34 @@ impl Sqlite {
         self.readers.query(statements).await
     }
 
+    /// Closes every connection, the one that writes last: SQLite then leaves one file that has everything.
     pub(super) async fn close(&self) {
+        tokio::join!(self.readers.close(), self.loader.close());
         self.writer.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The known-wrong way was to close the writer alone: what it had written last was in a second file, which a copy or a move of
+    /// the first one leaves behind.
+    #[tokio::test]
+    async fn a_closed_store_is_one_file() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(home.path(), Condition::default()).unwrap();
+        let token = || vec![Statement::new("SELECT count(*) FROM token", [])];
+        store.commit(vec![Statement::new("INSERT INTO user (id) VALUES ('7')", [])]).await.unwrap();
+        store.load(token()).await.unwrap();
+        let endless = "WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted) SELECT count(*) FROM counted";
+        let asked = store.query(vec![Statement::new(endless, [])]);
+        let (asked, ()) = tokio::join!(asked, store.close());
+        assert!(asked.is_err(), "a query holds up no end of the process");
+        let files = std::fs::read_dir(home.path()).unwrap().map(|file| file.unwrap().file_name());
+        assert_eq!(files.collect::<Vec<_>>(), [FILE]);
+        assert!(matches!(store.load(token()).await, Err(StoreError::Closed)));
+        assert!(matches!(store.query(token()).await, Err(StoreError::Closed)));
+        assert!(matches!(store.commit(token()).await, Err(StoreError::Closed)));
     }
 }

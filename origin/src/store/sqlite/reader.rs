@@ -3,7 +3,10 @@
 use std::{
     ffi::c_int,
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -30,6 +33,8 @@ pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
     within: Duration,
+    /// Ends the queries under way.
+    closing: Arc<AtomicBool>,
 }
 
 impl Readers {
@@ -39,21 +44,35 @@ impl Readers {
 
     fn bounded(path: &Path, within: Duration) -> rusqlite::Result<Self> {
         let idle = (0..QUERIES).map(|_| open_read_only(path)).collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(Self { idle: Arc::new(Mutex::new(idle)), permits: Arc::new(Semaphore::new(QUERIES)), within })
+        Ok(Self {
+            idle: Arc::new(Mutex::new(idle)),
+            permits: Arc::new(Semaphore::new(QUERIES)),
+            within,
+            closing: Arc::default(),
+        })
     }
 
     pub(super) async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         let turn = timeout(QUERY_TURN, self.permits.clone().acquire_owned());
         let permit = turn.await.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Closed)?;
-        let (idle, within) = (self.idle.clone(), self.within);
+        let (idle, within, closing) = (self.idle.clone(), self.within, self.closing.clone());
         let run = move || {
             let mut connection = idle.lock().pop().ok_or(StoreError::Closed)?;
-            let result = read(&mut connection, &statements, within);
+            let result = read(&mut connection, &statements, within, closing);
             idle.lock().push(connection);
             drop(permit);
             result
         };
         tokio::task::spawn_blocking(run).await.map_err(|error| StoreError::refused(error, true))?
+    }
+
+    /// Ends the queries under way, and closes the connections.
+    pub(super) async fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        let all = self.permits.acquire_many(u32::try_from(QUERIES).unwrap_or(u32::MAX)).await;
+        self.permits.close();
+        drop(all);
+        self.idle.lock().clear();
     }
 }
 
@@ -62,10 +81,12 @@ fn read(
     connection: &mut Connection,
     statements: &[Statement],
     within: Duration,
+    closing: Arc<AtomicBool>,
 ) -> Result<Vec<Rows>, StoreError> {
     let until = Instant::now() + within;
     // It replaces that of the query before.
-    connection.progress_handler(STEPS, Some(move || Instant::now() >= until))?;
+    connection
+        .progress_handler(STEPS, Some(move || closing.load(Ordering::Relaxed) || Instant::now() >= until))?;
     read_all(connection, statements).map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => StoreError::refused(Late(within.as_secs()), false),
         _ => error.into(),

@@ -1,79 +1,43 @@
 //! The writer. Commits that arrive while a transaction is being written share the next one, and so its fsync.
 
-use std::{sync::Arc, thread};
-
-use parking_lot::Mutex;
 use rollcall_core::store::Statement;
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::{mpsc, oneshot};
 
 use super::{
     super::{
         condition::Condition,
         error::StoreError,
-        job::{Job, Jobs, Rows},
+        job::{Job, Rows},
     },
     convert,
     error::is_transient,
+    worker::Worker,
 };
 
 /// The most commits of one transaction. It bounds the time that the first of them waits.
 const GROUP: usize = 512;
 
+/// A handle; clones share the thread.
 #[derive(Clone)]
-pub(super) struct Writer {
-    jobs: Jobs,
-    ended: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
-    close: Arc<Mutex<Option<oneshot::Sender<()>>>>,
-}
+pub(super) struct Writer(Worker);
 
 impl Writer {
     pub(super) fn start(connection: Connection, condition: Condition) -> std::io::Result<Self> {
-        let (jobs, queue) = Jobs::queue();
-        let (close, closing) = oneshot::channel();
-        let (ending, ended) = oneshot::channel();
-        thread::Builder::new().name("store-writer".into()).spawn(move || {
-            write(connection, &condition, queue, closing);
-            // Its receiver may be gone.
-            let _ = ending.send(());
-        })?;
-        Ok(Self { jobs, ended: Arc::new(Mutex::new(Some(ended))), close: Arc::new(Mutex::new(Some(close))) })
+        let commit = move |connection: &mut _, group: &mut _| commit_group(connection, &condition, group);
+        Worker::start("store-writer", connection, GROUP, commit).map(Self)
     }
 
     pub(super) async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
-        self.jobs.ask(statements).await
+        self.0.ask(statements).await
     }
 
     pub(super) fn queued(&self) -> usize {
-        self.jobs.waiting()
+        self.0.waiting()
     }
 
+    /// Returns when every accepted commit is written and the connection is closed.
     pub(super) async fn close(&self) {
-        drop(self.close.lock().take());
-        // Wakes a writer that waits for work.
-        let _ = self.commit(Vec::new()).await;
-        let ended = self.ended.lock().take();
-        if let Some(ended) = ended {
-            let _ = ended.await;
-        }
-    }
-}
-
-fn write(
-    mut connection: Connection,
-    condition: &Condition,
-    mut queue: mpsc::Receiver<Job>,
-    mut closing: oneshot::Receiver<()>,
-) {
-    let mut group = Vec::with_capacity(GROUP);
-    loop {
-        if queue.blocking_recv_many(&mut group, GROUP) == 0 {
-            return;
-        }
-        commit_group(&mut connection, condition, &mut group);
-        if !matches!(closing.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
-            queue.close();
-        }
+        self.0.close().await;
     }
 }
 
@@ -163,7 +127,7 @@ mod tests {
 
     fn job(text: &str) -> Job {
         let insert = Statement::new("INSERT INTO kept VALUES (?1)", [Value::from(text)]);
-        Job { statements: vec![insert], done: oneshot::channel().0 }
+        Job { statements: vec![insert], done: tokio::sync::oneshot::channel().0 }
     }
 
     fn kept(connection: &Connection) -> i64 {
