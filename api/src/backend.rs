@@ -185,15 +185,15 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// The moment and the cutoff under which a tenant's records are read.
     fn view(&self, tenant: TenantId) -> impl Future<Output = Result<View, BackendError>> + Send;
 
-    /// One page of a tenant's records, and the number of all that match. Busy when the caller, or the tenant, has too many under way, where
-    /// lists have places.
+    /// One page of a tenant's records with the number of all that match, and the view under which they were read: the one of the moment at which
+    /// the list has its place, not at which it was asked for. Busy when the caller, the tenant or all together have too many under way,
+    /// where lists have places.
     fn list(
         &self,
         caller: &UserId,
         tenant: TenantId,
         query: ListQuery,
-        view: &View,
-    ) -> impl Future<Output = Result<Listed, BackendError>> + Send;
+    ) -> impl Future<Output = Result<(Listed, View), BackendError>> + Send;
 
     /// The record that represents a user.
     fn detail(

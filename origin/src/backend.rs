@@ -222,12 +222,15 @@ impl Backend for Origin {
         caller: &UserId,
         tenant: TenantId,
         asked: ListQuery,
-        view: &View,
-    ) -> Result<Listed, BackendError> {
-        let (origin, statement) = (self.clone(), query::list(&asked, tenant, view));
-        let rows =
-            self.shared.lists.read(caller, tenant, async move { origin.ask(statement).await }).await??;
-        query::read_list(&rows).map_err(BackendError::new)
+    ) -> Result<(Listed, View), BackendError> {
+        let origin = self.clone();
+        let reading = async move {
+            let view = origin.view(tenant).await?;
+            let rows = origin.ask(query::list(&asked, tenant, &view)).await?;
+            Ok::<_, BackendError>((rows, view))
+        };
+        let (rows, view) = self.shared.lists.read(caller, tenant, reading).await??;
+        Ok((query::read_list(&rows).map_err(BackendError::new)?, view))
     }
 
     async fn detail(&self, tenant: TenantId, user: i64, view: &View) -> Result<Option<Record>, BackendError> {

@@ -1,4 +1,4 @@
-//! How many lists are read at a time for one caller, and of one tenant (`docs/rules/message-center.md#lists-under-way`). One that matches texts reads
+//! How many lists are read at a time for one caller, of one tenant, and in all (`docs/rules/message-center.md#lists-under-way`). One that matches texts reads
 //! all records of its tenant, and the store's readers are few.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
@@ -13,25 +13,32 @@ use tokio::{
 
 use crate::store::{QUERIES, QUERY_WITHIN};
 
-/// Lists of one caller at a time: half of the readers are never its.
-const OF_CALLER: usize = QUERIES / 2;
-/// Lists of one tenant at a time: one reader is never its.
-const OF_TENANT: usize = QUERIES - 1;
+/// Lists of all callers at a time: one reader is for what is no list.
+const OF_ALL: usize = QUERIES - 1;
+/// Lists of one tenant at a time: one place is always another's.
+const OF_TENANT: usize = OF_ALL - 1;
+/// Lists of one caller at a time: one place of its tenant is always another's.
+const OF_CALLER: usize = OF_TENANT - 1;
 
 /// The places of lists.
 pub(crate) struct Lists {
     callers: Places<UserId>,
     tenants: Places<TenantId>,
+    all: Arc<Semaphore>,
 }
 
 impl Default for Lists {
     fn default() -> Self {
-        Self { callers: Places::new(OF_CALLER), tenants: Places::new(OF_TENANT) }
+        Self {
+            callers: Places::new(OF_CALLER),
+            tenants: Places::new(OF_TENANT),
+            all: Arc::new(Semaphore::new(OF_ALL)),
+        }
     }
 }
 
 impl Lists {
-    /// Reads a list when its caller and its tenant have a place for it. The place is taken until it is read, also when the caller is
+    /// Reads a list when its caller, its tenant and all together have a place for it. The place is taken until it is read, also when the caller is
     /// gone by then: the store's reader is.
     ///
     /// # Errors
@@ -42,7 +49,11 @@ impl Lists {
         tenant: TenantId,
         reading: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, BackendError> {
-        let places = async { (self.callers.enter(caller.clone()).await, self.tenants.enter(tenant).await) };
+        let places = async {
+            let of_caller = self.callers.enter(caller.clone()).await;
+            let of_tenant = self.tenants.enter(tenant).await;
+            (of_caller, of_tenant, self.all.clone().acquire_owned().await)
+        };
         let places = timeout(QUERY_WITHIN, places).await.map_err(|_| BackendError::new(Busy))?;
         let reading = tokio::spawn(async move {
             let read = reading.await;
@@ -117,37 +128,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_has_half_of_the_readers_and_a_tenant_all_but_one() {
+    async fn somebody_else_always_has_a_place() {
         let lists = Arc::new(Lists::default());
         let mut ends = Vec::new();
         let mut begun = Vec::new();
-        // Of tenant 5 three callers ask for three each, of tenant 6 one.
-        for (caller, tenant, expected) in [
-            (1, 5, 1),
-            (1, 5, 2),
-            (1, 5, 2),
-            (2, 5, 3),
-            (2, 5, 3),
-            (3, 5, 3),
-            (4, 6, 4),
-            (4, 6, 5),
-            (4, 6, 5),
-        ] {
+        let mut ask = |caller, tenant| {
             let (end, mut reading) = list(&lists, caller, tenant);
             assert!(reading.as_mut().now_or_never().is_none());
             begun.push(reading);
             ends.push(end);
-            assert_eq!(under_way(&lists.tenants), expected, "{caller} of {tenant}");
+            OF_ALL - lists.all.available_permits()
+        };
+        for _ in 0..3 {
+            assert_eq!(ask(1, 5), 1, "the caller waits for itself");
         }
-        // Those of the caller and the tenant go on when one is read.
-        ends.remove(0);
-        assert!(begun.remove(0).await);
-        assert!(begun[1].as_mut().now_or_never().is_none());
+        for _ in 0..3 {
+            assert_eq!(ask(2, 5), 2);
+        }
+        assert_eq!(ask(3, 5), 2, "the tenant waits for itself");
+        assert_eq!(ask(4, 6), 3);
+        assert_eq!((ask(5, 7), OF_ALL), (3, QUERIES - 1), "what is no list has a reader");
         drop(ends);
         for reading in begun {
             assert!(reading.await);
         }
         assert!(lists.callers.taken.lock().is_empty() && lists.tenants.taken.lock().is_empty());
+        assert_eq!(lists.all.available_permits(), OF_ALL);
     }
 
     #[tokio::test]

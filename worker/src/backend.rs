@@ -157,11 +157,13 @@ impl Backend for Edge {
         _: &UserId,
         tenant: TenantId,
         query: ListQuery,
-        view: &View,
-    ) -> impl Future<Output = Result<Listed, BackendError>> + Send {
-        let (env, shards, view) = (self.env.clone(), self.shards(), view.clone());
+    ) -> impl Future<Output = Result<(Listed, View), BackendError>> + Send {
+        let (env, shards, viewed) = (self.env.clone(), self.shards(), self.view(tenant));
         SendFuture::new(async move {
-            directory::list::list(&env, tenant, shards, query, view).await.map_err(unavailable)
+            let view = viewed.await?;
+            let listed =
+                directory::list::list(&env, tenant, shards, query, &view).await.map_err(unavailable)?;
+            Ok((listed, view))
         })
     }
 

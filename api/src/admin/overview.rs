@@ -182,9 +182,8 @@ pub(crate) async fn overview<B: Backend>(
         let pairs = [("userId", number.to_string().as_str()), ("online", "true"), ("pageSize", RECORDS)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let asked = ListQuery::parse(Kind::List, &pairs, backend.zone())?;
-        let view = backend.view(tenant).await?;
-        let listed = backend.list(&caller.principal.user, tenant, asked, &view).await?.records;
-        records.extend(listed.into_iter().map(|record| Shown::new(record, &view, backend.zone())));
+        let (listed, view) = backend.list(&caller.principal.user, tenant, asked).await?;
+        records.extend(listed.records.into_iter().map(|record| Shown::new(record, &view, backend.zone())));
     }
     // An object of the version before, while a deploy is under way, knows no details.
     let Some(details) = &live.details else { return Err(MessageCenterError::Busy.into()) };

@@ -140,8 +140,7 @@ async fn page<B: Backend>(
     let pairs = query::pairs(uri.query().unwrap_or_default());
     let asked = ListQuery::parse(kind, &pairs, backend.zone())?;
     caller.require(backend, action, caller.number().is_some_and(|own| asked.is_about(own)))?;
-    let view = backend.view(caller.tenant).await?;
-    let listed = backend.list(&caller.principal.user, caller.tenant, asked, &view).await?;
+    let (listed, view) = backend.list(&caller.principal.user, caller.tenant, asked).await?;
     Ok(success(backend, RecordPage::new(listed.total, listed.records, &view, backend.zone())))
 }
 

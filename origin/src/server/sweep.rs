@@ -40,8 +40,11 @@ pub(crate) async fn keep(users: Users) {
             if swept.is_some_and(|swept| swept.elapsed() < SWEEP_EVERY) {
                 continue;
             }
-            swept = Some(Instant::now());
-            sweep(&users, now).await
+            let begun = Instant::now();
+            let done = sweep(&users, now).await;
+            // One that failed is tried again at the next look.
+            swept = done.is_ok().then_some(begun);
+            done
         } else {
             users.forget_unseen(None, MOST_UNSEEN).await.map_err(Into::into)
         };

@@ -21,11 +21,11 @@ pub(crate) async fn list(
     tenant: TenantId,
     shards: u32,
     asked: ListQuery,
-    view: View,
+    view: &View,
 ) -> Result<Listed, CallError> {
-    let listed = merged(env, tenant, shards, &asked, &view).await?;
-    if reconcile::rows(env, shards, &view, &listed.records).await {
-        return merged(env, tenant, shards, &asked, &view).await;
+    let listed = merged(env, tenant, shards, &asked, view).await?;
+    if reconcile::rows(env, shards, view, &listed.records).await {
+        return merged(env, tenant, shards, &asked, view).await;
     }
     Ok(listed)
 }
