@@ -139,8 +139,10 @@ pub(super) async fn principal<B: Backend>(
     }
     if let Ok(verified) = backend.verify(token.expose()) {
         if settings.is_admin(&verified.user) && backend.token_status(&verified).await?.is_ok() {
-            let issuer = Issuer::Ours { expires: verified.expires };
-            return Ok((Principal::openim_admin(verified.user), issuer));
+            let expires = verified.expires;
+            // A console of it ends with it.
+            let principal = Principal { expires: Some(expires), ..Principal::openim_admin(verified.user) };
+            return Ok((principal, Issuer::Ours { expires }));
         }
         return Err(MessageCenterError::InvalidToken.into());
     }

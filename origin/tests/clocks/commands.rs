@@ -131,7 +131,7 @@ async fn take_off(world: &World, kind: &str, ids: &[i64]) {
 }
 
 /// A console by the token in its URL.
-async fn console(world: &World, token: &str) -> Socket {
+pub(crate) async fn console(world: &World, token: &str) -> Socket {
     let request = upgrade(&format!("/ws/messageCenter?access_token={token}"), &[]);
     match world.try_upgrade_with(&request).await.unwrap() {
         Opening::Upgraded(socket) => *socket,

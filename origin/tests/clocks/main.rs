@@ -14,7 +14,7 @@ mod commands;
 #[path = "../kit/mod.rs"]
 mod kit;
 
-use commands::{CONSOLES, FIRST, IOS, WEB, configuration, live, order, records, take_all_off};
+use commands::{CONSOLES, FIRST, IOS, WEB, configuration, console, live, order, records, take_all_off};
 use kit::{Server, skew::Skew};
 use rollcall_conformance::postgres::Postgres;
 
@@ -99,6 +99,32 @@ async fn every_command_holds_on_postgres_when_the_clock_of_this_machine_is_45_s_
 #[tokio::test]
 async fn every_command_holds_on_postgres_when_the_clock_of_this_machine_is_an_hour_ahead_for_a_while() {
     every_command_on_postgres_under(HOUR).await;
+}
+
+/// The known-wrong way was to sleep until the end that the clock showed when the console opened.
+#[tokio::test]
+async fn a_console_that_opened_while_the_clock_was_back_ends_with_its_token() {
+    let home = tempfile::tempdir().unwrap();
+    let skew = Skew::build(home.path());
+    // A token of 90 days that ends in a minute.
+    skew.set(60 - 90 * DAY);
+    let administrators = "admin_user_ids = ['700']\n";
+    let server = Server::start_as(&home.path().join("data"), administrators, &skew.variables(), "");
+    let world = server.world();
+    let token = world.fresh_admin_token("700").await.unwrap();
+    skew.set(-HOUR);
+    let mut console = console(&world, &token).await;
+    skew.set(0);
+    // Both clocks go on for a little more than the minute, in which the client is not silent.
+    for passed in [20, 40] {
+        skew.pass(passed);
+        console.send_text(r#"{"type":"ping"}"#).await.unwrap();
+        assert!(console.text().await.unwrap().contains("pong"));
+    }
+    skew.pass(61);
+    // A request wakes the server, which sleeps by the true clock.
+    world.expect_verdict(&token, 1501, "the token").await.unwrap();
+    assert_eq!(console.closed(4001).await.unwrap(), "token_expired");
 }
 
 #[tokio::test]
