@@ -28,6 +28,7 @@ fn keeps<T: Serialize + DeserializeOwned>(file: &str) {
 fn columns_of_json_keep_their_form() {
     keeps::<IssueClock>("user.issue_clock.v1.json");
     keeps::<Vec<(TenantId, Timestamp)>>("user.revoked_in.v1.json");
+    keeps::<Vec<(TenantId, Serial)>>("user.settled_in.v1.json");
     keeps::<Vec<(TenantId, Serial)>>("user.unlocked_in.v1.json");
     keeps::<FanOut>("ties.wave.v1.json");
     keeps::<Vec<i64>>("tenant_mark.exempt.v1.json");
@@ -47,6 +48,7 @@ fn what_cannot_be_written_is_refused_by_its_column() {
         ("user", "issue_clock", false),
         ("user", "revoked_in", false),
         ("user", "unlocked_in", false),
+        ("user", "settled_in", false),
         ("tenant_mark", "exempt", false),
         ("ties", "wave", false),
         ("wave", "exempt", true),
@@ -104,6 +106,11 @@ const RELEASED: &[(&str, usize, &str)] = &[
         "core/golden/user.revoked_in.v1.json",
         1,
         "5168caa73bf67a57e64c08363bbdaceba6dfdbc872e49bc31f352657307f546f",
+    ),
+    (
+        "core/golden/user.settled_in.v1.json",
+        1,
+        "611866a4e0acbf27e040eadc6701e617f2c61b4310c4c2836989e1b4361c319c",
     ),
     (
         "core/golden/user.unlocked_in.v1.json",

@@ -49,6 +49,8 @@ pub enum Change {
     },
     /// The user's own cutoffs for opaque tokens are lifted, and those of tenants up to these serials.
     Unlocked(Vec<(TenantId, Serial)>),
+    /// What these tenants' orders to sets of users up to these serials say of the user is written down.
+    Settled(Vec<(TenantId, Serial)>),
     /// A token was issued. It deletes no other: the clock may be wrong.
     TokenIssued(TokenRow),
     /// A token came from another server. One that is there stays as it is.
@@ -192,6 +194,11 @@ impl Change {
             Self::Unlocked(serials) => vec![Statement::new(
                 "INSERT INTO user (id, unlocked_in) VALUES (?1, ?2) ON CONFLICT (id) \
                  DO UPDATE SET revoked_at = NULL, revoked_in = '', unlocked_in = excluded.unlocked_in",
+                [id(), Value::json(serials)],
+            )],
+            Self::Settled(serials) => vec![Statement::new(
+                "INSERT INTO user (id, settled_in) VALUES (?1, ?2) \
+                 ON CONFLICT (id) DO UPDATE SET settled_in = excluded.settled_in",
                 [id(), Value::json(serials)],
             )],
             Self::TokenIssued(row) => vec![insert_token(&id, row, "")],

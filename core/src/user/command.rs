@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     audit::Entry,
+    directory::view::Cutoff,
     gateway::Wire,
     id::{ConnId, TenantId, UserId},
     platform::Platform,
@@ -246,6 +247,12 @@ pub struct NamedOrder {
     pub notice: String,
 }
 
+impl NamedOrder {
+    pub(super) const fn cutoff(&self) -> Cutoff {
+        Cutoff { serial: self.serial, at: self.at, exempt: Vec::new(), lifted: false }
+    }
+}
+
 /// A client's request that waits for the presence of other users. Comes back with their answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingRequest {
@@ -314,11 +321,7 @@ impl Command {
     ) -> Result<Option<TenantId>, NotLoaded> {
         if matches!(
             self.alone(),
-            Self::Status
-                | Self::Overview { details: false, .. }
-                | Self::Watch { .. }
-                | Self::FanOut
-                | Self::Unlock { .. }
+            Self::Status | Self::Overview { details: false, .. } | Self::Watch { .. } | Self::FanOut
         ) {
             return Ok(None);
         }

@@ -9,7 +9,9 @@ use std::borrow::Cow;
 
 use super::{
     Action, Change, Connection, Console, ForceOff, HeldEnd, LiveSocket, Loaded, NamedOrder, NotLoaded,
-    Outcome, Reply, Revoked, Rules, User, tokens::is_unlocked, unseen::unseen,
+    Outcome, Reply, Revoked, Rules, User,
+    tokens::{is_over, is_unlocked},
+    unseen::unseen,
 };
 use crate::{
     directory::view::Cutoff,
@@ -17,6 +19,7 @@ use crate::{
     id::{ConnId, RecordId, TenantId},
     message_center::to_receiver,
     platform::Platform,
+    serial::Began,
     time::{Moment, Timestamp},
     token::{
         TokenHash,
@@ -132,6 +135,15 @@ struct Reach<'a> {
     /// Changes beside the ends of records.
     changes: Vec<Change>,
     ended_at: Timestamp,
+}
+
+/// What an order to a set of users says of opaque tokens, unless that is over.
+fn opaque_named(order: &NamedOrder, loaded: &Loaded, now: Timestamp) -> Result<Vec<Change>, NotLoaded> {
+    let cutoff = order.cutoff();
+    if is_over(&cutoff, order.within, loaded.profile()?) {
+        return Ok(Vec::new());
+    }
+    Ok(std::iter::once(Change::Revoked { at: order.at }).chain(unseen(loaded, now)?).collect())
 }
 
 impl User {
@@ -250,6 +262,16 @@ impl User {
                 Ok(Some(reach))
             }
             ForceOff::Named(order) => match is_elsewhere(&Some(order.within))? {
+                Some(_) if rules.home(&self.id, loaded.profile()?) == order.within => {
+                    self.reach_formerly_named(order, loaded, now).map(Some)
+                }
+                // What it said was written down when the user left, and may be lifted since. Its sockets are left where the configuration
+                // moved it.
+                Some(_) if is_over(&order.cutoff(), order.within, loaded.profile()?) => {
+                    let is_configured = rules.configured_tenant(&self.id).is_some();
+                    let reach = is_configured.then(|| self.reach_sockets_of(order));
+                    Ok(reach.filter(|reach| !(reach.connections.is_empty() && reach.consoles.is_empty())))
+                }
                 Some(other) => self.reach_unseen(other, order.at, loaded, rules, now),
                 None => self.reach_named(order, loaded, rules, now).map(Some),
             },
@@ -340,7 +362,7 @@ impl User {
         now: Timestamp,
     ) -> Result<Reach<'a>, NotLoaded> {
         let NamedOrder { within, serial, at, notice } = order;
-        let cutoff = Cutoff { serial: *serial, at: *at, exempt: Vec::new(), lifted: false };
+        let cutoff = order.cutoff();
         let profile = loaded.profile()?;
         let is_at_home = rules.home(&self.id, profile) == *within;
         // Tokens of another tenant's numbers were issued before the configuration moved the user: a token that was issued since would
@@ -351,10 +373,7 @@ impl User {
             Change::TokensKicked(TokenSet::All)
         };
         let mut changes = vec![taken];
-        if !is_unlocked(&cutoff, *within, profile) {
-            changes.push(Change::Revoked { at: *at });
-            changes.extend(unseen(loaded, now)?);
-        }
+        changes.extend(opaque_named(order, loaded, now)?);
         Ok(Reach {
             connections: self.connections.iter().filter(|one| cutoff.follows(one.began())).collect(),
             consoles: self.consoles.iter().filter(|one| cutoff.follows(one.began())).collect(),
@@ -362,6 +381,32 @@ impl User {
             changes,
             ended_at: *at,
         })
+    }
+
+    /// What such an order took of a user whom the configuration has moved since: its tokens are still under the order's tenant.
+    fn reach_formerly_named<'a>(
+        &'a self,
+        order: &'a NamedOrder,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<Reach<'a>, NotLoaded> {
+        let mut changes = vec![Change::TokensTaken { by: order.serial, at: order.at }];
+        changes.extend(opaque_named(order, loaded, now)?);
+        Ok(Reach { changes, ..self.reach_sockets_of(order) })
+    }
+
+    /// The sockets of such a user that the order covers: they may outlive a change of the configuration, and then have a number of the
+    /// order's tenant. One that opened since has a number of another tenant, which may be smaller, but a later date.
+    fn reach_sockets_of<'a>(&'a self, order: &'a NamedOrder) -> Reach<'a> {
+        let cutoff = order.cutoff();
+        let is_covered = |began: Began| cutoff.follows(began) && began.at <= order.at;
+        Reach {
+            connections: self.connections.iter().filter(|one| is_covered(one.began())).collect(),
+            consoles: self.consoles.iter().filter(|one| is_covered(one.began())).collect(),
+            notice: Some(Cow::Owned(to_receiver(&order.notice, self.id.number()))),
+            changes: Vec::new(),
+            ended_at: order.at,
+        }
     }
 
     /// Ends what the tenant's cutoff covers, with the cutoff's instant as the end date: every reader shows that already.

@@ -160,6 +160,9 @@ pub struct Profile {
     pub revoked_in: Vec<(TenantId, Timestamp)>,
     /// Unlocks by tenant: its cutoffs up to this serial do not count for opaque tokens.
     pub unlocked_in: Vec<(TenantId, Serial)>,
+    /// Tenants that the user has left: what their orders to sets of users up to this serial said of it was written down then. Such an
+    /// order may still be under delivery, and says no more of a user who comes back.
+    pub settled_in: Vec<(TenantId, Serial)>,
     /// The first expiry of the user's stored tokens, or an earlier instant. Only a store with one user keeps it up.
     pub first_expiry: Option<Timestamp>,
     /// Whether anything is stored of the user.

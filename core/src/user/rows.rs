@@ -1,5 +1,6 @@
 //! The queries that load a user's state, and the reading of their rows. What writes the rows is in [`super::change`].
 
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
@@ -28,7 +29,8 @@ impl Needs {
         let mut queries = Vec::new();
         if self.profile {
             let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in, \
-                       CAST(home AS TEXT), unlocked_in, unseen_at IS NOT NULL, first_expiry FROM user WHERE id = ?1";
+                       CAST(home AS TEXT), unlocked_in, unseen_at IS NOT NULL, first_expiry, settled_in \
+                       FROM user WHERE id = ?1";
             queries.push((Part::Profile, Statement::new(sql, [id()])));
         }
         if self.account {
@@ -130,6 +132,7 @@ pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
         unlocked_in,
         is_unseen,
         first_expiry,
+        settled_in,
     ] = row
     else {
         return None;
@@ -148,18 +151,21 @@ pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
         },
         revoked_at: instant(revoked_at)?,
         unlocked_at: instant(unlocked_at)?,
-        revoked_in: match text(revoked_in)? {
-            "" => Vec::new(),
-            orders => json::read(orders).ok()?,
-        },
-        unlocked_in: match text(unlocked_in)? {
-            "" => Vec::new(),
-            serials => json::read(serials).ok()?,
-        },
+        revoked_in: listed(revoked_in)?,
+        unlocked_in: listed(unlocked_in)?,
+        settled_in: listed(settled_in)?,
         first_expiry: instant(first_expiry)?,
         is_known: true,
         is_unseen: int(is_unseen)? != 0,
     })
+}
+
+/// JSON, or nothing.
+fn listed<T: DeserializeOwned>(value: &Value) -> Option<Vec<T>> {
+    match text(value)? {
+        "" => Some(Vec::new()),
+        list => json::read(list).ok(),
+    }
 }
 
 pub(super) fn read_account(row: &[Value]) -> Option<Account> {

@@ -9,7 +9,7 @@ use super::{
     Account, Action, Change, Connection, Loaded, NotLoaded, Outcome, Reply, Rules, User,
     end::{UNSEEN_ORDERS, kick},
     tenancy::Moved,
-    tokens::{is_unlocked, unlocked_in},
+    tokens::{is_unlocked, still_said, with_serial},
     unseen::{seen, unseen},
 };
 use crate::{
@@ -78,9 +78,10 @@ impl User {
         let account = loaded.account()?;
         let tenant = rules.tenant(&self.id, profile);
         // Orders to sets of users do not move: what they say of the user does.
-        let orders = loaded.orders()?.named.iter();
-        let named =
-            orders.filter(|cutoff| !is_unlocked(cutoff, tenant, profile)).map(|cutoff| cutoff.at).max();
+        let (orders, home) = (loaded.orders()?, rules.home(&self.id, profile));
+        let named = still_said(&orders.named, tenant, profile);
+        let former = still_said(&orders.former_named, home, profile);
+        let named = named.chain(former).map(|cutoff| cutoff.at).max();
         let is_known = profile.is_known || account.is_some() || named.is_some();
         let unlocked =
             loaded.cutoff()?.filter(|cutoff| !cutoff.lifted && is_unlocked(cutoff, tenant, profile));
@@ -193,10 +194,16 @@ impl User {
             }
         }
         let revoked_in = revoked_in.split_off(revoked_in.len().saturating_sub(UNSEEN_ORDERS));
-        let revoked_at = profile.revoked_at.max(facts.revoked_at);
+        // The unlock is of the tenant's order that it names, and no later one.
+        let (orders, home) = (loaded.orders()?, rules.home(&self.id, profile));
+        let later = still_said(&orders.named, tenant, profile)
+            .filter(|cutoff| facts.unlocked_at.is_none_or(|at| at < cutoff.at));
+        let kept = still_said(&orders.former_named, home, profile).chain(later).map(|cutoff| cutoff.at).max();
+        let kept = kept.filter(|_| unlocked.is_some());
+        let revoked_at = profile.revoked_at.max(facts.revoked_at).max(kept);
         if unlocked.is_some() {
-            // It takes the user's own cutoffs away, and they follow.
-            changes.push(Change::Unlocked(unlocked_in(profile, tenant, loaded.orders()?.under)));
+            // It takes the user's own cutoffs away, also what the move has just written down, and they follow.
+            changes.push(Change::Unlocked(with_serial(&profile.unlocked_in, tenant, orders.under)));
         }
         if let Some(at) = revoked_at.filter(|_| unlocked.is_some() || revoked_at != profile.revoked_at) {
             changes.push(Change::Revoked { at });

@@ -4,9 +4,9 @@
 //! user keeps goes under the new tenant's orders from the last one on.
 
 use super::{
-    Action, Change, Loaded, NotLoaded, Rules, User,
+    Action, Change, Loaded, NotLoaded, Orders, Profile, Rules, User,
     end::{Leaving, kick},
-    tokens::is_unlocked,
+    tokens::{settled_in, still_said},
 };
 use crate::{
     id::{ConnId, TenantId},
@@ -27,17 +27,22 @@ pub(super) struct Moved {
 }
 
 impl User {
-    /// Moves the user to the tenant that an issuer named, unless the configuration names one.
+    /// Moves the user to the tenant that an issuer named, unless the configuration names one: the user then comes under that one's orders,
+    /// and the next configuration finds what they say of it.
     pub(super) fn move_to(
         &self,
         tenant: TenantId,
         loaded: &Loaded,
         rules: &Rules,
     ) -> Result<Moved, NotLoaded> {
-        if rules.configured_tenant(&self.id).is_some() {
-            return Ok(Moved::default());
-        }
         let profile = loaded.profile()?;
+        if let Some(configured) = rules.configured_tenant(&self.id) {
+            let changes = match profile.home {
+                None => vec![Change::Home(configured)],
+                Some(_) => self.settle_former(loaded, rules)?,
+            };
+            return Ok(Moved { changes, ..Moved::default() });
+        }
         let stays = rules.tenant(&self.id, profile) == tenant;
         let (orders, is_at_home) = (loaded.orders()?, rules.home(&self.id, profile) == tenant);
         if is_at_home {
@@ -66,9 +71,7 @@ impl User {
             moved.frames.extend(connections.into_iter().flat_map(kick));
             moved.frames.extend(consoles.into_iter().flat_map(|console| console.force_offline(None)));
         }
-        // Its delivery will find the user in another tenant, and do nothing.
-        let named = orders.former_named.iter().filter(|cutoff| !is_unlocked(cutoff, home, profile));
-        moved.changes.extend(named.map(|cutoff| Change::Revoked { at: cutoff.at }));
+        moved.changes.extend(named_of(orders, home, profile));
         moved.changes.extend([Change::TokensUnder(orders.under), Change::Tenant(tenant)]);
         moved.is_news = !ends.is_empty();
         moved.changes.extend(ends);
@@ -107,7 +110,19 @@ impl User {
             .formerly_in_force(orders, rules)
             .map(|cutoff| Change::TokensTaken { by: cutoff.serial, at: cutoff.at });
         let outdated = self.in_force(orders, rules).map(|cutoff| Change::TokensOutdated { by: cutoff.at });
+        let named = named_of(orders, rules.home(&self.id, profile), profile);
         let moved = [Change::TokensUnder(orders.under), Change::Home(tenant)];
-        Ok(taken.chain(outdated).chain(moved).collect())
+        Ok(taken.chain(outdated).chain(named).chain(moved).collect())
     }
+}
+
+/// What undelivered orders to sets of users of the former tenant `home` say of opaque tokens. Their deliveries will find the user in
+/// another tenant; when it is back, they are not to say it again.
+fn named_of<'a>(
+    orders: &'a Orders,
+    home: TenantId,
+    profile: &'a Profile,
+) -> impl Iterator<Item = Change> + use<'a> {
+    let named = still_said(&orders.former_named, home, profile);
+    named.map(|cutoff| Change::Revoked { at: cutoff.at }).chain(settled_in(orders, home, profile))
 }

@@ -97,11 +97,15 @@ impl User {
         let older = |cutoff: Timestamp| bearer.issued_at.is_none_or(|issued| issued <= cutoff);
         let tenant = rules.configured_tenant(&self.id).unwrap_or(bearer.tenant);
         let (orders, home) = (loaded.orders()?, rules.home(&self.id, profile));
-        let present = self.in_force(orders, rules).filter(|cutoff| !is_unlocked(cutoff, tenant, profile));
+        let of_tenant = self.of_tenant(orders, rules).filter(|cutoff| !is_unlocked(cutoff, tenant, profile));
+        let named = still_said(&orders.named, tenant, profile);
         // A user who leaves a tenant takes along what an order there said of it alone.
-        let former = orders.former_named.iter().filter(|cutoff| !is_unlocked(cutoff, home, profile));
+        let former = still_said(&orders.former_named, home, profile);
         let while_unknown = profile.revoked_in.iter().filter(|(tenant, _)| *tenant == bearer.tenant);
-        let orders = profile.revoked_at.into_iter().chain(present.chain(former).map(|cutoff| cutoff.at));
+        let orders = profile
+            .revoked_at
+            .into_iter()
+            .chain(of_tenant.chain(named).chain(former).map(|cutoff| cutoff.at));
         Ok(orders.chain(while_unknown.map(|(_, at)| *at)).any(older))
     }
 
@@ -125,7 +129,9 @@ impl User {
         }
         let mut changes = Vec::new();
         if is_meant(home) {
-            changes.push(Change::Unlocked(unlocked_in(profile, home, loaded.orders()?.under)));
+            changes.push(Change::Unlocked(with_serial(&profile.unlocked_in, home, loaded.orders()?.under)));
+            // What an order in a former tenant said of the user alone is its own, and lifted with it.
+            changes.extend(settled_in(loaded.orders()?, rules.home(&self.id, profile), profile));
         }
         // `Unlocked` takes away what orders of other tenants left, too.
         if !(is_meant(home) && kept.is_empty()) {
@@ -185,8 +191,12 @@ impl User {
 
     /// The cutoffs of the command's tenant that are about this user.
     pub(super) fn in_force<'a>(&self, orders: &'a Orders, rules: &Rules) -> impl Iterator<Item = &'a Cutoff> {
-        let of_tenant = orders.cutoff.as_ref().filter(|cutoff| !self.is_exempt(&cutoff.exempt, rules));
-        of_tenant.into_iter().chain(&orders.named)
+        self.of_tenant(orders, rules).chain(&orders.named)
+    }
+
+    /// The one of them that is about everybody.
+    fn of_tenant<'a>(&self, orders: &'a Orders, rules: &Rules) -> impl Iterator<Item = &'a Cutoff> {
+        orders.cutoff.as_ref().filter(|cutoff| !self.is_exempt(&cutoff.exempt, rules)).into_iter()
     }
 
     /// The same of the tenant that the user moves from.
@@ -209,16 +219,42 @@ impl User {
     }
 }
 
-/// The most tenants whose unlocks are stored for a user.
-const UNLOCKS: usize = 8;
+/// The most tenants of which a user keeps a serial. Without one, an order counts.
+const SERIALS: usize = 8;
 
-/// The user's unlocks with one more, in a tenant up to this serial.
-pub(super) fn unlocked_in(profile: &Profile, tenant: TenantId, under: Serial) -> Vec<(TenantId, Serial)> {
-    let others = profile.unlocked_in.iter().filter(|(other, _)| *other != tenant).rev();
-    let mut serials: Vec<_> = others.take(UNLOCKS - 1).copied().collect();
+/// The serials with that of one more tenant.
+pub(super) fn with_serial(
+    serials: &[(TenantId, Serial)],
+    tenant: TenantId,
+    serial: Serial,
+) -> Vec<(TenantId, Serial)> {
+    let others = serials.iter().filter(|(other, _)| *other != tenant).rev();
+    let mut serials: Vec<_> = others.take(SERIALS - 1).copied().collect();
     serials.reverse();
-    serials.push((tenant, under));
+    serials.push((tenant, serial));
     serials
+}
+
+/// Says that the orders to sets of users of the former tenant `home` have had their effect, if one of them has not.
+pub(super) fn settled_in(orders: &Orders, home: TenantId, profile: &Profile) -> Option<Change> {
+    let last = still_said(&orders.former_named, home, profile).map(|cutoff| cutoff.serial).max()?;
+    Some(Change::Settled(with_serial(&profile.settled_in, home, last)))
+}
+
+/// Those of a tenant's orders to sets of users, all about this one, that still say something of its opaque tokens.
+pub(super) fn still_said<'a>(
+    named: &'a [Cutoff],
+    tenant: TenantId,
+    profile: &'a Profile,
+) -> impl Iterator<Item = &'a Cutoff> {
+    named.iter().filter(move |cutoff| !is_over(cutoff, tenant, profile))
+}
+
+/// Whether an order to a set of users says nothing of the user's opaque tokens any more: it was lifted, or what it said was written down
+/// with the user's move, and has become the user's own.
+pub(super) fn is_over(cutoff: &Cutoff, tenant: TenantId, profile: &Profile) -> bool {
+    let is_settled = |(of, serial): &(TenantId, Serial)| *of == tenant && *serial >= cutoff.serial;
+    is_unlocked(cutoff, tenant, profile) || profile.settled_in.iter().any(is_settled)
 }
 
 /// Whether opaque tokens that the cutoff revoked are valid again.

@@ -284,6 +284,26 @@ fn an_order_to_the_tenant_that_the_configuration_moved_a_user_to_takes_its_old_t
     assert!(!is_good(&mut adapter, hash(&token)));
 }
 
+/// What `docs/rules/users.md#tenant` says of two changes with an order in between, and of what an operator does about it.
+#[test]
+fn after_two_changes_of_the_configuration_the_order_in_between_is_remembered_where_the_token_is_under_it() {
+    for (orders, is_good_afterwards) in [(&[5][..], true), (&[5, 0], false)] {
+        let mut adapter = adapter();
+        let token = adapter.issue(WEB);
+        adapter.configure(Some(5));
+        orders.iter().for_each(|tenant| adapter.order(*tenant, &[]));
+        assert!(!is_good(&mut adapter, hash(&token)));
+        adapter.configure(Some(6));
+        assert_eq!(is_good(&mut adapter, hash(&token)), is_good_afterwards, "{orders:?}");
+    }
+    let mut adapter = adapter();
+    let token = adapter.issue(WEB);
+    adapter.configure(Some(5));
+    adapter.force_off(ForceOff::Everything { within: Some(TenantId(5)), notice: None });
+    adapter.configure(Some(6));
+    assert!(!is_good(&mut adapter, hash(&token)), "an order to the user by its id");
+}
+
 /// One thing that happens.
 #[derive(Clone, Debug)]
 enum Step {

@@ -10,8 +10,8 @@ use rollcall_core::{
     message_center::Principal,
     serial::Serial,
     time::Timestamp,
-    token::{TokenHash, TokenText},
-    user::{Bearer, Client, Command, ConsoleOpening, ForceOff, Reply, UserSnapshot},
+    token::{TokenError, TokenHash, TokenText},
+    user::{Bearer, Client, Command, ConsoleOpening, ForceOff, Reply, UserFacts, UserSnapshot},
 };
 
 /// One thing to do. Tokens and connections are named by how long ago they were made.
@@ -228,6 +228,148 @@ fn a_user_is_off_before_the_delivery_and_comes_back_with_a_new_token_only() {
     assert_eq!(kicked(&trace).len(), 1, "the old socket");
     assert_eq!(adapter.live(), [back]);
     assert_eq!((adapter.token_status(&old), adapter.token_status(&new)), (1506, 0));
+}
+
+/// Steps whose answers are those of an order that is carried out at once.
+fn reads_as_carried_out(steps: &[Step]) -> Reply {
+    let (mut scoped, mut direct) = (Side::new(0, true), Side::new(0, false));
+    let mut last = None;
+    for (index, step) in steps.iter().enumerate() {
+        last = scoped.step(*step);
+        assert_eq!(last, direct.step(*step), "step {index}: {step:?}");
+        assert_eq!(scoped.seen(), direct.seen(), "after step {index}: {step:?}");
+    }
+    while scoped.adapter.deliver_named().is_some() {}
+    assert_eq!(scoped.seen(), direct.seen(), "when all is delivered");
+    for age in [0, 500, 20_000] {
+        assert_eq!(scoped.bearer(5, age), direct.bearer(5, age), "{age}");
+    }
+    last.unwrap()
+}
+
+/// The known-wrong way was to go by the order again when the user came back before its delivery.
+#[test]
+fn an_order_that_was_lifted_elsewhere_stays_lifted_when_the_user_comes_back_before_its_delivery() {
+    let steps = [Step::Order, Step::Wait(1), Step::Console(6, 0), Step::Unlock, Step::Bearer(5, 500)];
+    assert_eq!(reads_as_carried_out(&steps), Reply::TokenStatus(Ok(())));
+    // The next order is in force, and so is the same one where nothing lifted it.
+    let again = [steps.as_slice(), &[Step::Wait(1), Step::Order, Step::Bearer(5, 500)]].concat();
+    assert_eq!(reads_as_carried_out(&again), Reply::TokenStatus(Err(TokenError::Kicked)));
+    let kept: Vec<Step> = steps.iter().filter(|step| !matches!(step, Step::Unlock)).copied().collect();
+    assert_eq!(reads_as_carried_out(&kept), Reply::TokenStatus(Err(TokenError::Kicked)));
+    // An order to the whole tenant is not of the user alone, and stays.
+    let tenants = [&[Step::TenantOrder], steps.as_slice()].concat();
+    assert_eq!(reads_as_carried_out(&tenants), Reply::TokenStatus(Err(TokenError::Kicked)));
+}
+
+/// A user whom nobody but the configuration gave a tenant.
+fn configured() -> Side {
+    let mut adapter = Adapter::new(Setup { policy: 0, ..Setup::default() });
+    adapter.inspecting = false;
+    adapter.configure(Some(5));
+    Side { adapter, tokens: Vec::new(), is_scoped: true }
+}
+
+/// The user is under delivery in tenant 5 when another start, or another issue of a token, finds it elsewhere.
+#[test]
+fn an_undelivered_order_stays_with_a_user_whom_the_configuration_moves() {
+    for (is_lifted, present) in
+        [false, true].into_iter().flat_map(|lifted| [(lifted, Some(6)), (lifted, None)])
+    {
+        for writes_down in [Step::Wait(0), Step::Issue(5)] {
+            let mut side = configured();
+            side.step(Step::Issue(1));
+            side.step(Step::Order);
+            side.adapter.configure(present);
+            side.step(writes_down);
+            if is_lifted {
+                assert_eq!(side.step(Step::Unlock), Some(Reply::Unlocked(true)));
+            }
+            side.adapter.wait(1);
+            // The delivery comes in between. The known-wrong way was that it said again what had been lifted.
+            for (tenant, age) in [(present.unwrap_or(0), 500), (5, 500)] {
+                let is_good = side.bearer(tenant, age) == Reply::TokenStatus(Ok(()));
+                assert_eq!(is_good, is_lifted, "{writes_down:?} {present:?} {tenant}");
+                side.adapter.deliver_named();
+            }
+        }
+    }
+}
+
+/// The known-wrong way was to know no tenant of a user without a token of ours.
+#[test]
+fn nor_is_it_lost_with_a_user_who_has_opaque_tokens_only() {
+    for logs_in in [Step::Bearer(5, 0), Step::Console(5, 0)] {
+        let mut side = configured();
+        side.step(logs_in);
+        side.adapter.wait(1);
+        side.step(Step::Order);
+        side.adapter.configure(Some(6));
+        for age in [500, 500] {
+            assert_eq!(side.bearer(6, age), Reply::TokenStatus(Err(TokenError::Kicked)), "{logs_in:?}");
+            side.adapter.deliver_named();
+        }
+    }
+}
+
+/// Afterwards the order's tenant has no more to say. The known-wrong way was to stay under its orders until a token of ours was issued.
+#[test]
+fn nor_do_later_orders_of_the_former_tenant_reach_a_user_who_logged_in_elsewhere_since() {
+    let mut side = configured();
+    side.step(Step::Bearer(5, 0));
+    side.adapter.configure(Some(6));
+    side.step(Step::Console(6, 0));
+    side.adapter.wait(1_000);
+    side.adapter.order_users(5);
+    for _ in 0..2 {
+        assert_eq!(side.bearer(6, 500), Reply::TokenStatus(Ok(())));
+        assert_eq!(side.live().len(), 1);
+        side.adapter.deliver_named();
+    }
+}
+
+/// A deploy at the edge leaves sockets open. The known-wrong way was to take the tokens alone.
+#[test]
+fn a_delivery_ends_what_the_order_covered_though_the_configuration_has_moved_the_user() {
+    for writes_down in [Step::Wait(0), Step::Issue(2), Step::Bearer(6, 0)] {
+        let mut side = configured();
+        side.step(Step::Issue(1));
+        side.step(Step::Open(0));
+        side.step(Step::Console(5, 0));
+        side.adapter.wait(1);
+        side.step(Step::Order);
+        side.adapter.configure(Some(6));
+        side.adapter.wait(1);
+        side.step(writes_down);
+        side.step(Step::Console(6, 0));
+        let opened_since = side.adapter.user.ids().last().unwrap();
+        side.adapter.deliver_named().unwrap();
+        let left: Vec<_> = side.adapter.user.ids().collect();
+        assert_eq!(left, [opened_since], "{writes_down:?}");
+        assert_eq!(side.adapter.token_status(&side.tokens[0].clone()), 1506);
+    }
+}
+
+/// What an import line says of another order lifts no order to a set of users that is later, or of the tenant that the user leaves.
+#[test]
+fn an_import_lifts_no_undelivered_order_that_it_does_not_name() {
+    for moves_to in [5, 6] {
+        let mut side = Side::new(0, true);
+        side.adapter.order(moves_to, &[]);
+        let unlocked_at = side.adapter.cutoff(moves_to).map(|cutoff| cutoff.at);
+        side.adapter.wait(1_000);
+        side.step(Step::Order);
+        side.adapter.wait(1);
+        let facts = UserFacts { tenant: Some(TenantId(moves_to)), unlocked_at, ..UserFacts::default() };
+        let line = UserSnapshot { facts: Some(facts), ..UserSnapshot::default() };
+        side.adapter.run(&Command::Restore(Box::new(line)));
+        for _ in 0..2 {
+            let kicked = Reply::TokenStatus(Err(TokenError::Kicked));
+            assert_eq!(side.bearer(moves_to, 2), kicked, "issued before the order, {moves_to}");
+            side.adapter.deliver_named();
+        }
+        assert_eq!(side.bearer(moves_to, 0), Reply::TokenStatus(Ok(())), "issued after it, {moves_to}");
+    }
 }
 
 #[test]

@@ -152,7 +152,7 @@ impl Engines {
 /// Every column of every table.
 const TABLES: [&str; 14] = [
     "SELECT id, tenant, last_order, issue_clock, revoked_at, unlocked_at, revoked_in, home, unlocked_in, unseen_at, \
-     first_expiry FROM user ORDER BY id",
+     first_expiry, settled_in FROM user ORDER BY id",
     "SELECT user, nickname, face_url FROM account ORDER BY user",
     "SELECT user, hash, platform, ord, issued_at, expires_at, state, under FROM token ORDER BY user, hash",
     "SELECT user, record, ended_at, until FROM held_end ORDER BY user, record",

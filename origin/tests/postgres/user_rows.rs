@@ -196,6 +196,7 @@ fn change() -> impl Strategy<Value = Change> {
         instant().prop_map(|at| Change::Unseen { at, is_new: true }),
         Just(Change::Seen { is_new: true }),
         vec((tenant(), serial()), 0..2).prop_map(Change::Unlocked),
+        vec((tenant(), serial()), 0..2).prop_map(Change::Settled),
         part().prop_map(|part| Change::Audited(Box::new(part))),
     ];
     let of_tokens = prop_oneof![

@@ -317,3 +317,6 @@ pub(super) const WIDEST_LAYOUT: &str = "ALTER TABLE layout ADD COLUMN widest INT
 /// A part of the audit that the directory has not taken in yet, as JSON: of the order that ended the record, or alone in a row of an
 /// id below -1.
 pub(super) const UNTOLD_AUDIT: &str = "ALTER TABLE record ADD COLUMN audit TEXT;";
+
+/// `settled_in` is JSON: of the tenants that the user has left, the last serial of orders to sets of users that it took along.
+pub(super) const SETTLED_ORDERS: &str = "ALTER TABLE user ADD COLUMN settled_in TEXT NOT NULL DEFAULT '';";

@@ -103,6 +103,9 @@ fn what_an_issuer_says_of_a_users_tenant_is_kept_and_the_configuration_goes_firs
     assert_eq!(adapter.run(&Command::VerifyBearer(of(7))), [Event::Reply(Reply::TokenStatus(Ok(())))]);
     let user: UserId = adapter.user.id().clone();
     adapter.rules.tenants.push((user, TenantId(8)));
+    // Its tokens come under the orders of the configured one, once.
+    let moved = Event::Commit(vec![Change::TokensUnder(Serial::NONE), Change::Home(TenantId(8))]);
+    assert_eq!(adapter.run(&Command::VerifyBearer(of(9)))[0], moved);
     assert_eq!(adapter.run(&Command::VerifyBearer(of(9))), [Event::Reply(Reply::TokenStatus(Ok(())))]);
 }
 

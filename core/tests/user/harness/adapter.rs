@@ -210,6 +210,12 @@ impl<S: Store> Adapter<S> {
         traces
     }
 
+    /// The tenant that the configuration names for the user from now on. Sockets stay open, as at the edge.
+    pub fn configure(&mut self, tenant: Option<i64>) {
+        let id = self.user.id().clone();
+        self.rules.tenants = tenant.map(|tenant| (id, TenantId(tenant))).into_iter().collect();
+    }
+
     /// An order to a tenant, for all but these users.
     pub fn order(&mut self, tenant: i64, exempt: &[i64]) {
         let tenant = TenantId(tenant);

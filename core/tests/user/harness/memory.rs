@@ -24,6 +24,7 @@ fn makes_a_row(change: &Change) -> bool {
             | Change::Revoked { .. }
             | Change::RevokedIn(_)
             | Change::Unlocked(_)
+            | Change::Settled(_)
             | Change::Seen { .. }
     )
 }
@@ -126,8 +127,16 @@ impl Store for Memory {
             self.profile.is_known |= makes_a_row(change);
             match change {
                 Change::Profile(profile) => {
-                    self.profile = profile.clone();
-                    self.profile.is_known = true;
+                    let Profile { tenant, home, last_order, issue_clock, first_expiry, .. } = profile.clone();
+                    self.profile = Profile {
+                        tenant,
+                        home,
+                        last_order,
+                        issue_clock,
+                        first_expiry,
+                        is_known: true,
+                        ..self.profile.clone()
+                    };
                 }
                 Change::Account(account) => self.account = Some(account.clone()),
                 Change::Tenant(tenant) => {
@@ -142,6 +151,7 @@ impl Store for Memory {
                     self.profile.revoked_in.clear();
                     self.profile.unlocked_in = serials.clone();
                 }
+                Change::Settled(serials) => self.profile.settled_in = serials.clone(),
                 Change::Unseen { .. } => self.profile.is_unseen = true,
                 Change::Seen { .. } => self.profile.is_unseen = false,
                 Change::TokenIssued(row) => {
