@@ -3,7 +3,8 @@
 //! One [`Sleep`] a connection is reset lazily. A deadline that moves later costs nothing: the sleep ends at its old moment,
 //! reads the deadline again and sleeps on. So a socket that receives a frame every second resets its sleep every thirty.
 //!
-//! Sleeps end at whole ticks of one clock, so that the process wakes once for all connections of a tick and not once for each.
+//! Sleeps end at whole ticks of one clock, so that the process wakes once for all connections of a tick and not once for each. With a
+//! wake-up for each, and a task for each ping, an idle connection took 6.0 µs/s in place of 4.3 (3,000 connections, `docs/performance.md`).
 
 use std::{
     future::poll_fn,
