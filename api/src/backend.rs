@@ -12,6 +12,7 @@ use rollcall_core::{
     config::Settings,
     directory::{
         membership::Body,
+        page::{Found, ShardQuery},
         query::{ListQuery, Listed},
         record::Record,
         upsert::Imported,
@@ -19,6 +20,7 @@ use rollcall_core::{
         zone::Zone,
     },
     id::{TenantId, UserId},
+    order,
     population::{Part, Position},
     secret::Secret,
     shard::{layout::Layout, undelivered::Undelivered},
@@ -195,6 +197,16 @@ pub trait Backend: Clone + Send + Sync + 'static {
         query: ListQuery,
     ) -> impl Future<Output = Result<(Listed, View), BackendError>> + Send;
 
+    /// Answers of every store that has a part of a tenant's directory, in no order.
+    fn find(
+        &self,
+        tenant: TenantId,
+        asked: ShardQuery,
+    ) -> impl Future<Output = Result<Vec<Found>, BackendError>> + Send;
+
+    /// The most users that one request may look at, each by itself.
+    fn users_at_once(&self) -> usize;
+
     /// The record that represents a user.
     fn detail(
         &self,
@@ -252,6 +264,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
         notice: String,
         audit: audit::Part,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// Keeps a dry run, carries out an order to a selection, or shows how far one is. Durable when it returns; an order that users could
+    /// not be reached by goes on by itself.
+    fn force_off(
+        &self,
+        tenant: TenantId,
+        ask: order::Ask,
+    ) -> impl Future<Output = Result<order::Answer, BackendError>> + Send;
 
     /// The orders of a tenant whose delivery is under way, in their order.
     fn undelivered(

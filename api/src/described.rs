@@ -27,6 +27,16 @@ pub(crate) trait DescribedRoutes<S> {
         path: P,
         handler: H,
     ) -> Self;
+
+    /// Two methods of one path, `GET` and `POST`; every other method is refused by naming both.
+    fn described_pair<P: Path, G, T: 'static, Q: Path, H, U: 'static>(
+        self,
+        get: (P, G),
+        post: (Q, H),
+    ) -> Self
+    where
+        G: Handler<T, S, Future = Answer>,
+        H: Handler<U, S, Future = Answer>;
 }
 
 impl<S: Clone + Send + Sync + 'static> DescribedRoutes<S> for Router<S> {
@@ -41,6 +51,19 @@ impl<S: Clone + Send + Sync + 'static> DescribedRoutes<S> for Router<S> {
     ) -> Self {
         let (filter, supported) = method::<P>();
         self.route(&P::path(), alone(filter, supported, AnyHandler::of(handler)))
+    }
+
+    fn described_pair<P: Path, G, T: 'static, Q: Path, H, U: 'static>(
+        self,
+        (_, get): (P, G),
+        (_, post): (Q, H),
+    ) -> Self
+    where
+        G: Handler<T, S, Future = Answer>,
+        H: Handler<U, S, Future = Answer>,
+    {
+        let both = alone(MethodFilter::GET, "GET, POST", AnyHandler::of(get));
+        self.route(&P::path(), both.on(MethodFilter::POST, AnyHandler::of(post)))
     }
 }
 

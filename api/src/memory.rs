@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use futures_util::{FutureExt as _, stream};
 use http::Request;
 use peak_alloc::PeakAlloc;
-use rollcall_core::{config::MessageCenter, json, message_center::Order};
+use rollcall_core::{config::MessageCenter, directory::zone::Zone, json, message_center::Order};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -46,6 +46,9 @@ fn bodies() -> Vec<Bytes> {
         filled(r#"{"receiveObjectType":"USER","receiveObjectIds":["#, "1,", "1]}"),
         filled(r#"{"receiveObjectType":"USER","receiveObjectIds":["#, "null,", "null]}"),
         filled(r#"{"receiveObjectType":""#, r"\n", r#""}"#),
+        filled(r#"{"select":{"userIds":["#, "1,", "1]}}"),
+        filled(r#"{"select":{"filters":["#, "{},", "{}]}}"),
+        filled(r#"{"select":{"filters":[{"value":["#, r#""x","#, r#""x"]}]}}"#),
         filled(r#"{"token":""#, "x", r#""}"#),
         filled(r#"{"token":""#, r"\n", r#""}"#),
         filled(r#"{"secret":""#, r"\n", r#"","userID":7}"#),
@@ -84,11 +87,16 @@ fn order(bytes: &[u8]) {
     drop(Order::parse(bytes, &MessageCenter::default(), true));
 }
 
+fn selection(bytes: &[u8]) {
+    drop(rollcall_core::order::Request::parse(bytes, &Zone::default()));
+}
+
 #[test]
 fn reading_a_body_takes_a_few_times_its_length_however_it_is_made_and_arrives() {
-    let parsers: [(&str, Parser); 5] = [
+    let parsers: [(&str, Parser); 6] = [
         ("ids", ids),
         ("order", order),
+        ("selection", selection),
         ("login", object::<Login>),
         ("token", object::<TokenRequest>),
         ("secret", object::<AdminTokenRequest>),

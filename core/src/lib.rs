@@ -15,6 +15,7 @@ pub mod json;
 pub mod message_center;
 pub mod net;
 pub mod openim;
+pub mod order;
 pub mod ordered;
 pub mod platform;
 pub mod policy;

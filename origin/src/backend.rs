@@ -15,6 +15,7 @@ use rollcall_core::{
     directory::{
         holding::Holding,
         membership::{self, Body},
+        page::{Found, ShardQuery},
         query::{self, ListQuery, Listed},
         record::Record,
         upsert::{self, Imported},
@@ -22,6 +23,7 @@ use rollcall_core::{
         zone::{Zone, iana},
     },
     id::{RecordId, TenantId, UserId},
+    order,
     population::{self, PAGE, Part, Position},
     shard::{layout::Layout, undelivered::Undelivered},
     store::Statement,
@@ -233,6 +235,19 @@ impl Backend for Origin {
         Ok((query::read_list(&rows).map_err(BackendError::new)?, view))
     }
 
+    async fn find(&self, tenant: TenantId, asked: ShardQuery) -> Result<Vec<Found>, BackendError> {
+        let mut all = Vec::with_capacity(asked.questions.len());
+        for question in &asked.questions {
+            let rows = self.ask(asked.statement(question, tenant, &Holding::SHARED)).await?;
+            all.push(asked.read(question, &rows).map_err(BackendError::new)?);
+        }
+        Ok(all)
+    }
+
+    fn users_at_once(&self) -> usize {
+        order::MOST
+    }
+
     async fn detail(&self, tenant: TenantId, user: i64, view: &View) -> Result<Option<Record>, BackendError> {
         let rows = self.ask(query::detail(tenant, user, view)).await?;
         Ok(query::read_records(&rows).map_err(BackendError::new)?.pop())
@@ -286,6 +301,10 @@ impl Backend for Origin {
     ) -> Result<(), BackendError> {
         let under_way = self.sessions().token();
         self.users.cut_off_users(tenant, users, notice, audit, under_way).await.map_err(failed)
+    }
+
+    async fn force_off(&self, tenant: TenantId, ask: order::Ask) -> Result<order::Answer, BackendError> {
+        self.users.force_off(tenant, ask, self.sessions().token()).await.map_err(failed)
     }
 
     async fn undelivered(&self, tenant: TenantId) -> Result<Vec<Undelivered>, BackendError> {

@@ -15,6 +15,7 @@ use rollcall_core::{
     config::Settings,
     directory::{
         membership::Body,
+        page::{Found, ShardQuery},
         query::{ListQuery, Listed},
         record::Record,
         upsert::Imported,
@@ -22,6 +23,7 @@ use rollcall_core::{
         zone::Zone,
     },
     id::{TenantId, UserId},
+    order,
     population::{self, Position},
     shard::{layout::Layout, undelivered::Undelivered},
     time::Timestamp,
@@ -167,6 +169,22 @@ impl Backend for Edge {
         })
     }
 
+    fn find(
+        &self,
+        tenant: TenantId,
+        asked: ShardQuery,
+    ) -> impl Future<Output = Result<Vec<Found>, BackendError>> + Send {
+        let (env, shards) = (self.env.clone(), self.shards());
+        SendFuture::new(async move {
+            directory::find::find(&env, tenant, shards, asked).await.map_err(unavailable)
+        })
+    }
+
+    /// Of the 10,000 calls that a request may make.
+    fn users_at_once(&self) -> usize {
+        5_000
+    }
+
     fn detail(
         &self,
         tenant: TenantId,
@@ -250,6 +268,15 @@ impl Backend for Edge {
                 other => other.map_err(unavailable),
             }
         })
+    }
+
+    fn force_off(
+        &self,
+        tenant: TenantId,
+        ask: order::Ask,
+    ) -> impl Future<Output = Result<order::Answer, BackendError>> + Send {
+        let env = self.env.clone();
+        SendFuture::new(async move { cutoffs::force_off(&env, tenant, ask).await.map_err(unavailable) })
     }
 
     fn undelivered(
@@ -342,7 +369,7 @@ pub(crate) async fn run<R: Request>(env: &Env, user: &UserId, request: R) -> Res
 }
 
 /// Gives a command to a user's object; under its tenant's cutoff, where that counts.
-async fn execute(env: &Env, user: &UserId, command: Command) -> Result<Reply, CallError> {
+pub(crate) async fn execute(env: &Env, user: &UserId, command: Command) -> Result<Reply, CallError> {
     if !command.needs().orders {
         let answer = stub::call(env, USERS, user.as_str(), &UserAsk::Run(command)).await?;
         return match reply(answer)? {

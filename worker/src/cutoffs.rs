@@ -6,6 +6,7 @@ use rollcall_core::{
     audit::{Asked, Page, Part},
     directory::view::{Cutoff, OwnOrder, ScopedCutoff, View},
     id::{TenantId, UserId},
+    order::{self, Answer},
     serial::Serial,
     shard::undelivered::Undelivered,
     time::Timestamp,
@@ -91,6 +92,20 @@ pub(crate) async fn keep_part(env: &Env, part: Part) -> Result<(), CallError> {
         CutoffAnswer::Done => Ok(()),
         _ => Err(CallError::AnotherQuestion),
     }
+}
+
+/// Asks for an order to a selection. One that became a cutoff is answered when no isolate remembers what was in force before.
+pub(crate) async fn force_off(env: &Env, tenant: TenantId, about: order::Ask) -> Result<Answer, CallError> {
+    let CutoffAnswer::ForceOff(answer) =
+        ask(env, tenant, &CutoffAsk::ForceOff(Box::new(about.clone()))).await?
+    else {
+        return Err(CallError::AnotherQuestion);
+    };
+    let is_given = matches!(about, order::Ask::Give(_));
+    if is_given && matches!(&answer, Answer::Order(order, _) if order.serial.is_some()) {
+        Pause::of(CACHE_SPAN).await;
+    }
+    Ok(answer)
 }
 
 /// The audit's entries of the tenant's orders.

@@ -19,6 +19,7 @@ use rollcall_core::{
         view::{Cutoff, View},
     },
     id::{RecordId, TenantId},
+    order,
     serial::Serial,
     shard::{layout::Layout, undelivered::Undelivered},
     time::Timestamp,
@@ -169,6 +170,8 @@ pub(crate) enum CutoffAsk {
     Audited(Box<audit::Part>),
     /// The object's part of the audit. Answered with [`CutoffAnswer::Audit`].
     Audit(Box<audit::Asked>),
+    /// Keep a dry run, carry out an order to a selection, or show one. Answered with [`CutoffAnswer::ForceOff`].
+    ForceOff(Box<order::Ask>),
     /// Which orders are under delivery? Answered with [`CutoffAnswer::Undelivered`].
     Undelivered,
     /// Put an order of another server to the whole tenant in force. Answered with [`CutoffAnswer::Adopted`].
@@ -186,6 +189,8 @@ pub(crate) enum CutoffAnswer {
     Users(Option<Vec<i64>>),
     /// Nothing was done: the tenant has as many orders under delivery as it may have.
     TooMany,
+    /// What became of an order to a selection.
+    ForceOff(order::Answer),
     /// Whether there was an order to lift.
     Lifted(bool),
     /// Entries of the audit.

@@ -29,7 +29,8 @@ struct AuditParameters {
     /// Orders of this caller, by userID
     #[param(example = "imAdmin")]
     by: Option<String>,
-    /// `off`, `tenantOff`, `forceLogout`, `tokensRevoke`, `userUnlock`, `tenantUnlock`, `recordsImport`, `populationImport` or `reshard`
+    /// `off`, `tenantOff`, `forceLogout`, `tokensRevoke`, `userUnlock`, `tenantUnlock`, `recordsImport`, `populationImport`, `reshard`, `forceOff`
+    /// or `forceOffDryRun`
     #[param(example = "off")]
     operation: Option<String>,
     /// Orders that were carried out user by user, this one among them; their counts are then of this user
@@ -113,6 +114,13 @@ pub(crate) struct AuditGiver {
 #[schema(rename_all = "camelCase")]
 #[allow(dead_code, reason = "its fields are the documentation of what is stored")]
 pub(crate) struct AuditSelection {
+    /// What an order to a selection takes of each user: `user` or `connection`
+    scope: Option<String>,
+    /// What such an order selects
+    #[schema(example = json!(["fullName MATCH zhang"]))]
+    select: Option<Vec<String>>,
+    /// Why it was given
+    reason: Option<String>,
     /// `receiveObjectType` of a force-off
     receivers: Option<String>,
     /// The first of its `receiveObjectIds`

@@ -2,6 +2,7 @@
 
 mod audit;
 mod caller;
+mod force_off;
 mod import;
 mod lines;
 mod me;
@@ -16,6 +17,7 @@ use axum::{Router, middleware};
 
 use self::{
     audit::__path_audit,
+    force_off::{__path_give_force_off, __path_list_force_offs, __path_show_force_off},
     import::__path_import,
     me::__path_me,
     order::__path_order,
@@ -42,6 +44,11 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
         .described_alone(__path_tenant, unlock::tenant::<B>)
         .described_alone(__path_order, order::order::<B>)
         .described_alone(__path_audit, audit::audit::<B>)
+        .described_pair(
+            (__path_list_force_offs, force_off::list_force_offs::<B>),
+            (__path_give_force_off, force_off::give_force_off::<B>),
+        )
+        .described_alone(__path_show_force_off, force_off::show_force_off::<B>)
         .layer(middleware::from_fn_with_state(backend.clone(), message_center::envelope_layer::<B>))
 }
 
@@ -61,5 +68,8 @@ pub(crate) fn routes<B: Backend>(backend: &B) -> Router<B> {
     unlock::tenant,
     order::order,
     audit::audit,
+    force_off::give_force_off,
+    force_off::list_force_offs,
+    force_off::show_force_off,
 ))]
 pub(crate) struct Described;

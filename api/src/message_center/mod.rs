@@ -20,6 +20,7 @@ pub(crate) use self::{
     caller::Caller,
     envelope::{Empty, Envelope, Refusals, RouteError, envelope_layer, explained, refuse},
     input::object,
+    off::{exempt, must_be_json, notice},
     record::Shown,
     sockjs::{allow as allow_sockjs, owns as is_sockjs},
 };

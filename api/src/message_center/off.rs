@@ -75,7 +75,7 @@ pub(crate) async fn off<B: Backend>(
     Ok(success(&backend, Empty {}))
 }
 
-fn must_be_json(headers: &HeaderMap) -> Result<(), MessageCenterError> {
+pub(crate) fn must_be_json(headers: &HeaderMap) -> Result<(), MessageCenterError> {
     let given = joined_header(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
     let kind = given.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
@@ -149,7 +149,7 @@ async fn users<B: Backend>(
     let order = |user: &i64| {
         let ids = if receivers == Receivers::User { vec![*user] } else { named.to_vec() };
         let notice = Some(notice(backend, caller, receivers, ids)?);
-        let order = ForceOff::Everything { within: Some(caller.tenant), notice };
+        let order = ForceOff::Everything { within: Some(caller.tenant), notice, at: None };
         Ok((UserId::from(*user), Audited { order, entry: entry.clone() }))
     };
     let orders: Vec<_> = users.iter().map(order).collect::<Result<_, BackendError>>()?;
@@ -171,7 +171,7 @@ async fn tenant<B: Backend>(
 }
 
 /// The users that orders to many do not reach: the caller and the OpenIM administrators.
-fn exempt<'a, B: Backend>(backend: &'a B, caller: &'a Caller) -> impl Iterator<Item = i64> + 'a {
+pub(crate) fn exempt<'a, B: Backend>(backend: &'a B, caller: &'a Caller) -> impl Iterator<Item = i64> + 'a {
     let admins = backend
         .settings()
         .auth
@@ -181,7 +181,8 @@ fn exempt<'a, B: Backend>(backend: &'a B, caller: &'a Caller) -> impl Iterator<I
     caller.principal.user.number().into_iter().chain(admins)
 }
 
-fn notice<B: Backend>(
+/// The message that consoles get before an order closes them.
+pub(crate) fn notice<B: Backend>(
     backend: &B,
     caller: &Caller,
     receivers: Receivers,

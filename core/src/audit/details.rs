@@ -46,6 +46,15 @@ pub struct Selection {
     /// The kind of the receivers, as the message center names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receivers: Option<&'static str>,
+    /// What an order to a selection takes of each user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<&'static str>,
+    /// What it selects, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub select: Vec<String>,
+    /// Why it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The first ids of receivers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,

@@ -117,11 +117,15 @@ pub enum Operation {
     PopulationImport,
     /// A change of the number of shards.
     Reshard,
+    /// An order to a selection.
+    ForceOff,
+    /// A dry run of one.
+    ForceOffDryRun,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Off,
         Self::TenantOff,
         Self::ForceLogout,
@@ -131,6 +135,8 @@ impl Operation {
         Self::RecordsImport,
         Self::PopulationImport,
         Self::Reshard,
+        Self::ForceOff,
+        Self::ForceOffDryRun,
     ];
 
     /// The name in the store and on the wire.
@@ -145,6 +151,8 @@ impl Operation {
             Self::RecordsImport => "recordsImport",
             Self::PopulationImport => "populationImport",
             Self::Reshard => "reshard",
+            Self::ForceOff => "forceOff",
+            Self::ForceOffDryRun => "forceOffDryRun",
         }
     }
 

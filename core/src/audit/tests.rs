@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     directory::{tests::support::Database, zone::Zone},
     id::ConnId,
+    order,
     platform::Platform,
     store::{Statement, Value, migrations::StoreKind},
     token::TokenHash,
@@ -98,12 +99,19 @@ fn details_keep_their_form() {
         ..Selection::user(&user(7)).tokens(&[hash])
     };
     let shards = Selection { shards: Some(32), ..Selection::default() };
+    let of_selection = Selection {
+        scope: Some("user"),
+        select: vec!["fullName MATCH zhang".to_owned()],
+        reason: Some("left".to_owned()),
+        ..Selection::default()
+    };
     let texts = [
         of(None, Selection::default(), None),
         of(Some("2001:db8::9"), Selection::receivers("USER", &[-42, 7]), None),
         of(Some("192.0.2.7"), login, None),
         of(None, shards, None),
         of(None, Selection::default(), Some(Records { taken: 3, rejected: 1 })),
+        of(None, of_selection, None),
     ];
     let golden = include_str!("../../golden/audit.details.v1.jsonl");
     assert_eq!(golden.lines().collect::<Vec<_>>(), texts);
@@ -129,6 +137,22 @@ fn details_are_bounded() {
     };
     let text = details.text();
     assert!(text.len() < 6_144, "{}", text.len());
+    // Of an order to a selection, the longest in each way that a text is written: as it is, or escaped.
+    for one in ["x", "\u{1}", "\"", "\\", "\u{10ffff}", "\u{85}"] {
+        let text = one.repeat(500 / one.len());
+        let filter =
+            serde_json::json!({"key": "fullName", "op": "NOT_MATCH_END", "value": format!("x{text}")});
+        let body = serde_json::json!({
+            "select": {"filters": vec![filter; 20], "userIds": vec![i64::MIN; 10_000], "deviceIds": ["d"]},
+            "scope": "connection",
+            "reason": format!("{}x", text.get(..text.len() - one.len()).unwrap()),
+        });
+        let order = order::Request::parse(body.to_string().as_bytes(), &Zone::default()).unwrap();
+        let details = Details { selection: order.selection(), ..details.clone() };
+        let text = details.text();
+        assert!(text.len() < 6_144, "{one:?}: {}", text.len());
+        assert_eq!(text.matches("NOT_MATCH_END x").count(), SHOWN);
+    }
     assert!(text.contains(r#""idsTotal":10000"#) && text.contains(r#""sha256Total":100"#));
     assert_eq!(text.matches("-9223372036854775808").count(), SHOWN);
 }

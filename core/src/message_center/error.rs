@@ -54,6 +54,12 @@ pub enum MessageCenterError {
     /// No record of that user in this tenant.
     #[error("Not found resource MessageCenterOnline「{0}」")]
     NoRecord(i64),
+    /// No order of that id in this tenant.
+    #[error("Not found resource ForceOff「{0}」")]
+    NoOrder(String),
+    /// The receipt of a dry run that was of another caller or body, or is over.
+    #[error("The receipt does not belong to this call, or is over")]
+    Conflict,
     /// No such route.
     #[error("Not found handler {method} {path}")]
     NoHandler {
@@ -103,8 +109,9 @@ impl MessageCenterError {
             | Self::TwoTokens => 400,
             Self::Unauthorized | Self::InvalidToken => 401,
             Self::Forbidden | Self::ForeignTenant(_) | Self::OutOfScope(_) | Self::ForeignPage => 403,
-            Self::NoRecord(_) | Self::NoHandler { .. } => 404,
+            Self::NoRecord(_) | Self::NoOrder(_) | Self::NoHandler { .. } => 404,
             Self::Method { .. } => 405,
+            Self::Conflict => 409,
             Self::MediaType(_) => 415,
             Self::TooManyRequests { .. } => 429,
             Self::Internal => 500,
@@ -130,7 +137,8 @@ impl MessageCenterError {
             // The key of a foreign tenant in the header makes consoles log out.
             Self::Forbidden | Self::OutOfScope(_) | Self::ForeignPage => "forbidden",
             Self::ForeignTenant(_) => "fatal_exit",
-            Self::NoRecord(_) => "resource_not_found",
+            Self::NoRecord(_) | Self::NoOrder(_) => "resource_not_found",
+            Self::Conflict => "conflict",
             Self::NoHandler { .. } => "handler_not_found",
             Self::Method { .. } => "method_not_supported",
             Self::MediaType(_) => "media_type_not_supported",

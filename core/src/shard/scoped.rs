@@ -17,7 +17,7 @@ use crate::{
 /// The most scoped cutoffs of a tenant whose delivery is under way; a further order is refused.
 pub const UNDELIVERED: usize = 16;
 /// Users whose rows one statement inserts.
-const USERS_AT_ONCE: usize = 10_000;
+pub const USERS_AT_ONCE: usize = 10_000;
 
 /// A row of a scoped cutoff does not have the form of its statement: the store is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -227,7 +227,7 @@ pub fn delivered(serial: Serial) -> Statement {
     )
 }
 
-pub(super) fn number(value: &Value) -> Result<i64, ScopedError> {
+pub(crate) fn number(value: &Value) -> Result<i64, ScopedError> {
     match value {
         Value::Text(text) => text.parse().map_err(|_| ScopedError),
         Value::Int(number) => Ok(*number),

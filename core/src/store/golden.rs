@@ -13,8 +13,14 @@ use super::{
     migrations::{StoreKind, tables},
 };
 use crate::{
-    audit::Part, directory::membership::Membership, id::TenantId, serial::Serial, time::Timestamp,
-    token::store::IssueClock, user::FanOut,
+    audit::{Entry, Part},
+    directory::membership::Membership,
+    id::TenantId,
+    order::Taken,
+    serial::Serial,
+    time::Timestamp,
+    token::store::IssueClock,
+    user::FanOut,
 };
 
 fn keeps<T: Serialize + DeserializeOwned>(file: &str) {
@@ -36,6 +42,8 @@ fn columns_of_json_keep_their_form() {
     keeps::<Vec<String>>("scoped_part.users.v1.json");
     keeps::<Membership>("record.member_of.v1.json");
     keeps::<Part>("record.audit.v1.json");
+    keeps::<Entry>("force_off.entry.v1.json");
+    keeps::<Vec<Taken>>("selected.users.v1.json");
 }
 
 /// A `member_of` of NULL is one that is not known; what stands there is made of numbers and can always be written.
@@ -72,6 +80,11 @@ const RELEASED: &[(&str, usize, &str)] = &[
         "71f62dacb1b255e01afd117913de9e3e0fb7ad37ace035bf1031cc01969f0fa7",
     ),
     (
+        "core/golden/force_off.entry.v1.json",
+        1,
+        "975b2d074fb4cb45e484389214e6f802edb038cef9c118ce9bacc64eea918ba1",
+    ),
+    (
         "core/golden/population.v1.jsonl",
         10,
         "9dc0e539eea606191be5b3ec91c95e6ae655979e07c6d2630213bc90617d0795",
@@ -90,6 +103,11 @@ const RELEASED: &[(&str, usize, &str)] = &[
         "core/golden/scoped_part.users.v1.json",
         1,
         "4ed6878692f3d914061fa6ffc79e0578d362011d14ff6a8a2e487da9275b7aa8",
+    ),
+    (
+        "core/golden/selected.users.v1.json",
+        1,
+        "1f6c2d9ab3642db175d4923d2b8ffa2a24ac6da46f492d8613af45169c9f345a",
     ),
     (
         "core/golden/tenant_mark.exempt.v1.json",

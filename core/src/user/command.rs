@@ -11,7 +11,7 @@ use crate::{
     audit::Entry,
     directory::view::Cutoff,
     gateway::Wire,
-    id::{ConnId, TenantId, UserId},
+    id::{ConnId, RecordId, TenantId, UserId},
     platform::Platform,
     serial::Serial,
     time::Timestamp,
@@ -220,6 +220,19 @@ pub enum ForceOff {
         within: Option<TenantId>,
         /// The message that consoles get before they are closed.
         notice: Option<String>,
+        /// The date of an order that may be carried out more than once. It reaches nothing of a user who has had it: what came after it
+        /// was ordered by nobody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
+    },
+    /// The connections with these records, the tokens that they live on and what else lives on those.
+    Connections {
+        /// The tenant of the order: a user of another one stays.
+        within: TenantId,
+        /// The records.
+        records: Vec<RecordId>,
+        /// The message that consoles get before they are closed.
+        notice: String,
     },
     /// Writes down what an order to a set of users took of this one: its delivery has come to this user.
     Named(NamedOrder),
@@ -394,9 +407,9 @@ impl Command {
                 subscription_state: true,
                 ..Needs::default()
             },
-            Self::ForceOff(ForceOff::Everything { .. } | ForceOff::Named(_)) => {
-                Needs { profile: true, held: true, subscription_state: true, ..Needs::default() }
-            }
+            Self::ForceOff(
+                ForceOff::Everything { .. } | ForceOff::Connections { .. } | ForceOff::Named(_),
+            ) => Needs { profile: true, held: true, subscription_state: true, ..Needs::default() },
             Self::ForceOff(ForceOff::CutOff { .. }) => Needs {
                 profile: true,
                 held: true,

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::{
     Action, Change, Connection, Console, ForceOff, HeldEnd, LiveSocket, Loaded, NamedOrder, NotLoaded,
-    Outcome, Reply, Revoked, Rules, User,
+    Outcome, Profile, Reply, Revoked, Rules, User,
     tokens::{is_over, is_unlocked},
     unseen::unseen,
 };
@@ -122,6 +122,21 @@ pub(super) fn release(loaded: &Loaded) -> Result<Vec<Change>, NotLoaded> {
         changes.push(Change::HeldReleased);
     }
     Ok(changes)
+}
+
+/// Whether a user has had an order of this date to everything, or a later one: all that is there came after it. One of the future is
+/// none: it came with an import, which ends no socket.
+fn has_had(
+    at: Option<Timestamp>,
+    within: Option<TenantId>,
+    is_at_home: bool,
+    profile: &Profile,
+    now: Timestamp,
+) -> bool {
+    let Some(at) = at else { return false };
+    let while_unknown = profile.revoked_in.iter().filter(|(tenant, _)| Some(*tenant) == within);
+    let taken = while_unknown.map(|(_, at)| *at).chain(profile.revoked_at.filter(|_| is_at_home));
+    taken.filter(|taken| *taken <= at.max(now)).max().is_some_and(|taken| taken >= at)
 }
 
 /// The most tenants whose cutoffs are stored for a user of unknown tenant.
@@ -250,16 +265,29 @@ impl User {
             }
             // They have a reply of their own.
             ForceOff::Tokens { .. } => Ok(None),
-            ForceOff::Everything { within, notice } => {
-                if let Some(other) = is_elsewhere(within)? {
-                    return self.reach_unseen(other, now, loaded, rules, now);
+            ForceOff::Everything { within, notice, at } => {
+                let elsewhere = is_elsewhere(within)?;
+                if has_had(*at, *within, elsewhere.is_none(), loaded.profile()?, now) {
+                    return Ok(None);
+                }
+                // Never before the order: it may be of a machine whose clock is ahead.
+                let taken = at.map_or(now, |at| at.max(now));
+                if let Some(other) = elsewhere {
+                    return self.reach_unseen(other, taken, loaded, rules, now);
                 }
                 let mut reach = self.reach_tokens(TokenSet::All, now);
-                reach.changes.push(Change::Revoked { at: now });
+                reach.changes.push(Change::Revoked { at: taken });
                 reach.changes.extend(unseen(loaded, now)?);
                 reach.consoles = self.consoles.iter().collect();
                 reach.notice = notice.as_deref().map(Cow::Borrowed);
                 Ok(Some(reach))
+            }
+            ForceOff::Connections { within, records, notice } => {
+                Ok(if is_elsewhere(&Some(*within))?.is_some() {
+                    None
+                } else {
+                    self.reach_records(records, notice, now)
+                })
             }
             ForceOff::Named(order) => match is_elsewhere(&Some(order.within))? {
                 Some(_) if rules.home(&self.id, loaded.profile()?) == order.within => {
@@ -293,6 +321,38 @@ impl User {
             changes: vec![Change::TokensKicked(dead)],
             ended_at: now,
         }
+    }
+
+    /// Kicks the tokens that the connections with these records live on. Consoles live on no token of ours, and are closed.
+    fn reach_records<'a>(
+        &'a self,
+        records: &[RecordId],
+        notice: &'a str,
+        now: Timestamp,
+    ) -> Option<Reach<'a>> {
+        let is_named = |record: Option<RecordId>| record.is_some_and(|record| records.contains(&record));
+        let named = self.connections.iter().filter(|one| is_named(one.record));
+        let mut tokens: Vec<TokenHash> = named.map(|one| one.token.hash).collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let consoles: Vec<&Console> = self.consoles.iter().filter(|one| is_named(one.record)).collect();
+        if tokens.is_empty() && consoles.is_empty() {
+            return None;
+        }
+        let mut reach = if tokens.is_empty() {
+            Reach {
+                connections: Vec::new(),
+                consoles: Vec::new(),
+                notice: None,
+                changes: Vec::new(),
+                ended_at: now,
+            }
+        } else {
+            self.reach_tokens(TokenSet::These(tokens), now)
+        };
+        reach.consoles = consoles;
+        reach.notice = Some(Cow::Borrowed(notice));
+        Some(reach)
     }
 
     /// The token of the named login, which goes with its connections: with a valid token a client would reconnect at once.

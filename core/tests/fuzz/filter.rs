@@ -25,7 +25,7 @@ thread_local! {
 }
 
 pub fn check(query: &str) {
-    for kind in [Kind::List, Kind::Search] {
+    for kind in [Kind::List, Kind::Search, Kind::Order] {
         let Ok(query) = ListQuery::parse(kind, &pairs(query), &Zone::default()) else { continue };
         let view = View::at(Timestamp::from_secs(1_800_000_000));
         let statement = list(&query, TenantId(1), &view);

@@ -123,7 +123,7 @@ fn an_opaque_token_that_an_order_took_stays_taken_when_the_order_is_repeated_aft
 /// stranger.
 #[test]
 fn an_order_about_a_user_that_an_opaque_token_has_proved_is_kept_for_good() {
-    let everything = || ForceOff::Everything { within: None, notice: None };
+    let everything = || ForceOff::Everything { within: None, notice: None, at: None };
     let proofs: [fn(&mut Adapter<Sqlite>, i64); 3] = [
         |adapter, tenant| assert_eq!(bearer(adapter, tenant, Some(adapter.now)), Ok(())),
         |adapter, tenant| {
@@ -299,7 +299,7 @@ fn after_two_changes_of_the_configuration_the_order_in_between_is_remembered_whe
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
     adapter.configure(Some(5));
-    adapter.force_off(ForceOff::Everything { within: Some(TenantId(5)), notice: None });
+    adapter.force_off(ForceOff::Everything { within: Some(TenantId(5)), notice: None, at: None });
     adapter.configure(Some(6));
     assert!(!is_good(&mut adapter, hash(&token)), "an order to the user by its id");
 }

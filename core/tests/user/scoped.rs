@@ -123,7 +123,11 @@ impl Side {
                     self.adapter.order_users(home);
                 } else {
                     let within = Some(TenantId(home));
-                    self.adapter.force_off(ForceOff::Everything { within, notice: Some("notice".into()) });
+                    self.adapter.force_off(ForceOff::Everything {
+                        within,
+                        notice: Some("notice".into()),
+                        at: None,
+                    });
                 }
                 None
             }

@@ -165,7 +165,7 @@ fn tenant_account_and_cutoffs_for_opaque_tokens_move() {
     assert!(!is_good(&mut there, ANCIENT), "until the next order");
 
     here.now += 1_000;
-    here.force_off(ForceOff::Everything { within: None, notice: None });
+    here.force_off(ForceOff::Everything { within: None, notice: None, at: None });
     let mut there = moved(&mut here);
     assert!(!is_good(&mut there, ANCIENT), "the user's own cutoff");
     let young = Bearer { issued_at: Some(here.time() + std::time::Duration::from_secs(1)), ..ANCIENT };
@@ -175,7 +175,7 @@ fn tenant_account_and_cutoffs_for_opaque_tokens_move() {
 #[test]
 fn a_user_that_only_orders_name_stays_one_and_is_forgotten_in_time() {
     let mut here = adapter();
-    here.force_off(ForceOff::Everything { within: None, notice: None });
+    here.force_off(ForceOff::Everything { within: None, notice: None, at: None });
     let there = &mut moved(&mut here);
     assert!(part(there, None).facts.unwrap().is_unseen);
     assert!(!is_good(there, ANCIENT));

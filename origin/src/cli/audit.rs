@@ -31,7 +31,7 @@ Examples:
 
 The newest order comes first. Dates are in the server's message_center.time_zone, or have an offset of their own.
   OPERATION  off and tenantOff (a force off of users, of a tenant), forceLogout, tokensRevoke, userUnlock, tenantUnlock,
-             recordsImport, populationImport, reshard
+             recordsImport, populationImport, reshard, forceOff and forceOffDryRun (an order to a selection, its dry run)
   WHAT       what it names: the first 20 where there are more
   USERS      how many users it was given to; of --user, 1
   ENDED      how many connections ended with it; - where they end afterwards
@@ -161,6 +161,7 @@ fn selection(selection: &Value) -> String {
         (left > 0).then(|| format!("and {left} more"))
     };
     words.extend(text(selection, "receivers").map(str::to_owned));
+    words.extend(list("select"));
     let ids = list("ids");
     let rest = more("idsTotal", ids.len());
     words.extend(ids.into_iter().chain(rest));
@@ -192,6 +193,10 @@ mod tests {
                 "user a token 01234567… and 2 more",
             ),
             (json!({"shards": 32}), "32 shards"),
+            (
+                json!({"scope": "user", "select": ["online EQUAL true"], "ids": ["7"], "idsTotal": 1}),
+                "online EQUAL true 7",
+            ),
         ] {
             assert_eq!(selection(&of), line);
         }

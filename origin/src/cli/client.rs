@@ -225,7 +225,7 @@ impl Server {
     }
 
     fn bare(&self, answer: Answer) -> anyhow::Result<Value> {
-        if answer.status == 200 { Ok(answer.body) } else { self.unwrap_envelope(answer) }
+        if matches!(answer.status, 200 | 202) { Ok(answer.body) } else { self.unwrap_envelope(answer) }
     }
 
     fn with_headers<B>(

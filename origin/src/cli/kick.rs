@@ -7,16 +7,16 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use rollcall_core::{config::Settings, platform::Platform};
+use rollcall_core::{config::Settings, directory::filter::FILTERS_LIMIT, platform::Platform};
 use serde_json::{Value, json};
 
 use super::{
     client::{CallArgs, Server, text},
     exit::{self, CliError},
-    ls::{LIST, PAGE_LIMIT},
+    ls::{Filter, LIST, PAGE_LIMIT},
     online::{Caller, Online, UNSEEN, look, word},
     output::{print_json, print_line, sanitize},
-    platform,
+    platform, selection,
     table::Table,
     who::STATUS,
 };
@@ -34,6 +34,8 @@ Examples:
   rollcall kick alice bob --platform Web    their browsers only
   rollcall kick --tenant 7 101 102 --yes    two users in tenant 7 alone
   rollcall kick --tenant 7 --yes            everybody of tenant 7 but the caller and the administrators
+  rollcall kick --filter 'fullName MATCH zhang' --dry-run
+  rollcall kick --filter 'deviceId EQUAL tv' --platform Web --reason 'stolen'
 
 Status 0 says that no connection, console or record of these users is online and that every token they had is refused. Users who
 are still online, or may be, are named, with status 4. After --tenant alone the command looks at the tenant's list, which has users
@@ -44,6 +46,12 @@ with numbers only.
   any other USER     a force logout of each platform in turn, but 10, the administrators'
   --platform P       a force logout of that platform, for every USER
   --tenant T         with USERs a force off of them in that tenant alone, without USERs a force off of the whole tenant
+  --filter, --dry-run, --reason
+                     one order to a selection, in one tenant: the users of connections that pass every --filter, or the numeric USERs,
+                     both joined by AND. All of such a user goes, and a connection that has ended selects its user as well, unless
+                     'online EQUAL true' is a --filter. With --platform it is those connections and their tokens alone. It is looked
+                     at first, and exactly that is taken off; `rollcall orders` shows it. A bar shows how far it is. It ends in status 0 when no reader shows
+                     any of it and every socket is closed
 A numeric USER needs a sys_admin's token or an OpenIM administrator's; other USERs and --platform an OpenIM administrator's;
 --tenant alone any token that may force off. A sys_admin's token reaches its own tenant, and about a user whose sockets it did
 not see it cannot tell whether that is of another one; an OpenIM administrator's, or an operator's, reaches every tenant.
@@ -55,26 +63,56 @@ cannot be told, or {\"left\":[\"101\"],\"tenant\":\"7\"}, where left is null for
 #[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
 pub(crate) struct Kick {
     /// Users to take offline, by userID
-    #[arg(value_name = "USER", required_unless_present = "tenant")]
-    users: Vec<String>,
+    #[arg(value_name = "USER", required_unless_present_any = ["tenant", "filters"])]
+    pub(super) users: Vec<String>,
     /// The one tenant to act in; without USERs everybody of it
-    #[arg(long, value_name = "TENANT", conflicts_with = "platform")]
-    tenant: Option<i64>,
+    #[arg(long, value_name = "TENANT")]
+    pub(super) tenant: Option<i64>,
     /// One platform: 1 IOS, 2 Android, 3 Windows, 4 OSX, 5 Web, 6 MiniWeb, 7 Linux, 8 APad, 9 IPad, 10 Admin, 11 HarmonyOS; by
     /// number or name
     #[arg(long, value_name = "PLATFORM", value_parser = platform::parse)]
-    platform: Option<Platform>,
-    /// Do not ask; needed for a tenant or several users without a terminal
+    pub(super) platform: Option<Platform>,
+    /// 'KEY OPERATOR VALUE' as of `rollcall ls`, such as 'fullName MATCH zhang'; up to 20 times. Only users with such connections, by one
+    /// order
+    #[arg(long = "filter", value_name = "FILTER", value_parser = Filter::parse)]
+    pub(super) filters: Vec<Filter>,
+    /// Only say how many users and connections it would take
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// Do not ask; needed for a tenant, a selection or several users without a terminal
     #[arg(long, short)]
-    yes: bool,
+    pub(super) yes: bool,
     #[command(flatten)]
-    call: CallArgs,
+    pub(super) call: CallArgs,
 }
 
 pub(super) fn kick(settings: &Settings, args: &Kick) -> anyhow::Result<()> {
     if let Some(name) = args.users.iter().find(|user| args.tenant.is_some() && !is_number(user)) {
         let name = sanitize(name, None);
         bail!(CliError::Usage(format!("{name} is no number: --tenant takes users of the message center")));
+    }
+    if args.filters.len() > FILTERS_LIMIT {
+        bail!(CliError::Usage(format!("at most {FILTERS_LIMIT} filters")));
+    }
+    if args.is_selection() {
+        if let Some(name) = args.users.iter().find(|user| !is_number(user)) {
+            let name = sanitize(name, None);
+            bail!(CliError::Usage(format!(
+                "{name} is no number: a selection takes users of the message center"
+            )));
+        }
+        if args.users.is_empty() && args.filters.is_empty() && args.platform.is_none() {
+            bail!(CliError::Usage(
+                "a selection needs USERs or a --filter; --tenant alone has no dry run".to_owned()
+            ));
+        }
+        return selection::kick_selection(&args.call.server(settings)?, args);
+    }
+    if args.tenant.is_some() && args.platform.is_some() {
+        bail!(CliError::Usage("--tenant and --platform go together with --filter only".to_owned()));
     }
     let server = args.call.server(settings)?;
     let targets = match (args.users.len(), args.tenant) {
@@ -98,7 +136,11 @@ pub(super) fn kick(settings: &Settings, args: &Kick) -> anyhow::Result<()> {
 }
 
 /// Whether the question was answered by a yes.
-fn agreed(question: &str, answers: &mut impl BufRead, out: &mut impl Write) -> std::io::Result<bool> {
+pub(super) fn agreed(
+    question: &str,
+    answers: &mut impl BufRead,
+    out: &mut impl Write,
+) -> std::io::Result<bool> {
     write!(out, "{question}")?;
     out.flush()?;
     let mut answer = String::new();
@@ -248,6 +290,11 @@ fn document(args: &Kick, user: &Online) -> Value {
 }
 
 impl Kick {
+    /// Whether it is one order to a selection.
+    const fn is_selection(&self) -> bool {
+        !self.filters.is_empty() || self.dry_run || self.reason.is_some()
+    }
+
     fn by_force_off(&self, user: &str) -> bool {
         self.platform.is_none() && is_number(user)
     }

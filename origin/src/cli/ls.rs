@@ -87,7 +87,7 @@ enum Sort {
 
 /// One question of the message center's list (`docs/rules/message-center.md#filters`).
 #[derive(Clone, Debug)]
-struct Filter {
+pub(super) struct Filter {
     key: Key,
     operator: Operator,
     value: String,
@@ -95,7 +95,7 @@ struct Filter {
 
 impl Filter {
     /// Reads `KEY OPERATOR VALUE`; the value is what follows, blanks inside it included.
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (key, rest) = word(text);
         let (operator, value) = word(rest);
         let key = Key::from_name(key).ok_or_else(|| unknown("key", key, Key::ALL.map(Key::name)))?;
@@ -105,6 +105,16 @@ impl Filter {
             return Err(format!("{} needs a value: '{} {0} VALUE'", operator.name(), key.name()));
         }
         Ok(Self { key, operator, value: value.to_owned() })
+    }
+
+    /// The filter as a member of a selection.
+    pub(super) fn json(&self) -> Value {
+        let (key, op) = (self.key.name(), self.operator.name());
+        if self.operator.needs_value() {
+            json!({"key": key, "op": op, "value": self.value})
+        } else {
+            json!({"key": key, "op": op})
+        }
     }
 }
 

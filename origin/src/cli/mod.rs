@@ -15,8 +15,10 @@ mod log;
 mod ls;
 mod migrate;
 mod online;
+mod orders;
 mod output;
 mod platform;
+mod selection;
 mod serve;
 mod show;
 mod table;
@@ -61,6 +63,8 @@ enum Command {
     Ls(ls::Ls),
     /// Take users offline: connections end, tokens are refused
     Kick(kick::Kick),
+    /// Show orders to selections, and how far they are
+    Orders(orders::Orders),
     /// Show who gave which order: when, from where, what it names and what it took
     Audit(audit::Audit),
     /// Write everything that moves to another server into a file: users, tokens without their texts, orders, records
@@ -96,6 +100,7 @@ impl Cli {
             Command::Who(args) => who::who(&settings, &args),
             Command::Ls(args) => ls::ls(&settings, &args),
             Command::Kick(args) => kick::kick(&settings, &args),
+            Command::Orders(args) => orders::orders(&settings, &args),
             Command::Audit(args) => audit::audit(&settings, &args),
             Command::Export(args) => export::export(&settings, &args),
             Command::Import(args) => import::import(&settings, &args),

@@ -7,6 +7,7 @@ use rollcall_core::{
         upsert::{self, CrowdedUsers},
         view::retained_from,
     },
+    order,
     shard::progress::SWEEP_EVERY,
     time::Timestamp,
     token::store::delete_expired,
@@ -36,6 +37,7 @@ pub(crate) async fn keep(users: Users) {
             () = users.unseen_crowd() => false,
         };
         let done = if is_look {
+            users.resume_force_offs();
             let Some(now) = agreement.settled() else { continue };
             if swept.is_some_and(|swept| swept.elapsed() < SWEEP_EVERY) {
                 continue;
@@ -71,6 +73,7 @@ async fn sweep(users: &Users, now: Timestamp) -> anyhow::Result<()> {
     }
     let tokens = store.change_all(&delete_expired(now, ROWS), ROWS).await?;
     users.forget_unseen(Some(now - users.rules().unseen_for()), MOST_UNSEEN).await?;
+    store.commit(Vec::from(order::sweep(now))).await?;
     let expired = audit::expired(now, settings.audit.retention_days);
     let mut entries = store.change_all(&audit::delete(expired, ROWS), ROWS).await?;
     // The last, since it reads every row of the audit.

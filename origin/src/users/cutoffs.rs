@@ -30,6 +30,8 @@ pub(super) struct Cutoffs {
     /// Held from the draw of a serial until its order is in force. So what begins under a serial has seen every order up to it,
     /// whatever its tenant.
     pub(super) serial: tokio::sync::Mutex<()>,
+    /// Held by the task that goes on with orders to selections.
+    pub(super) resuming: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// An order to a whole tenant under delivery.

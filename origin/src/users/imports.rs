@@ -67,6 +67,7 @@ impl Users {
     /// Goes on with what orders of an earlier process had not ended yet.
     pub async fn resume_orders(&self) {
         self.resume_scoped();
+        self.resume_force_offs();
         for tenant in self.shared.cutoffs.tenants() {
             let (users, rows) = (self.clone(), self.shared.cutoffs.order_locks(tenant).rows);
             let rows = rows.read_owned().await;

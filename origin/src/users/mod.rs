@@ -12,6 +12,7 @@ mod entry;
 mod entry_guard;
 mod error;
 mod follow;
+mod force_offs;
 mod imports;
 mod openings;
 mod registry;

@@ -73,10 +73,16 @@ impl Users {
         if let Some(replies) = in_memory.collect() {
             return Ok(replies);
         }
+        self.execute_each(commands).await.into_iter().collect()
+    }
+
+    /// The same, with a result of each command.
+    pub(super) async fn execute_each(
+        &self,
+        commands: Vec<(UserId, Command)>,
+    ) -> Vec<Result<Reply, CommandError>> {
         let run = |(user, command): (UserId, Command)| async move { self.execute(&user, command).await };
-        let replies: Vec<_> =
-            stream::iter(commands.into_iter().map(run)).buffered(CONCURRENCY).collect().await;
-        replies.into_iter().collect()
+        stream::iter(commands.into_iter().map(run)).buffered(CONCURRENCY).collect().await
     }
 
     /// Executes a command that opens a connection.

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
-    audit::{self, Part},
+    audit::{self, EntryId, Part},
     directory::view::ScopedCutoff,
     id::{TenantId, UserId},
+    order::{self, Progress, State},
     ordered::distinct,
     serial::Serial,
     shard::{
         cutoff,
-        scoped::{self, ScopedOrder, UNDELIVERED},
+        scoped::{self, ScopedOrder, UNDELIVERED, USERS_AT_ONCE},
         undelivered::Undelivered,
     },
     store::{Statement, Value},
@@ -77,7 +78,8 @@ impl Users {
     ) -> Result<(), CommandError> {
         let users = self.clone();
         let order = async move {
-            let order = users.put_scoped_in_force(tenant, named, notice, &audit).await?;
+            let order = users.put_scoped_in_force(tenant, named, notice, &audit, None).await?;
+            let Some(order) = order else { return Ok(()) };
             tokio::spawn(async move {
                 users.deliver_scoped(&order).await;
                 drop(under_way);
@@ -87,62 +89,71 @@ impl Users {
         self.change_cutoff(tenant, order).await
     }
 
-    async fn put_scoped_in_force(
+    /// The caller holds the tenant's lock of changes. `of` is the order to a selection that this one is; nothing where it is cut off.
+    pub(super) async fn put_scoped_in_force(
         &self,
         tenant: TenantId,
         named: Vec<i64>,
         notice: String,
         audit: &Part,
-    ) -> Result<Arc<ScopedOrder>, CommandError> {
+        of: Option<EntryId>,
+    ) -> Result<Option<Arc<ScopedOrder>>, CommandError> {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
         if cutoffs.scoped(Some(tenant)).len() >= UNDELIVERED {
             return Err(CommandError::TooManyOrders);
         }
-        let of = |cutoff: &ScopedCutoff| ScopedOrder {
+        let scoped = |cutoff: &ScopedCutoff| ScopedOrder {
             serial: cutoff.serial,
             tenant,
             at: cutoff.at,
             notice: notice.clone(),
             users: u64::try_from(cutoff.users.len()).unwrap_or(u64::MAX),
         };
-        let statements = |cutoff: &ScopedCutoff| {
-            let mut statements = scoped::keep(tenant, cutoff, &notice);
+        let last = |cutoff: &ScopedCutoff| {
+            let mut statements = Vec::from(scoped::keep_order(tenant, cutoff, &notice));
             statements.push(audit::keep(audit));
+            statements.extend(of.into_iter().flat_map(|order| order::cut_off(order, cutoff.serial)));
             statements
         };
+        let is_open = |of: Option<Progress>| of.is_some_and(|of| of.state == State::Ordered);
         let Some(cluster) = &self.shared.cluster else {
+            if let Some(of) = of
+                && !is_open(self.state(of).await?)
+            {
+                return Ok(None);
+            }
             let cutoff = ScopedCutoff::next(cutoffs.newest(), named, self.now());
-            self.keep_in_pieces(tenant, &cutoff, &notice, audit).await?;
-            return Ok(cutoffs.put_scoped(of(&cutoff), cutoff.users));
+            self.keep_in_pieces(&cutoff, last(&cutoff)).await?;
+            return Ok(Some(cutoffs.put_scoped(scoped(&cutoff), cutoff.users)));
         };
-        let (transaction, answers) = cluster.store.begin(ORDERS, &[cutoff::newest()], Patience::Long).await?;
+        // Behind the lock: another process may have been quicker.
+        let asked: Vec<Statement> = [cutoff::newest()].into_iter().chain(of.map(order::get)).collect();
+        let (transaction, answers) = cluster.store.begin(ORDERS, &asked, Patience::Long).await?;
+        if of.is_some() && !is_open(order::read_order(rows_at(&answers, 1)?)?) {
+            transaction.roll_back();
+            return Ok(None);
+        }
         let newest = cutoff::read_newest(rows_at(&answers, 0)?)?;
         let cutoff = ScopedCutoff::next(newest, named, transaction.began());
-        let outcome = transaction.commit(&statements(&cutoff), Durability::Now).await;
+        let mut statements: Vec<Statement> = scoped::keep_users(&cutoff, USERS_AT_ONCE).collect();
+        statements.extend(last(&cutoff));
+        let outcome = transaction.commit(&statements, Durability::Now).await;
         if let Err(StoreError::Unknown(_)) = &outcome {
-            self.find_out_scoped(of(&cutoff), cutoff.users.clone());
+            self.find_out_scoped(scoped(&cutoff), cutoff.users.clone());
         }
         outcome?;
-        Ok(cutoffs.put_scoped(of(&cutoff), cutoff.users))
+        Ok(Some(cutoffs.put_scoped(scoped(&cutoff), cutoff.users)))
     }
 
     /// Stores an order whose users one commit should not write: all others would wait for it. It is in force with the last commit.
-    async fn keep_in_pieces(
-        &self,
-        tenant: TenantId,
-        cutoff: &ScopedCutoff,
-        notice: &str,
-        audit: &Part,
-    ) -> Result<(), CommandError> {
+    async fn keep_in_pieces(&self, cutoff: &ScopedCutoff, last: Vec<Statement>) -> Result<(), CommandError> {
         let store = &self.shared.store;
         // An earlier order may have failed in the middle and given its number back.
         store.change_all(&scoped::forget_users(cutoff.serial, KEPT), KEPT).await?;
         for some in scoped::keep_users(cutoff, usize::try_from(KEPT).unwrap_or(usize::MAX)) {
             store.commit(vec![some]).await?;
         }
-        let mut last = Vec::from(scoped::keep_order(tenant, cutoff, notice));
-        last.push(audit::keep(audit));
         store.commit(last).await?;
         Ok(())
     }
@@ -172,7 +183,7 @@ impl Users {
     }
 
     /// Brings an order to each of its users. It stays in force until all of them have written down what it took.
-    async fn deliver_scoped(&self, order: &ScopedOrder) {
+    pub(super) async fn deliver_scoped(&self, order: &ScopedOrder) {
         let delivered = until_durable("an order to a set of users", || self.try_to_deliver(order)).await;
         if delivered.is_some() {
             self.shared.cutoffs.delivered(order.serial);
@@ -247,7 +258,7 @@ impl Users {
         Ok(shown)
     }
 
-    async fn ask(&self, statement: Statement) -> Result<Rows, CommandError> {
+    pub(super) async fn ask(&self, statement: Statement) -> Result<Rows, CommandError> {
         Ok(next_rows(&mut self.shared.store.query(vec![statement]).await?.into_iter())?)
     }
 }

@@ -32,6 +32,7 @@ impl Users {
         let answers = self.shared.store.query(vec![cutoff::all()]).await?;
         let all = cutoff::read_all(rows_at(&answers, 0)?)?;
         all.into_iter().for_each(|(tenant, cutoff)| self.shared.cutoffs.put(tenant, cutoff));
+        self.free_force_offs().await?;
         self.read_scoped().await
     }
 

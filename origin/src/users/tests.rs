@@ -1,5 +1,6 @@
 //! Commands whose caller leaves, and tenant orders that meet other commands.
 
+mod force_offs;
 mod long;
 mod unseen;
 
@@ -258,7 +259,7 @@ async fn a_user_who_comes_back_to_memory_opens_nothing_before_what_it_opened() {
 #[tokio::test]
 async fn orders_about_users_who_were_never_seen_are_few_and_the_oldest_go_first() {
     let fixture = Fixture::new().await;
-    let everything = || ForceOff::Everything { within: None, notice: None };
+    let everything = || ForceOff::Everything { within: None, notice: None, at: None };
     fixture.token().await;
     fixture.users.run(&fixture.user, everything()).await.unwrap();
     assert_eq!(fixture.users.unseen(), 0, "a token was issued to this one");

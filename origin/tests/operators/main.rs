@@ -18,5 +18,6 @@ mod import;
 mod kick;
 mod reaching;
 mod reading;
+mod selection;
 mod shell;
 mod top;

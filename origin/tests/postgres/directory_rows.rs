@@ -10,7 +10,8 @@ use rollcall_core::{
     directory::{
         holding::Holding,
         membership::{self, Body},
-        query::{self, ListQuery, PageRequest},
+        page::{Question, ShardQuery},
+        query::{self, Direction, ListQuery, Order, OrderBy, PageRequest},
         record::{Record, Source},
         upsert::{self, CrowdedUsers},
         view::View,
@@ -78,6 +79,12 @@ fn every_list_and_every_detail_has_the_rows_of_the_embedded_store() {
                     prop_assert_eq!(engines.rows(query::list(&query, TENANT, &in_rows)), rows);
                     prop_assert_eq!(engines.rows(query::detail(TENANT, number, &in_rows)), shown);
                 }
+                let order = Order { by: OrderBy::UserId, direction: Direction::Ascending };
+                let questions = vec![Question::Users { limit: 7 }];
+                let asked = ShardQuery { conditions: query.conditions, order, view, questions };
+                asked.questions.iter().for_each(|question| {
+                    engines.rows(asked.statement(question, TENANT, &Holding::SHARED));
+                });
             }
             Ok(())
         })

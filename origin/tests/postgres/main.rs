@@ -16,6 +16,7 @@ mod engines;
 mod kit;
 mod live;
 mod migrate;
+mod orders;
 mod plans;
 mod proxy;
 #[path = "../operators/shell.rs"]

@@ -27,6 +27,7 @@ mod races;
 mod refusal;
 mod reshard;
 mod secrets;
+mod selections;
 mod setup;
 mod shares;
 mod sockets;
@@ -140,6 +141,8 @@ fn all() -> Vec<Test> {
         faults: a_connection_whose_socket_is_refused_leaves_no_open_record within 240,
         faults: an_object_that_does_not_answer_could_not_be_asked within 240,
         faults: a_call_and_an_upgrade_that_the_runtime_loses_are_made_again within 240,
+        selections: an_order_is_answered_while_a_user_does_not_answer_and_once_when_its_own_answer_is_lost within 240,
+        selections: an_order_is_cut_off_for_every_reader_only_when_none_shows_its_users within 240,
         faults: an_alarm_that_the_runtime_rejects_is_set_once_more within 240,
         faults: an_alarm_that_the_runtime_rejects_twice_is_counted_and_set_by_the_next_command within 240,
         shares: others_are_served_beside_a_long_request_to_follow_users within 300,

@@ -35,11 +35,16 @@ impl Orders {
             tracing::error!(error = %Chain(error), "entries of the audit that are over are not deleted yet");
             metrics::alarm(&self.env, AlarmFault::Failed);
         }
+        let gone_on = self.go_on().await;
+        if let Err(error) = &gone_on {
+            tracing::error!(error = %Chain(error), "an order to a selection could not go on");
+            metrics::alarm(&self.env, AlarmFault::Failed);
+        }
         if let Err(error) = &delivered {
             tracing::error!(error = %Chain(error), "a step of a delivery could not be done");
             metrics::alarm(&self.env, AlarmFault::Failed);
         }
-        if delivered.is_ok() && swept.is_ok() {
+        if delivered.is_ok() && swept.is_ok() && gone_on.is_ok() {
             self.arm();
         } else {
             alarm::set(&self.state, &self.env, clock::now() + LATER);
@@ -56,7 +61,7 @@ impl Orders {
 
     fn next(&self) -> Result<Option<Timestamp>, OrderError> {
         let telling = self.telling()?.map(|telling| telling.next_at);
-        let others = telling.into_iter().chain(self.sweep_at()?);
+        let others = telling.into_iter().chain(self.sweep_at()?).chain(self.due_selections()?);
         Ok(self.deliveries()?.into_iter().map(|order| order.next_at).chain(others).min())
     }
 

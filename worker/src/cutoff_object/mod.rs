@@ -5,6 +5,7 @@
 
 mod audited;
 mod deliver;
+mod force_off;
 mod order;
 
 use std::{cell::Cell, rc::Rc, sync::Arc};
@@ -115,9 +116,10 @@ impl Orders {
             }
             CutoffAsk::Users(serial) => self.users(serial).map(CutoffAnswer::Users),
             CutoffAsk::Set { exempt, notice } => self.set(exempt, notice, None).await,
-            CutoffAsk::Order { users, notice } => self.order(users, notice, None),
+            CutoffAsk::Order { users, notice } => self.order(users, notice, None, None),
             CutoffAsk::SetAudited { exempt, notice, audit } => self.set(exempt, notice, Some(&audit)).await,
-            CutoffAsk::OrderAudited { users, notice, audit } => self.order(users, notice, Some(&audit)),
+            CutoffAsk::OrderAudited { users, notice, audit } => self.order(users, notice, Some(&audit), None),
+            CutoffAsk::ForceOff(ask) => self.force_off(*ask).await,
             CutoffAsk::Lift => self.lift(None),
             CutoffAsk::LiftAudited(part) => self.lift(Some(&part)),
             CutoffAsk::Audited(part) => self.keep_part(&part),

@@ -1,8 +1,9 @@
 //! Orders that are given and lifted, and what is in force.
 
 use rollcall_core::{
-    audit::Part,
+    audit::{EntryId, Part},
     directory::view::{Cutoff, OwnOrder, ScopedCutoff},
+    order,
     serial::Serial,
     shard::{
         cutoff,
@@ -54,12 +55,13 @@ impl Orders {
         Ok(CutoffAnswer::Done)
     }
 
-    /// Puts an order to a set of users in force. Its delivery goes by alarm.
+    /// Puts an order to a set of users in force. Its delivery goes by alarm. `of` is the order to a selection that it is.
     pub(super) fn order(
         &self,
         users: Vec<i64>,
         notice: String,
         part: Option<&Part>,
+        of: Option<EntryId>,
     ) -> Result<CutoffAnswer, OrderError> {
         if self.deliveries()?.len() >= UNDELIVERED {
             return Ok(CutoffAnswer::TooMany);
@@ -70,6 +72,7 @@ impl Orders {
         let delivery = PartDelivery::new(&cutoff, notice, now + CACHE_SPAN);
         let mut statements = vec![self.named()?, scoped::keep_last_serial(cutoff.serial)];
         statements.extend(parts::keep(&delivery, &cutoff.users));
+        statements.extend(of.into_iter().flat_map(|order| order::cut_off(order, cutoff.serial)));
         statements.extend(part.into_iter().flat_map(audited::kept));
         self.sql().write(&statements)?;
         self.arm();

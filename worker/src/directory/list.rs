@@ -70,7 +70,12 @@ async fn merged_under(
 }
 
 /// A shard's part of the list.
-async fn part(env: &Env, tenant: TenantId, layout: &Layout, asked: Ask) -> Result<Answer, CallError> {
+pub(super) async fn part(
+    env: &Env,
+    tenant: TenantId,
+    layout: &Layout,
+    asked: Ask,
+) -> Result<Answer, CallError> {
     let index = u32::try_from(asked.shard).unwrap_or(u32::MAX);
     ask_under(env, tenant, index, layout, question::list(asked.query)).await
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod detail;
+pub(crate) mod find;
 pub(crate) mod import;
 pub(crate) mod layouts;
 pub(crate) mod list;

@@ -31,6 +31,9 @@ pub enum QueryError {
     /// A list is longer than its limit.
     #[error("size must be between 0 and {0}")]
     TooMany(usize),
+    /// An order's filter of this key has a blank value.
+    #[error("a value of {0} is blank, so that it would select more than was meant")]
+    Blank(&'static str),
     /// No filter has this key.
     #[error("Unsupported filter field:{0}")]
     UnsupportedField(String),
@@ -61,7 +64,8 @@ impl QueryError {
             | Self::FilterForm { .. }
             | Self::TooSmall(_)
             | Self::TooLarge(_)
-            | Self::TooMany(_) => "param_validation_error",
+            | Self::TooMany(_)
+            | Self::Blank(_) => "param_validation_error",
             Self::UnsupportedField(_) => "unsupported_filter_field",
             Self::UnsupportedRange(_) => "unsupported_range_filter",
             Self::UnsupportedMatch(_) => "unsupported_match_filter",

@@ -14,13 +14,15 @@ use crate::directory::zone::Zone;
 /// The most items of `filters` in one query, those that are dropped later included.
 pub const FILTERS_LIMIT: usize = 20;
 
-/// Which of the two list endpoints is asked.
+/// What the filters are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `GET /online`: a match filter looks into the field it names.
     List,
     /// `GET /online/search`: a match filter on name or address looks into both.
     Search,
+    /// An order: as [`Kind::List`], and a blank value is refused. A list passes everything by it, or takes it out of an `IN` or `NOT_IN`.
+    Order,
 }
 
 /// Reads the conditions of a decoded query string, in its order and with repeated names kept.
@@ -35,10 +37,17 @@ pub fn conditions(kind: Kind, pairs: &[(String, String)], zone: &Zone) -> Result
     let mut conditions = Vec::new();
     for item in &items {
         let key = Key::from_name(&item.key).ok_or_else(|| QueryError::UnsupportedField(item.key.clone()))?;
+        let has_value = item.operator.needs_value();
+        if kind == Kind::Order && has_value && item.given.is_blank(item.operator.takes_list()) {
+            return Err(QueryError::Blank(key.name()));
+        }
         conditions.push(condition(kind, key, item, zone)?);
     }
     for key in Key::ALL {
         let Some(text) = parameter(pairs, key.name()) else { continue };
+        if kind == Kind::Order && text.trim().is_empty() {
+            return Err(QueryError::Blank(key.name()));
+        }
         let condition = top_level(key, text, zone)?;
         let overruled = items.iter().any(|item| item.key == key.name() && item.operator == Operator::Equal);
         if !overruled {

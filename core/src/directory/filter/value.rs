@@ -30,6 +30,15 @@ impl Given {
         self.values.is_empty()
     }
 
+    /// Whether a list has no members, or a value or member is blank.
+    pub(super) fn is_blank(&self, is_list: bool) -> bool {
+        if !is_list {
+            return self.values.iter().any(|value| unquoted(value).trim().is_empty());
+        }
+        let members = self.members();
+        members.is_empty() || members.iter().any(|member| member.trim().is_empty())
+    }
+
     /// The value of an operator that takes one, without its quotes.
     pub(super) fn one(&self, index: usize) -> Result<&str, QueryError> {
         match self.values.as_slice() {

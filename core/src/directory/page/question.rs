@@ -7,6 +7,7 @@ use crate::{
     directory::{
         filter::Condition,
         holding::Holding,
+        membership,
         query::{
             self, ListQuery, Listed, Order, OrderBy, Plan, Position, SortValue, Stretch, by_ids, read_list,
             read_records,
@@ -60,6 +61,11 @@ pub enum Question {
         /// The distance between two of the answer.
         step: u64,
     },
+    /// The first `limit` users with a record that passes, ascending. Asked in the order of users, answered with [`Found::Users`].
+    Users {
+        /// How many users are wanted.
+        limit: u64,
+    },
     /// The records with these ids. Answered with [`Found::Records`].
     Records(Vec<RecordId>),
 }
@@ -75,6 +81,8 @@ pub enum Found {
     Positions(Vec<Position>),
     /// Records in no order; an unknown id has none.
     Records(Vec<Record>),
+    /// Users, ascending.
+    Users(Vec<i64>),
 }
 
 impl ShardQuery {
@@ -97,12 +105,7 @@ impl ShardQuery {
     }
 
     /// The statement that answers a question.
-    pub(in crate::directory) fn statement(
-        &self,
-        question: &Question,
-        tenant: TenantId,
-        holding: &Holding,
-    ) -> Statement {
+    pub fn statement(&self, question: &Question, tenant: TenantId, holding: &Holding) -> Statement {
         let Self { conditions, order, view, .. } = self;
         let list = || ListQuery { conditions: conditions.clone(), order: *order, ..ListQuery::default() };
         let plan = || Plan::new(&list(), tenant, view, holding);
@@ -113,17 +116,23 @@ impl ShardQuery {
             Question::Count(stretch) => plan().into_count(stretch),
             Question::Positions { stretch, limit } => plan().into_positions(stretch, *limit),
             Question::Samples { stretch, reach, step } => plan().into_samples(stretch, *reach, *step),
+            Question::Users { limit } => plan().into_users(*limit),
             Question::Records(ids) => by_ids(ids.iter().copied()),
         }
     }
 
-    fn read(&self, question: &Question, rows: &[Row]) -> Result<Found, RowError> {
+    /// Reads the rows of [`Self::statement`].
+    ///
+    /// # Errors
+    /// When a row is not of that form.
+    pub fn read(&self, question: &Question, rows: &[Row]) -> Result<Found, RowError> {
         Ok(match question {
             Question::Window { .. } => Found::Listed(read_list(rows)?),
             Question::Count(_) => Found::Count(read_count(rows)?),
             Question::Positions { .. } | Question::Samples { .. } => {
                 Found::Positions(rows.iter().map(|row| self.position(row)).collect::<Result<_, _>>()?)
             }
+            Question::Users { .. } => Found::Users(membership::users(rows)?),
             Question::Records(_) => Found::Records(read_records(rows)?),
         })
     }

@@ -210,6 +210,15 @@ impl Plan {
         self.statement(sql)
     }
 
+    /// The first `limit` users of the records, ascending; one column. The query is in the order of users.
+    pub(in crate::directory) fn into_users(mut self, limit: u64) -> Statement {
+        let (keys, limit) = (self.keys(), self.bind(limit));
+        self.statement(format!(
+            "SELECT CAST(k AS TEXT) FROM (SELECT DISTINCT k FROM ({keys}) AS hit ORDER BY k LIMIT {limit}) AS users \
+             ORDER BY users.k"
+        ))
+    }
+
     /// Every `step`th position among the first `reach` of a stretch, in order; two columns.
     pub(in crate::directory) fn into_samples(
         mut self,

@@ -14,11 +14,16 @@ use super::{
 };
 use crate::{
     directory::{
-        query::{ListQuery, PageRequest, list, read_list},
+        holding::Holding,
+        page::{Found, Question, ShardQuery},
+        query::{Direction, ListQuery, Order, OrderBy, PageRequest, list, read_list},
+        row::RowError,
         zone::Zone,
     },
     id::TenantId,
+    ordered::distinct,
     size::sized,
+    store::Statement,
 };
 
 /// Thousands of pairs of records and filters, and at least 30 % of them must tell records apart.
@@ -42,6 +47,14 @@ fn sql_and_the_naive_evaluator_select_the_same_records() {
                 let statement = list(&query, tenant, &view);
                 let listed = read_list(&database.run(&statement)).unwrap();
                 prop_assert_eq!(&listed, &expected, "{:?} {:?}", pairs_given, statement);
+                let order = Order { by: OrderBy::UserId, direction: Direction::Ascending };
+                let questions = vec![Question::Users { limit: 9 }];
+                let asked = ShardQuery { conditions: query.conditions, order, view, questions };
+                let run = |statement: &Statement| Ok::<_, RowError>(Some(database.run(statement)));
+                let found = asked.answer(tenant, &Holding::SHARED, run).unwrap();
+                let mut users = distinct(expected.records.iter().map(|record| record.user));
+                users.truncate(9);
+                prop_assert_eq!(found, Some(vec![Found::Users(users)]), "{:?}", pairs_given);
                 pairs.set(pairs.get() + 1);
                 telling.set(telling.get() + u32::from(0 < listed.total && listed.total < of_tenant));
             }

@@ -78,10 +78,11 @@ const STEPS: &[Step] = &[
     Step { version: 13, stores: &[Shard], sql: steps::WIDEST_LAYOUT },
     Step { version: 13, stores: &[User], sql: steps::UNTOLD_AUDIT },
     Step { version: 14, stores: &[Origin, User], sql: steps::SETTLED_ORDERS },
+    Step { version: 15, stores: &[Origin, Cutoff], sql: steps::ORDERS_TO_SELECTIONS },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 14;
+pub const VERSION: u32 = 15;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

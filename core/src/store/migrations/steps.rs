@@ -320,3 +320,21 @@ pub(super) const UNTOLD_AUDIT: &str = "ALTER TABLE record ADD COLUMN audit TEXT;
 
 /// `settled_in` is JSON: of the tenants that the user has left, the last serial of orders to sets of users that it took along.
 pub(super) const SETTLED_ORDERS: &str = "ALTER TABLE user ADD COLUMN settled_in TEXT NOT NULL DEFAULT '';";
+
+/// Orders to selections and dry runs of them. A selection lies in parts, and a part is JSON; `selection` is the id that it is kept under.
+/// `ordered` is the order that carries a dry run out, `serial` that of the scoped cutoff that the order is.
+pub(super) const ORDERS_TO_SELECTIONS: &str = "\
+CREATE TABLE force_off (\
+  id TEXT PRIMARY KEY, tenant INTEGER NOT NULL, scope TEXT NOT NULL, state TEXT NOT NULL, users INTEGER NOT NULL, \
+  connections INTEGER NOT NULL, reached INTEGER NOT NULL, serial INTEGER, selection TEXT NOT NULL, next_at INTEGER NOT NULL, \
+  notice TEXT NOT NULL, entry TEXT NOT NULL, reason TEXT NOT NULL\
+) STRICT;\
+CREATE INDEX force_off_by_tenant ON force_off (tenant, id);\
+CREATE INDEX force_off_open ON force_off (next_at, id) WHERE state = 'ordered';\
+CREATE TABLE dry_run (\
+  id TEXT PRIMARY KEY, tenant INTEGER NOT NULL, body TEXT NOT NULL, until INTEGER NOT NULL, users INTEGER NOT NULL, \
+  connections INTEGER NOT NULL, ordered TEXT\
+) STRICT;\
+CREATE TABLE selected (\
+  id TEXT NOT NULL, part INTEGER NOT NULL, users TEXT NOT NULL, PRIMARY KEY (id, part)\
+) STRICT, WITHOUT ROWID;";

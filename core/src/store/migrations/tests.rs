@@ -55,6 +55,7 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (13, "Shard", "1371f29b24464ecb6faf8f22f46ac2eef9fee09fc97ea998d7b1b540c016ea85"),
     (13, "User", "c5b6b5eaa716f1d309e6f6e778797625b1a88671aa87c24ed4a12a6ee41741fa"),
     (14, "Origin User", "9aeb8e16d25a598b0fca28f4cc097284e81c8b5fc575b5e772dec6f35ea5aa02"),
+    (15, "Origin Cutoff", "bc2d39ed08bf91e28003a68706a2af8c62250ab2c7519f30607aa1ac4155d90f"),
 ];
 
 #[test]

@@ -93,7 +93,7 @@ fn token_status(
 }
 
 fn everything(notice: &str) -> ForceOff {
-    ForceOff::Everything { within: None, notice: Some(notice.to_owned()) }
+    ForceOff::Everything { within: None, notice: Some(notice.to_owned()), at: None }
 }
 
 const CONNECT: &str = "CONNECT\naccept-version:1.2\n\n\0";

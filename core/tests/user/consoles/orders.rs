@@ -174,7 +174,7 @@ fn an_order_of_another_tenant_does_not_reach_a_user() {
     let mut adapter = adapter();
     let token = adapter.issue(WEB);
     adapter.open(&token);
-    let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None };
+    let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None, at: None };
     assert!(kicked(&adapter.force_off(order(1))).is_empty());
     assert_eq!(adapter.token_status(&token), 0);
     adapter.force_off(order(0));
@@ -184,7 +184,7 @@ fn an_order_of_another_tenant_does_not_reach_a_user() {
 #[test]
 fn an_order_reaches_a_user_who_was_never_seen_and_is_of_no_known_tenant() {
     let mut adapter = adapter();
-    let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None };
+    let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None, at: None };
     let of = |tenant, issued_at| Bearer {
         tenant: TenantId(tenant),
         issued_at: Some(at(issued_at)),
@@ -212,7 +212,7 @@ fn an_order_reaches_a_user_who_was_never_seen_and_is_of_no_known_tenant() {
 #[test]
 fn an_unlock_of_one_tenant_lifts_what_that_tenants_orders_left() {
     let mut adapter = adapter();
-    let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None };
+    let order = |tenant| ForceOff::Everything { within: Some(TenantId(tenant)), notice: None, at: None };
     let unlock = |adapter: &mut Adapter<Sqlite>, tenant| {
         reply(&adapter.run(&Command::Unlock { within: Some(TenantId(tenant)) }))
     };
@@ -266,7 +266,7 @@ fn an_overview_shows_what_is_live_to_the_users_tenant_and_to_no_other() {
 fn orders_about_a_user_who_was_never_seen_are_bounded() {
     let mut adapter = adapter();
     for tenant in 1..=20 {
-        adapter.force_off(ForceOff::Everything { within: Some(TenantId(tenant)), notice: None });
+        adapter.force_off(ForceOff::Everything { within: Some(TenantId(tenant)), notice: None, at: None });
     }
     let refused = |adapter: &mut Adapter<Sqlite>, tenant| {
         let bearer = Bearer { tenant: TenantId(tenant), issued_at: None, personal: false };

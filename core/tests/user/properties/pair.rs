@@ -231,7 +231,7 @@ impl<S: Store> Pair<S> {
                 token: None,
                 connection: Some(id.parse().unwrap()),
             },
-            model::Order::Everything => ForceOff::Everything { within: None, notice: None },
+            model::Order::Everything => ForceOff::Everything { within: None, notice: None, at: None },
         };
         let order = match order {
             model::Order::Token(token) => model::Order::Token(token.filter(|token| self.knows(*token))),

@@ -23,7 +23,7 @@ fn a_connection_ends_once_however_often_its_end_is_told() {
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
     let record = adapter.record_of(connection);
-    adapter.force_off(ForceOff::Everything { within: None, notice: None });
+    adapter.force_off(ForceOff::Everything { within: None, notice: None, at: None });
     adapter.wait(5000);
     assert_eq!(names(&adapter.close(connection)), ["reply"]);
     assert_eq!(adapter.ended_at(record), Some(START));
@@ -93,7 +93,7 @@ fn a_force_off_waits_for_no_grace_not_even_for_an_end_before_it() {
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
     let record = adapter.record_of(connection);
-    adapter.force_off(ForceOff::Everything { within: None, notice: None });
+    adapter.force_off(ForceOff::Everything { within: None, notice: None, at: None });
     assert_eq!(adapter.ended_at(record), Some(START + 1000));
 }
 
@@ -102,7 +102,10 @@ fn users_without_a_number_have_no_records_and_are_kicked_all_the_same() {
     let mut adapter = Adapter::new(Setup { numbered: false, grace: 30, ..Setup::default() });
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
-    assert_eq!(kicked(&adapter.force_off(ForceOff::Everything { within: None, notice: None })), [connection]);
+    assert_eq!(
+        kicked(&adapter.force_off(ForceOff::Everything { within: None, notice: None, at: None })),
+        [connection]
+    );
     assert_eq!(adapter.store.records().len(), 0);
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);

@@ -24,7 +24,7 @@ fn a_force_off_leaves_the_tokens_of_other_users_alone() {
     let store = std::mem::replace(&mut mine.store, Sqlite::new());
     let mut other = Adapter::over(store, Setup { numbered: false, ..Setup::default() });
     other.issue(WEB);
-    other.force_off(ForceOff::Everything { within: None, notice: None });
+    other.force_off(ForceOff::Everything { within: None, notice: None, at: None });
     other.force_off(of_token(WEB, &token));
     mine.store = other.store;
     assert_eq!(mine.token_status(&token), 0);
@@ -120,7 +120,7 @@ fn a_force_off_of_a_user_without_records_has_nothing_to_publish() {
     let mut adapter = Adapter::new(Setup { numbered: false, ..Setup::default() });
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
-    let trace = adapter.force_off(ForceOff::Everything { within: None, notice: None });
+    let trace = adapter.force_off(ForceOff::Everything { within: None, notice: None, at: None });
     assert_eq!(names(&trace), ["commit", "retire", "send", "close", "reply"]);
     assert_eq!(names(&adapter.force_off(of_connection(WEB, connection))), ["reply"]);
 }

@@ -7,7 +7,7 @@ fn what_was_not_loaded_is_an_error_and_never_an_empty_answer() {
     let mut adapter = adapter(1);
     let token = adapter.issue(WEB);
     let connection = adapter.open(&token);
-    let everything = ForceOff::Everything { within: None, notice: None };
+    let everything = ForceOff::Everything { within: None, notice: None, at: None };
     let commands = [
         Command::Status,
         Command::Account,
@@ -69,14 +69,14 @@ fn when_a_kick_cannot_be_made_durable_nothing_of_it_happens() {
         ForceOff::Platform(platform(WEB)),
         of_token(WEB, &token),
         of_connection(WEB, connection),
-        ForceOff::Everything { within: None, notice: None },
+        ForceOff::Everything { within: None, notice: None, at: None },
     ] {
         assert!(adapter.attempt(&Command::ForceOff(what), true).is_err(), "no trace: no frame, no close");
         assert_eq!(adapter.user, user);
         assert_eq!(adapter.store.dump(), store);
         assert_eq!(adapter.token_status(&token), 0);
     }
-    adapter.force_off(ForceOff::Everything { within: None, notice: None });
+    adapter.force_off(ForceOff::Everything { within: None, notice: None, at: None });
     assert_ne!(adapter.store.dump(), store, "the same order stands once it can");
 }
 

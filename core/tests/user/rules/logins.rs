@@ -113,7 +113,7 @@ fn a_handshake_is_judged_by_its_token_then_its_user_then_its_platform() {
     assert_eq!(refused(&opening), (1502, "token uid 2890713225 != userID mallory".into()));
     opening.claimed.user = "2890713225".into();
     assert_eq!(refused(&opening), (1502, "token platform 5 != platformID 2".into()));
-    adapter.force_off(ForceOff::Everything { within: None, notice: None });
+    adapter.force_off(ForceOff::Everything { within: None, notice: None, at: None });
     opening.claimed.user = "mallory".into();
     let trace = adapter.run(&Command::Open(Box::new(opening)));
     let Some(Event::Reply(Reply::Opened(Err(error)))) = trace.last() else { panic!("{trace:?}") };

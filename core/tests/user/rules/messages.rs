@@ -45,7 +45,7 @@ fn a_message_of_a_connection_that_is_gone_changes_nothing() {
     let connection = adapter.open(&token);
     let ping = adapter.decoded(connection, &Incoming::Text(PING.into()));
     assert_eq!(names(&adapter.run(&ping)), ["send", "reply"]);
-    adapter.force_off(ForceOff::Everything { within: None, notice: None });
+    adapter.force_off(ForceOff::Everything { within: None, notice: None, at: None });
     assert_eq!(names(&adapter.run(&ping)), ["reply"]);
 }
 

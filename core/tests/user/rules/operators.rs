@@ -3,10 +3,13 @@
 use super::*;
 use rollcall_core::{
     audit::{Entry, EntryId, Operation, Part, Progress},
-    id::{TenantId, UserId},
+    id::{RecordId, TenantId, UserId},
     message_center::Principal,
     token::store::TokenState,
-    user::{Client, ConsoleOpening, Overview, Revoked, TOKENS_AT_ONCE, UserDetails},
+    user::{
+        Bearer, Client, ConsoleOpening, Overview, Revoked, TOKENS_AT_ONCE, UserDetails, UserFacts,
+        UserSnapshot,
+    },
 };
 
 fn overview(adapter: &mut Adapter<Sqlite>, within: Option<i64>) -> Overview {
@@ -204,4 +207,106 @@ fn a_user_who_revokes_none_of_its_own_tokens_leaves_no_entry() {
         1,
         "an order of somebody else is one whatever it finds"
     );
+}
+
+fn off_connections(adapter: &mut Adapter<Sqlite>, within: i64, of: &[ConnId]) -> Trace {
+    let live = details(adapter).live.into_iter();
+    let records = live.filter(|one| of.contains(&one.id)).filter_map(|one| one.record).collect();
+    let notice = "n".to_owned();
+    adapter.force_off(ForceOff::Connections { within: TenantId(within), records, notice })
+}
+
+#[test]
+fn an_order_to_connections_takes_their_tokens_and_what_else_lives_on_those() {
+    let mut adapter = adapter(0);
+    let (shared, other) = (adapter.issue(WEB), adapter.issue(ANDROID));
+    let (tab, second_tab) = (adapter.open(&shared), adapter.open(&shared));
+    let bystander = adapter.open(&other);
+    let console = console(&mut adapter);
+    let trace = off_connections(&mut adapter, 7, &[tab, console]);
+    assert_eq!(names(&trace), ["publish", "reply"], "an order of another tenant");
+    let mut gone = kicked(&off_connections(&mut adapter, 0, &[tab]));
+    gone.sort_unstable();
+    let mut tabs = [tab, second_tab];
+    tabs.sort_unstable();
+    assert_eq!(gone, tabs);
+    assert_eq!((adapter.token_status(&shared), adapter.token_status(&other)), (1506, 0));
+    let live: Vec<_> = details(&mut adapter).live.iter().map(|one| one.id).collect();
+    assert_eq!(live, [bystander, console]);
+}
+
+#[test]
+fn an_order_to_a_console_closes_its_socket_and_takes_no_token() {
+    let mut adapter = adapter(0);
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    let console = console(&mut adapter);
+    let trace = off_connections(&mut adapter, 0, &[console]);
+    assert!(names(&trace).contains(&"close"), "{trace:?}");
+    assert_eq!(adapter.live(), [connection]);
+    assert_eq!(adapter.token_status(&token), 0);
+    let record = RecordId::from_number(1).unwrap();
+    let unknown = ForceOff::Connections { within: TenantId(0), records: vec![record], notice: String::new() };
+    assert_eq!(names(&adapter.force_off(unknown)), ["publish", "reply"]);
+}
+
+/// The machine that carries an order out may die before it has written down how far it came. Another one carries it out again.
+#[test]
+fn an_order_that_is_carried_out_again_leaves_what_came_after_it() {
+    let mut adapter = adapter(0);
+    let given = adapter.time();
+    let order =
+        |within| ForceOff::Everything { within: Some(TenantId(within)), notice: None, at: Some(given) };
+    let bearer = |adapter: &mut Adapter<Sqlite>, tenant, issued_at| {
+        let bearer = Bearer { tenant: TenantId(tenant), issued_at: Some(issued_at), personal: false };
+        adapter.run(&Command::VerifyBearer(bearer)).pop()
+    };
+    let token = adapter.issue(WEB);
+    let first = adapter.open(&token);
+    adapter.wait(5_000);
+    assert_eq!(
+        kicked(&adapter.force_off(order(0))),
+        [first],
+        "what came before it was carried out goes, too"
+    );
+    adapter.wait(5_000);
+    let since = adapter.issue(WEB);
+    let second = adapter.open(&since);
+    let before = adapter.store.dump();
+    let again = adapter.force_off(order(0));
+    assert_eq!(names(&again), ["publish", "reply"], "{again:?}");
+    assert_eq!(
+        (adapter.store.dump(), adapter.live(), adapter.token_status(&since)),
+        (before, vec![second], 0)
+    );
+    // The same of an order to a tenant that the user may turn out to be of.
+    assert!(kicked(&adapter.force_off(order(5))).is_empty());
+    adapter.wait(5_000);
+    let issued_at = adapter.time();
+    adapter.wait(5_000);
+    adapter.force_off(order(5));
+    let good = Some(Event::Reply(Reply::TokenStatus(Ok(()))));
+    assert_ne!(bearer(&mut adapter, 5, given), good);
+    assert_eq!(bearer(&mut adapter, 5, issued_at), good);
+    adapter.force_off(order(5));
+    // A later order is another one.
+    let later = ForceOff::Everything { within: None, notice: None, at: Some(adapter.time()) };
+    adapter.force_off(later);
+    assert_eq!(adapter.live(), []);
+}
+
+/// An import says when opaque tokens were revoked elsewhere, by another clock, and ends no socket.
+#[test]
+fn an_order_reaches_a_user_of_whom_an_import_says_a_later_date() {
+    let mut adapter = adapter(0);
+    let token = adapter.issue(WEB);
+    let connection = adapter.open(&token);
+    let given = adapter.time();
+    let revoked_at = Some(given + std::time::Duration::from_secs(3_600));
+    let facts = UserFacts { revoked_at, ..UserFacts::default() };
+    let line = UserSnapshot { facts: Some(facts), ..UserSnapshot::default() };
+    adapter.run(&Command::Restore(Box::new(line)));
+    assert_eq!(adapter.live(), [connection]);
+    let order = ForceOff::Everything { within: Some(TenantId(0)), notice: None, at: Some(given) };
+    assert_eq!(kicked(&adapter.force_off(order)), [connection]);
 }

@@ -28,6 +28,8 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("step_5.sql"), compatible_from: 3 },
     // An earlier program writes no marks, and goes by none.
     Step { sql: include_str!("step_6.sql"), compatible_from: 3 },
+    // An earlier program carries no order to a selection on, and delivers the scoped cutoff of one.
+    Step { sql: include_str!("step_7.sql"), compatible_from: 3 },
 ];
 
 /// Makes the schema, and runs the steps that it lacks, all or none of them. Programs that start together do it one after another.

@@ -43,7 +43,7 @@ async fn another_users_commit_comes_between_the_pieces_of_a_kick_of_many_tokens(
         fixture.token().await;
         tokens(&fixture, 7, 5_000);
         let order = if everything {
-            ForceOff::Everything { within: None, notice: None }
+            ForceOff::Everything { within: None, notice: None, at: None }
         } else {
             ForceOff::Platform(Platform::Admin)
         };

@@ -12,7 +12,7 @@ use crate::{server::sweep, users::MOST_UNSEEN};
 async fn one_more_than_the_store_keeps_takes_the_place_of_the_oldest_before_any_sweep() {
     let fixture = Fixture::new().await;
     let sweeping = tokio::spawn(sweep::keep(fixture.users.clone()));
-    let everything = || ForceOff::Everything { within: None, notice: None };
+    let everything = || ForceOff::Everything { within: None, notice: None, at: None };
     let stored = || -> Vec<String> {
         let mut ids = fixture.blocker.prepare("SELECT id FROM user ORDER BY unseen_at, id").unwrap();
         ids.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()

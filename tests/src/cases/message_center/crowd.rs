@@ -20,11 +20,13 @@ pub(super) fn cases() -> Vec<Case> {
     cases![
         Crowd, "crowd":
             an_order_to_everybody_reaches_a_crowd within 900 alone "it takes the default tenant offline",
+            an_order_by_filter_takes_a_crowd within 900 alone "it takes most of the default tenant offline",
             many_lines_are_imported_and_counted within 600 alone "it measures an import",
     ]
 }
 
 const LIST: &str = "/api/v1/message/center/online";
+const ORDERS: &str = "/admin/v1/force-offs";
 const IMPORT: &str = "/admin/v1/records:import";
 /// Connections over which the suite asks at a time.
 const CLIENTS: usize = 16;
@@ -74,6 +76,59 @@ async fn an_order_to_everybody_reaches_a_crowd(world: World) -> Result<()> {
     let (_, mut again) = quiet.login(&crowd.first().context("nobody")?.user, 5).await?;
     again.alive().await?;
     same(total(&quiet, &admin, "online=true").await?, 1, "records online after a new login")
+}
+
+/// A dry run counts what the order then takes, and right after the answer nobody shows it any more.
+async fn an_order_by_filter_takes_a_crowd(world: World) -> Result<()> {
+    let quiet = world.unrecorded();
+    let (users, connected) = match world.kind() {
+        Kind::Origin => size((1_000, 600), (20_000, 12_000)),
+        Kind::Edge | Kind::Running => size((500, 300), (2_000, 1_200)),
+    };
+    let crowd = assemble(&quiet, users, connected).await?;
+    let (mut taken, others): (Vec<_>, Vec<_>) = crowd.into_iter().partition(|member| member.socket.is_some());
+    let admin = quiet.admin_token().await?;
+    let listed = || async { total(&quiet, &admin, "online=true").await };
+    quiet.eventually("records online", listed, &(connected as u64)).await?;
+    let give = async |more: Value| -> Result<(Value, Duration)> {
+        let filter = json!({"key": "fullName", "op": "MATCH", "value": FIRST.to_string().get(..4)});
+        let mut body = json!({"select": {"filters": [filter], "online": true}});
+        if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
+            body.extend(more.clone());
+        }
+        let order = post(ORDERS, None, &body.to_string()).header("Authorization", &format!("Bearer {admin}"));
+        let begun = Instant::now();
+        let answer = quiet.send(&order).await?;
+        let answered = begun.elapsed();
+        ensure!(
+            [200, 202].contains(&answer.response.status),
+            "{}",
+            String::from_utf8_lossy(&answer.response.body)
+        );
+        Ok((serde_json::from_slice(&answer.response.body)?, answered))
+    };
+    let (run, looked) = give(json!({"dryRun": true})).await?;
+    for count in ["/users", "/connections"] {
+        same(at(&run, count)?, &json!(connected), count)?;
+    }
+    same(listed().await?, connected as u64, "records online after the dry run")?;
+    let begun = Instant::now();
+    let (order, answered) = give(json!({"receipt": at(&run, "/receipt")?})).await?;
+    same(at(&order, "/state")?, &json!("cutOff"), "the state of the order")?;
+    same(total(&quiet, &admin, "online=true").await?, 0, "records online after the order")?;
+    nobody_is_online(&quiet, &admin, &taken).await?;
+    no_token_is_good(&quiet, &taken).await?;
+    let spared = others.first().context("everybody is connected")?;
+    quiet.expect_verdict(&spared.token, 0, "the token of a user without a connection").await?;
+    everybody_is_closed(&mut taken).await?;
+    let (again, _) = give(json!({"receipt": at(&run, "/receipt")?})).await?;
+    same(at(&again, "/id")?, at(&order, "/id")?, "the order of a repetition")?;
+    world.figure(format!(
+        "{users} users, {connected} connected: dry run {looked:.1?}, answered after {answered:.1?}, every socket kicked \
+         by {:.1?}",
+        begun.elapsed()
+    ));
+    Ok(())
 }
 
 /// Tokens for all, sockets for the first ones.

@@ -28,6 +28,7 @@ mod proxies;
 mod published;
 mod resolver;
 mod search;
+mod selections;
 mod socket;
 mod sockjs;
 mod stomp;
@@ -64,7 +65,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The cases that have a fixture of their own.
 pub(crate) fn with_own_fixture() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 16] = [
+    let files: [fn() -> Vec<Case>; 17] = [
         vectors_off::cases,
         socket::cases,
         force_off::cases,
@@ -81,6 +82,7 @@ pub(crate) fn with_own_fixture() -> Vec<Case> {
         walls_of_orders::cases,
         force_off_many::cases,
         audit::cases,
+        selections::cases,
     ];
     files.iter().flat_map(|file| file()).collect()
 }

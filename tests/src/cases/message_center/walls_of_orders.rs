@@ -19,6 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases![Walls, "walls":
         a_caller_revokes_tokens_of_its_tenants_and_no_others,
         a_caller_sees_the_orders_of_its_tenants_and_no_others,
+        a_caller_gives_and_sees_orders_to_selections_of_its_tenants_and_no_others,
         a_caller_changes_the_shards_of_its_tenants_and_no_others,
         a_caller_who_names_a_tenant_moves_no_population,
         a_caller_takes_off_everybody_of_its_tenants_and_no_others,
@@ -72,6 +73,33 @@ async fn a_caller_sees_the_orders_of_its_tenants_and_no_others(world: World) -> 
             None => {
                 let none = json!({"tenantId": theirs.to_string(), "undelivered": []});
                 same(bare(&reply).with_context(told)?, none, &told())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn a_caller_gives_and_sees_orders_to_selections_of_its_tenants_and_no_others(
+    world: World,
+) -> Result<()> {
+    let api = Api::with_fixture(&world).await?;
+    let (theirs, user) = (api.fixture().tenant(2), api.fixture().user(201));
+    let select = json!({ "userId": user, "online": true });
+    let look = json!({ "tenantId": theirs.to_string(), "select": select, "dryRun": true });
+    let look = post("/admin/v1/force-offs", &look);
+    let list = Request::new("GET", &format!("/admin/v1/force-offs?tenantId={theirs}"));
+    for caller in Caller::all() {
+        let told = || format!("{caller:?}");
+        let (looked, listed) = (caller.ask(&api, &look).await?, caller.ask(&api, &list).await?);
+        match caller.barred().or((!caller.may_name(2)).then_some("forbidden")) {
+            Some(key) => {
+                looked.refused(403, key).with_context(told)?;
+                listed.refused(403, key).with_context(told)?;
+            }
+            None => {
+                let looked = bare(&looked).with_context(told)?;
+                same(at(&looked, "/connections")?, &json!(1), &told())?;
+                same(bare(&listed).with_context(told)?, json!({ "list": [] }), &told())?;
             }
         }
     }
