@@ -22,11 +22,13 @@ export interface Offers {
 }
 
 export function offers({ rights: { read, off, administer } }: Me): Offers {
-  const order = off && has('force-offs');
+  // The pages of orders speak of deny windows, too. The orders of a server without those are given from the shell.
+  const hasOrders = has('force-offs') && has('summary');
+  const order = off && hasOrders;
   const revokeOwn = has('users/{userId}/tokens:revoke');
   return {
     summary: read && has('summary'),
-    orders: read && has('force-offs'),
+    orders: read && hasOrders,
     order,
     deny: order && administer,
     unlock: administer,
