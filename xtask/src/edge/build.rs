@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
 use super::bundle::{Bundle, Size};
-use super::startup;
+use super::{alike, startup};
 use crate::run;
 use crate::setup::{self, npm, wasm_target};
 use crate::workspace::Workspace;
@@ -31,10 +31,6 @@ const FEATURES: [&str; 7] = [
 /// What `-Os` leaves undone. Inlining takes a third of its time and makes large functions with hundreds of locals, which compress
 /// badly; what it saves where functions are small is 2 KB of the gzipped module. Without single assignments the module is 2 KB smaller.
 const LEFT_OUT: [&str; 2] = ["--skip-pass=inlining-optimizing", "--skip-pass=ssa-nomerge"];
-
-/// Copies of one generic function are nearly the same bytes and have the same name up to a hash. Next to each other they
-/// lie within gzip's window of 32 KB. Must come before the names are stripped.
-const SIMILAR_TOGETHER: &str = "--reorder-functions-by-name";
 
 /// Cargo's profile of the module.
 const PROFILE: &str = "edge";
@@ -202,6 +198,7 @@ pub(crate) fn finish(workspace: &Workspace, variant: Variant) -> Result<()> {
 fn stamp(workspace: &Workspace, compiled: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
     hasher.update(include_bytes!("build.rs"));
+    hasher.update(include_bytes!("alike.rs"));
     let others = [ENTRY, "Cargo.lock", "package-lock.json"].map(|file| workspace.root.join(file));
     for file in others.iter().map(PathBuf::as_path).chain([compiled]) {
         hasher.update(fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
@@ -270,13 +267,12 @@ fn optimize(workspace: &Workspace, module: &Path, optimized: &Path) -> Result<()
     let (node, _) = npm::node(workspace)?;
     let mut optimize = Command::new(node);
     optimize.arg(wasm_opt(workspace)).arg(module);
-    optimize
-        .arg("-Os")
-        .args(LEFT_OUT)
-        .args([SIMILAR_TOGETHER, "--strip-debug", "--strip-producers"])
-        .args(FEATURES);
+    optimize.arg("-Os").args(LEFT_OUT).args(["--strip-debug", "--strip-producers"]).args(FEATURES);
     optimize.arg("-o").arg(optimized);
-    run::passed_through(&mut optimize, "")
+    run::passed_through(&mut optimize, "")?;
+    let module = fs::read(optimized).context("wasm-opt left no module")?;
+    fs::write(optimized, alike::together(&module)?)
+        .with_context(|| format!("cannot write {}", optimized.display()))
 }
 
 fn wasm_opt(workspace: &Workspace) -> PathBuf {

@@ -1,5 +1,6 @@
 //! `cargo xtask edge`: the worker, built and served on this machine.
 
+mod alike;
 pub(crate) mod build;
 mod bundle;
 mod cost;
