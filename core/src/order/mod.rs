@@ -11,9 +11,9 @@ mod tree;
 pub use self::{
     body::{Request, Wanted},
     store::{
-        Opened, abandon_all, begin, carried_out, cut_off, earliest, forget_part, get, keep_dry_run, list,
-        next_due, next_part, open_dry_runs, opened, put_off, read_count, read_due, read_order, read_orders,
-        read_part, read_selected, selected, sweep, take_up, whole_selection,
+        KeptRun, Opened, abandon_all, begin, cut_off, dry_run, earliest, forget_part, get, keep_dry_run,
+        list, next_due, next_part, open_dry_runs, opened, put_off, read_count, read_dry_run, read_due,
+        read_order, read_orders, read_part, read_selected, sweep, take_up, whole_selection,
     },
 };
 
@@ -26,7 +26,6 @@ use crate::{
     id::{RecordId, TenantId, UserId},
     message_center::to_receiver,
     serial::Serial,
-    shard::undelivered::Undelivered,
     time::Timestamp,
     token::TokenHash,
     user::{Command, ForceOff},
@@ -190,20 +189,22 @@ pub enum Answer {
 }
 
 impl Progress {
-    /// How many users it has come to, where these orders are under delivery.
-    pub fn reached_of(&self, undelivered: &[Undelivered]) -> u64 {
-        let Some(serial) = self.serial else { return self.reached };
-        let delivery = undelivered.iter().find(|one| one.serial == serial);
-        delivery.map_or(self.users, |one| one.reached)
+    /// How many users it has come to, where its delivery has come to so many; a scoped cutoff without one is delivered.
+    pub fn reached_by(&self, delivery: Option<u64>) -> u64 {
+        if self.serial.is_some() { delivery.unwrap_or(self.users) } else { self.reached }
     }
 
     /// Whether its users are told one by one, and not by a scoped cutoff. `direct` is `message_center.direct_users`.
     pub fn is_direct(&self, direct: u32) -> bool {
-        self.order.scope == Scope::Connection || self.users <= u64::from(direct)
+        self.order.is_direct(self.users, direct)
     }
 }
 
 impl Order {
+    fn is_direct(&self, users: u64, direct: u32) -> bool {
+        self.scope == Scope::Connection || users <= u64::from(direct)
+    }
+
     /// What the order is to one user.
     pub fn command(&self, (user, records): &Taken) -> (UserId, Command) {
         let notice = to_receiver(&self.notice, Some(*user));
@@ -223,6 +224,16 @@ impl Order {
 }
 
 impl NewOrder {
+    /// Whether it is to be one more order under delivery. `run` is the dry run of its receipt; `direct` is
+    /// `message_center.direct_users`.
+    pub fn needs_delivery(&self, run: Option<KeptRun>, direct: u32) -> bool {
+        let users = match self.receipt {
+            Some(_) => run.map_or(0, |run| run.users),
+            None => u64::try_from(self.users.len()).unwrap_or(u64::MAX),
+        };
+        !self.order.is_direct(users, direct) && !run.is_some_and(|run| run.is_carried_out)
+    }
+
     /// Its entry, if it is a dry run.
     pub fn audit(&self) -> Part {
         let Order { tenant, entry, .. } = &self.order;

@@ -44,14 +44,29 @@ pub fn open_dry_runs(tenant: TenantId, now: Timestamp) -> Statement {
     )
 }
 
-/// How many users the selection of a receipt has; no row, where there is none. Read by [`read_count`].
-pub fn selected(receipt: EntryId) -> Statement {
-    Statement::new("SELECT users FROM dry_run WHERE id = ?1", [id(receipt)])
+/// A dry run, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptRun {
+    /// How many users it selected.
+    pub users: u64,
+    /// Whether an order has carried its selection out.
+    pub is_carried_out: bool,
 }
 
-/// A row, where the selection of a receipt was carried out.
-pub fn carried_out(receipt: EntryId) -> Statement {
-    Statement::new("SELECT ordered FROM dry_run WHERE id = ?1 AND ordered IS NOT NULL", [id(receipt)])
+/// A dry run by its receipt; read by [`read_dry_run`].
+pub fn dry_run(receipt: EntryId) -> Statement {
+    Statement::new("SELECT users, ordered FROM dry_run WHERE id = ?1", [id(receipt)])
+}
+
+/// Reads the rows of [`dry_run`].
+pub fn read_dry_run(rows: &[Vec<Value>]) -> Option<KeptRun> {
+    match rows.first()?.as_slice() {
+        [Value::Int(users), ordered] => {
+            let users = u64::try_from(*users).ok()?;
+            Some(KeptRun { users, is_carried_out: !matches!(ordered, Value::Null) })
+        }
+        _ => None,
+    }
 }
 
 /// Lets every order that is not cut off be taken up at once.

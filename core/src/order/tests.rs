@@ -208,6 +208,18 @@ fn rows(store: &Database, table: &str) -> usize {
 }
 
 #[test]
+fn an_order_to_many_users_needs_a_delivery_unless_it_repeats_another() {
+    let (own, of_receipt) = (order(1, None, 0..3), order(1, Some(entry(9).id), 0..0));
+    let run = |is_carried_out| Some(KeptRun { users: 3, is_carried_out });
+    assert!(own.needs_delivery(None, 2) && !own.needs_delivery(None, 3));
+    assert!(of_receipt.needs_delivery(run(false), 2) && !of_receipt.needs_delivery(run(false), 3));
+    assert!(!of_receipt.needs_delivery(run(true), 2) && !of_receipt.needs_delivery(None, 2));
+    let mut to_connections = own;
+    to_connections.order.scope = Scope::Connection;
+    assert!(!to_connections.needs_delivery(None, 2));
+}
+
+#[test]
 fn a_receipt_is_carried_out_once_whoever_repeats_it() {
     for kind in STORES {
         let store = Database::of(kind);
@@ -216,7 +228,9 @@ fn a_receipt_is_carried_out_once_whoever_repeats_it() {
         let receipt = kept.order.entry.id;
         run(&store, &keep_dry_run(&kept, NOW));
         assert_eq!(read_count(&store.run(&open_dry_runs(TENANT, NOW))), Some(1));
-        assert_eq!(read_count(&store.run(&selected(receipt))), u64::try_from(users).ok());
+        let dry_run = || read_dry_run(&store.run(&dry_run(receipt)));
+        let shown = |is_carried_out| Some(KeptRun { users: 502, is_carried_out });
+        assert_eq!((read_dry_run(&store.run(&super::dry_run(entry(9).id))), dry_run()), (None, shown(false)));
         let give = |new: &NewOrder, at| {
             let answers = run(&store, &begin(new, at));
             opened(new.order.entry.id, &answers)
@@ -236,6 +250,7 @@ fn a_receipt_is_carried_out_once_whoever_repeats_it() {
         let begun = state(&store, id);
         assert_eq!((begun.order.clone(), begun.state, begun.users), (first.order, State::Ordered, 502));
         assert_eq!(read_count(&store.run(&open_dry_runs(TENANT, NOW))), Some(0));
+        assert_eq!(dry_run(), shown(true));
 
         // The end of the dry run takes neither the order's selection along nor its answer to a repetition.
         let long_after = NOW + KEPT_FOR + KEPT_FOR;

@@ -36,7 +36,10 @@ impl Users {
                 let work = async move { users.give(&new, under_way).await };
                 DetachedCompletion::new(work, drop).await
             }
-            Ask::Show(order) => self.shown(order).await,
+            Ask::Show(order) => match self.state(order).await? {
+                Some(order) => self.shown(order).await,
+                None => Ok(Answer::Unknown),
+            },
             Ask::List { before, limit } => self.listed(tenant, before, limit).await,
         }
     }
@@ -55,13 +58,12 @@ impl Users {
 
     async fn give(&self, new: &NewOrder, under_way: TaskTrackerToken) -> Result<Answer, CommandError> {
         let (id, tenant) = (new.order.entry.id, new.order.tenant);
-        let users = match new.receipt {
-            Some(receipt) => order::read_count(&self.ask(order::selected(receipt)).await?).unwrap_or(0),
-            None => u64::try_from(new.users.len()).unwrap_or(u64::MAX),
+        let run = match new.receipt {
+            Some(receipt) => order::read_dry_run(&self.ask(order::dry_run(receipt)).await?),
+            None => None,
         };
-        let is_direct = new.order.scope == Scope::Connection || users <= u64::from(self.direct_users());
         let is_full = self.shared.cutoffs.scoped(Some(tenant)).len() >= UNDELIVERED;
-        if !is_direct && is_full && !self.is_carried_out(new).await? {
+        if is_full && new.needs_delivery(run, self.direct_users()) {
             return Ok(Answer::TooMany);
         }
         let begun = self.shared.store.commit(order::begin(new, self.now())).await;
@@ -73,17 +75,27 @@ impl Users {
             Opened::Conflict => return Ok(Answer::Conflict),
             Opened::Earlier(earlier) => earlier,
             Opened::New => {
-                if let Err(error) = self.carry_out(id, Some(under_way)).await {
+                if let Err(error) = self.carry_out_new(id, under_way).await {
                     self.goes_on_later(id, &error).await?;
                 }
                 id
             }
         };
+        let Some(order) = self.state(id).await? else { return Ok(Answer::Unknown) };
         // An earlier one may have died with what carried it out.
-        if self.state(id).await?.is_some_and(|order| order.state == State::Ordered) {
+        if order.state == State::Ordered {
             self.resume_force_offs();
         }
-        self.shown(id).await
+        self.shown(order).await
+    }
+
+    /// Carries out an order that was put down just now.
+    async fn carry_out_new(&self, id: EntryId, under_way: TaskTrackerToken) -> Result<(), CommandError> {
+        match self.state(id).await? {
+            // Another process may have been quicker.
+            Some(order) if order.state == State::Ordered => self.carry_out(&order, Some(under_way)).await,
+            _ => Ok(()),
+        }
     }
 
     async fn goes_on_later(&self, id: EntryId, error: &CommandError) -> Result<(), CommandError> {
@@ -92,23 +104,19 @@ impl Users {
         Ok(())
     }
 
-    /// Whether the receipt of an order was carried out before.
-    async fn is_carried_out(&self, new: &NewOrder) -> Result<bool, CommandError> {
-        let Some(receipt) = new.receipt else { return Ok(false) };
-        Ok(!self.ask(order::carried_out(receipt)).await?.is_empty())
-    }
-
     /// Goes through the users of an order once. Those that cannot be reached stay for later.
-    async fn carry_out(&self, id: EntryId, under_way: Option<TaskTrackerToken>) -> Result<(), CommandError> {
-        let Some(order) = self.state(id).await?.filter(|order| order.state == State::Ordered) else {
-            return Ok(());
-        };
+    async fn carry_out(
+        &self,
+        order: &Progress,
+        under_way: Option<TaskTrackerToken>,
+    ) -> Result<(), CommandError> {
+        let id = order.order.entry.id;
         if !order.is_direct(self.direct_users()) {
-            return self.carry_out_as_cutoff(&order, under_way).await;
+            return self.carry_out_as_cutoff(order, under_way).await;
         }
         if order.users == 0 {
             let part = Part::whole(order.order.entry.clone(), order.order.tenant, Some(0), Written::Done);
-            let mut statements = Vec::from(order::forget_part(&order, 0, &[], &[], self.now()));
+            let mut statements = Vec::from(order::forget_part(order, 0, &[], &[], self.now()));
             statements.push(rollcall_core::audit::keep(&part));
             self.shared.store.commit(statements).await?;
             return Ok(());
@@ -139,7 +147,7 @@ impl Users {
                 self.end_imports_cut_off_at(order.order.tenant, &users, id.at()).await?;
             }
             is_missed |= !left.is_empty();
-            let step = order::forget_part(&order, part, &taken, &left, self.now());
+            let step = order::forget_part(order, part, &taken, &left, self.now());
             self.shared.store.commit(Vec::from(step)).await?;
         }
         if is_missed {
@@ -193,9 +201,8 @@ impl Users {
             if self.shared.store.change(order::take_up(&order, now)).await? == 0 {
                 continue;
             }
-            let id = order.order.entry.id;
-            if let Err(error) = self.carry_out(id, None).await {
-                self.goes_on_later(id, &error).await?;
+            if let Err(error) = self.carry_out(&order, None).await {
+                self.goes_on_later(order.order.entry.id, &error).await?;
             }
         }
         Ok(())
@@ -209,8 +216,7 @@ impl Users {
         Ok(())
     }
 
-    async fn shown(&self, id: EntryId) -> Result<Answer, CommandError> {
-        let Some(mut order) = self.state(id).await? else { return Ok(Answer::Unknown) };
+    async fn shown(&self, mut order: Progress) -> Result<Answer, CommandError> {
         let unreached = match (order.state, order.serial) {
             (State::Ordered, _) => {
                 let rows = self.ask(order::next_part(order.selection, 0)).await?;
@@ -237,7 +243,8 @@ impl Users {
         let mut orders = order::read_orders(&self.ask(order::list(tenant, before, limit)).await?)?;
         let delivering = self.undelivered(tenant).await?;
         for order in &mut orders {
-            order.reached = order.reached_of(&delivering);
+            let delivery = delivering.iter().find(|delivery| Some(delivery.serial) == order.serial);
+            order.reached = order.reached_by(delivery.map(|delivery| delivery.reached));
         }
         Ok(Answer::Orders(orders))
     }

@@ -44,7 +44,7 @@ impl Orders {
     fn keep_dry_run(&self, run: &NewOrder) -> Result<Answer, OrderError> {
         let (now, tenant) = (clock::now(), self.tenant()?);
         // A call whose answer was lost is made again.
-        if !self.rows(&order::selected(run.order.entry.id))?.is_empty() {
+        if !self.rows(&order::dry_run(run.order.entry.id))?.is_empty() {
             return Ok(Answer::Kept);
         }
         let open = order::read_count(&self.rows(&order::open_dry_runs(tenant, now))?);
@@ -66,16 +66,11 @@ impl Orders {
             self.arm();
             return self.shown(id);
         }
-        let users = match new.receipt {
-            Some(receipt) => order::read_count(&self.rows(&order::selected(receipt))?).unwrap_or(0),
-            None => u64::try_from(new.users.len()).unwrap_or(u64::MAX),
+        let run = match new.receipt {
+            Some(receipt) => order::read_dry_run(&self.rows(&order::dry_run(receipt))?),
+            None => None,
         };
-        let is_direct = new.order.scope == Scope::Connection || users <= u64::from(self.direct_users()?);
-        let is_earlier = || match new.receipt {
-            Some(receipt) => Ok(!self.rows(&order::carried_out(receipt))?.is_empty()),
-            None => Ok::<_, OrderError>(false),
-        };
-        if !is_direct && self.deliveries()?.len() >= UNDELIVERED && !is_earlier()? {
+        if new.needs_delivery(run, self.direct_users()?) && self.deliveries()?.len() >= UNDELIVERED {
             return Ok(Answer::TooMany);
         }
         let mut statements = vec![self.named()?];
@@ -86,7 +81,13 @@ impl Orders {
             Opened::Earlier(earlier) => return self.shown(earlier),
             Opened::New => self.arm(),
         }
-        match clock::within(ANSWERED, self.carry_on(id, TOLD)).await {
+        let begun = async {
+            match self.state_of(id)? {
+                Some(order) => self.carry_on(&order, TOLD).await,
+                None => Ok(()),
+            }
+        };
+        match clock::within(ANSWERED, begun).await {
             Some(Ok(())) => {}
             Some(Err(error)) => self.goes_on_later(id, &error)?,
             None => self.sql().write(&[order::put_off(id, clock::now())]).map(drop)?,
@@ -109,11 +110,10 @@ impl Orders {
         }
         let due = order::read_order(&self.rows(&order::next_due())?)?.filter(|order| order.next_at <= now);
         let Some(order) = due else { return Ok(()) };
-        let id = order.order.entry.id;
         self.sql().write(&[order::take_up(&order, now)])?;
-        match self.carry_on(id, ROUND).await {
+        match self.carry_on(&order, ROUND).await {
             Ok(()) => Ok(()),
-            Err(error) => self.goes_on_later(id, &error),
+            Err(error) => self.goes_on_later(order.order.entry.id, &error),
         }
     }
 
@@ -123,17 +123,14 @@ impl Orders {
     }
 
     /// Goes through the users of an order once. Those that cannot be reached stay for later, as do those that have not answered in `span`.
-    async fn carry_on(&self, id: EntryId, span: Duration) -> Result<(), OrderError> {
-        let end = clock::now() + span;
-        let Some(order) = self.state_of(id)?.filter(|order| order.state == State::Ordered) else {
-            return Ok(());
-        };
+    async fn carry_on(&self, order: &Progress, span: Duration) -> Result<(), OrderError> {
+        let (end, id) = (clock::now() + span, order.order.entry.id);
         if !order.is_direct(self.direct_users()?) {
-            return self.carry_out_as_cutoff(&order);
+            return self.carry_out_as_cutoff(order);
         }
         if order.users == 0 {
             let part = Part::whole(order.order.entry.clone(), order.order.tenant, Some(0), Written::Done);
-            let mut statements = Vec::from(order::forget_part(&order, 0, &[], &[], clock::now()));
+            let mut statements = Vec::from(order::forget_part(order, 0, &[], &[], clock::now()));
             statements.extend(audited::kept(&part));
             self.sql().write(&statements)?;
             return Ok(());
@@ -148,7 +145,7 @@ impl Orders {
                 self.sql().write(&[order::put_off(id, clock::now())])?;
                 return Ok(());
             }
-            let told = taken.iter().map(|one| self.take_selected(&order, one));
+            let told = taken.iter().map(|one| self.take_selected(order, one));
             // Half of it: the users of a part who are silent keep the next part from nothing.
             let told = stream::iter(told).buffer_unordered(AT_ONCE).take_until(Pause::of(left / 2));
             let told: HashSet<i64> = told.filter_map(future::ready).collect().await;
@@ -159,7 +156,7 @@ impl Orders {
                 directory::import::end(&self.env, tenant, shards, users, id.at(), true).await?;
             }
             is_missed |= !left.is_empty();
-            self.sql().write(&order::forget_part(&order, part, &taken, &left, clock::now()))?;
+            self.sql().write(&order::forget_part(order, part, &taken, &left, clock::now()))?;
         }
         if is_missed {
             let now = clock::now();
@@ -198,17 +195,9 @@ impl Orders {
     fn seen(&self, id: EntryId) -> Result<Answer, OrderError> {
         let mut answer = self.shown(id)?;
         if let Answer::Order(order, _) = &mut answer {
-            order.state = self.state_for_readers(order)?;
+            order.state = state_for_readers(order, &self.deliveries()?);
         }
         Ok(answer)
-    }
-
-    fn state_for_readers(&self, order: &Progress) -> Result<State, OrderError> {
-        let now = clock::now();
-        let of_order = |delivery: &PartDelivery| Some(delivery.serial) == order.serial;
-        let is_fresh = |delivery: &PartDelivery| now < delivery.at + CACHE_SPAN;
-        let hides = self.deliveries()?.iter().any(|one| of_order(one) && is_fresh(one));
-        Ok(if hides { State::Ordered } else { order.state })
     }
 
     fn shown(&self, id: EntryId) -> Result<Answer, OrderError> {
@@ -221,7 +210,7 @@ impl Orders {
             }
             (State::CutOff, Some(serial)) => {
                 let delivery = self.deliveries()?.into_iter().find(|delivery| delivery.serial == serial);
-                order.reached = delivery.map_or(order.users, |delivery| delivery.reached);
+                order.reached = order.reached_by(delivery.map(|delivery| delivery.reached));
                 let part = parts::read_parts(&self.rows(&parts::parts(serial, 0, 1))?)?.pop();
                 unreached.extend(part.unwrap_or_default().1);
             }
@@ -233,10 +222,11 @@ impl Orders {
 
     fn listed(&self, before: Option<EntryId>, limit: u32) -> Result<Answer, OrderError> {
         let mut orders = order::read_orders(&self.rows(&order::list(self.tenant()?, before, limit))?)?;
-        let delivering = self.undelivered()?;
+        let deliveries = self.deliveries()?;
         for order in &mut orders {
-            order.reached = order.reached_of(&delivering);
-            order.state = self.state_for_readers(order)?;
+            let delivery = deliveries.iter().find(|delivery| Some(delivery.serial) == order.serial);
+            order.reached = order.reached_by(delivery.map(|delivery| delivery.reached));
+            order.state = state_for_readers(order, &deliveries);
         }
         Ok(Answer::Orders(orders))
     }
@@ -248,4 +238,13 @@ impl Orders {
     fn direct_users(&self) -> Result<u32, OrderError> {
         Ok(self.configuration()?.settings.message_center.direct_users)
     }
+}
+
+/// Isolates may remember what was in force before an order.
+fn state_for_readers(order: &Progress, deliveries: &[PartDelivery]) -> State {
+    let now = clock::now();
+    let of_order = |delivery: &PartDelivery| Some(delivery.serial) == order.serial;
+    let is_fresh = |delivery: &PartDelivery| now < delivery.at + CACHE_SPAN;
+    let hides = deliveries.iter().any(|one| of_order(one) && is_fresh(one));
+    if hides { State::Ordered } else { order.state }
 }
