@@ -22,6 +22,9 @@ use crate::{
     message_center::{self, Caller, RouteError, Shown},
 };
 
+/// Connections that a shard is asked for before they are counted.
+const FEW: u64 = 500;
+
 /// Users with the records of their connections.
 type Connections = BTreeMap<i64, Vec<RecordId>>;
 
@@ -37,14 +40,7 @@ pub(super) async fn select<B: Backend>(
     let limit = MOST as u64 + 1;
     let mut online = wanted.conditions.clone();
     online.push(Condition::Online { online: true, offline: false });
-    // Before they are brought along: each shard has as many as that.
-    if find(backend, tenant, online.clone(), view, Question::Count(Stretch::default())).await?.count
-        > MOST as u64
-    {
-        return Err(too_many(MOST));
-    }
-    let positions = Question::Positions { stretch: Stretch::default(), limit };
-    let mut connections = find(backend, tenant, online, view, positions).await?.connections;
+    let mut connections = positions(backend, tenant, online, view).await?;
     let spared: Vec<i64> = message_center::exempt(backend, caller).collect();
     let is_meant = |user: &i64| !spared.contains(user) || wanted.users.binary_search(user).is_ok();
     connections.retain(|user, _| is_meant(user));
@@ -74,6 +70,26 @@ pub(super) async fn select<B: Backend>(
     Ok((Selected { users, connections: count as u64 }, first))
 }
 
+/// The connections that match, up to [`MOST`].
+async fn positions<B: Backend>(
+    backend: &B,
+    tenant: TenantId,
+    conditions: Vec<Condition>,
+    view: &View,
+) -> Result<Connections, RouteError> {
+    let positions = |limit| Question::Positions { stretch: Stretch::default(), limit };
+    let some = find(backend, tenant, conditions.clone(), view, positions(FEW)).await?;
+    if !some.is_cut {
+        return Ok(some.connections);
+    }
+    // Before they are brought along: each shard may have as many as that.
+    let count = Question::Count(Stretch::default());
+    if find(backend, tenant, conditions.clone(), view, count).await?.count > MOST as u64 {
+        return Err(too_many(MOST));
+    }
+    Ok(find(backend, tenant, conditions, view, positions(MOST as u64 + 1)).await?.connections)
+}
+
 fn too_many(most: usize) -> RouteError {
     MessageCenterError::Invalid(format!("the selection must have at most {most} users and connections"))
         .into()
@@ -86,6 +102,8 @@ struct Everywhere {
     connections: Connections,
     records: Vec<Record>,
     count: u64,
+    /// Whether a shard has answered as many positions as an answer may have that is not counted before.
+    is_cut: bool,
 }
 
 /// Asks the whole directory, in the order of users.
@@ -104,6 +122,7 @@ async fn find<B: Backend>(
             Found::Users(some) => all.users.extend(some),
             Found::Records(some) => all.records.extend(some),
             Found::Positions(some) => {
+                all.is_cut |= some.len() as u64 >= FEW;
                 for position in some {
                     if let SortValue::Int(user) = position.value {
                         all.connections.entry(user).or_default().push(position.id);
