@@ -31,12 +31,15 @@ use super::{QUERIES, condition::Condition, error::StoreError, job::Rows};
 use crate::clock::{self, utc};
 
 pub use self::transaction::{Durability, Patience, Transaction};
-pub(super) use self::transfer::{CommitError, Filled, Whole};
 use self::{
     connection::{Answer, Connector, Driver, Role},
     holding::Holding,
     pool::{Engine, Pool},
     shared_clock::SharedClock,
+};
+pub(super) use self::{
+    schema::quoted,
+    transfer::{CommitError, Filled, Whole},
 };
 
 /// Sessions for short queries. One carries thousands a second, since callers share its journeys.

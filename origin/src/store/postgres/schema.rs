@@ -100,7 +100,7 @@ pub(super) async fn is_made(client: &Client, schema: &str) -> anyhow::Result<boo
     Ok(client.query_one(sql, &[&schema]).await?.try_get(0)?)
 }
 
-/// A name as SQL takes it.
-pub(super) fn quoted(name: &str) -> String {
+/// A name as SQL of either engine takes it.
+pub(in crate::store) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

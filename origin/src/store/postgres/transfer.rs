@@ -96,8 +96,7 @@ pub(super) async fn refuse_unmoved(client: &Client, schema: &str, data_dir: &Pat
 /// A table that has data.
 async fn filled<'a>(client: &Client, tables: &'a [Table]) -> Result<Option<&'a Table>, Error> {
     for table in tables.iter().filter(|table| !table.is_of_processes()) {
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM {})", quoted(&table.name));
-        if client.query_one(&sql, &[]).await?.try_get(0)? {
+        if client.query_one(&table.is_filled(), &[]).await?.try_get(0)? {
             return Ok(Some(table));
         }
     }
@@ -184,7 +183,7 @@ impl Whole {
             );
         }
         for table in tables.iter().filter(|table| table.is_of_processes()) {
-            self.wait(self.client.batch_execute(&format!("DELETE FROM {}", quoted(&table.name))))?;
+            self.wait(self.client.batch_execute(&format!("DELETE FROM {}", table.quoted())))?;
         }
         Ok(())
     }
@@ -262,20 +261,14 @@ impl Filled {
     /// When the engine does not. It does so by itself later.
     pub(in crate::store) fn analyze(&self, table: &Table) -> anyhow::Result<()> {
         let Self(Whole { runtime, client, .. }) = self;
-        let sql = format!("VACUUM (ANALYZE) {}", quoted(&table.name));
+        let sql = format!("VACUUM (ANALYZE) {}", table.quoted());
         runtime.block_on(client.batch_execute(&sql)).map_err(readable)
     }
 }
 
-fn columns(table: &Table) -> String {
-    let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
-    names.join(", ")
-}
-
 impl Side for Whole {
     fn count(&mut self, table: &Table) -> anyhow::Result<u64> {
-        let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
-        let count: i64 = self.wait(self.client.query_one(&sql, &[]))?.try_get(0)?;
+        let count: i64 = self.wait(self.client.query_one(&table.count(), &[]))?.try_get(0)?;
         Ok(u64::try_from(count)?)
     }
 
@@ -284,10 +277,9 @@ impl Side for Whole {
         table: &Table,
         take: &mut dyn FnMut(Batch) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let sql = format!("SELECT {} FROM {}", columns(table), quoted(&table.name));
         let none: [&str; 0] = [];
         // Behind its end it would be an error.
-        let rows = self.wait(self.client.query_raw(&sql, none))?.fuse();
+        let rows = self.wait(self.client.query_raw(&table.rows(), none))?.fuse();
         // The session takes the next rows from its socket when these have been taken.
         pin_mut!(rows);
         loop {
@@ -308,7 +300,7 @@ impl Side for Whole {
     }
 
     fn write(&mut self, table: &Table, batch: &Batch) -> anyhow::Result<()> {
-        let sql = format!("COPY {} ({}) FROM STDIN BINARY", quoted(&table.name), columns(table));
+        let sql = format!("COPY {} ({}) FROM STDIN BINARY", table.quoted(), table.names());
         let of = |is_text| if is_text { Type::TEXT } else { Type::INT8 };
         let types: Vec<Type> = table.columns.iter().map(|column| of(column.is_text)).collect();
         let writing = async {

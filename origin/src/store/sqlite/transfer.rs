@@ -82,8 +82,7 @@ pub(in crate::store) fn is_filled(data_dir: &Path, tables: &[Table]) -> anyhow::
             if connection.query_row(made, [&table.name], |_| Ok(())).optional()?.is_none() {
                 continue;
             }
-            let any = format!("SELECT EXISTS (SELECT 1 FROM \"{}\")", table.name);
-            if connection.query_row(&any, [], |row| row.get(0))? {
+            if connection.query_row(&table.is_filled(), [], |row| row.get(0))? {
                 return Ok(true);
             }
         }
@@ -206,16 +205,9 @@ fn rename(from: &Path, to: &Path, folder: &Path) -> anyhow::Result<()> {
     Ok(File::open(folder)?.sync_all()?)
 }
 
-/// Names in quotes, between commas.
-fn columns(table: &Table) -> String {
-    let names: Vec<String> = table.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
-    names.join(", ")
-}
-
 impl Side for Embedded {
     fn count(&mut self, table: &Table) -> anyhow::Result<u64> {
-        let sql = format!("SELECT count(*) FROM \"{}\"", table.name);
-        let count: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;
+        let count: i64 = self.connection.query_row(&table.count(), [], |row| row.get(0))?;
         Ok(u64::try_from(count)?)
     }
 
@@ -224,8 +216,7 @@ impl Side for Embedded {
         table: &Table,
         take: &mut dyn FnMut(Batch) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let sql = format!("SELECT {} FROM \"{}\"", columns(table), table.name);
-        let mut statement = self.connection.prepare(&sql)?;
+        let mut statement = self.connection.prepare(&table.rows())?;
         let mut rows = statement.query([])?;
         let mut filling = Filling::default();
         while let Some(row) = rows.next()? {
@@ -244,7 +235,7 @@ impl Side for Embedded {
     fn write(&mut self, table: &Table, batch: &Batch) -> anyhow::Result<()> {
         let places: Vec<String> = (1..=table.columns.len()).map(|place| format!("?{place}")).collect();
         let sql =
-            format!("INSERT INTO \"{}\" ({}) VALUES ({})", table.name, columns(table), places.join(", "));
+            format!("INSERT INTO {} ({}) VALUES ({})", table.quoted(), table.names(), places.join(", "));
         let mut insert = self.connection.prepare_cached(&sql)?;
         for row in batch {
             insert.execute(params_from_iter(row.iter().map(Bound)))?;

@@ -8,6 +8,8 @@ use rollcall_core::store::{
 };
 use rusqlite::Connection;
 
+use super::super::postgres::quoted;
+
 /// The embedded store's version. The other engine's tables have one of their own.
 const VERSION: &str = "schema";
 /// What a start writes anew: no data.
@@ -33,6 +35,32 @@ impl Table {
     /// Whether a start alone leaves rows in it.
     pub(in crate::store) fn is_of_processes(&self) -> bool {
         self.name == OF_PROCESSES
+    }
+
+    /// Its name as SQL of both engines takes it.
+    pub(in crate::store) fn quoted(&self) -> String {
+        quoted(&self.name)
+    }
+
+    /// The names of its columns, between commas.
+    pub(in crate::store) fn names(&self) -> String {
+        let names: Vec<String> = self.columns.iter().map(|column| quoted(&column.name)).collect();
+        names.join(", ")
+    }
+
+    /// Asks whether anything is in it.
+    pub(in crate::store) fn is_filled(&self) -> String {
+        format!("SELECT EXISTS (SELECT 1 FROM {})", self.quoted())
+    }
+
+    /// Asks for the number of its rows.
+    pub(in crate::store) fn count(&self) -> String {
+        format!("SELECT count(*) FROM {}", self.quoted())
+    }
+
+    /// Asks for all of its rows.
+    pub(in crate::store) fn rows(&self) -> String {
+        format!("SELECT {} FROM {}", self.names(), self.quoted())
     }
 
     /// Every table of a new store.
