@@ -102,37 +102,13 @@ impl ConnId {
     }
 }
 
-impl fmt::Display for ConnId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex::write(f, &self.0)
-    }
-}
-
 impl fmt::Debug for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex::write(f, &self.0)
+        fmt::Display::fmt(self, f)
     }
 }
 
-impl FromStr for ConnId {
-    type Err = hex::HexError;
-
-    fn from_str(text: &str) -> Result<Self, hex::HexError> {
-        hex::read(text).map(Self)
-    }
-}
-
-impl Serialize for ConnId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ConnId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::parsed(deserializer, str::parse)
-    }
-}
+hex::as_text!(ConnId);
 
 /// One row of the directory: a connection, live or ended.
 ///
@@ -191,6 +167,38 @@ pub mod hex {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
     #[error("not lower-case hexadecimal of the right length")]
     pub struct HexError;
+
+    /// Bytes that are hexadecimal digits as a text, and in JSON.
+    macro_rules! as_text {
+        ($bytes:ident) => {
+            impl ::std::fmt::Display for $bytes {
+                fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                    $crate::id::hex::write(f, &self.0)
+                }
+            }
+
+            impl ::std::str::FromStr for $bytes {
+                type Err = $crate::id::hex::HexError;
+
+                fn from_str(text: &str) -> Result<Self, Self::Err> {
+                    $crate::id::hex::read(text).map(Self)
+                }
+            }
+
+            impl ::serde::Serialize for $bytes {
+                fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serializer.collect_str(self)
+                }
+            }
+
+            impl<'de> ::serde::Deserialize<'de> for $bytes {
+                fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    $crate::json::parsed(deserializer, str::parse)
+                }
+            }
+        };
+    }
+    pub(crate) use as_text;
 
     /// Writes two digits a byte.
     ///

@@ -16,13 +16,12 @@ pub use self::{
     surplus::{Surplus, TooMany, read_tenant, tenant_behind},
 };
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{TenantId, UserId, hex},
-    json,
     time::Timestamp,
 };
 
@@ -63,37 +62,13 @@ impl EntryId {
     }
 }
 
-impl fmt::Display for EntryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex::write(f, &self.0)
-    }
-}
-
 impl fmt::Debug for EntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex::write(f, &self.0)
+        fmt::Display::fmt(self, f)
     }
 }
 
-impl FromStr for EntryId {
-    type Err = hex::HexError;
-
-    fn from_str(text: &str) -> Result<Self, hex::HexError> {
-        hex::read(text).map(Self)
-    }
-}
-
-impl Serialize for EntryId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for EntryId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::parsed(deserializer, str::parse)
-    }
-}
+hex::as_text!(EntryId);
 
 /// What an order does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,11 @@
 //! The key under which a token is stored.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::{id::hex, json};
+use crate::id::hex;
 
 /// The SHA-256 of a token's text. Stores keep this and never the text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,12 +29,6 @@ impl TokenHash {
     }
 }
 
-impl fmt::Display for TokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex::write(f, &self.0)
-    }
-}
-
 impl fmt::Debug for TokenHash {
     // Enough to tell tokens apart in a log, too little to look one up.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,22 +37,4 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-impl FromStr for TokenHash {
-    type Err = hex::HexError;
-
-    fn from_str(text: &str) -> Result<Self, hex::HexError> {
-        hex::read(text).map(Self)
-    }
-}
-
-impl Serialize for TokenHash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for TokenHash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::parsed(deserializer, str::parse)
-    }
-}
+hex::as_text!(TokenHash);
