@@ -42,9 +42,7 @@ pub(crate) async fn show_force_off<B: Backend>(
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, RouteError> {
-    caller.require(&backend, CallerAction::Detail, false)?;
-    let tenant = named(&uri, "tenantId")?.map_or(caller.tenant, TenantId);
-    caller.scope.check(tenant)?;
+    let tenant = readable(&backend, &caller, &uri)?;
     let id = uri.path().rsplit('/').next().unwrap_or_default();
     let unknown = || MessageCenterError::NoOrder(id.to_owned());
     let order: EntryId = id.parse().map_err(|_| unknown())?;
@@ -89,9 +87,7 @@ pub(crate) async fn list_force_offs<B: Backend>(
     caller: Caller,
     uri: Uri,
 ) -> Result<Response, RouteError> {
-    caller.require(&backend, CallerAction::Detail, false)?;
-    let tenant = named(&uri, "tenantId")?.map_or(caller.tenant, TenantId);
-    caller.scope.check(tenant)?;
+    let tenant = readable(&backend, &caller, &uri)?;
     let before: Option<EntryId> = named(&uri, "before")?;
     let limit = named(&uri, "limit")?.unwrap_or(order::PAGE);
     if limit == 0 || limit > order::PAGE {
@@ -110,6 +106,14 @@ pub(crate) async fn list_force_offs<B: Backend>(
     let next = orders.last().filter(|_| is_more).map(|last| last.order.entry.id.to_string());
     let list = orders.into_iter().map(|order| document(&backend, order, None)).collect();
     Ok(answer::json(&ForceOffPage { list, next }))
+}
+
+/// The tenant whose orders a request is about, once its caller may read them.
+fn readable<B: Backend>(backend: &B, caller: &Caller, uri: &Uri) -> Result<TenantId, RouteError> {
+    caller.require(backend, CallerAction::Detail, false)?;
+    let tenant = named(uri, "tenantId")?.map_or(caller.tenant, TenantId);
+    caller.scope.check(tenant)?;
+    Ok(tenant)
 }
 
 /// A parameter of a query string; an empty one is none.

@@ -11,19 +11,7 @@ async fn rows_that_cannot_be_written_hold_up_no_others_and_no_order_that_exempts
     let neighbour = fixture.connected().await;
     // An integer overflow, which no repetition mends.
     fixture.fail("no_rows", "UPDATE ON record WHEN NEW.user = 7", "abs(-9223372036854775807 - 1)");
-    let (tenant, under_way) = (TenantId(0), TaskTracker::new());
-    fixture
-        .users
-        .cut_off(tenant, Vec::new(), String::new(), entry_of_order(tenant), under_way.token())
-        .await
-        .unwrap();
-    under_way.close();
-    under_way.wait().await;
-    let kicked = Some(Close::Kicked);
-    assert_eq!((outbox.requested_close(), neighbour.requested_close()), (kicked, kicked));
-    let open = "SELECT group_concat(user) FROM record WHERE offline_at IS NULL";
-    let open: String = fixture.blocker.query_row(open, [], |row| row.get(0)).unwrap();
-    assert_eq!(open, "7");
+    let tenant = TenantId(0);
     let cut_off = async |exempt| {
         let under_way = TaskTracker::new();
         let done = fixture
@@ -34,6 +22,12 @@ async fn rows_that_cannot_be_written_hold_up_no_others_and_no_order_that_exempts
         under_way.wait().await;
         done
     };
+    cut_off(Vec::new()).await.unwrap();
+    let kicked = Some(Close::Kicked);
+    assert_eq!((outbox.requested_close(), neighbour.requested_close()), (kicked, kicked));
+    let open = "SELECT group_concat(user) FROM record WHERE offline_at IS NULL";
+    let open: String = fixture.blocker.query_row(open, [], |row| row.get(0)).unwrap();
+    assert_eq!(open, "7");
     cut_off(vec![8]).await.unwrap();
     let serial = || fixture.users.cutoff_of(tenant).unwrap().serial;
     let before = serial();
