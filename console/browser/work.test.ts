@@ -173,9 +173,14 @@ test.concurrent('filter, sort and page stand in the address, and come back with 
       await page.getByRole('columnheader', { name: 'Name' }).and(page.locator('[aria-sort=ascending]')).waitFor();
       await page.getByLabel('Rows').first().selectOption('20');
       await page.getByText(`1 to 20 of ${expected}`).first().waitFor();
+      const rows = () => page.locator('tbody tr').allInnerTexts();
+      const arrived = { timeout: 30_000 };
+      // The pager names what was asked for, and the rows before stay until the answer.
+      await expect.poll(async () => (await rows()).length, arrived).toBe(20);
+      const ofFirstPage = await rows();
       await visit.button('Next page').first().click();
       await page.getByText(`21 to`).first().waitFor();
-      const rows = () => page.locator('tbody tr').allInnerTexts();
+      await expect.poll(rows, arrived).not.toEqual(ofFirstPage);
       const before = await rows();
       await page.reload();
       await page.getByText(`21 to`).first().waitFor();
