@@ -1,6 +1,6 @@
 import { defineConfig } from 'vite';
 
-import { ROUTES, described } from './tools/routes.mjs';
+import { ALL, offered } from './tools/routes.mjs';
 
 /** In development the API is another server's: the mock's, or a real one. */
 const SERVER = process.env['ROLLCALL_URL'] ?? 'http://127.0.0.1:10080';
@@ -11,9 +11,9 @@ export default defineConfig(({ command }) => ({
   publicDir: false,
   plugins: [
     {
-      name: 'routes',
+      name: 'offered',
       // The mock has all of them.
-      transformIndexHtml: (html) => html.replace('%ROUTES%', (command === 'serve' ? Object.keys(ROUTES) : described()).join(' ')),
+      transformIndexHtml: (html) => html.replace('%OFFERED%', (command === 'serve' ? ALL : offered()).join(' ')),
     },
   ],
   build: {

@@ -16,7 +16,7 @@ const NODES: Summary['nodes'] = [
 
 /** An order and its traces, so that no page is empty. */
 async function order(mock: Mock) {
-  const body = { select: { userIds: ['101'] }, scope: 'user', reason: 'left the company', denySeconds: 3_600 };
+  const body = { select: { userIds: ['101'] }, scope: 'user', reason: HOSTILE.fullName, denySeconds: 3_600 };
   const headers = { authorization: 'Bearer admin-token' };
   await fetch(`${mock.url}/admin/v1/force-offs`, { method: 'POST', headers, body: JSON.stringify(body) });
 }
@@ -54,8 +54,8 @@ test.concurrent.each(VIEWS)('every page is whole and accessible: $name', async (
         user: `#/users/${HOSTILE.userId}`,
         denied: '#/users/101',
         orders: '#/orders',
-        order: '#/orders/41',
-        compose: '#/orders/new?userIds=102',
+        order: `#/orders/${mock.orders.list[0].id}`,
+        compose: `#/orders/new?userIds=102,${HOSTILE.userId}&filters%5B0%5D.key=online&filters%5B0%5D.op=EQUAL&filters%5B0%5D.value=true`,
         audit: '#/audit',
       };
       for (const [one, hash] of Object.entries(pages)) {

@@ -88,5 +88,5 @@ export class Reader {
   }
 
   button = (name: string | RegExp) => this.page.getByRole('button', { name, exact: typeof name === 'string' });
-  heading = (name: string) => this.page.getByRole('heading', { name, level: 1 });
+  heading = (name: string | RegExp) => this.page.getByRole('heading', { name, level: 1 });
 }

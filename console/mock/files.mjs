@@ -29,11 +29,11 @@ export const HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** Makes the page believe that the server has these routes. */
-const withRoutes = (page, routes) => page.replace(/(name="rollcall-routes" content=")[^"]*/, `$1${routes.join(' ')}`);
+/** Makes the page believe that the server has these. */
+const withOffered = (page, offered) => page.replace(/(name="rollcall-offered" content=")[^"]*/, `$1${offered.join(' ')}`);
 
 /** Answers a path below `/console` or `/docs`. */
-export async function serve(path, response, { dist = DIST, routes }) {
+export async function serve(path, response, { dist = DIST, offered }) {
   const folder = /^\/(console|docs)$/.exec(path);
   if (folder) return response.writeHead(308, { location: `${path}/` }).end();
   const name = path.endsWith('/') ? `${path}index.html` : path;
@@ -41,7 +41,7 @@ export async function serve(path, response, { dist = DIST, routes }) {
   let body;
   try {
     body = await readFile(file);
-    if (name === '/console/index.html') body = withRoutes(body.toString(), routes);
+    if (name === '/console/index.html') body = withOffered(body.toString(), offered);
   } catch {
     return response.writeHead(404, { 'content-type': 'text/plain' }).end('404: there is no such page\n');
   }

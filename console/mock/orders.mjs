@@ -1,20 +1,25 @@
 // Orders: selection, dry run, receipt, delivery.
 
-import { randomBytes } from 'node:crypto';
-
 import { need } from './callers.mjs';
 import { shown } from './clock.mjs';
 import { Refusal, forbidden, invalid, unreadable } from './errors.mjs';
 import { matcher } from './filters.mjs';
+import { row } from './population.mjs';
 
 const PARAMETERS = ['userId', 'fullName', 'deviceId', 'remoteAddress', 'online', 'onlineDate', 'offlineDate'];
-const LISTS = ['userIds', 'platforms', 'connIds', 'deviceIds'];
+const LISTS = { userIds: 10_000, platforms: 16, connIds: 1_000, deviceIds: 1_000 };
 const RECEIPT = 600_000;
 /** Above so many users the delivery goes on behind the answer. */
 const AT_ONCE = 1_000;
+/** How long it takes, in milliseconds. */
+const DELIVERY = 3_000;
+/** So many of each are named. */
+const NAMED = 20;
 
 export class Orders {
   list = [];
+  /** How much of an order in the background is delivered at most. */
+  limit = 1;
   #mock;
   #receipts = new Map();
 
@@ -24,19 +29,22 @@ export class Orders {
 
   /** The answer of `POST /admin/v1/force-offs`, as its status and its body. */
   give(caller, body, remoteAddress) {
-    check(caller, body);
+    this.#check(caller, body);
     const { dryRun = false, receipt, ...rest } = body;
-    const bound = JSON.stringify([caller.sha256, rest]);
+    const bound = JSON.stringify([caller.userId, rest]);
     if (receipt !== undefined) return this.#redeem(caller, rest, receipt, bound, remoteAddress);
-    const chosen = this.#select(rest);
+    const chosen = this.#select(caller, rest);
     if (!dryRun) return this.#carryOut(caller, rest, chosen, remoteAddress);
     const open = [...this.#receipts.values()].filter((one) => one.until > Date.now() && !one.order);
-    if (open.length >= 16) throw new Refusal(429, 'too_many_requests', 'too many requests', { 'retry-after': '60' });
-    const text = randomBytes(24).toString('base64url');
+    if (open.length >= 16) throw new Refusal(503, 'server_busy', 'The server is busy, please try again', { 'retry-after': '1' });
+    const id = this.#mock.id();
     const until = Date.now() + RECEIPT;
-    this.#receipts.set(text, { bound, chosen, until });
-    this.#mock.note(caller, 'dryRun', rest, chosen, remoteAddress);
-    return [200, { ...counts(chosen), first: this.#first(chosen), spared: 0, receipt: text, receiptUntil: shown(until) }];
+    this.#receipts.set(id, { bound, chosen, until });
+    this.#mock.note(caller, 'forceOffDryRun', id, rest, chosen, remoteAddress);
+    const first = chosen.connections.slice(0, NAMED).map(row);
+    const firstUsers = [...chosen.users].slice(0, NAMED);
+    const answer = { receipt: id, expiresAt: shown(until), tenantId: caller.tenantId, ...counts(chosen), firstUsers };
+    return [200, { ...answer, ...(caller.rights.read ? { first } : {}) }];
   }
 
   /** Lets the receipts of all dry runs expire. */
@@ -47,7 +55,7 @@ export class Orders {
   #redeem(caller, body, receipt, bound, remoteAddress) {
     const one = this.#receipts.get(receipt);
     if (!one || one.bound !== bound || (one.until <= Date.now() && !one.order)) {
-      throw new Refusal(409, 'receipt_not_valid', 'The receipt is not valid for this order');
+      throw new Refusal(409, 'conflict', 'The receipt does not belong to this call, or is over');
     }
     if (one.order) return [200, this.shown(one.order)];
     const answer = this.#carryOut(caller, body, one.chosen, remoteAddress);
@@ -55,131 +63,126 @@ export class Orders {
     return answer;
   }
 
-  /** The users, and their connections that the order would end. */
-  #select({ select, scope }) {
+  /** The users, and their connections that match and are online; both by user. */
+  #select(caller, { select, scope = 'user' }) {
     const { population } = this.#mock;
     const given = PARAMETERS.filter((key) => select[key] !== undefined);
     const filters = given.map((key) => ({ key, op: 'EQUAL', value: String(select[key]) }));
-    const passes = matcher([...(select.filters ?? []), ...filters]);
-    const isIn = (list, values) => !list || list.some((one) => values.includes(String(one)));
-    const matching = population.records.filter(
+    const tests = [...(select.filters ?? []), ...filters].map((filter) => matcher([filter]));
+    const isIn = (list, value) => !list || list.some((one) => String(one) === String(value));
+    const matching = population.directory.filter(
       (record) =>
-        passes(record) &&
-        isIn(select.userIds, [record.userId]) &&
-        isIn(select.platforms, [String(record.platformID)]) &&
-        isIn(select.connIds, [record.connID, record.id]) &&
-        isIn(select.deviceIds, [record.deviceId]),
+        record.tenantId === caller.tenantId &&
+        tests.every((test) => test(record)) &&
+        isIn(select.userIds, record.userId) &&
+        isIn(select.platforms, record.platformID) &&
+        isIn(select.connIds, record.connID) &&
+        isIn(select.deviceIds, record.deviceId),
     );
-    const users = new Set(matching.map((record) => record.userId));
+    const named = (select.userIds ?? []).map(String);
+    const isMeant = (user) => named.includes(user) || user !== caller.userId;
+    const online = matching.filter((record) => record.offlineAt === undefined && isMeant(record.userId));
+    online.sort((a, b) => Number(BigInt(a.userId) - BigInt(b.userId)));
+    const bySockets = scope === 'connection' || select.platforms || select.connIds;
+    const users = new Set((bySockets ? online : matching).map((record) => record.userId).filter(isMeant));
     // Named users are taken whether they are known or not.
-    if (Object.keys(select).join() === 'userIds') select.userIds.forEach((user) => users.add(String(user)));
-    if (scope === 'user') return { users, connections: population.live((record) => users.has(record.userId)) };
-    const connections = matching.filter((record) => record.offlineAt === undefined);
-    return { users: new Set(connections.map((record) => record.userId)), connections };
-  }
-
-  #first({ users, connections }) {
-    const of = (userId) => connections.filter((record) => record.userId === userId);
-    const all = [...users].sort().flatMap((userId) => (of(userId).length > 0 ? of(userId) : [{ userId, tenantId: '0' }]));
-    return all.slice(0, 20).map((record) => ({
-      userId: record.userId,
-      tenantId: record.tenantId,
-      ...(record.connID && {
-        ...(record.fullName === undefined ? {} : { fullName: record.fullName }),
-        connID: record.connID,
-        recordId: record.id,
-        protocol: record.platformID ? 'openim' : 'messageCenter',
-        ...(record.platformID ? { platformID: record.platformID } : {}),
-        deviceId: record.deviceId,
-        remoteAddress: record.remoteAddress,
-        onlineDate: shown(record.onlineAt),
-      }),
-    }));
+    if (Object.keys(select).join() === 'userIds' && !bySockets) named.forEach((user) => users.add(user));
+    return { users: new Set([...users].sort((a, b) => Number(BigInt(a) - BigInt(b)))), connections: online };
   }
 
   #carryOut(caller, body, chosen, remoteAddress) {
     const { population } = this.#mock;
+    const { scope = 'user', reason, denySeconds } = body;
     const now = Date.now();
-    const still = body.scope === 'user' ? population.live((one) => chosen.users.has(one.userId)) : chosen.connections;
+    const still = scope === 'user' ? population.live((one) => chosen.users.has(one.userId)) : chosen.connections;
     const ending = still.filter((record) => record.offlineAt === undefined);
-    const gone = body.scope === 'user' ? 0 : chosen.connections.length - ending.length;
     this.#mock.end(ending, now);
     const under = new Set(ending.map((record) => record.token));
-    this.#mock.kickTokens((token) => (body.scope === 'user' ? chosen.users.has(token.userId) : under.has(token.sha256)));
+    this.#mock.kickTokens((token) => (scope === 'user' ? chosen.users.has(token.userId) : under.has(token.sha256)));
     const order = {
-      id: String(40 + this.list.length + 1),
-      tenantId: String(body.tenantId ?? caller.tenantId),
-      by: { userId: caller.userId, name: caller.name, tokenSha256: caller.sha256 },
-      remoteAddress,
+      id: this.#mock.id(),
+      tenantId: caller.tenantId,
+      by: caller.userId,
       at: now,
-      scope: body.scope,
-      reason: body.reason,
-      denyUntil: body.denySeconds && now + 1000 * body.denySeconds,
-      select: body.select,
+      scope,
+      reason,
+      denyUntil: denySeconds && now + 1000 * denySeconds,
       users: chosen.users.size,
       connections: chosen.connections.length,
-      gone,
-      named: chosen.users,
+      named: [...chosen.users],
       background: chosen.users.size > AT_ONCE,
     };
     this.list.unshift(order);
     if (order.denyUntil) {
-      const window = { until: order.denyUntil, since: now, by: caller.userId, reason: body.reason, orderId: order.id };
+      const window = { until: order.denyUntil, since: now, by: caller.userId, reason, orderId: order.id };
       chosen.users.forEach((user) => population.denied.set(user, window));
     }
-    this.#mock.note(caller, 'forceOff', body, chosen, remoteAddress, order.id);
+    this.#mock.note(caller, 'forceOff', order.id, body, chosen, remoteAddress);
     return [order.background ? 202 : 200, this.shown(order)];
   }
 
-  /** An order as it stands; one in the background takes three seconds. */
+  /** An order as it stands. */
   shown(order, { brief = false } = {}) {
-    const part = order.background ? Math.min(1, (Date.now() - order.at) / 3_000) : 1;
-    const unreached = order.background ? [{ userId: [...order.named][0], error: 'the user could not be asked' }] : [];
-    const done = part === 1;
+    const part = order.background ? Math.min(this.limit, (Date.now() - order.at) / DELIVERY) : 1;
+    const reached = Math.floor(part * order.users);
     return JSON.parse(
       JSON.stringify({
         id: order.id,
         tenantId: order.tenantId,
-        state: done ? 'done' : part > 0.2 ? 'cutOff' : 'accepted',
-        by: order.by,
-        remoteAddress: order.remoteAddress,
-        at: shown(order.at),
         scope: order.scope,
+        state: part > 0.2 ? 'cutOff' : 'ordered',
+        at: shown(order.at),
+        by: order.by,
         reason: order.reason,
         denyUntil: order.denyUntil && shown(order.denyUntil),
-        select: order.select,
         users: order.users,
         connections: order.connections,
-        gone: order.gone,
-        delivered: { users: Math.floor(part * order.users), connections: Math.floor(part * (order.connections - order.gone)) },
-        unreached: brief ? undefined : unreached,
-        unreachedTotal: unreached.length,
-        doneAt: done ? shown(order.at + (order.background ? 3_000 : 0)) : undefined,
+        reached,
+        unreached: brief ? undefined : order.named.slice(reached, reached + NAMED),
       }),
     );
+  }
+
+  #check(caller, body) {
+    const hasDeny = this.#mock.offered.includes('ForceOffRequest.denySeconds');
+    const known = ['tenantId', 'select', 'scope', 'reason', 'dryRun', 'receipt', ...(hasDeny ? ['denySeconds'] : [])];
+    if (Object.keys(body).some((name) => !known.includes(name))) throw unreadable();
+    const { select, scope = 'user', reason = '', dryRun = false, receipt, denySeconds } = body;
+    if (typeof select !== 'object' || select === null) throw unreadable();
+    checkSelection(select);
+    if (!['user', 'connection'].includes(scope) || typeof reason !== 'string' || typeof dryRun !== 'boolean') throw unreadable();
+    if (Buffer.byteLength(reason) > 500) throw invalid('reason must have at most 500 bytes');
+    if (dryRun && receipt !== undefined) throw invalid('a dry run has no receipt yet');
+    if (receipt !== undefined && !/^[0-9a-f]{32}$/.test(receipt)) throw unreadable();
+    if (denySeconds !== undefined) {
+      const fits = Number.isInteger(denySeconds) && denySeconds >= 1 && denySeconds <= 31_536_000;
+      if (!fits) throw invalid('denySeconds must be between 1 and 31536000');
+      need(caller, 'administer');
+    }
+    if (body.tenantId !== undefined && String(body.tenantId) !== caller.tenantId && !caller.anyTenant) throw forbidden();
   }
 }
 
 const counts = ({ users, connections }) => ({ users: users.size, connections: connections.length });
 
-function check(caller, body) {
-  const known = ['tenantId', 'select', 'scope', 'reason', 'denySeconds', 'dryRun', 'receipt'];
-  const stray = Object.keys(body).filter((name) => !known.includes(name));
-  const { select } = body;
-  if (stray.length > 0 || typeof select !== 'object' || select === null) throw unreadable();
+/** What a list may ignore, an order refuses. */
+function checkSelection(select) {
   const members = Object.keys(select);
-  if (members.some((name) => ![...PARAMETERS, ...LISTS, 'filters'].includes(name))) throw unreadable();
-  if ([...LISTS, 'filters'].some((name) => name in select && !Array.isArray(select[name]))) throw unreadable();
-  if (members.every((name) => Array.isArray(select[name]) && select[name].length === 0)) {
-    throw new Refusal(400, 'protocol_error', 'Query field objectIds is empty');
+  if (members.some((name) => ![...PARAMETERS, ...Object.keys(LISTS), 'filters'].includes(name))) throw unreadable();
+  if (members.length === 0) throw invalid('select must name something');
+  for (const [name, most] of Object.entries({ ...LISTS, filters: 20 })) {
+    const list = select[name];
+    if (list === undefined) continue;
+    if (!Array.isArray(list)) throw unreadable();
+    if (list.length < 1 || list.length > most) throw invalid(`size of ${name} must be between 1 and ${most}`);
   }
-  if (!['user', 'connection'].includes(body.scope)) throw invalid('scope must be user or connection');
-  if (Buffer.byteLength(body.reason ?? '') > 256) throw invalid('reason must have at most 256 bytes');
-  if (body.dryRun && body.receipt !== undefined) throw invalid('a dry run takes no receipt');
-  if (body.denySeconds !== undefined) {
-    const fits = Number.isInteger(body.denySeconds) && body.denySeconds >= 1 && body.denySeconds <= 31_536_000;
-    if (!fits || body.scope !== 'user') throw invalid('denySeconds must be between 1 and 31536000, for users');
-    need(caller, 'administer');
+  if (select.userIds?.some((one) => !/^[+-]?\d+$/.test(String(one)))) throw unreadable();
+  if (select.connIds?.some((one) => !/^[0-9a-f]{32}$/.test(one))) throw unreadable();
+  if (select.deviceIds?.some((one) => one.trim() === '')) throw invalid('deviceIds has a member that is blank');
+  for (const { key, op, value } of select.filters ?? []) {
+    if (!key || !op) throw invalid('it selects nothing: ');
+    if (!op.startsWith('IS_') && String(value ?? '').trim() === '') {
+      throw invalid(`a value of ${key} is blank, so that it would select more than was meant`);
+    }
   }
-  if (body.tenantId !== undefined && String(body.tenantId) !== caller.tenantId && !caller.anyTenant) throw forbidden();
 }

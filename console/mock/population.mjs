@@ -80,7 +80,7 @@ export class Population {
       userId,
       userAgent: 'unknown',
       deviceId: 'unknown',
-      remoteAddress: `10.0.${Number(userId) % 250}.${1 + (this.records.length % 250)}`,
+      remoteAddress: `10.0.${(Number(userId) || 0) % 250}.${1 + (this.records.length % 250)}`,
       onlineAt,
       connID: sha256(id).slice(0, 32),
       platformID,
@@ -89,6 +89,11 @@ export class Population {
     };
     this.records.push(record);
     return record;
+  }
+
+  /** What lists and orders look at: only users with a number have records. */
+  get directory() {
+    return this.records.filter((record) => /^\d+$/.test(record.userId));
   }
 
   /** @param {(record: any) => boolean} test */

@@ -54,7 +54,7 @@ function list(mock, { caller, query }) {
   if (!value) throw new Refusal(400, 'unsupported_order_by', `Unsupported order by ${orderBy}`);
   mock.noteStray(query, [...LIST, ...Object.keys(row({ onlineAt: 0, offlineAt: 0 }))], /^filters\[\d+\]\.(key|op|value)$/);
   const passes = matcher(ofQuery(query));
-  const all = mock.population.records.filter((record) => record.tenantId === caller.tenantId && passes(record));
+  const all = mock.population.directory.filter((record) => record.tenantId === caller.tenantId && passes(record));
   const sign = orderSort === 'ASC' ? 1 : -1;
   all.sort((a, b) => {
     const [one, other] = [value(a), value(b)];
@@ -106,7 +106,7 @@ function user(mock, { caller, path: [userId] }) {
     connections: gateway.map((record) => ({ platformID: record.platformID, connID: record.connID, isBackground: false })),
     consoles: live.filter((record) => !record.platformID).map((record) => record.connID),
     recordTenants: live.length > 0 ? [caller.tenantId] : [],
-    records: live.map(row).reverse().slice(0, 100),
+    records: /^\d+$/.test(userId) ? live.map(row).reverse().slice(0, 100) : [],
     live: live.map(socket),
     tokens: tokens.slice(0, 100).map(({ sha256, platformID, state, issuedAt, expiresAt }) => ({
       sha256,
@@ -131,7 +131,7 @@ function user(mock, { caller, path: [userId] }) {
 
 function revoke(mock, { caller, path: [userId], body, remoteAddress }) {
   if (userId !== caller.userId) need(caller, 'off');
-  const { sha256: hashes, reason } = body;
+  const { sha256: hashes } = body;
   if (!Array.isArray(hashes)) throw unreadable();
   if (hashes.length < 1 || hashes.length > 100 || !hashes.every((one) => /^[0-9a-f]{64}$/.test(one))) {
     throw invalid('sha256 must be 1 to 100 hashes');
@@ -144,7 +144,7 @@ function revoke(mock, { caller, path: [userId], body, remoteAddress }) {
   const ending = mock.population.live((record) => within.includes(record.token));
   mock.end(ending, Date.now());
   const chosen = { users: new Set([userId]), connections: ending };
-  mock.note(caller, 'tokensRevoke', { select: { userIds: [userId] }, reason }, chosen, remoteAddress);
+  mock.note(caller, 'tokensRevoke', mock.id(), { select: { userIds: [userId] } }, chosen, remoteAddress);
   const known = new Set([...own, ...mock.population.tokens.filter((one) => one.userId === userId).map((one) => one.sha256)]);
   const unknown = hashes.filter((one) => !within.includes(one) || !known.has(one));
   return { revoked: good + own.length, connections: ending.length, unknown };
@@ -154,7 +154,7 @@ function unlock(mock, { caller, path: [userId], remoteAddress }) {
   need(caller, 'administer');
   const unlocked = mock.population.denied.delete(userId);
   const chosen = { users: new Set([userId]), connections: [] };
-  mock.note(caller, 'userUnlock', { select: { userIds: [userId] } }, chosen, remoteAddress);
+  mock.note(caller, 'userUnlock', mock.id(), { select: { userIds: [userId] } }, chosen, remoteAddress);
   return { unlocked };
 }
 
@@ -173,15 +173,12 @@ const within = (query, at) => {
 
 function orders(mock, { caller, query }) {
   need(caller, 'read');
-  mock.noteStray(query, ['pageNo', 'pageSize', 'state', 'by', 'userId', 'from', 'to']);
+  mock.noteStray(query, ['before', 'limit', 'tenantId']);
   const all = mock.orders.list
-    .filter((one) => one.tenantId === caller.tenantId && within(query, one.at))
-    .filter((one) => !query.get('by') || one.by.userId === query.get('by'))
-    .filter((one) => !query.get('userId') || one.named.has(query.get('userId')))
-    .map((one) => mock.orders.shown(one, { brief: true }))
-    .filter((one) => !query.get('state') || one.state === query.get('state'));
+    .filter((one) => one.tenantId === caller.tenantId && (!query.get('before') || one.id < query.get('before')))
+    .map((one) => mock.orders.shown(one, { brief: true }));
   all.forEach((one) => mock.conforms('One order', one));
-  return page(query, all);
+  return slice(query, all, 100);
 }
 
 function order(mock, { caller, path: [id] }) {
@@ -194,8 +191,6 @@ function order(mock, { caller, path: [id] }) {
 function audit(mock, { caller, query }) {
   need(caller, 'administer');
   mock.noteStray(query, ['limit', 'before', 'operation', 'by', 'userId', 'from', 'to']);
-  const limit = Number(query.get('limit') || '100');
-  if (!(limit >= 1 && limit <= 1_000)) throw invalid('limit must be between 1 and 1000');
   const all = mock.audit
     .filter((one) => within(query, one.when))
     .filter((one) => !query.get('operation') || one.shown.operation === query.get('operation'))
@@ -203,6 +198,13 @@ function audit(mock, { caller, query }) {
     .filter((one) => !query.get('userId') || one.named.has(query.get('userId')))
     .filter((one) => !query.get('before') || one.shown.id < query.get('before'))
     .map((one) => one.shown);
+  return slice(query, all, 1_000);
+}
+
+/** The first of a list that nobody counts, and where the next part begins. */
+function slice(query, all, most) {
+  const limit = Number(query.get('limit') || '100');
+  if (!(limit >= 1 && limit <= most)) throw invalid(`limit must be between 1 and ${most}`);
   const list = all.slice(0, limit);
   return { list, ...(all.length > limit ? { next: list[limit - 1].id } : {}) };
 }

@@ -16,7 +16,7 @@ import { Orders } from './orders.mjs';
 import { Population } from './population.mjs';
 import { ANSWERS } from './routes.mjs';
 import { differences, examples } from './shapes.mjs';
-import { ROUTES } from '../tools/routes.mjs';
+import { ALL } from '../tools/routes.mjs';
 
 const OPENAPI = new URL('../../api/openapi.json', import.meta.url);
 const BODY = 1 << 20;
@@ -36,13 +36,14 @@ export class Mock {
    */
   fault = undefined;
   callers = new Callers();
-  /** Those that its pages know of. */
-  routes = Object.keys(ROUTES);
+  /** What its pages know of. */
+  offered = ALL;
   orders = new Orders(this);
   #shapes = examples();
   #server;
   #sockets = new Set();
   #port = 0;
+  #last = 0;
 
   constructor({ users = 40, seed = 1, dist } = {}) {
     this.population = new Population(users, seed);
@@ -89,11 +90,22 @@ export class Mock {
     return good.length;
   }
 
+  /** An id; that of a later order or entry is greater. */
+  id() {
+    this.#last = Math.max(this.#last + 1, Date.now());
+    return this.#last.toString(16).padStart(12, '0') + randomBytes(10).toString('hex');
+  }
+
   /** Leaves an entry in the audit. */
-  note(caller, operation, { select, reason }, { users, connections }, remoteAddress, orderId) {
+  note(caller, operation, id, { select, scope, reason, denySeconds }, { users, connections }, remoteAddress) {
     const now = Date.now();
+    const { userIds = [], filters, ...others } = select;
+    const words = [
+      ...(filters ?? []).map(({ key, op, value }) => [key, op, value].filter(Boolean).join(' ')),
+      ...Object.entries(others).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join() : `EQUAL ${value}`}`),
+    ];
     const entry = {
-      id: now.toString(16).padStart(12, '0') + randomBytes(10).toString('hex'),
+      id,
       at: shown(now),
       tenantId: caller.tenantId,
       operation,
@@ -102,9 +114,13 @@ export class Mock {
       connections: connections.length,
       by: { userId: caller.userId, tokenSha256: caller.sha256 },
       remoteAddress,
-      selection: select.userIds ? { receivers: 'USER', ids: select.userIds.slice(0, 20), idsTotal: select.userIds.length } : {},
-      ...(reason === undefined ? {} : { reason }),
-      ...(orderId === undefined ? {} : { orderId }),
+      selection: {
+        ...(scope === undefined ? {} : { scope }),
+        ...(reason === undefined ? {} : { reason }),
+        ...(denySeconds === undefined ? {} : { denySeconds }),
+        ...(words.length === 0 ? {} : { select: words.map((one) => one.slice(0, 80)) }),
+        ...(userIds.length === 0 ? {} : { ids: userIds.slice(0, 20), idsTotal: userIds.length }),
+      },
     };
     this.audit.unshift({ when: now, named: users, shown: entry });
   }

@@ -44,14 +44,33 @@ export function operators(key: string): string[] {
 export const takesValue = (op: string): boolean => !NULLS.includes(op);
 export const takesList = (op: string): boolean => op === 'IN' || op === 'NOT_IN';
 
+/** What the conditions are of: a list looks at the first of two with the same key and operator, an order at both. */
+export type Use = 'list' | 'order';
+
 /** What is wrong with a condition: the key of a text, if anything. */
-export function problem(condition: Condition, all: Condition[]): 'valueNeeded' | 'valueFormat' | 'sameTwice' | undefined {
+export function problem(condition: Condition, all: Condition[], use: Use): 'valueNeeded' | 'valueFormat' | 'sameTwice' | undefined {
   const { key, op, value } = condition;
-  if (all.find((one) => one.key === key && one.op === op) !== condition) return 'sameTwice';
+  if (use === 'list' && all.find((one) => one.key === key && one.op === op) !== condition) return 'sameTwice';
   if (!takesValue(op)) return undefined;
-  if (value === '') return 'valueNeeded';
-  const members = takesList(op) ? value.replace(/^\[|\]$/g, '').split(',') : [value];
-  return members.every((one) => fits(KEYS[key], one.trim().replace(/^"|"$/g, ''))) ? undefined : 'valueFormat';
+  const values = takesList(op) ? members(value) : [unquoted(value)];
+  // A list passes everything by a blank value, and an order with one is refused.
+  if (values.length === 0 || values.some((one) => one.trim() === '')) return 'valueNeeded';
+  return values.every((one) => fits(KEYS[key], one.trim())) ? undefined : 'valueFormat';
+}
+
+const unquoted = (text: string) => text.replace(/^"/, '').replace(/"$/, '');
+
+/** The members of a list as servers read them: `a,b`, `[a,b]` or `["a","b"]`. */
+function members(text: string): string[] {
+  const list = unquoted(text.trim());
+  try {
+    const read: unknown = JSON.parse(list);
+    if (Array.isArray(read) && read.every((one) => typeof one === 'string')) return read;
+  } catch {
+    // Not quoted.
+  }
+  const inner = list.replace(/^\[/, '').replace(/\]$/, '');
+  return inner === '' ? [] : inner.split(',').map(unquoted);
 }
 
 function fits(kind: Kind | undefined, text: string): boolean {
@@ -83,6 +102,19 @@ export function ofQuery(query: URLSearchParams): Condition[] {
     if (!key || !op || !Object.hasOwn(KEYS, key) || !operators(key).includes(op)) return [];
     return [{ key, op, value }];
   });
+}
+
+const ONLINE: Condition = { key: 'online', op: 'EQUAL', value: 'true' };
+
+const isOnline = ({ key, op, value }: Condition) => key === ONLINE.key && op === ONLINE.op && value === ONLINE.value;
+
+/** Whether conditions ask for what is online, in the plain way. */
+export const onlineOnly = (conditions: Condition[]): boolean => conditions.some(isOnline);
+
+/** The same with that condition, or without it. */
+export function toggleOnline(conditions: Condition[]): Condition[] {
+  const others = conditions.filter(({ key, op }) => !(key === ONLINE.key && op === ONLINE.op));
+  return onlineOnly(conditions) ? others : [...others, ONLINE];
 }
 
 /** As a member of an order's selection. */

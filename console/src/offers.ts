@@ -2,17 +2,18 @@
 
 import type { Me } from './api/types';
 
-/** The routes that the server describes: its build has written them into the page. */
-const ROUTES = document.querySelector<HTMLMetaElement>('meta[name=rollcall-routes]')?.content.split(' ') ?? [];
+/** The routes that the server describes, and members of their bodies: its build has written them into the page. */
+const OFFERED = document.querySelector<HTMLMetaElement>('meta[name=rollcall-offered]')?.content.split(' ') ?? [];
 
-const has = (route: string) => ROUTES.includes(`/admin/v1/${route}`);
+const has = (route: string) => OFFERED.includes(`/admin/v1/${route}`);
 
 export interface Offers {
   summary: boolean;
   /** To see orders. */
   orders: boolean;
-  /** To give them. */
+  /** To give them, and see what becomes of them. */
   order: boolean;
+  /** To give them with a deny window. */
   deny: boolean;
   unlock: boolean;
   /** To revoke the tokens of others. */
@@ -22,15 +23,14 @@ export interface Offers {
 }
 
 export function offers({ rights: { read, off, administer } }: Me): Offers {
-  // The pages of orders speak of deny windows, too. The orders of a server without those are given from the shell.
-  const hasOrders = has('force-offs') && has('summary');
-  const order = off && hasOrders;
+  const orders = read && has('force-offs') && has('force-offs/{id}');
+  const order = off && orders;
   const revokeOwn = has('users/{userId}/tokens:revoke');
   return {
     summary: read && has('summary'),
-    orders: read && hasOrders,
+    orders,
     order,
-    deny: order && administer,
+    deny: order && administer && OFFERED.includes('ForceOffRequest.denySeconds'),
     unlock: administer,
     revoke: off && revokeOwn,
     revokeOwn,

@@ -157,7 +157,7 @@ function Page({ route }: { route: Route }) {
     case 'order':
       return <OrderPage id={route.id} />;
     case 'compose':
-      return <ComposePage query={route.query} />;
+      return <ComposePage key={route.query.toString()} query={route.query} />;
     case 'audit':
       return <AuditPage query={route.query} />;
     default:

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { type Condition, KEYS, append, forOrder, ofQuery, operators, problem } from '../src/filters';
+import { type Condition, KEYS, append, forOrder, ofQuery, onlineOnly, operators, problem, toggleOnline } from '../src/filters';
 import { matcher } from '../mock/filters.mjs';
 
 const value = { integer: '1', text: 'a', boolean: 'true', date: '2026-01-01' };
@@ -37,14 +37,29 @@ test('a link cannot bring conditions that there are not', () => {
 test('what the server would refuse or ignore is said before', () => {
   const one = (key: string, op: string, value: string) => {
     const condition = { key, op, value };
-    return problem(condition, [condition]);
+    return problem(condition, [condition], 'list');
   };
   expect(one('userId', 'EQUAL', 'x')).toBe('valueFormat');
-  expect(one('userId', 'IN', '[1,2]')).toBeUndefined();
+  for (const list of ['1,2', '[1,2]', '["1","2"]', '"1","2"', '"1,2"']) expect(one('userId', 'IN', list), list).toBeUndefined();
+  expect(one('userId', 'IN', '["1","x"]')).toBe('valueFormat');
   expect(one('onlineDate', 'EQUAL', '2026-11-29 12:00:00')).toBeUndefined();
   expect(one('onlineDate', 'EQUAL', 'yesterday')).toBe('valueFormat');
-  expect(one('fullName', 'MATCH', '')).toBe('valueNeeded');
   expect(one('fullName', 'IS_NULL', '')).toBeUndefined();
-  const twice = [{ key: 'userId', op: 'EQUAL', value: '1' }, { key: 'userId', op: 'EQUAL', value: '2' }];
-  expect(twice.map((condition) => problem(condition, twice))).toEqual([undefined, 'sameTwice']);
+  // They would pass everything.
+  for (const blank of ['', ' ', '""', '" "']) expect(one('fullName', 'MATCH', blank), blank).toBe('valueNeeded');
+  for (const blank of ['', '[]', 'a,', '["a",""]', ' , ']) expect(one('fullName', 'IN', blank), blank).toBe('valueNeeded');
+});
+
+test('of two with the same key and operator a list looks at the first, an order at both', () => {
+  const twice = [{ key: 'userId', op: 'NOT_EQUAL', value: '1' }, { key: 'userId', op: 'NOT_EQUAL', value: '2' }];
+  expect(twice.map((condition) => problem(condition, twice, 'list'))).toEqual([undefined, 'sameTwice']);
+  expect(twice.map((condition) => problem(condition, twice, 'order'))).toEqual([undefined, undefined]);
+});
+
+test('online only is a condition like another', () => {
+  const name = { key: 'fullName', op: 'MATCH', value: 'a' };
+  const both = toggleOnline([{ key: 'online', op: 'EQUAL', value: 'false' }, name]);
+  expect(both).toEqual([name, { key: 'online', op: 'EQUAL', value: 'true' }]);
+  expect([onlineOnly(both), onlineOnly([name])]).toEqual([true, false]);
+  expect(toggleOnline(both)).toEqual([name]);
 });

@@ -42,17 +42,27 @@ test('every success is as the page shows it', async () => {
 });
 
 test.each([
-  [400, 'protocol_error', { select: {}, scope: 'user' }, 'admin-token'],
-  [400, 'protocol_error', { select: { userIds: [] }, scope: 'user' }, 'admin-token'],
+  [400, 'param_validation_error', { select: {}, scope: 'user' }, 'admin-token'],
+  [400, 'param_validation_error', { select: { userIds: [] }, scope: 'user' }, 'admin-token'],
   [400, 'param_parsing_error', { select: { who: 1 }, scope: 'user' }, 'admin-token'],
-  [400, 'param_validation_error', { select: { userIds: ['1'] } }, 'admin-token'],
-  [400, 'param_validation_error', { select: { userIds: ['1'] }, scope: 'connection', denySeconds: 1 }, 'admin-token'],
+  [400, 'param_parsing_error', { select: { userIds: ['alice'] }, scope: 'user' }, 'admin-token'],
+  [400, 'param_validation_error', { select: { filters: [{ key: 'fullName', op: 'MATCH', value: ' ' }] } }, 'admin-token'],
+  [400, 'param_validation_error', { select: { userIds: ['1'] }, scope: 'connection', denySeconds: 0 }, 'admin-token'],
   [403, 'forbidden', { select: { userIds: ['1'] }, scope: 'user' }, 'reader-token'],
   [403, 'forbidden', { select: { userIds: ['1'] }, scope: 'user', denySeconds: 1 }, 'operator-token'],
-  [409, 'receipt_not_valid', { select: { userIds: ['1'] }, scope: 'user', receipt: 'x' }, 'admin-token'],
+  [400, 'param_parsing_error', { select: { userIds: ['1'] }, scope: 'user', receipt: 'x' }, 'admin-token'],
+  [409, 'conflict', { select: { userIds: ['1'] }, scope: 'user', receipt: '0'.repeat(32) }, 'admin-token'],
 ])('%i %s', async (status, key, body, token) => {
   const answer = await ask('POST', '/admin/v1/force-offs', body, token);
   expect([answer.status, answer.body.ext?.eKey]).toEqual([status, key]);
+});
+
+test('17 dry runs of a tenant are one too many', async () => {
+  const own = await new Mock({ users: 1 }).start();
+  const dry = () => own.orders.give(own.callers.of({ headers: { authorization: 'Bearer admin-token' } }), { select: { userIds: ['1'] }, dryRun: true }, '');
+  for (let at = 0; at < 16; at += 1) dry();
+  expect(dry).toThrow('busy');
+  await own.stop();
 });
 
 test('the page documents each route that the mock answers', () => {

@@ -66,7 +66,7 @@ export class Client {
   user = (id: string, signal?: AbortSignal) => this.send<User>('GET', userPath(id), { signal });
   unlock = (id: string) => this.send<Unlocked>('POST', `${userPath(id)}/unlock`);
   orders = (query: Query, signal?: AbortSignal) =>
-    this.send<Page<Order>>('GET', 'admin/v1/force-offs', { query, signal });
+    this.send<Slice<Order>>('GET', 'admin/v1/force-offs', { query, signal });
   order = (id: string, signal?: AbortSignal) =>
     this.send<Order>('GET', `admin/v1/force-offs/${encodeURIComponent(id)}`, { signal });
   audit = (query: Query, signal?: AbortSignal) => this.send<Slice<AuditRow>>('GET', 'admin/v1/audit', { query, signal });

@@ -22,20 +22,18 @@ export interface Page<T> {
 export interface Slice<T> {
   list: T[];
   /** Where the next part begins, if there is one. */
-  next?: string;
+  next?: string | null;
 }
 
 /** The caller. */
 export type Me = Schemas['Me'];
-
-export type Protocol = 'openim' | 'messageCenter' | 'import';
 
 export interface Summary {
   tenantId: string;
   now: string;
   users: number;
   connections: number;
-  platforms: { protocol: Protocol; platformID?: number; users: number; connections: number }[];
+  platforms: { protocol: string; platformID?: number; users: number; connections: number }[];
   since: string;
   connects: number;
   ends: number;
@@ -55,84 +53,14 @@ export interface User extends Overview {
   deny?: { until: string; since: string; by: string; reason?: string; orderId?: string };
 }
 
-export interface Filter {
-  key: string;
-  op: string;
-  value?: string | string[];
-}
+export type Selection = Schemas['ForceOffSelect'];
 
-export interface Selection {
-  userId?: string;
-  fullName?: string;
-  deviceId?: string;
-  remoteAddress?: string;
-  online?: boolean;
-  onlineDate?: string;
-  offlineDate?: string;
-  filters?: Filter[];
-  userIds?: string[];
-  platforms?: number[];
-  connIds?: string[];
-  deviceIds?: string[];
-}
+/** An order, without dry run and receipt. */
+export type OrderRequest = Pick<Schemas['ForceOffRequest'], 'select' | 'reason'> & { scope: Scope; denySeconds?: number };
 
-export interface OrderRequest {
-  tenantId?: string;
-  select: Selection;
-  scope: 'user' | 'connection';
-  reason?: string;
-  denySeconds?: number;
-}
+/** What an order takes of each user. */
+export type Scope = 'user' | 'connection';
 
-export interface Target {
-  userId: string;
-  tenantId: string;
-  fullName?: string;
-  connID?: string;
-  recordId?: string;
-  protocol?: Protocol;
-  platformID?: number;
-  deviceId?: string;
-  remoteAddress?: string;
-  onlineDate?: string;
-}
-
-export interface DryRun {
-  users: number;
-  connections: number;
-  first: Target[];
-  spared: number;
-  receipt: string;
-  receiptUntil: string;
-}
-
-export interface Giver {
-  userId: string;
-  name: string;
-  tokenSha256?: string;
-}
-
-export type OrderState = 'accepted' | 'cutOff' | 'done';
-
-export interface Order {
-  id: string;
-  tenantId: string;
-  state: OrderState;
-  by: Giver;
-  remoteAddress: string;
-  at: string;
-  scope: 'user' | 'connection';
-  reason?: string;
-  denyUntil?: string;
-  select: Selection;
-  users: number;
-  connections: number;
-  gone: number;
-  delivered: { users: number; connections: number };
-  unreached?: { userId: string; error: string }[];
-  unreachedTotal: number;
-  doneAt?: string;
-}
-
-/** An entry of the audit; `reason` and `orderId` are of orders that no server has yet. */
-export type AuditRow = Schemas['AuditEntry'] & { reason?: string; orderId?: string };
+export type DryRun = Schemas['ForceOffDryRun'];
+export type Order = Schemas['ForceOffOrder'] & { denyUntil?: string };
+export type AuditRow = Schemas['AuditEntry'] & { selection: { denySeconds?: number | null } };

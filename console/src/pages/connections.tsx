@@ -6,6 +6,7 @@ import { csv, ndjson, save } from '../exports';
 import { type Condition, append, ofQuery, problem } from '../filters';
 import { useTexts } from '../i18n';
 import { FilterBuilder } from '../parts/filter-builder';
+import { OnlineOnly } from '../parts/online-only';
 import { OpenUser } from '../parts/open-user';
 import { Pager } from '../parts/pager';
 import { Freshness } from '../parts/status';
@@ -79,6 +80,8 @@ export function ConnectionsPage({ query }: { query: URLSearchParams }) {
     rows.forEach((row) => (all ? next.delete(row.id) : next.set(row.id, row)));
     setChosen(next);
   };
+  // A record names no connection to an order, but its user.
+  const users = [...new Set([...chosen.values()].map((row) => row.userId))];
   const shown = COLUMNS.filter((column) => columns.includes(column));
   const name = `rollcall-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`;
   const saveCsv = () => {
@@ -118,8 +121,8 @@ export function ConnectionsPage({ query }: { query: URLSearchParams }) {
           <div class="row">
             {chosen.size > 0 && <span>{texts.text('selected', { count: chosen.size })}</span>}
             {chosen.size > 0 && (
-              <a class="button" href={href('compose', '', toQuery({ connIds: [...chosen.keys()].join(), scope: 'connection' }))}>
-                {texts.text('orderForSelected')}
+              <a class="button" href={href('compose', '', toQuery({ userIds: users.join() }))}>
+                {texts.text('orderForSelected', { count: users.length })}
               </a>
             )}
             {now.conditions.length > 0 && (
@@ -222,7 +225,7 @@ function Cell({ row, column }: { row: Row; column: Column }) {
     case 'deviceId':
     case 'remoteAddress':
       return (
-        <td class="text">
+        <td class={column === 'userAgent' ? 'text long' : 'text'}>
           <bdi>{row[column]}</bdi>
         </td>
       );
@@ -235,20 +238,14 @@ function Filters({ conditions, onApply }: { conditions: Condition[]; onApply: (c
   const texts = useTexts();
   const [draft, setDraft] = useState(conditions);
   const [strict, setStrict] = useState(false);
-  const onlineOnly = { key: 'online', op: 'EQUAL', value: 'true' };
-  const isOnlineOnly = conditions.some((one) => one.key === 'online' && one.op === 'EQUAL' && one.value === 'true');
   const submit = (event: Event) => {
     event.preventDefault();
     setStrict(true);
-    if (draft.every((one) => problem(one, draft) === undefined)) onApply(draft);
-  };
-  const toggleOnline = () => {
-    const others = conditions.filter((one) => !(one.key === 'online' && one.op === 'EQUAL'));
-    onApply(isOnlineOnly ? others : [...others, onlineOnly]);
+    if (draft.every((one) => problem(one, draft, 'list') === undefined)) onApply(draft);
   };
   return (
     <form class="panel" onSubmit={submit} aria-label={texts.text('filters')}>
-      <FilterBuilder conditions={draft} onChange={setDraft} strict={strict} />
+      <FilterBuilder conditions={draft} onChange={setDraft} use="list" strict={strict} />
       <div class="row">
         <button type="submit" class="main">
           {texts.text('apply')}
@@ -256,9 +253,7 @@ function Filters({ conditions, onApply }: { conditions: Condition[]; onApply: (c
         <button type="button" disabled={draft.length === 0 && conditions.length === 0} onClick={() => (setDraft([]), onApply([]))}>
           {texts.text('clear')}
         </button>
-        <label>
-          <input type="checkbox" checked={isOnlineOnly} onChange={toggleOnline} /> {texts.text('onlineOnly')}
-        </label>
+        <OnlineOnly conditions={conditions} onChange={onApply} />
       </div>
     </form>
   );

@@ -1,90 +1,111 @@
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 
+import { Refused, isPassing } from '../api/client';
+import type { Order } from '../api/types';
 import { useApp } from '../app-context';
 import { useTexts } from '../i18n';
-import { SelectText } from '../parts/select-text';
+import { StageTag } from '../parts/stage-tag';
 import { Freshness } from '../parts/status';
-import { Table } from '../parts/table';
+import { every, stage } from '../progress';
 import { href } from '../route';
 import { useLive } from '../use-live';
 
 export function OrderPage({ id }: { id: string }) {
   const texts = useTexts();
-  const { client } = useApp();
-  const [isDone, setDone] = useState(false);
+  const { client, offers } = useApp();
+  const [seconds, setSeconds] = useState(every(0));
+  /** What was seen of its progress last, and since when. */
+  const seen = useRef({ progress: '', since: 0 });
   const load = async (signal: AbortSignal) => {
-    const order = await client.order(id, signal);
-    if (order.state === 'done') setDone(true);
-    return order;
+    try {
+      const order = await client.order(id, signal);
+      const progress = `${order.state} ${order.reached}`;
+      if (seen.current.progress !== progress) seen.current = { progress, since: Date.now() };
+      // What is done stays so.
+      setSeconds(stage(order) === 'done' ? 0 : every(Date.now() - seen.current.since));
+      return order;
+    } catch (error) {
+      if (error instanceof Refused && !isPassing(error)) setSeconds(0);
+      throw error;
+    }
   };
-  // What is done stays so.
-  const live = useLive(load, isDone ? 'done' : 'under way', isDone ? 0 : 1, id);
+  const live = useLive(load, id, seconds);
   const order = live.data;
+  const watchOn = () => {
+    seen.current = { progress: '', since: 0 };
+    setSeconds(every(0));
+    live.reload();
+  };
   return (
     <>
       <Freshness live={live} />
       {order && (
         <>
-          <p>
-            <span class={order.state === 'done' ? 'tag good' : 'tag'}>{texts.word('state_', order.state)}</span>{' '}
-            {texts.text(`state_${order.state}Text`)}
+          <p role="status">
+            <StageTag order={order} /> {texts.text(`state_${stage(order)}Text`)}
           </p>
           <label class="block">
-            {texts.text('progress', { done: order.delivered.users, all: order.users })}
-            <progress max={Math.max(1, order.users)} value={order.users === 0 ? 1 : order.delivered.users} />
+            {texts.text('progress', { done: order.reached, all: order.users })}
+            <progress max={Math.max(1, order.users)} value={order.users === 0 ? 1 : order.reached} />
           </label>
+          {seconds === 0 && stage(order) !== 'done' && (
+            <p class="banner">
+              {texts.text('watchEnded')}{' '}
+              <button type="button" onClick={watchOn}>
+                {texts.text('watchOn')}
+              </button>
+            </p>
+          )}
           <dl class="facts">
             <Fact name={texts.text('given')}>{order.at}</Fact>
-            {order.doneAt !== undefined && <Fact name={texts.text('doneAt')}>{order.doneAt}</Fact>}
             <Fact name={texts.text('by')}>
-              <bdi>{order.by.name}</bdi> ({order.by.userId})
+              <a href={href('user', order.by)}>
+                <bdi>{order.by}</bdi>
+              </a>
             </Fact>
-            <Fact name={texts.text('fromAddress')}>{order.remoteAddress}</Fact>
-            <Fact name={texts.text('selection')}>
-              <SelectText select={order.select} />
-            </Fact>
-            <Fact name={texts.text('scope')}>{texts.text(`scope_${order.scope}`)}</Fact>
-            {order.reason !== undefined && (
+            <Fact name={texts.text('tenant')}>{order.tenantId}</Fact>
+            <Fact name={texts.text('scope')}>{texts.word('scope_', order.scope)}</Fact>
+            {order.reason != null && (
               <Fact name={texts.text('reason')}>
                 <bdi class="text">{order.reason}</bdi>
               </Fact>
             )}
             {order.denyUntil !== undefined && <Fact name={texts.text('denyUntil')}>{order.denyUntil}</Fact>}
             <Fact name={texts.text('users')}>{texts.number(order.users)}</Fact>
-            <Fact name={texts.text('connections')}>{texts.number(order.connections)}</Fact>
-            <Fact name={texts.text('deliveredConnections')}>{texts.number(order.delivered.connections)}</Fact>
-            {order.gone > 0 && <Fact name={texts.text('gone')}>{texts.number(order.gone)}</Fact>}
-            <Fact name={texts.text('unreached')}>{texts.number(order.unreachedTotal)}</Fact>
+            <Fact name={texts.text('matched')}>{texts.number(order.connections)}</Fact>
+            <Fact name={texts.text('reached')}>{texts.number(order.reached)}</Fact>
+            {offers.audit && (
+              <Fact name={texts.text('audit')}>
+                <a href={href('audit', '', new URLSearchParams({ operation: 'forceOff', from: order.at, to: order.at }))}>
+                  {texts.text('auditOfOrder')}
+                </a>
+              </Fact>
+            )}
           </dl>
-          {order.unreached && order.unreached.length > 0 && (
-            <section>
-              <h2>{texts.text('unreached')}</h2>
-              <p class="quiet">{texts.text('unreachedText')}</p>
-              <Table
-                name={texts.text('unreached')}
-                columns={2}
-                heads={
-                  <>
-                    <th scope="col">{texts.text('userId')}</th>
-                    <th scope="col">{texts.text('reason')}</th>
-                  </>
-                }
-              >
-                {order.unreached.map((one) => (
-                  <tr key={one.userId}>
-                    <td>
-                      <a href={href('user', one.userId)}>{one.userId}</a>
-                    </td>
-                    <td class="text">{one.error}</td>
-                  </tr>
-                ))}
-              </Table>
-            </section>
-          )}
+          {order.unreached && order.unreached.length > 0 && <Unreached order={order} unreached={order.unreached} />}
         </>
       )}
     </>
+  );
+}
+
+function Unreached({ order, unreached }: { order: Order; unreached: string[] }) {
+  const texts = useTexts();
+  const more = order.users - order.reached - unreached.length;
+  return (
+    <section>
+      <h2>{texts.text('unreached')}</h2>
+      <p class="quiet">{texts.text('unreachedText')}</p>
+      <ul class="users">
+        {unreached.map((user) => (
+          <li key={user}>
+            <a href={href('user', user)}>{user}</a>
+          </li>
+        ))}
+        {more > 0 && <li>{texts.text('andMore', { count: more })}</li>}
+      </ul>
+    </section>
   );
 }
 

@@ -1,15 +1,16 @@
 import { useState } from 'preact/hooks';
 
-import type { OrderRequest, User } from '../api/types';
+import type { Order, OrderRequest, User } from '../api/types';
 import { useApp } from '../app-context';
-import { useTexts } from '../i18n';
+import { type Texts, useTexts } from '../i18n';
 import { DenyInput } from '../parts/deny-input';
 import { Confirm } from '../parts/dialog';
 import { Freshness } from '../parts/status';
 import { Table } from '../parts/table';
 import { platformName } from '../platforms';
+import { stage } from '../progress';
 import { href } from '../route';
-import { EMPTY, UNITS, problem, toQuery } from '../selection';
+import { EMPTY, UNITS, isNumbered, problem, toQuery } from '../selection';
 import { useLive } from '../use-live';
 
 /** What the reader is asked about. */
@@ -22,6 +23,13 @@ type Question =
   | { kind: 'unlock' };
 
 const short = (text: string) => `${text.slice(0, 10)}…`;
+
+/** An id of which a part tells enough; it is copied as a whole. */
+const Id = ({ text }: { text: string }) => (
+  <code class="id" title={text}>
+    {text}
+  </code>
+);
 
 export function UserPage({ id }: { id: string }) {
   const { client } = useApp();
@@ -38,7 +46,7 @@ export function UserPage({ id }: { id: string }) {
           <Connections user={user} ask={setQuestion} />
           <Tokens user={user} ask={setQuestion} />
           <Records user={user} />
-          {question && <Asked id={id} question={question} onClose={() => setQuestion(undefined)} onDone={live.reload} />}
+          {question && <Asked user={user} question={question} onClose={() => setQuestion(undefined)} onDone={live.reload} />}
         </>
       )}
     </>
@@ -50,9 +58,15 @@ interface PartProps {
   ask: (question: Question) => void;
 }
 
+/** Whether the reader may take the user offline: by an order, or token by token where orders cannot name it. */
+function useMayKick({ userId }: User): boolean {
+  const { offers } = useApp();
+  return isNumbered(userId) ? offers.order : offers.revoke;
+}
+
 function Head({ user, ask }: PartProps) {
   const texts = useTexts();
-  const { offers } = useApp();
+  const mayKick = useMayKick(user);
   const platforms = [...new Set(user.live.flatMap((one) => one.platformID ?? []))].sort((a, b) => a - b);
   const name = user.records[0]?.fullName;
   return (
@@ -61,7 +75,7 @@ function Head({ user, ask }: PartProps) {
         <span class={user.online ? 'tag good' : 'tag'}>{texts.text(user.online ? 'isOnline' : 'isOffline')}</span>{' '}
         {name !== undefined && <bdi class="text">{name}</bdi>} {texts.text('tenant')} {user.tenantId}
       </p>
-      {offers.order && (
+      {mayKick && (
         <div class="row">
           {platforms.map((platform) => (
             <button key={platform} type="button" onClick={() => ask({ kind: 'platform', platformID: platform })}>
@@ -81,7 +95,8 @@ function DenyState({ user, ask }: PartProps) {
   const texts = useTexts();
   const { offers } = useApp();
   const { deny } = user;
-  const hasWindows = offers.deny || deny !== undefined;
+  const mayDeny = offers.deny && isNumbered(user.userId);
+  const hasWindows = mayDeny || deny !== undefined;
   if (!hasWindows && !offers.unlock) return null;
   return (
     <section>
@@ -91,13 +106,13 @@ function DenyState({ user, ask }: PartProps) {
           <p>
             {deny ? texts.text('deniedUntil', { until: deny.until, by: deny.by, since: deny.since }) : texts.text('notDenied')}{' '}
             {deny?.reason !== undefined && <bdi>{texts.text('deniedReason', { reason: deny.reason })}</bdi>}{' '}
-            {deny?.orderId !== undefined && <a href={href('order', deny.orderId)}>{texts.text('orderNamed', { id: deny.orderId })}</a>}
+            {deny?.orderId !== undefined && offers.orders && <a href={href('order', deny.orderId)}>{texts.text('orderNamed', { id: deny.orderId })}</a>}
           </p>
         </>
       )}
       {offers.unlock && (
         <div class="row">
-          {offers.deny && (
+          {mayDeny && (
             <button type="button" class="danger" onClick={() => ask({ kind: 'deny' })}>
               {texts.text('deny')}
             </button>
@@ -113,7 +128,7 @@ function DenyState({ user, ask }: PartProps) {
 
 function Connections({ user, ask }: PartProps) {
   const texts = useTexts();
-  const { offers } = useApp();
+  const mayKick = useMayKick(user);
   const name = texts.text('liveConnections');
   return (
     <section>
@@ -131,7 +146,7 @@ function Connections({ user, ask }: PartProps) {
             <th scope="col">{texts.text('userAgent')}</th>
             <th scope="col">{texts.text('onlineDate')}</th>
             <th scope="col">{texts.text('tokenHash')}</th>
-            {offers.order && <th scope="col">{texts.text('actions')}</th>}
+            {mayKick && <th scope="col">{texts.text('actions')}</th>}
           </>
         }
       >
@@ -142,7 +157,7 @@ function Connections({ user, ask }: PartProps) {
               {one.isBackground && <span class="quiet"> {texts.text('background')}</span>}
             </td>
             <td>
-              <code title={one.connID}>{short(one.connID)}</code>
+              <Id text={one.connID} />
             </td>
             <td class="text">
               <bdi>{one.deviceId}</bdi>
@@ -150,12 +165,12 @@ function Connections({ user, ask }: PartProps) {
             <td class="text">
               <bdi>{one.remoteAddress}</bdi>
             </td>
-            <td class="text">
+            <td class="text long">
               <bdi>{one.userAgent}</bdi>
             </td>
             <td class="date">{one.onlineDate}</td>
-            <td>{one.tokenSha256 && <code title={one.tokenSha256}>{short(one.tokenSha256)}</code>}</td>
-            {offers.order && (
+            <td>{one.tokenSha256 && <Id text={one.tokenSha256} />}</td>
+            {mayKick && (
               <td>
                 <button
                   type="button"
@@ -204,7 +219,7 @@ function Tokens({ user, ask }: PartProps) {
           <tr key={token.sha256}>
             <td>{platformName(token.platformID)}</td>
             <td>
-              <code title={token.sha256}>{short(token.sha256)}</code>
+              <Id text={token.sha256} />
             </td>
             <td>
               <span class={token.state === 'good' ? 'tag good' : 'tag'}>{texts.word('token_', token.state)}</span>
@@ -235,7 +250,6 @@ function Tokens({ user, ask }: PartProps) {
 function Records({ user }: { user: User }) {
   const texts = useTexts();
   const name = texts.text('records');
-  const isNumbered = /^-?\d+$/.test(user.userId);
   const all = toQuery({ conditions: [{ key: 'userId', op: 'EQUAL', value: user.userId }] });
   return (
     <section>
@@ -254,7 +268,7 @@ function Records({ user }: { user: User }) {
           <tr key={row.id}>
             <td class="date">{row.id}</td>
             {(['fullName', 'deviceId', 'remoteAddress', 'userAgent'] as const).map((key) => (
-              <td class="text" key={key}>
+              <td class={key === 'userAgent' ? 'text long' : 'text'} key={key}>
                 <bdi>{row[key]}</bdi>
               </td>
             ))}
@@ -262,7 +276,7 @@ function Records({ user }: { user: User }) {
           </tr>
         ))}
       </Table>
-      {isNumbered && (
+      {isNumbered(user.userId) && (
         <p>
           <a href={href('connections', '', all)}>{texts.text('allRecords')}</a>
         </p>
@@ -271,26 +285,54 @@ function Records({ user }: { user: User }) {
   );
 }
 
+/** What became of an order that was given here. */
+function result(texts: Texts, order: Order): string {
+  if (order.users === 0) return texts.text('kickedNobody');
+  return stage(order) === 'done' ? texts.text('kickedDone', { connections: order.connections }) : texts.text('kickedGoesOn');
+}
+
+/** The good tokens that a question is about. */
+function tokensOf({ live, tokens }: User, question: Question): string[] {
+  if (question.kind === 'token') return [question.sha256];
+  const on = (connID: string) => live.find((one) => one.connID === connID)?.tokenSha256;
+  return tokens
+    .filter(({ state }) => state === 'good')
+    .filter(({ platformID, sha256 }) => {
+      if (question.kind === 'platform') return platformID === question.platformID;
+      return question.kind === 'connection' ? sha256 === on(question.connID) : true;
+    })
+    .map(({ sha256 }) => sha256);
+}
+
 interface AskedProps {
-  id: string;
+  user: User;
   question: Question;
   onClose: () => void;
   onDone: () => void;
 }
 
-function Asked({ id, question, onClose, onDone }: AskedProps) {
+function Asked({ user, question, onClose, onDone }: AskedProps) {
   const texts = useTexts();
-  const { client, say } = useApp();
+  const { client, me, say } = useApp();
+  const id = user.userId;
   const [reason, setReason] = useState('');
   const [deny, setDeny] = useState({ deny: '1', denyUnit: 'hours' as keyof typeof UNITS });
-  const draft = { ...EMPTY, userIds: 'x', reason, ...(question.kind === 'deny' ? deny : {}) };
+  const draft = { ...EMPTY, userIds: '1', reason, ...(question.kind === 'deny' ? deny : {}) };
   const wrong = problem(draft) ?? (question.kind === 'deny' && deny.deny.trim() === '' ? 'denyRange' : undefined);
 
   const order = async (more: Pick<OrderRequest, 'select' | 'scope'> & { denySeconds?: number }) => {
     const given = await client.carryOut({ ...more, ...(reason.trim() === '' ? {} : { reason: reason.trim() }) });
-    say(texts.text('kickedDone', { id: given.id, connections: given.connections }));
+    say(result(texts, given));
   };
-  const act = async () => {
+  const revoke = async () => {
+    const tokens = tokensOf(user, question);
+    if (tokens.length === 0) return say(texts.text('kickedNobody'));
+    const { connections, unknown } = await client.revoke(id, tokens);
+    if (unknown.length > 0) say(texts.text('revokedUnknown'), true);
+    else say(texts.text('revokedDone', { connections }));
+  };
+  const byTokens = question.kind === 'token' || (question.kind !== 'unlock' && !isNumbered(id));
+  const give = async () => {
     switch (question.kind) {
       case 'connection':
         await order({ select: { userIds: [id], connIds: [question.connID] }, scope: 'connection' });
@@ -304,17 +346,14 @@ function Asked({ id, question, onClose, onDone }: AskedProps) {
       case 'deny':
         await order({ select: { userIds: [id] }, scope: 'user', denySeconds: Math.round(Number(deny.deny) * UNITS[deny.denyUnit]) });
         break;
-      case 'token': {
-        const { connections, unknown } = await client.revoke(id, [question.sha256]);
-        if (unknown.length > 0) say(texts.text('revokedUnknown'), true);
-        else say(texts.text('revokedDone', { connections }));
-        break;
-      }
       case 'unlock': {
         const { unlocked } = await client.unlock(id);
         say(texts.text(unlocked ? 'unlocked' : 'nothingToUnlock'));
       }
     }
+  };
+  const act = async () => {
+    await (byTokens ? revoke() : give());
     onDone();
   };
   const platform = question.kind === 'platform' ? platformName(question.platformID) : '';
@@ -326,10 +365,11 @@ function Asked({ id, question, onClose, onDone }: AskedProps) {
     deny: ['deny', 'denyAsk', 'deny'] as const,
     unlock: ['unlock', 'unlockAsk', 'unlock'] as const,
   }[question.kind];
-  const hasReason = question.kind !== 'unlock' && question.kind !== 'token';
+  const hasReason = question.kind !== 'unlock' && !byTokens;
   return (
     <Confirm title={texts.text(title, { platform })} act={texts.text(word)} ready={wrong === undefined} onAct={act} onClose={onClose}>
       <p>{texts.text(text, { user: id, platform })}</p>
+      {id === me.userId && question.kind !== 'unlock' && <p class="banner bad">{texts.text('selfNamed')}</p>}
       {question.kind === 'connection' && <code class="text">{question.connID}</code>}
       {question.kind === 'token' && <code class="text">{question.sha256}</code>}
       {question.kind === 'deny' && (

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 
 import { useTexts } from '../i18n';
-import { explain } from './status';
+import { ofAct } from '../refusals';
 
 interface Props {
   title: string;
@@ -39,7 +39,7 @@ export function Confirm({ title, children, act, onAct, onClose, ready = true }: 
       await onAct();
       onClose();
     } catch (error) {
-      setProblem(explain(texts, error));
+      setProblem(ofAct(texts, error));
       setBusy(false);
     }
   };

@@ -1,16 +1,17 @@
 // Conditions of a list or of an order.
 
-import { type Condition, KEYS, MOST, operators, problem, takesList, takesValue } from '../filters';
+import { type Condition, KEYS, MOST, type Use, operators, problem, takesList, takesValue } from '../filters';
 import { type Key, useTexts } from '../i18n';
 
 interface Props {
   conditions: Condition[];
   onChange: (conditions: Condition[]) => void;
+  use: Use;
   /** Whether to say what is wrong: not before the reader is done. */
   strict: boolean;
 }
 
-export function FilterBuilder({ conditions, onChange, strict }: Props) {
+export function FilterBuilder({ conditions, onChange, use, strict }: Props) {
   const texts = useTexts();
   const change = (at: number, more: Partial<Condition>) =>
     onChange(conditions.map((one, other) => (other === at ? { ...one, ...more } : one)));
@@ -23,7 +24,7 @@ export function FilterBuilder({ conditions, onChange, strict }: Props) {
     <div class="filters">
       {conditions.map((condition, at) => {
         const number = at + 1;
-        const wrong = strict ? problem(condition, conditions) : undefined;
+        const wrong = strict ? problem(condition, conditions, use) : undefined;
         return (
           <fieldset class="row" key={at}>
             <legend class="unseen">{texts.text('filter', { number })}</legend>
