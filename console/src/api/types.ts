@@ -50,7 +50,7 @@ export interface User extends Overview {
   live: Schemas['LiveConnection'][];
   tokens: Schemas['IssuedToken'][];
   tokensTotal: number;
-  deny?: { until: string; since: string; by: string; reason?: string; orderId?: string };
+  deny?: { until: string; since: string; by: string; reason?: string; orderId: string };
 }
 
 export type Selection = Schemas['ForceOffSelect'];

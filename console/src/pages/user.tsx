@@ -106,7 +106,7 @@ function DenyState({ user, ask }: PartProps) {
           <p>
             {deny ? texts.text('deniedUntil', { until: deny.until, by: deny.by, since: deny.since }) : texts.text('notDenied')}{' '}
             {deny?.reason !== undefined && <bdi>{texts.text('deniedReason', { reason: deny.reason })}</bdi>}{' '}
-            {deny?.orderId !== undefined && offers.orders && <a href={href('order', deny.orderId)}>{texts.text('orderNamed', { id: deny.orderId })}</a>}
+            {deny && offers.orders && <a href={href('order', deny.orderId)}>{texts.text('orderNamed', { id: deny.orderId })}</a>}
           </p>
         </>
       )}
