@@ -95,6 +95,13 @@ impl Cutoffs {
         in_force.by_tenant.is_empty() && in_force.scoped.is_empty()
     }
 
+    /// The orders that apply to a command while none is in force.
+    pub(super) fn none_in_force(&self) -> Option<Orders> {
+        let in_force = self.in_force.read();
+        let is_none = in_force.by_tenant.is_empty() && in_force.scoped.is_empty();
+        is_none.then(|| Orders { under: in_force.newest, ..Orders::default() })
+    }
+
     /// The newest serial: the tenants of one store count their orders together.
     pub(super) fn newest(&self) -> Serial {
         self.in_force.read().newest

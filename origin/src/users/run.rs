@@ -1,5 +1,7 @@
 //! Carrying out a command: load, apply, commit, act, answer.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::{StreamExt as _, stream};
 
 use rollcall_api::metrics::{KickCause, console_protocol, protocol};
@@ -10,7 +12,7 @@ use rollcall_core::{
     shard::scoped,
     store::Statement,
     time::{Moment, Timestamp},
-    token::store::TokenRow,
+    token::{TokenHash, store::TokenRow},
     user::{
         Action, Change, Command, ConsoleMessage, Loaded, Needs, OpenError, Orders, Outcome, Reply, Request,
         end_of_piece, read_end_of_piece,
@@ -73,7 +75,7 @@ impl Users {
         if let Some(replies) = in_memory.collect() {
             return Ok(replies);
         }
-        self.execute_each(commands).await.into_iter().collect()
+        Box::pin(self.execute_each(commands)).await.into_iter().collect()
     }
 
     /// The same, with a result of each command.
@@ -153,6 +155,16 @@ impl Users {
         if let Some(reply) = self.carry_out_alone(id, &command) {
             return Ok(reply);
         }
+        // What waits is in a box: a future is moved several times before it is polled, and most commands do not wait.
+        Box::pin(self.dispatch_waiting(id, command, pending)).await
+    }
+
+    async fn dispatch_waiting(
+        &self,
+        id: &UserId,
+        command: Command,
+        pending: Option<PendingSocket>,
+    ) -> Result<Reply, CommandError> {
         match command {
             Command::Status
             | Command::Overview { .. }
@@ -165,12 +177,32 @@ impl Users {
         }
     }
 
-    /// The reply to a status query, if memory alone has it. A user without an entry has no sockets. If a connection began before
-    /// the newest order, the store is needed, since it knows the user's tenant.
+    /// The reply to a query, if memory alone has it.
     pub(super) fn answer_from_memory(&self, id: &UserId, command: &Command) -> Option<Reply> {
-        if !matches!(command, Command::Status) || self.shared.cluster.is_some() {
-            return None;
+        match command {
+            _ if self.shared.cluster.is_some() => None,
+            Command::Status => self.status_from_memory(id, command),
+            Command::VerifyToken { token } => self.verdict_from_memory(id, command, token),
+            _ => None,
         }
+    }
+
+    /// The verdict on a token whose row is cached, while no order is in force: one of them may be to the user's tenant, which the
+    /// store knows.
+    fn verdict_from_memory(&self, id: &UserId, command: &Command, token: &TokenHash) -> Option<Reply> {
+        let orders = self.shared.cutoffs.none_in_force()?;
+        let entry = self.shared.table.get(id)?;
+        entry.used.store(true, Ordering::Relaxed);
+        let live = entry.live.lock();
+        let loaded =
+            Loaded { orders: Some(orders), presented: Some(live.token(token)?), ..Loaded::default() };
+        let outcome = live.user_for(command).apply(command, &loaded, &self.shared.rules, moment()).ok()?;
+        Some(outcome.reply)
+    }
+
+    /// A user without an entry has no sockets. If a connection began before the newest order, the store is needed, since it knows
+    /// the user's tenant.
+    fn status_from_memory(&self, id: &UserId, command: &Command) -> Option<Reply> {
         let Some(entry) = self.shared.table.get(id) else { return Some(Reply::Presence(Vec::new())) };
         let live = entry.live.lock();
         let user = live.user_for(command);
