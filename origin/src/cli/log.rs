@@ -42,7 +42,8 @@ where
 {
     let lines = fmt::layer().with_writer(writer);
     let lines = if json { lines.json().boxed() } else { lines.with_ansi(false).boxed() };
-    Registry::default().with(lines.with_filter(bounds()).with_filter(wanted))
+    // They are layers of their own, since a filter of one layer is asked again at every step of every span.
+    Registry::default().with(lines).with(bounds()).with(wanted)
 }
 
 /// The most verbose level of each crate, whatever level was requested. At trace level others print what went over the wire: tungstenite the
