@@ -32,7 +32,7 @@ mod stranger;
 use axum::{
     Router,
     extract::{Request, State},
-    middleware::{self, Next},
+    middleware::Next,
     response::Response,
 };
 use http::{HeaderMap, Method, Uri, uri::PathAndQuery};
@@ -50,7 +50,7 @@ pub use stranger::{ClientAddress, FailedProof, Stranger};
 
 use self::{described::DescribedRoutes as _, health::__path_health};
 
-/// The routes, ready to be served. An adapter merges its WebSocket routes into `sockets`.
+/// The routes. An adapter merges its WebSocket routes into `sockets`, and adds one layer around all of them, in which it calls [`respond`].
 pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
     Router::new()
         .described(__path_health, health::health::<B>)
@@ -62,7 +62,6 @@ pub fn router<B: Backend>(backend: B, sockets: Router<B>) -> Router {
         .merge(sockets)
         .fallback(not_found::<B>)
         .method_not_allowed_fallback(not_found::<B>)
-        .layer(middleware::from_fn_with_state(backend.clone(), layers::<B>))
         .with_state(backend)
 }
 
@@ -92,13 +91,13 @@ pub fn trim_slashes(uri: &mut Uri) {
     }
 }
 
-/// The layers around every route, as one since each costs every request an allocation: errors are written in the
-/// configured style, and browsers may read every answer.
-async fn layers<B: Backend>(State(backend): State<B>, request: Request, next: Next) -> Response {
+/// Carries out a request within the adapter's layer: errors are written in the configured style, and browsers may read every answer. It is
+/// no layer of its own, since each clones and boxes what is below it for every request.
+pub async fn respond<B: Backend>(backend: &B, request: Request, next: Next) -> Response {
     let cors = cors::CorsContext::of(&request);
     let mut response = match cors::preflight(&request) {
         Some(answer) => answer,
-        None => openim::render(&backend, next.run(request).await),
+        None => openim::render(backend, next.run(request).await),
     };
     cors.allow(response.headers_mut());
     response

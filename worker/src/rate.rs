@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use axum::{extract::Request, middleware::Next, response::Response};
 use rollcall_api::{
-    Backend as _, ClientAddress, Counted, FailedProof, openim::joined_header, too_many_requests,
+    Backend as _, ClientAddress, Counted, FailedProof, openim::joined_header, respond, too_many_requests,
 };
 use rollcall_core::net::{counted_address, remote_address};
 use worker::{RateLimiter, send::SendFuture};
@@ -40,7 +40,7 @@ pub(crate) async fn limit(edge: &Edge, mut request: Request, next: Next) -> Resp
     {
         return too_many_requests(edge, &uri, PERIOD);
     }
-    let response = next.run(request).await;
+    let response = respond(edge, request, next).await;
     if response.extensions().get::<FailedProof>().is_some()
         && let Some(limiter) = proofs()
         && !is_within(&limiter, &address).await

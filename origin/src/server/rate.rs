@@ -12,12 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use axum::{
-    Router,
-    extract::{Request, State},
-    middleware::{self, Next},
-    response::Response,
-};
+use axum::{extract::Request, middleware::Next, response::Response};
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as _, DefaultClock},
@@ -25,7 +20,9 @@ use governor::{
 };
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
-use rollcall_api::{Counted, FailedProof, Stranger, message_center, openim::gateway, too_many_requests};
+use rollcall_api::{
+    Counted, FailedProof, Stranger, message_center, openim::gateway, respond, too_many_requests,
+};
 use rollcall_core::{config::Settings, net::counted_address};
 
 use crate::{backend::Origin, socket::sockjs};
@@ -36,7 +33,6 @@ const ADDRESSES: usize = 100_000;
 const SWEEP: usize = 1024;
 
 /// Both limits; an unconfigured one is `None`.
-#[derive(Clone)]
 pub(super) struct Rates {
     handshakes: Option<Arc<Rate>>,
     tokens: Option<Arc<Rate>>,
@@ -91,12 +87,8 @@ impl Rates {
         })
     }
 
-    /// A layer in front of all of `router`; none if nothing is limited.
-    pub(super) fn layer(self, router: Router, origin: &Origin) -> Router {
-        if self.handshakes.is_none() && self.tokens.is_none() {
-            return router;
-        }
-        router.layer(middleware::from_fn_with_state((self, origin.clone()), limit))
+    pub(super) fn is_limited(&self) -> bool {
+        self.handshakes.is_some() || self.tokens.is_some()
     }
 
     /// The limit that a request counts for.
@@ -113,32 +105,33 @@ impl Rates {
     fn of_proofs(&self, request: &Request) -> Option<&Arc<Rate>> {
         self.tokens.as_ref().filter(|_| Counted::by_proof(request.method(), request.uri()))
     }
-}
 
-async fn limit(State((rates, origin)): State<(Rates, Origin)>, mut request: Request, next: Next) -> Response {
-    let Some(Stranger { address, .. }) = request.extensions().get().copied() else {
-        return next.run(request).await;
-    };
-    let uri = request.uri().clone();
-    if let Some(rate) = rates.of(&request, &origin)
-        && let Err(wait) = rate.take(address)
-    {
-        if request.method() == Method::GET && gateway::wants_upgrade(request.headers()) {
-            origin.users.metrics().refused(StatusCode::TOO_MANY_REQUESTS.as_str());
+    /// Counts a request where it counts, and carries it out if no limit is reached.
+    pub(super) async fn limit(&self, origin: &Origin, mut request: Request, next: Next) -> Response {
+        let Some(Stranger { address, .. }) = request.extensions().get().copied() else {
+            return respond(origin, request, next).await;
+        };
+        let uri = request.uri().clone();
+        if let Some(rate) = self.of(&request, origin)
+            && let Err(wait) = rate.take(address)
+        {
+            if request.method() == Method::GET && gateway::wants_upgrade(request.headers()) {
+                origin.users.metrics().refused(StatusCode::TOO_MANY_REQUESTS.as_str());
+            }
+            return too_many_requests(origin, &uri, wait);
         }
-        return too_many_requests(&origin, &uri, wait);
-    }
-    let Some(proofs) = rates.of_proofs(&request).cloned() else {
-        return next.run(request).await;
-    };
-    request.extensions_mut().insert(Stranger { address, wait: proofs.wait(address) });
-    if message_center::answers(&uri) {
-        request.extensions_mut().insert(LaterProof { rate: proofs.clone(), address });
-    }
-    let response = next.run(request).await;
-    match response.extensions().get::<FailedProof>().map(|FailedProof| proofs.take(address)) {
-        Some(Err(wait)) => too_many_requests(&origin, &uri, wait),
-        _ => response,
+        let Some(proofs) = self.of_proofs(&request).cloned() else {
+            return respond(origin, request, next).await;
+        };
+        request.extensions_mut().insert(Stranger { address, wait: proofs.wait(address) });
+        if message_center::answers(&uri) {
+            request.extensions_mut().insert(LaterProof { rate: proofs.clone(), address });
+        }
+        let response = respond(origin, request, next).await;
+        match response.extensions().get::<FailedProof>().map(|FailedProof| proofs.take(address)) {
+            Some(Err(wait)) => too_many_requests(origin, &uri, wait),
+            _ => response,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! The layers around every route: metrics, a span for the log, the bounds of bodies, and an answer for a handler that panics.
+//! The layer around every route: metrics, a span for the log, the bounds of bodies and of rates, and an answer for a handler that panics.
 
-use std::{net::Ipv4Addr, panic::AssertUnwindSafe, time::Instant};
+use std::{net::Ipv4Addr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -9,22 +9,27 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt as _;
-use rollcall_api::{Backend as _, ClientAddress, PanicContext, Stranger, request_span};
+use rollcall_api::{Backend as _, ClientAddress, PanicContext, Stranger, request_span, respond};
 use rollcall_core::net::counted_address;
 use tracing::Instrument as _;
 
-use super::bodies;
+use super::{bodies, rate::Rates};
 use crate::{backend::Origin, peer::client_address};
 
 /// The route of a request that has none.
 const NO_ROUTE: &str = "none";
 
-/// Adds the layers to all of `router`.
-pub(super) fn layers(router: Router, origin: &Origin) -> Router {
-    router.layer(middleware::from_fn_with_state(origin.clone(), observe))
+/// Adds the layer to all of `router`. It is one, since each clones and boxes what is below it for every request.
+pub(super) fn observed(router: Router, origin: &Origin, rates: Rates) -> Router {
+    let rates = rates.is_limited().then(|| Arc::new(rates));
+    router.layer(middleware::from_fn_with_state((origin.clone(), rates), observe))
 }
 
-async fn observe(State(origin): State<Origin>, mut request: Request, next: Next) -> Response {
+async fn observe(
+    State((origin, rates)): State<(Origin, Option<Arc<Rates>>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let begun = Instant::now();
     let address = client_address(request.extensions(), request.headers(), origin.settings());
     if let Some(address) = address {
@@ -36,16 +41,22 @@ async fn observe(State(origin): State<Origin>, mut request: Request, next: Next)
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let span = request_span(&request, route);
-    let response = answer(&origin, request, next).instrument(span).await;
+    let response = answer(&origin, rates.as_deref(), request, next).instrument(span).await;
     origin.users.metrics().answered(route, response.status().as_u16(), begun.elapsed());
     response
 }
 
 /// Catches a panic of the handler. That is sound, since shared state is behind locks that a panic releases, and changes in
 /// one piece.
-async fn answer(origin: &Origin, request: Request, next: Next) -> Response {
+async fn answer(origin: &Origin, rates: Option<&Rates>, request: Request, next: Next) -> Response {
     let context = PanicContext::of(&request);
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    let answered = async {
+        match rates {
+            Some(rates) => rates.limit(origin, request, next).await,
+            None => respond(origin, request, next).await,
+        }
+    };
+    match AssertUnwindSafe(answered).catch_unwind().await {
         Ok(response) => response,
         // The panic's message is on stderr; no client sees it.
         Err(_) => {
@@ -97,7 +108,7 @@ mod tests {
             .route("/fine", get(|| async { "fine" }))
             .route("/auth/breaks", get(panics))
             .route("/api/v1/message/center/breaks", get(panics));
-        let router = layers(router, &origin);
+        let router = observed(router, &origin, Rates::new(origin.settings()).unwrap());
         let (stop, stopping) = watch::channel(false);
         let metrics = origin.users.metrics().clone();
         let server = Arc::new(ConnectionServer::new(router, Duration::from_secs(5), None, metrics));

@@ -110,8 +110,8 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     data_dir.announce(&url(tls.as_ref(), address))?;
     let lease = tokio::spawn(lease::keep(users.store().clone()));
     let sweep = tokio::spawn(sweep::keep(users));
-    let router = rates.layer(rollcall_api::router(origin.clone(), socket::routes(&origin, allowed)), &origin);
-    let router = requests::layers(router, &origin);
+    let router = rollcall_api::router(origin.clone(), socket::routes(&origin, allowed));
+    let router = requests::observed(router, &origin, rates);
     let (stop, stopping) = watch::channel(false);
     let counted = origin.users.metrics().clone();
     let server = Arc::new(ConnectionServer::new(router, header_timeout, tls.clone(), counted));
