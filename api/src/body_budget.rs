@@ -111,6 +111,13 @@ impl BodyBudget {
     pub fn held(&self) -> usize {
         self.shared.held().all
     }
+
+    /// Most requests have nothing to give back at most steps, and do not wait for each other there.
+    fn give_back(&self, address: IpAddr, owner: Owner, bytes: usize) {
+        if bytes > 0 {
+            self.shared.held().give_back(address, owner, bytes);
+        }
+    }
 }
 
 impl BodyAccount {
@@ -118,6 +125,10 @@ impl BodyAccount {
     pub fn prove(&self, is_administrator: bool) {
         let mut charge = self.entry.charge();
         let owner = if is_administrator { Owner::Administrator } else { Owner::User };
+        if charge.charged == 0 {
+            charge.owner = owner;
+            return;
+        }
         let mut held = self.entry.budget.shared.held();
         // A move from part to part always fits: what was charged before the proof is little.
         held.give_back(self.entry.address, charge.owner, charge.charged);
@@ -152,11 +163,11 @@ impl BodyAccount {
             _ => charge.reserved.saturating_add(bytes),
         };
         let Entry { budget, address, .. } = self.entry.as_ref();
-        let mut held = budget.shared.held();
         if wanted > charge.charged {
-            held.take(budget.shared.most, *address, charge.owner, wanted - charge.charged)?;
+            let more = wanted - charge.charged;
+            budget.shared.held().take(budget.shared.most, *address, charge.owner, more)?;
         } else {
-            held.give_back(*address, charge.owner, charge.charged - wanted);
+            budget.give_back(*address, charge.owner, charge.charged - wanted);
         }
         (charge.read, charge.charged) = (bytes, wanted);
         Ok(())
@@ -168,7 +179,7 @@ impl BodyAccount {
         charge.reserved = 0;
         let Entry { budget, address, .. } = self.entry.as_ref();
         let rest = charge.charged.saturating_sub(charge.read);
-        budget.shared.held().give_back(*address, charge.owner, rest);
+        budget.give_back(*address, charge.owner, rest);
         charge.charged -= rest;
     }
 }
@@ -182,7 +193,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let charge = self.charge.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.budget.shared.held().give_back(self.address, charge.owner, charge.charged);
+        self.budget.give_back(self.address, charge.owner, charge.charged);
     }
 }
 

@@ -17,8 +17,8 @@ pub(crate) fn client_address(
     settings: &Settings,
 ) -> Option<IpAddr> {
     let peer = extensions.get::<Peer>()?.0.ip().to_canonical();
-    let forwarded = joined_header(headers, "X-Forwarded-For");
+    let Some(forwarded) = joined_header(headers, "X-Forwarded-For") else { return Some(peer) };
     let text = peer.to_string();
-    let address = remote_address(&text, forwarded.as_deref(), &settings.server.trusted_proxies);
+    let address = remote_address(&text, Some(&forwarded), &settings.server.trusted_proxies);
     Some(address.unwrap_or(peer))
 }
