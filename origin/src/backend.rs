@@ -164,7 +164,9 @@ impl Backend for Origin {
     fn health(&self) -> Health {
         match self.shared.state.load(Ordering::Relaxed) {
             DRAINING => Health::Draining,
-            _ if self.users.store().condition().is_failing() => Health::Degraded,
+            _ if self.users.store().condition().is_failing() || self.users.store().may_serve().is_err() => {
+                Health::Degraded
+            }
             _ => Health::Serving,
         }
     }

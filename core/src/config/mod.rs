@@ -18,6 +18,6 @@ mod validate;
 pub use error::ConfigError;
 pub use load::{VARIABLE_PREFIX, meant_variable};
 pub use settings::{
-    Auth, Edge, Introspection, Jurisdiction, Limits, LocationHint, MessageCenter, OpenIm, Presence, Profile,
-    ReceiveTypes, Runtime, Server, Settings, StaticToken, Store, Tls,
+    Auth, Cluster, Edge, Introspection, Jurisdiction, Limits, LocationHint, MessageCenter, OpenIm, Presence,
+    Profile, ReceiveTypes, Runtime, Server, Settings, StaticToken, Store, Tls,
 };

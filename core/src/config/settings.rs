@@ -49,6 +49,8 @@ pub struct Settings {
     pub edge: Edge,
     /// The engine that keeps users and records.
     pub store: Store,
+    /// The processes that share it.
+    pub cluster: Cluster,
 }
 
 /// The web console and the API reference.
@@ -288,6 +290,21 @@ pub struct Store {
     pub connections: u32,
 }
 
+/// Processes of the origin that serve one population from one engine. Of use with `store.url` alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cluster {
+    /// This process's name in logs and in the list of nodes; `None`: the host's.
+    pub name: Option<String>,
+    /// Seconds without a sign of life after which the others declare a process dead.
+    pub lease_seconds: u32,
+    /// Seconds for which a process that the engine does not hear keeps its sockets.
+    pub suspend_seconds: u32,
+    /// Whether other processes may use the schema at the same time. No key yet: they do not reach each other's sockets.
+    #[serde(skip)]
+    pub several: bool,
+}
+
 /// A jurisdiction of Durable Objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -491,6 +508,12 @@ impl Default for Audit {
 impl Default for Store {
     fn default() -> Self {
         Self { url: None, schema: "rollcall".into(), ca: None, connections: 16 }
+    }
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self { name: None, lease_seconds: 5, suspend_seconds: 30, several: false }
     }
 }
 

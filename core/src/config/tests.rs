@@ -460,6 +460,7 @@ fn what_had_better_not_be_used_is_warned_about() {
         ("[server]\ntrusted_proxies = ['0.0.0.0/0']", "server.trusted_proxies has 0.0.0.0/0"),
         ("[server]\ntrusted_proxies = ['10.0.0.0/8', '::/0']", "server.trusted_proxies has ::/0"),
         ("[store]\nschema = 'other'", "the keys of store change nothing without store.url"),
+        ("[cluster]\nlease_seconds = 6", "the keys of cluster change nothing without store.url"),
         (
             "[auth.introspection]\ncache_seconds = 60",
             "auth.introspection.cache_seconds is above 30, and taken as 30",

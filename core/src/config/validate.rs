@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::{
-    ConfigError, Jurisdiction, LocationHint, Presence, Runtime, Server, Settings, StaticToken, Store,
-    settings::MOST_CACHE_SECONDS,
+    Cluster, ConfigError, Jurisdiction, LocationHint, Presence, Runtime, Server, Settings, StaticToken,
+    Store, settings::MOST_CACHE_SECONDS,
 };
 use crate::{id::UserId, net::AllowedOrigins};
 
@@ -111,7 +111,7 @@ impl Settings {
     }
 
     /// The numbers with a least and a most.
-    fn numbers(&self) -> [(&'static str, u32, u32, u32); 12] {
+    fn numbers(&self) -> [(&'static str, u32, u32, u32); 14] {
         let (server, presence, message_center) = (&self.server, &self.presence, &self.message_center);
         [
             ("server.header_timeout_seconds", server.header_timeout_seconds, 1, ANY),
@@ -126,6 +126,8 @@ impl Settings {
             ("message_center.retention_days", message_center.retention_days, 1, ANY),
             ("message_center.direct_users", message_center.direct_users, 1, 10_000),
             ("store.connections", self.store.connections, 1, 1_000),
+            ("cluster.lease_seconds", self.cluster.lease_seconds, 3, 60),
+            ("cluster.suspend_seconds", self.cluster.suspend_seconds, 0, 3_600),
         ]
     }
 
@@ -188,6 +190,9 @@ impl Settings {
         if runtime == Runtime::Origin && self.store.url.is_none() && self.store != Store::default() {
             warnings.push("the keys of store change nothing without store.url".to_owned());
         }
+        if runtime == Runtime::Origin && self.store.url.is_none() && self.cluster != Cluster::default() {
+            warnings.push("the keys of cluster change nothing without store.url".to_owned());
+        }
         warnings
     }
 
@@ -195,6 +200,7 @@ impl Settings {
     fn of_the_origin(&self) -> Vec<&'static str> {
         let (ours, default) = (&self.server, Server::default());
         let (store, no_store) = (&self.store, Store::default());
+        let (cluster, no_cluster) = (&self.cluster, Cluster::default());
         let keys = [
             ("server.listen", ours.listen != default.listen),
             ("server.data_dir", ours.data_dir != default.data_dir),
@@ -213,6 +219,9 @@ impl Settings {
             ("store.schema", store.schema != no_store.schema),
             ("store.ca", store.ca.is_some()),
             ("store.connections", store.connections != no_store.connections),
+            ("cluster.name", cluster.name.is_some()),
+            ("cluster.lease_seconds", cluster.lease_seconds != no_cluster.lease_seconds),
+            ("cluster.suspend_seconds", cluster.suspend_seconds != no_cluster.suspend_seconds),
         ];
         keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect()
     }

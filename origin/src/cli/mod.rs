@@ -14,6 +14,7 @@ mod kick;
 mod log;
 mod ls;
 mod migrate;
+mod nodes;
 mod online;
 mod orders;
 mod output;
@@ -79,6 +80,8 @@ enum Command {
     Backup(backup::Backup),
     /// Move all data between the embedded store and PostgreSQL, once
     Migrate(migrate::Migrate),
+    /// List the servers of the store: state, sign of life, sockets
+    Nodes(nodes::Nodes),
     /// Print a shell's completions
     Completions(completions::Completions),
 }
@@ -108,6 +111,7 @@ impl Cli {
             Command::Top(args) => top::top(&settings, &args),
             Command::Backup(args) => backup::back_up(&settings, &args),
             Command::Migrate(args) => migrate::migrate(&settings, &args),
+            Command::Nodes(args) => nodes::nodes(&settings, &args),
             Command::Completions(args) => completions::completions(&args, &mut Self::command()),
         }
     }

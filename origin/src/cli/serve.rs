@@ -10,8 +10,8 @@ use super::output::print_line;
 
 /// The exit status after a second signal: what was under way was cut.
 const AT_ONCE: i32 = 1;
-/// The exit status after another process has taken over the store: `EX_TEMPFAIL` of sysexits.h, so that a supervisor starts anew.
-const REPLACED: i32 = 75;
+/// The exit status after another process has declared this one dead: `EX_TEMPFAIL` of sysexits.h, so that a supervisor starts anew.
+const DEAD: i32 = 75;
 
 pub(super) fn serve(mut settings: Settings, config: Option<&Path>) -> anyhow::Result<()> {
     let data_dir = DataDir::lock(Path::new(&settings.server.data_dir))?;
@@ -45,9 +45,9 @@ pub(super) fn serve(mut settings: Settings, config: Option<&Path>) -> anyhow::Re
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 _ = hangup.recv() => running.reload(),
-                () = running.replaced() => {
+                () = running.dead() => {
                     running.abandon().await;
-                    std::process::exit(REPLACED);
+                    std::process::exit(DEAD);
                 }
             }
         }

@@ -35,11 +35,12 @@ pub(crate) struct LiveRows {
 #[error("a row of a live connection does not read as one")]
 pub struct LiveRowError;
 
-/// The rows of a user; read by [`Cluster::read_live`].
+/// The rows of a user, but for those of processes that serve no longer; read by [`Cluster::read_live`].
 pub(crate) fn of_user(user: &UserId) -> Statement {
     Statement::new(
         "SELECT connection, CAST(node AS TEXT), kind, CAST(record AS TEXT), platform, token_hash, opened_at, CAST(under AS TEXT), \
-         body FROM live WHERE user = ?1",
+         body FROM live WHERE user = ?1 \
+         AND NOT EXISTS (SELECT 1 FROM node WHERE node.id = live.node AND node.state <> 0)",
         [user.as_str().into()],
     )
 }

@@ -10,7 +10,12 @@ use rollcall_core::{
     user::{forget_all_subscriptions, release_all_held},
 };
 
-use crate::{clock::utc, cluster::forget_all, store::Store};
+use crate::{
+    clock::utc,
+    cluster::{STARTS, forget_all},
+    data_dir::DataDir,
+    store::{Durability, Patience, Postgres, Store, rows_at},
+};
 
 /// The interval of renewals, and so the largest error of an end after a crash.
 const RENEWAL: Duration = Duration::from_secs(30);
@@ -21,8 +26,60 @@ const BEHIND: Duration = Duration::from_secs(60);
 /// The interval of attempts while the store fails.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// Ends the records that earlier processes left open, and takes the lease.
-pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
+/// The file of a data directory with the numbers of the processes that have used it. All but one have ended, since it is locked.
+const OWN: &str = "node";
+
+/// Ends the records that earlier processes left open, unless others that serve may have left them, and takes the lease.
+pub(super) async fn take(store: &Store, data_dir: &DataDir) -> anyhow::Result<()> {
+    match store.postgres().filter(|engine| engine.may_have_company()) {
+        None => {
+            store.commit(ends_of_all(store).await?).await?;
+        }
+        Some(engine) => {
+            end_own_earlier(engine, data_dir).await?;
+            // Those who start do so one after the other: what one of them ends is of nobody who has started.
+            let (transaction, answers) =
+                engine.begin(STARTS, &[others(engine.node())], Patience::Long).await?;
+            if rows_at(&answers, 0)?.is_empty() {
+                transaction.commit(&ends_of_all(store).await?, Durability::Now).await?;
+            } else {
+                transaction.roll_back();
+            }
+            data_dir.write(OWN, &engine.node().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// Other processes that nobody has declared dead.
+fn others(own: i64) -> Statement {
+    Statement::new("SELECT id, beat FROM node WHERE state = 0 AND id <> ?1", [own.into()])
+}
+
+/// Declares the earlier processes of this data directory dead, which have ended.
+async fn end_own_earlier(engine: &Postgres, data_dir: &DataDir) -> anyhow::Result<()> {
+    let path = data_dir.path().join(OWN);
+    let known = match std::fs::read_to_string(&path) {
+        Ok(known) => known,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let earlier: Vec<i64> = known.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    // Before it can leave anything.
+    data_dir.write(OWN, &format!("{known} {}", engine.node()))?;
+    let answers = engine.load(vec![others(engine.node())]).await?;
+    for row in rows_at(&answers, 0)? {
+        if let [Value::Int(id), Value::Int(beat)] = row.as_slice()
+            && earlier.contains(id)
+        {
+            engine.declare_dead(*id, *beat).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What ends everything that earlier processes left open, and takes the lease.
+async fn ends_of_all(store: &Store) -> anyhow::Result<Vec<Statement>> {
     let now = store.now();
     let stored = |sql| async move {
         let answers = store.query(vec![Statement::new(sql, [])]).await?;
@@ -49,8 +106,7 @@ pub(super) async fn take(store: &Store) -> anyhow::Result<()> {
     statements.extend(forget_all_subscriptions());
     statements.extend(store.postgres().map(|_| forget_all()));
     statements.extend([end_left_open(last_alive), renewal(store)]);
-    store.commit(statements).await?;
-    Ok(())
+    Ok(statements)
 }
 
 /// Renews the lease for ever. A renewal also proves that a store that failed has recovered, since it surely writes.

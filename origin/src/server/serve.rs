@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     backend::Origin,
-    configuration,
+    cluster, configuration,
     data_dir::DataDir,
     metrics::{self, Exposition, Metrics, Process, State},
     socket,
@@ -42,6 +42,7 @@ pub struct Running {
     pub(super) accepting: JoinHandle<()>,
     pub(super) connections: TaskTracker,
     pub(super) lease: JoinHandle<()>,
+    pub(super) beats: JoinHandle<()>,
     pub(super) sweep: JoinHandle<()>,
     pub(super) metrics: Option<metrics::Listener>,
     /// Unlocked last, when everything else has ended.
@@ -77,7 +78,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let admission = Admission::new(&settings);
     descriptors::raise(settings.server.max_connections);
     let users = open(settings, data_dir.path()).await?;
-    lease::take(users.store()).await?;
+    lease::take(users.store(), &data_dir).await?;
     users.read_cutoffs().await?;
     users.count_unseen().await?;
     users.read_newest_opening().await?;
@@ -109,6 +110,10 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     };
     data_dir.announce(&url(tls.as_ref(), address))?;
     let lease = tokio::spawn(lease::keep(users.store().clone()));
+    let beats = tokio::spawn(cluster::keep(users.clone(), {
+        let sessions = origin.sessions().clone();
+        move || sessions.len()
+    }));
     let sweep = tokio::spawn(sweep::keep(users));
     let router = rollcall_api::router(origin.clone(), socket::routes(&origin, allowed));
     let router = requests::observed(router, &origin, rates);
@@ -125,6 +130,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
         accepting,
         connections,
         lease,
+        beats,
         sweep,
         metrics,
         _data_dir: data_dir,
@@ -165,7 +171,7 @@ fn url(tls: Option<&Tls>, address: SocketAddr) -> String {
 pub async fn open(settings: Settings, data_dir: &Path) -> anyhow::Result<Users> {
     let rules = settings.rules(Runtime::Origin).context("auth.secret is not set")?;
     let metrics = Metrics::new(settings.server.metrics_listen.is_some());
-    let store = Store::open(&settings.store, data_dir, metrics.clone()).await?;
+    let store = Store::open(&settings.store, &settings.cluster, data_dir, metrics.clone()).await?;
     Ok(Users::new(store, settings, rules, metrics))
 }
 

@@ -39,20 +39,21 @@ impl Running {
         }
         self.lease.abort();
         self.sweep.abort();
+        self.beats.abort();
         self.origin.users.store().close().await;
         // Last, so that the metrics show the drain.
         drop(self.metrics);
         tracing::info!("stopped");
     }
 
-    /// Resolves when another process uses the store.
-    pub async fn replaced(&self) {
-        self.origin.users.store().replaced().await;
+    /// Resolves when another process has declared this one dead.
+    pub async fn dead(&self) {
+        self.origin.users.store().dead().await;
     }
 
     /// Closes every socket at once. Nothing is written: the store is another process's.
     pub async fn abandon(self) {
-        tracing::error!("another process uses the store: this one ends");
+        tracing::error!("another process has declared this one dead: it ends");
         self.origin.drain();
         let _ = self.stop.send(true);
         let sockets = self.origin.users.sockets();

@@ -14,6 +14,9 @@ pub enum StoreError {
     /// No session was free in time. Nothing of the request was done.
     #[error("too many commands wait for the store")]
     Busy,
+    /// The engine has not heard this process for too long, so that others may take it for dead. Nothing of the request was done.
+    #[error("the store has not heard this server for too long")]
+    Suspended,
     /// The engine cannot be reached. Nothing of the request was done.
     #[error("the store cannot be reached")]
     Unreachable(#[source] Shared),
@@ -82,6 +85,11 @@ impl StoreError {
         Self::Refused(Arc::new(Refusal { cause: cause.into(), is_permanent: false, is_conflict: true }))
     }
 
+    /// What was done was done too late for its caller.
+    pub(crate) fn too_late() -> Self {
+        Self::Unknown(Shared::new("this server may not serve any more"))
+    }
+
     /// Whether another transaction was in the way, or has drawn the same id: what was read is to be read again, and may then be
     /// written.
     pub fn is_conflict(&self) -> bool {
@@ -98,7 +106,7 @@ impl StoreError {
         match self {
             Self::Refused(refusal) => refusal.is_permanent,
             Self::Unanswered => true,
-            Self::Closed | Self::Busy | Self::Unreachable(_) | Self::Unknown(_) => false,
+            Self::Closed | Self::Busy | Self::Suspended | Self::Unreachable(_) | Self::Unknown(_) => false,
         }
     }
 }

@@ -17,13 +17,14 @@ use std::{
 
 use rollcall_core::{config, store::Statement, time::Timestamp};
 
+pub(crate) use self::postgres::since_boot;
 use crate::{clock, metrics::Metrics};
 
 pub use self::{
     condition::Condition,
     error::{Refusal, Shared, StoreError},
     job::{Rows, next_rows, rows_at},
-    postgres::{Durability, Patience, Postgres, Transaction, check},
+    postgres::{Alive, Durability, Node, NodeState, Patience, Postgres, Transaction, check, nodes},
     sqlite::{Sqlite, back_up},
     transfer::{Moved, Progress, from_postgres, to_postgres},
 };
@@ -57,11 +58,18 @@ impl Store {
     /// # Errors
     /// When it cannot be opened, is of a newer version than this program knows, cannot keep its promises, or is not the one that
     /// has the data: `data_dir` has, or what was there was moved.
-    pub async fn open(settings: &config::Store, data_dir: &Path, metrics: Metrics) -> anyhow::Result<Self> {
+    pub async fn open(
+        settings: &config::Store,
+        cluster: &config::Cluster,
+        data_dir: &Path,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
         let condition = Condition::default();
         let engine = match &settings.url {
             None => Engine::Sqlite(Sqlite::open(data_dir, condition.clone())?),
-            Some(url) => Engine::Postgres(Postgres::open(url, settings, data_dir, condition.clone()).await?),
+            Some(url) => {
+                Engine::Postgres(Postgres::open(url, settings, cluster, data_dir, condition.clone()).await?)
+            }
         };
         Ok(Self { engine, condition, metrics })
     }
@@ -148,12 +156,19 @@ impl Store {
         }
     }
 
-    /// Resolves when another process uses the store, and this one never can again. The embedded store has one process.
-    pub async fn replaced(&self) {
+    /// Resolves when another process has declared this one dead, and it never can use the store again. The embedded store has one
+    /// process.
+    pub async fn dead(&self) {
         match &self.engine {
             Engine::Sqlite(_) => std::future::pending().await,
-            Engine::Postgres(store) => store.replaced().await,
+            Engine::Postgres(store) => store.dead().await,
         }
+    }
+
+    /// # Errors
+    /// When this process may not serve, as [`Postgres::may_serve`] says.
+    pub fn may_serve(&self) -> Result<(), StoreError> {
+        self.postgres().map_or(Ok(()), Postgres::may_serve)
     }
 
     /// The time by the clock that commands go by: the engine's, or this machine's where the store is embedded.

@@ -22,6 +22,7 @@ mod scoped_orders;
 #[cfg(test)]
 mod shared_tests;
 mod table;
+mod taking_up;
 mod tenant_orders;
 #[cfg(test)]
 mod tests;

@@ -79,6 +79,11 @@ impl Users {
         &self.shared.metrics
     }
 
+    /// What this process is among those of its store, where the store may have others.
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        self.shared.cluster.as_ref()
+    }
+
     /// The time by the clock that commands go by.
     pub(super) fn now(&self) -> Timestamp {
         self.shared.store.now()

@@ -354,8 +354,12 @@ impl Users {
             let is_passing = changes.is_empty() && actions.iter().all(is_passing);
             let durability = if is_passing { Durability::Soon } else { Durability::Now };
             let begun = Instant::now();
-            let outcome = turn.transaction.commit(&all, durability).await;
+            let mut outcome = turn.transaction.commit(&all, durability).await;
             self.shared.metrics.committed(begun.elapsed());
+            // A process that was frozen meanwhile may be dead: it lets nobody in.
+            if outcome.is_ok() && actions.iter().any(is_opening) && cluster.store.may_serve().is_err() {
+                outcome = Err(StoreError::too_late());
+            }
             if let Err(StoreError::Unknown(_)) = &outcome {
                 self.doubt(user, actions, turn.frames);
             }
@@ -391,6 +395,10 @@ impl Users {
 pub(super) struct Leaving {
     pub(super) statements: Vec<Statement>,
     pub(super) connections: Vec<ConnId>,
+}
+
+const fn is_opening(action: &Action) -> bool {
+    matches!(action, Action::Admit(_) | Action::AdmitConsole(_))
 }
 
 /// Whether what an action does to rows may be lost with the engine: memory has it too.

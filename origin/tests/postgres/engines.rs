@@ -26,7 +26,7 @@ pub(crate) fn settings(engine: &Postgres) -> config::Store {
 
 /// A store of these settings, in PostgreSQL.
 pub(crate) async fn open(settings: &config::Store) -> anyhow::Result<Store> {
-    Store::open(settings, Path::new("nowhere"), Metrics::new(false)).await
+    Store::open(settings, &config::Cluster::default(), Path::new("nowhere"), Metrics::new(false)).await
 }
 
 /// A session of the test's own, which sees the schema of these settings.
@@ -53,7 +53,9 @@ impl Engines {
         let home = tempfile::tempdir().unwrap();
         let postgres = runtime.block_on(open(&settings(&engine))).unwrap();
         let embedded = config::Store::default();
-        let sqlite = runtime.block_on(Store::open(&embedded, home.path(), Metrics::new(false))).unwrap();
+        let alone = config::Cluster::default();
+        let sqlite =
+            runtime.block_on(Store::open(&embedded, &alone, home.path(), Metrics::new(false))).unwrap();
         Self { sqlite, postgres, runtime, _home: home, _engine: engine }
     }
 

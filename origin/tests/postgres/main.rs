@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     unreachable_pub,
     missing_docs,
     reason = "a test"
@@ -16,6 +17,7 @@ mod engines;
 mod kit;
 mod live;
 mod migrate;
+mod nodes;
 mod orders;
 mod plans;
 mod proxy;

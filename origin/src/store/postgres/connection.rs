@@ -51,6 +51,8 @@ pub(super) enum Role {
     Load,
     /// Lists.
     List,
+    /// Signs of life: one at a time, each soon or not at all.
+    Bell,
 }
 
 impl Role {
@@ -59,13 +61,14 @@ impl Role {
         match self {
             Self::Write | Self::Load => Duration::from_secs(5),
             Self::List => QUERY_WITHIN,
+            Self::Bell => Duration::from_secs(3),
         }
     }
 
     const fn begin(self) -> &'static str {
         match self {
             // Said in full: a server may have other defaults.
-            Self::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+            Self::Write | Self::Bell => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
             Self::Load | Self::List => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
@@ -146,14 +149,15 @@ impl Connector {
             }
             // Behind the wait for the lock.
             let is_ours = holding.is_ours(&client).await?;
-            Ok(is_ours.then(|| Session { client, driver, role, prepared: HashMap::new() }))
+            let fence = (role == Role::Write).then(|| Statement::new(FENCE, [holding.number().into()]));
+            Ok(is_ours.then(|| Session { client, driver, role, fence, prepared: HashMap::new() }))
         };
         let late = Late(role.patience().as_secs());
         timeout(role.patience(), made)
             .await
             .map_err(|_| Failure::Unreachable(late.into()))?
             .map_err(unreachable)?
-            .ok_or(Failure::Replaced)
+            .ok_or(Failure::Dead)
     }
 }
 
@@ -209,6 +213,8 @@ pub(super) struct Session {
     client: Client,
     driver: Driver,
     role: Role,
+    /// What each commit ends in.
+    fence: Option<Statement>,
     prepared: HashMap<Key, Prepared>,
 }
 
@@ -247,6 +253,8 @@ type Step<'a> = Pin<Box<MaybeDone<BoxFuture<'a, Result<Answer, tokio_postgres::E
 struct Batch<'a> {
     begin: Option<&'static str>,
     statements: Vec<(&'a Statement, Prepared)>,
+    /// What is asked behind them. Nobody reads its answer.
+    fence: Option<(Statement, Prepared)>,
     end: Option<&'static str>,
 }
 
@@ -256,6 +264,10 @@ const COMMIT: &str = "COMMIT";
 /// statement of its own, so that those behind it see what the holder before committed. The engine's clock is read behind the wait.
 const LOCK: &str = "SELECT CASE WHEN pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 3)))::text IS NOT NULL \
                     THEN clock() END";
+
+/// The last statement of each commit: an error where another process has declared this one dead. None can do so before the commit is
+/// done or not.
+const FENCE: &str = "SELECT fence($1)";
 
 /// Before a commit that the engine may lose when it crashes: no wait for its disk, nor for a standby.
 const NOT_NOW: &str = "SET LOCAL synchronous_commit TO off";
@@ -270,12 +282,29 @@ impl Session {
     pub(super) async fn run(&mut self, requests: &[&[Statement]]) -> Vec<Result<Vec<Answer>, Failure>> {
         let mut batches = Vec::with_capacity(requests.len());
         for statements in requests {
-            let is_alone = statements.len() == 1 && self.role != Role::Write;
-            let (begin, end) = if is_alone { (None, None) } else { (Some(self.role.begin()), Some(COMMIT)) };
-            let ready = self.prepare(statements, Words::Core).await;
-            batches.push(ready.map(|statements| Batch { begin, statements, end }));
+            batches.push(self.batch(statements).await);
         }
         self.send(batches).await
+    }
+
+    /// Statements as a transaction of their own.
+    async fn batch<'a>(&mut self, statements: &'a [Statement]) -> Result<Batch<'a>, Failure> {
+        let is_alone = statements.len() == 1 && !self.writes();
+        let (begin, end) = if is_alone { (None, None) } else { (Some(self.role.begin()), Some(COMMIT)) };
+        let statements = self.prepare(statements, Words::Core).await?;
+        Ok(Batch { begin, statements, fence: self.fence().await?, end })
+    }
+
+    /// Whether its transactions are commits.
+    const fn writes(&self) -> bool {
+        matches!(self.role, Role::Write | Role::Bell)
+    }
+
+    /// What a commit ends in.
+    async fn fence(&mut self) -> Result<Option<(Statement, Prepared)>, Failure> {
+        let Some(fence) = self.fence.clone() else { return Ok(None) };
+        let prepared = self.prepare(std::slice::from_ref(&fence), Words::Own).await?.pop();
+        Ok(prepared.map(|(_, prepared)| (fence.clone(), prepared)))
     }
 
     /// Begins a transaction that holds the lock of `name`, and asks `statements` in it. The engine's clock comes back with their
@@ -289,7 +318,7 @@ impl Session {
         let lock = [Statement::new(LOCK, [name.into(), schema.into()])];
         let mut ready = self.prepare(&lock, Words::Own).await?;
         ready.extend(self.prepare(statements, Words::Core).await?);
-        let batch = Batch { begin: Some(self.role.begin()), statements: ready, end: None };
+        let batch = Batch { begin: Some(self.role.begin()), statements: ready, fence: None, end: None };
         let mut answers = self.send_one(batch).await?.into_iter();
         let clock = answers.next().and_then(|answer| answer.rows.into_iter().flatten().next());
         let Some(Value::Int(clock)) = clock else {
@@ -308,7 +337,7 @@ impl Session {
     pub(super) async fn go_on(&mut self, statements: &[Statement]) -> Result<Vec<Answer>, Failure> {
         self.is_there()?;
         let statements = self.prepare(statements, Words::Core).await?;
-        self.send_one(Batch { begin: None, statements, end: None }).await
+        self.send_one(Batch { begin: None, statements, fence: None, end: None }).await
     }
 
     /// Executes `statements` in the transaction that is open, and commits it.
@@ -318,15 +347,16 @@ impl Session {
         durability: Durability,
     ) -> Result<Vec<Answer>, Failure> {
         let statements = self.prepare(statements, Words::Core).await?;
+        let fence = self.fence().await?;
         // Nothing of a commit that is not sent happens.
         self.is_there()?;
         let begin = (durability == Durability::Soon).then_some(NOT_NOW);
-        self.send_one(Batch { begin, statements, end: Some(COMMIT) }).await
+        self.send_one(Batch { begin, statements, fence, end: Some(COMMIT) }).await
     }
 
     /// Ends the transaction that is open. Nothing of it happened.
     pub(super) async fn roll_back(&mut self) -> Result<(), Failure> {
-        let batch = Batch { begin: None, statements: Vec::new(), end: Some("ROLLBACK") };
+        let batch = Batch { begin: None, statements: Vec::new(), fence: None, end: Some("ROLLBACK") };
         self.send_one(batch).await.map(drop)
     }
 
@@ -350,7 +380,7 @@ impl Session {
 
     /// Whether it makes changes durable.
     fn commits(&self, batch: &Batch<'_>) -> bool {
-        self.role == Role::Write && batch.end == Some(COMMIT)
+        self.writes() && batch.end == Some(COMMIT)
     }
 
     /// No answer came in time.
@@ -400,6 +430,7 @@ impl Session {
             steps.extend(
                 batch.statements.iter().map(|(statement, prepared)| self.execute(statement, prepared)),
             );
+            steps.extend(batch.fence.iter().map(|(statement, prepared)| self.execute(statement, prepared)));
             steps.extend(batch.end.map(|end| self.simple(end)));
         }
         // Every request is on its way before the first answer is waited for, in this order: a step is sent when it is first polled.
@@ -424,13 +455,14 @@ impl Session {
         steps: &mut impl Iterator<Item = Step<'_>>,
         batch: &Batch<'_>,
     ) -> Result<Vec<Answer>, Failure> {
-        let (begins, count) = (usize::from(batch.begin.is_some()), batch.statements.len());
-        let mut answers = Vec::with_capacity(count);
+        let begins = usize::from(batch.begin.is_some());
+        let count = batch.statements.len() + usize::from(batch.fence.is_some());
+        let mut answers = Vec::with_capacity(batch.statements.len());
         let mut failed = None;
         for at in 0..begins + count + usize::from(batch.end.is_some()) {
             let Some(mut step) = steps.next() else { break };
             step.as_mut().await;
-            let is_statement = (begins..begins + count).contains(&at);
+            let is_statement = (begins..begins + batch.statements.len()).contains(&at);
             match step.as_mut().take_output().unwrap_or_else(|| Ok(Answer::default())) {
                 Ok(answer) => answers.extend(is_statement.then_some(answer)),
                 // The first failure is the cause of the others.

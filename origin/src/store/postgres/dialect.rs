@@ -30,6 +30,9 @@ pub(super) struct Untranslatable {
 /// Functions that both engines have, with one meaning.
 const SHARED_FUNCTIONS: [&str; 5] = ["coalesce", "count", "nullif", "row_number", "sum"];
 
+/// Functions of the schema's own.
+const OWN_FUNCTIONS: [&str; 2] = ["clock", "declare_dead"];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
     Space,
@@ -256,6 +259,7 @@ impl<'s> Writer<'_, 's> {
             "value" if !symbol(1, "->>") && !self.is_cast() => return Err(word),
             name if is_call
                 && !SHARED_FUNCTIONS.contains(&name)
+                && !OWN_FUNCTIONS.contains(&name)
                 && !may_precede_parenthesis(&lower)
                 && !self.is_name() =>
             {

@@ -19,13 +19,16 @@ pub(super) enum Failure {
     /// There was no session, or it ended before anything was asked of it. Nothing happened.
     #[error("the engine cannot be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Another process has started on the schema. Nothing happened, and nothing of this one will.
-    #[error("another rollcall has started on the schema since: this one serves it no longer")]
-    Replaced,
+    /// Another process has declared this one dead. Nothing happened, and nothing of this one will.
+    #[error("another rollcall has declared this one dead: it serves the schema no longer")]
+    Dead,
     /// The session ended, or the time ran out, while a commit was under way.
     #[error("the commit has no answer")]
     Unanswered(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
+
+/// What the function `fence` raises.
+const DEAD: &str = "RC001";
 
 /// What happened did so on one server alone: the wait for its standby was cancelled.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +63,7 @@ impl Failure {
     /// An error of a statement before the commit, or of a query.
     pub(super) fn of_statement(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
+            Some(refusal) if refusal.code().code() == DEAD => Self::Dead,
             Some(refusal) if ends_session(refusal) || ends_all_sessions(refusal) => {
                 Self::Unreachable(error.into())
             }
@@ -95,7 +99,7 @@ impl Failure {
             Self::Unreachable(cause) | Self::Unanswered(cause) => {
                 cause.downcast_ref::<tokio_postgres::Error>()?.as_db_error()
             }
-            Self::Untranslatable(_) | Self::Replaced => None,
+            Self::Untranslatable(_) | Self::Dead => None,
         }
     }
 
@@ -122,7 +126,7 @@ impl Failure {
 
     /// Whether this session is of no use any more.
     pub(super) const fn ends_session(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Unanswered(_) | Self::Replaced)
+        matches!(self, Self::Unreachable(_) | Self::Unanswered(_) | Self::Dead)
     }
 
     /// Whether no session is of use any more: the server stops, or takes no changes any more.
@@ -133,7 +137,7 @@ impl Failure {
     /// Whether the engine and not the request is at fault.
     pub(super) fn is_of_engine(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Unanswered(_) | Self::Replaced => true,
+            Self::Unreachable(_) | Self::Unanswered(_) | Self::Dead => true,
             Self::Untranslatable(_) => false,
             Self::Refused(error) => error
                 .as_db_error()
@@ -147,7 +151,7 @@ impl From<Failure> for StoreError {
         match failure {
             Failure::Unreachable(cause) => Self::Unreachable(Shared::new(cause)),
             Failure::Unanswered(cause) => Self::Unknown(Shared::new(cause)),
-            Failure::Replaced => Self::Closed,
+            Failure::Dead => Self::Closed,
             Failure::Untranslatable(_) => Self::refused(failure, true),
             Failure::Refused(_) if failure.is_conflict() || failure.is_drawn_twice() => {
                 Self::conflict(failure)

@@ -1,14 +1,17 @@
-//! One process uses a schema at a time.
+//! Which processes use a schema.
 //!
-//! Each session holds a lock together with the other sessions of its process. A process that starts has it alone for a moment, so that
-//! every session of the one before has ended, and writes its own number down. A session that is made later finds another number when
-//! another process has started meanwhile: what this one then did would be wrong.
+//! Each session holds a lock of the schema together with all others. A process that is to be alone has it alone for a moment, so that
+//! every session of the one before has ended, and ends all others' rows of `node`; one that may have company takes it with them. Either
+//! has a row of its own then. A session that is made later, and each commit, looks for that row: where it has ended meanwhile, what the
+//! process then did would be wrong.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::schema;
 
 /// How long a start waits for the sessions of an earlier process to end. A server notices within a second that a process is gone.
 const ENDED: Duration = Duration::from_secs(2);
@@ -21,27 +24,42 @@ pub(super) const HEED_CLIENT: &str = "SET tcp_keepalives_idle TO 5; SET tcp_keep
     SET tcp_keepalives_count TO 3; \
     DO $$ BEGIN SET client_connection_check_interval TO '1s'; EXCEPTION WHEN OTHERS THEN NULL; END $$";
 
+/// Whether other processes may use the schema at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    /// None may.
+    None,
+    /// Those may that know of it.
+    Welcome,
+}
+
 /// That this process uses the schema.
 pub(super) struct Holding {
     /// The lock's.
     key: i64,
     /// This process's number.
     number: i64,
+    /// Whether it was alone as it started.
+    is_alone: bool,
 }
 
 impl Holding {
-    /// Waits until no session of another process has the lock, and takes it.
+    /// Takes the lock: where there may be company together with others, else once no session of another process has it.
     ///
     /// # Errors
-    /// When another process uses the schema.
-    pub(super) async fn alone(client: &Client, schema: &str) -> anyhow::Result<Self> {
+    /// When another process uses the schema by itself.
+    pub(super) async fn take(client: &Client, schema: &str, company: Company) -> anyhow::Result<Self> {
         let number = i64::try_from(rand::random::<u64>() >> 1).unwrap_or(i64::MAX);
         let row = client.query_one("SELECT hashtextextended($1, 2)", &[&schema]).await?;
-        let holding = Self { key: row.try_get(0)?, number };
+        let mut holding = Self { key: row.try_get(0)?, number, is_alone: true };
         let begun = Instant::now();
         loop {
+            // Tables that are to be changed first belong to one process. Another may change them meanwhile.
+            holding.is_alone = company == Company::None || !schema::may_be_shared(client, schema).await?;
+            let attempt =
+                if holding.is_alone { "pg_try_advisory_lock" } else { "pg_try_advisory_lock_shared" };
             // A wait in the engine would let no session of the other process be made meanwhile.
-            let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&holding.key]).await?;
+            let row = client.query_one(&format!("SELECT {attempt}($1)"), &[&holding.key]).await?;
             if row.try_get(0)? {
                 return Ok(holding);
             }
@@ -52,14 +70,28 @@ impl Holding {
         }
     }
 
-    /// Writes the number down: a session that an earlier process makes later finds it.
-    pub(super) async fn write_down(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
-        client.execute("UPDATE version SET holder = $1", &[&self.number]).await.map(drop)
+    /// The number of this process.
+    pub(super) const fn number(&self) -> i64 {
+        self.number
     }
 
-    /// Writes the number down, and shares the lock with the sessions of this process.
-    pub(super) async fn share(&self, client: &Client) -> anyhow::Result<()> {
-        self.write_down(client).await?;
+    /// Writes down that no earlier process uses the schema: a session that one makes later finds that.
+    pub(super) async fn end_others(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        // A program of before the table of nodes goes by the number.
+        client.execute("UPDATE version SET holder = $1", &[&self.number]).await?;
+        client.execute("UPDATE node SET state = 1 WHERE state = 0", &[]).await.map(drop)
+    }
+
+    /// Writes this process down, and shares the lock with its other sessions.
+    pub(super) async fn share(&self, client: &Client, name: &str) -> anyhow::Result<()> {
+        if self.is_alone {
+            self.end_others(client).await?;
+        }
+        let add = "INSERT INTO node (id, name, version, started_at, alive_at) VALUES ($1, $2, $3, clock(), clock())";
+        client.execute(add, &[&self.number, &name, &env!("CARGO_PKG_VERSION")]).await?;
+        if !self.is_alone {
+            return Ok(client.batch_execute(HEED_CLIENT).await?);
+        }
         client.batch_execute(&self.joins()).await?;
         let row = client.query_one("SELECT pg_advisory_unlock($1)", &[&self.key]).await?;
         row.try_get::<_, bool>(0)?.then_some(()).context("the lock of the schema was lost")
@@ -70,13 +102,11 @@ impl Holding {
         format!("{HEED_CLIENT}; SELECT pg_advisory_lock_shared({})", self.key)
     }
 
-    /// Whether no other process has started since.
+    /// Whether no other process has ended this one's row.
     pub(super) async fn is_ours(&self, client: &Client) -> Result<bool, tokio_postgres::Error> {
-        let answer = client.simple_query("SELECT holder FROM version").await?;
-        let number = answer.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0),
-            _ => None,
-        });
-        Ok(number == Some(self.number.to_string().as_str()))
+        let answer = client
+            .simple_query(&format!("SELECT 1 FROM node WHERE id = {} AND state = 0", self.number))
+            .await?;
+        Ok(answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))))
     }
 }

@@ -8,6 +8,8 @@ mod convert;
 mod dialect;
 mod failure;
 mod holding;
+mod lease;
+mod nodes;
 mod pool;
 mod schema;
 mod shared_clock;
@@ -23,17 +25,22 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use rollcall_core::{config, secret::Secret, store::Statement, time::Timestamp, token::SKEW_SECS};
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::{QUERIES, condition::Condition, error::StoreError, job::Rows};
 use crate::clock::{self, utc};
 
-pub use self::transaction::{Durability, Patience, Transaction};
+pub(crate) use self::lease::since_boot;
+pub use self::{
+    nodes::{Alive, Node, NodeState, nodes},
+    transaction::{Durability, Patience, Transaction},
+};
 use self::{
-    connection::{Answer, Connector, Driver, Role},
-    holding::Holding,
+    connection::{Answer, Connector, Driver, Role, Session},
+    holding::{Company, Holding},
+    lease::Lease,
     pool::{Engine, Pool},
     shared_clock::SharedClock,
 };
@@ -47,7 +54,7 @@ const LOADERS: u32 = 2;
 /// Sessions for lists.
 const LISTS: u32 = QUERIES as u32;
 
-/// Sessions beside those that write: the readers, and the first one.
+/// Sessions beside those that write: the readers, and the one for signs of life.
 const OTHERS: u32 = LOADERS + LISTS + 1;
 
 /// A handle; clones share the sessions.
@@ -57,8 +64,9 @@ pub struct Postgres {
     writers: Pool,
     loaders: Pool,
     lists: Pool,
-    /// A session that says that this process uses the schema, before others are needed.
-    _first: Arc<(Client, Driver)>,
+    /// For signs of life. From the start on it says that this process uses the schema.
+    bell: Arc<Mutex<Option<Session>>>,
+    company: Company,
 }
 
 /// Reads what the settings say of the engine, and keeps nothing of it.
@@ -77,19 +85,24 @@ impl Postgres {
     pub(super) async fn open(
         url: &Secret<String>,
         settings: &config::Store,
+        cluster: &config::Cluster,
         data_dir: &Path,
         condition: Condition,
     ) -> anyhow::Result<Self> {
         let connector = Connector::new(url, settings)?;
+        let company = if cluster.several { Company::Welcome } else { Company::None };
         let Entered { client, driver, holding, clock } =
-            enter(&connector, settings, Tables::Make).await.context("store.url")?;
+            enter(&connector, settings, Tables::Make, company).await.context("store.url")?;
         transfer::refuse_moved(&client, &settings.schema).await.context("store.url")?;
         transfer::refuse_unmoved(&client, &settings.schema, data_dir).await.context("store.url")?;
-        holding.share(&client).await.context("store.url")?;
+        holding.share(&client, &name_of(cluster)).await.context("store.url")?;
+        let bell = connector.session(Role::Bell, &holding).await.context("store.url")?;
+        drop((client, driver));
         let engine = Arc::new(Engine {
             connector,
             holding,
-            replaced: CancellationToken::new(),
+            dead: CancellationToken::new(),
+            lease: Lease::default(),
             condition,
             clock,
             generation: AtomicU64::new(0),
@@ -99,22 +112,30 @@ impl Postgres {
             loaders: Pool::start(&engine, Role::Load, LOADERS),
             lists: Pool::start(&engine, Role::List, LISTS),
             engine,
-            _first: Arc::new((client, driver)),
+            bell: Arc::new(Mutex::new(Some(bell))),
+            company,
         })
     }
 
-    pub(super) async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+    pub(crate) async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.may_serve()?;
         self.writers.ask(statements).await.map(rows)
     }
 
     pub(super) async fn change(&self, statement: Statement) -> Result<u64, StoreError> {
+        self.may_serve()?;
         let answers = self.writers.ask(vec![statement]).await?;
         Ok(answers.iter().map(|answer| answer.changed).sum())
     }
 
-    /// Resolves when another process has started on the schema: this one reads and writes nothing any more.
-    pub(super) async fn replaced(&self) {
-        self.engine.replaced.cancelled().await;
+    /// Resolves when another process has declared this one dead: it reads and writes nothing any more.
+    pub(super) async fn dead(&self) {
+        self.engine.dead.cancelled().await;
+    }
+
+    /// Whether other processes may use the schema at the same time.
+    pub fn may_have_company(&self) -> bool {
+        self.company == Company::Welcome
     }
 
     /// The time by the engine's clock, as far as it is known.
@@ -131,11 +152,13 @@ impl Postgres {
         self.writers.queued()
     }
 
-    pub(super) async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+    pub(crate) async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.may_serve()?;
         self.loaders.ask(statements).await.map(rows)
     }
 
     pub(super) async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.may_serve()?;
         self.lists.ask(statements).await.map(rows)
     }
 
@@ -143,6 +166,7 @@ impl Postgres {
         self.writers.close().await;
         self.loaders.close().await;
         self.lists.close().await;
+        self.leave().await;
     }
 }
 
@@ -163,13 +187,18 @@ pub(super) enum Tables {
     Expect,
 }
 
-/// Connects, refuses a server that cannot keep this program's promises, waits until no other process uses the schema, and brings its
-/// tables up to date.
-async fn enter(connector: &Connector, settings: &config::Store, tables: Tables) -> anyhow::Result<Entered> {
+/// Connects, refuses a server that cannot keep this program's promises, waits until no other process uses the schema, but for welcome
+/// ones, and brings its tables up to date.
+async fn enter(
+    connector: &Connector,
+    settings: &config::Store,
+    tables: Tables,
+    company: Company,
+) -> anyhow::Result<Entered> {
     let (mut client, driver) = connector.connect().await.context("the engine cannot be reached")?;
     examine(&client, settings.connections + OTHERS).await?;
     let schema = &settings.schema;
-    let holding = Holding::alone(&client, schema).await?;
+    let holding = Holding::take(&client, schema, company).await?;
     ensure!(
         tables == Tables::Make || schema::is_made(&client, schema).await?,
         "there is no store in the schema {schema}; name another database, or another store.schema"
@@ -177,6 +206,12 @@ async fn enter(connector: &Connector, settings: &config::Store, tables: Tables) 
     schema::migrate(&mut client, schema).await?;
     let clock = compare_clocks(&client).await?;
     Ok(Entered { client, driver, holding, clock })
+}
+
+/// The name of this process.
+fn name_of(cluster: &config::Cluster) -> String {
+    let of_host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    cluster.name.clone().unwrap_or_else(of_host)
 }
 
 fn rows(answers: Vec<Answer>) -> Vec<Rows> {

@@ -20,6 +20,7 @@ use super::{
     connection::{Answer, Connector, Role, Session},
     failure::Failure,
     holding::Holding,
+    lease::Lease,
     shared_clock::SharedClock,
     transaction::Patience,
 };
@@ -41,8 +42,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Engine {
     pub(super) connector: Connector,
     pub(super) holding: Holding,
-    /// Ends when another process has started on the schema.
-    pub(super) replaced: CancellationToken,
+    /// Ends when another process has declared this one dead.
+    pub(super) dead: CancellationToken,
+    /// For how long this process may serve.
+    pub(super) lease: Lease,
     pub(super) condition: Condition,
     pub(super) clock: SharedClock,
     /// Grows when all sessions are of no use any more.
@@ -104,8 +107,11 @@ impl Engine {
         failure.into()
     }
 
-    /// Gives all sessions up where a failure says that none is of use any more.
-    fn heed(&self, failure: &Failure) {
+    /// Gives all sessions up where a failure says that none is of use any more, and the process where it was declared dead.
+    pub(super) fn heed(&self, failure: &Failure) {
+        if matches!(failure, Failure::Dead) {
+            self.dead.cancel();
+        }
         if failure.ends_all_sessions() {
             self.generation.fetch_add(1, SeqCst);
         }
@@ -323,20 +329,19 @@ impl Worker {
         if self.missed.is_some_and(|missed| missed.elapsed() < PAUSE) {
             return Err(missed());
         }
-        if self.engine.replaced.is_cancelled() {
-            return Err(Failure::Replaced);
+        if self.engine.dead.is_cancelled() {
+            return Err(Failure::Dead);
         }
         match self.engine.connector.session(self.role, &self.engine.holding).await {
             Ok(session) => {
                 self.missed = None;
                 Ok((generation, session))
             }
-            Err(Failure::Replaced) => {
-                self.engine.replaced.cancel();
-                Err(Failure::Replaced)
-            }
             Err(failure) => {
-                self.missed = Some(Instant::now());
+                self.engine.heed(&failure);
+                if !matches!(failure, Failure::Dead) {
+                    self.missed = Some(Instant::now());
+                }
                 Err(failure)
             }
         }
@@ -346,9 +351,9 @@ impl Worker {
         let (generation, mut session) = match self.session().await {
             Ok(session) => session,
             Err(failure) => {
-                let is_replaced = matches!(failure, Failure::Replaced);
+                let is_dead = matches!(failure, Failure::Dead);
                 let mut all = vec![Err(failure)];
-                let others = || Err(if is_replaced { Failure::Replaced } else { missed() });
+                let others = || Err(if is_dead { Failure::Dead } else { missed() });
                 all.resize_with(requests.len(), others);
                 return all;
             }

@@ -9,7 +9,8 @@
 use anyhow::{Context as _, ensure};
 use tokio_postgres::Client;
 
-/// A change of tables.
+/// A change of tables. All missing ones are one transaction. One that leaves `compatible_from` as it was runs while other processes serve:
+/// it takes no lock for long that holds up what they write, such as that of an index over a table with rows.
 struct Step {
     sql: &'static str,
     /// The first version whose programs can work with tables that went through this step.
@@ -30,7 +31,12 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("step_6.sql"), compatible_from: 3 },
     // An earlier program carries no order to a selection on, and delivers the scoped cutoff of one.
     Step { sql: include_str!("step_7.sql"), compatible_from: 3 },
+    // An earlier program takes itself for the only one.
+    Step { sql: include_str!("step_8.sql"), compatible_from: 8 },
 ];
+
+/// The first version whose programs know that others may use the tables.
+const SHARED_FROM: i64 = 8;
 
 /// Makes the schema, and runs the steps that it lacks, all or none of them. Programs that start together do it one after another.
 ///
@@ -75,6 +81,22 @@ pub(super) async fn migrate(client: &mut Client, schema: &str) -> anyhow::Result
         transaction.execute(write, &[&own, &last.compatible_from]).await?;
     }
     Ok(transaction.commit().await?)
+}
+
+/// Whether this process may use the tables beside others: every program that can work with them knows that there may be others, and can
+/// still work with them behind the steps that this one adds.
+///
+/// # Errors
+/// When the server does not answer.
+pub(super) async fn may_be_shared(client: &Client, schema: &str) -> anyhow::Result<bool> {
+    if !is_made(client, schema).await? {
+        return Ok(false);
+    }
+    let row = client.query_opt("SELECT version, compatible_from FROM version", &[]).await?;
+    let Some(row) = row else { return Ok(false) };
+    let (found, from): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let missing = STEPS.get(usize::try_from(found)?..).unwrap_or_default();
+    Ok(from >= SHARED_FROM && missing.iter().all(|step| step.compatible_from <= from))
 }
 
 /// An error where a newer program has changed the tables in a way that this one can work with, and does not know.

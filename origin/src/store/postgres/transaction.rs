@@ -52,6 +52,7 @@ impl Postgres {
         statements: &[Statement],
         patience: Patience,
     ) -> Result<(Transaction, Vec<Rows>), StoreError> {
+        self.may_serve()?;
         let mut attempts = 0;
         loop {
             attempts += 1;

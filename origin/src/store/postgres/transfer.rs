@@ -18,7 +18,7 @@ use super::{
     convert::{Bound, Read},
     enter,
     failure::{is_undone, readable, told},
-    holding::{HEED_CLIENT, Holding},
+    holding::{Company, HEED_CLIENT, Holding},
     schema::{self, quoted},
 };
 
@@ -132,7 +132,8 @@ impl Whole {
     ) -> anyhow::Result<Self> {
         runtime.block_on(async {
             let connector = Connector::new(url, settings)?;
-            let Entered { client, driver, holding, .. } = enter(&connector, settings, tables).await?;
+            let Entered { client, driver, holding, .. } =
+                enter(&connector, settings, tables, Company::None).await?;
             schema::refuse_newer(&client).await?;
             client.batch_execute(HEED_CLIENT).await?;
             client.batch_execute(SETTINGS).await?;
@@ -193,7 +194,7 @@ impl Whole {
         self.wait(async {
             set(&self.client, FROM, id).await?;
             self.client.execute("DELETE FROM setting WHERE key IN ($1, $2)", &[&TO, &TO_ID]).await?;
-            self.holding.write_down(&self.client).await
+            self.holding.end_others(&self.client).await
         })
     }
 
@@ -202,7 +203,7 @@ impl Whole {
         self.wait(async {
             set(&self.client, TO, place).await?;
             set(&self.client, TO_ID, id).await?;
-            self.holding.write_down(&self.client).await
+            self.holding.end_others(&self.client).await
         })
     }
 

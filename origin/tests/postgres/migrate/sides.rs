@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// The store reads and writes nothing any more.
-async fn is_replaced(store: &Store) {
+async fn is_dead(store: &Store) {
     for _ in 0..2 {
         let written = store.commit(vec![Statement::new("DELETE FROM token", [])]).await;
         assert!(matches!(written, Err(StoreError::Closed | StoreError::Unreachable(_))), "{written:?}");
         assert!(store.load(vec![Statement::new("SELECT hash FROM token", [])]).await.is_err());
     }
-    store.replaced().await;
+    store.dead().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,13 +35,13 @@ async fn a_process_that_was_cut_off_serves_neither_what_was_filled_meanwhile_nor
     before.load(read()).await.unwrap();
     assert!(end_sessions(&client, &settings.schema).await >= 2);
     to(&data, &settings);
-    is_replaced(&before).await;
+    is_dead(&before).await;
     let after = open(&settings).await.unwrap();
     assert!(!after.load(read()).await.unwrap()[0].is_empty());
     assert!(end_sessions(&client, &settings.schema).await >= 2);
     let back = home.path().join("back");
     from(&settings, &back);
-    is_replaced(&after).await;
+    is_dead(&after).await;
     is_served(&back, &settings, &token).await;
 }
 

@@ -1,0 +1,213 @@
+//! The processes of a schema: their rows, signs of life, and ends.
+
+use std::time::Duration;
+
+use rollcall_core::{
+    config,
+    secret::Secret,
+    store::{Statement, Value},
+    time::Timestamp,
+};
+
+use super::{Connector, Postgres, connection::Role, convert::Read, lease::since_boot, schema};
+use crate::store::{StoreError, job::Rows};
+
+/// A process's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The number that its start drew.
+    pub id: i64,
+    /// `cluster.name`.
+    pub name: String,
+    /// The program's version.
+    pub version: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// The time of its last sign of life.
+    pub alive_at: Timestamp,
+    /// The number of that.
+    pub beat: i64,
+    /// Sockets that it had then.
+    pub sockets: i64,
+    /// Whether it serves.
+    pub state: NodeState,
+    /// Whether nothing is left of one that serves no longer.
+    pub is_swept: bool,
+}
+
+/// Whether a process serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeState {
+    /// It does.
+    Serving,
+    /// It was declared dead.
+    Dead,
+    /// It has left.
+    Left,
+}
+
+/// What a process says of itself.
+pub struct Alive {
+    /// Its open sockets.
+    pub sockets: usize,
+    /// How long it may serve from then on; none where nobody would declare it dead.
+    pub lease: Option<Duration>,
+}
+
+const COLUMNS: &str = "id, name, version, started_at, alive_at, beat, sockets, state, swept";
+
+impl Postgres {
+    /// The number of this process.
+    pub fn node(&self) -> i64 {
+        self.engine.holding.number()
+    }
+
+    /// Says that this process is alive, which renews its lease, and reads all processes.
+    ///
+    /// # Errors
+    /// When the engine does not hear it, or another process has declared this one dead.
+    pub async fn beat(&self, alive: &Alive) -> Result<Vec<Node>, StoreError> {
+        let mut bell = self.bell.lock().await;
+        let sent = since_boot();
+        let engine = &self.engine;
+        let session = match bell.take().filter(|session| !session.is_closed()) {
+            Some(session) => Ok(session),
+            None => engine.connector.session(Role::Bell, &engine.holding).await,
+        };
+        let failed = |failure| {
+            engine.heed(&failure);
+            engine.failed(Role::Bell, failure)
+        };
+        let mut session = session.map_err(failed)?;
+        let sockets = i64::try_from(alive.sockets).unwrap_or(i64::MAX);
+        let renew = Statement::new(
+            "UPDATE node SET beat = beat + 1, alive_at = clock(), sockets = ?2 \
+             WHERE id = ?1 AND state = 0 RETURNING beat",
+            [self.node().into(), sockets.into()],
+        );
+        let look = Statement::new(format!("SELECT {COLUMNS} FROM node ORDER BY started_at, id"), []);
+        let answers = match session.run(&[&[renew, look]]).await.pop() {
+            Some(Ok(answers)) => answers,
+            Some(Err(failure)) => {
+                if !failure.ends_session() {
+                    *bell = Some(session);
+                }
+                return Err(failed(failure));
+            }
+            None => return Err(StoreError::Unanswered),
+        };
+        *bell = Some(session);
+        let mut answers = answers.into_iter().map(|answer| answer.rows);
+        if answers.next().is_none_or(|rows| rows.is_empty()) {
+            engine.dead.cancel();
+            return Err(StoreError::Closed);
+        }
+        if let Some(time) = alive.lease {
+            engine.lease.renew(sent, time);
+        }
+        read(&answers.next().unwrap_or_default()).ok_or(StoreError::Unanswered)
+    }
+
+    /// Says that this process has left.
+    pub(in crate::store) async fn leave(&self) {
+        let engine = &self.engine;
+        // A beat that was cut off has ended its session.
+        let session = match self.bell.lock().await.take() {
+            Some(session) => Ok(session),
+            None => engine.connector.session(Role::Bell, &engine.holding).await,
+        };
+        let leave = Statement::new(
+            "UPDATE node SET state = 2, alive_at = clock(), sockets = 0 WHERE id = ?1 AND state = 0",
+            [self.node().into()],
+        );
+        let left = match session {
+            Ok(mut session) => session.run(&[&[leave]]).await.pop().unwrap_or_else(|| Ok(Vec::new())),
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = left {
+            let error = rollcall_api::Chain(&failure);
+            tracing::debug!(%error, "that this process has left is not written down");
+        }
+    }
+
+    /// Declares a process dead that has given no sign of life since `beat`. Whether it did.
+    ///
+    /// # Errors
+    /// As [`crate::store::Store::commit`].
+    pub async fn declare_dead(&self, node: i64, beat: i64) -> Result<bool, StoreError> {
+        let declare = Statement::new("SELECT declare_dead(?1, ?2)", [node.into(), beat.into()]);
+        let answers = self.commit(vec![declare]).await?;
+        Ok(answers.first().and_then(|rows| rows.first()?.first()) == Some(&Value::Int(1)))
+    }
+
+    /// How long this process has had no lease; none while it may serve.
+    pub fn suspended(&self) -> Option<Duration> {
+        self.engine.lease.over(since_boot())
+    }
+
+    /// # Errors
+    /// When this process may not serve: the engine has not heard it for too long, or another one has declared it dead.
+    pub fn may_serve(&self) -> Result<(), StoreError> {
+        if self.engine.dead.is_cancelled() {
+            return Err(StoreError::Closed);
+        }
+        self.suspended().map_or(Ok(()), |_| Err(StoreError::Suspended))
+    }
+}
+
+/// The processes of the schema that the settings name, and the time by the engine's clock.
+///
+/// # Errors
+/// When the server cannot be reached, or there is no such store.
+pub async fn nodes(url: &Secret<String>, settings: &config::Store) -> anyhow::Result<(Timestamp, Vec<Node>)> {
+    let (client, _driver) = Connector::new(url, settings)?.connect().await?;
+    anyhow::ensure!(
+        schema::may_be_shared(&client, &settings.schema).await?,
+        "there is no store of this version in the schema {}",
+        settings.schema
+    );
+    let now: i64 = client.query_one("SELECT clock()", &[]).await?.try_get(0)?;
+    let mut rows = Rows::new();
+    for row in client.query(&format!("SELECT {COLUMNS} FROM node ORDER BY started_at, id"), &[]).await? {
+        let column = |at| row.try_get::<usize, Read>(at).map(|Read(value)| value);
+        rows.push((0..row.len()).map(column).collect::<Result<_, _>>()?);
+    }
+    let nodes = read(&rows).ok_or_else(|| anyhow::anyhow!("a row of a process does not read"))?;
+    Ok((Timestamp::from_millis(now), nodes))
+}
+
+fn read(rows: &Rows) -> Option<Vec<Node>> {
+    let node = |row: &Vec<Value>| {
+        let [Value::Int(id), Value::Text(name), Value::Text(version), rest @ ..] = row.as_slice() else {
+            return None;
+        };
+        let [
+            Value::Int(started_at),
+            Value::Int(alive_at),
+            Value::Int(beat),
+            Value::Int(sockets),
+            Value::Int(state),
+            Value::Int(swept),
+        ] = rest
+        else {
+            return None;
+        };
+        Some(Node {
+            id: *id,
+            name: name.clone(),
+            version: version.clone(),
+            started_at: Timestamp::from_millis(*started_at),
+            alive_at: Timestamp::from_millis(*alive_at),
+            beat: *beat,
+            sockets: *sockets,
+            // One that a later version knows serves in no way that is known here.
+            state: match state {
+                0 => NodeState::Serving,
+                2 => NodeState::Left,
+                _ => NodeState::Dead,
+            },
+            is_swept: *swept != 0,
+        })
+    };
+    rows.iter().map(node).collect()
+}

@@ -1,0 +1,24 @@
+-- Processes. `state`: 0 it serves, 1 it was declared dead, 2 it has left. `swept`: whether nothing is left of it elsewhere.
+CREATE TABLE node (
+  id BIGINT PRIMARY KEY, name TEXT COLLATE "C" NOT NULL, version TEXT COLLATE "C" NOT NULL, started_at BIGINT NOT NULL,
+  alive_at BIGINT NOT NULL, beat BIGINT NOT NULL DEFAULT 0, sockets BIGINT NOT NULL DEFAULT 0,
+  state BIGINT NOT NULL DEFAULT 0, swept BIGINT NOT NULL DEFAULT 0
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+-- Users of whom a dead process may have left something due.
+CREATE TABLE wake ("user" TEXT COLLATE "C" PRIMARY KEY, at BIGINT NOT NULL);
+-- Behind this, a transaction of the process `me` commits before anybody declares it dead, or not at all.
+CREATE FUNCTION fence(me BIGINT) RETURNS BIGINT LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended(current_schema(), me));
+  IF NOT EXISTS (SELECT FROM node WHERE id = me AND state = 0) THEN
+    RAISE EXCEPTION 'this process was declared dead' USING ERRCODE = 'RC001';
+  END IF;
+  RETURN me;
+END $$;
+-- Declares a process dead that has not beaten since `seen`, behind all of its commits. Whether it did.
+CREATE FUNCTION declare_dead(other BIGINT, seen BIGINT) RETURNS BOOLEAN LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended(current_schema(), other));
+  UPDATE node SET state = 1 WHERE id = other AND beat = seen AND state = 0;
+  RETURN FOUND;
+END $$;
