@@ -1,5 +1,7 @@
 //! Commands: everything that can happen to a user.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,6 +14,7 @@ use crate::{
     directory::view::Cutoff,
     gateway::Wire,
     id::{ConnId, RecordId, TenantId, UserId},
+    message_center::to_receiver,
     platform::Platform,
     serial::Serial,
     time::Timestamp,
@@ -301,6 +304,19 @@ impl Command {
         match self {
             Self::Audited { order, .. } => order,
             other => other,
+        }
+    }
+
+    /// What the consoles of this user get before the command closes them.
+    pub fn notice(&self, user: &UserId) -> Option<Cow<'_, str>> {
+        let Self::ForceOff(order) = self.alone() else { return None };
+        match order {
+            ForceOff::Everything { notice, .. } => notice.as_deref().map(Cow::Borrowed),
+            ForceOff::Named(order) => Some(Cow::Owned(to_receiver(&order.notice, user.number()))),
+            ForceOff::Connections { notice, .. } | ForceOff::CutOff { notice, .. } => {
+                Some(Cow::Borrowed(notice))
+            }
+            ForceOff::Platform(_) | ForceOff::Login { .. } | ForceOff::Tokens { .. } => None,
         }
     }
 

@@ -226,6 +226,11 @@ impl Console {
 
     /// The notice and the close of a console whose user was forced offline.
     pub(super) fn force_offline(&self, notice: Option<&str>) -> Vec<Action> {
+        self.farewell(notice, Close::ForcedOffline)
+    }
+
+    /// A notice, and a close, in the words of its session.
+    pub fn farewell(&self, notice: Option<&str>, close: Close) -> Vec<Action> {
         let session = self.session.as_ref().filter(|_| self.speaks_stomp());
         let texts = match (notice, session) {
             (None, _) => Vec::new(),
@@ -233,7 +238,7 @@ impl Console {
             (Some(notice), Some(session)) => session.deliver(self.id, notice),
         };
         let frames = texts.into_iter().map(|text| self.send(text));
-        frames.chain(self.close(Close::ForcedOffline)).collect()
+        frames.chain(self.close(close)).collect()
     }
 
     fn close(&self, close: Close) -> Vec<Action> {

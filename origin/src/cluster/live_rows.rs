@@ -18,7 +18,7 @@ use rollcall_core::{
     user::{Action, Connection, Console, User},
 };
 
-use super::Cluster;
+use super::{Cluster, Elsewhere};
 
 const CONNECTION: i64 = 0;
 const CONSOLE: i64 = 1;
@@ -56,6 +56,15 @@ impl LiveRows {
         let connections = self.connections.iter().filter(|(of, _)| *of == node).map(|(_, one)| one.id);
         let consoles = self.consoles.iter().filter(|(of, _)| *of == node).map(|(_, one)| one.id);
         connections.chain(consoles).collect()
+    }
+
+    /// The connections and consoles of other processes.
+    pub(crate) fn elsewhere(&self, node: i64) -> Vec<Elsewhere> {
+        let connections = self.connections.iter().map(|(of, one)| (*of, one.id, false));
+        let all = connections.chain(self.consoles.iter().map(|(of, one)| (*of, one.id, true)));
+        all.filter(|(of, ..)| *of != node)
+            .map(|(node, connection, is_console)| Elsewhere { connection, node, is_console })
+            .collect()
     }
 
     /// The user with these connections, but for those of this process that are `lost`. `own` is the user with the connections that have

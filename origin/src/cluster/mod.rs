@@ -3,7 +3,9 @@
 mod background;
 mod beat;
 mod live_rows;
+mod mailbox;
 mod observer;
+mod parcel;
 mod remains;
 mod seal;
 
@@ -16,6 +18,8 @@ use self::{background::Background, seal::Seal};
 pub(crate) use self::{
     beat::keep,
     live_rows::{LiveRows, forget_all, of_user},
+    mailbox::keep as keep_mailbox,
+    parcel::{Elsewhere, Parcel, read as read_parcels, waiting_of},
     remains::is_awake,
 };
 use crate::store::{Patience, Postgres, Rows, StoreError};

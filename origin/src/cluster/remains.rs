@@ -8,7 +8,7 @@ use rollcall_core::{
     time::Timestamp,
 };
 
-use super::Cluster;
+use super::{Cluster, parcel::forget_lost};
 use crate::store::{Node, StoreError, rows_at};
 
 /// Connections that one commit ends. It is short, since others may wait for it.
@@ -68,7 +68,7 @@ impl Cluster {
             }
             ended += ROWS;
         }
-        self.store.commit(vec![wake_who_waits(self.store.now()), swept(node)]).await?;
+        self.store.commit(vec![wake_who_waits(self.store.now()), forget_lost(), swept(node)]).await?;
         tracing::info!(
             node = node.id,
             name = node.name,
@@ -101,7 +101,7 @@ impl Cluster {
             "DELETE FROM node WHERE swept = 1 AND state <> 0 AND alive_at < ?1",
             [before.into()],
         );
-        self.store.commit(vec![forget]).await.map(drop)
+        self.store.commit(vec![forget, forget_lost()]).await.map(drop)
     }
 }
 

@@ -43,6 +43,7 @@ pub struct Running {
     pub(super) connections: TaskTracker,
     pub(super) lease: JoinHandle<()>,
     pub(super) beats: JoinHandle<()>,
+    pub(super) mailbox: JoinHandle<()>,
     pub(super) sweep: JoinHandle<()>,
     pub(super) metrics: Option<metrics::Listener>,
     /// Unlocked last, when everything else has ended.
@@ -114,6 +115,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
         let sessions = origin.sessions().clone();
         move || sessions.len()
     }));
+    let mailbox = tokio::spawn(cluster::keep_mailbox(users.clone()));
     let sweep = tokio::spawn(sweep::keep(users));
     let router = rollcall_api::router(origin.clone(), socket::routes(&origin, allowed));
     let router = requests::observed(router, &origin, rates);
@@ -131,6 +133,7 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
         connections,
         lease,
         beats,
+        mailbox,
         sweep,
         metrics,
         _data_dir: data_dir,

@@ -40,6 +40,7 @@ impl Running {
         self.lease.abort();
         self.sweep.abort();
         self.beats.abort();
+        self.mailbox.abort();
         self.origin.users.store().close().await;
         // Last, so that the metrics show the drain.
         drop(self.metrics);

@@ -153,7 +153,8 @@ impl Users {
         let _lock = user.lock().await;
         let (Outcome { mut changes, actions, wake_at, .. }, turn) = self.decide(&user, order).await?;
         // Changes that others act on, such as the notices to watchers, have to be durable before any frame goes out.
-        let live = if changes.iter().all(Change::may_come_late) {
+        // Other processes do not know which rows are of connections that have ended here.
+        let live = if changes.iter().all(Change::may_come_late) && !self.has_company() {
             self.leave(&user, turn, &actions)
         } else {
             self.commit(&user, turn, &changes, &actions).await?;

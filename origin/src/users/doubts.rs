@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use super::{entry::Live, entry_guard::EntryGuard, error::CommandError, registry::Users, run::statements};
 use crate::{
-    cluster::of_user,
+    cluster::{Parcel, of_user},
     store::{Durability, Patience, StoreError, rows_at},
 };
 
@@ -191,9 +191,9 @@ impl Live {
     /// What commits without an answer have left to do, these being the rows of this process: frames for sockets that stay, and the ends
     /// of sockets whose rows are gone. A socket gets the frames and the close of the commit that ended it. Where no such commit did, its
     /// client may come back and is judged anew.
-    pub(super) fn make_up(&self, rows: &[ConnId]) -> Vec<Action> {
-        let is_open = |id: &ConnId| self.sockets.contains_key(id);
-        let gone: Vec<ConnId> = self.user.ids().filter(is_open).filter(|id| !rows.contains(id)).collect();
+    /// `parcels` are what other processes have for sockets here.
+    pub(super) fn make_up(&self, rows: &[ConnId], parcels: &[Parcel]) -> Vec<Action> {
+        let gone = self.gone(rows);
         let doubted = self.doubted.as_ref().map(|doubted| doubted.actions.as_slice()).unwrap_or_default();
         let is_frame = |action: &&Action| {
             matches!(action, Action::Send { connection, .. } if !gone.contains(connection))
@@ -208,10 +208,23 @@ impl Live {
         actions.push(Action::Retire(gone.clone()));
         for connection in gone {
             actions.extend(doubted.iter().filter(|action| receiver(action) == Some(connection)).cloned());
+            let of_others = parcels.iter().filter(|parcel| parcel.connection == connection);
+            actions.extend(of_others.flat_map(|parcel| parcel.actions(&self.user)));
             // The first close counts.
             actions.push(Action::Close { connection, close: Close::Draining });
         }
         actions
+    }
+
+    /// Sockets whose rows are gone, these being the rows of this process.
+    fn gone(&self, rows: &[ConnId]) -> Vec<ConnId> {
+        let is_open = |id: &ConnId| self.sockets.contains_key(id);
+        self.user.ids().filter(is_open).filter(|id| !rows.contains(id)).collect()
+    }
+
+    /// Whether there is such a socket.
+    pub(super) fn has_gone(&self, rows: &[ConnId]) -> bool {
+        !self.gone(rows).is_empty()
     }
 
     /// Whether a commit without an answer may have ended a socket.

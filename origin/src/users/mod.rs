@@ -14,11 +14,14 @@ mod error;
 mod follow;
 mod force_offs;
 mod imports;
+mod mailbox;
 mod openings;
 mod registry;
 mod retry;
 mod run;
 mod scoped_orders;
+#[cfg(test)]
+mod several_tests;
 #[cfg(test)]
 mod shared_tests;
 mod table;

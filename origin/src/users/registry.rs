@@ -84,6 +84,11 @@ impl Users {
         self.shared.cluster.as_ref()
     }
 
+    /// Whether other processes may serve the same users at the same time.
+    pub(super) fn has_company(&self) -> bool {
+        self.cluster().is_some_and(|cluster| cluster.store.may_have_company())
+    }
+
     /// The time by the clock that commands go by.
     pub(super) fn now(&self) -> Timestamp {
         self.shared.store.now()

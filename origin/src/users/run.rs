@@ -1,6 +1,6 @@
 //! Carrying out a command: load, apply, commit, act, answer.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -275,8 +275,16 @@ impl Users {
             for closed in closing {
                 closed.wait().await;
             }
+            self.closed_elsewhere(id).await?;
         }
         Ok(reply)
+    }
+
+    /// Waits until other processes have closed what orders have ended of a user there.
+    async fn closed_elsewhere(&self, id: &UserId) -> Result<(), CommandError> {
+        let Some(cluster) = &self.shared.cluster else { return Ok(()) };
+        let lease = Duration::from_secs(self.shared.settings.cluster.lease_seconds.into());
+        Ok(Box::pin(cluster.closed_elsewhere(id, lease)).await?)
     }
 
     /// Loads, applies, commits and acts. The caller holds the user's lock.

@@ -1,7 +1,7 @@
 //! Users whose live set is rows, and the same of memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst},
@@ -49,7 +49,7 @@ struct Fixture {
 }
 
 /// Settings without bounds that a test would meet.
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.auth.secret = Some(Secret::from("0123456789abcdef0123456789abcdef"));
     settings.presence.max_connections_per_user = 100_000;
@@ -355,9 +355,16 @@ impl Random {
 
 /// What the clients of one user do, and what may be shown of it.
 struct History {
-    users: Users,
+    /// The servers that share the population.
+    nodes: Vec<Users>,
     user: UserId,
     lives: Mutex<BTreeMap<ConnId, Life>>,
+    sockets: Mutex<BTreeMap<ConnId, Outbox>>,
+    /// Those that their clients have given up.
+    lost: Mutex<BTreeSet<ConnId>>,
+    issued: Mutex<Vec<String>>,
+    /// Tokens that a kick has taken which was answered.
+    dead: Mutex<BTreeSet<String>>,
     clock: AtomicU64,
     kicks: AtomicU32,
     /// Whether commands may fail.
@@ -387,6 +394,11 @@ impl History {
         change(self.lives.lock().entry(id).or_default());
     }
 
+    /// One of the servers.
+    fn any(&self, random: &mut Random) -> &Users {
+        &self.nodes[random.below(self.nodes.len())]
+    }
+
     fn may_fail<T>(&self, outcome: Result<T, CommandError>) -> Option<T> {
         assert!(self.is_disturbed || outcome.is_ok(), "{:?}", outcome.err());
         outcome.ok()
@@ -400,85 +412,107 @@ impl History {
         let mut tasks = Vec::new();
         for _ in 0..steps {
             match random.below(12) {
-                0 => self.kick().await,
+                0 => self.kick(self.any(&mut random)).await,
                 1..6 if !sockets.is_empty() => {
                     let (id, lost) = sockets.swap_remove(random.below(sockets.len()));
-                    self.end(id);
-                    lost.notify_one();
+                    self.lose(id, &lost);
                 }
                 _ => {
                     if token_of.is_none() {
-                        token_of = self.may_fail(token(&self.users, &self.user).await);
+                        token_of = self.may_fail(token(self.any(&mut random), &self.user).await);
+                        self.issued.lock().extend(token_of.as_ref().map(|token| token.expose().clone()));
                     }
                     let Some(token) = &token_of else { continue };
+                    let is_dead = self.dead.lock().contains(token.expose());
+                    let users = self.any(&mut random).clone();
                     let (id, outbox) = (ConnId::from_bytes(rand::random()), Outbox::default());
-                    let opening = opening(&self.users, &self.user, id, token);
+                    let opening = opening(&users, &self.user, id, token);
                     let pending = PendingSocket { outbox: outbox.clone(), on_abandoned: Box::new(|| ()) };
                     self.begin(id);
-                    match self.may_fail(self.users.open(&self.user, opening, pending).await) {
+                    self.sockets.lock().insert(id, outbox.clone());
+                    match self.may_fail(users.open(&self.user, opening, pending).await) {
                         None => {}
                         Some(Err(OpenError::Token(_))) => token_of = None,
                         Some(Err(error)) => panic!("{error:?}"),
                         Some(Ok(())) => {
+                            assert!(!is_dead, "{id} was let in on a token that was kicked");
                             let at = self.tick();
                             self.change(id, |life| life.opened = Some(at));
                             let lost = Arc::new(Notify::new());
                             sockets.push((id, lost.clone()));
-                            tasks.push(tokio::spawn(self.clone().socket(id, outbox, lost)));
+                            tasks.push(tokio::spawn(self.clone().socket(users, id, outbox, lost)));
                         }
                     }
                 }
             }
         }
-        sockets.iter().for_each(|(id, lost)| {
-            self.end(*id);
-            lost.notify_one();
-        });
+        sockets.iter().for_each(|(id, lost)| self.lose(*id, lost));
         for task in tasks {
             task.await.unwrap();
         }
     }
 
+    /// A client gives its socket up.
+    fn lose(&self, id: ConnId, lost: &Notify) {
+        self.lost.lock().insert(id);
+        self.end(id);
+        lost.notify_one();
+    }
+
     /// What the task of a socket does.
-    async fn socket(self: Arc<Self>, id: ConnId, outbox: Outbox, lost: Arc<Notify>) {
+    async fn socket(self: Arc<Self>, users: Users, id: ConnId, outbox: Outbox, lost: Arc<Notify>) {
         tokio::select! {
             _ = outbox.close_requested() => self.end(id),
             () = lost.notified() => {}
         }
         outbox.set_closed();
-        let mut end = Box::pin(self.users.end(&self.user, id));
+        let mut end = Box::pin(users.end(&self.user, id));
         let is_done = poll!(&mut end).is_ready();
-        let at = self.tick();
-        self.change(id, |life| life.ended = earliest(life.ended, at));
+        let ended = || {
+            let at = self.tick();
+            self.change(id, |life| life.ended = earliest(life.ended, at));
+        };
+        if self.nodes.len() == 1 {
+            ended();
+        }
         if !is_done {
             end.await;
         }
+        // Others know it when it is durable.
+        ended();
     }
 
-    async fn kick(&self) {
+    async fn kick(&self, users: &Users) {
         self.kicks.fetch_add(1, SeqCst);
         let at = self.tick();
         let mut covered = Vec::new();
+        let tokens = self.issued.lock().clone();
         for (id, life) in self.lives.lock().iter_mut() {
             life.ending = earliest(life.ending, at);
             covered.extend(life.opened.map(|_| *id));
         }
-        let kicked = self.users.run(&self.user, ForceOff::Platform(PLATFORM)).await;
+        let kicked = users.run(&self.user, ForceOff::Platform(PLATFORM)).await;
         self.kicks.fetch_sub(1, SeqCst);
         if self.may_fail(kicked).is_some() {
             let at = self.tick();
+            self.dead.lock().extend(tokens);
             for id in covered {
+                let is_closed = self.sockets.lock()[&id].requested_close().is_some();
+                assert!(
+                    is_closed || self.lost.lock().contains(&id),
+                    "{id} is open behind the answer to a kick"
+                );
                 self.change(id, |life| life.ended = earliest(life.ended, at));
             }
         }
     }
 
     /// Asks for the status until all is over, and judges it.
-    async fn observe(self: Arc<Self>) -> u32 {
+    async fn observe(self: Arc<Self>, users: Users) -> u32 {
         let mut asked = 0;
         while !self.is_over.load(SeqCst) {
             let begun = self.tick();
-            let Some(shown) = self.may_fail(shown(&self.users, &self.user).await) else {
+            let Some(shown) = self.may_fail(shown(&users, &self.user).await) else {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 continue;
             };
@@ -502,11 +536,20 @@ impl History {
 }
 
 /// Clients that come and go, orders and questions at the same time. Nothing is shown that has ended, nor is missing what is there.
-async fn interleave(users: &Users, seed: u64, is_disturbed: bool, disturbing: impl Future<Output = ()>) {
+pub(super) async fn interleave(
+    nodes: &[Users],
+    seed: u64,
+    is_disturbed: bool,
+    disturbing: impl Future<Output = ()>,
+) {
     let history = Arc::new(History {
-        users: users.clone(),
+        nodes: nodes.to_vec(),
         user: UserId::from(7),
         lives: Mutex::default(),
+        sockets: Mutex::default(),
+        lost: Mutex::default(),
+        issued: Mutex::default(),
+        dead: Mutex::default(),
         clock: AtomicU64::new(0),
         kicks: AtomicU32::new(0),
         is_disturbed,
@@ -515,7 +558,8 @@ async fn interleave(users: &Users, seed: u64, is_disturbed: bool, disturbing: im
     let steps = size(40, 400);
     let client = |client| tokio::spawn(history.clone().client(seed.wrapping_add(client), steps));
     let clients: Vec<_> = (0..4).map(client).collect();
-    let observers: Vec<_> = (0..3).map(|_| tokio::spawn(history.clone().observe())).collect();
+    let observer = |number: usize| history.clone().observe(nodes[number % nodes.len()].clone());
+    let observers: Vec<_> = (0..3).map(|number| tokio::spawn(observer(number))).collect();
     let all = async {
         for done in join_all(clients).await {
             done.unwrap();
@@ -528,17 +572,19 @@ async fn interleave(users: &Users, seed: u64, is_disturbed: bool, disturbing: im
     }
     let asked: u32 = join_all(observers).await.into_iter().map(Result::unwrap).sum();
     assert!(is_disturbed || asked > 20, "{asked} questions");
-    settled(users).await;
-    let left = loop {
-        match shown(users, &history.user).await {
-            Err(_) if is_disturbed => tokio::time::sleep(Duration::from_millis(20)).await,
-            left => break left.unwrap(),
-        }
-    };
-    assert_eq!(left, []);
+    for users in nodes {
+        settled(users).await;
+        let left = loop {
+            match shown(users, &history.user).await {
+                Err(_) if is_disturbed => tokio::time::sleep(Duration::from_millis(20)).await,
+                left => break left.unwrap(),
+            }
+        };
+        assert_eq!(left, []);
+    }
 }
 
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let seed = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| rand::random::<u32>().into());
     eprintln!("PROPTEST_RNG_SEED={seed}");
@@ -549,7 +595,7 @@ fn seed() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_shown_that_has_ended_nor_missing_what_is_there() {
     let fixture = Fixture::new().await;
-    interleave(&fixture.users, seed(), false, std::future::pending()).await;
+    interleave(std::slice::from_ref(&fixture.users), seed(), false, std::future::pending()).await;
     assert_eq!(fixture.count("live").await, 0);
     assert_eq!(fixture.count("record WHERE offline_at IS NULL").await, 0);
 }
@@ -558,7 +604,7 @@ async fn nothing_is_shown_that_has_ended_nor_missing_what_is_there() {
 async fn nor_where_the_live_set_is_memory() {
     let home = tempfile::tempdir().unwrap();
     let users = open(settings(), home.path()).await.unwrap();
-    interleave(&users, seed(), false, std::future::pending()).await;
+    interleave(std::slice::from_ref(&users), seed(), false, std::future::pending()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -573,7 +619,7 @@ async fn nor_while_the_engine_ends_sessions() {
             fixture.client.query_one(sql, &[schema]).await.unwrap();
         }
     };
-    interleave(&fixture.users, seed(), true, disturbing).await;
+    interleave(std::slice::from_ref(&fixture.users), seed(), true, disturbing).await;
     assert_eq!(fixture.count("live").await, 0);
     assert_eq!(fixture.count("record WHERE offline_at IS NULL").await, 0);
 }

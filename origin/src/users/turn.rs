@@ -4,7 +4,7 @@
 //! same users, it is a transaction that holds the user's lock in the engine, and the live set is rows: what an earlier holder
 //! committed, whatever its process, is what the next one reads. Memory then has this process's own sockets alone.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
 use rollcall_core::{
     directory::view::Cutoff,
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     clock::moment,
-    cluster::{Cluster, LiveRows, of_user},
+    cluster::{Cluster, Elsewhere, LiveRows, of_user, read_parcels, waiting_of},
     store::{Durability, Patience, Rows, StoreError, Transaction, next_rows, rows_at},
 };
 
@@ -41,6 +41,10 @@ pub(super) struct SharedTurn {
     transaction: Transaction,
     /// As the rows have it.
     user: User,
+    /// The connections of other processes.
+    elsewhere: Vec<Elsewhere>,
+    /// What the consoles among them get before they are closed.
+    notice: Option<String>,
     /// The frames that are kept if its commit has no answer.
     frames: Frames,
 }
@@ -183,13 +187,26 @@ impl Users {
         }
         let needs = question.needs.clone();
         let Answered { rows, mut loaded } = self.answered(cluster, id, command, question, answers)?;
+        let elsewhere = rows.elsewhere(cluster.node);
+        let mut parcels = Vec::new();
+        let has_gone = user.live.lock().has_gone(&rows.of(cluster.node));
+        if has_gone && self.has_company() {
+            // Another process has ended them, and says how.
+            let answers;
+            (transaction, answers) = transaction.load(&[waiting_of(id, cluster.node)]).await?;
+            parcels = read_parcels(rows_at(&answers, 0)?);
+        }
         let (mut live, made_up) = {
             let memory = user.live.lock();
             let own = memory.user_for(command);
-            let made_up = memory.make_up(&rows.of(cluster.node));
-            // A row of this process without a socket is of a connection that was lost: its end is not durable yet.
+            let made_up = memory.make_up(&rows.of(cluster.node), &parcels);
+            // A row of this process without a socket is of a connection that was lost: its end is not durable yet. Other processes show
+            // it until then, so that an order ends it too.
+            let sees_lost = self.has_company() && matches!(command.alone(), Command::ForceOff(_));
             let is_lost = |id: ConnId| {
-                !own.has(id) && !matches!(command, Command::Close { connection } if *connection == id)
+                !sees_lost
+                    && !own.has(id)
+                    && !matches!(command, Command::Close { connection } if *connection == id)
             };
             (rows.user(cluster.node, &own, is_lost), made_up)
         };
@@ -214,7 +231,9 @@ impl Users {
         outcome.actions = made_up.into_iter().chain(outcome.actions).collect();
         // A notice that was lost is not sent again: the store says that it was.
         let frames = if matches!(command, Command::Notified(_)) { Frames::All } else { Frames::OfEnded };
-        Ok((outcome, Turn::Shared(Box::new(SharedTurn { transaction, user: live, frames }))))
+        let notice = command.notice(id).map(Cow::into_owned);
+        let turn = SharedTurn { transaction, user: live, elsewhere, notice, frames };
+        Ok((outcome, Turn::Shared(Box::new(turn))))
     }
 
     /// Executes a command that changes nothing, where the live set is rows: they come from one committed state.
@@ -348,14 +367,19 @@ impl Users {
         let mut all = statements(&user.id, changes);
         all.extend(changes.iter().filter_map(|change| self.trim(change)));
         all.extend(actions.iter().filter_map(|action| cluster.statement(&turn.user, action)));
+        let outgoing = cluster.outgoing(&user.id, &turn.elsewhere, actions, turn.notice.as_deref());
+        let is_for_others = !outgoing.nodes.is_empty();
+        all.extend(outgoing.statements);
         if all.is_empty() {
             turn.transaction.roll_back();
         } else {
-            let is_passing = changes.is_empty() && actions.iter().all(is_passing);
+            let is_passing = changes.is_empty() && !is_for_others && actions.iter().all(is_passing);
             let durability = if is_passing { Durability::Soon } else { Durability::Now };
             let begun = Instant::now();
             let mut outcome = turn.transaction.commit(&all, durability).await;
             self.shared.metrics.committed(begun.elapsed());
+            // It may have happened where that is not known.
+            cluster.ring_soon(outgoing.nodes);
             // A process that was frozen meanwhile may be dead: it lets nobody in.
             if outcome.is_ok() && actions.iter().any(is_opening) && cluster.store.may_serve().is_err() {
                 outcome = Err(StoreError::too_late());

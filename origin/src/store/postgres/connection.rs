@@ -22,7 +22,7 @@ use rollcall_core::{
     secret::Secret,
     store::{Statement, Value},
 };
-use tokio::{task::AbortHandle, time::timeout};
+use tokio::{sync::watch, task::AbortHandle, time::timeout};
 use tokio_postgres::{
     AsyncMessage, Client, Connection, NoTls, Socket, Statement as Prepared, tls::TlsStream,
 };
@@ -42,6 +42,11 @@ use super::{
 /// Prepared statements that a session keeps; above it all are made anew.
 const PREPARED: usize = 512;
 
+/// Where a process listens.
+pub(super) fn bell_of(node: i64) -> String {
+    format!("rollcall_{node}")
+}
+
 /// What a session is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -51,7 +56,7 @@ pub(super) enum Role {
     Load,
     /// Lists.
     List,
-    /// Signs of life: one at a time, each soon or not at all.
+    /// Signs of life, one at a time, each soon or not at all; and what others ring for.
     Bell,
 }
 
@@ -86,6 +91,8 @@ pub(super) struct Connector {
     target: Target,
     tls: Option<Tls>,
     pub(super) schema: String,
+    /// Changes when another process has rung for this one.
+    pub(super) rung: watch::Sender<()>,
 }
 
 impl Connector {
@@ -95,7 +102,7 @@ impl Connector {
         let target = url::read(url)?;
         let ca = settings.ca.as_deref().map(Path::new);
         let tls = if target.is_encrypted { Some(Tls::load(ca)?) } else { None };
-        Ok(Self { target, tls, schema: settings.schema.clone() })
+        Ok(Self { target, tls, schema: settings.schema.clone(), rung: watch::Sender::default() })
     }
 
     /// Where the tables are, without the password.
@@ -112,11 +119,11 @@ impl Connector {
         let (client, task) = match &self.tls {
             Some(tls) => {
                 let (client, connection) = self.target.config.connect(tls.clone()).await?;
-                (client, drive(connection, is_unreplicated.clone()))
+                (client, drive(connection, is_unreplicated.clone(), self.rung.clone()))
             }
             None => {
                 let (client, connection) = self.target.config.connect(NoTls).await?;
-                (client, drive(connection, is_unreplicated.clone()))
+                (client, drive(connection, is_unreplicated.clone(), self.rung.clone()))
             }
         };
         let driver = Driver { task, is_unreplicated };
@@ -144,6 +151,9 @@ impl Connector {
                     holding.joins()
                 ))
                 .await?;
+            if role == Role::Bell {
+                client.batch_execute(&format!("LISTEN {}", quoted(&bell_of(holding.number())))).await?;
+            }
             if role == Role::List {
                 client.batch_execute("SET plan_cache_mode TO force_custom_plan").await?;
             }
@@ -181,7 +191,11 @@ impl Drop for Driver {
     }
 }
 
-fn drive<S>(mut connection: Connection<Socket, S>, is_unreplicated: Arc<AtomicBool>) -> AbortHandle
+fn drive<S>(
+    mut connection: Connection<Socket, S>,
+    is_unreplicated: Arc<AtomicBool>,
+    rung: watch::Sender<()>,
+) -> AbortHandle
 where
     S: TlsStream + Unpin + Send + 'static,
 {
@@ -197,6 +211,7 @@ where
                     }
                     tracing::debug!(code = notice.code().code(), "the store: {}", notice.message());
                 }
+                Ok(AsyncMessage::Notification(_)) => rung.send_replace(()),
                 Ok(_) => {}
                 Err(error) => {
                     tracing::debug!(%error, "a session of the store has ended");

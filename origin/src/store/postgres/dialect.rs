@@ -30,8 +30,8 @@ pub(super) struct Untranslatable {
 /// Functions that both engines have, with one meaning.
 const SHARED_FUNCTIONS: [&str; 5] = ["coalesce", "count", "nullif", "row_number", "sum"];
 
-/// Functions of the schema's own.
-const OWN_FUNCTIONS: [&str; 2] = ["clock", "declare_dead"];
+/// Functions of the schema, or of this engine, for statements that the other one never gets.
+const OWN_FUNCTIONS: [&str; 4] = ["clock", "declare_dead", "pg_notify", "set_config"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {

@@ -8,8 +8,15 @@ use rollcall_core::{
     store::{Statement, Value},
     time::Timestamp,
 };
+use tokio::sync::watch;
 
-use super::{Connector, Postgres, connection::Role, convert::Read, lease::since_boot, schema};
+use super::{
+    Connector, Postgres,
+    connection::{Role, bell_of},
+    convert::Read,
+    lease::since_boot,
+    schema,
+};
 use crate::store::{StoreError, job::Rows};
 
 /// A process's row.
@@ -138,6 +145,34 @@ impl Postgres {
         let declare = Statement::new("SELECT declare_dead(?1, ?2)", [node.into(), beat.into()]);
         let answers = self.commit(vec![declare]).await?;
         Ok(answers.first().and_then(|rows| rows.first()?.first()) == Some(&Value::Int(1)))
+    }
+
+    /// Rings at these processes: there is something for them.
+    ///
+    /// # Errors
+    /// When the engine does not hear it. They look by themselves too.
+    pub async fn ring(&self, nodes: &[i64]) -> Result<(), StoreError> {
+        let bell =
+            |node: &i64| Statement::new("SELECT count(*) FROM pg_notify(?1, '')", [bell_of(*node).into()]);
+        for node in nodes {
+            // In no transaction: they would wait for each other's disk.
+            self.load(vec![bell(node)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes when another process has rung here.
+    pub fn rung(&self) -> watch::Receiver<()> {
+        self.engine.connector.rung.subscribe()
+    }
+
+    /// A commit that the engine may lose if it crashes. It waits for no disk.
+    ///
+    /// # Errors
+    /// As [`crate::store::Store::commit`].
+    pub async fn commit_soon(&self, statement: Statement) -> Result<(), StoreError> {
+        let soon = Statement::new("SELECT set_config('synchronous_commit', 'off', TRUE)", []);
+        self.commit(vec![soon, statement]).await.map(drop)
     }
 
     /// How long this process has had no lease; none while it may serve.

@@ -33,6 +33,8 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("step_7.sql"), compatible_from: 3 },
     // An earlier program takes itself for the only one.
     Step { sql: include_str!("step_8.sql"), compatible_from: 8 },
+    // An earlier program would not look for what others have for its sockets.
+    Step { sql: include_str!("step_9.sql"), compatible_from: 9 },
 ];
 
 /// The first version whose programs know that others may use the tables.

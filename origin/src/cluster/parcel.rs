@@ -1,0 +1,295 @@
+//! What a process has for a socket of another one: frames and a close, as a row of the commit that says why.
+//!
+//! Only the process of a console knows what its client has said since it opened. So of a console a parcel has the notice, and not the
+//! frames.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use rollcall_core::{
+    gateway::{Close, Payload},
+    id::{ConnId, UserId},
+    json,
+    store::{Statement, Value},
+    user::{Action, User},
+};
+use serde::{Deserialize, Serialize};
+
+use super::Cluster;
+
+/// A row.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel {
+    pub(super) id: i64,
+    pub(super) sender: i64,
+    pub(crate) user: UserId,
+    pub(crate) connection: ConnId,
+    body: String,
+}
+
+/// Its contents.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Contents {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    frames: Vec<Frame>,
+    /// What a console gets before its close.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notice: Option<String>,
+    /// The reason of the close.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    close: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Frame {
+    Text(String),
+    /// In Base64.
+    Binary(String),
+}
+
+/// Every close, by its reason.
+const CLOSES: [Close; 9] = [
+    Close::Done,
+    Close::Undecodable,
+    Close::Policy,
+    Close::TooBig,
+    Close::Draining,
+    Close::Kicked,
+    Close::ForcedOffline,
+    Close::TokenExpired,
+    Close::TooSlow,
+];
+
+/// A connection of another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub(crate) connection: ConnId,
+    pub(crate) node: i64,
+    pub(crate) is_console: bool,
+}
+
+/// Rows that are to be written, and whom they are for.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) nodes: Vec<i64>,
+}
+
+impl Cluster {
+    /// What these actions have for sockets of other processes. `notice` is what consoles get before they are closed.
+    pub(crate) fn outgoing(
+        &self,
+        user: &UserId,
+        elsewhere: &[Elsewhere],
+        actions: &[Action],
+        notice: Option<&str>,
+    ) -> Outgoing {
+        let mut outgoing = Outgoing::default();
+        for one in elsewhere {
+            let mut contents = Contents::default();
+            for action in actions {
+                match action {
+                    Action::Send { connection, payload }
+                        if *connection == one.connection && !one.is_console =>
+                    {
+                        contents.frames.push(Frame::of(payload));
+                    }
+                    // The first one counts.
+                    Action::Close { connection, close } if *connection == one.connection => {
+                        contents.close.get_or_insert_with(|| close.reason().to_owned());
+                    }
+                    _ => {}
+                }
+            }
+            if contents == Contents::default() {
+                continue;
+            }
+            contents.notice = notice.filter(|_| one.is_console).map(str::to_owned);
+            let add = "INSERT INTO parcel (node, sender, user, connection, closes, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let body = serde_json::to_string(&contents).map_or(Value::Null, Value::Text);
+            outgoing.statements.push(Statement::new(
+                add,
+                [
+                    one.node.into(),
+                    self.node.into(),
+                    user.as_str().into(),
+                    one.connection.to_string().into(),
+                    i64::from(contents.close.is_some()).into(),
+                    body,
+                ],
+            ));
+            if !outgoing.nodes.contains(&one.node) {
+                outgoing.nodes.push(one.node);
+            }
+        }
+        outgoing
+    }
+}
+
+const COLUMNS: &str = "id, sender, user, connection, body";
+
+/// What is there for sockets of a process, the oldest first, or what is there for those of a user.
+pub(super) fn waiting(node: i64, most: i64) -> Statement {
+    let sql = format!("SELECT {COLUMNS} FROM parcel WHERE node = ?1 ORDER BY id LIMIT ?2");
+    Statement::new(sql, [node.into(), most.into()])
+}
+
+/// What is there for sockets of one user at a process, the oldest first.
+pub(crate) fn waiting_of(user: &UserId, node: i64) -> Statement {
+    let sql = format!("SELECT {COLUMNS} FROM parcel WHERE user = ?1 AND node = ?2 ORDER BY id");
+    Statement::new(sql, [user.as_str().into(), node.into()])
+}
+
+/// How many closes of a user's sockets processes that serve have not carried out yet.
+pub(super) fn unclosed(user: &UserId) -> Statement {
+    let sql = "SELECT count(*) FROM parcel WHERE user = ?1 AND closes = 1 \
+               AND EXISTS (SELECT 1 FROM node WHERE node.id = parcel.node AND node.state = 0)";
+    Statement::new(sql, [user.as_str().into()])
+}
+
+/// These have reached their sockets.
+pub(super) fn arrived(ids: &[i64]) -> Statement {
+    let ids = serde_json::to_string(ids).map_or(Value::Null, Value::Text);
+    let sql = "DELETE FROM parcel WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))";
+    Statement::new(sql, [ids])
+}
+
+/// Those that nobody will bring anywhere.
+pub(super) fn forget_lost() -> Statement {
+    Statement::new("DELETE FROM parcel WHERE node NOT IN (SELECT id FROM node WHERE state = 0)", [])
+}
+
+/// Reads the rows of [`waiting`] and [`waiting_of`]. One without an address reaches nobody.
+pub(crate) fn read(rows: &[Vec<Value>]) -> Vec<Parcel> {
+    let parcel = |row: &Vec<Value>| {
+        let [
+            Value::Int(id),
+            Value::Int(sender),
+            Value::Text(user),
+            Value::Text(connection),
+            Value::Text(body),
+        ] = row.as_slice()
+        else {
+            return None;
+        };
+        Some(Parcel {
+            id: *id,
+            sender: *sender,
+            user: UserId::new(user.as_str()).ok()?,
+            connection: connection.parse().ok()?,
+            body: body.clone(),
+        })
+    };
+    rows.iter().filter_map(parcel).collect()
+}
+
+impl Frame {
+    fn of(payload: &Payload) -> Self {
+        match payload {
+            Payload::Text(text) => Self::Text(text.clone()),
+            Payload::Binary(bytes) => Self::Binary(STANDARD_NO_PAD.encode(bytes)),
+        }
+    }
+
+    fn payload(self) -> Option<Payload> {
+        match self {
+            Self::Text(text) => Some(Payload::Text(text)),
+            Self::Binary(text) => STANDARD_NO_PAD.decode(text).ok().map(Payload::Binary),
+        }
+    }
+}
+
+impl Parcel {
+    /// One of that number.
+    #[cfg(test)]
+    pub(super) fn of_test(id: i64) -> Self {
+        Self {
+            id,
+            sender: 1,
+            user: UserId::from(7),
+            connection: ConnId::from_bytes([1; 16]),
+            body: "{}".into(),
+        }
+    }
+
+    /// What it does to its socket. `user` is as this process knows it. One that does not read closes the socket: its client comes back
+    /// and is judged anew.
+    pub(crate) fn actions(&self, user: &User) -> Vec<Action> {
+        let connection = self.connection;
+        let close = |close| Action::Close { connection, close };
+        let Some((frames, close_as, notice)) = self.read() else {
+            tracing::warn!(%connection, "what another version has for a socket does not read: the socket is closed");
+            return vec![Action::Retire(vec![connection]), close(Close::Draining)];
+        };
+        let mut actions = Vec::new();
+        actions.extend(close_as.map(|_| Action::Retire(vec![connection])));
+        let console = user.consoles().iter().find(|console| console.id == connection);
+        match (console, close_as) {
+            (Some(console), Some(close)) => actions.extend(console.farewell(notice.as_deref(), close)),
+            (_, close_as) => {
+                actions.extend(frames.into_iter().map(|payload| Action::Send { connection, payload }));
+                actions.extend(close_as.map(close));
+            }
+        }
+        actions
+    }
+
+    fn read(&self) -> Option<(Vec<Payload>, Option<Close>, Option<String>)> {
+        let contents: Contents = json::read(&self.body).ok()?;
+        // Nothing is ever sent: it is in a form that is not known here.
+        let Contents { frames, notice, close } = Some(contents).filter(|one| *one != Contents::default())?;
+        let frames = frames.into_iter().map(Frame::payload).collect::<Option<_>>()?;
+        let close = match close {
+            None => None,
+            Some(reason) => Some(CLOSES.into_iter().find(|close| close.reason() == reason)?),
+        };
+        Some((frames, close, notice))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: ConnId = ConnId::from_bytes([1; 16]);
+
+    fn parcel(body: &str) -> Parcel {
+        Parcel { id: 1, sender: 2, user: UserId::from(7), connection: ID, body: body.into() }
+    }
+
+    fn actions(body: &str) -> Vec<Action> {
+        parcel(body).actions(&User::new(UserId::from(7), Vec::new()))
+    }
+
+    /// What is stored is read by other versions: it stays as it is.
+    #[test]
+    fn the_stored_form_is_read_as_it_was_written() {
+        let stored = r#"{"frames":[{"text":"a"},{"binary":"AP8"}],"notice":"off","close":"kicked"}"#;
+        let contents = Contents {
+            frames: vec![Frame::of(&Payload::Text("a".into())), Frame::of(&Payload::Binary(vec![0, 255]))],
+            notice: Some("off".into()),
+            close: Some(Close::Kicked.reason().into()),
+        };
+        assert_eq!(serde_json::to_string(&contents).unwrap(), stored);
+        let send = |payload| Action::Send { connection: ID, payload };
+        let wanted = [
+            Action::Retire(vec![ID]),
+            send(Payload::Text("a".into())),
+            send(Payload::Binary(vec![0, 255])),
+            Action::Close { connection: ID, close: Close::Kicked },
+        ];
+        assert_eq!(actions(stored), wanted);
+        assert_eq!(actions(r#"{"frames":[{"text":"a"}]}"#), [send(Payload::Text("a".into()))]);
+        for close in CLOSES {
+            let body = format!(r#"{{"close":"{}"}}"#, close.reason());
+            assert_eq!(actions(&body), [Action::Retire(vec![ID]), Action::Close { connection: ID, close }]);
+        }
+    }
+
+    #[test]
+    fn what_does_not_read_closes_its_socket() {
+        for body in ["", "[]", "{}", r#"{"close":"of a later version"}"#, r#"{"frames":[{"binary":"*"}]}"#] {
+            let wanted = [Action::Retire(vec![ID]), Action::Close { connection: ID, close: Close::Draining }];
+            assert_eq!(actions(body), wanted, "{body}");
+        }
+    }
+}
