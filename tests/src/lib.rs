@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod balancer;
 pub mod cases;
 pub mod check;
 pub mod compare;

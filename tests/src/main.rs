@@ -115,6 +115,8 @@ enum SubjectKind {
     Origin,
     /// The native binary with its data in a PostgreSQL, which is started too.
     Postgres,
+    /// Three servers over one PostgreSQL, each connection to one at random.
+    Nodes,
     /// The same service on the edge runtime.
     Edge,
 }
@@ -197,7 +199,7 @@ impl Run {
     fn launch(&self) -> Result<Launch> {
         match self.subject {
             SubjectKind::Edge => words(&self.edge_cmd).map(Launch::Edge),
-            SubjectKind::Origin | SubjectKind::Postgres => {
+            SubjectKind::Origin | SubjectKind::Postgres | SubjectKind::Nodes => {
                 let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
                 let built = ["release/rollcall", "debug/rollcall"].map(|name| target.join(name));
                 let mut candidates = self.origin_bin.iter().chain(&built);
@@ -211,6 +213,7 @@ impl Run {
                 let binary = binary.canonicalize()?;
                 Ok(match self.subject {
                     SubjectKind::Postgres => Launch::OnPostgres(binary, Postgres::shared()?),
+                    SubjectKind::Nodes => Launch::Nodes(binary, Postgres::shared()?),
                     _ => Launch::Origin(binary),
                 })
             }

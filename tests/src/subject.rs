@@ -25,12 +25,14 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{postgres::Postgres, settings::Settings};
+use crate::{balancer::Balancer, postgres::Postgres, settings::Settings};
 
 /// The time that a subject may take to say that it listens. At the edge this includes a build.
 const START: Duration = Duration::from_secs(300);
 /// The time that a subject may take to stop after SIGTERM.
 const STOP: Duration = Duration::from_secs(20);
+/// The servers of [`Launch::Nodes`].
+const NODES: u32 = 3;
 /// The words before the address in the line that a subject prints once it serves.
 const LISTENING: &str = "listening on http://";
 
@@ -50,6 +52,8 @@ pub enum Launch {
     Origin(PathBuf),
     /// The same, with its data in this engine, in a schema of its own.
     OnPostgres(PathBuf, Arc<Postgres>),
+    /// The same with three servers, of which each connection goes to one at random.
+    Nodes(PathBuf, Arc<Postgres>),
     /// Start this command line with `--config FILE --listen 127.0.0.1:0 --persist DIR` appended.
     Edge(Vec<String>),
     /// Use the server at this address.
@@ -75,6 +79,8 @@ pub struct Subject {
     /// Its kind.
     pub kind: Kind,
     process: Option<Process>,
+    others: Vec<Subject>,
+    _balancer: Option<Balancer>,
 }
 
 #[derive(Debug)]
@@ -103,23 +109,23 @@ impl Subject {
             Launch::Running(address) => {
                 // A plain word now instead of a failure of every case.
                 TcpStream::connect(address).await.with_context(|| format!("nothing listens on {address}"))?;
-                Ok(Self { address: *address, kind: Kind::Running, process: None })
+                Ok(Self::of(*address, Kind::Running, None))
             }
-            Launch::Origin(binary) | Launch::OnPostgres(binary, _) => {
-                let directory = TempDir::with_prefix("rollcall-conformance-")?;
-                let data = toml::Value::from(directory.path().join("data").to_string_lossy().into_owned());
-                let mut server = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = {data}\n");
-                if let Launch::OnPostgres(_, engine) = launch {
-                    static SCHEMAS: AtomicU32 = AtomicU32::new(0);
-                    let schema = SCHEMAS.fetch_add(1, Relaxed);
-                    let url = toml::Value::from(engine.url());
-                    server.push_str(&format!("[store]\nurl = {url}\nschema = \"run_{schema}\"\n"));
+            Launch::Origin(binary) => Self::start_origin(binary, settings, "", &[]).await,
+            Launch::OnPostgres(binary, engine) => {
+                Self::start_origin(binary, settings, &store_in(engine), &[]).await
+            }
+            Launch::Nodes(binary, engine) => {
+                // Few sessions each, since many such subjects share the engine, and time for a machine that is late with everything.
+                let store = format!("{}connections = 4\n[cluster]\nlease_seconds = 30\n", store_in(engine));
+                let several = [("ROLLCALL_UNFINISHED_NODES", "1")];
+                let mut nodes = Vec::new();
+                for _ in 0..NODES {
+                    nodes.push(Self::start_origin(binary, settings, &store, &several).await?);
                 }
-                let config = write_config(directory.path(), &settings.to_toml(&server)?)?;
-                let mut command = Command::new(binary);
-                command.arg("serve").arg("--config").arg(config).current_dir(directory.path());
-                let log = directory.path().join(LOG);
-                Self::spawn(command, log, Some(directory), Kind::Origin).await
+                let balancer = Balancer::over(nodes.iter().map(|node| node.address).collect()).await?;
+                let Some(first) = nodes.pop() else { bail!("there is no server") };
+                Ok(Self { address: balancer.address, others: nodes, _balancer: Some(balancer), ..first })
             }
             Launch::Edge(prefix) => {
                 let directory = TempDir::with_prefix("rollcall-conformance-")?;
@@ -128,6 +134,27 @@ impl Subject {
                 Self::spawn(command, log, Some(directory), Kind::Edge).await
             }
         }
+    }
+
+    const fn of(address: SocketAddr, kind: Kind, process: Option<Process>) -> Self {
+        Self { address, kind, process, others: Vec::new(), _balancer: None }
+    }
+
+    async fn start_origin(
+        binary: &Path,
+        settings: &Settings,
+        store: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
+        let directory = TempDir::with_prefix("rollcall-conformance-")?;
+        let data = toml::Value::from(directory.path().join("data").to_string_lossy().into_owned());
+        let server = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = {data}\n{store}");
+        let config = write_config(directory.path(), &settings.to_toml(&server)?)?;
+        let mut command = Command::new(binary);
+        command.arg("serve").arg("--config").arg(config).current_dir(directory.path());
+        command.envs(variables.iter().copied());
+        let log = directory.path().join(LOG);
+        Self::spawn(command, log, Some(directory), Kind::Origin).await
     }
 
     /// Starts an edge command whose storage, log and temporary files are in `home` and outlive the subject,
@@ -172,7 +199,7 @@ impl Subject {
         ];
         let mut process = Process { child, group, copies, log, _directory: directory };
         match timeout(START, address).await {
-            Ok(Ok(address)) => Ok(Self { address, kind, process: Some(process) }),
+            Ok(Ok(address)) => Ok(Self::of(address, kind, Some(process))),
             ended_or_silent => {
                 let why = match ended_or_silent {
                     Ok(_) => "ended its output before it said that it listens",
@@ -197,10 +224,19 @@ impl Subject {
     /// Asks the process to stop, kills it after a bound; the log is complete afterwards. `None` when the
     /// suite did not start it.
     pub async fn stop(&mut self) -> Result<Option<Stopped>> {
-        match &mut self.process {
-            Some(process) => process.stop().await.map(Some),
-            None => Ok(None),
+        let mut stopped = match &mut self.process {
+            Some(process) => Some(process.stop().await?),
+            None => None,
+        };
+        for other in &mut self.others {
+            if let Some(process) = &mut other.process {
+                let other = process.stop().await?;
+                // The worst of them.
+                let is_good = |one: &Stopped| one.status.is_some_and(|status| status.success());
+                stopped = stopped.filter(|one| !is_good(one) || is_good(&other)).or(Some(other));
+            }
         }
+        Ok(stopped)
     }
 
     /// Ends the process that the suite started by SIGKILL, and waits until all that it started is gone.
@@ -247,6 +283,13 @@ impl Drop for Process {
             self.signal(Signal::KILL);
         }
     }
+}
+
+/// The store of a subject's servers: a schema of its own in this engine.
+fn store_in(engine: &Postgres) -> String {
+    static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+    let schema = SCHEMAS.fetch_add(1, Relaxed);
+    format!("[store]\nurl = {}\nschema = \"run_{schema}\"\n", toml::Value::from(engine.url()))
 }
 
 /// The last lines of a file.
