@@ -139,7 +139,9 @@ impl Origin {
 
 fn failed(error: CommandError) -> BackendError {
     match error {
-        CommandError::TooManyOrders | CommandError::Store(StoreError::Busy) => BackendError::new(Busy),
+        CommandError::TooManyOrders | CommandError::Store(StoreError::Busy | StoreError::Suspended) => {
+            BackendError::new(Busy)
+        }
         other => BackendError::new(other),
     }
 }

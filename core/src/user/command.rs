@@ -307,6 +307,17 @@ impl Command {
         }
     }
 
+    /// Whether it is a message of a client that asks for nothing but a sign of life, or for nothing at all.
+    pub fn keeps_alive(&self) -> bool {
+        match self {
+            Self::Decoded { message, .. } => {
+                matches!(message, ClientMessage::Nothing | ClientMessage::Ping(_))
+            }
+            Self::Receive { message, .. } => message.keeps_alive(),
+            _ => false,
+        }
+    }
+
     /// What the consoles of this user get before the command closes them.
     pub fn notice(&self, user: &UserId) -> Option<Cow<'_, str>> {
         let Self::ForceOff(order) = self.alone() else { return None };

@@ -121,7 +121,7 @@ impl User {
         at: Moment,
     ) -> Outcome {
         let Some(from) = self.console(from) else { return Outcome::of(Reply::Done) };
-        let ConsoleMessage { session, answers, end } = message;
+        let ConsoleMessage { session, answers, end, .. } = message;
         let answers = answers.iter().map(|text| from.send(text.clone())).collect();
         if let Some(close) = *end {
             return self.end_console(from, answers, close, rules, at);
@@ -171,6 +171,7 @@ pub struct ConsoleMessage {
     answers: Vec<String>,
     /// How the socket is closed after them, if the session is over.
     end: Option<Close>,
+    is_ping: bool,
 }
 
 impl ConsoleMessage {
@@ -183,18 +184,27 @@ impl ConsoleMessage {
             Some(session) if !is_ping(message) => session.for_message(message).map(Box::new),
             other => other.clone(),
         };
+        let mut pings = false;
         let (answers, end) = match (&mut session, message) {
             (Some(session), message) if !is_ping(message) => {
                 let MessageOutcome { answers, end } = session.on_message(from.id, message);
                 (answers, end)
             }
             (_, Incoming::Text(text)) => match Keepalive::read(text) {
-                Some(Keepalive::Ping { answer }) => (vec![answer], None),
+                Some(Keepalive::Ping { answer }) => {
+                    pings = true;
+                    (vec![answer], None)
+                }
                 _ => (Vec::new(), None),
             },
             (_, Incoming::Binary(_)) => (Vec::new(), Some(Close::Undecodable)),
         };
-        Self { session, answers, end }
+        Self { session, answers, end, is_ping: pings }
+    }
+
+    /// Whether it asks for nothing but a sign of life, or for nothing at all.
+    pub(super) fn keeps_alive(&self) -> bool {
+        self.end.is_none() && (self.is_ping || self.answers.is_empty())
     }
 }
 

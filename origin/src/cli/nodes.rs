@@ -52,7 +52,7 @@ pub(super) fn nodes(settings: &Settings, args: &Nodes) -> anyhow::Result<()> {
     }
     let mut table = Table::of(&TITLES);
     for node in &nodes {
-        let id = format!("{:016x}", node.id);
+        let id = node.id.to_string();
         let (beat, sockets, lag) = (node.beat.to_string(), node.sockets.to_string(), lag(node).to_string());
         table.row([&id, &node.name, state(node), &beat, &sockets, &lag, &node.version]);
     }

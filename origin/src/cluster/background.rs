@@ -1,28 +1,35 @@
 //! Work of which one round runs at a time, beside what asks for it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
-};
+use std::{collections::HashSet, hash::Hash, sync::Arc};
 
-/// Whether a round runs.
-#[derive(Default)]
-pub(super) struct Background(Arc<AtomicBool>);
+use parking_lot::Mutex;
 
-/// Ends the round, if need be with the panic of its task.
-struct Round(Arc<AtomicBool>);
+/// The rounds that run: one for each key.
+pub(super) struct Background<K>(Arc<Mutex<HashSet<K>>>);
 
-impl Drop for Round {
-    fn drop(&mut self) {
-        self.0.store(false, SeqCst);
+impl<K> Default for Background<K> {
+    fn default() -> Self {
+        Self(Arc::default())
     }
 }
 
-impl Background {
-    /// Starts a round, unless one runs.
-    pub(super) fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
-        if !self.0.swap(true, SeqCst) {
-            let round = Round(self.0.clone());
+/// Ends the round, if need be with the panic of its task.
+struct Round<K: Eq + Hash> {
+    rounds: Arc<Mutex<HashSet<K>>>,
+    key: K,
+}
+
+impl<K: Eq + Hash> Drop for Round<K> {
+    fn drop(&mut self) {
+        self.rounds.lock().remove(&self.key);
+    }
+}
+
+impl<K: Copy + Eq + Hash + Send + 'static> Background<K> {
+    /// Starts a round, unless one of that key runs.
+    pub(super) fn start(&self, key: K, work: impl Future<Output = ()> + Send + 'static) {
+        if self.0.lock().insert(key) {
+            let round = Round { rounds: self.0.clone(), key };
             tokio::spawn(async move {
                 work.await;
                 drop(round);
@@ -41,19 +48,22 @@ mod tests {
     async fn one_round_runs_at_a_time_and_one_that_panics_is_over() {
         let background = Background::default();
         let (go, gone) = oneshot::channel::<()>();
-        background.start(async move {
+        background.start(1, async move {
             gone.await.ok();
             panic!("it panics");
         });
         let (tell, mut told) = oneshot::channel();
-        background.start(async move { tell.send(()).unwrap() });
+        background.start(1, async move { tell.send(()).unwrap() });
         assert!(told.try_recv().is_err(), "the first one runs");
+        let (tell, of_other) = oneshot::channel();
+        background.start(2, async move { tell.send(()).unwrap() });
+        of_other.await.unwrap();
         go.send(()).unwrap();
-        while background.0.load(SeqCst) {
+        while !background.0.lock().is_empty() {
             yield_now().await;
         }
         let (tell, told) = oneshot::channel();
-        background.start(async move { tell.send(()).unwrap() });
+        background.start(1, async move { tell.send(()).unwrap() });
         told.await.unwrap();
     }
 }

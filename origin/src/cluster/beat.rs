@@ -7,14 +7,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::observer::{BEATS, Observer};
 use crate::{
-    store::{Alive, Node, NodeState, StoreError, since_boot},
+    store::{Alive, Node, NodeState, StoreError, since_boot, time_to_serve},
     users::Users,
 };
 
-/// The part of a lease after which a process stops by itself, in tenths.
-const SUSPENDED_AFTER: u32 = 7;
 /// The time within which the sockets of a process are closed that the engine does not hear.
 const CLOSING: Duration = Duration::from_secs(2);
+/// The time between two comparisons of sockets and rows.
+const COMPARED: Duration = Duration::from_secs(30);
 /// Beats between two looks at who has been gone for long.
 const RARELY: u64 = 600;
 
@@ -27,30 +27,44 @@ pub(crate) async fn keep(users: Users, sockets: impl Fn() -> usize + Send) {
     let mut observer = Observer::new(cluster.node, lease);
     let mut ticks = interval(lease / BEATS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut compared = Instant::now();
     let (mut beats, mut was_suspended, mut has_closed, mut has_company) = (0_u64, false, false, false);
     loop {
         ticks.tick().await;
         // Alone in the schema, nobody is there to declare this process dead.
-        let lease = cluster.store.may_have_company().then_some(lease * SUSPENDED_AFTER / 10);
-        match cluster.store.beat(&Alive { sockets: sockets(), lease }).await {
+        let is_watched = cluster.store.may_have_company();
+        let lease = is_watched.then(|| time_to_serve(settings.lease_seconds));
+        let beat = cluster.store.beat(&Alive { sockets: sockets(), lease }).await;
+        let suspended = cluster.store.suspended();
+        if suspended.is_some() && !std::mem::replace(&mut was_suspended, true) {
+            tracing::error!(
+                "the store has not heard this server for too long, or has changed: it serves nothing"
+            );
+        }
+        let is_back = suspended.is_none() && std::mem::take(&mut was_suspended);
+        if is_back {
+            tracing::warn!("the store hears this server again: it serves");
+        }
+        match beat {
             Ok(nodes) => {
-                if std::mem::take(&mut was_suspended) {
-                    tracing::warn!("the store hears this server again: it serves");
-                }
                 has_closed = false;
                 has_company = nodes.iter().any(|node| is_other(node, cluster.node));
-                look_after(&users, &mut observer, &nodes, beats.is_multiple_of(RARELY));
+                // A process that knows of no others declares none dead.
+                let silent = if is_watched { observer.look(&nodes, since_boot()) } else { Vec::new() };
+                if cluster.has_entered() && (is_back || compared.elapsed() >= COMPARED) {
+                    compared = Instant::now();
+                    compare(&users);
+                }
+                look_after(&users, silent, &nodes, beats.is_multiple_of(RARELY));
                 beats += 1;
             }
             Err(StoreError::Closed) => return,
             Err(error) => {
                 tracing::debug!(error = %Chain(&error), "no sign of life arrived");
-                let Some(since) = cluster.store.suspended() else { continue };
-                if !std::mem::replace(&mut was_suspended, true) {
-                    tracing::error!(error = %Chain(&error), "the store has not heard this server for too long: it serves nothing");
-                }
-                if has_company && since >= kept && !std::mem::replace(&mut has_closed, true) {
-                    close_all(&users).await;
+                let is_over = suspended.is_some_and(|since| since >= kept);
+                if has_company && is_over && !std::mem::replace(&mut has_closed, true) {
+                    // Signs of life go on meanwhile.
+                    tokio::spawn(close_all(users.clone()));
                 }
             }
         }
@@ -61,43 +75,66 @@ fn is_other(node: &Node, own: i64) -> bool {
     node.state == NodeState::Serving && node.id != own
 }
 
-/// Acts on what was seen of all processes. What fails is tried again at the next beat.
-fn look_after(users: &Users, observer: &mut Observer, nodes: &[Node], is_rare: bool) {
+/// Acts on what was seen of all processes, of which some are silent since a beat. What fails is tried again at the next beat. Nothing of it holds up the next beat, and nothing
+/// holds up the next declaration but commits of the one that is declared dead.
+fn look_after(users: &Users, silent: Vec<(i64, i64)>, nodes: &[Node], is_rare: bool) {
     let Some(cluster) = users.cluster() else { return };
-    let failed = |what: &str, error: StoreError| tracing::warn!(error = %Chain(&error), "{what}");
-    let silent = observer.look(nodes, since_boot());
+    if !cluster.has_entered() {
+        return;
+    }
+    for (node, beat) in silent {
+        let users = users.clone();
+        cluster.declaring.start(node, async move { declare(&users, node, beat).await });
+    }
     let remains: Vec<Node> =
         nodes.iter().filter(|node| node.state != NodeState::Serving && !node.is_swept).cloned().collect();
-    // Nothing of it may hold up the next beat: the commits of one that is frozen are waited for.
+    let of_sweep = users.clone();
+    cluster.sweeping.start((), async move { sweep(&of_sweep, &remains, is_rare).await });
     let users = users.clone();
-    cluster.looking_after.start(async move {
-        let Some(cluster) = users.cluster() else { return };
-        for (node, beat) in silent {
-            match cluster.store.declare_dead(node, beat).await {
-                Ok(true) => tracing::warn!(node, beat, "a server gives no sign of life: it is dead"),
-                // It has beaten, or another one was quicker.
-                Ok(false) => {}
-                Err(error) => {
-                    failed("a server that gives no sign of life could not be declared dead", error);
-                }
-            }
-        }
-        for node in &remains {
-            if let Err(error) = cluster.sweep(node).await {
-                failed("what a dead server has left could not be ended", error);
-            }
-        }
+    cluster.taking_up.start((), async move {
         if let Err(error) = users.take_up_all().await {
             tracing::warn!(error = %Chain(&error), "users of a dead server could not be looked after");
-        }
-        if is_rare && let Err(error) = cluster.forget_gone().await {
-            failed("servers that are gone could not be forgotten", error);
         }
     });
 }
 
+/// Brings sockets and rows together. An engine that was away may have lost some.
+fn compare(users: &Users) {
+    let Some(cluster) = users.cluster() else { return };
+    let users = users.clone();
+    cluster.comparing.start((), async move {
+        if let Err(error) = users.compare_with_rows().await {
+            tracing::warn!(error = %Chain(&error), "sockets and their rows could not be compared");
+        }
+    });
+}
+
+async fn declare(users: &Users, node: i64, beat: i64) {
+    let Some(cluster) = users.cluster() else { return };
+    match cluster.store.declare_dead(node, beat).await {
+        Ok(true) => tracing::warn!(node, beat, "a server gives no sign of life: it is dead"),
+        // It has beaten, or another one was quicker.
+        Ok(false) => {}
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), node, "a server that gives no sign of life could not be declared dead");
+        }
+    }
+}
+
+async fn sweep(users: &Users, remains: &[Node], is_rare: bool) {
+    let Some(cluster) = users.cluster() else { return };
+    for node in remains {
+        if let Err(error) = cluster.sweep(node).await {
+            tracing::warn!(error = %Chain(&error), node = node.id, "what a dead server has left could not be ended");
+        }
+    }
+    if is_rare && let Err(error) = cluster.forget_gone().await {
+        tracing::warn!(error = %Chain(&error), "servers that are gone could not be forgotten");
+    }
+}
+
 /// Closes every socket, one after the other: their clients go elsewhere.
-async fn close_all(users: &Users) {
+async fn close_all(users: Users) {
     let sockets = users.sockets();
     tracing::warn!(sockets = sockets.len(), "the sockets are closed: the store does not hear this server");
     let (begun, count) = (Instant::now(), u32::try_from(sockets.len()).unwrap_or(u32::MAX));

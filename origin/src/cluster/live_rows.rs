@@ -19,6 +19,7 @@ use rollcall_core::{
 };
 
 use super::{Cluster, Elsewhere};
+use crate::store::{StoreError, rows_at};
 
 const CONNECTION: i64 = 0;
 const CONSOLE: i64 = 1;
@@ -35,12 +36,12 @@ pub(crate) struct LiveRows {
 #[error("a row of a live connection does not read as one")]
 pub struct LiveRowError;
 
-/// The rows of a user, but for those of processes that serve no longer; read by [`Cluster::read_live`].
+/// The rows of a user, of processes that serve; read by [`Cluster::read_live`].
 pub(crate) fn of_user(user: &UserId) -> Statement {
     Statement::new(
         "SELECT connection, CAST(node AS TEXT), kind, CAST(record AS TEXT), platform, token_hash, opened_at, CAST(under AS TEXT), \
          body FROM live WHERE user = ?1 \
-         AND NOT EXISTS (SELECT 1 FROM node WHERE node.id = live.node AND node.state <> 0)",
+         AND EXISTS (SELECT 1 FROM node WHERE node.id = live.node AND node.state = 0)",
         [user.as_str().into()],
     )
 }
@@ -106,6 +107,22 @@ impl Cluster {
             }
         }
         Ok(live)
+    }
+
+    /// The connections of this process that have a row, with their users.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn own_rows(&self) -> Result<Vec<(UserId, ConnId)>, StoreError> {
+        let own = Statement::new("SELECT user, connection FROM live WHERE node = ?1", [self.node.into()]);
+        let answers = self.store.query(vec![own]).await?;
+        let address = |row: &Vec<Value>| match row.as_slice() {
+            [Value::Text(user), Value::Text(connection)] => {
+                Some((UserId::new(user.as_str()).ok()?, connection.parse().ok()?))
+            }
+            _ => None,
+        };
+        Ok(rows_at(&answers, 0)?.iter().filter_map(address).collect())
     }
 
     fn connection(&self, user: &UserId, row: &Row<'_>) -> Option<Connection> {

@@ -2,10 +2,7 @@
 //!
 //! A row is read until it is gone, and not by a position: one with a smaller id may become visible later.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use rollcall_api::Chain;
 use rollcall_core::{id::UserId, store::Value};
@@ -16,6 +13,7 @@ use tokio::{
 
 use super::{
     Cluster,
+    observer::BEATS,
     parcel::{Parcel, arrived, read, unclosed, waiting},
 };
 use crate::{
@@ -29,22 +27,33 @@ const ROWS: i64 = 500;
 const LOOK: Duration = Duration::from_secs(1);
 /// The same of one who waits for an order.
 const LOOK_OF_ORDER: Duration = Duration::from_millis(250);
-/// Leases within which a process either carries out a close or is declared dead.
-const LEASES: u32 = 4;
+/// The time within which a process either carries out a close or is declared dead, beside its lease and two beats.
+const CARRIED_OUT: Duration = Duration::from_secs(5);
 
 /// Brings to sockets what other processes have for them, until this one has been declared dead.
 pub(crate) async fn keep(users: Users) {
     let Some(cluster) = users.cluster().filter(|cluster| cluster.store.may_have_company()) else { return };
     let mut rung = cluster.store.rung();
-    let mut known = Known::default();
     // Unbounded, as it holds no more than was read.
     let (done, mut arrivals) = mpsc::unbounded_channel::<Vec<Parcel>>();
     loop {
         match cluster.store.load(vec![waiting(cluster.node, ROWS)]).await {
             Ok(answers) => {
-                let (new, brought) = known.take(rows_at(&answers, 0).map(read).unwrap_or_default());
-                // An earlier acknowledgement failed, or the engine has lost it.
-                acknowledge(cluster, &brought).await;
+                let read = rows_at(&answers, 0).map(read).unwrap_or_default();
+                let is_all = i64::try_from(read.len()).is_ok_and(|count| count < ROWS);
+                let (new, mut brought) = cluster.known.lock().take(read, is_all);
+                let (new, lost): (Vec<_>, Vec<_>) =
+                    new.into_iter().partition(|parcel| parcel.address.is_some());
+                if !lost.is_empty() {
+                    tracing::warn!(
+                        count = lost.len(),
+                        "what another version has for sockets names none: it is dropped"
+                    );
+                    cluster.are_brought(&lost);
+                }
+                // An earlier acknowledgement failed, the engine has lost it, or a command of the user has brought them.
+                brought.extend(lost);
+                acknowledge(&users, brought);
                 for some in by_user(new) {
                     let (users, done) = (users.clone(), done.clone());
                     tokio::spawn(async move {
@@ -64,49 +73,20 @@ pub(crate) async fn keep(users: Users) {
                 while let Ok(more) = arrivals.try_recv() {
                     all.extend(more);
                 }
-                known.brought(&all);
-                acknowledge(cluster, &all).await;
+                cluster.are_brought(&all);
+                acknowledge(&users, all);
             }
             () = sleep(LOOK) => {}
         }
     }
 }
 
-/// What was read, until it is read no more: whether it was brought. What was brought once is not brought again.
-#[derive(Default)]
-struct Known(HashMap<i64, bool>);
-
-impl Known {
-    /// Takes what was read, the oldest rows. Returns those that are new, and those that were brought and are still there.
-    fn take(&mut self, read: Vec<Parcel>) -> (Vec<Parcel>, Vec<Parcel>) {
-        let shown: HashSet<i64> = read.iter().map(|parcel| parcel.id).collect();
-        let is_all = i64::try_from(read.len()).is_ok_and(|count| count < ROWS);
-        let last = shown.iter().max().copied().unwrap_or(i64::MIN);
-        self.0.retain(|id, is_brought| !*is_brought || shown.contains(id) || !(is_all || *id < last));
-        let (mut new, mut brought) = (Vec::new(), Vec::new());
-        for parcel in read {
-            match self.0.get(&parcel.id) {
-                Some(true) => brought.push(parcel),
-                Some(false) => {}
-                None => {
-                    self.0.insert(parcel.id, false);
-                    new.push(parcel);
-                }
-            }
-        }
-        (new, brought)
-    }
-
-    fn brought(&mut self, parcels: &[Parcel]) {
-        self.0.extend(parcels.iter().map(|parcel| (parcel.id, true)));
-    }
-}
-
-/// The rows of each user, in their order.
+/// The rows of each user, in their order. Those that close something are apart: an order waits for them.
 fn by_user(parcels: Vec<Parcel>) -> Vec<Vec<Parcel>> {
     let mut all: Vec<Vec<Parcel>> = Vec::new();
     for parcel in parcels {
-        match all.iter_mut().find(|some| some.first().is_some_and(|first| first.user == parcel.user)) {
+        let user = |parcel: &Parcel| (parcel.address.as_ref().map(|(user, _)| user.clone()), parcel.closes);
+        match all.iter_mut().find(|some| some.first().is_some_and(|first| user(first) == user(&parcel))) {
             Some(some) => some.push(parcel),
             None => all.push(vec![parcel]),
         }
@@ -115,10 +95,17 @@ fn by_user(parcels: Vec<Parcel>) -> Vec<Vec<Parcel>> {
 }
 
 /// Removes what has arrived, and tells its senders. What is not removed is brought once more, which does nothing.
-async fn acknowledge(cluster: &Cluster, parcels: &[Parcel]) {
+fn acknowledge(users: &Users, parcels: Vec<Parcel>) {
     if parcels.is_empty() {
         return;
     }
+    let users = users.clone();
+    // Others are brought meanwhile.
+    tokio::spawn(async move { try_to_acknowledge(&users, &parcels).await });
+}
+
+async fn try_to_acknowledge(users: &Users, parcels: &[Parcel]) {
+    let Some(cluster) = users.cluster() else { return };
     let ids: Vec<i64> = parcels.iter().map(|parcel| parcel.id).collect();
     let mut senders: Vec<i64> = parcels.iter().map(|parcel| parcel.sender).collect();
     senders.sort_unstable();
@@ -133,6 +120,23 @@ async fn acknowledge(cluster: &Cluster, parcels: &[Parcel]) {
 }
 
 impl Cluster {
+    fn are_brought(&self, parcels: &[Parcel]) {
+        let mut known = self.known.lock();
+        for parcel in parcels {
+            known.bring(parcel);
+        }
+    }
+
+    /// Whether this parcel is to be brought, now and never again.
+    pub(crate) fn is_to_be_brought(&self, parcel: &Parcel) -> bool {
+        self.known.lock().bring(parcel)
+    }
+
+    /// What was read for sockets of a user and closes none, in its order, now and never again.
+    pub(crate) fn frames_of(&self, user: &UserId) -> Vec<Parcel> {
+        self.known.lock().frames_of(user)
+    }
+
     /// Rings where there is something now. They would find it by themselves.
     pub(crate) fn ring_soon(&self, nodes: Vec<i64>) {
         if nodes.is_empty() {
@@ -160,43 +164,13 @@ impl Cluster {
             let answers = self.store.load(vec![unclosed(user)]).await?;
             match rows_at(&answers, 0)?.first().and_then(|row| row.first()) {
                 Some(Value::Int(0)) => return Ok(()),
-                _ if begun.elapsed() > lease * LEASES => return Err(StoreError::too_late()),
+                _ if begun.elapsed() > lease + lease * 2 / BEATS + CARRIED_OUT => {
+                    return Err(StoreError::too_late());
+                }
                 _ => {}
             }
             // It ends by a ring, or by the time.
             let _ = timeout(LOOK_OF_ORDER, rung.changed()).await;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ids(parcels: &[Parcel]) -> Vec<i64> {
-        parcels.iter().map(|parcel| parcel.id).collect()
-    }
-
-    fn rows(ids: impl IntoIterator<Item = i64>) -> Vec<Parcel> {
-        ids.into_iter().map(Parcel::of_test).collect()
-    }
-
-    /// The known-wrong way was to forget what was brought once it was acknowledged: a push came twice where that was lost.
-    #[test]
-    fn what_is_there_is_brought_once_however_often_it_is_read() {
-        let mut known = Known::default();
-        let (new, brought) = known.take(rows([3, 5]));
-        assert_eq!((ids(&new), ids(&brought)), (vec![3, 5], vec![]));
-        known.brought(&rows([5]));
-        let (new, brought) = known.take(rows([2, 3, 5]));
-        assert_eq!((ids(&new), ids(&brought)), (vec![2], vec![5]), "a smaller number may come later");
-        known.brought(&rows([2, 3]));
-        let (new, brought) = known.take(rows([3]));
-        assert_eq!((ids(&new), ids(&brought)), (vec![], vec![3]));
-        assert_eq!(known.0.len(), 1, "what is gone is forgotten");
-        known.brought(&rows([9_000]));
-        // A full page does not say what is behind it.
-        known.take(rows(4..4 + ROWS));
-        assert!(known.0.contains_key(&9_000) && !known.0.contains_key(&3));
     }
 }

@@ -2,6 +2,7 @@
 
 mod background;
 mod beat;
+mod known;
 mod live_rows;
 mod mailbox;
 mod observer;
@@ -9,12 +10,13 @@ mod parcel;
 mod remains;
 mod seal;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use parking_lot::Mutex;
 use rollcall_core::{config, store::Statement};
 
 pub use self::live_rows::LiveRowError;
-use self::{background::Background, seal::Seal};
+use self::{background::Background, known::Known, seal::Seal};
 pub(crate) use self::{
     beat::keep,
     live_rows::{LiveRows, forget_all, of_user},
@@ -34,8 +36,18 @@ pub(crate) struct Cluster {
     pub(crate) store: Postgres,
     /// The number of this process. Each start draws one.
     pub(crate) node: i64,
+    /// Whether this process has ended what was left open before it, or others have.
+    entered: AtomicBool,
+    /// Others that give no sign of life, by their numbers.
+    declaring: Background<i64>,
     /// What others have left.
-    looking_after: Background,
+    sweeping: Background<()>,
+    /// Users of theirs.
+    taking_up: Background<()>,
+    /// Sockets here, beside their rows.
+    comparing: Background<()>,
+    /// What others have for sockets here.
+    known: Mutex<Known>,
     seal: Seal,
     /// Whether a row of another version was met.
     has_met_other_form: AtomicBool,
@@ -47,8 +59,29 @@ impl Cluster {
         let secret = auth.secret.clone().unwrap_or_default();
         let seal = Seal::new(&secret, &auth.previous_secrets);
         let node = store.node();
-        let looking_after = Background::default();
-        Self { store, node, looking_after, seal, has_met_other_form: AtomicBool::new(false) }
+        let (declaring, sweeping, taking_up, comparing) = Default::default();
+        let (entered, known, has_met_other_form) = Default::default();
+        Self {
+            store,
+            node,
+            entered,
+            declaring,
+            sweeping,
+            taking_up,
+            comparing,
+            known,
+            seal,
+            has_met_other_form,
+        }
+    }
+
+    /// From here on this process looks after others.
+    pub(crate) fn enter(&self) {
+        self.entered.store(true, SeqCst);
+    }
+
+    fn has_entered(&self) -> bool {
+        self.entered.load(SeqCst)
     }
 
     /// The answer to a question about orders once every commit of one has happened or not: the session of a commit without an answer

@@ -20,8 +20,10 @@ use super::Cluster;
 pub(crate) struct Parcel {
     pub(super) id: i64,
     pub(super) sender: i64,
-    pub(crate) user: UserId,
-    pub(crate) connection: ConnId,
+    /// The user and the connection. One without reaches nobody.
+    pub(crate) address: Option<(UserId, ConnId)>,
+    /// Whether it closes its socket.
+    pub(crate) closes: bool,
     body: String,
 }
 
@@ -58,6 +60,9 @@ const CLOSES: [Close; 9] = [
     Close::TokenExpired,
     Close::TooSlow,
 ];
+
+/// Rows that may wait for a socket.
+const WAITING: i64 = 1_000;
 
 /// A connection of another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,19 +109,7 @@ impl Cluster {
                 continue;
             }
             contents.notice = notice.filter(|_| one.is_console).map(str::to_owned);
-            let add = "INSERT INTO parcel (node, sender, user, connection, closes, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            let body = serde_json::to_string(&contents).map_or(Value::Null, Value::Text);
-            outgoing.statements.push(Statement::new(
-                add,
-                [
-                    one.node.into(),
-                    self.node.into(),
-                    user.as_str().into(),
-                    one.connection.to_string().into(),
-                    i64::from(contents.close.is_some()).into(),
-                    body,
-                ],
-            ));
+            outgoing.statements.push(self.add(user, one, &contents));
             if !outgoing.nodes.contains(&one.node) {
                 outgoing.nodes.push(one.node);
             }
@@ -125,9 +118,41 @@ impl Cluster {
     }
 }
 
-const COLUMNS: &str = "id, sender, user, connection, body";
+impl Cluster {
+    /// The row. Behind the most that may wait for a socket comes its close instead, and nothing more.
+    fn add(&self, user: &UserId, one: &Elsewhere, contents: &Contents) -> Statement {
+        let add = "INSERT INTO parcel (node, sender, user, connection, closes, body)";
+        let body = as_json(contents);
+        let row = [
+            one.node.into(),
+            self.node.into(),
+            user.as_str().into(),
+            one.connection.to_string().into(),
+            body,
+        ];
+        if contents.close.is_some() {
+            return Statement::new(format!("{add} VALUES (?1, ?2, ?3, ?4, 1, ?5)"), row);
+        }
+        let too_slow = Contents { close: Some(Close::TooSlow.reason().to_owned()), ..Contents::default() };
+        let mut params = Vec::from(row);
+        params.extend([WAITING.into(), as_json(&too_slow)]);
+        let sql = format!(
+            "{add} SELECT ?1, ?2, ?3, ?4, CASE WHEN waiting.number < ?6 THEN 0 ELSE 1 END, \
+             CASE WHEN waiting.number < ?6 THEN ?5 ELSE ?7 END \
+             FROM (SELECT count(*) AS number FROM parcel WHERE user = ?3 AND connection = ?4) AS waiting \
+             WHERE waiting.number <= ?6"
+        );
+        Statement::new(sql, params)
+    }
+}
 
-/// What is there for sockets of a process, the oldest first, or what is there for those of a user.
+fn as_json(contents: &Contents) -> Value {
+    serde_json::to_string(contents).map_or(Value::Null, Value::Text)
+}
+
+const COLUMNS: &str = "id, sender, user, connection, closes, body";
+
+/// What is there for sockets of a process, the oldest first.
 pub(super) fn waiting(node: i64, most: i64) -> Statement {
     let sql = format!("SELECT {COLUMNS} FROM parcel WHERE node = ?1 ORDER BY id LIMIT ?2");
     Statement::new(sql, [node.into(), most.into()])
@@ -158,26 +183,21 @@ pub(super) fn forget_lost() -> Statement {
     Statement::new("DELETE FROM parcel WHERE node NOT IN (SELECT id FROM node WHERE state = 0)", [])
 }
 
-/// Reads the rows of [`waiting`] and [`waiting_of`]. One without an address reaches nobody.
+/// Reads the rows of [`waiting`] and [`waiting_of`].
 pub(crate) fn read(rows: &[Vec<Value>]) -> Vec<Parcel> {
     let parcel = |row: &Vec<Value>| {
-        let [
-            Value::Int(id),
-            Value::Int(sender),
-            Value::Text(user),
-            Value::Text(connection),
-            Value::Text(body),
-        ] = row.as_slice()
-        else {
+        let [Value::Int(id), Value::Int(sender), user, connection, closes, body] = row.as_slice() else {
             return None;
         };
-        Some(Parcel {
-            id: *id,
-            sender: *sender,
-            user: UserId::new(user.as_str()).ok()?,
-            connection: connection.parse().ok()?,
-            body: body.clone(),
-        })
+        let text = |value: &Value| match value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        let address = text(user)
+            .and_then(|user| UserId::new(user.as_str()).ok())
+            .zip(text(connection).and_then(|connection| connection.parse().ok()));
+        let (closes, body) = (*closes != Value::Int(0), text(body).unwrap_or_default());
+        Some(Parcel { id: *id, sender: *sender, address, closes, body })
     };
     rows.iter().filter_map(parcel).collect()
 }
@@ -205,8 +225,8 @@ impl Parcel {
         Self {
             id,
             sender: 1,
-            user: UserId::from(7),
-            connection: ConnId::from_bytes([1; 16]),
+            address: Some((UserId::from(7), ConnId::from_bytes([1; 16]))),
+            closes: false,
             body: "{}".into(),
         }
     }
@@ -214,7 +234,7 @@ impl Parcel {
     /// What it does to its socket. `user` is as this process knows it. One that does not read closes the socket: its client comes back
     /// and is judged anew.
     pub(crate) fn actions(&self, user: &User) -> Vec<Action> {
-        let connection = self.connection;
+        let Some((_, connection)) = self.address else { return Vec::new() };
         let close = |close| Action::Close { connection, close };
         let Some((frames, close_as, notice)) = self.read() else {
             tracing::warn!(%connection, "what another version has for a socket does not read: the socket is closed");
@@ -253,7 +273,7 @@ mod tests {
     const ID: ConnId = ConnId::from_bytes([1; 16]);
 
     fn parcel(body: &str) -> Parcel {
-        Parcel { id: 1, sender: 2, user: UserId::from(7), connection: ID, body: body.into() }
+        Parcel { id: 1, sender: 2, address: Some((UserId::from(7), ID)), closes: false, body: body.into() }
     }
 
     fn actions(body: &str) -> Vec<Action> {

@@ -1,6 +1,6 @@
 //! The process's lease: records that a crash left open end at its last renewal.
 
-use std::time::Duration;
+use std::{os::unix::fs::MetadataExt as _, time::Duration};
 
 use anyhow::Context as _;
 use rollcall_core::{
@@ -26,7 +26,8 @@ const BEHIND: Duration = Duration::from_secs(60);
 /// The interval of attempts while the store fails.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// The file of a data directory with the numbers of the processes that have used it. All but one have ended, since it is locked.
+/// The file of a data directory with its place, and the numbers of the processes that have used it there. All but one have ended, since it
+/// is locked.
 const OWN: &str = "node";
 
 /// Ends the records that earlier processes left open, unless others that serve may have left them, and takes the lease.
@@ -37,15 +38,15 @@ pub(super) async fn take(store: &Store, data_dir: &DataDir) -> anyhow::Result<()
         }
         Some(engine) => {
             end_own_earlier(engine, data_dir).await?;
-            // Those who start do so one after the other: what one of them ends is of nobody who has started.
+            // Those who start do so one after the other: what one of them ends is of nobody who has started. One that is about to start
+            // sees to nothing yet.
             let (transaction, answers) =
-                engine.begin(STARTS, &[others(engine.node())], Patience::Long).await?;
-            if rows_at(&answers, 0)?.is_empty() {
-                transaction.commit(&ends_of_all(store).await?, Durability::Now).await?;
-            } else {
-                transaction.roll_back();
-            }
-            data_dir.write(OWN, &engine.node().to_string())?;
+                engine.begin(STARTS, &[entered(engine.node())], Patience::Long).await?;
+            let mut all =
+                if rows_at(&answers, 0)?.is_empty() { ends_of_all(store).await? } else { Vec::new() };
+            all.push(enter(engine.node()));
+            transaction.commit(&all, Durability::Now).await?;
+            data_dir.write(OWN, &format!("{} {}", place(data_dir)?, engine.node()))?;
         }
     }
     Ok(())
@@ -56,6 +57,22 @@ fn others(own: i64) -> Statement {
     Statement::new("SELECT id, beat FROM node WHERE state = 0 AND id <> ?1", [own.into()])
 }
 
+/// Those of them that have ended what was left open before them, or that others have.
+fn entered(own: i64) -> Statement {
+    Statement::new("SELECT id FROM node WHERE state = 0 AND entered = 1 AND id <> ?1", [own.into()])
+}
+
+fn enter(own: i64) -> Statement {
+    Statement::new("UPDATE node SET entered = 1 WHERE id = ?1", [own.into()])
+}
+
+/// This directory since the start of its machine. A copy of it is another place: what a copy names may be alive.
+fn place(data_dir: &DataDir) -> anyhow::Result<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let inode = std::fs::metadata(data_dir.path())?.ino();
+    Ok(format!("{}/{inode}", boot.trim()))
+}
+
 /// Declares the earlier processes of this data directory dead, which have ended.
 async fn end_own_earlier(engine: &Postgres, data_dir: &DataDir) -> anyhow::Result<()> {
     let path = data_dir.path().join(OWN);
@@ -64,9 +81,11 @@ async fn end_own_earlier(engine: &Postgres, data_dir: &DataDir) -> anyhow::Resul
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
+    let place = place(data_dir)?;
+    let known = known.trim().strip_prefix(place.as_str()).unwrap_or_default();
     let earlier: Vec<i64> = known.split_whitespace().filter_map(|number| number.parse().ok()).collect();
     // Before it can leave anything.
-    data_dir.write(OWN, &format!("{known} {}", engine.node()))?;
+    data_dir.write(OWN, &format!("{place}{known} {}", engine.node()))?;
     let answers = engine.load(vec![others(engine.node())]).await?;
     for row in rows_at(&answers, 0)? {
         if let [Value::Int(id), Value::Int(beat)] = row.as_slice()

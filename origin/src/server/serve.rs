@@ -12,7 +12,7 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::{
     accept::accept, admission::Admission, connection::ConnectionServer, descriptors, lease, rate::Rates,
@@ -42,7 +42,7 @@ pub struct Running {
     pub(super) accepting: JoinHandle<()>,
     pub(super) connections: TaskTracker,
     pub(super) lease: JoinHandle<()>,
-    pub(super) beats: JoinHandle<()>,
+    pub(super) beats: AbortOnDropHandle<()>,
     pub(super) mailbox: JoinHandle<()>,
     pub(super) sweep: JoinHandle<()>,
     pub(super) metrics: Option<metrics::Listener>,
@@ -79,14 +79,20 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     let admission = Admission::new(&settings);
     descriptors::raise(settings.server.max_connections);
     let users = open(settings, data_dir.path()).await?;
+    let origin = Origin::new(users.clone())?;
+    // A start may take longer than others wait for a sign of life.
+    let beats = AbortOnDropHandle::new(tokio::spawn(cluster::keep(users.clone(), {
+        let sessions = origin.sessions().clone();
+        move || sessions.len()
+    })));
     lease::take(users.store(), &data_dir).await?;
+    users.enter();
     users.read_cutoffs().await?;
     users.count_unseen().await?;
     users.read_newest_opening().await?;
     users.resume_orders().await;
     let listener = bind(listen).with_context(|| format!("cannot listen on server.listen {listen}"))?;
     let address = listener.local_addr()?;
-    let origin = Origin::new(users.clone())?;
     let exposition = Exposition::new(users.metrics().clone(), {
         let (users, admission, bodies) = (users.clone(), admission.clone(), origin.bodies().clone());
         move || State {
@@ -111,10 +117,6 @@ pub async fn start(settings: Settings, mut data_dir: DataDir) -> anyhow::Result<
     };
     data_dir.announce(&url(tls.as_ref(), address))?;
     let lease = tokio::spawn(lease::keep(users.store().clone()));
-    let beats = tokio::spawn(cluster::keep(users.clone(), {
-        let sessions = origin.sessions().clone();
-        move || sessions.len()
-    }));
     let mailbox = tokio::spawn(cluster::keep_mailbox(users.clone()));
     let sweep = tokio::spawn(sweep::keep(users));
     let router = rollcall_api::router(origin.clone(), socket::routes(&origin, allowed));

@@ -39,9 +39,11 @@ impl Running {
         }
         self.lease.abort();
         self.sweep.abort();
-        self.beats.abort();
         self.mailbox.abort();
         self.origin.users.store().close().await;
+        // The last commits are of one that is alive.
+        self.beats.abort();
+        self.origin.users.store().leave().await;
         // Last, so that the metrics show the drain.
         drop(self.metrics);
         tracing::info!("stopped");
@@ -52,7 +54,7 @@ impl Running {
         self.origin.users.store().dead().await;
     }
 
-    /// Closes every socket at once. Nothing is written: the store is another process's.
+    /// Closes every socket at once. Nothing is written: others have ended what this process has left.
     pub async fn abandon(self) {
         tracing::error!("another process has declared this one dead: it ends");
         self.origin.drain();

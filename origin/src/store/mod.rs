@@ -17,7 +17,7 @@ use std::{
 
 use rollcall_core::{config, store::Statement, time::Timestamp};
 
-pub(crate) use self::postgres::since_boot;
+pub(crate) use self::postgres::{since_boot, time_to_serve};
 use crate::{clock, metrics::Metrics};
 
 pub use self::{
@@ -189,6 +189,13 @@ impl Store {
         match &self.engine {
             Engine::Sqlite(store) => store.close().await,
             Engine::Postgres(store) => store.close().await,
+        }
+    }
+
+    /// Says that this process has left, where others may have the store. It is closed.
+    pub async fn leave(&self) {
+        if let Some(store) = self.postgres() {
+            store.leave().await;
         }
     }
 }

@@ -208,7 +208,10 @@ impl Live {
         actions.push(Action::Retire(gone.clone()));
         for connection in gone {
             actions.extend(doubted.iter().filter(|action| receiver(action) == Some(connection)).cloned());
-            let of_others = parcels.iter().filter(|parcel| parcel.connection == connection);
+            let of_others = parcels
+                .iter()
+                .filter(|parcel| parcel.closes)
+                .filter(|parcel| parcel.address.as_ref().is_some_and(|(_, one)| *one == connection));
             actions.extend(of_others.flat_map(|parcel| parcel.actions(&self.user)));
             // The first close counts.
             actions.push(Action::Close { connection, close: Close::Draining });
@@ -220,11 +223,6 @@ impl Live {
     fn gone(&self, rows: &[ConnId]) -> Vec<ConnId> {
         let is_open = |id: &ConnId| self.sockets.contains_key(id);
         self.user.ids().filter(is_open).filter(|id| !rows.contains(id)).collect()
-    }
-
-    /// Whether there is such a socket.
-    pub(super) fn has_gone(&self, rows: &[ConnId]) -> bool {
-        !self.gone(rows).is_empty()
     }
 
     /// Whether a commit without an answer may have ended a socket.

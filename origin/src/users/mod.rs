@@ -4,6 +4,7 @@
 //! caller has left. Where other processes serve the same users, the lock is one of the engine's too (`turn`). The *live* part
 //! has a short lock of its own, so that readers never wait for a commit: they see the state before it or after it.
 
+mod comparing;
 mod cutoffs;
 mod delivery;
 mod detached;

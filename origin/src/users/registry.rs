@@ -84,6 +84,13 @@ impl Users {
         self.shared.cluster.as_ref()
     }
 
+    /// What was left open before this process is ended: from here on it looks after others.
+    pub(crate) fn enter(&self) {
+        if let Some(cluster) = self.cluster() {
+            cluster.enter();
+        }
+    }
+
     /// Whether other processes may serve the same users at the same time.
     pub(super) fn has_company(&self) -> bool {
         self.cluster().is_some_and(|cluster| cluster.store.may_have_company())

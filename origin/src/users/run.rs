@@ -220,6 +220,10 @@ impl Users {
         if !is_message || command.needs() != Needs::default() {
             return None;
         }
+        // A server that others may have declared dead serves nothing: its sockets are kept up, and that is all.
+        if self.shared.store.may_serve().is_err() && !command.keeps_alive() {
+            return None;
+        }
         let entry = self.shared.table.get(id)?;
         let at = Moment { now: self.now(), ..moment() };
         let mut live = entry.live.lock();
@@ -388,7 +392,7 @@ impl Users {
         self.act_on(&mut user.live.lock(), actions, outbox, cause)
     }
 
-    fn act_on(
+    pub(super) fn act_on(
         &self,
         live: &mut Live,
         actions: Vec<Action>,

@@ -6,14 +6,18 @@ use std::sync::{
 };
 
 use rollcall_conformance::postgres::Postgres;
-use rollcall_core::{config, secret::Secret};
+use rollcall_core::{config, id::UserId, secret::Secret, time::Timestamp};
 use tokio_postgres::{Client, NoTls};
 
 use super::{
     Users,
     shared_tests::{interleave, seed, settings},
 };
-use crate::{cluster, server::open};
+use crate::{
+    cluster,
+    server::open,
+    store::{Node, NodeState},
+};
 
 /// Servers over one engine, without listeners.
 struct Servers {
@@ -25,6 +29,17 @@ struct Servers {
 
 impl Servers {
     async fn new(count: usize) -> Self {
+        let servers = Self::silent(count).await;
+        for users in &servers.nodes {
+            users.enter();
+            tokio::spawn(cluster::keep(users.clone(), || 0));
+            tokio::spawn(cluster::keep_mailbox(users.clone()));
+        }
+        servers
+    }
+
+    /// Without what goes on by itself.
+    async fn silent(count: usize) -> Self {
         static SCHEMAS: AtomicU32 = AtomicU32::new(0);
         let (engine, home) = (Postgres::shared().unwrap(), tempfile::tempdir().unwrap());
         let schema = format!("several_{}", SCHEMAS.fetch_add(1, SeqCst));
@@ -37,8 +52,6 @@ impl Servers {
         let mut nodes = Vec::new();
         for _ in 0..count {
             let users = open(settings.clone(), home.path()).await.unwrap();
-            tokio::spawn(cluster::keep(users.clone(), || 0));
-            tokio::spawn(cluster::keep_mailbox(users.clone()));
             nodes.push(users);
         }
         let (client, connection) = tokio_postgres::connect(&engine.url(), NoTls).await.unwrap();
@@ -81,4 +94,47 @@ async fn so_it_is_while_the_engine_ends_sessions() {
     interleave(&servers.nodes, seed(), true, disturbing).await;
     assert_eq!(servers.count("live").await, 0);
     assert_eq!(servers.count("record WHERE offline_at IS NULL").await, 0);
+}
+
+/// The known-wrong way was one row for both deaths, which the end of the first one's work removed.
+#[tokio::test]
+async fn a_user_who_is_woken_while_somebody_looks_after_it_is_looked_after_once_more() {
+    let servers = Servers::silent(1).await;
+    let (cluster, client) = (servers.nodes[0].cluster().unwrap(), &servers.client);
+    client.batch_execute("INSERT INTO watcher VALUES ('7', '8', 1)").await.unwrap();
+    let dies = async |id: i64| {
+        let left = "INSERT INTO live (connection, \"user\", node, kind, opened_at, under, body) \
+                    VALUES ($1, '7', $2, 1, 0, 0, '{}')";
+        client.execute(left, &[&format!("{id:032x}"), &id]).await.unwrap();
+        let died =
+            "INSERT INTO node (id, name, version, started_at, alive_at, state) VALUES ($1, '', '', 0, 0, 1)";
+        client.execute(died, &[&id]).await.unwrap();
+        let node = Node {
+            id,
+            name: String::new(),
+            version: String::new(),
+            started_at: Timestamp::default(),
+            alive_at: Timestamp::default(),
+            beat: 0,
+            sockets: 0,
+            state: NodeState::Dead,
+            is_swept: false,
+        };
+        cluster.sweep(&node).await.unwrap();
+        assert_eq!(
+            servers.count("live").await + servers.count("node WHERE state = 1 AND swept = 0").await,
+            0
+        );
+    };
+    dies(1).await;
+    let taken = cluster.to_wake().await.unwrap();
+    let [(user, until)] = taken.as_slice() else { panic!("{taken:?}") };
+    assert_eq!(*user, UserId::from(7));
+    assert_eq!(cluster.to_wake().await.unwrap(), [], "somebody looks after it");
+    dies(2).await;
+    cluster.store.commit(vec![cluster::is_awake(user, *until)]).await.unwrap();
+    let again = cluster.to_wake().await.unwrap();
+    let [(user, until)] = again.as_slice() else { panic!("{again:?}") };
+    cluster.store.commit(vec![cluster::is_awake(user, *until)]).await.unwrap();
+    assert_eq!(servers.count("wake").await, 0);
 }

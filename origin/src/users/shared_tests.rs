@@ -169,6 +169,21 @@ async fn a_socket_without_a_row_is_closed_by_the_next_command_before_its_answer(
     assert!(!fixture.users.entry(&fixture.user).live.lock().user.has(ONE));
 }
 
+/// The known-wrong way was to look at users with a command alone: without one a lost row left its socket open, and a lost end its row.
+#[tokio::test]
+async fn sockets_without_rows_and_rows_without_sockets_end_without_a_command() {
+    let fixture = Fixture::new().await;
+    let (gone, stays) = (fixture.connected(ONE).await, fixture.connected(TWO).await);
+    let copy = "INSERT INTO live SELECT repeat('3', 32), \"user\", node, kind, NULL, platform, token_hash, opened_at, under, body \
+                FROM live WHERE connection = $1";
+    fixture.client.execute(copy, &[&TWO.to_string()]).await.unwrap();
+    fixture.client.execute("DELETE FROM live WHERE connection = $1", &[&ONE.to_string()]).await.unwrap();
+    fixture.users.compare_with_rows().await.unwrap();
+    assert_eq!((gone.requested_close(), stays.requested_close()), (Some(Close::Draining), None));
+    assert_eq!(fixture.count("live").await, 1);
+    assert_eq!(fixture.shown().await, [TWO]);
+}
+
 #[tokio::test]
 async fn a_kick_without_an_answer_closes_its_sockets_as_it_meant_to_if_it_happened() {
     let fixture = Fixture::new().await;

@@ -177,25 +177,23 @@ impl Users {
         let (id, rules) = (&user.id, &self.shared.rules);
         let mut question = Question::of(command, id, rules, self.shared.cutoffs.known())?;
         let patience = if may_come_again(command) { Patience::Short } else { Patience::Long };
+        // What other processes have for sockets of the user here was committed before the lock was held.
+        let waits = self.has_company().then(|| waiting_of(id, cluster.node));
+        question.statements.extend(waits.clone());
         let (mut transaction, mut answers) =
             cluster.store.begin(id.as_str(), &question.statements, patience).await?;
         // Both clocks at one time.
         let at = Moment { now: transaction.began(), ..moment() };
-        if let Some(again) = question.again(command, id, rules, &answers)? {
+        if let Some(mut again) = question.again(command, id, rules, &answers)? {
+            again.statements.extend(waits.clone());
             (transaction, answers) = transaction.load(&again.statements).await?;
             question = again;
         }
+        let parcels = waits.and_then(|_| answers.pop()).map(|rows| read_parcels(&rows)).unwrap_or_default();
+        self.bring_before(cluster, user, &parcels);
         let needs = question.needs.clone();
         let Answered { rows, mut loaded } = self.answered(cluster, id, command, question, answers)?;
         let elsewhere = rows.elsewhere(cluster.node);
-        let mut parcels = Vec::new();
-        let has_gone = user.live.lock().has_gone(&rows.of(cluster.node));
-        if has_gone && self.has_company() {
-            // Another process has ended them, and says how.
-            let answers;
-            (transaction, answers) = transaction.load(&[waiting_of(id, cluster.node)]).await?;
-            parcels = read_parcels(rows_at(&answers, 0)?);
-        }
         let (mut live, made_up) = {
             let memory = user.live.lock();
             let own = memory.user_for(command);
@@ -337,7 +335,8 @@ impl Users {
     fn may_have_opened_later(&self, user: &EntryGuard, command: &Command, at: Moment) -> bool {
         matches!(command, Command::Open(_) | Command::OpenConsole(_))
             && user.id.number().is_some()
-            && at.now <= self.shared.table.forgotten_opening()
+            // Openings of other processes are not known here.
+            && (self.has_company() || at.now <= self.shared.table.forgotten_opening())
     }
 
     /// Makes the outcome of a turn durable: its changes, and in the same transaction the live rows that its actions change.

@@ -77,6 +77,13 @@ async fn a_row_that_another_version_wrote_is_a_connection_that_orders_end() {
     let add = "INSERT INTO live (connection, \"user\", node, kind, platform, token_hash, opened_at, under, body) \
                VALUES ($1, '7', 1, 0, 5, $2, 1, 0, '{\"form\": \"of another version\"}')";
     client.execute(add, &[&foreign, &hash]).await.unwrap();
+    assert_eq!(
+        world.platforms("7").await.unwrap(),
+        [1],
+        "nobody has said that the process of the row serves"
+    );
+    let other = "INSERT INTO node (id, name, version, started_at, alive_at) VALUES (1, 'other', '', 0, 0)";
+    client.batch_execute(other).await.unwrap();
     let status = world.status("7").await.unwrap();
     let shown: Vec<_> =
         status.connections.iter().map(|one| (one.id.as_str(), one.platform, one.token.as_str())).collect();

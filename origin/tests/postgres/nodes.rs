@@ -20,21 +20,31 @@ const OFFLINE: Duration = Duration::from_secs(10);
 
 /// One of several servers on this store.
 pub(crate) fn serve(home: &tempfile::TempDir, name: &str, settings: &config::Store) -> Server {
+    serve_with(home, name, settings, "")
+}
+
+/// The same with more of a configuration, whose first keys are those of `cluster`.
+pub(crate) fn serve_with(
+    home: &tempfile::TempDir,
+    name: &str,
+    settings: &config::Store,
+    more: &str,
+) -> Server {
     let url = settings.url.as_ref().unwrap().expose();
     let more = format!(
-        "[store]\nurl = '{url}'\nschema = '{}'\nconnections = 4\n[cluster]\nname = '{name}'\n",
+        "[store]\nurl = '{url}'\nschema = '{}'\nconnections = 4\n[cluster]\nname = '{name}'\n{more}",
         settings.schema
     );
     Server::start_as(&home.path().join(name), &more, &[("ROLLCALL_UNFINISHED_NODES", "1")], "")
 }
 
-/// The same store without a server.
+/// The same store without a server, and with a lease that does not end in a test.
 async fn open(settings: &config::Store) -> Store {
-    try_open(settings).await.unwrap()
+    try_open(settings, 600).await.unwrap()
 }
 
-async fn try_open(settings: &config::Store) -> anyhow::Result<Store> {
-    let cluster = config::Cluster { several: true, ..config::Cluster::default() };
+async fn try_open(settings: &config::Store, lease_seconds: u32) -> anyhow::Result<Store> {
+    let cluster = config::Cluster { several: true, lease_seconds, ..config::Cluster::default() };
     let nowhere = std::path::Path::new("nowhere");
     Store::open(settings, &cluster, nowhere, rollcall_origin::metrics::Metrics::new(false)).await
 }
@@ -83,10 +93,11 @@ async fn a_process_that_is_declared_dead_commits_nothing_any_more_and_what_it_wa
     let settings = settings(&engine);
     let (first, second, client) = (open(&settings).await, open(&settings).await, client(&settings).await);
     let (one, other) = (first.postgres().unwrap(), second.postgres().unwrap());
-    let nodes = one.beat(&alive(3)).await.unwrap();
+    let nodes = one.beat(&alive(600)).await.unwrap();
     let seen = nodes.iter().find(|node| node.id == one.node()).unwrap();
-    assert_eq!((seen.beat, seen.sockets, nodes.len()), (1, 3, 2));
-    assert!(!other.declare_dead(one.node(), 0).await.unwrap(), "it has beaten since");
+    let beat = seen.beat;
+    assert_eq!((beat, seen.sockets, nodes.len()), (2, 3, 2), "a start is a sign of life");
+    assert!(!other.declare_dead(one.node(), 1).await.unwrap(), "it has beaten since");
     first.commit(vec![insert(1)]).await.unwrap();
     let (begun, _) = one.begin("7", &[insert(2)], Patience::Short).await.unwrap();
     // One that commits: it has passed the fence.
@@ -94,7 +105,7 @@ async fn a_process_that_is_declared_dead_commits_nothing_any_more_and_what_it_wa
     let declared = tokio::spawn({
         let second = second.clone();
         let node = one.node();
-        async move { second.postgres().unwrap().declare_dead(node, 1).await }
+        async move { second.postgres().unwrap().declare_dead(node, beat).await }
     });
     let watch = crate::engines::client(&settings).await;
     crate::commits::until_any(
@@ -109,12 +120,12 @@ async fn a_process_that_is_declared_dead_commits_nothing_any_more_and_what_it_wa
     assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
     assert!(matches!(first.commit(vec![insert(5)]).await, Err(StoreError::Closed)));
     assert!(matches!(one.begin("7", &[], Patience::Short).await, Err(StoreError::Closed)));
-    assert!(matches!(one.beat(&alive(3)).await, Err(StoreError::Closed)));
+    assert!(matches!(one.beat(&alive(600)).await, Err(StoreError::Closed)));
     assert!(first.load(vec![Statement::new("SELECT 1", [])]).await.is_err());
     first.dead().await;
     assert_eq!(count(&client, "account").await, 2, "what came before it");
-    assert!(!other.declare_dead(one.node(), 1).await.unwrap(), "once");
-    let nodes = other.beat(&alive(3)).await.unwrap();
+    assert!(!other.declare_dead(one.node(), beat).await.unwrap(), "once");
+    let nodes = other.beat(&alive(600)).await.unwrap();
     let states: Vec<_> = nodes.iter().map(|node| (node.id == one.node(), node.state)).collect();
     assert!(states.contains(&(true, NodeState::Dead)) && states.contains(&(false, NodeState::Serving)));
     second.commit(vec![insert(6)]).await.unwrap();
@@ -131,7 +142,7 @@ async fn a_step_that_those_who_serve_cannot_work_with_waits_until_they_have_ende
     // As if the program of the version before had made the tables, and served them.
     let earlier = "UPDATE version SET version = version - 1, compatible_from = version - 1";
     client.batch_execute(earlier).await.unwrap();
-    let error = format!("{:#}", try_open(&settings).await.err().unwrap());
+    let error = format!("{:#}", try_open(&settings, 600).await.err().unwrap());
     assert!(error.contains("another rollcall"), "{error}");
     first.commit(vec![insert(1)]).await.unwrap();
 }
@@ -139,9 +150,8 @@ async fn a_step_that_those_who_serve_cannot_work_with_waits_until_they_have_ende
 #[tokio::test]
 async fn a_process_that_the_engine_does_not_hear_serves_nothing_until_it_is_heard_again() {
     let engine = Postgres::start(&[], &[]).unwrap();
-    let store = open(&settings(&engine)).await;
+    let store = try_open(&settings(&engine), 5).await.unwrap();
     let one = store.postgres().unwrap();
-    assert!(one.may_serve().is_ok(), "before its first sign of life");
     one.beat(&alive(1)).await.unwrap();
     store.commit(vec![insert(1)]).await.unwrap();
     engine.crash().unwrap();
@@ -165,6 +175,165 @@ async fn a_process_that_the_engine_does_not_hear_serves_nothing_until_it_is_hear
     };
     tokio::time::timeout(Duration::from_secs(60), heard).await.unwrap();
     store.commit(vec![insert(2)]).await.unwrap();
+}
+
+/// The known-wrong way was a lease without an end until its process was heard once: others declare it dead all the same.
+#[tokio::test]
+async fn a_process_that_was_never_heard_serves_no_longer_than_its_lease() {
+    let engine = Postgres::shared().unwrap();
+    let store = try_open(&settings(&engine), 3).await.unwrap();
+    let one = store.postgres().unwrap();
+    let suspended = async {
+        while !matches!(one.may_serve(), Err(StoreError::Suspended)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), suspended).await.unwrap();
+    assert!(matches!(store.load(vec![Statement::new("SELECT 1", [])]).await, Err(StoreError::Suspended)));
+}
+
+/// The known-wrong way was to serve at once. A server that reaches the former primary alone answers what that one has until its lease is
+/// over.
+#[tokio::test]
+async fn a_process_whose_engine_was_promoted_serves_nothing_until_nobody_does_on_the_former_one() {
+    let engine = Postgres::start(&[], &[]).unwrap();
+    let settings = settings(&engine);
+    let store = try_open(&settings, 3).await.unwrap();
+    let one = store.postgres().unwrap();
+    one.beat(&alive(600)).await.unwrap();
+    store.commit(vec![insert(1)]).await.unwrap();
+    engine.crash().unwrap();
+    engine.resume_as_standby().unwrap();
+    client(&settings).await.batch_execute("SELECT pg_promote()").await.unwrap();
+    let question = || vec![Statement::new("SELECT 1", [])];
+    let mut met = None;
+    let answered = async {
+        loop {
+            match store.load(question()).await {
+                Ok(_) => return,
+                Err(StoreError::Suspended) => met = met.or(Some(Instant::now())),
+                Err(_) => {}
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), answered).await.unwrap();
+    // 0.7 of the lease.
+    let met = met.unwrap().elapsed();
+    assert!(met > Duration::from_millis(2_100), "{met:?}");
+    store.commit(vec![insert(2)]).await.unwrap();
+    let other = try_open(&settings, 3).await.unwrap();
+    assert!(other.load(question()).await.is_ok(), "on the timeline that the others know");
+}
+
+/// The known-wrong way was to take each other for one that has ended what was left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_start_together_end_what_was_left_before_there_were_several() {
+    let (engine, home) = (Postgres::shared().unwrap(), tempfile::tempdir().unwrap());
+    let settings = settings(&engine);
+    let first = serve(&home, "z", &settings);
+    let (_, phone) = first.world().login("7", 1).await.unwrap();
+    first.kill();
+    let client = client(&settings).await;
+    // It was of a version that writes no row for itself.
+    client.batch_execute("DELETE FROM node").await.unwrap();
+    assert_eq!(count(&client, "record WHERE offline_at IS NULL").await, 1);
+    let starting = |name: &'static str| {
+        let (home, settings) = (&home, &settings);
+        move || serve(home, name, settings)
+    };
+    let servers = std::thread::scope(|scope| {
+        let starts = ["a", "b", "c"].map(|name| scope.spawn(starting(name)));
+        starts.map(|start| start.join().unwrap())
+    });
+    assert_eq!(
+        (count(&client, "live").await, count(&client, "record WHERE offline_at IS NULL").await),
+        (0, 0)
+    );
+    for server in &servers {
+        assert_eq!(server.world().platforms("7").await.unwrap(), Vec::<i64>::new());
+    }
+    drop(phone);
+}
+
+/// The known-wrong way was a first sign of life behind everything that a start does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_start_takes_longer_than_its_lease_is_not_declared_dead() {
+    let (engine, home) = (Postgres::shared().unwrap(), tempfile::tempdir().unwrap());
+    let settings = settings(&engine);
+    let short = "lease_seconds = 4\n";
+    let first = serve_with(&home, "a", &settings, short);
+    let mut client = client(&settings).await;
+    // Who starts waits for those who start.
+    let holding = client.transaction().await.unwrap();
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended(' starts', hashtextextended($1, 3)))";
+    holding.execute(lock, &[&settings.schema]).await.unwrap();
+    let second = std::thread::scope(|scope| {
+        let start = scope.spawn(|| serve_with(&home, "b", &settings, short));
+        let held = async {
+            let beats = "SELECT coalesce(max(beat), 0) FROM node WHERE name = 'b'";
+            while holding.query_one(beats, &[]).await.unwrap().get::<_, i64>(0) < 7 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            assert!(!start.is_finished());
+            holding.rollback().await.unwrap();
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(held));
+        start.join().unwrap()
+    });
+    let states: Vec<_> = listed(&home, "a").into_iter().map(|(_, state)| state).collect();
+    assert_eq!(states, ["serving", "serving"]);
+    let (_, mut phone) = second.world().login("7", 1).await.unwrap();
+    assert_eq!(first.world().platforms("7").await.unwrap(), [1]);
+    phone.alive().await.unwrap();
+}
+
+/// The known-wrong way was one task for all that is to be done about others: it waited for the notices to watchers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_users_of_a_dead_server_wait_for_nothing_that_is_done_about_another() {
+    let (engine, home) = (Postgres::shared().unwrap(), tempfile::tempdir().unwrap());
+    let settings = settings(&engine);
+    let (first, second) = (serve(&home, "a", &settings), serve(&home, "b", &settings));
+    let third = serve(&home, "c", &settings);
+    let (one, other, last) = (first.world(), second.world(), third.world());
+    let (_, phone) = one.login("7", 1).await.unwrap();
+    let (_, mut watcher) = other.login("8", 5).await.unwrap();
+    watcher.ask(2005, "8", Some(&proto::subscription(&["7"], &[]))).await.unwrap();
+    let (_, desktop) = last.login("9", 3).await.unwrap();
+    let mut client = client(&settings).await;
+    let holding = client.transaction().await.unwrap();
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('8', hashtextextended($1, 3)))";
+    holding.execute(lock, &[&settings.schema]).await.unwrap();
+    first.kill();
+    assert!(until_offline(&other, "7").await < OFFLINE);
+    // From here on somebody waits to tell the watcher.
+    let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    while holding.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    third.kill();
+    let after = until_offline(&other, "9").await;
+    assert!(after < OFFLINE, "{after:?}");
+    holding.rollback().await.unwrap();
+    assert!(watcher.binary().await.unwrap().contains("2005"));
+    drop((phone, desktop));
+}
+
+/// The known-wrong way was to look for others that know of this one alone.
+#[tokio::test]
+async fn a_process_that_knows_of_others_does_not_start_beside_one_that_does_not() {
+    let engine = Postgres::shared().unwrap();
+    let settings = settings(&engine);
+    let alone = crate::engines::open(&settings).await.unwrap();
+    let error = format!("{:#}", try_open(&settings, 5).await.err().unwrap());
+    assert!(error.contains("another rollcall"), "{error}");
+    drop(alone);
+    let client = client(&settings).await;
+    // Its row says that it serves until somebody looks whether it does.
+    assert_eq!(count(&client, "node WHERE state = 0").await, 1);
+    let several = open(&settings).await;
+    assert_eq!(count(&client, "node WHERE state = 0").await, 1);
+    several.commit(vec![insert(1)]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -283,10 +452,15 @@ async fn an_engine_that_is_away_kills_nobody() {
     let (one, other) = (first.world(), second.world());
     let (_, mut phone) = one.login("7", 1).await.unwrap();
     let (_, mut desktop) = other.login("8", 3).await.unwrap();
+    let (_, mut tablet) = one.login("9", 8).await.unwrap();
+    tablet.ask(1003, "9", None).await.unwrap();
     engine.crash().unwrap();
     first.until_logged("it serves nothing").await;
     second.until_logged("it serves nothing").await;
     assert!(one.platforms("7").await.is_err(), "never that nobody is there");
+    // Sockets are kept up, and nothing else is answered.
+    phone.alive().await.unwrap();
+    assert!(tablet.ask(1003, "9", None).await.is_err());
     tokio::time::sleep(2 * LEASE).await;
     engine.resume().unwrap();
     first.until_logged("the store hears this server again").await;

@@ -123,3 +123,38 @@ async fn what_a_frozen_server_finds_when_it_is_awake_in_time_reaches_its_sockets
     kick.await.unwrap().unwrap();
     phone.kicked().await.unwrap();
 }
+
+/// The known-wrong way was to leave the row where it was: every later kick of the user waited for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parcel_without_an_address_that_reads_holds_up_nobody() {
+    let (engine, home) = (Postgres::shared().unwrap(), tempfile::tempdir().unwrap());
+    let settings = settings(&engine);
+    let (first, second) = (serve(&home, "a", &settings), serve(&home, "b", &settings));
+    let (one, other, client) = (first.world(), second.world(), client(&settings).await);
+    let (_, mut phone) = one.login("7", 1).await.unwrap();
+    let add = "INSERT INTO parcel (node, sender, \"user\", connection, closes, body) \
+               SELECT id, id, '7', 'of another form', 1, '{}' FROM node WHERE name = 'a'";
+    client.batch_execute(add).await.unwrap();
+    other.force_logout("7", 1).await.unwrap();
+    phone.kicked().await.unwrap();
+    let left: i64 = client.query_one("SELECT count(*) FROM parcel", &[]).await.unwrap().get(0);
+    assert_eq!(left, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_for_which_too_much_waits_at_another_server_is_closed() {
+    let (engine, home) = (Postgres::shared().unwrap(), tempfile::tempdir().unwrap());
+    let settings = settings(&engine);
+    let (first, second) = (serve(&home, "a", &settings), serve(&home, "b", &settings));
+    let (one, other, client) = (first.world(), second.world(), client(&settings).await);
+    let (_, watcher) = one.login("8", 5).await.unwrap();
+    let mut watcher = watcher;
+    watcher.ask(2005, "8", Some(&proto::subscription(&["7"], &[]))).await.unwrap();
+    // As many as may wait, of a server that does not look: the row's node is another one.
+    let fill = "INSERT INTO parcel (node, sender, \"user\", connection, closes, body) \
+                SELECT 1, 1, \"user\", connection, 0, '{}' FROM live, generate_series(1, 1000) WHERE \"user\" = '8'";
+    client.batch_execute(fill).await.unwrap();
+    let (_, phone) = other.login("7", 1).await.unwrap();
+    watcher.closed(1008).await.unwrap();
+    drop(phone);
+}

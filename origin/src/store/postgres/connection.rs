@@ -42,6 +42,12 @@ use super::{
 /// Prepared statements that a session keeps; above it all are made anew.
 const PREPARED: usize = 512;
 
+/// How long a sign of life may take.
+const BELL: Duration = Duration::from_secs(2);
+
+/// The part of the engine's history that a server is on: it changes with each promotion.
+const TIMELINE: &str = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+
 /// Where a process listens.
 pub(super) fn bell_of(node: i64) -> String {
     format!("rollcall_{node}")
@@ -61,15 +67,6 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// How long it may take to answer.
-    const fn patience(self) -> Duration {
-        match self {
-            Self::Write | Self::Load => Duration::from_secs(5),
-            Self::List => QUERY_WITHIN,
-            Self::Bell => Duration::from_secs(3),
-        }
-    }
-
     const fn begin(self) -> &'static str {
         match self {
             // Said in full: a server may have other defaults.
@@ -91,6 +88,8 @@ pub(super) struct Connector {
     target: Target,
     tls: Option<Tls>,
     pub(super) schema: String,
+    /// How long a sign of life may take, and how long the making of its session.
+    bell: Duration,
     /// Changes when another process has rung for this one.
     pub(super) rung: watch::Sender<()>,
 }
@@ -102,7 +101,22 @@ impl Connector {
         let target = url::read(url)?;
         let ca = settings.ca.as_deref().map(Path::new);
         let tls = if target.is_encrypted { Some(Tls::load(ca)?) } else { None };
-        Ok(Self { target, tls, schema: settings.schema.clone(), rung: watch::Sender::default() })
+        let (schema, bell) = (settings.schema.clone(), BELL);
+        Ok(Self { target, tls, schema, bell, rung: watch::Sender::default() })
+    }
+
+    /// For a process whose lease has so many seconds: a sign of life that is lost, and a session that is not made, leave time for another.
+    pub(super) fn with_lease(self, lease_seconds: u32) -> Self {
+        Self { bell: Duration::from_secs(lease_seconds.into()) * 2 / 5, ..self }
+    }
+
+    /// How long a session of this role may take to answer.
+    const fn patience(&self, role: Role) -> Duration {
+        match role {
+            Role::Write | Role::Load => Duration::from_secs(5),
+            Role::List => QUERY_WITHIN,
+            Role::Bell => self.bell,
+        }
     }
 
     /// Where the tables are, without the password.
@@ -139,12 +153,12 @@ impl Connector {
         let unreachable = |error: tokio_postgres::Error| Failure::Unreachable(error.into());
         let made = async {
             let (client, driver) = self.connect().await?;
-            let patience = role.patience().as_secs();
+            let patience = self.patience(role).as_millis();
             // Commits are durable before they are answered; a server that waits for its standby too is not told otherwise. A
             // session whose process is frozen gives its locks back.
             client
                 .batch_execute(&format!(
-                    "SET lock_timeout TO '4s'; SET statement_timeout TO '{patience}s'; \
+                    "SET lock_timeout TO '4s'; SET statement_timeout TO '{patience}ms'; \
                      SET idle_in_transaction_session_timeout TO '2s'; SET jit TO off; SET random_page_cost TO 1.1; \
                      SELECT set_config('synchronous_commit', 'on', false) \
                      WHERE current_setting('synchronous_commit') IN ('off', 'local'); {}",
@@ -157,18 +171,30 @@ impl Connector {
             if role == Role::List {
                 client.batch_execute("SET plan_cache_mode TO force_custom_plan").await?;
             }
+            let timeline = timeline(&client).await;
             // Behind the wait for the lock.
             let is_ours = holding.is_ours(&client).await?;
             let fence = (role == Role::Write).then(|| Statement::new(FENCE, [holding.number().into()]));
-            Ok(is_ours.then(|| Session { client, driver, role, fence, prepared: HashMap::new() }))
+            let patience = self.patience(role);
+            let session =
+                Session { client, driver, role, patience, timeline, fence, prepared: HashMap::new() };
+            Ok(is_ours.then_some(session))
         };
-        let late = Late(role.patience().as_secs());
-        timeout(role.patience(), made)
+        let late = Late(self.patience(role).as_secs());
+        timeout(self.patience(role), made)
             .await
             .map_err(|_| Failure::Unreachable(late.into()))?
             .map_err(unreachable)?
             .ok_or(Failure::Dead)
     }
+}
+
+/// The engine's timeline. Where a server does not tell, it is taken for the same.
+pub(super) async fn timeline(client: &Client) -> Option<String> {
+    let row = client.query_one(TIMELINE, &[]).await;
+    row.and_then(|row| row.try_get(0))
+        .inspect_err(|error| tracing::debug!(%error, "the engine's timeline is not known"))
+        .ok()
 }
 
 /// Moves a session's messages. Ends with this value.
@@ -228,6 +254,9 @@ pub(super) struct Session {
     client: Client,
     driver: Driver,
     role: Role,
+    /// How long it may take to answer.
+    patience: Duration,
+    timeline: Option<String>,
     /// What each commit ends in.
     fence: Option<Statement>,
     prepared: HashMap<Key, Prepared>,
@@ -288,6 +317,11 @@ const FENCE: &str = "SELECT fence($1)";
 const NOT_NOW: &str = "SET LOCAL synchronous_commit TO off";
 
 impl Session {
+    /// The engine's timeline when it was made.
+    pub(super) fn timeline(&self) -> Option<&str> {
+        self.timeline.as_deref()
+    }
+
     /// Whether the server has closed it.
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
@@ -382,7 +416,7 @@ impl Session {
     /// Sends the batches that are ready, and waits for the outcome of each.
     async fn send(&self, batches: Vec<Result<Batch<'_>, Failure>>) -> Vec<Result<Vec<Answer>, Failure>> {
         let ready: Vec<&Batch<'_>> = batches.iter().filter_map(|batch| batch.as_ref().ok()).collect();
-        let outcomes = timeout(self.role.patience(), self.exchange(&ready)).await;
+        let outcomes = timeout(self.patience, self.exchange(&ready)).await;
         let mut outcomes = outcomes.ok().map(Vec::into_iter);
         let outcome = |batch: Result<Batch<'_>, Failure>| {
             batch.and_then(|batch| match outcomes.as_mut() {
@@ -400,7 +434,7 @@ impl Session {
 
     /// No answer came in time.
     fn late(&self, batch: &Batch<'_>) -> Failure {
-        let late = Late(self.role.patience().as_secs()).into();
+        let late = Late(self.patience.as_secs()).into();
         if self.commits(batch) { Failure::Unanswered(late) } else { Failure::Unreachable(late) }
     }
 
@@ -423,8 +457,8 @@ impl Session {
             };
             let types: Vec<_> = statement.params.iter().map(type_of).collect();
             let preparing = self.client.prepare_typed(&text, &types);
-            let late = Late(self.role.patience().as_secs());
-            let prepared = timeout(self.role.patience(), preparing)
+            let late = Late(self.patience.as_secs());
+            let prepared = timeout(self.patience, preparing)
                 .await
                 .map_err(|_| Failure::Unreachable(late.into()))?
                 .map_err(Failure::of_statement)?;

@@ -31,7 +31,7 @@ pub(super) struct Untranslatable {
 const SHARED_FUNCTIONS: [&str; 5] = ["coalesce", "count", "nullif", "row_number", "sum"];
 
 /// Functions of the schema, or of this engine, for statements that the other one never gets.
-const OWN_FUNCTIONS: [&str; 4] = ["clock", "declare_dead", "pg_notify", "set_config"];
+const OWN_FUNCTIONS: [&str; 5] = ["clock", "declare_dead", "leave", "pg_notify", "set_config"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {

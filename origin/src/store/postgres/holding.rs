@@ -39,8 +39,21 @@ pub(super) struct Holding {
     key: i64,
     /// This process's number.
     number: i64,
+    company: Company,
     /// Whether it was alone as it started.
     is_alone: bool,
+}
+
+/// Whether a process that may serve knows of another timeline of the engine.
+pub(super) async fn is_other_timeline_known(client: &Client, timeline: &str) -> anyhow::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM node WHERE state = 0 AND timeline NOT IN ('', $1))";
+    Ok(client.query_one(sql, &[&timeline]).await?.try_get(0)?)
+}
+
+/// Whether a process may use the schema that knows of no others.
+async fn is_of_one(client: &Client) -> anyhow::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM node WHERE state = 0 AND alone = 1)";
+    Ok(client.query_one(sql, &[]).await?.try_get(0)?)
 }
 
 impl Holding {
@@ -51,17 +64,23 @@ impl Holding {
     pub(super) async fn take(client: &Client, schema: &str, company: Company) -> anyhow::Result<Self> {
         let number = i64::try_from(rand::random::<u64>() >> 1).unwrap_or(i64::MAX);
         let row = client.query_one("SELECT hashtextextended($1, 2)", &[&schema]).await?;
-        let mut holding = Self { key: row.try_get(0)?, number, is_alone: true };
+        let mut holding = Self { key: row.try_get(0)?, number, company, is_alone: true };
         let begun = Instant::now();
         loop {
             // Tables that are to be changed first belong to one process. Another may change them meanwhile.
-            holding.is_alone = company == Company::None || !schema::may_be_shared(client, schema).await?;
+            holding.is_alone = company == Company::None
+                || !schema::may_be_shared(client, schema).await?
+                || is_of_one(client).await?;
             let attempt =
                 if holding.is_alone { "pg_try_advisory_lock" } else { "pg_try_advisory_lock_shared" };
             // A wait in the engine would let no session of the other process be made meanwhile.
             let row = client.query_one(&format!("SELECT {attempt}($1)"), &[&holding.key]).await?;
             if row.try_get(0)? {
-                return Ok(holding);
+                // One that knows of no others may have started in between.
+                if holding.is_alone || !is_of_one(client).await? {
+                    return Ok(holding);
+                }
+                client.execute("SELECT pg_advisory_unlock_shared($1)", &[&holding.key]).await?;
             }
             if begun.elapsed() > ENDED {
                 bail!("another rollcall uses the schema {schema}; stop it, or choose another store.schema");
@@ -83,12 +102,20 @@ impl Holding {
     }
 
     /// Writes this process down, and shares the lock with its other sessions.
-    pub(super) async fn share(&self, client: &Client, name: &str) -> anyhow::Result<()> {
+    pub(super) async fn share(
+        &self,
+        client: &Client,
+        name: &str,
+        timeline: Option<&str>,
+    ) -> anyhow::Result<()> {
         if self.is_alone {
             self.end_others(client).await?;
         }
-        let add = "INSERT INTO node (id, name, version, started_at, alive_at) VALUES ($1, $2, $3, clock(), clock())";
-        client.execute(add, &[&self.number, &name, &env!("CARGO_PKG_VERSION")]).await?;
+        let add = "INSERT INTO node (id, name, version, started_at, alive_at, alone, timeline) \
+                   VALUES ($1, $2, $3, clock(), clock(), $4, $5)";
+        let (version, timeline) = (env!("CARGO_PKG_VERSION"), timeline.unwrap_or_default());
+        let alone = i64::from(self.company == Company::None);
+        client.execute(add, &[&self.number, &name, &version, &alone, &timeline]).await?;
         if !self.is_alone {
             return Ok(client.batch_execute(HEED_CLIENT).await?);
         }

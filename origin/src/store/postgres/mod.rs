@@ -21,26 +21,30 @@ mod url;
 use std::{
     path::Path,
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
 use rollcall_core::{config, secret::Secret, store::Statement, time::Timestamp, token::SKEW_SECS};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::{QUERIES, condition::Condition, error::StoreError, job::Rows};
 use crate::clock::{self, utc};
 
-pub(crate) use self::lease::since_boot;
+pub(crate) use self::lease::{since_boot, time_to_serve};
 pub use self::{
     nodes::{Alive, Node, NodeState, nodes},
     transaction::{Durability, Patience, Transaction},
 };
 use self::{
-    connection::{Answer, Connector, Driver, Role, Session},
+    connection::{Answer, Connector, Driver, Role, Session, bell_of, timeline},
     holding::{Company, Holding},
-    lease::Lease,
+    lease::{Lease, time_to_pause},
     pool::{Engine, Pool},
     shared_clock::SharedClock,
 };
@@ -56,6 +60,9 @@ const LISTS: u32 = QUERIES as u32;
 
 /// Sessions beside those that write: the readers, and the one for signs of life.
 const OTHERS: u32 = LOADERS + LISTS + 1;
+
+/// The time within which a ring comes back at the start.
+const ECHO: Duration = Duration::from_secs(2);
 
 /// A handle; clones share the sessions.
 #[derive(Clone)]
@@ -89,42 +96,68 @@ impl Postgres {
         data_dir: &Path,
         condition: Condition,
     ) -> anyhow::Result<Self> {
-        let connector = Connector::new(url, settings)?;
+        let connector = Connector::new(url, settings)?.with_lease(cluster.lease_seconds);
         let company = if cluster.several { Company::Welcome } else { Company::None };
         let Entered { client, driver, holding, clock } =
             enter(&connector, settings, Tables::Make, company).await.context("store.url")?;
         transfer::refuse_moved(&client, &settings.schema).await.context("store.url")?;
         transfer::refuse_unmoved(&client, &settings.schema, data_dir).await.context("store.url")?;
-        holding.share(&client, &name_of(cluster)).await.context("store.url")?;
-        let bell = connector.session(Role::Bell, &holding).await.context("store.url")?;
-        drop((client, driver));
+        let several = company == Company::Welcome;
+        let pause = several.then(|| time_to_pause(cluster.lease_seconds));
+        let timeline = timeline(&client).await;
+        if let (Some(pause), Some(timeline)) = (pause, &timeline)
+            && holding::is_other_timeline_known(&client, timeline).await.context("store.url")?
+        {
+            tracing::warn!(
+                timeline,
+                "another server of the engine has taken over: this one waits until none serves from the former"
+            );
+            sleep(pause).await;
+        }
+        let begun = since_boot();
+        holding.share(&client, &name_of(cluster), timeline.as_deref()).await.context("store.url")?;
         let engine = Arc::new(Engine {
             connector,
             holding,
             dead: CancellationToken::new(),
             lease: Lease::default(),
+            pause,
+            timeline: parking_lot::Mutex::new(timeline),
             condition,
             clock,
             generation: AtomicU64::new(0),
         });
-        Ok(Self {
+        let lease = several.then(|| time_to_serve(cluster.lease_seconds));
+        // Others see the row, and wait for a sign of life.
+        if let Some(lease) = lease {
+            engine.lease.renew(begun, lease);
+        }
+        let bell = engine.session(Role::Bell).await.context("store.url")?;
+        listen(&engine, &client).await.context("store.url")?;
+        drop((client, driver));
+        let store = Self {
             writers: Pool::start(&engine, Role::Write, settings.connections),
             loaders: Pool::start(&engine, Role::Load, LOADERS),
             lists: Pool::start(&engine, Role::List, LISTS),
             engine,
             bell: Arc::new(Mutex::new(Some(bell))),
             company,
-        })
+        };
+        store.beat(&Alive { sockets: 0, lease }).await?;
+        Ok(store)
     }
 
     pub(crate) async fn commit(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         self.may_serve()?;
-        self.writers.ask(statements).await.map(rows)
+        let answers = self.writers.ask(statements).await?;
+        self.must_not_be_paused()?;
+        Ok(rows(answers))
     }
 
     pub(super) async fn change(&self, statement: Statement) -> Result<u64, StoreError> {
         self.may_serve()?;
         let answers = self.writers.ask(vec![statement]).await?;
+        self.must_not_be_paused()?;
         Ok(answers.iter().map(|answer| answer.changed).sum())
     }
 
@@ -154,19 +187,23 @@ impl Postgres {
 
     pub(crate) async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         self.may_serve()?;
-        self.loaders.ask(statements).await.map(rows)
+        let answers = self.loaders.ask(statements).await?;
+        // A process that was frozen meanwhile answers nothing that may be over.
+        self.may_serve()?;
+        Ok(rows(answers))
     }
 
-    pub(super) async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+    pub(crate) async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         self.may_serve()?;
-        self.lists.ask(statements).await.map(rows)
+        let answers = self.lists.ask(statements).await?;
+        self.may_serve()?;
+        Ok(rows(answers))
     }
 
     pub(super) async fn close(&self) {
         self.writers.close().await;
         self.loaders.close().await;
         self.lists.close().await;
-        self.leave().await;
     }
 }
 
@@ -185,6 +222,18 @@ pub(super) enum Tables {
     Make,
     /// They are there.
     Expect,
+}
+
+/// Rings at this process, and refuses a server that does not bring the ring here.
+async fn listen(engine: &Engine, client: &Client) -> anyhow::Result<()> {
+    let mut rung = engine.connector.rung.subscribe();
+    client.execute("SELECT pg_notify($1, '')", &[&bell_of(engine.holding.number())]).await?;
+    let is_rung = timeout(ECHO, rung.changed()).await.is_ok();
+    ensure!(
+        is_rung,
+        "the server brings no notifications (LISTEN) here; a pooler has to be in session mode, as pgBouncer by pool_mode = session"
+    );
+    Ok(())
 }
 
 /// Connects, refuses a server that cannot keep this program's promises, waits until no other process uses the schema, but for welcome

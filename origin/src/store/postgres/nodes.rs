@@ -15,7 +15,7 @@ use super::{
     connection::{Role, bell_of},
     convert::Read,
     lease::since_boot,
-    schema,
+    rows, schema,
 };
 use crate::store::{StoreError, job::Rows};
 
@@ -79,7 +79,7 @@ impl Postgres {
         let engine = &self.engine;
         let session = match bell.take().filter(|session| !session.is_closed()) {
             Some(session) => Ok(session),
-            None => engine.connector.session(Role::Bell, &engine.holding).await,
+            None => engine.session(Role::Bell).await,
         };
         let failed = |failure| {
             engine.heed(&failure);
@@ -88,9 +88,9 @@ impl Postgres {
         let mut session = session.map_err(failed)?;
         let sockets = i64::try_from(alive.sockets).unwrap_or(i64::MAX);
         let renew = Statement::new(
-            "UPDATE node SET beat = beat + 1, alive_at = clock(), sockets = ?2 \
+            "UPDATE node SET beat = beat + 1, alive_at = clock(), sockets = ?2, timeline = ?3 \
              WHERE id = ?1 AND state = 0 RETURNING beat",
-            [self.node().into(), sockets.into()],
+            [self.node().into(), sockets.into(), session.timeline().unwrap_or_default().into()],
         );
         let look = Statement::new(format!("SELECT {COLUMNS} FROM node ORDER BY started_at, id"), []);
         let answers = match session.run(&[&[renew, look]]).await.pop() {
@@ -115,18 +115,15 @@ impl Postgres {
         read(&answers.next().unwrap_or_default()).ok_or(StoreError::Unanswered)
     }
 
-    /// Says that this process has left.
+    /// Says that this process has left, behind its commits. Where one is not decided in time, it is declared dead later.
     pub(in crate::store) async fn leave(&self) {
         let engine = &self.engine;
         // A beat that was cut off has ended its session.
         let session = match self.bell.lock().await.take() {
             Some(session) => Ok(session),
-            None => engine.connector.session(Role::Bell, &engine.holding).await,
+            None => engine.session(Role::Bell).await,
         };
-        let leave = Statement::new(
-            "UPDATE node SET state = 2, alive_at = clock(), sockets = 0 WHERE id = ?1 AND state = 0",
-            [self.node().into()],
-        );
+        let leave = Statement::new("SELECT leave(?1)", [self.node().into()]);
         let left = match session {
             Ok(mut session) => session.run(&[&[leave]]).await.pop().unwrap_or_else(|| Ok(Vec::new())),
             Err(failure) => Err(failure),
@@ -143,7 +140,7 @@ impl Postgres {
     /// As [`crate::store::Store::commit`].
     pub async fn declare_dead(&self, node: i64, beat: i64) -> Result<bool, StoreError> {
         let declare = Statement::new("SELECT declare_dead(?1, ?2)", [node.into(), beat.into()]);
-        let answers = self.commit(vec![declare]).await?;
+        let answers = self.commit_as_end(vec![declare]).await?;
         Ok(answers.first().and_then(|rows| rows.first()?.first()) == Some(&Value::Int(1)))
     }
 
@@ -172,7 +169,24 @@ impl Postgres {
     /// As [`crate::store::Store::commit`].
     pub async fn commit_soon(&self, statement: Statement) -> Result<(), StoreError> {
         let soon = Statement::new("SELECT set_config('synchronous_commit', 'off', TRUE)", []);
-        self.commit(vec![soon, statement]).await.map(drop)
+        self.commit_as_end(vec![soon, statement]).await.map(drop)
+    }
+
+    /// A commit that has no caller and that others wait for: no load of commands holds it up.
+    ///
+    /// # Errors
+    /// As [`crate::store::Store::commit`].
+    pub(crate) async fn commit_as_end(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.may_serve()?;
+        let answers = self.writers.ask_as_end(statements).await?;
+        self.must_not_be_paused()?;
+        Ok(rows(answers))
+    }
+
+    /// # Errors
+    /// When another timeline was met meanwhile: what was done may not be answered yet.
+    pub(super) fn must_not_be_paused(&self) -> Result<(), StoreError> {
+        if self.engine.lease.is_paused(since_boot()) { Err(StoreError::too_late()) } else { Ok(()) }
     }
 
     /// How long this process has had no lease; none while it may serve.

@@ -20,7 +20,7 @@ use super::{
     connection::{Answer, Connector, Role, Session},
     failure::Failure,
     holding::Holding,
-    lease::Lease,
+    lease::{Lease, since_boot},
     shared_clock::SharedClock,
     transaction::Patience,
 };
@@ -46,6 +46,10 @@ pub(super) struct Engine {
     pub(super) dead: CancellationToken,
     /// For how long this process may serve.
     pub(super) lease: Lease,
+    /// How long it serves nothing once it has met another timeline of the engine; none where it has no company.
+    pub(super) pause: Option<Duration>,
+    /// The engine's timeline, as far as it is known.
+    pub(super) timeline: parking_lot::Mutex<Option<String>>,
     pub(super) condition: Condition,
     pub(super) clock: SharedClock,
     /// Grows when all sessions are of no use any more.
@@ -90,6 +94,34 @@ impl Lent {
 }
 
 impl Engine {
+    /// A session of this role.
+    ///
+    /// # Errors
+    /// As [`Connector::session`].
+    pub(super) async fn session(&self, role: Role) -> Result<Session, Failure> {
+        let session = self.connector.session(role, &self.holding).await?;
+        if let Some(timeline) = session.timeline() {
+            self.meet(timeline);
+        }
+        Ok(session)
+    }
+
+    /// Takes note of the engine's timeline. On another one than before, a process that reaches the former primary alone may still answer
+    /// what that one has, until its lease is over: so nothing is answered here before.
+    fn meet(&self, timeline: &str) {
+        let known = self.timeline.lock().replace(timeline.to_owned());
+        let Some(pause) = self.pause else { return };
+        if known.is_some_and(|known| known != timeline) {
+            tracing::warn!(
+                timeline,
+                "another server of the engine has taken over: nothing is served for a moment"
+            );
+            self.lease.pause(since_boot() + pause);
+            // Sessions with the former one.
+            self.generation.fetch_add(1, SeqCst);
+        }
+    }
+
     /// Takes note of a failure of a session of this role, and words it for the caller. The first failure in a row is logged only.
     pub(super) fn failed(&self, role: Role, failure: Failure) -> StoreError {
         let error = rollcall_api::Chain(&failure).to_string();
@@ -150,9 +182,22 @@ impl Pool {
     }
 
     pub(super) async fn ask(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, StoreError> {
+        self.ask_in(&self.jobs, statements).await
+    }
+
+    /// The same for what has no caller, and is waited for by others: no load of commands holds it up.
+    pub(super) async fn ask_as_end(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, StoreError> {
+        self.ask_in(&self.ends, statements).await
+    }
+
+    async fn ask_in(
+        &self,
+        queue: &mpsc::Sender<Job>,
+        statements: Vec<Statement>,
+    ) -> Result<Vec<Answer>, StoreError> {
         let (done, answer) = oneshot::channel();
         let by = (self.role != Role::Write).then(|| Instant::now() + SHORT);
-        let asking = self.jobs.send(Job::Run { statements, by, done });
+        let asking = queue.send(Job::Run { statements, by, done });
         let asked = match by {
             None => asking.await,
             Some(by) => timeout_at(by, asking).await.map_err(|_| StoreError::Busy)?,
@@ -332,7 +377,7 @@ impl Worker {
         if self.engine.dead.is_cancelled() {
             return Err(Failure::Dead);
         }
-        match self.engine.connector.session(self.role, &self.engine.holding).await {
+        match self.engine.session(self.role).await {
             Ok(session) => {
                 self.missed = None;
                 Ok((generation, session))

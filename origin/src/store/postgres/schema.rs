@@ -77,10 +77,10 @@ pub(super) async fn migrate(client: &mut Client, schema: &str) -> anyhow::Result
     for step in missing {
         transaction.batch_execute(step.sql).await?;
     }
-    if let Some(last) = missing.last() {
+    if let Some(from) = missing.iter().map(|step| step.compatible_from).max() {
         let write = "INSERT INTO version (id, version, compatible_from) VALUES (1, $1, $2) \
                      ON CONFLICT (id) DO UPDATE SET version = excluded.version, compatible_from = excluded.compatible_from";
-        transaction.execute(write, &[&own, &last.compatible_from]).await?;
+        transaction.execute(write, &[&own, &from.max(compatible_from)]).await?;
     }
     Ok(transaction.commit().await?)
 }

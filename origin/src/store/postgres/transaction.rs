@@ -104,7 +104,7 @@ impl Transaction {
         match self.lent.session.finish(statements, durability).await {
             Ok(_) => {
                 self.lent.give_back(false);
-                Ok(())
+                self.store.must_not_be_paused()
             }
             Err(failure) => Err(self.failed(failure)),
         }
