@@ -301,8 +301,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Part, BackendError>> + Send;
 
     /// The tenants that have a cutoff, where the runtime knows.
-    fn tenants_with_cutoffs(&self) -> Vec<TenantId> {
-        Vec::new()
+    fn tenants_with_cutoffs(&self) -> impl Future<Output = Result<Vec<TenantId>, BackendError>> + Send {
+        std::future::ready(Ok(Vec::new()))
     }
 
     /// Puts a cutoff of another server in force. Whether it changed anything; an error where an order of this server is in its way.

@@ -217,8 +217,7 @@ impl Backend for Origin {
     }
 
     async fn view(&self, tenant: TenantId) -> Result<View, BackendError> {
-        let scoped = self.users.scoped_cutoffs(tenant);
-        let cutoff = self.users.cutoff_in_force(tenant).await.map_err(failed)?;
+        let (cutoff, scoped) = self.users.orders_of(tenant).await.map_err(failed)?;
         let retention_days = self.users.settings().message_center.retention_days;
         Ok(View { has_rows_of_sets: true, ..View::under(cutoff, scoped, now(), retention_days) })
     }
@@ -358,8 +357,8 @@ impl Backend for Origin {
         Ok(Part { users, records: Vec::new(), next: Some(next) })
     }
 
-    fn tenants_with_cutoffs(&self) -> Vec<TenantId> {
-        self.users.tenants_with_cutoffs()
+    async fn tenants_with_cutoffs(&self) -> Result<Vec<TenantId>, BackendError> {
+        self.users.tenants_with_cutoffs().await.map_err(failed)
     }
 
     async fn adopt_cutoff(

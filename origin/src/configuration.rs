@@ -16,10 +16,6 @@ use crate::{data_dir::DataDir, private};
 /// The file that is read if it exists and `--config` names no other.
 pub const DEFAULT_FILE: &str = "rollcall.toml";
 
-/// While it is set, other processes may use the same schema at the same time. Nothing documents it: what such processes need from each
-/// other is not all there, and no user should have to know how much is.
-const SEVERAL: &str = "ROLLCALL_UNFINISHED_NODES";
-
 /// Loads the settings from `file` (or [`DEFAULT_FILE`]) and the environment.
 ///
 /// # Errors
@@ -41,9 +37,7 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<Settings> {
             tracing::warn!("the variable {name} is not read; {meant} is");
         }
     }
-    let mut settings = Settings::load(Runtime::Origin, &path.display().to_string(), &text, variables)?;
-    settings.cluster.several = env::var_os(SEVERAL).is_some();
-    Ok(settings)
+    Ok(Settings::load(Runtime::Origin, &path.display().to_string(), &text, variables)?)
 }
 
 /// The configured files with a secret that every user of the machine can read: the configuration that `file` names (or

@@ -181,7 +181,7 @@ impl<B: Backend> Page<B> {
     }
 
     async fn cutoffs(&mut self, tenants: &[TenantId]) -> Result<(), RouteError> {
-        let known = self.backend.tenants_with_cutoffs();
+        let known = self.backend.tenants_with_cutoffs().await?;
         for tenant in distinct(tenants.iter().copied().chain(known)) {
             if let Some(cutoff) = self.view(tenant).await?.cutoff {
                 self.line(&cutoff_line(tenant, &cutoff).map_err(unwritten)?);

@@ -300,8 +300,7 @@ pub struct Cluster {
     pub lease_seconds: u32,
     /// Seconds for which a process that the engine does not hear keeps its sockets.
     pub suspend_seconds: u32,
-    /// Whether other processes may use the schema at the same time. No key yet: they do not reach each other's sockets.
-    #[serde(skip)]
+    /// Whether other processes may use the schema at the same time.
     pub several: bool,
 }
 

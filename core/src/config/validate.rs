@@ -220,6 +220,7 @@ impl Settings {
             ("store.ca", store.ca.is_some()),
             ("store.connections", store.connections != no_store.connections),
             ("cluster.name", cluster.name.is_some()),
+            ("cluster.several", cluster.several),
             ("cluster.lease_seconds", cluster.lease_seconds != no_cluster.lease_seconds),
             ("cluster.suspend_seconds", cluster.suspend_seconds != no_cluster.suspend_seconds),
         ];

@@ -1,11 +1,14 @@
-//! Signs of life, and what a process does about the others: it declares dead who gives none, and ends what such a one has left.
+//! Signs of life.
 
 use std::time::Duration;
 
 use rollcall_api::Chain;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::observer::{BEATS, Observer};
+use super::{
+    looking_after::{compare, look_after},
+    observer::{BEATS, Observer},
+};
 use crate::{
     store::{Alive, Node, NodeState, StoreError, since_boot, time_to_serve},
     users::Users,
@@ -34,7 +37,8 @@ pub(crate) async fn keep(users: Users, sockets: impl Fn() -> usize + Send) {
         // Alone in the schema, nobody is there to declare this process dead.
         let is_watched = cluster.store.may_have_company();
         let lease = is_watched.then(|| time_to_serve(settings.lease_seconds));
-        let beat = cluster.store.beat(&Alive { sockets: sockets(), lease }).await;
+        let beat =
+            cluster.store.beat(&Alive { sockets: sockets(), settled: users.settled_orders(), lease }).await;
         let suspended = cluster.store.suspended();
         if suspended.is_some() && !std::mem::replace(&mut was_suspended, true) {
             tracing::error!(
@@ -73,64 +77,6 @@ pub(crate) async fn keep(users: Users, sockets: impl Fn() -> usize + Send) {
 
 fn is_other(node: &Node, own: i64) -> bool {
     node.state == NodeState::Serving && node.id != own
-}
-
-/// Acts on what was seen of all processes, of which some are silent since a beat. What fails is tried again at the next beat. Nothing of it holds up the next beat, and nothing
-/// holds up the next declaration but commits of the one that is declared dead.
-fn look_after(users: &Users, silent: Vec<(i64, i64)>, nodes: &[Node], is_rare: bool) {
-    let Some(cluster) = users.cluster() else { return };
-    if !cluster.has_entered() {
-        return;
-    }
-    for (node, beat) in silent {
-        let users = users.clone();
-        cluster.declaring.start(node, async move { declare(&users, node, beat).await });
-    }
-    let remains: Vec<Node> =
-        nodes.iter().filter(|node| node.state != NodeState::Serving && !node.is_swept).cloned().collect();
-    let of_sweep = users.clone();
-    cluster.sweeping.start((), async move { sweep(&of_sweep, &remains, is_rare).await });
-    let users = users.clone();
-    cluster.taking_up.start((), async move {
-        if let Err(error) = users.take_up_all().await {
-            tracing::warn!(error = %Chain(&error), "users of a dead server could not be looked after");
-        }
-    });
-}
-
-/// Brings sockets and rows together. An engine that was away may have lost some.
-fn compare(users: &Users) {
-    let Some(cluster) = users.cluster() else { return };
-    let users = users.clone();
-    cluster.comparing.start((), async move {
-        if let Err(error) = users.compare_with_rows().await {
-            tracing::warn!(error = %Chain(&error), "sockets and their rows could not be compared");
-        }
-    });
-}
-
-async fn declare(users: &Users, node: i64, beat: i64) {
-    let Some(cluster) = users.cluster() else { return };
-    match cluster.store.declare_dead(node, beat).await {
-        Ok(true) => tracing::warn!(node, beat, "a server gives no sign of life: it is dead"),
-        // It has beaten, or another one was quicker.
-        Ok(false) => {}
-        Err(error) => {
-            tracing::warn!(error = %Chain(&error), node, "a server that gives no sign of life could not be declared dead");
-        }
-    }
-}
-
-async fn sweep(users: &Users, remains: &[Node], is_rare: bool) {
-    let Some(cluster) = users.cluster() else { return };
-    for node in remains {
-        if let Err(error) = cluster.sweep(node).await {
-            tracing::warn!(error = %Chain(&error), node = node.id, "what a dead server has left could not be ended");
-        }
-    }
-    if is_rare && let Err(error) = cluster.forget_gone().await {
-        tracing::warn!(error = %Chain(&error), "servers that are gone could not be forgotten");
-    }
 }
 
 /// Closes every socket, one after the other: their clients go elsewhere.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use rollcall_api::Chain;
-use rollcall_core::{id::UserId, store::Value};
+use rollcall_core::{id::UserId, serial::Serial, shard::cutoff, store::Value};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout},
@@ -34,11 +34,16 @@ const CARRIED_OUT: Duration = Duration::from_secs(5);
 pub(crate) async fn keep(users: Users) {
     let Some(cluster) = users.cluster().filter(|cluster| cluster.store.may_have_company()) else { return };
     let mut rung = cluster.store.rung();
+    let mut settled = Serial::UNKNOWN;
     // Unbounded, as it holds no more than was read.
     let (done, mut arrivals) = mpsc::unbounded_channel::<Vec<Parcel>>();
     loop {
-        match cluster.store.load(vec![waiting(cluster.node, ROWS)]).await {
+        match cluster.store.load(vec![waiting(cluster.node, ROWS), cutoff::newest()]).await {
             Ok(answers) => {
+                let newest = rows_at(&answers, 1).ok().and_then(|rows| cutoff::read_newest(rows).ok());
+                if newest.is_some_and(|newest| users.has_to_learn(newest)) {
+                    learn(&users, cluster);
+                }
                 let read = rows_at(&answers, 0).map(read).unwrap_or_default();
                 let is_all = i64::try_from(read.len()).is_ok_and(|count| count < ROWS);
                 let (new, mut brought) = cluster.known.lock().take(read, is_all);
@@ -76,9 +81,40 @@ pub(crate) async fn keep(users: Users) {
                 cluster.are_brought(&all);
                 acknowledge(&users, all);
             }
+            () = users.order_settled() => {}
             () = sleep(LOOK) => {}
         }
+        let reached = users.settled_orders();
+        if reached > settled {
+            match cluster.settle(reached).await {
+                Ok(()) => settled = reached,
+                // The next sign of life says so too.
+                Err(error) => tracing::debug!(error = %Chain(&error), "how far orders are could not be said"),
+            }
+        }
     }
+}
+
+/// Takes the orders of others.
+fn learn(users: &Users, cluster: &Cluster) {
+    let users = users.clone();
+    cluster.learning.start((), async move {
+        // One may come while the others are read.
+        loop {
+            let learned = async {
+                users.learn_orders().await?;
+                users.is_behind().await
+            };
+            match learned.await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::debug!(error = %Chain(&error), "orders of other servers could not be read");
+                    return;
+                }
+            }
+        }
+    });
 }
 
 /// The rows of each user, in their order. Those that close something are apart: an order waits for them.

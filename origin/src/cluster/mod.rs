@@ -2,8 +2,10 @@
 
 mod background;
 mod beat;
+mod deliveries;
 mod known;
 mod live_rows;
+mod looking_after;
 mod mailbox;
 mod observer;
 mod parcel;
@@ -19,6 +21,7 @@ pub use self::live_rows::LiveRowError;
 use self::{background::Background, known::Known, seal::Seal};
 pub(crate) use self::{
     beat::keep,
+    deliveries::Notices,
     live_rows::{LiveRows, forget_all, of_user},
     mailbox::keep as keep_mailbox,
     parcel::{Elsewhere, Parcel, read as read_parcels, waiting_of},
@@ -44,6 +47,10 @@ pub(crate) struct Cluster {
     sweeping: Background<()>,
     /// Users of theirs.
     taking_up: Background<()>,
+    /// Orders that they were bringing to their users.
+    orders: Background<()>,
+    /// Orders that others give.
+    learning: Background<()>,
     /// Sockets here, beside their rows.
     comparing: Background<()>,
     /// What others have for sockets here.
@@ -59,7 +66,7 @@ impl Cluster {
         let secret = auth.secret.clone().unwrap_or_default();
         let seal = Seal::new(&secret, &auth.previous_secrets);
         let node = store.node();
-        let (declaring, sweeping, taking_up, comparing) = Default::default();
+        let (declaring, sweeping, taking_up, orders, learning, comparing) = Default::default();
         let (entered, known, has_met_other_form) = Default::default();
         Self {
             store,
@@ -68,6 +75,8 @@ impl Cluster {
             declaring,
             sweeping,
             taking_up,
+            orders,
+            learning,
             comparing,
             known,
             seal,

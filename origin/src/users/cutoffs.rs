@@ -18,7 +18,10 @@ use rollcall_core::{
     user::Orders,
 };
 
-use super::delivery::Ended;
+use super::{
+    delivery::Ended,
+    under_way::{OrdersUnderWay, UnderWay},
+};
 
 /// The cutoffs in force, by tenant.
 #[derive(Default)]
@@ -27,11 +30,21 @@ pub(super) struct Cutoffs {
     order_locks: Mutex<HashMap<TenantId, OrderLocks>>,
     /// How far the deliveries of orders to whole tenants are.
     deliveries: Mutex<BTreeMap<Serial, Delivering>>,
+    /// Orders to whole tenants that are given here, or come to the sockets here.
+    pub(super) under_way: OrdersUnderWay,
     /// Held from the draw of a serial until its order is in force. So what begins under a serial has seen every order up to it,
     /// whatever its tenant.
     pub(super) serial: tokio::sync::Mutex<()>,
     /// Held by the task that goes on with orders to selections.
     pub(super) resuming: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What the store had of orders at one moment.
+pub(super) struct StoredOrders {
+    pub(super) newest: Serial,
+    pub(super) of_tenants: Vec<(TenantId, Cutoff)>,
+    /// Those to sets of users under delivery; with their users where the order was not known.
+    pub(super) scoped: Vec<(ScopedOrder, Option<Arc<[i64]>>)>,
 }
 
 /// An order to a whole tenant under delivery.
@@ -66,6 +79,8 @@ pub(super) struct KnownOrders {
 /// An order to a set of users under delivery.
 struct Scoped {
     order: Arc<ScopedOrder>,
+    /// Whether it is brought to its users here, and not by another process.
+    is_ours: bool,
     /// The numbers of the users that it has not reached, ascending. They are rows of the store too, which no reader has to read.
     unreached: Arc<[i64]>,
 }
@@ -163,13 +178,72 @@ impl Cutoffs {
         in_force.newest = in_force.newest.max(serial);
     }
 
-    /// Puts an order to a set of users in force. Its rows are durable; these users are in them.
+    /// Puts an order to a set of users in force, which is delivered here. Its rows are durable; these users are in them.
     pub(super) fn put_scoped(&self, order: ScopedOrder, unreached: Arc<[i64]>) -> Arc<ScopedOrder> {
         let order = Arc::new(order);
         let mut in_force = self.in_force.write();
         in_force.newest = in_force.newest.max(order.serial);
-        in_force.scoped.insert(order.serial, Scoped { order: order.clone(), unreached });
+        in_force.scoped.insert(order.serial, Scoped { order: order.clone(), is_ours: true, unreached });
         order
+    }
+
+    /// Takes what the store has, which other processes have put there: all of it at once, since commands go by the newest serial. The caller
+    /// holds [`Self::serial`]. Returns the tenants with an order that is to be brought to the sockets here.
+    pub(super) fn learn(&self, stored: StoredOrders) -> Vec<(TenantId, Serial, UnderWay)> {
+        let mut new = Vec::new();
+        let mut in_force = self.in_force.write();
+        for (tenant, cutoff) in stored.of_tenants {
+            let serial = cutoff.serial;
+            let known = in_force.by_tenant.get(&tenant).map(|known| known.serial);
+            // One that came with an import ends no socket.
+            if serial > known.unwrap_or(Serial::NONE) {
+                new.push((tenant, serial, self.under_way.begin()));
+            }
+            in_force.newest_of_tenants = in_force.newest_of_tenants.max(serial);
+            in_force.by_tenant.insert(tenant, Arc::new(cutoff));
+        }
+        let is_stored = |serial: &Serial| stored.scoped.iter().any(|(order, _)| order.serial == *serial);
+        in_force.scoped.retain(|serial, scoped| scoped.is_ours || is_stored(serial));
+        for (order, users) in stored.scoped {
+            if let Some(unreached) = users {
+                let serial = order.serial;
+                let scoped = Scoped { order: Arc::new(order), is_ours: false, unreached };
+                in_force.scoped.entry(serial).or_insert(scoped);
+            }
+        }
+        // Serials only grow, so that what was known is no newer than what is stored.
+        in_force.newest = in_force.newest.max(stored.newest);
+        new
+    }
+
+    /// Whether an order to a set of users is known.
+    pub(super) fn knows_scoped(&self, serial: Serial) -> bool {
+        self.in_force.read().scoped.contains_key(&serial)
+    }
+
+    /// Whether one is known that another process brings to its users.
+    pub(super) fn has_scoped_of_others(&self) -> bool {
+        self.in_force.read().scoped.values().any(|scoped| !scoped.is_ours)
+    }
+
+    /// Whether one is brought to its users here.
+    pub(super) fn delivers_scoped(&self, serial: Serial) -> bool {
+        self.in_force.read().scoped.get(&serial).is_some_and(|scoped| scoped.is_ours)
+    }
+
+    /// From here on it is brought to its users here. None where it is already, or is delivered.
+    pub(super) fn take_scoped(&self, serial: Serial) -> Option<Arc<ScopedOrder>> {
+        let mut in_force = self.in_force.write();
+        let scoped = in_force.scoped.get_mut(&serial).filter(|scoped| !scoped.is_ours)?;
+        scoped.is_ours = true;
+        Some(scoped.order.clone())
+    }
+
+    /// The newest order up to which nothing is left to be brought to the sockets here, as far as is known; none while something is.
+    pub(super) fn settled(&self) -> Option<Serial> {
+        // In this order: what is known is under way before, and until it has reached all sockets.
+        let newest = self.newest();
+        self.under_way.is_none().then_some(newest)
     }
 
     /// The delivery of an order has reached these users, ascending: their own rows say what it took.
@@ -187,7 +261,7 @@ impl Cutoffs {
     pub(super) fn scoped_cutoffs(&self, tenant: TenantId) -> Vec<ScopedCutoff> {
         let in_force = self.in_force.read();
         let of_tenant = in_force.scoped.values().filter(|scoped| scoped.order.tenant == tenant);
-        let cutoff = |Scoped { order, unreached }: &Scoped| ScopedCutoff {
+        let cutoff = |Scoped { order, unreached, .. }: &Scoped| ScopedCutoff {
             serial: order.serial,
             at: order.at,
             users: unreached.clone(),
@@ -224,9 +298,10 @@ impl Cutoffs {
         self.deliveries.lock().remove(&serial);
     }
 
-    /// The number of orders whose delivery is under way, to tenants and to sets of users.
+    /// The number of orders whose delivery is under way here, to tenants and to sets of users.
     pub(super) fn undelivered(&self) -> usize {
-        self.deliveries.lock().len() + self.in_force.read().scoped.len()
+        let in_force = self.in_force.read();
+        self.deliveries.lock().len() + in_force.scoped.values().filter(|scoped| scoped.is_ours).count()
     }
 
     /// The orders to the whole of this tenant whose delivery is under way.

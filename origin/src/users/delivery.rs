@@ -35,13 +35,22 @@ pub(super) struct Ended {
     pub(super) live: Leaving,
 }
 
+/// What a process does for an order to a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it, but for sockets of other processes.
+    All,
+    /// It brings the order of another process to its sockets.
+    Sockets,
+}
+
 /// The rows, in the log.
 const ENDS: &str = "what an order to a tenant ended";
 
 impl Users {
     /// Sends frames and closes to every socket that the tenant's cutoff covers, and commits the rows of what they ended. Until
     /// then the cutoff hides those rows from answers. Rows that cannot be written are kept, and tried again with the next order.
-    pub(super) async fn deliver(&self, tenant: TenantId, notice: String) {
+    pub(super) async fn deliver(&self, tenant: TenantId, notice: String, part: Part) {
         let mut connected = Vec::new();
         self.shared.table.each(|entry| {
             let live = entry.live.lock();
@@ -88,9 +97,17 @@ impl Users {
                 next = to_commit.recv().await;
             }
         };
-        tokio::join!(reaching, writing, self.end_cut_off_imports(tenant));
+        let imports = async {
+            if part == Part::All {
+                self.end_cut_off_imports(tenant).await;
+            }
+        };
+        tokio::join!(reaching, writing, imports);
         if let Some((serial, _)) = shown {
             self.shared.cutoffs.end_delivery(*serial);
+            if part == Part::All {
+                self.end_whole(*serial).await;
+            }
         }
     }
 

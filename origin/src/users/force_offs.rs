@@ -12,6 +12,10 @@ use rollcall_core::{
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{detached::DetachedCompletion, error::CommandError, registry::Users, retry::until_durable};
+use crate::{
+    cluster::ORDERS,
+    store::{Durability, Patience, Rows, next_rows},
+};
 
 impl Users {
     /// Answers what is asked of a tenant's orders to selections. `under_way` is held until an order is delivered.
@@ -46,12 +50,23 @@ impl Users {
 
     async fn keep_dry_run(&self, tenant: TenantId, run: &NewOrder) -> Result<Answer, CommandError> {
         let now = self.now();
-        let open = order::read_count(&self.ask(order::open_dry_runs(tenant, now)).await?);
-        if open.is_none_or(|open| open >= OPEN) {
-            return Ok(Answer::TooMany);
-        }
+        let question = order::open_dry_runs(tenant, now);
+        let is_full = |rows: &Rows| order::read_count(rows).is_none_or(|open| open >= OPEN);
         let mut statements = order::keep_dry_run(run, now);
         statements.push(rollcall_core::audit::keep(&run.audit()));
+        if let Some(cluster) = &self.shared.cluster {
+            // Another process may keep one at the same time.
+            let (transaction, answers) = cluster.store.begin(ORDERS, &[question], Patience::Short).await?;
+            if is_full(&next_rows(&mut answers.into_iter())?) {
+                transaction.roll_back();
+                return Ok(Answer::TooMany);
+            }
+            transaction.commit(&statements, Durability::Now).await?;
+            return Ok(Answer::Kept);
+        }
+        if is_full(&self.ask(question).await?) {
+            return Ok(Answer::TooMany);
+        }
         self.shared.store.commit(statements).await?;
         Ok(Answer::Kept)
     }
@@ -62,8 +77,9 @@ impl Users {
             Some(receipt) => order::read_dry_run(&self.ask(order::dry_run(receipt)).await?),
             None => None,
         };
-        let is_full = self.shared.cutoffs.scoped(Some(tenant)).len() >= UNDELIVERED;
-        if is_full && new.needs_delivery(run, self.direct_users()) {
+        if new.needs_delivery(run, self.direct_users())
+            && self.scoped_in_force(tenant).await?.len() >= UNDELIVERED
+        {
             return Ok(Answer::TooMany);
         }
         let begun = self.shared.store.commit(order::begin(new, self.now())).await;
@@ -208,11 +224,10 @@ impl Users {
         Ok(())
     }
 
-    /// At the start of a process that has the store alone, nobody carries anything out.
-    pub(super) async fn free_force_offs(&self) -> Result<(), CommandError> {
-        if self.shared.cluster.is_none() {
-            self.shared.store.commit(vec![order::abandon_all()]).await?;
-        }
+    /// Lets every order be taken up at once: nobody may be carrying it out. One that somebody is, is carried out twice, which takes nothing
+    /// more.
+    pub(crate) async fn free_force_offs(&self) -> Result<(), CommandError> {
+        self.shared.store.commit(vec![order::abandon_all()]).await?;
         Ok(())
     }
 

@@ -66,7 +66,10 @@ impl Users {
 
     /// Goes on with what orders of an earlier process had not ended yet.
     pub async fn resume_orders(&self) {
-        self.resume_scoped();
+        // Where others may serve, those have a process each, and are taken up when it has died.
+        if self.shared.cluster.is_none() {
+            self.resume_scoped();
+        }
         self.resume_force_offs();
         for tenant in self.shared.cutoffs.tenants() {
             let (users, rows) = (self.clone(), self.shared.cutoffs.order_locks(tenant).rows);

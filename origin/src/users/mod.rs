@@ -15,6 +15,7 @@ mod error;
 mod follow;
 mod force_offs;
 mod imports;
+mod learning;
 mod mailbox;
 mod openings;
 mod registry;
@@ -31,6 +32,7 @@ mod tenant_orders;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod under_way;
 mod unseen;
 
 pub(crate) use self::unseen::MOST as MOST_UNSEEN;

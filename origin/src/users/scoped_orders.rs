@@ -22,7 +22,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{error::CommandError, registry::Users, retry::until_durable, run::CONCURRENCY};
 use crate::{
-    cluster::ORDERS,
+    cluster::{Cluster, ORDERS},
     store::{Durability, Patience, Rows, StoreError, next_rows, rows_at},
 };
 
@@ -34,11 +34,9 @@ const KEPT: u32 = 2_000;
 const IMPORTED: usize = 20_000;
 
 impl Users {
-    /// Reads the orders that an earlier process had not delivered.
+    /// Reads the orders that an earlier process had not delivered, where no other process has the store.
     pub(super) async fn read_scoped(&self) -> Result<(), CommandError> {
-        if self.shared.cluster.is_none() {
-            self.shared.store.change_all(&scoped::forget_users_without_order(KEPT), KEPT).await?;
-        }
+        self.shared.store.change_all(&scoped::forget_users_without_order(KEPT), KEPT).await?;
         let answers = self.shared.store.query(vec![scoped::last_serial(), scoped::all()]).await?;
         let mut answers = answers.into_iter();
         let cutoffs = &self.shared.cutoffs;
@@ -50,8 +48,20 @@ impl Users {
         Ok(())
     }
 
-    async fn unreached(&self, serial: Serial) -> Result<Vec<UserId>, CommandError> {
+    pub(super) async fn unreached(&self, serial: Serial) -> Result<Vec<UserId>, CommandError> {
         Ok(scoped::read_users(&self.ask(scoped::unreached(serial, u32::MAX)).await?)?)
+    }
+
+    /// The orders to sets of users of a tenant that are under delivery at any process.
+    pub(super) async fn scoped_in_force(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Vec<Arc<ScopedOrder>>, CommandError> {
+        if self.shared.cluster.is_none() {
+            return Ok(self.shared.cutoffs.scoped(Some(tenant)));
+        }
+        let all = scoped::read_all(&self.ask(scoped::all()).await?)?;
+        Ok(all.into_iter().filter(|order| order.tenant == tenant).map(Arc::new).collect())
     }
 
     /// Goes on with their delivery.
@@ -100,9 +110,6 @@ impl Users {
     ) -> Result<Option<Arc<ScopedOrder>>, CommandError> {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
-        if cutoffs.scoped(Some(tenant)).len() >= UNDELIVERED {
-            return Err(CommandError::TooManyOrders);
-        }
         let scoped = |cutoff: &ScopedCutoff| ScopedOrder {
             serial: cutoff.serial,
             tenant,
@@ -118,6 +125,9 @@ impl Users {
         };
         let is_open = |of: Option<Progress>| of.is_some_and(|of| of.state == State::Ordered);
         let Some(cluster) = &self.shared.cluster else {
+            if cutoffs.scoped(Some(tenant)).len() >= UNDELIVERED {
+                return Err(CommandError::TooManyOrders);
+            }
             if let Some(of) = of
                 && !is_open(self.state(of).await?)
             {
@@ -128,16 +138,23 @@ impl Users {
             return Ok(Some(cutoffs.put_scoped(scoped(&cutoff), cutoff.users)));
         };
         // Behind the lock: another process may have been quicker.
-        let asked: Vec<Statement> = [cutoff::newest()].into_iter().chain(of.map(order::get)).collect();
+        let asked: Vec<Statement> =
+            [cutoff::newest(), scoped::all()].into_iter().chain(of.map(order::get)).collect();
         let (transaction, answers) = cluster.store.begin(ORDERS, &asked, Patience::Long).await?;
-        if of.is_some() && !is_open(order::read_order(rows_at(&answers, 1)?)?) {
+        if of.is_some() && !is_open(order::read_order(rows_at(&answers, 2)?)?) {
             transaction.roll_back();
             return Ok(None);
+        }
+        let all = scoped::read_all(rows_at(&answers, 1)?)?;
+        if all.iter().filter(|order| order.tenant == tenant).count() >= UNDELIVERED {
+            transaction.roll_back();
+            return Err(CommandError::TooManyOrders);
         }
         let newest = cutoff::read_newest(rows_at(&answers, 0)?)?;
         let cutoff = ScopedCutoff::next(newest, named, transaction.began());
         let mut statements: Vec<Statement> = scoped::keep_users(&cutoff, USERS_AT_ONCE).collect();
         statements.extend(last(&cutoff));
+        statements.push(cluster.deliver_scoped(cutoff.serial));
         let outcome = transaction.commit(&statements, Durability::Now).await;
         if let Err(StoreError::Unknown(_)) = &outcome {
             self.find_out_scoped(scoped(&cutoff), cutoff.users.clone());
@@ -226,13 +243,10 @@ impl Users {
         if let Some(error) = failed {
             return Err(error);
         }
-        self.shared.store.commit(vec![scoped::delivered(serial)]).await?;
+        let mut over = vec![scoped::delivered(serial)];
+        over.extend(self.shared.cluster.as_ref().map(|_| Cluster::end_scoped(serial)));
+        self.shared.store.commit(over).await?;
         Ok(())
-    }
-
-    /// The scoped cutoffs of a tenant, with the users that their deliveries have not reached.
-    pub fn scoped_cutoffs(&self, tenant: TenantId) -> Vec<ScopedCutoff> {
-        self.shared.cutoffs.scoped_cutoffs(tenant)
     }
 
     /// The orders of a tenant whose delivery is under way, in their order.
@@ -241,7 +255,15 @@ impl Users {
     /// When the store cannot be read.
     pub async fn undelivered(&self, tenant: TenantId) -> Result<Vec<Undelivered>, CommandError> {
         let mut shown = self.shared.cutoffs.deliveries(tenant);
-        for order in self.shared.cutoffs.scoped(Some(tenant)) {
+        if let Some(cluster) = &self.shared.cluster
+            && let Some(order) = self.cutoff_in_force(tenant).await?
+            && shown.iter().all(|shown| shown.serial != order.serial)
+            && !cluster.is_settled(order.serial).await?
+        {
+            // To sockets of another process.
+            shown.push(Undelivered { serial: order.serial, at: order.at, users: None, reached: 0 });
+        }
+        for order in self.scoped_in_force(tenant).await? {
             let left = match self.ask(scoped::count_unreached(order.serial)).await?.first().map(Vec::as_slice)
             {
                 Some([Value::Int(left)]) => u64::try_from(*left).unwrap_or(0),
@@ -264,6 +286,6 @@ impl Users {
 }
 
 /// The numbers of users, ascending. Others are in no view.
-fn numbers(users: &[UserId]) -> Vec<i64> {
+pub(super) fn numbers(users: &[UserId]) -> Vec<i64> {
     distinct(users.iter().filter_map(UserId::number))
 }

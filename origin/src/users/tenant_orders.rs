@@ -14,7 +14,10 @@ use rollcall_core::{
 use tokio::time::timeout;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{detached::DetachedCompletion, error::CommandError, registry::Users, retry::until_durable};
+use super::{
+    delivery::Part as Reach, detached::DetachedCompletion, error::CommandError, registry::Users,
+    retry::until_durable,
+};
 use crate::{
     cluster::ORDERS,
     store::{Durability, Patience, StoreError, rows_at},
@@ -29,6 +32,10 @@ impl Users {
     /// # Errors
     /// When the store cannot be read.
     pub async fn read_cutoffs(&self) -> Result<(), CommandError> {
+        if self.shared.cluster.is_some() {
+            // No socket is open yet.
+            return self.read_orders().await.map(drop);
+        }
         let answers = self.shared.store.query(vec![cutoff::all()]).await?;
         let all = cutoff::read_all(rows_at(&answers, 0)?)?;
         all.into_iter().for_each(|(tenant, cutoff)| self.shared.cutoffs.put(tenant, cutoff));
@@ -57,12 +64,13 @@ impl Users {
     ) -> Result<(), CommandError> {
         let users = self.clone();
         let order = async move {
+            let reaching = users.shared.cutoffs.under_way.begin();
             users.put_in_force(tenant, exempt, &notice, &audit).await?;
             let rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
             let users = users.clone();
             tokio::spawn(async move {
-                users.deliver(tenant, notice).await;
-                drop((rows, under_way));
+                users.deliver(tenant, notice, Reach::All).await;
+                drop((rows, reaching, under_way));
             });
             Ok(())
         };
@@ -94,8 +102,15 @@ impl Users {
     }
 
     /// The tenants that have one.
-    pub fn tenants_with_cutoffs(&self) -> Vec<TenantId> {
-        self.shared.cutoffs.tenants()
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn tenants_with_cutoffs(&self) -> Result<Vec<TenantId>, CommandError> {
+        if self.shared.cluster.is_none() {
+            return Ok(self.shared.cutoffs.tenants());
+        }
+        let all = cutoff::read_all(&self.ask(cutoff::all()).await?)?;
+        Ok(all.into_iter().map(|(tenant, _)| tenant).collect())
     }
 
     /// Puts a cutoff of another server in force. Whether it changed anything.
@@ -193,11 +208,16 @@ impl Users {
                     transaction.roll_back();
                     return Ok(false);
                 };
-                let outcome = transaction.commit(&statements(&next), Durability::Now).await;
+                let mut all = statements(&next);
+                all.extend(
+                    notice.into_iter().flat_map(|notice| cluster.deliver_whole(tenant, &next, notice)),
+                );
+                let outcome = transaction.commit(&all, Durability::Now).await;
                 if let Err(StoreError::Unknown(_)) = &outcome {
                     self.find_out(tenant, &next, notice);
                 }
                 outcome?;
+                cluster.ring_everywhere_soon();
                 next
             }
         };
@@ -208,13 +228,15 @@ impl Users {
     /// Puts an order in force here whose commit had no answer, if it happened, and delivers it.
     fn find_out(&self, tenant: TenantId, order: &Cutoff, notice: Option<&str>) {
         let (users, order, notice) = (self.clone(), order.clone(), notice.map(str::to_owned));
+        let reaching = self.shared.cutoffs.under_way.begin();
         tokio::spawn(async move {
             let find_out = || users.take_if_in_force(tenant, &order);
             let happened = until_durable("what became of an order without an answer", find_out).await;
             if let (Some(true), Some(notice)) = (happened, notice) {
                 let _rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
-                users.deliver(tenant, notice).await;
+                users.deliver(tenant, notice, Reach::All).await;
             }
+            drop(reaching);
         });
     }
 

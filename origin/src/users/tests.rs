@@ -39,7 +39,7 @@ use rusqlite::Connection;
 use tokio::{sync::oneshot, task::yield_now, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use super::{CommandError, PendingSocket, Users, entry_of_order, turn::Turn};
+use super::{CommandError, PendingSocket, Users, delivery::Part, entry_of_order, turn::Turn};
 use crate::{
     backend::Origin,
     clock::now,

@@ -143,6 +143,13 @@ const fn names_live_connections(needs: &Needs) -> bool {
 }
 
 impl Users {
+    /// What is known of orders, as long as the store has no newer one.
+    fn known_orders(&self) -> KnownOrders {
+        let known = self.shared.cutoffs.known();
+        // Another process may have taken one over that came with an import, which has no serial.
+        KnownOrders { has_orders: known.has_orders || self.has_company(), ..known }
+    }
+
     /// Loads what the command needs and applies it. The caller holds the user's lock.
     pub(super) async fn decide(
         &self,
@@ -175,7 +182,7 @@ impl Users {
         command: &Command,
     ) -> Result<(Outcome, Turn), CommandError> {
         let (id, rules) = (&user.id, &self.shared.rules);
-        let mut question = Question::of(command, id, rules, self.shared.cutoffs.known())?;
+        let mut question = Question::of(command, id, rules, self.known_orders())?;
         let patience = if may_come_again(command) { Patience::Short } else { Patience::Long };
         // What other processes have for sockets of the user here was committed before the lock was held.
         let waits = self.has_company().then(|| waiting_of(id, cluster.node));
@@ -246,7 +253,7 @@ impl Users {
         loop {
             attempts += 1;
             let before = self.seen(id);
-            let mut question = Question::of(command, id, rules, self.shared.cutoffs.known())?;
+            let mut question = Question::of(command, id, rules, self.known_orders())?;
             let mut answers = self.ask_shared(&question).await?;
             if let Some(again) = question.again(command, id, rules, &answers)? {
                 answers = self.ask_shared(&again).await?;

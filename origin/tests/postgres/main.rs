@@ -19,6 +19,7 @@ mod live;
 mod migrate;
 mod nodes;
 mod orders;
+mod orders_across;
 mod parcels;
 mod plans;
 mod proxy;

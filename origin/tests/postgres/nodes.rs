@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rollcall_conformance::{postgres::Postgres, proto, world::World};
-use rollcall_core::{config, store::Statement};
+use rollcall_core::{config, serial::Serial, store::Statement};
 use rollcall_origin::store::{Alive, Durability, NodeState, Patience, Store, StoreError};
 use rustix::process::Signal;
 use tokio_postgres::Client;
@@ -32,14 +32,14 @@ pub(crate) fn serve_with(
 ) -> Server {
     let url = settings.url.as_ref().unwrap().expose();
     let more = format!(
-        "[store]\nurl = '{url}'\nschema = '{}'\nconnections = 4\n[cluster]\nname = '{name}'\n{more}",
+        "[store]\nurl = '{url}'\nschema = '{}'\nconnections = 4\n[cluster]\nname = '{name}'\nseveral = true\n{more}",
         settings.schema
     );
-    Server::start_as(&home.path().join(name), &more, &[("ROLLCALL_UNFINISHED_NODES", "1")], "")
+    Server::start(&home.path().join(name), &more)
 }
 
 /// The same store without a server, and with a lease that does not end in a test.
-async fn open(settings: &config::Store) -> Store {
+pub(crate) async fn open(settings: &config::Store) -> Store {
     try_open(settings, 600).await.unwrap()
 }
 
@@ -61,7 +61,7 @@ async fn count(client: &Client, of: &str) -> i64 {
 }
 
 fn alive(lease: u64) -> Alive {
-    Alive { sockets: 3, lease: Some(Duration::from_secs(lease)) }
+    Alive { sockets: 3, settled: Serial::NONE, lease: Some(Duration::from_secs(lease)) }
 }
 
 /// The time until nobody of the user is shown.

@@ -46,7 +46,7 @@ async fn every_column_of_the_embedded_store_is_here_and_texts_compare_by_their_b
         .query(
             "SELECT table_name::text, column_name::text, data_type::text, is_nullable = 'YES', \
              split_part(column_default, '::', 1), collation_name::text \
-             FROM information_schema.columns WHERE table_schema = $1 AND table_name NOT IN ('version', 'live', 'setting', 'node', 'wake', 'parcel')",
+             FROM information_schema.columns WHERE table_schema = $1 AND table_name NOT IN ('version', 'live', 'setting', 'node', 'wake', 'parcel', 'delivery')",
             &[&settings.schema],
         )
         .await

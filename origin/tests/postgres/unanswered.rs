@@ -84,7 +84,7 @@ async fn a_connection_that_ended_is_offline_and_its_record_ends() {
 }
 
 /// An order of the administrator's to everybody of the default tenant.
-async fn order_all(world: &World) -> anyhow::Result<()> {
+pub(crate) async fn order_all(world: &World) -> anyhow::Result<()> {
     let admin = world.fresh_admin_token(world.admin()?).await?;
     order_all_as(world, &admin).await?.empty()
 }

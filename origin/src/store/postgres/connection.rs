@@ -53,6 +53,11 @@ pub(super) fn bell_of(node: i64) -> String {
     format!("rollcall_{node}")
 }
 
+/// Where all processes of a schema listen.
+pub(super) fn bell_of_all(holding: &Holding) -> String {
+    format!("rollcall_all_{}", holding.key())
+}
+
 /// What a session is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -166,7 +171,9 @@ impl Connector {
                 ))
                 .await?;
             if role == Role::Bell {
-                client.batch_execute(&format!("LISTEN {}", quoted(&bell_of(holding.number())))).await?;
+                let (own, of_all) = (bell_of(holding.number()), bell_of_all(holding));
+                let listen = format!("LISTEN {}; LISTEN {}", quoted(&own), quoted(&of_all));
+                client.batch_execute(&listen).await?;
             }
             if role == Role::List {
                 client.batch_execute("SET plan_cache_mode TO force_custom_plan").await?;

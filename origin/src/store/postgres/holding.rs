@@ -89,6 +89,11 @@ impl Holding {
         }
     }
 
+    /// The number of the lock, which is the schema's.
+    pub(super) const fn key(&self) -> i64 {
+        self.key
+    }
+
     /// The number of this process.
     pub(super) const fn number(&self) -> i64 {
         self.number

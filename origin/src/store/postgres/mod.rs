@@ -25,7 +25,9 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use rollcall_core::{config, secret::Secret, store::Statement, time::Timestamp, token::SKEW_SECS};
+use rollcall_core::{
+    config, secret::Secret, serial::Serial, store::Statement, time::Timestamp, token::SKEW_SECS,
+};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep, timeout},
@@ -37,16 +39,16 @@ use super::{QUERIES, condition::Condition, error::StoreError, job::Rows};
 use crate::clock::{self, utc};
 
 pub(crate) use self::lease::{since_boot, time_to_serve};
-pub use self::{
-    nodes::{Alive, Node, NodeState, nodes},
-    transaction::{Durability, Patience, Transaction},
-};
 use self::{
     connection::{Answer, Connector, Driver, Role, Session, bell_of, timeline},
     holding::{Company, Holding},
     lease::{Lease, time_to_pause},
     pool::{Engine, Pool},
     shared_clock::SharedClock,
+};
+pub use self::{
+    nodes::{Alive, Node, NodeState, nodes},
+    transaction::{Durability, Patience, Transaction},
 };
 pub(super) use self::{
     schema::quoted,
@@ -143,7 +145,7 @@ impl Postgres {
             bell: Arc::new(Mutex::new(Some(bell))),
             company,
         };
-        store.beat(&Alive { sockets: 0, lease }).await?;
+        store.beat(&Alive { sockets: 0, settled: Serial::UNKNOWN, lease }).await?;
         Ok(store)
     }
 
@@ -154,7 +156,7 @@ impl Postgres {
         Ok(rows(answers))
     }
 
-    pub(super) async fn change(&self, statement: Statement) -> Result<u64, StoreError> {
+    pub(crate) async fn change(&self, statement: Statement) -> Result<u64, StoreError> {
         self.may_serve()?;
         let answers = self.writers.ask(vec![statement]).await?;
         self.must_not_be_paused()?;

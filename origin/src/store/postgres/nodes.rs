@@ -5,6 +5,7 @@ use std::time::Duration;
 use rollcall_core::{
     config,
     secret::Secret,
+    serial::Serial,
     store::{Statement, Value},
     time::Timestamp,
 };
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     Connector, Postgres,
-    connection::{Role, bell_of},
+    connection::{Role, bell_of, bell_of_all},
     convert::Read,
     lease::since_boot,
     rows, schema,
@@ -57,6 +58,8 @@ pub enum NodeState {
 pub struct Alive {
     /// Its open sockets.
     pub sockets: usize,
+    /// The newest order up to which nothing is left to be brought to them.
+    pub settled: Serial,
     /// How long it may serve from then on; none where nobody would declare it dead.
     pub lease: Option<Duration>,
 }
@@ -88,9 +91,14 @@ impl Postgres {
         let mut session = session.map_err(failed)?;
         let sockets = i64::try_from(alive.sockets).unwrap_or(i64::MAX);
         let renew = Statement::new(
-            "UPDATE node SET beat = beat + 1, alive_at = clock(), sockets = ?2, timeline = ?3 \
-             WHERE id = ?1 AND state = 0 RETURNING beat",
-            [self.node().into(), sockets.into(), session.timeline().unwrap_or_default().into()],
+            "UPDATE node SET beat = beat + 1, alive_at = clock(), sockets = ?2, timeline = ?3, \
+             settled = max(settled, ?4) WHERE id = ?1 AND state = 0 RETURNING beat",
+            [
+                self.node().into(),
+                sockets.into(),
+                session.timeline().unwrap_or_default().into(),
+                alive.settled.number().into(),
+            ],
         );
         let look = Statement::new(format!("SELECT {COLUMNS} FROM node ORDER BY started_at, id"), []);
         let answers = match session.run(&[&[renew, look]]).await.pop() {
@@ -149,13 +157,24 @@ impl Postgres {
     /// # Errors
     /// When the engine does not hear it. They look by themselves too.
     pub async fn ring(&self, nodes: &[i64]) -> Result<(), StoreError> {
-        let bell =
-            |node: &i64| Statement::new("SELECT count(*) FROM pg_notify(?1, '')", [bell_of(*node).into()]);
         for node in nodes {
-            // In no transaction: they would wait for each other's disk.
-            self.load(vec![bell(node)]).await?;
+            self.ring_at(bell_of(*node)).await?;
         }
         Ok(())
+    }
+
+    /// Rings at all processes: there is an order.
+    ///
+    /// # Errors
+    /// As [`Postgres::ring`].
+    pub async fn ring_everywhere(&self) -> Result<(), StoreError> {
+        self.ring_at(bell_of_all(&self.engine.holding)).await
+    }
+
+    async fn ring_at(&self, bell: String) -> Result<(), StoreError> {
+        // In no transaction: they would wait for each other's disk.
+        let ring = Statement::new("SELECT count(*) FROM pg_notify(?1, '')", [bell.into()]);
+        self.load(vec![ring]).await.map(drop)
     }
 
     /// Changes when another process has rung here.

@@ -35,6 +35,8 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("step_8.sql"), compatible_from: 8 },
     // An earlier program would not look for what others have for its sockets.
     Step { sql: include_str!("step_9.sql"), compatible_from: 9 },
+    // An earlier program would not look for the orders of others.
+    Step { sql: include_str!("step_10.sql"), compatible_from: 10 },
 ];
 
 /// The first version whose programs know that others may use the tables.

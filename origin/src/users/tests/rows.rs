@@ -45,10 +45,10 @@ async fn rows_that_could_not_be_written_are_written_with_the_next_order() {
     fixture.connected().await;
     fixture.fail("no_rows", "UPDATE ON record", "abs(-9223372036854775807 - 1)");
     fixture.put_in_force(TenantId(0));
-    fixture.users.deliver(TenantId(0), String::new()).await;
+    fixture.users.deliver(TenantId(0), String::new(), Part::All).await;
     assert_eq!(fixture.open_records(), 1);
     fixture.blocker.execute_batch("DROP TRIGGER no_rows").unwrap();
-    fixture.users.deliver(TenantId(0), String::new()).await;
+    fixture.users.deliver(TenantId(0), String::new(), Part::All).await;
     assert_eq!(fixture.open_records(), 0);
 }
 
@@ -62,7 +62,7 @@ async fn imports_that_an_order_could_not_end_are_ended_before_an_order_that_exem
     fixture.fail("no_imports", "UPDATE ON record", "abs(-9223372036854775807 - 1)");
     let tenant = TenantId(0);
     fixture.put_in_force(tenant);
-    fixture.users.deliver(tenant, String::new()).await;
+    fixture.users.deliver(tenant, String::new(), Part::All).await;
     assert_eq!(fixture.open_records(), 2);
     let cut_off = |exempt| {
         fixture.users.cut_off(

@@ -11,7 +11,7 @@ async fn an_order_to_a_tenant_reaches_a_user_who_is_about_to_be_connected() {
     let mut login = Box::pin(fixture.users.open(&fixture.user, opening, pending));
     blocked.until_it_commits(login.as_mut()).await;
     fixture.put_in_force(TenantId(0));
-    let delivery = fixture.users.deliver(TenantId(0), String::new());
+    let delivery = fixture.users.deliver(TenantId(0), String::new(), Part::All);
     let ((), login, ()) = tokio::join!(blocked.end(), login, delivery);
     assert_eq!(fixture.open_records(), 0);
     assert_eq!(login.unwrap(), Ok(()));
@@ -77,7 +77,7 @@ async fn so_many_orders_to_sets_of_users_are_under_delivery_and_one_more_changes
     }
     let newest = fixture.users.shared.cutoffs.newest();
     assert!(matches!(order(tenant, 9).await, Err(CommandError::TooManyOrders)));
-    let in_force = fixture.users.scoped_cutoffs(tenant);
+    let in_force = fixture.users.orders_of(tenant).await.unwrap().1;
     assert!(in_force.len() == UNDELIVERED && in_force.iter().all(|order| *order.users == [7, 8]));
     let shown = fixture.users.undelivered(tenant).await.unwrap();
     assert!(shown.iter().all(|order| (order.users, order.reached) == (Some(2), 0)), "{shown:?}");
@@ -97,7 +97,7 @@ async fn an_order_to_a_tenant_is_repeated_to_users_whom_it_could_not_reach() {
     fixture.watched().await;
     fixture.put_in_force(TenantId(0));
     fixture.fail("no_ties", "INSERT ON ties", "raise(ABORT, 'no')");
-    let mut delivery = Box::pin(fixture.users.deliver(TenantId(0), String::new()));
+    let mut delivery = Box::pin(fixture.users.deliver(TenantId(0), String::new(), Part::All));
     // There is nothing to await: it must not give up.
     assert!(timeout(Duration::from_millis(300), delivery.as_mut()).await.is_err());
     assert_eq!(outbox.requested_close(), None);
@@ -117,7 +117,7 @@ async fn a_user_who_was_not_reached_yet_does_not_wait_for_the_rows_of_others() {
     fixture.put_in_force(TenantId(0));
     fixture.fail("no_rows", "UPDATE ON record WHEN NEW.user = 7", "raise(ABORT, 'no')");
     fixture.fail("no_ties", "INSERT ON ties", "raise(ABORT, 'no')");
-    let mut delivery = Box::pin(fixture.users.deliver(TenantId(0), String::new()));
+    let mut delivery = Box::pin(fixture.users.deliver(TenantId(0), String::new(), Part::All));
     // There is nothing to await: it is tried again each second.
     let mut goes_on = async || assert!(timeout(Duration::from_millis(50), delivery.as_mut()).await.is_err());
     while outbox.requested_close().is_none() {
