@@ -4,13 +4,16 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
 };
 
 use anyhow::Result;
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncWriteExt as _, copy, sink},
     net::{TcpListener, TcpStream},
+    pin,
     task::JoinHandle,
+    time::timeout,
 };
 
 /// It balances until it is dropped.
@@ -47,13 +50,34 @@ impl Drop for Balancer {
     }
 }
 
-/// A connection that breaks on one side breaks on the other.
-async fn relay(mut client: TcpStream, server: SocketAddr) {
-    let Ok(mut server) = TcpStream::connect(server).await else { return };
+/// How long one side may go on when the other has ended.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// What the server says comes to the client also where the server no longer reads: it may refuse a body that it has not read.
+async fn relay(client: TcpStream, server: SocketAddr) {
+    let Ok(server) = TcpStream::connect(server).await else { return };
     // What is small is not held back.
-    let quick = client.set_nodelay(true).and_then(|()| server.set_nodelay(true));
-    if quick.is_ok() {
-        let _ = copy_bidirectional(&mut client, &mut server).await;
+    if client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).is_err() {
+        return;
+    }
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let up = async move {
+        let is_heard = copy(&mut from_client, &mut to_server).await.is_ok();
+        if !is_heard {
+            timeout(LINGER, copy(&mut from_client, &mut sink())).await.ok();
+        }
+        to_server.shutdown().await.ok();
+        is_heard
+    };
+    let down = async move {
+        copy(&mut from_server, &mut to_client).await.ok();
+        to_client.shutdown().await.ok();
+    };
+    pin!(up, down);
+    tokio::select! {
+        () = &mut down => drop(timeout(LINGER, up).await),
+        is_heard = &mut up => if is_heard { down.await },
     }
 }
 
@@ -61,7 +85,7 @@ async fn relay(mut client: TcpStream, server: SocketAddr) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::AsyncReadExt as _;
 
     use super::*;
 

@@ -222,7 +222,8 @@ async fn serve(launch: Launch, mut settings: Settings) -> Result<Served> {
     let issuer = Issuer::wanted(&mut settings).await?;
     let subject = Subject::start(&launch, &settings).await?;
     let ready_after = begun.elapsed();
-    let shared = Arc::new(Shared::new(subject.address, subject.kind, settings).asking(issuer));
+    let shared =
+        Arc::new(Shared::new(subject.address, subject.kind, settings).with_one(subject.one()).asking(issuer));
     Ok(Served { subject, shared, ready_after })
 }
 

@@ -79,6 +79,7 @@ pub struct Subject {
     /// Its kind.
     pub kind: Kind,
     process: Option<Process>,
+    one: Option<SocketAddr>,
     others: Vec<Subject>,
     _balancer: Option<Balancer>,
 }
@@ -111,21 +112,23 @@ impl Subject {
                 TcpStream::connect(address).await.with_context(|| format!("nothing listens on {address}"))?;
                 Ok(Self::of(*address, Kind::Running, None))
             }
-            Launch::Origin(binary) => Self::start_origin(binary, settings, "", &[]).await,
+            Launch::Origin(binary) => Self::start_origin(binary, settings, "").await,
             Launch::OnPostgres(binary, engine) => {
-                Self::start_origin(binary, settings, &store_in(engine), &[]).await
+                Self::start_origin(binary, settings, &store_in(engine)).await
             }
             Launch::Nodes(binary, engine) => {
                 // Few sessions each, since many such subjects share the engine, and time for a machine that is late with everything.
-                let store = format!("{}connections = 4\n[cluster]\nlease_seconds = 30\n", store_in(engine));
-                let several = [("ROLLCALL_UNFINISHED_NODES", "1")];
+                let store = store_in(engine);
+                let store =
+                    format!("{store}connections = 4\n[cluster]\nseveral = true\nlease_seconds = 30\n");
                 let mut nodes = Vec::new();
                 for _ in 0..NODES {
-                    nodes.push(Self::start_origin(binary, settings, &store, &several).await?);
+                    nodes.push(Self::start_origin(binary, settings, &store).await?);
                 }
                 let balancer = Balancer::over(nodes.iter().map(|node| node.address).collect()).await?;
                 let Some(first) = nodes.pop() else { bail!("there is no server") };
-                Ok(Self { address: balancer.address, others: nodes, _balancer: Some(balancer), ..first })
+                let (address, one) = (balancer.address, Some(first.address));
+                Ok(Self { address, one, others: nodes, _balancer: Some(balancer), ..first })
             }
             Launch::Edge(prefix) => {
                 let directory = TempDir::with_prefix("rollcall-conformance-")?;
@@ -136,23 +139,22 @@ impl Subject {
         }
     }
 
-    const fn of(address: SocketAddr, kind: Kind, process: Option<Process>) -> Self {
-        Self { address, kind, process, others: Vec::new(), _balancer: None }
+    /// The address of one of its servers, if each connection to [`Self::address`] goes to any of several.
+    pub fn one(&self) -> SocketAddr {
+        self.one.unwrap_or(self.address)
     }
 
-    async fn start_origin(
-        binary: &Path,
-        settings: &Settings,
-        store: &str,
-        variables: &[(&str, &str)],
-    ) -> Result<Self> {
+    const fn of(address: SocketAddr, kind: Kind, process: Option<Process>) -> Self {
+        Self { address, kind, process, one: None, others: Vec::new(), _balancer: None }
+    }
+
+    async fn start_origin(binary: &Path, settings: &Settings, store: &str) -> Result<Self> {
         let directory = TempDir::with_prefix("rollcall-conformance-")?;
         let data = toml::Value::from(directory.path().join("data").to_string_lossy().into_owned());
         let server = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = {data}\n{store}");
         let config = write_config(directory.path(), &settings.to_toml(&server)?)?;
         let mut command = Command::new(binary);
         command.arg("serve").arg("--config").arg(config).current_dir(directory.path());
-        command.envs(variables.iter().copied());
         let log = directory.path().join(LOG);
         Self::spawn(command, log, Some(directory), Kind::Origin).await
     }

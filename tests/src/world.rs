@@ -118,6 +118,8 @@ pub struct Shared {
     pub address: SocketAddr,
     /// Its kind.
     pub kind: Kind,
+    /// The address of one of its servers, where it consists of several.
+    pub one: SocketAddr,
     /// Its configuration.
     pub settings: Settings,
     /// Precedes the user ids of a run against a server that has seen runs before.
@@ -142,6 +144,7 @@ impl Shared {
         Self {
             address,
             kind,
+            one: address,
             settings,
             run,
             forbidden: Mutex::new(forbidden),
@@ -149,6 +152,13 @@ impl Shared {
             admin: OnceCell::new(),
             prepared: OnceCell::new(),
         }
+    }
+
+    /// With the address of one of its servers.
+    #[must_use]
+    pub const fn with_one(mut self, one: SocketAddr) -> Self {
+        self.one = one;
+        self
     }
 
     /// With an issuer that the suite plays.
@@ -163,6 +173,7 @@ impl Shared {
 #[derive(Clone, Debug)]
 pub struct World {
     shared: Arc<Shared>,
+    is_at_one: bool,
     case: &'static str,
     recorder: Recorder,
     increments: Arc<AtomicU64>,
@@ -176,6 +187,7 @@ impl World {
     pub fn new(shared: Arc<Shared>, case: &'static str, recorder: Recorder) -> Self {
         Self {
             shared,
+            is_at_one: false,
             case,
             recorder,
             increments: Arc::default(),
@@ -193,6 +205,12 @@ impl World {
     /// The name of the case.
     pub fn case(&self) -> &'static str {
         self.case
+    }
+
+    /// The same at one server of several: for what each of them remembers by itself.
+    #[must_use]
+    pub fn at_one_server(&self) -> Self {
+        Self { is_at_one: true, ..self.clone() }
     }
 
     /// The issuer that the suite plays.
@@ -217,7 +235,7 @@ impl World {
 
     /// The subject's address.
     pub fn address(&self) -> SocketAddr {
-        self.shared.address
+        if self.is_at_one { self.shared.one } else { self.shared.address }
     }
 
     /// The configured secret.

@@ -185,11 +185,13 @@ async fn a_client_that_stopped_reading_holds_up_nobody(world: World) -> Result<(
     let token = quiet.issue(&user, 5).await?;
     let other = world.user("b");
     let (_, mut bystander) = world.login(&other, 5).await?;
+    // What lies between would read on.
+    let address = world.at_one_server().address();
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(4096)?;
-    let stream = socket.connect(world.address()).await?;
+    let stream = socket.connect(address).await?;
     let local = stream.local_addr()?;
-    let connection = Connection::over(stream, world.address());
+    let connection = Connection::over(stream, address);
     let handshake = Handshake::new(&user, 5, &token).silent();
     let Opening::Upgraded(mut stuffed) = quiet.try_upgrade_over(connection, &handshake).await? else {
         bail!("refused");
@@ -210,7 +212,7 @@ async fn a_client_that_stopped_reading_holds_up_nobody(world: World) -> Result<(
     quiet.force_logout(&user, 5).await?;
     let answered = begun.elapsed();
     if world.kind() == Kind::Origin {
-        until_cut(world.address(), local, begun + HANGS).await?;
+        until_cut(address, local, begun + HANGS).await?;
     }
     let cut = begun.elapsed();
     within_bounds(&world, before, answered, cut).await?;

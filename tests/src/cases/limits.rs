@@ -138,6 +138,7 @@ async fn connects_of_one_user_have_a_pace(world: World) -> Result<()> {
     let dead = world.issue(&user, 2).await?;
     world.force_logout(&user, 2).await?;
     let token = world.issue(&user, 5).await?;
+    let world = world.at_one_server();
     let quiet = world.unrecorded();
     let (begun, mut admitted) = (Instant::now(), 0_u32);
     for _ in 0..TRIES {

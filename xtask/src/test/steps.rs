@@ -199,6 +199,17 @@ pub(crate) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        name: "nodes",
+        title: "conformance of three servers of the origin over one PostgreSQL",
+        lane: Lane::Native,
+        needs: &["origin", "postgres-setup"],
+        full: true,
+        counts: true,
+        minutes: 20,
+        run: suites::nodes,
+        ..STEP
+    },
+    Step {
         name: "self-check",
         title: "a changed answer turns the comparison red",
         lane: Lane::Native,

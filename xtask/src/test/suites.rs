@@ -36,6 +36,21 @@ pub(super) fn postgres(workspace: &Workspace) -> Result<Tally> {
     counted(command)
 }
 
+/// Three servers over one PostgreSQL, which answer as one does.
+pub(super) fn nodes(workspace: &Workspace) -> Result<Tally> {
+    let mut command = suite(workspace);
+    command.args(["run", "--subject", "nodes", "--origin-bin"]).arg(programs::built(workspace, "rollcall"));
+    transcript(workspace, &mut command, "nodes")?;
+    let tally = counted(command)?;
+    let mut comparing = suite(workspace);
+    comparing.arg("compare");
+    for subject in ["origin", "nodes"] {
+        comparing.arg(transcripts::path(workspace, subject));
+    }
+    plain(comparing, "the two answer differently")?;
+    Ok(tally)
+}
+
 pub(super) fn edge(workspace: &Workspace) -> Result<Tally> {
     let mut command = suite(workspace);
     command.args(["run", "--subject", "edge", "--edge-cmd"]);

@@ -174,7 +174,7 @@ async fn claims_decide_what_a_token_may_do(world: World) -> Result<()> {
 }
 
 async fn an_active_answer_is_kept_for_a_while_and_no_longer(world: World) -> Result<()> {
-    let api = Api::with_fixture(&world).await?;
+    let api = Api::with_fixture(&world.at_one_server()).await?;
     let token = Token::of(&api, 501, &administrator())?;
     for _ in 0..5 {
         token.get(LIST).await?.page()?;
@@ -188,7 +188,7 @@ async fn an_active_answer_is_kept_for_a_while_and_no_longer(world: World) -> Res
 }
 
 async fn an_inactive_answer_is_kept_for_five_seconds(world: World) -> Result<()> {
-    let api = Api::with_fixture(&world).await?;
+    let api = Api::with_fixture(&world.at_one_server()).await?;
     let token = Token::of(&api, 501, &administrator())?;
     token.issuer()?.deactivates(&token.text);
     for _ in 0..3 {
@@ -237,7 +237,7 @@ async fn an_issuer_that_cannot_be_asked_is_our_trouble(world: World) -> Result<(
 }
 
 async fn an_issuer_that_is_back_is_believed_at_once(world: World) -> Result<()> {
-    let api = Api::with_fixture(&world).await?;
+    let api = Api::with_fixture(&world.at_one_server()).await?;
     let token = Token::of(&api, 501, &administrator())?;
     token.behaves(Behavior::Failing)?;
     token.get(LIST).await?.refused(503, "introspection_unavailable")?;
