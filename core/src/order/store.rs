@@ -202,7 +202,7 @@ pub fn get(order: EntryId) -> Statement {
 /// The first order that is not cut off, by the moment from which somebody takes it up; read by [`read_order`].
 pub fn next_due() -> Statement {
     Statement::new(
-        format!("{COLUMNS} FROM force_off WHERE state = 'ordered' ORDER BY next_at, id LIMIT 1"),
+        format!("{COLUMNS} FROM force_off WHERE state = 'ordered' ORDER BY force_off.next_at, id LIMIT 1"),
         [],
     )
 }
