@@ -126,8 +126,32 @@ impl Postgres {
         self.port
     }
 
+    /// Stops every process of it where it is, until [`Postgres::thaw`]: its connections stay open, and nothing is answered.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = running.as_ref().context("the engine does not run")?.pid;
+        // The first one first, so that it makes no others meanwhile.
+        kill_process(pid, signal)?;
+        for child in children(pid)? {
+            // It may have ended.
+            kill_process(child, signal).ok();
+        }
+        Ok(())
+    }
+
     /// Ends every process of it at once, as a crash does: the next start has to recover.
     pub fn crash(&self) -> Result<()> {
+        // One that is frozen ends when it goes on.
+        self.thaw()?;
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         let running = running.context("the engine does not run")?;
         kill_process(running.pid, Signal::QUIT)?;
@@ -140,6 +164,23 @@ impl Drop for Postgres {
         // It may have ended by itself.
         self.crash().ok();
     }
+}
+
+/// The processes that this one has started.
+fn children(of: Pid) -> Result<Vec<Pid>> {
+    let parent = of.as_raw_nonzero().to_string();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        // One that is no process has none, and one that has ended has it no more.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let mut fields =
+            stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace()).into_iter().flatten();
+        let is_child = fields.nth(1) == Some(parent.as_str());
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        found.extend(pid.filter(|_| is_child));
+    }
+    Ok(found)
 }
 
 /// Where the newest installed programs are.

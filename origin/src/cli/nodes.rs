@@ -15,7 +15,7 @@ const TITLES: [&str; 7] = ["NODE", "NAME", "STATE", "BEAT", "SOCKETS", "LAG", "V
 
 const HELP: &str = "\
 Asks the database of store.url itself, whether a server runs or not.
-  STATE    serving; silent when it has given no sign of life for cluster.lease_seconds; dead when another one has said so, and left
+  STATE    serving; silent when it has given no sign of life for its cluster.lease_seconds; dead when another one has said so, and left
            after a stop. One that is gone is listed for an hour, if another one serves
   BEAT     the number of its last sign of life
   SOCKETS  open ones at that
@@ -37,11 +37,10 @@ pub(super) fn nodes(settings: &Settings, args: &Nodes) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (now, nodes) = runtime.block_on(store::nodes(url, &settings.store)).context("store.url")?;
     let lag = |node: &Node| now.since(node.alive_at).as_secs();
-    let state = |node: &Node| state(node, now, settings.cluster.lease_seconds);
     if args.json {
         let all = nodes.iter().map(|node| {
             json!({
-                "id": node.id.to_string(), "name": node.name, "state": state(node), "beat": node.beat,
+                "id": node.id.to_string(), "name": node.name, "state": state(node, now), "beat": node.beat,
                 "sockets": node.sockets, "lagSeconds": lag(node), "version": node.version,
             })
         });
@@ -54,14 +53,14 @@ pub(super) fn nodes(settings: &Settings, args: &Nodes) -> anyhow::Result<()> {
     for node in &nodes {
         let id = node.id.to_string();
         let (beat, sockets, lag) = (node.beat.to_string(), node.sockets.to_string(), lag(node).to_string());
-        table.row([&id, &node.name, state(node), &beat, &sockets, &lag, &node.version]);
+        table.row([&id, &node.name, state(node, now), &beat, &sockets, &lag, &node.version]);
     }
     Ok(table.print()?)
 }
 
-fn state(node: &Node, now: Timestamp, lease_seconds: u32) -> &'static str {
+fn state(node: &Node, now: Timestamp) -> &'static str {
     match node.state {
-        NodeState::Serving if now.since(node.alive_at).as_secs() >= lease_seconds.into() => "silent",
+        NodeState::Serving if now.since(node.alive_at) >= node.lease => "silent",
         NodeState::Serving => "serving",
         NodeState::Dead => "dead",
         NodeState::Left => "left",

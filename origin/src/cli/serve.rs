@@ -52,7 +52,12 @@ pub(super) fn serve(mut settings: Settings, config: Option<&Path>) -> anyhow::Re
             }
         }
         tokio::select! {
-            () = running.stop() => Ok(()),
+            is_drained = running.stop() => {
+                if !is_drained {
+                    std::process::exit(DEAD);
+                }
+                Ok(())
+            }
             _ = interrupt.recv() => std::process::exit(AT_ONCE),
             _ = terminate.recv() => std::process::exit(AT_ONCE),
         }

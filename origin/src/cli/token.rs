@@ -101,6 +101,7 @@ fn in_store(
         let users = server::open(settings, data_dir.path()).await?;
         let issued = users.run(user, IssueToken { platform }).await?;
         users.store().close().await;
+        users.store().leave().await;
         Ok(issued.token)
     })
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use rollcall_api::Chain;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::{
     looking_after::{compare, look_after},
-    observer::{BEATS, Observer},
+    observer::{Observer, interval_among, interval_of},
 };
 use crate::{
     store::{Alive, Node, NodeState, StoreError, since_boot, time_to_serve},
@@ -27,18 +27,21 @@ pub(crate) async fn keep(users: Users, sockets: impl Fn() -> usize + Send) {
     let settings = &users.settings().cluster;
     let lease = Duration::from_secs(settings.lease_seconds.into());
     let kept = Duration::from_secs(settings.suspend_seconds.into());
-    let mut observer = Observer::new(cluster.node, lease);
-    let mut ticks = interval(lease / BEATS);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut observer = Observer::new(cluster.node);
+    let mut ticks = ticks_each(interval_of(lease));
+    ticks.reset_immediately();
     let mut compared = Instant::now();
     let (mut beats, mut was_suspended, mut has_closed, mut has_company) = (0_u64, false, false, false);
     loop {
         ticks.tick().await;
         // Alone in the schema, nobody is there to declare this process dead.
         let is_watched = cluster.store.may_have_company();
-        let lease = is_watched.then(|| time_to_serve(settings.lease_seconds));
-        let beat =
-            cluster.store.beat(&Alive { sockets: sockets(), settled: users.settled_orders(), lease }).await;
+        let alive = Alive {
+            sockets: sockets(),
+            settled: users.settled_orders(),
+            lease: is_watched.then(|| time_to_serve(lease)),
+        };
+        let beat = cluster.store.beat(&alive).await;
         let suspended = cluster.store.suspended();
         if suspended.is_some() && !std::mem::replace(&mut was_suspended, true) {
             tracing::error!(
@@ -53,6 +56,10 @@ pub(crate) async fn keep(users: Users, sockets: impl Fn() -> usize + Send) {
             Ok(nodes) => {
                 has_closed = false;
                 has_company = nodes.iter().any(|node| is_other(node, cluster.node));
+                let interval = interval_among(&nodes, lease);
+                if interval != ticks.period() {
+                    ticks = ticks_each(interval);
+                }
                 // A process that knows of no others declares none dead.
                 let silent = if is_watched { observer.look(&nodes, since_boot()) } else { Vec::new() };
                 if cluster.has_entered() && (is_back || compared.elapsed() >= COMPARED) {
@@ -73,6 +80,13 @@ pub(crate) async fn keep(users: Users, sockets: impl Fn() -> usize + Send) {
             }
         }
     }
+}
+
+/// Signs of life in this interval, the first one behind it. One that comes late puts off the next.
+fn ticks_each(interval: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + interval, interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 fn is_other(node: &Node, own: i64) -> bool {

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     Cluster,
-    observer::BEATS,
+    observer::interval_of,
     parcel::{Parcel, arrived, read, unclosed, waiting},
 };
 use crate::{
@@ -23,30 +23,39 @@ use crate::{
 
 /// Rows that are read at a time.
 const ROWS: i64 = 500;
+/// Closes that may be in hand at a time.
+const IN_HAND: usize = 5_000;
 /// The time between two looks where nobody rings.
 const LOOK: Duration = Duration::from_secs(1);
 /// The same of one who waits for an order.
 const LOOK_OF_ORDER: Duration = Duration::from_millis(250);
-/// The time within which a process either carries out a close or is declared dead, beside its lease and two beats.
+/// The time within which a process either carries out a close or is declared dead, beside its lease and two signs of life.
 const CARRIED_OUT: Duration = Duration::from_secs(5);
 
 /// Brings to sockets what other processes have for them, until this one has been declared dead.
 pub(crate) async fn keep(users: Users) {
     let Some(cluster) = users.cluster().filter(|cluster| cluster.store.may_have_company()) else { return };
     let mut rung = cluster.store.rung();
-    let mut settled = Serial::UNKNOWN;
+    let (mut settled, mut learned) = (Serial::UNKNOWN, Instant::now());
     // Unbounded, as it holds no more than was read.
     let (done, mut arrivals) = mpsc::unbounded_channel::<Vec<Parcel>>();
     loop {
-        match cluster.store.load(vec![waiting(cluster.node, ROWS), cutoff::newest()]).await {
+        // It may wait for long, and would hold up others behind so many rows.
+        let in_hand = cluster.known.lock().in_hand();
+        // There is an end to what is in hand.
+        let most = if in_hand.closing.len() < IN_HAND { ROWS } else { 0 };
+        match cluster.store.load(vec![waiting(cluster.node, most, &in_hand), cutoff::newest()]).await {
             Ok(answers) => {
                 let newest = rows_at(&answers, 1).ok().and_then(|rows| cutoff::read_newest(rows).ok());
-                if newest.is_some_and(|newest| users.has_to_learn(newest)) {
+                let is_behind = newest.is_some_and(|newest| users.is_behind(newest));
+                // That an order of others has reached all is worth no more than a look at times.
+                if is_behind || (users.has_orders_of_others() && learned.elapsed() >= LOOK) {
+                    learned = Instant::now();
                     learn(&users, cluster);
                 }
                 let read = rows_at(&answers, 0).map(read).unwrap_or_default();
-                let is_all = i64::try_from(read.len()).is_ok_and(|count| count < ROWS);
-                let (new, mut brought) = cluster.known.lock().take(read, is_all);
+                let is_all = i64::try_from(read.len()).is_ok_and(|count| count < most);
+                let (new, mut brought) = cluster.known.lock().take(read, is_all, &in_hand);
                 let (new, lost): (Vec<_>, Vec<_>) =
                     new.into_iter().partition(|parcel| parcel.address.is_some());
                 if !lost.is_empty() {
@@ -60,11 +69,11 @@ pub(crate) async fn keep(users: Users) {
                 brought.extend(lost);
                 acknowledge(&users, brought);
                 for some in by_user(new) {
-                    let (users, done) = (users.clone(), done.clone());
+                    let (bringing, done) = (Bringing { users: users.clone(), parcels: some }, done.clone());
                     tokio::spawn(async move {
-                        users.bring(&some).await;
+                        bringing.users.bring(&bringing.parcels).await;
                         // Its receiver is in the same task as this loop, which may have ended.
-                        let _ = done.send(some);
+                        let _ = done.send(bringing.are_brought());
                     });
                 }
             }
@@ -86,11 +95,35 @@ pub(crate) async fn keep(users: Users) {
         }
         let reached = users.settled_orders();
         if reached > settled {
-            match cluster.settle(reached).await {
-                Ok(()) => settled = reached,
-                // The next sign of life says so too.
-                Err(error) => tracing::debug!(error = %Chain(&error), "how far orders are could not be said"),
-            }
+            settled = reached;
+            let users = users.clone();
+            tokio::spawn(async move {
+                let Some(cluster) = users.cluster() else { return };
+                if let Err(error) = cluster.settle(reached).await {
+                    // The next sign of life says so too.
+                    tracing::debug!(error = %Chain(&error), "how far orders are could not be said");
+                }
+            });
+        }
+    }
+}
+
+/// What is being brought. Where that ends in a panic, it is brought once more, and nobody is told that it has arrived.
+struct Bringing {
+    users: Users,
+    parcels: Vec<Parcel>,
+}
+
+impl Bringing {
+    fn are_brought(mut self) -> Vec<Parcel> {
+        std::mem::take(&mut self.parcels)
+    }
+}
+
+impl Drop for Bringing {
+    fn drop(&mut self) {
+        if let Some(cluster) = self.users.cluster().filter(|_| !self.parcels.is_empty()) {
+            cluster.known.lock().put_back(&self.parcels);
         }
     }
 }
@@ -103,7 +136,7 @@ fn learn(users: &Users, cluster: &Cluster) {
         loop {
             let learned = async {
                 users.learn_orders().await?;
-                users.is_behind().await
+                users.looks_behind().await
             };
             match learned.await {
                 Ok(true) => {}
@@ -135,19 +168,44 @@ fn acknowledge(users: &Users, parcels: Vec<Parcel>) {
     if parcels.is_empty() {
         return;
     }
-    let users = users.clone();
+    let leaving = Leaving::of(users.clone(), parcels.iter().map(|parcel| parcel.id).collect());
     // Others are brought meanwhile.
-    tokio::spawn(async move { try_to_acknowledge(&users, &parcels).await });
+    tokio::spawn(async move { try_to_acknowledge(&leaving, &parcels).await });
 }
 
-async fn try_to_acknowledge(users: &Users, parcels: &[Parcel]) {
-    let Some(cluster) = users.cluster() else { return };
-    let ids: Vec<i64> = parcels.iter().map(|parcel| parcel.id).collect();
+/// Rows that are being removed, until this is dropped: a read meanwhile shows them.
+struct Leaving {
+    users: Users,
+    ids: Vec<i64>,
+}
+
+impl Leaving {
+    fn of(users: Users, ids: Vec<i64>) -> Self {
+        let leaving = Self { users, ids };
+        leaving.say(true);
+        leaving
+    }
+
+    fn say(&self, are_leaving: bool) {
+        if let Some(cluster) = self.users.cluster() {
+            cluster.known.lock().leave(&self.ids, are_leaving);
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.say(false);
+    }
+}
+
+async fn try_to_acknowledge(leaving: &Leaving, parcels: &[Parcel]) {
+    let Some(cluster) = leaving.users.cluster() else { return };
     let mut senders: Vec<i64> = parcels.iter().map(|parcel| parcel.sender).collect();
     senders.sort_unstable();
     senders.dedup();
     let told = async {
-        cluster.store.commit_soon(arrived(&ids)).await?;
+        cluster.store.commit_soon(arrived(&leaving.ids)).await?;
         cluster.store.ring(&senders).await
     };
     if let Err(error) = told.await {
@@ -191,19 +249,18 @@ impl Cluster {
     ///
     /// # Errors
     /// When that is not known. The order is in force.
-    pub(crate) async fn closed_elsewhere(&self, user: &UserId, lease: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn closed_elsewhere(&self, user: &UserId) -> Result<(), StoreError> {
         if !self.store.may_have_company() {
             return Ok(());
         }
         let (mut rung, begun) = (self.store.rung(), Instant::now());
         loop {
             let answers = self.store.load(vec![unclosed(user)]).await?;
-            match rows_at(&answers, 0)?.first().and_then(|row| row.first()) {
-                Some(Value::Int(0)) => return Ok(()),
-                _ if begun.elapsed() > lease + lease * 2 / BEATS + CARRIED_OUT => {
-                    return Err(StoreError::too_late());
-                }
-                _ => {}
+            let longest = rows_at(&answers, 0)?.first().and_then(|row| row.first());
+            let Some(Value::Int(longest)) = longest else { return Ok(()) };
+            let lease = Duration::from_millis(longest.unsigned_abs());
+            if begun.elapsed() > lease + interval_of(lease) * 2 + CARRIED_OUT {
+                return Err(StoreError::too_late());
             }
             // It ends by a ring, or by the time.
             let _ = timeout(LOOK_OF_ORDER, rung.changed()).await;

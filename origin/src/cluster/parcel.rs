@@ -13,7 +13,7 @@ use rollcall_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Cluster;
+use super::{Cluster, known::InHand};
 
 /// A row.
 #[derive(Clone, Debug)]
@@ -152,10 +152,18 @@ fn as_json(contents: &Contents) -> Value {
 
 const COLUMNS: &str = "id, sender, user, connection, closes, body";
 
-/// What is there for sockets of a process, the oldest first.
-pub(super) fn waiting(node: i64, most: i64) -> Statement {
-    let sql = format!("SELECT {COLUMNS} FROM parcel WHERE node = ?1 ORDER BY id LIMIT ?2");
-    Statement::new(sql, [node.into(), most.into()])
+/// What is there for sockets of a process and is not in hand, the oldest first.
+pub(super) fn waiting(node: i64, most: i64, in_hand: &InHand) -> Statement {
+    let users: Vec<&str> = in_hand.users.iter().map(UserId::as_str).collect();
+    let list = |json: serde_json::Result<String>| json.map_or(Value::Null, Value::Text);
+    let (users, closing) =
+        (list(serde_json::to_string(&users)), list(serde_json::to_string(&in_hand.closing)));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM parcel WHERE node = ?1 AND CASE WHEN closes = 0 \
+         THEN user NOT IN (SELECT CAST(value AS TEXT) FROM json_each(?3)) \
+         ELSE id NOT IN (SELECT CAST(value AS INTEGER) FROM json_each(?4)) END ORDER BY id LIMIT ?2"
+    );
+    Statement::new(sql, [node.into(), most.into(), users, closing])
 }
 
 /// What is there for sockets of one user at a process, the oldest first.
@@ -164,10 +172,10 @@ pub(crate) fn waiting_of(user: &UserId, node: i64) -> Statement {
     Statement::new(sql, [user.as_str().into(), node.into()])
 }
 
-/// How many closes of a user's sockets processes that serve have not carried out yet.
+/// The longest lease of the processes that serve and have not carried out every close of a user's sockets yet; NULL where there is none.
 pub(super) fn unclosed(user: &UserId) -> Statement {
-    let sql = "SELECT count(*) FROM parcel WHERE user = ?1 AND closes = 1 \
-               AND EXISTS (SELECT 1 FROM node WHERE node.id = parcel.node AND node.state = 0)";
+    let sql = "SELECT max(node.lease) FROM node WHERE node.state = 0 AND node.id IN (\
+                 SELECT parcel.node FROM parcel WHERE parcel.user = ?1 AND parcel.closes = 1)";
     Statement::new(sql, [user.as_str().into()])
 }
 
@@ -238,10 +246,12 @@ impl Parcel {
         let close = |close| Action::Close { connection, close };
         let Some((frames, close_as, notice)) = self.read() else {
             tracing::warn!(%connection, "what another version has for a socket does not read: the socket is closed");
-            return vec![Action::Retire(vec![connection]), close(Close::Draining)];
+            return vec![close(Close::Draining)];
         };
         let mut actions = Vec::new();
-        actions.extend(close_as.map(|_| Action::Retire(vec![connection])));
+        // Who is too slow was ended by no commit yet: that is for its socket's own end.
+        let is_ended = close_as.is_some_and(|close| close != Close::TooSlow);
+        actions.extend(is_ended.then(|| Action::Retire(vec![connection])));
         let console = user.consoles().iter().find(|console| console.id == connection);
         match (console, close_as) {
             (Some(console), Some(close)) => actions.extend(console.farewell(notice.as_deref(), close)),
@@ -301,15 +311,17 @@ mod tests {
         assert_eq!(actions(r#"{"frames":[{"text":"a"}]}"#), [send(Payload::Text("a".into()))]);
         for close in CLOSES {
             let body = format!(r#"{{"close":"{}"}}"#, close.reason());
-            assert_eq!(actions(&body), [Action::Retire(vec![ID]), Action::Close { connection: ID, close }]);
+            let mut actions = actions(&body);
+            assert_eq!(actions.pop(), Some(Action::Close { connection: ID, close }));
+            let ended = [Action::Retire(vec![ID])];
+            assert_eq!(actions, if close == Close::TooSlow { &[] } else { ended.as_slice() });
         }
     }
 
     #[test]
     fn what_does_not_read_closes_its_socket() {
         for body in ["", "[]", "{}", r#"{"close":"of a later version"}"#, r#"{"frames":[{"binary":"*"}]}"#] {
-            let wanted = [Action::Retire(vec![ID]), Action::Close { connection: ID, close: Close::Draining }];
-            assert_eq!(actions(body), wanted, "{body}");
+            assert_eq!(actions(body), [Action::Close { connection: ID, close: Close::Draining }], "{body}");
         }
     }
 }

@@ -69,8 +69,8 @@ fn enter(own: i64) -> Statement {
 /// This directory since the start of its machine. A copy of it is another place: what a copy names may be alive.
 fn place(data_dir: &DataDir) -> anyhow::Result<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let inode = std::fs::metadata(data_dir.path())?.ino();
-    Ok(format!("{}/{inode}", boot.trim()))
+    let place = std::fs::metadata(data_dir.path())?;
+    Ok(format!("{}/{}/{}", boot.trim(), place.dev(), place.ino()))
 }
 
 /// Declares the earlier processes of this data directory dead, which have ended.
@@ -82,10 +82,11 @@ async fn end_own_earlier(engine: &Postgres, data_dir: &DataDir) -> anyhow::Resul
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     let place = place(data_dir)?;
-    let known = known.trim().strip_prefix(place.as_str()).unwrap_or_default();
+    let (of, known) = known.trim().split_once(' ').unwrap_or_default();
+    let known = if of == place { known } else { "" };
     let earlier: Vec<i64> = known.split_whitespace().filter_map(|number| number.parse().ok()).collect();
     // Before it can leave anything.
-    data_dir.write(OWN, &format!("{place}{known} {}", engine.node()))?;
+    data_dir.write(OWN, &format!("{place} {known} {}", engine.node()))?;
     let answers = engine.load(vec![others(engine.node())]).await?;
     for row in rows_at(&answers, 0)? {
         if let [Value::Int(id), Value::Int(beat)] = row.as_slice()
@@ -164,7 +165,11 @@ pub(crate) async fn probe(store: &Store) -> anyhow::Result<()> {
 }
 
 fn renewal(store: &Store) -> Statement {
-    let sql = "INSERT INTO lease (id, renewed_at) VALUES (1, ?1) \
-               ON CONFLICT (id) DO UPDATE SET renewed_at = excluded.renewed_at";
+    let has_company = store.postgres().is_some_and(Postgres::may_have_company);
+    // Others renew it too, some behind this one with a time that is before this one's.
+    let at = if has_company { "max(lease.renewed_at, excluded.renewed_at)" } else { "excluded.renewed_at" };
+    let sql = format!(
+        "INSERT INTO lease (id, renewed_at) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET renewed_at = {at}"
+    );
     Statement::new(sql, [Value::Int(store.now().millis())])
 }

@@ -19,23 +19,16 @@ const REQUESTS: Duration = Duration::from_secs(10);
 
 impl Running {
     /// Drains the process: `/health` reports it, sockets are closed with 1012 evenly over `server.drain_seconds`, and requests
-    /// and commits finish.
-    pub async fn stop(self) {
-        self.origin.drain();
-        let span = Duration::from_secs(self.origin.settings().server.drain_seconds.into());
-        let sockets = self.origin.users.sockets();
-        tracing::info!(sockets = sockets.len(), seconds = span.as_secs(), "draining");
-        self.origin.sessions().close();
-        self.close_evenly(sockets, span).await;
-        if timeout(CLOSES, self.close_latecomers()).await.is_err() {
-            tracing::warn!("some sockets did not close in time");
-        }
-        // The accept loop may have ended already.
-        let _ = self.stop.send(true);
-        let _ = self.accepting.await;
-        self.connections.close();
-        if timeout(REQUESTS, self.connections.wait()).await.is_err() {
-            tracing::warn!(requests = self.connections.len(), "some requests did not finish");
+    /// and commits finish. Where another process declares this one dead meanwhile, it is abandoned. Whether it was not.
+    pub async fn stop(mut self) -> bool {
+        let store = self.origin.users.store().clone();
+        let is_drained = tokio::select! {
+            () = self.drain() => true,
+            () = store.dead() => false,
+        };
+        if !is_drained {
+            self.abandon().await;
+            return false;
         }
         self.lease.abort();
         self.sweep.abort();
@@ -47,6 +40,26 @@ impl Running {
         // Last, so that the metrics show the drain.
         drop(self.metrics);
         tracing::info!("stopped");
+        true
+    }
+
+    async fn drain(&mut self) {
+        self.origin.drain();
+        let span = Duration::from_secs(self.origin.settings().server.drain_seconds.into());
+        let sockets = self.origin.users.sockets();
+        tracing::info!(sockets = sockets.len(), seconds = span.as_secs(), "draining");
+        self.origin.sessions().close();
+        self.close_evenly(sockets, span).await;
+        if timeout(CLOSES, self.close_latecomers()).await.is_err() {
+            tracing::warn!("some sockets did not close in time");
+        }
+        // The accept loop may have ended already.
+        let _ = self.stop.send(true);
+        let _ = (&mut self.accepting).await;
+        self.connections.close();
+        if timeout(REQUESTS, self.connections.wait()).await.is_err() {
+            tracing::warn!(requests = self.connections.len(), "some requests did not finish");
+        }
     }
 
     /// Resolves when another process has declared this one dead.

@@ -95,6 +95,15 @@ struct InForce {
     newest_of_tenants: Serial,
 }
 
+impl InForce {
+    /// The newest order is known, unless another process has given some before it that are not: those are to be learned first.
+    fn advance(&mut self, before: Serial, serial: Serial) {
+        if before <= self.newest {
+            self.newest = self.newest.max(serial);
+        }
+    }
+}
+
 impl Cutoffs {
     pub(super) fn get(&self, tenant: TenantId) -> Option<Arc<Cutoff>> {
         self.in_force.read().by_tenant.get(&tenant).cloned()
@@ -165,9 +174,10 @@ impl Cutoffs {
         }
     }
 
-    pub(super) fn put(&self, tenant: TenantId, cutoff: Cutoff) {
+    /// Puts an order in force. `before` is the newest serial of the store before it.
+    pub(super) fn put(&self, tenant: TenantId, cutoff: Cutoff, before: Serial) {
         let mut in_force = self.in_force.write();
-        in_force.newest = in_force.newest.max(cutoff.serial);
+        in_force.advance(before, cutoff.serial);
         in_force.newest_of_tenants = in_force.newest_of_tenants.max(cutoff.serial);
         in_force.by_tenant.insert(tenant, Arc::new(cutoff));
     }
@@ -178,11 +188,17 @@ impl Cutoffs {
         in_force.newest = in_force.newest.max(serial);
     }
 
-    /// Puts an order to a set of users in force, which is delivered here. Its rows are durable; these users are in them.
-    pub(super) fn put_scoped(&self, order: ScopedOrder, unreached: Arc<[i64]>) -> Arc<ScopedOrder> {
+    /// Puts an order to a set of users in force, which is delivered here. Its rows are durable; these users are in them. `before` is the
+    /// newest serial of the store before it.
+    pub(super) fn put_scoped(
+        &self,
+        order: ScopedOrder,
+        unreached: Arc<[i64]>,
+        before: Serial,
+    ) -> Arc<ScopedOrder> {
         let order = Arc::new(order);
         let mut in_force = self.in_force.write();
-        in_force.newest = in_force.newest.max(order.serial);
+        in_force.advance(before, order.serial);
         in_force.scoped.insert(order.serial, Scoped { order: order.clone(), is_ours: true, unreached });
         order
     }

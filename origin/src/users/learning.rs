@@ -4,6 +4,7 @@
 use rollcall_core::{
     directory::view::{Cutoff, ScopedCutoff},
     id::TenantId,
+    order,
     serial::Serial,
     shard::{cutoff, scoped},
 };
@@ -25,18 +26,23 @@ pub(super) struct Learned {
 }
 
 impl Users {
-    /// Whether the store, whose newest serial this is, may have orders that this process does not know, or be rid of some that it does.
-    pub(crate) fn has_to_learn(&self, newest: Serial) -> bool {
-        newest > self.shared.cutoffs.newest() || self.shared.cutoffs.has_scoped_of_others()
+    /// Whether the store, whose newest serial this is, has an order that this process does not know.
+    pub(crate) fn is_behind(&self, newest: Serial) -> bool {
+        newest > self.shared.cutoffs.newest()
     }
 
-    /// Whether the store has an order that this process does not know.
+    /// The same, as the store has it now.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(crate) async fn is_behind(&self) -> Result<bool, CommandError> {
+    pub(crate) async fn looks_behind(&self) -> Result<bool, CommandError> {
         let answers = self.shared.store.load(vec![cutoff::newest()]).await?;
-        Ok(cutoff::read_newest(rows_at(&answers, 0)?)? > self.shared.cutoffs.newest())
+        Ok(self.is_behind(cutoff::read_newest(rows_at(&answers, 0)?)?))
+    }
+
+    /// Whether orders to sets of users are known that another process brings to them: the store may be rid of them.
+    pub(crate) fn has_orders_of_others(&self) -> bool {
+        self.shared.cutoffs.has_scoped_of_others()
     }
 
     /// Takes the orders that other processes have given, and brings those to whole tenants to the sockets here.
@@ -103,7 +109,7 @@ impl Users {
         let mut answers = answers.into_iter();
         let newest = cutoff::read_newest(&next_rows(&mut answers)?)?;
         let of_tenant = cutoff::read(&next_rows(&mut answers)?)?;
-        if newest > cutoffs.newest() {
+        if self.is_behind(newest) {
             self.learn_orders().await?;
         }
         Ok((of_tenant, cutoffs.scoped_cutoffs(tenant)))
@@ -126,6 +132,11 @@ impl Users {
     pub(crate) async fn take_up_orders(&self) -> Result<(), CommandError> {
         let Some(cluster) = &self.shared.cluster else { return Ok(()) };
         let cutoffs = &self.shared.cutoffs;
+        let answers = self.shared.store.load(vec![order::next_due()]).await?;
+        let due = order::read_order(rows_at(&answers, 0)?)?;
+        if due.is_some_and(|order| order.next_at <= self.now()) {
+            self.resume_force_offs();
+        }
         for left in cluster.left_orders().await? {
             let is_in_hand = match left.tenant {
                 Some(_) => left.is_own && !cutoffs.under_way.is_none(),

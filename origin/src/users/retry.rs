@@ -26,6 +26,10 @@ where
                 tracing::error!(error = %Chain(&error), "{what} is given up, since no repetition helps");
                 return None;
             }
+            // Said once where it begins. A crowd of ends would say it each second.
+            Err(CommandError::Store(error @ StoreError::Suspended)) => {
+                tracing::debug!(%error, "{what} is tried again");
+            }
             Err(error) => tracing::error!(%error, "{what} is tried again"),
         }
         tokio::time::sleep(PAUSE).await;

@@ -1,6 +1,6 @@
 //! Carrying out a command: load, apply, commit, act, answer.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt as _, stream};
 
@@ -287,8 +287,7 @@ impl Users {
     /// Waits until other processes have closed what orders have ended of a user there.
     async fn closed_elsewhere(&self, id: &UserId) -> Result<(), CommandError> {
         let Some(cluster) = &self.shared.cluster else { return Ok(()) };
-        let lease = Duration::from_secs(self.shared.settings.cluster.lease_seconds.into());
-        Ok(Box::pin(cluster.closed_elsewhere(id, lease)).await?)
+        Ok(Box::pin(cluster.closed_elsewhere(id)).await?)
     }
 
     /// Loads, applies, commits and acts. The caller holds the user's lock.

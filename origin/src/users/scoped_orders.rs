@@ -43,7 +43,7 @@ impl Users {
         cutoffs.count_from(scoped::read_last_serial(&next_rows(&mut answers)?)?);
         for order in scoped::read_all(&next_rows(&mut answers)?)? {
             let unreached = self.unreached(order.serial).await?;
-            cutoffs.put_scoped(order, numbers(&unreached).into());
+            cutoffs.put_scoped(order, numbers(&unreached).into(), Serial::NONE);
         }
         Ok(())
     }
@@ -133,9 +133,10 @@ impl Users {
             {
                 return Ok(None);
             }
-            let cutoff = ScopedCutoff::next(cutoffs.newest(), named, self.now());
+            let newest = cutoffs.newest();
+            let cutoff = ScopedCutoff::next(newest, named, self.now());
             self.keep_in_pieces(&cutoff, last(&cutoff)).await?;
-            return Ok(Some(cutoffs.put_scoped(scoped(&cutoff), cutoff.users)));
+            return Ok(Some(cutoffs.put_scoped(scoped(&cutoff), cutoff.users, newest)));
         };
         // Behind the lock: another process may have been quicker.
         let asked: Vec<Statement> =
@@ -157,10 +158,10 @@ impl Users {
         statements.push(cluster.deliver_scoped(cutoff.serial));
         let outcome = transaction.commit(&statements, Durability::Now).await;
         if let Err(StoreError::Unknown(_)) = &outcome {
-            self.find_out_scoped(scoped(&cutoff), cutoff.users.clone());
+            self.find_out_scoped(newest, scoped(&cutoff), cutoff.users.clone());
         }
         outcome?;
-        Ok(Some(cutoffs.put_scoped(scoped(&cutoff), cutoff.users)))
+        Ok(Some(cutoffs.put_scoped(scoped(&cutoff), cutoff.users, newest)))
     }
 
     /// Stores an order whose users one commit should not write: all others would wait for it. It is in force with the last commit.
@@ -175,11 +176,11 @@ impl Users {
         Ok(())
     }
 
-    /// Puts an order in force here whose commit had no answer, if it happened, and delivers it.
-    fn find_out_scoped(&self, order: ScopedOrder, named: Arc<[i64]>) {
+    /// Puts an order in force here whose commit had no answer, if it happened, and delivers it. `newest` is the serial before it.
+    fn find_out_scoped(&self, newest: Serial, order: ScopedOrder, named: Arc<[i64]>) {
         let users = self.clone();
         tokio::spawn(async move {
-            let find_out = || users.take_if_kept(&order, &named);
+            let find_out = || users.take_if_kept(newest, &order, &named);
             let happened = until_durable("what became of an order without an answer", find_out).await;
             if let Some(Some(order)) = happened {
                 users.deliver_scoped(&order).await;
@@ -189,6 +190,7 @@ impl Users {
 
     async fn take_if_kept(
         &self,
+        newest: Serial,
         order: &ScopedOrder,
         named: &Arc<[i64]>,
     ) -> Result<Option<Arc<ScopedOrder>>, CommandError> {
@@ -196,7 +198,7 @@ impl Users {
         let _drawn = cutoffs.serial.lock().await;
         let Some(cluster) = &self.shared.cluster else { return Ok(None) };
         let all = scoped::read_all(&cluster.decided_orders(scoped::all()).await?)?;
-        Ok(all.contains(order).then(|| cutoffs.put_scoped(order.clone(), named.clone())))
+        Ok(all.contains(order).then(|| cutoffs.put_scoped(order.clone(), named.clone(), newest)))
     }
 
     /// Brings an order to each of its users. It stays in force until all of them have written down what it took.

@@ -1,19 +1,32 @@
 //! Users of several servers of one store.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use rollcall_conformance::postgres::Postgres;
-use rollcall_core::{config, id::UserId, secret::Secret, time::Timestamp};
+use rollcall_core::{
+    config,
+    gateway::Close,
+    id::{TenantId, UserId},
+    secret::Secret,
+    shard::cutoff,
+    time::Timestamp,
+    user::{ForceOff, request::VerifyToken},
+};
 use tokio_postgres::{Client, NoTls};
+use tokio_util::task::TaskTracker;
 
 use super::{
-    Users,
-    shared_tests::{interleave, seed, settings},
+    Users, entry_of_order,
+    shared_tests::{ONE, PLATFORM, connected, interleave, seed, settings, token},
 };
 use crate::{
+    clock::now,
     cluster,
     server::open,
     store::{Node, NodeState},
@@ -87,13 +100,80 @@ async fn so_it_is_while_the_engine_ends_sessions() {
         let sql = "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_locks WHERE locktype = 'advisory' \
                    AND (classid::bigint << 32 | objid::bigint) = hashtextextended($1, 2) ORDER BY random() LIMIT 1) AS one";
         loop {
-            tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+            tokio::time::sleep(Duration::from_millis(40)).await;
             servers.client.query_one(sql, &[schema]).await.unwrap();
         }
     };
     interleave(&servers.nodes, seed(), true, disturbing).await;
     assert_eq!(servers.count("live").await, 0);
     assert_eq!(servers.count("record WHERE offline_at IS NULL").await, 0);
+}
+
+/// The known-wrong way was to read the oldest rows alone: those of a user who was busy held up everybody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_there_for_a_user_who_is_busy_holds_up_no_other() {
+    let servers = Servers::silent(2).await;
+    let (users, kicked) = (&servers.nodes[0], UserId::from(8));
+    let socket = connected(users, &kicked, ONE).await;
+    let fill = "INSERT INTO parcel (node, sender, \"user\", connection, closes, body) \
+                SELECT $1, $1, '7', repeat('2', 32), number % 2, '{\"close\":\"kicked\"}' FROM generate_series(1, 2000) AS number";
+    servers.client.execute(fill, &[&users.cluster().unwrap().node]).await.unwrap();
+    let busy = users.entry(&UserId::from(7));
+    let lock = busy.lock().await;
+    tokio::spawn(cluster::keep_mailbox(users.clone()));
+    servers.nodes[1].run(&kicked, ForceOff::Platform(PLATFORM)).await.unwrap();
+    assert_eq!(socket.requested_close(), Some(Close::Kicked));
+    assert_eq!(servers.count("parcel").await, 2_000);
+    drop(lock);
+    while servers.count("parcel").await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The known-wrong way was to take the newest order for the only one that was not known: what others had given just before it was never
+/// learned.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_of_another_server_are_learned_although_one_was_given_here_since() {
+    let servers = Servers::silent(2).await;
+    let [giver, other] = servers.nodes.as_slice() else { panic!() };
+    let (user, named) = (UserId::from(7), UserId::from(8));
+    let socket = connected(other, &user, ONE).await;
+    let text = token(other, &named).await.unwrap();
+    let verified = other.rules().keys.verify(text.expose(), now()).unwrap();
+    let under_way = TaskTracker::new();
+    let whole = |users: &Users, tenant| {
+        let (users, token) = (users.clone(), under_way.token());
+        async move {
+            let ordered =
+                users.cut_off(tenant, Vec::new(), String::new(), entry_of_order(tenant), token).await;
+            ordered.unwrap();
+        }
+    };
+    whole(giver, TenantId(0)).await;
+    whole(other, TenantId(1)).await;
+    let question = vec![cutoff::newest()];
+    let answers = other.cluster().unwrap().store.load(question).await.unwrap();
+    assert!(other.is_behind(cutoff::read_newest(&answers[0]).unwrap()));
+    other.learn_orders().await.unwrap();
+    assert_eq!(socket.close_requested().await, Close::Kicked);
+    // Its delivery waits for the user.
+    let hold = "SELECT pg_advisory_lock(hashtextextended('8', hashtextextended($1, 3)))";
+    let schema = &other.settings().store.schema;
+    let text = token(other, &named).await.unwrap();
+    let again = other.rules().keys.verify(text.expose(), now()).unwrap();
+    servers.client.execute(hold, &[schema]).await.unwrap();
+    let order = entry_of_order(TenantId(0));
+    giver.cut_off_users(TenantId(0), vec![8, 9], String::new(), order, under_way.token()).await.unwrap();
+    whole(other, TenantId(1)).await;
+    for verified in [verified, again] {
+        let verdict = other.run(&named, VerifyToken { token: verified.hash }).await.unwrap();
+        assert!(verdict.is_err(), "{verdict:?}");
+    }
+    let (_, scoped) = other.orders_of(TenantId(0)).await.unwrap();
+    assert!(scoped.iter().any(|order| *order.users == [8, 9]), "{scoped:?}");
+    servers.client.execute("SELECT pg_advisory_unlock_all()", &[]).await.unwrap();
+    under_way.close();
+    under_way.wait().await;
 }
 
 /// The known-wrong way was one row for both deaths, which the end of the first one's work removed.
@@ -106,8 +186,7 @@ async fn a_user_who_is_woken_while_somebody_looks_after_it_is_looked_after_once_
         let left = "INSERT INTO live (connection, \"user\", node, kind, opened_at, under, body) \
                     VALUES ($1, '7', $2, 1, 0, 0, '{}')";
         client.execute(left, &[&format!("{id:032x}"), &id]).await.unwrap();
-        let died =
-            "INSERT INTO node (id, name, version, started_at, alive_at, state) VALUES ($1, '', '', 0, 0, 1)";
+        let died = "INSERT INTO node (id, name, version, started_at, alive_at, lease, state) VALUES ($1, '', '', 0, 0, 5000, 1)";
         client.execute(died, &[&id]).await.unwrap();
         let node = Node {
             id,
@@ -117,6 +196,7 @@ async fn a_user_who_is_woken_while_somebody_looks_after_it_is_looked_after_once_
             alive_at: Timestamp::default(),
             beat: 0,
             sockets: 0,
+            lease: Duration::from_secs(5),
             state: NodeState::Dead,
             is_swept: false,
         };

@@ -22,7 +22,7 @@ use rollcall_core::{
     user::{
         Action, Bearer, Claimed, Client as Device, Command, ForceOff, OpenError, Opening, PresenceNotice,
         PresenceVersion,
-        request::{Close as EndConnection, IssueToken, Status, VerifyBearer},
+        request::{Close as EndConnection, IssueToken, Status, VerifyBearer, VerifyToken},
     },
 };
 use tokio::{sync::Notify, task::yield_now};
@@ -35,8 +35,8 @@ use crate::{
     server::open,
 };
 
-const PLATFORM: Platform = Platform::Web;
-const ONE: ConnId = ConnId::from_bytes([1; 16]);
+pub(super) const PLATFORM: Platform = Platform::Web;
+pub(super) const ONE: ConnId = ConnId::from_bytes([1; 16]);
 const TWO: ConnId = ConnId::from_bytes([2; 16]);
 
 /// Users over an engine.
@@ -81,12 +81,7 @@ impl Fixture {
     }
 
     async fn connected(&self, id: ConnId) -> Outbox {
-        let outbox = Outbox::default();
-        let opening = opening(&self.users, &self.user, id, &self.token().await);
-        let pending = PendingSocket { outbox: outbox.clone(), on_abandoned: Box::new(|| ()) };
-        assert_eq!(self.users.open(&self.user, opening, pending).await.unwrap(), Ok(()));
-        serve(&outbox);
-        outbox
+        connected(&self.users, &self.user, id).await
     }
 
     async fn shown(&self) -> Vec<ConnId> {
@@ -132,7 +127,17 @@ fn serve(outbox: &Outbox) {
     });
 }
 
-async fn token(users: &Users, user: &UserId) -> Result<TokenText, CommandError> {
+/// The socket of a new connection.
+pub(super) async fn connected(users: &Users, user: &UserId, id: ConnId) -> Outbox {
+    let outbox = Outbox::default();
+    let opening = opening(users, user, id, &token(users, user).await.unwrap());
+    let pending = PendingSocket { outbox: outbox.clone(), on_abandoned: Box::new(|| ()) };
+    assert_eq!(users.open(user, opening, pending).await.unwrap(), Ok(()));
+    serve(&outbox);
+    outbox
+}
+
+pub(super) async fn token(users: &Users, user: &UserId) -> Result<TokenText, CommandError> {
     Ok(users.run(user, IssueToken { platform: PLATFORM }).await?.token)
 }
 
@@ -522,6 +527,17 @@ impl History {
         }
     }
 
+    /// A token that a kick has taken is good at no server once that was answered.
+    async fn verify(&self, users: &Users) {
+        let dead = self.dead.lock().iter().next_back().cloned();
+        let Some(token) = dead.and_then(|text| users.rules().keys.verify(&text, now()).ok()) else { return };
+        let verdict = users.run(&self.user, VerifyToken { token: token.hash }).await;
+        assert!(
+            self.may_fail(verdict).is_none_or(|verdict| verdict.is_err()),
+            "a token that was kicked is good"
+        );
+    }
+
     /// Asks for the status until all is over, and judges it.
     async fn observe(self: Arc<Self>, users: Users) -> u32 {
         let mut asked = 0;
@@ -544,6 +560,7 @@ impl History {
                 assert!(!(is_shown && is_over), "{id} is shown from {begun} to {done}: {life:?}");
             }
             asked += 1;
+            self.verify(&users).await;
             yield_now().await;
         }
         asked

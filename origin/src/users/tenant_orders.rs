@@ -38,7 +38,7 @@ impl Users {
         }
         let answers = self.shared.store.query(vec![cutoff::all()]).await?;
         let all = cutoff::read_all(rows_at(&answers, 0)?)?;
-        all.into_iter().for_each(|(tenant, cutoff)| self.shared.cutoffs.put(tenant, cutoff));
+        all.into_iter().for_each(|(tenant, cutoff)| self.shared.cutoffs.put(tenant, cutoff, Serial::NONE));
         self.free_force_offs().await?;
         self.read_scoped().await
     }
@@ -189,14 +189,14 @@ impl Users {
             statements.extend(audit.map(audit::keep));
             statements
         };
-        let cutoff = match &self.shared.cluster {
+        let (newest, cutoff) = match &self.shared.cluster {
             None => {
-                let before = cutoffs.get(tenant);
-                let Some(next) = change(before.as_deref(), cutoffs.newest(), self.now()) else {
+                let (newest, before) = (cutoffs.newest(), cutoffs.get(tenant));
+                let Some(next) = change(before.as_deref(), newest, self.now()) else {
                     return Ok(false);
                 };
                 self.shared.store.commit(statements(&next)).await?;
-                next
+                (newest, next)
             }
             Some(cluster) => {
                 // What begins has the newest serial of the store, so that is the one before the next.
@@ -214,23 +214,23 @@ impl Users {
                 );
                 let outcome = transaction.commit(&all, Durability::Now).await;
                 if let Err(StoreError::Unknown(_)) = &outcome {
-                    self.find_out(tenant, &next, notice);
+                    self.find_out(tenant, newest, &next, notice);
                 }
                 outcome?;
                 cluster.ring_everywhere_soon();
-                next
+                (newest, next)
             }
         };
-        cutoffs.put(tenant, cutoff);
+        cutoffs.put(tenant, cutoff, newest);
         Ok(true)
     }
 
-    /// Puts an order in force here whose commit had no answer, if it happened, and delivers it.
-    fn find_out(&self, tenant: TenantId, order: &Cutoff, notice: Option<&str>) {
+    /// Puts an order in force here whose commit had no answer, if it happened, and delivers it. `newest` is the serial before it.
+    fn find_out(&self, tenant: TenantId, newest: Serial, order: &Cutoff, notice: Option<&str>) {
         let (users, order, notice) = (self.clone(), order.clone(), notice.map(str::to_owned));
         let reaching = self.shared.cutoffs.under_way.begin();
         tokio::spawn(async move {
-            let find_out = || users.take_if_in_force(tenant, &order);
+            let find_out = || users.take_if_in_force(tenant, newest, &order);
             let happened = until_durable("what became of an order without an answer", find_out).await;
             if let (Some(true), Some(notice)) = (happened, notice) {
                 let _rows = users.shared.cutoffs.order_locks(tenant).rows.read_owned().await;
@@ -240,14 +240,19 @@ impl Users {
         });
     }
 
-    async fn take_if_in_force(&self, tenant: TenantId, order: &Cutoff) -> Result<bool, CommandError> {
+    async fn take_if_in_force(
+        &self,
+        tenant: TenantId,
+        newest: Serial,
+        order: &Cutoff,
+    ) -> Result<bool, CommandError> {
         let cutoffs = &self.shared.cutoffs;
         let _drawn = cutoffs.serial.lock().await;
         let Some(cluster) = &self.shared.cluster else { return Ok(false) };
         let in_force = cutoff::read(&cluster.decided_orders(cutoff::get(tenant)).await?)?;
         // It may have been lifted since. One that replaced it is delivered by itself.
         let happened = in_force.filter(|in_force| in_force.serial == order.serial);
-        Ok(happened.map(|in_force| cutoffs.put(tenant, in_force)).is_some())
+        Ok(happened.map(|in_force| cutoffs.put(tenant, in_force, newest)).is_some())
     }
 
     /// The cutoff in force for a tenant, as the store has it.

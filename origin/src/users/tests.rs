@@ -104,7 +104,8 @@ impl Fixture {
     fn put_in_force(&self, tenant: TenantId) {
         let cutoffs = &self.users.shared.cutoffs;
         let before = cutoffs.get(tenant);
-        cutoffs.put(tenant, Cutoff::next(before.as_deref(), cutoffs.newest(), Vec::new(), now()));
+        let newest = cutoffs.newest();
+        cutoffs.put(tenant, Cutoff::next(before.as_deref(), newest, Vec::new(), now()), newest);
     }
 
     /// A console that is live.

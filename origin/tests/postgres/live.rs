@@ -82,7 +82,7 @@ async fn a_row_that_another_version_wrote_is_a_connection_that_orders_end() {
         [1],
         "nobody has said that the process of the row serves"
     );
-    let other = "INSERT INTO node (id, name, version, started_at, alive_at) VALUES (1, 'other', '', 0, 0)";
+    let other = "INSERT INTO node (id, name, version, started_at, alive_at, lease) VALUES (1, 'other', '', 0, 0, 5000)";
     client.batch_execute(other).await.unwrap();
     let status = world.status("7").await.unwrap();
     let shown: Vec<_> =

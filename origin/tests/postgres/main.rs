@@ -15,6 +15,7 @@ mod directory_rows;
 mod engines;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod leases;
 mod live;
 mod migrate;
 mod nodes;

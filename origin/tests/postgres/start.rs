@@ -23,7 +23,7 @@ async fn a_database_in_another_encoding_and_a_server_without_room_are_refused() 
     let error = refusal(&other).await;
     assert!(error.contains("SQL_ASCII") && error.contains("UTF8"), "{error}");
     let error = refusal(&config::Store { connections: 1000, ..settings }).await;
-    assert!(error.contains("1007 sessions"), "{error}");
+    assert!(error.contains("1008 sessions"), "{error}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::{
 
 use futures_util::{
     StreamExt as _, TryStreamExt as _,
-    future::{BoxFuture, MaybeDone, maybe_done},
+    future::{BoxFuture, MaybeDone, maybe_done, select_ok},
     pin_mut, stream,
 };
 use rollcall_core::{
@@ -22,9 +22,14 @@ use rollcall_core::{
     secret::Secret,
     store::{Statement, Value},
 };
-use tokio::{sync::watch, task::AbortHandle, time::timeout};
+use tokio::{
+    sync::watch,
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
 use tokio_postgres::{
-    AsyncMessage, Client, Connection, NoTls, Socket, Statement as Prepared, tls::TlsStream,
+    AsyncMessage, Client, Connection, NoTls, Socket, Statement as Prepared,
+    tls::{MakeTlsConnect, TlsStream},
 };
 
 use super::{
@@ -45,8 +50,12 @@ const PREPARED: usize = 512;
 /// How long a sign of life may take.
 const BELL: Duration = Duration::from_secs(2);
 
-/// The part of the engine's history that a server is on: it changes with each promotion.
-const TIMELINE: &str = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+/// How much later than a host the next one is tried, which does not wait for it.
+const NEXT_HOST: Duration = Duration::from_millis(100);
+
+/// The history that a server is on, and its part of it, which grows with each promotion.
+const TIMELINE: &str = "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || \
+                        left(pg_walfile_name(pg_current_wal_lsn()), 8)";
 
 /// Where a process listens.
 pub(super) fn bell_of(node: i64) -> String {
@@ -110,9 +119,9 @@ impl Connector {
         Ok(Self { target, tls, schema, bell, rung: watch::Sender::default() })
     }
 
-    /// For a process whose lease has so many seconds: a sign of life that is lost, and a session that is not made, leave time for another.
-    pub(super) fn with_lease(self, lease_seconds: u32) -> Self {
-        Self { bell: Duration::from_secs(lease_seconds.into()) * 2 / 5, ..self }
+    /// For a process of this lease: a sign of life that is lost, and a session that is not made, leave time for another.
+    pub(super) fn with_lease(self, lease: Duration) -> Self {
+        Self { bell: lease * 2 / 5, ..self }
     }
 
     /// How long a session of this role may take to answer.
@@ -129,6 +138,32 @@ impl Connector {
         format!("the schema {} of {}", self.schema, self.target.place())
     }
 
+    /// The first host that takes a session. One that is silent would use up the time of the others if it was waited for.
+    async fn connect_any<T>(
+        &self,
+        tls: T,
+    ) -> Result<(Client, Connection<Socket, T::Stream>), tokio_postgres::Error>
+    where
+        T: MakeTlsConnect<Socket> + Clone,
+    {
+        let attempts = self.target.hosts.iter().zip(0..).map(|(host, number)| {
+            let tls = tls.clone();
+            Box::pin(async move {
+                sleep(NEXT_HOST * number).await;
+                let addresses = url::each_address(host).await;
+                let attempts = addresses.iter().zip(0..).map(|(address, number)| {
+                    let tls = tls.clone();
+                    Box::pin(async move {
+                        sleep(NEXT_HOST * number).await;
+                        address.connect(tls).await
+                    })
+                });
+                select_ok(attempts).await.map(|(made, _)| made)
+            })
+        });
+        select_ok(attempts).await.map(|(made, _)| made)
+    }
+
     /// The session's client, with the schema's tables in view, and what ends the session.
     ///
     /// # Errors
@@ -137,11 +172,11 @@ impl Connector {
         let is_unreplicated = Arc::new(AtomicBool::new(false));
         let (client, task) = match &self.tls {
             Some(tls) => {
-                let (client, connection) = self.target.config.connect(tls.clone()).await?;
+                let (client, connection) = self.connect_any(tls.clone()).await?;
                 (client, drive(connection, is_unreplicated.clone(), self.rung.clone()))
             }
             None => {
-                let (client, connection) = self.target.config.connect(NoTls).await?;
+                let (client, connection) = self.connect_any(NoTls).await?;
                 (client, drive(connection, is_unreplicated.clone(), self.rung.clone()))
             }
         };
@@ -180,12 +215,20 @@ impl Connector {
             }
             let timeline = timeline(&client).await;
             // Behind the wait for the lock.
-            let is_ours = holding.is_ours(&client).await?;
+            let longest_lease = holding.longest_lease(&client).await?;
             let fence = (role == Role::Write).then(|| Statement::new(FENCE, [holding.number().into()]));
             let patience = self.patience(role);
-            let session =
-                Session { client, driver, role, patience, timeline, fence, prepared: HashMap::new() };
-            Ok(is_ours.then_some(session))
+            let prepared = HashMap::new();
+            Ok(longest_lease.map(|longest_lease| Session {
+                client,
+                driver,
+                role,
+                patience,
+                timeline,
+                longest_lease,
+                fence,
+                prepared,
+            }))
         };
         let late = Late(self.patience(role).as_secs());
         timeout(self.patience(role), made)
@@ -264,6 +307,7 @@ pub(super) struct Session {
     /// How long it may take to answer.
     patience: Duration,
     timeline: Option<String>,
+    longest_lease: Duration,
     /// What each commit ends in.
     fence: Option<Statement>,
     prepared: HashMap<Key, Prepared>,
@@ -327,6 +371,11 @@ impl Session {
     /// The engine's timeline when it was made.
     pub(super) fn timeline(&self) -> Option<&str> {
         self.timeline.as_deref()
+    }
+
+    /// The longest lease of those that might serve when it was made.
+    pub(super) const fn longest_lease(&self) -> Duration {
+        self.longest_lease
     }
 
     /// Whether the server has closed it.

@@ -44,10 +44,19 @@ pub(super) struct Holding {
     is_alone: bool,
 }
 
-/// Whether a process that may serve knows of another timeline of the engine.
-pub(super) async fn is_other_timeline_known(client: &Client, timeline: &str) -> anyhow::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT FROM node WHERE state = 0 AND timeline NOT IN ('', $1))";
-    Ok(client.query_one(sql, &[&timeline]).await?.try_get(0)?)
+/// The longest lease of those that may serve and know of another timeline of the engine.
+pub(super) async fn longest_lease_of_former(
+    client: &Client,
+    timeline: &str,
+) -> anyhow::Result<Option<Duration>> {
+    let sql = "SELECT max(lease) FROM node WHERE state = 0 AND timeline NOT IN ('', $1)";
+    let longest: Option<i64> = client.query_one(sql, &[&timeline]).await?.try_get(0)?;
+    Ok(longest.map(|millis| Duration::from_millis(millis.unsigned_abs())))
+}
+
+/// How many processes may serve.
+pub(super) async fn serving(client: &Client) -> anyhow::Result<i64> {
+    Ok(client.query_one("SELECT count(*) FROM node WHERE state = 0", &[]).await?.try_get(0)?)
 }
 
 /// Whether a process may use the schema that knows of no others.
@@ -111,16 +120,18 @@ impl Holding {
         &self,
         client: &Client,
         name: &str,
+        lease: Duration,
         timeline: Option<&str>,
     ) -> anyhow::Result<()> {
         if self.is_alone {
             self.end_others(client).await?;
         }
-        let add = "INSERT INTO node (id, name, version, started_at, alive_at, alone, timeline) \
-                   VALUES ($1, $2, $3, clock(), clock(), $4, $5)";
+        let add = "INSERT INTO node (id, name, version, started_at, alive_at, alone, timeline, lease) \
+                   VALUES ($1, $2, $3, clock(), clock(), $4, $5, $6)";
         let (version, timeline) = (env!("CARGO_PKG_VERSION"), timeline.unwrap_or_default());
         let alone = i64::from(self.company == Company::None);
-        client.execute(add, &[&self.number, &name, &version, &alone, &timeline]).await?;
+        let lease = i64::try_from(lease.as_millis())?;
+        client.execute(add, &[&self.number, &name, &version, &alone, &timeline, &lease]).await?;
         if !self.is_alone {
             return Ok(client.batch_execute(HEED_CLIENT).await?);
         }
@@ -134,11 +145,20 @@ impl Holding {
         format!("{HEED_CLIENT}; SELECT pg_advisory_lock_shared({})", self.key)
     }
 
-    /// Whether no other process has ended this one's row.
-    pub(super) async fn is_ours(&self, client: &Client) -> Result<bool, tokio_postgres::Error> {
-        let answer = client
-            .simple_query(&format!("SELECT 1 FROM node WHERE id = {} AND state = 0", self.number))
-            .await?;
-        Ok(answer.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_))))
+    /// The longest lease of all that may serve, unless another process has ended this one's row.
+    pub(super) async fn longest_lease(
+        &self,
+        client: &Client,
+    ) -> Result<Option<Duration>, tokio_postgres::Error> {
+        let sql = format!(
+            "SELECT max(lease) FROM node WHERE state = 0 HAVING count(*) FILTER (WHERE id = {}) > 0",
+            self.number
+        );
+        let answer = client.simple_query(&sql).await?;
+        let row = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        Ok(row.and_then(|millis| millis.parse().ok()).map(Duration::from_millis))
     }
 }

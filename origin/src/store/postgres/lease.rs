@@ -22,14 +22,14 @@ const SUSPENDED_AFTER: u32 = 7;
 /// What is added to that where it is waited until others have stopped.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// For how long a process may serve after a sign of life, where others declare it dead after so many seconds.
-pub(crate) fn time_to_serve(lease_seconds: u32) -> Duration {
-    Duration::from_secs(lease_seconds.into()) * SUSPENDED_AFTER / 10
+/// For how long a process may serve after a sign of life, where others declare it dead after its lease.
+pub(crate) fn time_to_serve(lease: Duration) -> Duration {
+    lease * SUSPENDED_AFTER / 10
 }
 
-/// How long to wait until none serves any more whose last sign of life was before.
-pub(super) fn time_to_pause(lease_seconds: u32) -> Duration {
-    time_to_serve(lease_seconds) + MARGIN
+/// How long to wait until none serves any more whose last sign of life was before, where none has a longer lease.
+pub(super) fn time_to_pause(longest: Duration) -> Duration {
+    time_to_serve(longest) + MARGIN
 }
 
 /// Until when the process may serve.

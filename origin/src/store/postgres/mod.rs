@@ -60,8 +60,8 @@ const LOADERS: u32 = 2;
 /// Sessions for lists.
 const LISTS: u32 = QUERIES as u32;
 
-/// Sessions beside those that write: the readers, and the one for signs of life.
-const OTHERS: u32 = LOADERS + LISTS + 1;
+/// Sessions beside those that write for commands: the readers, the one for signs of life, and the one for what others wait for.
+const OTHERS: u32 = LOADERS + LISTS + 2;
 
 /// The time within which a ring comes back at the start.
 const ECHO: Duration = Duration::from_secs(2);
@@ -73,8 +73,10 @@ pub struct Postgres {
     writers: Pool,
     loaders: Pool,
     lists: Pool,
+    /// For what other processes wait for, where there may be some: no load of commands holds it up.
+    mail: Pool,
     /// For signs of life. From the start on it says that this process uses the schema.
-    bell: Arc<Mutex<Option<Session>>>,
+    bell: Arc<Mutex<Option<(u64, Session)>>>,
     company: Company,
 }
 
@@ -98,54 +100,67 @@ impl Postgres {
         data_dir: &Path,
         condition: Condition,
     ) -> anyhow::Result<Self> {
-        let connector = Connector::new(url, settings)?.with_lease(cluster.lease_seconds);
+        let lease = Duration::from_secs(cluster.lease_seconds.into());
+        let connector = Connector::new(url, settings)?.with_lease(lease);
         let company = if cluster.several { Company::Welcome } else { Company::None };
-        let Entered { client, driver, holding, clock } =
+        let Entered { client, driver, holding, clock, room } =
             enter(&connector, settings, Tables::Make, company).await.context("store.url")?;
         transfer::refuse_moved(&client, &settings.schema).await.context("store.url")?;
         transfer::refuse_unmoved(&client, &settings.schema, data_dir).await.context("store.url")?;
         let several = company == Company::Welcome;
-        let pause = several.then(|| time_to_pause(cluster.lease_seconds));
         let timeline = timeline(&client).await;
-        if let (Some(pause), Some(timeline)) = (pause, &timeline)
-            && holding::is_other_timeline_known(&client, timeline).await.context("store.url")?
+        if let Some(timeline) = timeline.as_deref().filter(|_| several)
+            && let Some(longest) =
+                holding::longest_lease_of_former(&client, timeline).await.context("store.url")?
         {
             tracing::warn!(
                 timeline,
                 "another server of the engine has taken over: this one waits until none serves from the former"
             );
-            sleep(pause).await;
+            sleep(time_to_pause(longest)).await;
         }
         let begun = since_boot();
-        holding.share(&client, &name_of(cluster), timeline.as_deref()).await.context("store.url")?;
+        let shared = holding.share(&client, &name_of(cluster), lease, timeline.as_deref()).await;
+        shared.context("store.url")?;
+        let sessions = holding::serving(&client).await.context("store.url")? * sessions_of(settings);
+        if sessions > room {
+            tracing::warn!(
+                sessions,
+                room,
+                "the servers of this store need more sessions than the database has room for: raise its max_connections, or lower \
+                 store.connections; one that finds no room for its signs of life is taken for dead"
+            );
+        }
         let engine = Arc::new(Engine {
             connector,
             holding,
             dead: CancellationToken::new(),
             lease: Lease::default(),
-            pause,
+            may_have_company: several,
             timeline: parking_lot::Mutex::new(timeline),
             condition,
             clock,
             generation: AtomicU64::new(0),
         });
-        let lease = several.then(|| time_to_serve(cluster.lease_seconds));
+        let lease = several.then(|| time_to_serve(lease));
         // Others see the row, and wait for a sign of life.
         if let Some(lease) = lease {
             engine.lease.renew(begun, lease);
         }
         let bell = engine.session(Role::Bell).await.context("store.url")?;
-        listen(&engine, &client).await.context("store.url")?;
-        drop((client, driver));
         let store = Self {
             writers: Pool::start(&engine, Role::Write, settings.connections),
             loaders: Pool::start(&engine, Role::Load, LOADERS),
             lists: Pool::start(&engine, Role::List, LISTS),
-            engine,
-            bell: Arc::new(Mutex::new(Some(bell))),
+            mail: Pool::start(&engine, Role::Write, 1),
+            engine: engine.clone(),
+            bell: Arc::new(Mutex::new(Some((0, bell)))),
             company,
         };
         store.beat(&Alive { sockets: 0, settled: Serial::UNKNOWN, lease }).await?;
+        // Others have seen a sign of life: this may take a moment.
+        listen(&engine, &client).await.context("store.url")?;
+        drop((client, driver));
         Ok(store)
     }
 
@@ -206,6 +221,7 @@ impl Postgres {
         self.writers.close().await;
         self.loaders.close().await;
         self.lists.close().await;
+        self.mail.close().await;
     }
 }
 
@@ -215,6 +231,13 @@ struct Entered {
     driver: Driver,
     holding: Holding,
     clock: SharedClock,
+    /// The sessions that the server has room for.
+    room: i64,
+}
+
+/// The sessions that a process may have.
+fn sessions_of(settings: &config::Store) -> i64 {
+    i64::from(settings.connections + OTHERS)
 }
 
 /// What is expected of the schema.
@@ -247,7 +270,7 @@ async fn enter(
     company: Company,
 ) -> anyhow::Result<Entered> {
     let (mut client, driver) = connector.connect().await.context("the engine cannot be reached")?;
-    examine(&client, settings.connections + OTHERS).await?;
+    let room = examine(&client, sessions_of(settings)).await?;
     let schema = &settings.schema;
     let holding = Holding::take(&client, schema, company).await?;
     ensure!(
@@ -256,7 +279,7 @@ async fn enter(
     );
     schema::migrate(&mut client, schema).await?;
     let clock = compare_clocks(&client).await?;
-    Ok(Entered { client, driver, holding, clock })
+    Ok(Entered { client, driver, holding, clock, room })
 }
 
 /// The name of this process.
@@ -289,8 +312,8 @@ async fn compare_clocks(client: &Client) -> anyhow::Result<SharedClock> {
 /// The oldest server whose plans and settings this program knows, as the server writes it.
 const OLDEST: i64 = 140_000;
 
-/// Refuses a server on which an answered commit could be lost or texts would not come back.
-async fn examine(client: &Client, sessions: u32) -> anyhow::Result<()> {
+/// Refuses a server on which an answered commit could be lost or texts would not come back. Returns how many sessions it has room for.
+async fn examine(client: &Client, sessions: i64) -> anyhow::Result<i64> {
     let row = client
         .query_one(
             "SELECT current_setting('server_version_num')::bigint, current_setting('server_encoding'), \
@@ -317,9 +340,9 @@ async fn examine(client: &Client, sessions: u32) -> anyhow::Result<()> {
     }
     let room: i64 = row.try_get(5)?;
     ensure!(
-        i64::from(sessions) <= room,
+        sessions <= room,
         "this process needs {sessions} sessions, the server has room for {room}; raise its max_connections, or lower store.connections"
     );
     tracing::info!(sessions, room, "the store is PostgreSQL");
-    Ok(())
+    Ok(room)
 }

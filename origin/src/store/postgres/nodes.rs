@@ -1,6 +1,6 @@
 //! The processes of a schema: their rows, signs of life, and ends.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
 use rollcall_core::{
     config,
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{
     Connector, Postgres,
-    connection::{Role, bell_of, bell_of_all},
+    connection::{Role, Session, bell_of, bell_of_all},
     convert::Read,
     lease::since_boot,
     rows, schema,
@@ -37,6 +37,8 @@ pub struct Node {
     pub beat: i64,
     /// Sockets that it had then.
     pub sockets: i64,
+    /// For how long it may be silent: `cluster.lease_seconds` as it was started with.
+    pub lease: Duration,
     /// Whether it serves.
     pub state: NodeState,
     /// Whether nothing is left of one that serves no longer.
@@ -64,7 +66,7 @@ pub struct Alive {
     pub lease: Option<Duration>,
 }
 
-const COLUMNS: &str = "id, name, version, started_at, alive_at, beat, sockets, state, swept";
+const COLUMNS: &str = "id, name, version, started_at, alive_at, beat, sockets, lease, state, swept";
 
 impl Postgres {
     /// The number of this process.
@@ -80,8 +82,10 @@ impl Postgres {
         let mut bell = self.bell.lock().await;
         let sent = since_boot();
         let engine = &self.engine;
-        let session = match bell.take().filter(|session| !session.is_closed()) {
-            Some(session) => Ok(session),
+        let generation = engine.generation.load(SeqCst);
+        let is_usable = |(of, session): &(u64, Session)| *of == generation && !session.is_closed();
+        let session = match bell.take().filter(is_usable) {
+            Some((_, session)) => Ok(session),
             None => engine.session(Role::Bell).await,
         };
         let failed = |failure| {
@@ -105,13 +109,13 @@ impl Postgres {
             Some(Ok(answers)) => answers,
             Some(Err(failure)) => {
                 if !failure.ends_session() {
-                    *bell = Some(session);
+                    *bell = Some((generation, session));
                 }
                 return Err(failed(failure));
             }
             None => return Err(StoreError::Unanswered),
         };
-        *bell = Some(session);
+        *bell = Some((generation, session));
         let mut answers = answers.into_iter().map(|answer| answer.rows);
         if answers.next().is_none_or(|rows| rows.is_empty()) {
             engine.dead.cancel();
@@ -128,7 +132,7 @@ impl Postgres {
         let engine = &self.engine;
         // A beat that was cut off has ended its session.
         let session = match self.bell.lock().await.take() {
-            Some(session) => Ok(session),
+            Some((_, session)) => Ok(session),
             None => engine.session(Role::Bell).await,
         };
         let leave = Statement::new("SELECT leave(?1)", [self.node().into()]);
@@ -142,13 +146,13 @@ impl Postgres {
         }
     }
 
-    /// Declares a process dead that has given no sign of life since `beat`. Whether it did.
+    /// Declares a process dead that has given no sign of life since `beat`, unless a commit of it is under way. Whether it did.
     ///
     /// # Errors
     /// As [`crate::store::Store::commit`].
     pub async fn declare_dead(&self, node: i64, beat: i64) -> Result<bool, StoreError> {
         let declare = Statement::new("SELECT declare_dead(?1, ?2)", [node.into(), beat.into()]);
-        let answers = self.commit_as_end(vec![declare]).await?;
+        let answers = self.commit_for_others(vec![declare]).await?;
         Ok(answers.first().and_then(|rows| rows.first()?.first()) == Some(&Value::Int(1)))
     }
 
@@ -188,7 +192,18 @@ impl Postgres {
     /// As [`crate::store::Store::commit`].
     pub async fn commit_soon(&self, statement: Statement) -> Result<(), StoreError> {
         let soon = Statement::new("SELECT set_config('synchronous_commit', 'off', TRUE)", []);
-        self.commit_as_end(vec![soon, statement]).await.map(drop)
+        self.commit_for_others(vec![soon, statement]).await.map(drop)
+    }
+
+    /// A commit that other processes wait for.
+    async fn commit_for_others(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        if !self.may_have_company() {
+            return self.commit_as_end(statements).await;
+        }
+        self.may_serve()?;
+        let answers = self.mail.ask(statements).await?;
+        self.must_not_be_paused()?;
+        Ok(rows(answers))
     }
 
     /// A commit that has no caller and that others wait for: no load of commands holds it up.
@@ -254,6 +269,7 @@ fn read(rows: &Rows) -> Option<Vec<Node>> {
             Value::Int(alive_at),
             Value::Int(beat),
             Value::Int(sockets),
+            Value::Int(lease),
             Value::Int(state),
             Value::Int(swept),
         ] = rest
@@ -268,6 +284,7 @@ fn read(rows: &Rows) -> Option<Vec<Node>> {
             alive_at: Timestamp::from_millis(*alive_at),
             beat: *beat,
             sockets: *sockets,
+            lease: Duration::from_millis(lease.unsigned_abs()),
             // One that a later version knows serves in no way that is known here.
             state: match state {
                 0 => NodeState::Serving,

@@ -20,7 +20,7 @@ use super::{
     connection::{Answer, Connector, Role, Session},
     failure::Failure,
     holding::Holding,
-    lease::{Lease, since_boot},
+    lease::{Lease, since_boot, time_to_pause},
     shared_clock::SharedClock,
     transaction::Patience,
 };
@@ -46,8 +46,8 @@ pub(super) struct Engine {
     pub(super) dead: CancellationToken,
     /// For how long this process may serve.
     pub(super) lease: Lease,
-    /// How long it serves nothing once it has met another timeline of the engine; none where it has no company.
-    pub(super) pause: Option<Duration>,
+    /// Whether others may serve.
+    pub(super) may_have_company: bool,
     /// The engine's timeline, as far as it is known.
     pub(super) timeline: parking_lot::Mutex<Option<String>>,
     pub(super) condition: Condition,
@@ -100,26 +100,34 @@ impl Engine {
     /// As [`Connector::session`].
     pub(super) async fn session(&self, role: Role) -> Result<Session, Failure> {
         let session = self.connector.session(role, &self.holding).await?;
-        if let Some(timeline) = session.timeline() {
-            self.meet(timeline);
+        match session.timeline() {
+            Some(timeline) if !self.meet(timeline, session.longest_lease()) => {
+                Err(Failure::Unreachable("another server of the engine has taken over from this one".into()))
+            }
+            _ => Ok(session),
         }
-        Ok(session)
     }
 
     /// Takes note of the engine's timeline. On another one than before, a process that reaches the former primary alone may still answer
-    /// what that one has, until its lease is over: so nothing is answered here before.
-    fn meet(&self, timeline: &str) {
-        let known = self.timeline.lock().replace(timeline.to_owned());
-        let Some(pause) = self.pause else { return };
-        if known.is_some_and(|known| known != timeline) {
+    /// what that one has, until its lease is over: so nothing is answered here before. False of a former one.
+    fn meet(&self, timeline: &str, longest_lease: Duration) -> bool {
+        let mut known = self.timeline.lock();
+        if known.as_deref().is_some_and(|known| is_former(timeline, known)) {
+            return false;
+        }
+        let is_other = known.as_deref().is_some_and(|known| known != timeline);
+        if self.may_have_company && is_other {
             tracing::warn!(
                 timeline,
                 "another server of the engine has taken over: nothing is served for a moment"
             );
-            self.lease.pause(since_boot() + pause);
+            self.lease.pause(since_boot() + time_to_pause(longest_lease));
             // Sessions with the former one.
             self.generation.fetch_add(1, SeqCst);
         }
+        // Another session that meets it finds the pause.
+        *known = Some(timeline.to_owned());
+        true
     }
 
     /// Takes note of a failure of a session of this role, and words it for the caller. The first failure in a row is logged only.
@@ -413,6 +421,27 @@ impl Worker {
     }
 }
 
+/// Whether a timeline comes before another one of the same history. One of another history is of a server that was made anew.
+fn is_former(timeline: &str, known: &str) -> bool {
+    let parts = timeline.split_once('/').zip(known.split_once('/'));
+    parts.is_some_and(|((history, part), (known_history, known_part))| {
+        history == known_history && part < known_part
+    })
+}
+
 fn missed() -> Failure {
     Failure::Unreachable("it could not be reached a moment ago".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timelines_of_one_history_grow() {
+        assert!(is_former("7/00000009", "7/0000000A"));
+        for timeline in ["7/0000000A", "7/0000000B", "8/00000001", ""] {
+            assert!(!is_former(timeline, "7/0000000A"), "{timeline}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail, ensure};
 use rollcall_core::secret::Secret;
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 use tokio_postgres::{
     Config,
     config::{Host, SslMode, TargetSessionAttrs},
@@ -15,8 +15,61 @@ const SILENCE: Duration = Duration::from_secs(3);
 
 /// Where the engine is. Its `Debug` is not shown anywhere: the password is in it.
 pub(super) struct Target {
-    pub(super) config: Config,
+    config: Config,
+    /// The same for each host alone, in their order.
+    pub(super) hosts: Vec<Config>,
     pub(super) is_encrypted: bool,
+}
+
+/// The configuration for each of several hosts alone: one that does not answer keeps nobody from the others.
+fn each_host(all: &Config) -> Vec<Config> {
+    let (hosts, addresses, ports) = (all.get_hosts(), all.get_hostaddrs(), all.get_ports());
+    let of = |number: usize| {
+        let mut one = Config::new();
+        all.get_user().map(|user| one.user(user));
+        all.get_password().map(|password| one.password(password));
+        all.get_dbname().map(|name| one.dbname(name));
+        all.get_options().map(|options| one.options(options));
+        all.get_application_name().map(|name| one.application_name(name));
+        all.get_connect_timeout().map(|time| one.connect_timeout(*time));
+        all.get_tcp_user_timeout().map(|time| one.tcp_user_timeout(*time));
+        all.get_keepalives_interval().map(|time| one.keepalives_interval(time));
+        all.get_keepalives_retries().map(|retries| one.keepalives_retries(retries));
+        one.ssl_mode(all.get_ssl_mode())
+            .ssl_negotiation(all.get_ssl_negotiation())
+            .keepalives(all.get_keepalives())
+            .keepalives_idle(all.get_keepalives_idle())
+            .target_session_attrs(all.get_target_session_attrs())
+            .channel_binding(all.get_channel_binding())
+            .load_balance_hosts(all.get_load_balance_hosts());
+        match hosts.get(number) {
+            Some(Host::Tcp(name)) => drop(one.host(name)),
+            Some(Host::Unix(path)) => drop(one.host_path(path)),
+            None => {}
+        }
+        addresses.get(number).map(|address| one.hostaddr(*address));
+        // One port may stand for all hosts.
+        ports.get(number).or(ports.first()).map(|port| one.port(*port));
+        one
+    };
+    (0..hosts.len().max(addresses.len())).map(of).collect()
+}
+
+/// The configuration for each address of a host: one that does not answer keeps nobody from the others. Where its name is not known, the
+/// attempt says so.
+pub(super) async fn each_address(host: &Config) -> Vec<Config> {
+    let ([Host::Tcp(name)], []) = (host.get_hosts(), host.get_hostaddrs()) else { return vec![host.clone()] };
+    let port = host.get_ports().first().copied().unwrap_or_default();
+    let found = tokio::net::lookup_host((name.as_str(), port)).await;
+    let of = |address: SocketAddr| {
+        let mut one = host.clone();
+        one.hostaddr(address.ip());
+        one
+    };
+    match found.map(|addresses| addresses.map(of).collect::<Vec<_>>()) {
+        Ok(all) if !all.is_empty() => all,
+        _ => vec![host.clone()],
+    }
 }
 
 impl Target {
@@ -80,7 +133,7 @@ pub(super) fn read(url: &Secret<String>) -> anyhow::Result<Target> {
         .application_name("rollcall")
         .connect_timeout(CONNECT)
         .tcp_user_timeout(SILENCE);
-    Ok(Target { config, is_encrypted })
+    Ok(Target { hosts: each_host(&config), config, is_encrypted })
 }
 
 fn is_this_machine(host: &Host) -> bool {
@@ -113,6 +166,37 @@ mod tests {
         ] {
             assert_eq!(target(url).unwrap().is_encrypted, is_encrypted, "{url}");
         }
+    }
+
+    #[test]
+    fn each_host_has_what_is_said_of_all() {
+        let places = |url| {
+            let hosts = target(url).unwrap().hosts;
+            let place = |one: &Config| (one.get_hosts().to_vec(), one.get_ports().to_vec());
+            assert!(hosts.iter().all(|one| one.get_dbname() == Some("b") && one.get_user() == Some("a")));
+            assert!(hosts.iter().all(|one| one.get_password() == Some(b"c")));
+            assert!(hosts.iter().all(|one| one.get_target_session_attrs() == TargetSessionAttrs::ReadWrite));
+            hosts.iter().map(place).collect::<Vec<_>>()
+        };
+        let tcp = |name: &str| vec![Host::Tcp(name.to_owned())];
+        let each = [(tcp("db1"), vec![5432]), (tcp("db2"), vec![5433])];
+        assert_eq!(places("postgres://a:c@db1,db2:5433/b"), each);
+        assert_eq!(places("postgres://a:c@db1/b"), [(tcp("db1"), vec![5432])]);
+        let unix = vec![Host::Unix("/run/postgresql".into())];
+        assert_eq!(places("postgres://a:c@%2Frun%2Fpostgresql/b"), [(unix, vec![5432])]);
+    }
+
+    #[tokio::test]
+    async fn each_address_of_a_host_keeps_its_name() {
+        let hosts = target("postgres://a:c@localhost:5433/b").unwrap().hosts;
+        let all = each_address(&hosts[0]).await;
+        assert!(!all.is_empty());
+        for one in all {
+            assert!(matches!(one.get_hostaddrs(), [ip] if ip.is_loopback()), "{one:?}");
+            assert_eq!((one.get_hosts(), one.get_ports()), (hosts[0].get_hosts(), hosts[0].get_ports()));
+        }
+        let hosts = target("postgres://a@%2Frun%2Fpostgresql/b").unwrap().hosts;
+        assert_eq!(each_address(&hosts[0]).await, hosts);
     }
 
     #[test]
