@@ -5,11 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Reader } from '../browser/reader';
 import { HOSTILE } from '../mock/population.mjs';
-import { document, offered } from '../tools/routes.mjs';
+import { document } from '../tools/routes.mjs';
 import { type Client, Server } from './server';
-
-/** Whether the server has deny windows. */
-const DENIES = offered().includes('ForceOffRequest.denySeconds');
 
 let server: Server;
 let hostile: Client;
@@ -49,7 +46,7 @@ test.concurrent.each([
     await reader.go(`#/users/${HOSTILE.userId}`);
     await page.getByText('=HYPERLINK(', { exact: false }).first().waitFor();
     await page.getByText(hostile.sha256.slice(0, 10), { exact: false }).first().waitFor();
-    expect(await page.getByRole('heading', { name: /Deny window|封禁期/ }).count()).toBe(DENIES ? 1 : 0);
+    expect(await page.getByRole('heading', { name: /Deny window|封禁期/ }).count()).toBe(1);
     await reader.check(`user-${name}`);
     await reader.go('#/orders');
     await page.getByText('<img src=x', { exact: false }).first().waitFor();
@@ -203,52 +200,50 @@ test.concurrent('who may force off takes one connection, one platform and everyt
   });
 });
 
-if (DENIES) {
-  test.concurrent('who is denied is refused until the window is lifted', async () => {
-    const [user, other] = ['8301', '8302'];
-    for (const one of [user, other]) await server.register(one, 'Abuser <b>');
-    const [first, second] = [await server.connect(user, 1), await server.connect(other, 1)];
-    const token = await server.adminToken();
-    await Reader.read(server.url, {}, async (reader) => {
-      const { page } = reader;
-      const dialog = page.getByRole('dialog');
-      await reader.enter(token, `#/users/${user}`);
-      await reader.button('Deny').click();
-      await dialog.getByLabel('Deny for').last().fill('2');
-      await dialog.getByLabel('Reason').fill(HOSTILE.fullName);
-      await dialog.getByRole('button', { name: 'Deny' }).click();
-      await page.getByText(/^Denied until .*, by imAdmin since/).waitFor();
-      await page.getByText('Reason: <img src=x', { exact: false }).waitFor();
-      await expect.poll(() => first.socket.readyState, { timeout: 60_000 }).not.toBe(WebSocket.OPEN);
-      await expect(server.connect(user, 1)).rejects.toThrow(/1002 .*is denied until/);
-      expect(second.socket.readyState).toBe(WebSocket.OPEN);
-      await reader.check('real-denied');
-      await page.getByRole('link', { name: /^Order [0-9a-f]{32}$/ }).click();
-      await page.getByText('It has come to all of its users').waitFor();
-      await page.getByText('Denied until').waitFor();
-      // The same by an order to a selection.
-      await reader.go('#/orders/new?filters%5B0%5D.key=fullName&filters%5B0%5D.op=EQUAL&filters%5B0%5D.value=Abuser+%3Cb%3E');
-      await page.getByLabel('Deny for').fill('30');
-      await page.getByLabel('minutes').check();
-      await reader.button('Dry run').click();
-      await page.getByText('Users: 2, matching connections: 1').waitFor();
-      await reader.button('Carry out').click();
-      await dialog.getByRole('button', { name: 'Carry out' }).click();
-      await page.getByText('It has come to all of its users').waitFor();
-      await expect.poll(() => second.socket.readyState, { timeout: 60_000 }).not.toBe(WebSocket.OPEN);
-      await expect(server.connect(other, 1)).rejects.toThrow(/1002 .*is denied until/);
-      await reader.go(`#/users/${other}`);
-      await page.getByText(/^Denied until/).waitFor();
-      await reader.button('Unlock').click();
-      await dialog.getByRole('button', { name: 'Unlock' }).click();
-      await page.getByText('No deny window is open.').waitFor();
-      const back = await server.connect(other, 1);
-      expect(back.socket.readyState).toBe(WebSocket.OPEN);
-      back.socket.close();
-      await expect(server.connect(user, 1)).rejects.toThrow(/1002 .*is denied until/);
-    });
+test.concurrent('who is denied is refused until the window is lifted', async () => {
+  const [user, other] = ['8301', '8302'];
+  for (const one of [user, other]) await server.register(one, 'Abuser <b>');
+  const [first, second] = [await server.connect(user, 1), await server.connect(other, 1)];
+  const token = await server.adminToken();
+  await Reader.read(server.url, {}, async (reader) => {
+    const { page } = reader;
+    const dialog = page.getByRole('dialog');
+    await reader.enter(token, `#/users/${user}`);
+    await reader.button('Deny').click();
+    await dialog.getByLabel('Deny for').last().fill('2');
+    await dialog.getByLabel('Reason').fill(HOSTILE.fullName);
+    await dialog.getByRole('button', { name: 'Deny' }).click();
+    await page.getByText(/^Denied until .*, by imAdmin since/).waitFor();
+    await page.getByText('Reason: <img src=x', { exact: false }).waitFor();
+    await expect.poll(() => first.socket.readyState, { timeout: 60_000 }).not.toBe(WebSocket.OPEN);
+    await expect(server.connect(user, 1)).rejects.toThrow(/1002 .*is denied until/);
+    expect(second.socket.readyState).toBe(WebSocket.OPEN);
+    await reader.check('real-denied');
+    await page.getByRole('link', { name: /^Order [0-9a-f]{32}$/ }).click();
+    await page.getByText('It has come to all of its users').waitFor();
+    await page.getByText('Denied until').waitFor();
+    // The same by an order to a selection.
+    await reader.go('#/orders/new?filters%5B0%5D.key=fullName&filters%5B0%5D.op=EQUAL&filters%5B0%5D.value=Abuser+%3Cb%3E');
+    await page.getByLabel('Deny for').fill('30');
+    await page.getByLabel('minutes').check();
+    await reader.button('Dry run').click();
+    await page.getByText('Users: 2, matching connections: 1').waitFor();
+    await reader.button('Carry out').click();
+    await dialog.getByRole('button', { name: 'Carry out' }).click();
+    await page.getByText('It has come to all of its users').waitFor();
+    await expect.poll(() => second.socket.readyState, { timeout: 60_000 }).not.toBe(WebSocket.OPEN);
+    await expect(server.connect(other, 1)).rejects.toThrow(/1002 .*is denied until/);
+    await reader.go(`#/users/${other}`);
+    await page.getByText(/^Denied until/).waitFor();
+    await reader.button('Unlock').click();
+    await dialog.getByRole('button', { name: 'Unlock' }).click();
+    await page.getByText('No deny window is open.').waitFor();
+    const back = await server.connect(other, 1);
+    expect(back.socket.readyState).toBe(WebSocket.OPEN);
+    back.socket.close();
+    await expect(server.connect(user, 1)).rejects.toThrow(/1002 .*is denied until/);
   });
-}
+});
 
 test.concurrent('a token that may only read is offered no more, and one that may not gets nothing', async () => {
   await Reader.read(server.url, {}, async (reader) => {

@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod config;
+pub mod deny;
 pub mod directory;
 pub mod gateway;
 pub mod id;

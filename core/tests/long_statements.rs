@@ -287,7 +287,7 @@ const SET: i64 = 100_000;
 fn ordered(users: i64) -> (Connection, ScopedCutoff) {
     let store = store();
     let cutoff = ScopedCutoff::next(Serial::NONE, 1..=users, Timestamp::from_secs(1_000));
-    for statement in scoped::keep(TenantId(1), &cutoff, "") {
+    for statement in scoped::keep(TenantId(1), &cutoff, "", None) {
         store.execute(&statement.sql, params_from_iter(bound(&statement))).unwrap();
     }
     (store, cutoff)

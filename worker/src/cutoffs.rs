@@ -182,7 +182,11 @@ pub(crate) async fn view(env: &Env, tenant: TenantId, retention_days: u32) -> Re
 pub(crate) async fn cached(env: &Env, tenant: TenantId, user: &UserId) -> Result<CachedCutoff, CallError> {
     let Known { orders, sets } = known(env, tenant).await?;
     let names = |set: &&Arc<ScopedCutoff>| user.number().is_some_and(|number| set.names(number));
-    let named = sets.iter().filter(names).map(|set| set.of_one()).collect();
+    let order = |set: &Arc<ScopedCutoff>| {
+        let denying = orders.denying.iter().find(|cutoff| cutoff.serial == set.serial);
+        denying.cloned().unwrap_or_else(|| set.of_one())
+    };
+    let named = sets.iter().filter(names).map(order).collect();
     Ok(CachedCutoff { tenant, cutoff: orders.cutoff, named, newest: orders.newest })
 }
 

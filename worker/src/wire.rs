@@ -212,6 +212,9 @@ pub(crate) struct OrdersInForce {
     pub(crate) newest: Serial,
     /// Orders to sets of users under delivery, with their dates.
     pub(crate) scoped: Vec<(Serial, Timestamp)>,
+    /// Those of them that deny their users.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) denying: Vec<Cutoff>,
 }
 
 /// The header that a gateway's upgrade carries to its user's object.
@@ -414,7 +417,8 @@ mod tests {
     #[test]
     fn a_command_travels_with_the_cutoff_that_it_is_held_against() {
         let serial = Serial::from_number(3);
-        let cutoff = Cutoff { serial, at: Timestamp::from_millis(2_000), exempt: vec![7], lifted: false };
+        let cutoff =
+            Cutoff { serial, at: Timestamp::from_millis(2_000), exempt: vec![7], lifted: false, deny: None };
         let named = vec![Cutoff { exempt: vec![], ..cutoff.clone() }];
         let cached = CachedCutoff { tenant: TenantId(5), cutoff: Some(cutoff), named, newest: serial };
         let text = write(&UserAsk::RunUnder(Command::Status, cached.clone())).unwrap();

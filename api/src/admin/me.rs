@@ -43,7 +43,7 @@ pub(crate) struct Rights {
     read: bool,
     /// To take users offline
     off: bool,
-    /// To unlock, import and export
+    /// To deny, unlock, import and export, and to see the audit
     administer: bool,
 }
 

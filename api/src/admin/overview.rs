@@ -66,6 +66,25 @@ pub(crate) struct Overview {
     /// The number of all of them
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens_total: Option<i64>,
+    /// The deny window that is open. Of one user alone
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deny: Option<Denied>,
+}
+
+/// A deny window: until it ends, the user gets no token and may not connect.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DenyWindow)]
+pub(crate) struct Denied {
+    until: String,
+    /// When its order was given
+    since: String,
+    /// The userID of the order's giver
+    by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Of the order, on the server that it was given to
+    order_id: String,
 }
 
 /// One live connection.
@@ -256,6 +275,7 @@ async fn of<B: Backend>(
             live: None,
             tokens: None,
             tokens_total: None,
+            deny: None,
         };
         (live, shown)
     };
@@ -329,6 +349,13 @@ fn show(
     shown.live = Some(details.live.iter().map(live).collect());
     shown.tokens = Some(rows.into_iter().map(token).collect());
     shown.tokens_total = Some(details.token_count);
+    shown.deny = details.deny.as_ref().map(|window| Denied {
+        until: zone.format(window.until),
+        since: zone.format(window.order.at()),
+        by: window.by.to_string(),
+        reason: window.reason.clone(),
+        order_id: window.order.to_string(),
+    });
 }
 
 impl GatewayConnection {

@@ -14,7 +14,7 @@ use crate::{
     message_center::{Empty, Envelope, Refusals, RouteError},
 };
 
-/// Whether there was a cutoff to lift.
+/// Whether there was a cutoff or a deny window to lift.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Unlocked {
     unlocked: bool,
@@ -22,7 +22,7 @@ pub(crate) struct Unlocked {
 
 /// Unlock a user
 ///
-/// Lifts the cutoff of a force-off on a user's opaque tokens, and exempts them from every earlier order to its tenant. Kicked
+/// Lifts a user's deny window and the cutoff of a force-off on its opaque tokens, and exempts them from every earlier order to its tenant. Kicked
 /// OpenIM tokens stay kicked, and ended sockets stay ended. A user of another tenant looks like an unknown user, unless the
 /// caller stands above tenants.
 #[utoipa::path(
@@ -31,7 +31,7 @@ pub(crate) struct Unlocked {
     security(("bearer" = [])),
     responses(
         Refusals,
-        (status = 200, description = "Whether there was a cutoff to lift", body = Unlocked),
+        (status = 200, description = "Whether there was a cutoff or a deny window to lift", body = Unlocked),
         (status = 400, description = "The path holds no userID", body = Envelope<Empty>),
         (status = 403, description = "Not an administrator", body = Envelope<Empty>),
         (status = 500, description = "The user could not be reached", body = Envelope<Empty>),

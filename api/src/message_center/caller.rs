@@ -12,7 +12,7 @@ use rollcall_core::{
     },
     secret::Secret,
     time::Timestamp,
-    token::TokenHash,
+    token::{TokenError, TokenHash},
     user::request::VerifyBearer,
 };
 
@@ -119,7 +119,13 @@ pub(super) enum Issuer {
 /// Orders are checked on every request, also when the introspection answer came from the cache.
 async fn not_revoked<B: Backend>(backend: &B, principal: &Principal) -> Result<(), RouteError> {
     let status = backend.run(&principal.user, VerifyBearer(principal.bearer())).await?;
-    status.map_err(|_| MessageCenterError::InvalidToken.into())
+    status.map_err(|error| {
+        let refusal = match error {
+            TokenError::Denied(_) => MessageCenterError::Forbidden,
+            _ => MessageCenterError::InvalidToken,
+        };
+        refusal.into()
+    })
 }
 
 /// The holder of a token of the configuration, of an OpenIM administrator, or of an issuer. Tried in this order.

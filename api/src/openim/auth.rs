@@ -3,6 +3,7 @@
 use axum::extract::State;
 use rollcall_core::{
     audit::{Operation, Selection},
+    deny,
     id::UserId,
     openim::{Code, OpenImError},
     platform::Platform,
@@ -105,14 +106,14 @@ pub(crate) struct ParsedToken {
 
 /// Make an administrator's token
 ///
-/// The route takes the shared secret in place of a token. Earlier tokens of the administrator stay valid.
+/// The route takes the shared secret in place of a token. Earlier tokens of the administrator stay valid. One who is denied gets none.
 #[utoipa::path(
     post, path = "/auth/get_admin_token", tag = "auth", request_body = AdminTokenRequest,
     params(("operationID" = String, Header, description = "For tracing; required")),
     responses(
         Failures,
         (status = 413, description = "1001: the body is larger than 8 KiB", body = Done),
-        (status = 200, description = "A token on platform 10, or the error in the envelope: 1001, 1002 (`secret invalid`)", body = Success<NewToken>),
+        (status = 200, description = "A token on platform 10, or the error in the envelope: 1001, 1002 (`secret invalid`, `user X is denied until …`)", body = Success<NewToken>),
         (status = 500, description = "500: the token could not be stored", body = Done),
     )
 )]
@@ -134,7 +135,8 @@ pub(crate) async fn admin_token<B: Backend>(
 
 /// Make a user's token
 ///
-/// The login policy kicks the tokens that the new one excludes. Their connections stay until the new token connects.
+/// The login policy kicks the tokens that the new one excludes. Their connections stay until the new token connects. A user who is denied
+/// gets none: 1002 `user X is denied until …`.
 #[utoipa::path(
     post, path = "/auth/get_user_token", tag = "auth", request_body = Login,
     params(
@@ -257,6 +259,10 @@ async fn issue<B: Backend>(
     user: &UserId,
     platform: Platform,
 ) -> Result<Success<NewToken>, RouteError> {
-    let Issued { token, lifetime_secs } = backend.run(user, IssueToken { platform }).await?;
+    let issued = backend.run(user, IssueToken { platform }).await?;
+    // No code of tokens: the back end that asks would take its own for bad.
+    let denied =
+        |until| OpenImError::new(Code::NoPermission, format!("user {user} is {}", deny::told(until)));
+    let Issued { token, lifetime_secs } = issued.map_err(denied)?;
     Ok(Success::of(NewToken { token: token.expose().clone(), lifetime: lifetime_secs }))
 }

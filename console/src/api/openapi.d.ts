@@ -194,6 +194,13 @@ export interface components {
             shards?: number | null;
             userId?: string | null;
         };
+        DenyWindow: {
+            by: string;
+            orderId: string;
+            reason?: string | null;
+            since: string;
+            until: string;
+        };
         Envelope_Empty: {
             code: string;
             data: Record<string, never>;
@@ -235,6 +242,7 @@ export interface components {
             by: string;
             /** Format: int64 */
             connections: number;
+            denyUntil?: string | null;
             id: string;
             /** Format: int64 */
             reached: number;
@@ -251,6 +259,8 @@ export interface components {
             next?: string | null;
         };
         ForceOffRequest: {
+            /** Format: int32 */
+            denySeconds?: number;
             dryRun?: boolean;
             reason?: string;
             receipt?: string;
@@ -351,6 +361,7 @@ export interface components {
         UserOverview: {
             connections: components["schemas"]["GatewayConnection"][];
             consoles: string[];
+            deny?: components["schemas"]["DenyWindow"] | null;
             live?: components["schemas"]["LiveConnection"][] | null;
             online: boolean;
             recordTenants: string[];

@@ -56,7 +56,7 @@ export interface User extends Overview {
 export type Selection = Schemas['ForceOffSelect'];
 
 /** An order, without dry run and receipt. */
-export type OrderRequest = Pick<Schemas['ForceOffRequest'], 'select' | 'reason'> & { scope: Scope; denySeconds?: number };
+export type OrderRequest = Pick<Schemas['ForceOffRequest'], 'select' | 'reason' | 'denySeconds'> & { scope: Scope };
 
 /** What an order takes of each user. */
 export type Scope = 'user' | 'connection';

@@ -55,6 +55,9 @@ pub struct Selection {
     /// Why it was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// For how many seconds its users are denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deny_seconds: Option<u32>,
     /// The first ids of receivers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<String>,

@@ -111,7 +111,8 @@ fn details_keep_their_form() {
         of(Some("192.0.2.7"), login, None),
         of(None, shards, None),
         of(None, Selection::default(), Some(Records { taken: 3, rejected: 1 })),
-        of(None, of_selection, None),
+        of(None, of_selection.clone(), None),
+        of(None, Selection { deny_seconds: Some(3_600), ..of_selection }, None),
     ];
     let golden = include_str!("../../golden/audit.details.v1.jsonl");
     assert_eq!(golden.lines().collect::<Vec<_>>(), texts);

@@ -12,6 +12,7 @@ use super::{
     sql::Binder,
 };
 use crate::{
+    deny::DenyWindow,
     serial::{Began, Serial},
     time::Timestamp,
 };
@@ -32,6 +33,9 @@ pub struct Cutoff {
     /// Whether the tenant was unlocked since: opaque tokens are good again, what was ended stays so.
     #[serde(default)]
     pub lifted: bool,
+    /// The deny window that an order to a set of users opens for each of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny: Option<Box<DenyWindow>>,
 }
 
 impl Cutoff {
@@ -41,7 +45,7 @@ impl Cutoff {
     /// be good again. A lifted one takes nothing any more.
     pub fn next(before: Option<&Self>, newest: Serial, exempt: Vec<i64>, now: Timestamp) -> Self {
         let held = before.filter(|before| !before.lifted).map_or(now, |before| before.at);
-        Self { serial: newest.next(), at: now.max(held), exempt, lifted: false }
+        Self { serial: newest.next(), at: now.max(held), exempt, lifted: false, deny: None }
     }
 
     /// The cutoff after the one of another server has come here; `None` where it changes nothing. It has no serial, since serials
@@ -102,7 +106,7 @@ impl ScopedCutoff {
 
     /// The order as it concerns one of its users.
     pub const fn of_one(&self) -> Cutoff {
-        Cutoff { serial: self.serial, at: self.at, exempt: Vec::new(), lifted: false }
+        Cutoff { serial: self.serial, at: self.at, exempt: Vec::new(), lifted: false, deny: None }
     }
 
     /// Whether the cutoff ends this record, unless the record ended before.
@@ -281,7 +285,7 @@ mod tests {
     /// An order of this serial and date.
     fn order(serial: i64, millis: i64, exempt: &[i64]) -> Cutoff {
         let serial = Serial::from_number(serial);
-        Cutoff { serial, at: at(millis), exempt: exempt.to_vec(), lifted: false }
+        Cutoff { serial, at: at(millis), exempt: exempt.to_vec(), lifted: false, deny: None }
     }
 
     fn under(cutoff: Cutoff) -> View {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::Code;
-use crate::{json::quoted, token::TokenError};
+use crate::{deny, json::quoted, token::TokenError};
 
 /// The style of `errDlt`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,14 +71,15 @@ impl From<TokenError> for OpenImError {
             TokenError::Algorithm | TokenError::Signature | TokenError::IssuedInFuture => Code::TokenUnknown,
             TokenError::Expired => Code::TokenExpired,
             TokenError::NotValidYet => Code::TokenNotValidYet,
-            TokenError::Kicked => Code::TokenKicked,
+            TokenError::Kicked | TokenError::Denied(_) => Code::TokenKicked,
             TokenError::NotIssued => Code::TokenNotExist,
         };
-        let detail = match error {
-            TokenError::Algorithm => "signing method is unavailable",
-            TokenError::Signature => "signature is invalid",
-            TokenError::IssuedInFuture => "token used before issued",
-            _ => "",
+        let detail: Cow<'static, str> = match error {
+            TokenError::Algorithm => "signing method is unavailable".into(),
+            TokenError::Signature => "signature is invalid".into(),
+            TokenError::IssuedInFuture => "token used before issued".into(),
+            TokenError::Denied(until) => Cow::Owned(deny::told(until)),
+            _ => "".into(),
         };
         Self::new(code, detail)
     }

@@ -5,6 +5,7 @@
 use super::{Scope, tree::Tree};
 use crate::{
     audit::{self, EntryId},
+    deny::{LONGEST, REASON_BYTES},
     directory::{
         filter::{
             self, Comparison, Condition, FILTERS_LIMIT, Key, Kind, TextColumns, TextTest, VALUES_LIMIT,
@@ -18,8 +19,6 @@ use crate::{
     token::TokenHash,
 };
 
-/// The longest reason, in bytes.
-const REASON_BYTES: usize = 500;
 /// The most texts of an entry that say what an order selects.
 const WORDS: usize = 20;
 /// The longest of them, in bytes.
@@ -43,6 +42,8 @@ pub struct Request {
     pub scope: Scope,
     /// Why it is given.
     pub reason: Option<String>,
+    /// For how many seconds its users are denied.
+    pub deny: Option<u32>,
     /// Whether nothing is carried out.
     pub dry_run: bool,
     /// The dry run whose selection it carries out.
@@ -79,6 +80,7 @@ impl Request {
             wanted: Wanted::default(),
             scope: Scope::User,
             reason: None,
+            deny: None,
             dry_run: false,
             receipt: None,
         };
@@ -93,6 +95,12 @@ impl Request {
                 ("reason", Tree::Text(reason)) => {
                     let reason: String = reason.chars().map(printed).collect();
                     request.reason = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+                }
+                ("denySeconds", value) => {
+                    let seconds = u32::try_from(value.number()?).ok();
+                    let seconds = seconds.filter(|seconds| (1..=LONGEST).contains(seconds));
+                    let problem = || invalid(format!("denySeconds must be between 1 and {LONGEST}"));
+                    request.deny = Some(seconds.ok_or_else(problem)?);
                 }
                 ("dryRun", Tree::Word(word)) => request.dry_run = word.parse().map_err(|_| UNREAD)?,
                 ("receipt", Tree::Text(id)) => request.receipt = Some(id.parse().map_err(|_| UNREAD)?),
@@ -115,7 +123,7 @@ impl Request {
     /// The hash of all that an order and its dry run have in common, and of their caller.
     pub fn hash(&self, caller: &UserId, tenant: TenantId) -> TokenHash {
         let Wanted { conditions, users, platforms, connections, words: _ } = &self.wanted;
-        let of = (caller, tenant, self.scope, &self.reason);
+        let of = (caller, tenant, self.scope, &self.reason, self.deny);
         let text = serde_json::to_string(&(of, conditions, users, platforms, connections));
         TokenHash::of(&text.unwrap_or_default())
     }
@@ -125,6 +133,7 @@ impl Request {
         audit::Selection {
             scope: Some(self.scope.name()),
             reason: self.reason.clone(),
+            deny_seconds: self.deny,
             select: self.wanted.words.clone(),
             ids: self.wanted.users.iter().take(audit::SHOWN).map(i64::to_string).collect(),
             ids_total: (!self.wanted.users.is_empty()).then_some(self.wanted.users.len()),

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::{Entry, EntryId, Part, Progress as Written},
+    deny::DenyWindow,
     id::{RecordId, TenantId, UserId},
     message_center::to_receiver,
     serial::Serial,
@@ -106,6 +107,9 @@ pub struct Order {
     pub scope: Scope,
     /// Why it was given.
     pub reason: Option<String>,
+    /// For how many seconds its users are denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny: Option<u32>,
     /// The message that consoles get before they are closed, without receivers.
     pub notice: String,
     /// Its entry in the audit, whose id is the order's.
@@ -205,6 +209,18 @@ impl Order {
         self.scope == Scope::Connection || users <= u64::from(direct)
     }
 
+    /// The deny window that it opens for each of its users.
+    pub fn window(&self) -> Option<DenyWindow> {
+        let Entry { id, by, .. } = &self.entry;
+        self.deny.map(|seconds| DenyWindow {
+            tenant: self.tenant,
+            until: id.at() + Duration::from_secs(seconds.into()),
+            order: *id,
+            by: by.clone(),
+            reason: self.reason.clone(),
+        })
+    }
+
     /// What the order is to one user.
     pub fn command(&self, (user, records): &Taken) -> (UserId, Command) {
         let notice = to_receiver(&self.notice, Some(*user));
@@ -218,7 +234,7 @@ impl Order {
                 ForceOff::Connections { within: self.tenant, records: records.clone(), notice }
             }
         };
-        let order = Box::new(Command::ForceOff(order));
+        let order = Box::new(Command::ForceOff(order.denying(self.window())));
         (UserId::from(*user), Command::Audited { order, entry: Box::new(self.entry.clone()) })
     }
 }

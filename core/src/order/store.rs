@@ -115,7 +115,7 @@ fn keep_parts<'a>(
 
 /// Puts an order down, which nobody carries out yet. What becomes of it says the answer to the last statement, read by [`opened`].
 pub fn begin(new: &NewOrder, now: Timestamp) -> Vec<Statement> {
-    let Order { tenant, scope, reason, notice, entry } = &new.order;
+    let Order { tenant, scope, reason, deny, notice, entry } = &new.order;
     let row = [
         id(entry.id),
         Value::wide(tenant.0),
@@ -124,10 +124,12 @@ pub fn begin(new: &NewOrder, now: Timestamp) -> Vec<Statement> {
         notice.as_str().into(),
         Value::json(entry),
         reason.as_deref().unwrap_or_default().into(),
+        deny.map(|seconds| Value::wide(seconds.into())).into(),
     ];
     let columns = "INSERT INTO force_off \
-                   (id, tenant, scope, state, reached, next_at, notice, entry, reason, selection, users, connections)";
-    let values = "?1, CAST(?2 AS INTEGER), ?3, 'ordered', 0, CAST(?4 AS INTEGER), ?5, ?6, ?7";
+                   (id, tenant, scope, state, reached, next_at, notice, entry, reason, deny, selection, users, connections)";
+    let values =
+        "?1, CAST(?2 AS INTEGER), ?3, 'ordered', 0, CAST(?4 AS INTEGER), ?5, ?6, ?7, CAST(?8 AS INTEGER)";
     let mut statements = Vec::new();
     if let Some(receipt) = new.receipt {
         let mine =
@@ -144,7 +146,7 @@ pub fn begin(new: &NewOrder, now: Timestamp) -> Vec<Statement> {
         row.push(id(receipt));
         statements.push(Statement::new(
             format!(
-                "{columns} SELECT {values}, ?8, users, connections FROM dry_run WHERE id = ?8 AND ordered = ?1"
+                "{columns} SELECT {values}, ?9, users, connections FROM dry_run WHERE id = ?9 AND ordered = ?1"
             ),
             row,
         ));
@@ -157,7 +159,7 @@ pub fn begin(new: &NewOrder, now: Timestamp) -> Vec<Statement> {
             count(new.users.len()),
             Value::Int(i64::try_from(new.connections).unwrap_or(i64::MAX)),
         ]);
-        statements.push(Statement::new(format!("{columns} VALUES ({values}, ?8, ?9, ?10)"), row));
+        statements.push(Statement::new(format!("{columns} VALUES ({values}, ?9, ?10, ?11)"), row));
         statements.extend(keep_parts(entry.id, new.parts()));
         statements.extend(forget_old(*tenant));
         statements.push(Statement::new("SELECT id FROM force_off WHERE id = ?1", [id(entry.id)]));
@@ -220,7 +222,7 @@ pub fn list(tenant: TenantId, before: Option<EntryId>, limit: u32) -> Statement 
 }
 
 const COLUMNS: &str = "SELECT CAST(tenant AS TEXT), scope, state, users, connections, reached, CAST(serial AS TEXT), \
-                       selection, CAST(next_at AS TEXT), notice, entry, reason";
+                       selection, CAST(next_at AS TEXT), notice, entry, reason, deny";
 
 /// Reads the rows of [`get`] and [`next_due`].
 ///
@@ -252,6 +254,7 @@ fn read_row(row: &[Value]) -> Result<Progress, ScopedError> {
         Value::Text(notice),
         Value::Text(entry),
         Value::Text(reason),
+        deny,
     ] = row
     else {
         return Err(ScopedError);
@@ -265,6 +268,10 @@ fn read_row(row: &[Value]) -> Result<Progress, ScopedError> {
         tenant: TenantId(number(tenant)?),
         scope: if scope == Scope::User.name() { Scope::User } else { Scope::Connection },
         reason: (!reason.is_empty()).then(|| reason.clone()),
+        deny: match deny {
+            Value::Int(seconds) => Some(u32::try_from(*seconds).map_err(|_| ScopedError)?),
+            _ => None,
+        },
         notice: notice.clone(),
         entry: json::read(entry).map_err(|_| ScopedError)?,
     };

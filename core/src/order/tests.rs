@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     audit::Operation,
+    deny::LONGEST,
     directory::{
         filter::{Comparison, Condition},
         tests::support::Database,
@@ -83,10 +84,30 @@ fn what_a_list_leaves_out_an_order_refuses() {
     ] {
         assert!(parse(&format!(r#"{{"select":{select}}}"#)).is_err(), "{select}");
     }
-    assert!(parse(r#"{"select":{"online":true},"denySeconds":9}"#).is_err(), "never a weaker order");
+    assert!(parse(r#"{"select":{"online":true},"denyFor":9}"#).is_err(), "never a weaker order");
     assert!(parse(r#"{"online":true}"#).is_err());
     let long = "x".repeat(501);
     assert!(parse(&format!(r#"{{"select":{{"online":true}},"reason":"{long}"}}"#)).is_err());
+}
+
+#[test]
+fn a_deny_window_has_a_length_and_is_of_its_order() {
+    let body = |seconds: &str| format!(r#"{{"select":{{"online":true}},"denySeconds":{seconds}}}"#);
+    for (seconds, read) in [("1", 1), ("\"3600\"", 3_600), ("31536000", LONGEST)] {
+        let request = parse(&body(seconds)).unwrap();
+        assert_eq!((request.deny, request.selection().deny_seconds), (Some(read), Some(read)));
+    }
+    for seconds in ["0", "-1", "31536001", "9223372036854775807"] {
+        let told = parse(&body(seconds)).unwrap_err().to_string();
+        assert_eq!(told, "denySeconds must be between 1 and 31536000", "{seconds}");
+    }
+    assert_eq!(parse(&body("null")).unwrap_err().to_string(), "denySeconds must not be null");
+    for seconds in ["\"1h\"", "1.5", "[1]", "true"] {
+        assert!(parse(&body(seconds)).is_err(), "{seconds}");
+    }
+    let window = order(1, None, 0..0).order.window().unwrap();
+    assert_eq!((window.until, window.order.at()), (NOW + Duration::from_secs(7), NOW));
+    assert_eq!((window.by, window.reason.as_deref(), window.tenant), (UserId::from(1), Some("it's"), TENANT));
 }
 
 /// What a list takes for nothing, or for everything: a console whose pick is empty sends it.
@@ -165,6 +186,7 @@ fn a_receipt_belongs_to_one_caller_and_body() {
         r#"{"select":{"userIds":[7],"online":false},"reason":"r"}"#,
         r#"{"select":{"userIds":[7],"online":true},"reason":"s"}"#,
         r#"{"select":{"userIds":[7],"online":true},"reason":"r","scope":"connection"}"#,
+        r#"{"select":{"userIds":[7],"online":true},"reason":"r","denySeconds":1}"#,
         r#"{"select":{"userIds":[7],"online":true,"platforms":[1]},"reason":"r"}"#,
     ] {
         assert_ne!(hash(changed, &one, 1), first, "{changed}");
@@ -188,6 +210,7 @@ fn order(id: u128, receipt: Option<EntryId>, users: std::ops::Range<i64>) -> New
         tenant: TENANT,
         scope: Scope::User,
         reason: Some("it's".to_owned()),
+        deny: Some(7),
         notice: "n".to_owned(),
         entry: entry(id),
     };
@@ -389,7 +412,10 @@ fn a_user_hears_of_itself_alone() {
             Scope::User => ForceOff::Everything { within: Some(TENANT), notice: Some(notice), at: Some(NOW) },
             Scope::Connection => ForceOff::Connections { within: TENANT, records, notice },
         };
-        assert_eq!(command.alone(), &Command::ForceOff(wanted));
+        assert_eq!(command.alone(), &Command::ForceOff(wanted.clone().denying(order.window())));
+        order.deny = None;
+        assert_eq!(order.command(&(7, vec![record])).1.alone(), &Command::ForceOff(wanted));
+        order.deny = Some(7);
     }
     assert!(ABANDONED > AGAIN && KEPT_FOR == Duration::from_secs(600));
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    deny::{DenyWindow, REASON_BYTES},
     directory::{
         clean,
         import::LINE_BYTES,
@@ -99,6 +100,8 @@ struct UserLine {
     unlocked_at: Option<Whole>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unseen: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    denied: Vec<DenyWindow>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -233,6 +236,7 @@ pub fn user_line(user: &UserId, facts: &UserFacts) -> Result<String, UnwrittenLi
         revoked_in: facts.revoked_in.iter().map(revocation).collect(),
         unlocked_at: facts.unlocked_at.map(millis),
         unseen: facts.is_unseen,
+        denied: facts.denied.clone(),
     })
 }
 
@@ -313,6 +317,7 @@ impl CutoffLine {
             at: instant("at", &self.at)?,
             exempt: self.exempt.into_iter().map(|user| user.0.0).collect(),
             lifted: self.lifted,
+            deny: None,
         };
         Ok(Line::Cutoff(TenantId(self.tenant_id.0.0), cutoff))
     }
@@ -333,9 +338,19 @@ impl UserLine {
             revoked_in: self.revoked_in.into_iter().map(revocation).collect::<Result<_, _>>()?,
             unlocked_at: optional_instant("unlockedAt", &self.unlocked_at)?,
             is_unseen: self.unseen,
+            denied: self.denied.into_iter().map(window).collect::<Result<_, _>>()?,
         };
         Ok(Line::User(user_id(&self.user_id)?, facts))
     }
+}
+
+/// A deny window as it is kept.
+fn window(given: DenyWindow) -> Result<DenyWindow, LineError> {
+    let reason = given.reason.map(|reason| clean(&reason).into_owned());
+    if reason.as_ref().is_some_and(|reason| reason.len() > REASON_BYTES) {
+        return Err(LineError(format!("reason: expected at most {REASON_BYTES} bytes")));
+    }
+    Ok(DenyWindow { until: instant("until", &millis(given.until))?, reason, ..given })
 }
 
 impl TokenLine {
@@ -441,6 +456,10 @@ mod tests {
             assert_ne!(line, good(kind));
             line
         };
+        let denied = |from: &str, to: &str| {
+            let line = GOLDEN.lines().find(|line| line.contains("denied")).unwrap();
+            line.replacen(from, to, 1)
+        };
         for (line, member) in [
             ("".to_owned(), ""),
             ("[]".to_owned(), ""),
@@ -448,6 +467,9 @@ mod tests {
             (bad("population", "1", "2"), "version"),
             (bad("cutoff", "\"at\":1752998400000", "\"at\":-1"), "at"),
             (bad("user", "\"userId\":\"101\"", "\"userId\":\"\""), "userId"),
+            (denied("1784534400000", "-1"), "until"),
+            (denied("left the company", &"secret".repeat(84)), "reason"),
+            (denied("0197dd1b5c000123456789abcdef0123", "secret"), ""),
             (bad("token", "0123456789abcdef", "secret"), "sha256"),
             (bad("token", "\"platformID\":5", "\"platformID\":12"), "platformID"),
             (bad("token", "\"order\":3", "\"order\":9223372036854775807"), "order"),

@@ -135,5 +135,6 @@ fn read_row(row: &[Value]) -> Result<Cutoff, CutoffError> {
         at: Timestamp::from_millis(number(at, CutoffError::Instant)?),
         exempt: json::read(exempt).map_err(CutoffError::Exempt)?,
         lifted: *lifted != 0,
+        deny: None,
     })
 }

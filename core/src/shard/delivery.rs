@@ -209,6 +209,7 @@ pub fn read(rows: &[Vec<Value>]) -> Result<Option<Delivery>, DeliveryError> {
             at: Timestamp::from_millis(*at),
             exempt,
             lifted: false,
+            deny: None,
         },
         notice: notice.clone(),
         begun_at: Timestamp::from_millis(*begun_at),
@@ -234,7 +235,13 @@ mod tests {
     const IMPORTS: Left = Left { users: false, imports: true };
 
     fn delivery(serial: i64, notice: &str) -> Delivery {
-        let cutoff = Cutoff { serial: Serial::from_number(serial), at: AT, exempt: vec![7], lifted: false };
+        let cutoff = Cutoff {
+            serial: Serial::from_number(serial),
+            at: AT,
+            exempt: vec![7],
+            lifted: false,
+            deny: None,
+        };
         Delivery::new(cutoff, notice.to_owned(), AT)
     }
 

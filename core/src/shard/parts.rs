@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::scoped::{ScopedError, number};
 use crate::{
+    deny::{self, DenyWindow},
     directory::view::ScopedCutoff,
     json,
     serial::Serial,
@@ -29,6 +30,8 @@ pub struct PartDelivery {
     pub at: Timestamp,
     /// The message that consoles get before they are closed.
     pub notice: String,
+    /// The deny window that it opens for each of its users.
+    pub deny: Option<DenyWindow>,
     /// The number of its users.
     pub users: u64,
     /// How many of them it has reached.
@@ -50,6 +53,7 @@ impl PartDelivery {
             serial: cutoff.serial,
             at: cutoff.at,
             notice,
+            deny: None,
             users: u64::try_from(cutoff.users.len()).unwrap_or(u64::MAX),
             reached: 0,
             has_ended_imports: false,
@@ -94,8 +98,8 @@ fn of_part(users: &[i64]) -> Value {
 pub fn put(delivery: &PartDelivery) -> Statement {
     let count = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
     Statement::new(
-        "INSERT INTO scoped_delivery (serial, at, notice, users, reached, has_ended_imports, visited, rounds, next_at) \
-         VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), ?3, ?4, ?5, ?6, ?7, ?8, CAST(?9 AS INTEGER)) \
+        "INSERT INTO scoped_delivery (serial, at, notice, users, reached, has_ended_imports, visited, rounds, next_at, \
+         deny) VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), ?3, ?4, ?5, ?6, ?7, ?8, CAST(?9 AS INTEGER), ?10) \
          ON CONFLICT (serial) DO UPDATE SET reached = excluded.reached, \
          has_ended_imports = excluded.has_ended_imports, visited = excluded.visited, rounds = excluded.rounds, \
          next_at = excluded.next_at",
@@ -109,6 +113,7 @@ pub fn put(delivery: &PartDelivery) -> Statement {
             Value::Int(delivery.visited),
             Value::Int(delivery.rounds.into()),
             Value::wide(delivery.next_at.millis()),
+            deny::column(delivery.deny.as_ref()),
         ],
     )
 }
@@ -136,7 +141,7 @@ pub fn delivered(serial: Serial) -> Statement {
 pub fn all() -> Statement {
     Statement::new(
         "SELECT CAST(serial AS TEXT), CAST(at AS TEXT), notice, users, reached, has_ended_imports, visited, rounds, \
-         CAST(next_at AS TEXT) FROM scoped_delivery ORDER BY serial",
+         CAST(next_at AS TEXT), deny FROM scoped_delivery ORDER BY serial",
         [],
     )
 }
@@ -158,10 +163,12 @@ pub fn read_all(rows: &[Vec<Value>]) -> Result<Vec<PartDelivery>, ScopedError> {
             Value::Int(visited),
             Value::Int(rounds),
             next_at,
+            deny,
         ] => Ok(PartDelivery {
             serial: Serial::from_number(number(serial)?),
             at: Timestamp::from_millis(number(at)?),
             notice: notice.clone(),
+            deny: deny::read_column(deny).ok_or(ScopedError)?,
             users: count(*users)?,
             reached: count(*reached)?,
             has_ended_imports: *has_ended_imports != 0,

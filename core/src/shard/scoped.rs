@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::{
+    deny::{self, DenyWindow},
     directory::view::{Cutoff, ScopedCutoff},
     id::{TenantId, UserId},
     ordered::distinct,
@@ -37,6 +38,8 @@ pub struct ScopedOrder {
     pub notice: String,
     /// The number of its users.
     pub users: u64,
+    /// The deny window that it opens for each of them.
+    pub deny: Option<DenyWindow>,
 }
 
 impl ScopedCutoff {
@@ -47,8 +50,13 @@ impl ScopedCutoff {
 }
 
 /// Puts an order in force; all statements belong into one transaction.
-pub fn keep(tenant: TenantId, cutoff: &ScopedCutoff, notice: &str) -> Vec<Statement> {
-    keep_users(cutoff, USERS_AT_ONCE).chain(keep_order(tenant, cutoff, notice)).collect()
+pub fn keep(
+    tenant: TenantId,
+    cutoff: &ScopedCutoff,
+    notice: &str,
+    deny: Option<&DenyWindow>,
+) -> Vec<Statement> {
+    keep_users(cutoff, USERS_AT_ONCE).chain(keep_order(tenant, cutoff, notice, deny)).collect()
 }
 
 /// Stores the users of an order, at most so many with a statement. Without its order's row nobody reads them, so that the statements may
@@ -65,16 +73,22 @@ pub fn keep_users(cutoff: &ScopedCutoff, at_once: usize) -> impl Iterator<Item =
 }
 
 /// Puts an order in force whose users are stored; both statements belong into one transaction.
-pub fn keep_order(tenant: TenantId, cutoff: &ScopedCutoff, notice: &str) -> [Statement; 2] {
+pub fn keep_order(
+    tenant: TenantId,
+    cutoff: &ScopedCutoff,
+    notice: &str,
+    deny: Option<&DenyWindow>,
+) -> [Statement; 2] {
     let order = Statement::new(
-        "INSERT INTO scoped_cutoff (serial, tenant, at, notice, users) \
-         VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), CAST(?3 AS INTEGER), ?4, ?5)",
+        "INSERT INTO scoped_cutoff (serial, tenant, at, notice, users, deny) \
+         VALUES (CAST(?1 AS INTEGER), CAST(?2 AS INTEGER), CAST(?3 AS INTEGER), ?4, ?5, ?6)",
         [
             Value::wide(cutoff.serial.number()),
             Value::wide(tenant.0),
             Value::wide(cutoff.at.millis()),
             notice.into(),
             Value::Int(i64::try_from(cutoff.users.len()).unwrap_or(i64::MAX)),
+            deny::column(deny),
         ],
     );
     [keep_last_serial(cutoff.serial), order]
@@ -128,7 +142,7 @@ pub fn read_last_serial(rows: &[Vec<Value>]) -> Result<Serial, ScopedError> {
 /// The orders under delivery, in their order; read by [`read_all`].
 pub fn all() -> Statement {
     Statement::new(
-        "SELECT CAST(serial AS TEXT), CAST(tenant AS TEXT), CAST(at AS TEXT), notice, users FROM scoped_cutoff \
+        "SELECT CAST(serial AS TEXT), CAST(tenant AS TEXT), CAST(at AS TEXT), notice, users, deny FROM scoped_cutoff \
          ORDER BY scoped_cutoff.serial",
         [],
     )
@@ -140,12 +154,13 @@ pub fn all() -> Statement {
 /// When a row does not have the form of its statement.
 pub fn read_all(rows: &[Vec<Value>]) -> Result<Vec<ScopedOrder>, ScopedError> {
     let one = |row: &Vec<Value>| match row.as_slice() {
-        [serial, tenant, at, Value::Text(notice), Value::Int(users)] => Ok(ScopedOrder {
+        [serial, tenant, at, Value::Text(notice), Value::Int(users), deny] => Ok(ScopedOrder {
             serial: Serial::from_number(number(serial)?),
             tenant: TenantId(number(tenant)?),
             at: Timestamp::from_millis(number(at)?),
             notice: notice.clone(),
             users: u64::try_from(*users).map_err(|_| ScopedError)?,
+            deny: deny::read_column(deny).ok_or(ScopedError)?,
         }),
         _ => Err(ScopedError),
     };
@@ -155,7 +170,7 @@ pub fn read_all(rows: &[Vec<Value>]) -> Result<Vec<ScopedOrder>, ScopedError> {
 /// The orders that name a user and whose delivery has not come to it; read by [`read_of_user`].
 pub fn of_user(user: &UserId) -> Statement {
     Statement::new(
-        "SELECT CAST(named.tenant AS TEXT), CAST(named.serial AS TEXT), CAST(named.at AS TEXT) \
+        "SELECT CAST(named.tenant AS TEXT), CAST(named.serial AS TEXT), CAST(named.at AS TEXT), named.deny \
          FROM scoped_user AS of_user JOIN scoped_cutoff AS named ON named.serial = of_user.serial \
          WHERE of_user.\"user\" = ?1 ORDER BY named.serial",
         [user.as_str().into()],
@@ -168,15 +183,15 @@ pub fn of_user(user: &UserId) -> Statement {
 /// When a row does not have the form of its statement.
 pub fn read_of_user(rows: &[Vec<Value>]) -> Result<Vec<(TenantId, Cutoff)>, ScopedError> {
     let one = |row: &Vec<Value>| match row.as_slice() {
-        [tenant, serial, at] => Ok((
-            TenantId(number(tenant)?),
-            ScopedCutoff {
+        [tenant, serial, at, deny] => {
+            let cutoff = ScopedCutoff {
                 serial: Serial::from_number(number(serial)?),
                 at: Timestamp::from_millis(number(at)?),
                 users: Arc::new([]),
-            }
-            .of_one(),
-        )),
+            };
+            let deny = deny::read_column(deny).ok_or(ScopedError)?.map(Box::new);
+            Ok((TenantId(number(tenant)?), Cutoff { deny, ..cutoff.of_one() }))
+        }
         _ => Err(ScopedError),
     };
     rows.iter().map(one).collect()
@@ -252,7 +267,7 @@ mod tests {
         assert_eq!(*first.users, [-3, 7, i64::MAX]);
         let second = ScopedCutoff::next(first.serial, [7], at(500));
         for (tenant, cutoff) in [(5, &first), (i64::MIN, &second)] {
-            keep(TenantId(tenant), cutoff, "it's").iter().for_each(|one| drop(store.run(one)));
+            keep(TenantId(tenant), cutoff, "it's", None).iter().for_each(|one| drop(store.run(one)));
         }
         assert_eq!(read_last_serial(&store.run(&last_serial())), Ok(second.serial));
         let orders = read_all(&store.run(&all())).unwrap();
@@ -293,7 +308,7 @@ mod tests {
         all_of(&first);
         repeat(&forget_users_without_order(2));
         all_of(&first);
-        keep_order(TenantId(5), &first, "").iter().for_each(|one| drop(store.run(one)));
+        keep_order(TenantId(5), &first, "", None).iter().for_each(|one| drop(store.run(one)));
         store.run(&forget_users_without_order(2));
         assert_eq!((of(1), of(5), rows()), (1, 1, vec![vec![Value::Int(5)]]));
     }

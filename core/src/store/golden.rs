@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     audit::{Entry, Part},
+    deny::DenyWindow,
     directory::membership::Membership,
     id::TenantId,
     order::Taken,
@@ -35,6 +36,8 @@ fn columns_of_json_keep_their_form() {
     keeps::<IssueClock>("user.issue_clock.v1.json");
     keeps::<Vec<(TenantId, Timestamp)>>("user.revoked_in.v1.json");
     keeps::<Vec<(TenantId, Serial)>>("user.settled_in.v1.json");
+    keeps::<Vec<DenyWindow>>("user.denied.v1.json");
+    keeps::<DenyWindow>("scoped_cutoff.deny.v1.json");
     keeps::<Vec<(TenantId, Serial)>>("user.unlocked_in.v1.json");
     keeps::<FanOut>("ties.wave.v1.json");
     keeps::<Vec<i64>>("tenant_mark.exempt.v1.json");
@@ -57,6 +60,8 @@ fn what_cannot_be_written_is_refused_by_its_column() {
         ("user", "revoked_in", false),
         ("user", "unlocked_in", false),
         ("user", "settled_in", false),
+        ("user", "denied", false),
+        ("scoped_cutoff", "deny", false),
         ("tenant_mark", "exempt", false),
         ("ties", "wave", false),
         ("wave", "exempt", true),
@@ -100,6 +105,11 @@ const RELEASED: &[(&str, usize, &str)] = &[
         "d4b6a51a1813d07160a7053fd062b44366adead69987578d71740b6d669ba06a",
     ),
     (
+        "core/golden/scoped_cutoff.deny.v1.json",
+        1,
+        "ad04772dabd5e4324a5e57900f83e2a17f4393495200ea1d5e4a7bf9b3378df1",
+    ),
+    (
         "core/golden/scoped_part.users.v1.json",
         1,
         "4ed6878692f3d914061fa6ffc79e0578d362011d14ff6a8a2e487da9275b7aa8",
@@ -115,6 +125,11 @@ const RELEASED: &[(&str, usize, &str)] = &[
         "c8398a791d4732093c75799ce6461295a8fdc749ef8f1de9772c13dd665ad663",
     ),
     ("core/golden/ties.wave.v1.json", 1, "a45381825d1cc5d187696cca462499dcda1a7b1d3f446c63f20d1cda63527e5c"),
+    (
+        "core/golden/user.denied.v1.json",
+        1,
+        "09fc8e8f9db0504cc029b7202c979a3605ba4f19b9fe9fbcccac134e09fa6789",
+    ),
     (
         "core/golden/user.issue_clock.v1.json",
         1,

@@ -1,5 +1,7 @@
 //! Reasons to refuse a token (`docs/rules/openim.md#verification`).
 
+use crate::time::Timestamp;
+
 /// The rows of the verification table, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum TokenError {
@@ -27,4 +29,7 @@ pub enum TokenError {
     /// Signed with our key, but not in its user's token store.
     #[error("the token was never issued here")]
     NotIssued,
+    /// Its user is denied until then.
+    #[error("the token's user is denied until {0}")]
+    Denied(Timestamp),
 }

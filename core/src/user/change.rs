@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     audit,
+    deny::DenyWindow,
     directory::record::Record,
     id::{ConnId, RecordId, TenantId, UserId},
     serial::Serial,
@@ -51,6 +52,8 @@ pub enum Change {
     Unlocked(Vec<(TenantId, Serial)>),
     /// What these tenants' orders to sets of users up to these serials say of the user is written down.
     Settled(Vec<(TenantId, Serial)>),
+    /// The user's deny windows are these from now on.
+    Denied(Vec<DenyWindow>),
     /// A token was issued. It deletes no other: the clock may be wrong.
     TokenIssued(TokenRow),
     /// A token came from another server. One that is there stays as it is.
@@ -200,6 +203,10 @@ impl Change {
                 "INSERT INTO user (id, settled_in) VALUES (?1, ?2) \
                  ON CONFLICT (id) DO UPDATE SET settled_in = excluded.settled_in",
                 [id(), Value::json(serials)],
+            )],
+            Self::Denied(windows) => vec![Statement::new(
+                "INSERT INTO user (id, denied) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET denied = excluded.denied",
+                [id(), Value::json(windows)],
             )],
             Self::TokenIssued(row) => vec![insert_token(&id, row, "")],
             Self::TokenRestored(row) => vec![insert_token(

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     audit::Entry,
+    deny::DenyWindow,
     directory::view::Cutoff,
     gateway::Wire,
     id::{ConnId, RecordId, TenantId, UserId},
@@ -239,6 +240,13 @@ pub enum ForceOff {
     },
     /// Writes down what an order to a set of users took of this one: its delivery has come to this user.
     Named(NamedOrder),
+    /// This order to a selection, which opens a deny window of the user too.
+    Denying {
+        /// The order.
+        order: Box<Self>,
+        /// The window.
+        window: Box<DenyWindow>,
+    },
     /// Ends the sockets that the tenant's cutoff covers: a delivery has come to this user.
     CutOff {
         /// The tenant of the order: a user of another one stays, and never gets its notice.
@@ -263,9 +271,30 @@ pub struct NamedOrder {
     pub notice: String,
 }
 
+impl ForceOff {
+    /// The same order, with its deny window where it has one.
+    #[must_use]
+    pub fn denying(self, window: Option<DenyWindow>) -> Self {
+        match window {
+            Some(window) => Self::Denying { order: Box::new(self), window: Box::new(window) },
+            None => self,
+        }
+    }
+
+    fn notice(&self, user: &UserId) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Everything { notice, .. } => notice.as_deref().map(Cow::Borrowed),
+            Self::Named(order) => Some(Cow::Owned(to_receiver(&order.notice, user.number()))),
+            Self::Connections { notice, .. } | Self::CutOff { notice, .. } => Some(Cow::Borrowed(notice)),
+            Self::Denying { order, .. } => order.notice(user),
+            Self::Platform(_) | Self::Login { .. } | Self::Tokens { .. } => None,
+        }
+    }
+}
+
 impl NamedOrder {
     pub(super) const fn cutoff(&self) -> Cutoff {
-        Cutoff { serial: self.serial, at: self.at, exempt: Vec::new(), lifted: false }
+        Cutoff { serial: self.serial, at: self.at, exempt: Vec::new(), lifted: false, deny: None }
     }
 }
 
@@ -320,14 +349,9 @@ impl Command {
 
     /// What the consoles of this user get before the command closes them.
     pub fn notice(&self, user: &UserId) -> Option<Cow<'_, str>> {
-        let Self::ForceOff(order) = self.alone() else { return None };
-        match order {
-            ForceOff::Everything { notice, .. } => notice.as_deref().map(Cow::Borrowed),
-            ForceOff::Named(order) => Some(Cow::Owned(to_receiver(&order.notice, user.number()))),
-            ForceOff::Connections { notice, .. } | ForceOff::CutOff { notice, .. } => {
-                Some(Cow::Borrowed(notice))
-            }
-            ForceOff::Platform(_) | ForceOff::Login { .. } | ForceOff::Tokens { .. } => None,
+        match self.alone() {
+            Self::ForceOff(order) => order.notice(user),
+            _ => None,
         }
     }
 
@@ -435,7 +459,10 @@ impl Command {
                 ..Needs::default()
             },
             Self::ForceOff(
-                ForceOff::Everything { .. } | ForceOff::Connections { .. } | ForceOff::Named(_),
+                ForceOff::Everything { .. }
+                | ForceOff::Connections { .. }
+                | ForceOff::Named(_)
+                | ForceOff::Denying { .. },
             ) => Needs { profile: true, held: true, subscription_state: true, ..Needs::default() },
             Self::ForceOff(ForceOff::CutOff { .. }) => Needs {
                 profile: true,

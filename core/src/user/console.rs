@@ -22,6 +22,7 @@ use crate::{
     serial::{Began, Serial},
     stomp::{Heartbeat, MessageOutcome, Session},
     time::{Moment, Timestamp},
+    token::TokenError,
 };
 
 /// A live socket of the message center. At the edge this is the socket's attachment.
@@ -67,9 +68,11 @@ impl User {
     ) -> Result<Outcome, NotLoaded> {
         let who = &opening.principal;
         let refuse = |error| Ok(Outcome::of(Reply::Opened(Err(error))));
-        if self.refuses(&who.bearer(), loaded, rules)? {
+        if let Err(error) = self.bearer_status(&who.bearer(), loaded, rules, at)? {
+            let error =
+                if error == TokenError::Kicked { OpenError::Revoked } else { OpenError::Token(error) };
             let changes = seen(loaded)?.into_iter().collect();
-            return Ok(Outcome { changes, ..Outcome::of(Reply::Opened(Err(OpenError::Revoked))) });
+            return Ok(Outcome { changes, ..Outcome::of(Reply::Opened(Err(error))) });
         }
         if self.connections.len() + self.consoles.len() >= rules.max_connections {
             return refuse(OpenError::TooMany);

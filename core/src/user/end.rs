@@ -172,6 +172,11 @@ impl User {
         if let ForceOff::Tokens { within, tokens } = what {
             return self.revoke(*within, tokens, loaded, rules, at.now);
         }
+        if let ForceOff::Denying { order, window } = what {
+            let mut outcome = self.force_off(order, loaded, rules, at)?;
+            self.open_window(order, window, &mut outcome, loaded, rules, at.now)?;
+            return Ok(outcome);
+        }
         let reach = self.reach(what, loaded, rules, at.now)?;
         self.end_reached(reach, loaded, Reply::Done)
     }
@@ -263,8 +268,8 @@ impl User {
                 let named = self.named_login(*platform, *token, *connection, loaded)?;
                 Ok(named.map(|token| self.reach_tokens(TokenSet::These(vec![token]), now)))
             }
-            // They have a reply of their own.
-            ForceOff::Tokens { .. } => Ok(None),
+            // They have an outcome of their own.
+            ForceOff::Tokens { .. } | ForceOff::Denying { .. } => Ok(None),
             ForceOff::Everything { within, notice, at } => {
                 let elsewhere = is_elsewhere(within)?;
                 if has_had(*at, *within, elsewhere.is_none(), loaded.profile()?, now) {

@@ -9,6 +9,7 @@ use super::{
     subscription::{DanglingSubscription, Follower, RegistrationVersion, Subscription, SubscriptionState},
 };
 use crate::{
+    deny::DenyWindow,
     directory::view::Cutoff,
     id::{ConnId, RecordId, TenantId, UserId},
     serial::Serial,
@@ -163,6 +164,8 @@ pub struct Profile {
     /// Tenants that the user has left: what their orders to sets of users up to this serial said of it was written down then. Such an
     /// order may still be under delivery, and says no more of a user who comes back.
     pub settled_in: Vec<(TenantId, Serial)>,
+    /// Deny windows, one a tenant. Those that are over may be among them.
+    pub denied: Vec<DenyWindow>,
     /// The first expiry of the user's stored tokens, or an earlier instant. Only a store with one user keeps it up.
     pub first_expiry: Option<Timestamp>,
     /// Whether anything is stored of the user.

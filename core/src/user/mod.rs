@@ -13,6 +13,7 @@ mod change;
 mod command;
 mod console;
 mod dates;
+mod deny;
 mod end;
 pub mod expiry;
 mod loaded;
@@ -268,8 +269,8 @@ impl User {
             Command::CanOpenConsole(opening) => {
                 Ok(Outcome::of(self.open_console(opening, loaded, rules, at)?.reply))
             }
-            Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules),
-            Command::Unlock { within } => self.unlock(*within, loaded, rules, at.now),
+            Command::VerifyBearer(bearer) => self.verify_bearer(bearer, loaded, rules, at),
+            Command::Unlock { within } => self.unlock(*within, loaded, rules, at),
             Command::Close { connection } => Ok(self.close(*connection, rules, at)),
             Command::SetBackground { connection, background } => {
                 Ok(self.set_background(*connection, *background))
@@ -288,7 +289,7 @@ impl User {
             }
             Command::Status => Ok(Outcome::of(Reply::Presence(self.presence(loaded, rules)?))),
             Command::Overview { within, details } => {
-                Ok(Outcome::of(Reply::Overview(self.overview(*within, *details, loaded, rules)?)))
+                Ok(Outcome::of(Reply::Overview(self.overview(*within, *details, loaded, rules, at)?)))
             }
             Command::Snapshot { after } => self.snapshot(*after, loaded, rules),
             Command::Restore(snapshot) => self.restore(snapshot, loaded, rules, at),

@@ -22,7 +22,7 @@ use crate::{
     secret,
     serial::{Began, Serial},
     time::{Moment, Timestamp},
-    token::{TokenText, Verified},
+    token::{TokenError, TokenText, Verified},
 };
 
 /// More replacements of one token than this within [`REPLACEMENT_SPAN`] mean two live clients and not one that reconnects:
@@ -42,6 +42,9 @@ impl User {
         let token = &opening.token;
         if let Err(error) = self.token_status(loaded, rules)? {
             return refuse(OpenError::Token(error));
+        }
+        if let Some(until) = self.denied(rules.tenant(&self.id, loaded.profile()?), loaded, at)? {
+            return refuse(OpenError::Token(TokenError::Denied(until)));
         }
         if let Err(error) = opening.claimed.check(token) {
             return refuse(error);

@@ -7,6 +7,7 @@ use super::{
     UserSnapshot, WatcherPage,
 };
 use crate::{
+    deny::DenyWindow,
     gateway::{Close, Payload},
     id::{ConnId, RecordId, TenantId},
     openim::{Code, OpenImError},
@@ -110,6 +111,8 @@ pub enum Reply {
     Unlocked(bool),
     /// What became of tokens that were to be revoked.
     Revoked(Revoked),
+    /// No token was issued: the user is denied until then.
+    Denied(Timestamp),
     /// An internal error; nothing was changed.
     Broken,
 }
@@ -138,6 +141,9 @@ pub struct UserDetails {
     pub tokens: Vec<TokenRow>,
     /// The number of all of them.
     pub token_count: i64,
+    /// The deny window that is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny: Option<DenyWindow>,
 }
 
 /// A live connection or console.

@@ -14,6 +14,7 @@ use crate::{
     audit::Entry,
     id::{ConnId, TenantId, UserId},
     platform::Platform,
+    time::Timestamp,
     token::{TokenError, TokenHash},
 };
 
@@ -63,7 +64,7 @@ pub enum ReplyError {
     Mismatch,
 }
 
-/// Makes a token for a platform.
+/// Makes a token for a platform. A deny window answers with its end.
 #[derive(Clone, Copy, Debug)]
 pub struct IssueToken {
     /// The platform of the new token.
@@ -244,8 +245,20 @@ macro_rules! answers {
     )*};
 }
 
+/// The token, or until when the user is denied one.
+impl Request for IssueToken {
+    type Reply = Result<Issued, Timestamp>;
+
+    fn read(reply: Reply) -> Result<Self::Reply, ReplyError> {
+        match reply {
+            Reply::Issued(issued) => Ok(Ok(issued)),
+            Reply::Denied(until) => Ok(Err(until)),
+            other => Err(ReplyError::of(&other)),
+        }
+    }
+}
+
 answers! {
-    IssueToken => Issued(Issued);
     VerifyToken => TokenStatus(Result<(), TokenError>);
     VerifyBearer => TokenStatus(Result<(), TokenError>);
     Opening => Opened(Result<(), OpenError>);

@@ -29,7 +29,7 @@ impl Needs {
         let mut queries = Vec::new();
         if self.profile {
             let sql = "SELECT CAST(tenant AS TEXT), last_order, issue_clock, revoked_at, unlocked_at, revoked_in, \
-                       CAST(home AS TEXT), unlocked_in, unseen_at IS NOT NULL, first_expiry, settled_in \
+                       CAST(home AS TEXT), unlocked_in, unseen_at IS NOT NULL, first_expiry, settled_in, denied \
                        FROM user WHERE id = ?1";
             queries.push((Part::Profile, Statement::new(sql, [id()])));
         }
@@ -133,6 +133,7 @@ pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
         is_unseen,
         first_expiry,
         settled_in,
+        denied,
     ] = row
     else {
         return None;
@@ -154,6 +155,7 @@ pub(super) fn read_profile(row: &[Value]) -> Option<Profile> {
         revoked_in: listed(revoked_in)?,
         unlocked_in: listed(unlocked_in)?,
         settled_in: listed(settled_in)?,
+        denied: listed(denied)?,
         first_expiry: instant(first_expiry)?,
         is_known: true,
         is_unseen: int(is_unseen)? != 0,

@@ -13,6 +13,8 @@ use super::{
     unseen::{seen, unseen},
 };
 use crate::{
+    deny::{DenyWindow, merged},
+    directory::view::Cutoff,
     id::TenantId,
     time::{Moment, Timestamp},
     token::{
@@ -50,6 +52,9 @@ pub struct UserFacts {
     pub unlocked_at: Option<Timestamp>,
     /// Whether only orders name the user.
     pub is_unseen: bool,
+    /// Deny windows, one a tenant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<DenyWindow>,
 }
 
 impl UserSnapshot {
@@ -81,7 +86,10 @@ impl User {
         let (orders, home) = (loaded.orders()?, rules.home(&self.id, profile));
         let named = still_said(&orders.named, tenant, profile);
         let former = still_said(&orders.former_named, home, profile);
-        let named = named.chain(former).map(|cutoff| cutoff.at).max();
+        let named: Vec<&Cutoff> = named.chain(former).collect();
+        let windows = named.iter().filter_map(|cutoff| cutoff.deny.as_deref());
+        let denied = merged(&profile.denied, windows).unwrap_or_else(|| profile.denied.clone());
+        let named = named.iter().map(|cutoff| cutoff.at).max();
         let is_known = profile.is_known || account.is_some() || named.is_some();
         let unlocked =
             loaded.cutoff()?.filter(|cutoff| !cutoff.lifted && is_unlocked(cutoff, tenant, profile));
@@ -92,6 +100,7 @@ impl User {
             revoked_in: profile.revoked_in.clone(),
             unlocked_at: unlocked.map(|cutoff| cutoff.at),
             is_unseen: (profile.is_unseen || !profile.is_known) && account.is_none(),
+            denied,
         };
         let facts = Some(facts).filter(|_| is_known && after.is_none());
         Ok(Outcome::of(Reply::Snapshot(UserSnapshot { facts, tokens, next })))
@@ -167,7 +176,8 @@ impl User {
             let has_row = profile.is_known || changes.is_empty();
             changes.extend(seen(loaded)?.filter(|_| has_row));
         } else if !changes.is_empty() {
-            changes.extend(unseen(loaded, now)?);
+            let ends = facts.denied.iter().map(|window| window.until);
+            changes.extend(unseen(loaded, ends.fold(now, Timestamp::max))?);
         }
         Ok(changes)
     }
@@ -198,8 +208,12 @@ impl User {
         let (orders, home) = (loaded.orders()?, rules.home(&self.id, profile));
         let later = still_said(&orders.named, tenant, profile)
             .filter(|cutoff| facts.unlocked_at.is_none_or(|at| at < cutoff.at));
-        let kept = still_said(&orders.former_named, home, profile).chain(later).map(|cutoff| cutoff.at).max();
-        let kept = kept.filter(|_| unlocked.is_some());
+        let former = still_said(&orders.former_named, home, profile);
+        let kept: Vec<&Cutoff> = former.chain(later.filter(|_| unlocked.is_some())).collect();
+        // A move has written those of the former tenant down, and these take their place.
+        let windows = kept.iter().filter_map(|cutoff| cutoff.deny.as_deref());
+        changes.extend(merged(&profile.denied, windows.chain(&facts.denied)).map(Change::Denied));
+        let kept = kept.iter().map(|cutoff| cutoff.at).max().filter(|_| unlocked.is_some());
         let revoked_at = profile.revoked_at.max(facts.revoked_at).max(kept);
         if unlocked.is_some() {
             // It takes the user's own cutoffs away, also what the move has just written down, and they follow.

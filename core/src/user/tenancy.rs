@@ -9,6 +9,7 @@ use super::{
     tokens::{settled_in, still_said},
 };
 use crate::{
+    deny::merged,
     id::{ConnId, TenantId},
     token::store::TokenRow,
 };
@@ -116,13 +117,15 @@ impl User {
     }
 }
 
-/// What undelivered orders to sets of users of the former tenant `home` say of opaque tokens. Their deliveries will find the user in
-/// another tenant; when it is back, they are not to say it again.
+/// What undelivered orders to sets of users of the former tenant `home` say of opaque tokens, and their deny windows. Their deliveries
+/// will find the user in another tenant; when it is back, they are not to say it again.
 fn named_of<'a>(
     orders: &'a Orders,
     home: TenantId,
     profile: &'a Profile,
 ) -> impl Iterator<Item = Change> + use<'a> {
-    let named = still_said(&orders.former_named, home, profile);
-    named.map(|cutoff| Change::Revoked { at: cutoff.at }).chain(settled_in(orders, home, profile))
+    let named = || still_said(&orders.former_named, home, profile);
+    let denied = merged(&profile.denied, named().filter_map(|cutoff| cutoff.deny.as_deref()));
+    let revoked = named().map(|cutoff| Change::Revoked { at: cutoff.at });
+    revoked.chain(denied.map(Change::Denied)).chain(settled_in(orders, home, profile))
 }

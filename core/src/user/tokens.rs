@@ -10,6 +10,7 @@ use super::{
     unseen::{seen, unseen},
 };
 use crate::{
+    deny::merged,
     directory::view::Cutoff,
     id::TenantId,
     platform::Platform,
@@ -40,11 +41,12 @@ impl User {
         bearer: &Bearer,
         loaded: &Loaded,
         rules: &Rules,
+        at: Moment,
     ) -> Result<Outcome, NotLoaded> {
         let seen = seen(loaded)?;
-        if self.refuses(bearer, loaded, rules)? {
+        if let Err(error) = self.bearer_status(bearer, loaded, rules, at)? {
             let changes = seen.into_iter().collect();
-            return Ok(Outcome { changes, ..Outcome::of(Reply::TokenStatus(Err(TokenError::Kicked))) });
+            return Ok(Outcome { changes, ..Outcome::of(Reply::TokenStatus(Err(error))) });
         }
         let Moved { mut changes, mut actions, is_news, frames } =
             self.move_to(bearer.tenant, loaded, rules)?;
@@ -88,6 +90,21 @@ impl User {
         Ok(self.connections.iter().filter(seen).map(Connection::presence).collect())
     }
 
+    /// The status of an opaque token. A deny window tells more than that an order revoked it.
+    pub(super) fn bearer_status(
+        &self,
+        bearer: &Bearer,
+        loaded: &Loaded,
+        rules: &Rules,
+        at: Moment,
+    ) -> Result<Result<(), TokenError>, NotLoaded> {
+        let tenant = rules.configured_tenant(&self.id).unwrap_or(bearer.tenant);
+        if let Some(until) = self.denied(tenant, loaded, at)? {
+            return Ok(Err(TokenError::Denied(until)));
+        }
+        Ok(if self.refuses(bearer, loaded, rules)? { Err(TokenError::Kicked) } else { Ok(()) })
+    }
+
     /// Whether a cutoff covers an opaque token: the user's own, the tenant's, or one stored while the tenant was unknown.
     pub(super) fn refuses(&self, bearer: &Bearer, loaded: &Loaded, rules: &Rules) -> Result<bool, NotLoaded> {
         if bearer.personal && !rules.revoke_pat {
@@ -109,25 +126,35 @@ impl User {
         Ok(orders.chain(while_unknown.map(|(_, at)| *at)).any(older))
     }
 
-    /// Lifts the cutoffs on opaque tokens that orders of the tenant `within` left, or those of every tenant. Kicked tokens of
-    /// ours stay kicked: their user gets a new one.
+    /// Lifts the cutoffs on opaque tokens and the deny windows that orders of the tenant `within` left, or those of every tenant. Kicked
+    /// tokens of ours stay kicked: their user gets a new one.
     pub(super) fn unlock(
         &self,
         within: Option<TenantId>,
         loaded: &Loaded,
         rules: &Rules,
-        now: Timestamp,
+        at: Moment,
     ) -> Result<Outcome, NotLoaded> {
         let profile = loaded.profile()?;
         let home = rules.tenant(&self.id, profile);
         let is_meant = |tenant: TenantId| within.is_none_or(|within| within == tenant);
         let (lifted, kept): (Vec<_>, Vec<_>) =
             profile.revoked_in.iter().copied().partition(|(tenant, _)| is_meant(*tenant));
+        let (windows, others): (Vec<_>, Vec<_>) =
+            profile.denied.iter().cloned().partition(|window| is_meant(window.tenant));
+        let is_denied = windows.iter().any(|window| window.is_open(at.machine));
         let ancient = Bearer { tenant: home, issued_at: None, personal: false };
-        if lifted.is_empty() && !(is_meant(home) && self.refuses(&ancient, loaded, rules)?) {
+        if lifted.is_empty() && !is_denied && !(is_meant(home) && self.refuses(&ancient, loaded, rules)?) {
             return Ok(Outcome::of(Reply::Unlocked(false)));
         }
         let mut changes = Vec::new();
+        // Those of undelivered orders of a former tenant go with it, as far as that one is meant.
+        let former = still_said(&loaded.orders()?.former_named, rules.home(&self.id, profile), profile);
+        let former = former.filter_map(|cutoff| cutoff.deny.as_deref()).filter(|one| !is_meant(one.tenant));
+        let left = merged(&others, former).unwrap_or(others);
+        if left != profile.denied {
+            changes.push(Change::Denied(left));
+        }
         if is_meant(home) {
             changes.push(Change::Unlocked(with_serial(&profile.unlocked_in, home, loaded.orders()?.under)));
             // What an order in a former tenant said of the user alone is its own, and lifted with it.
@@ -137,7 +164,7 @@ impl User {
         if !(is_meant(home) && kept.is_empty()) {
             changes.push(Change::RevokedIn(kept));
         }
-        changes.extend(unseen(loaded, now)?);
+        changes.extend(unseen(loaded, at.now)?);
         Ok(Outcome { changes, ..Outcome::of(Reply::Unlocked(true)) })
     }
 
@@ -159,6 +186,7 @@ impl User {
         details: bool,
         loaded: &Loaded,
         rules: &Rules,
+        at: Moment,
     ) -> Result<Overview, NotLoaded> {
         let home = rules.tenant(&self.id, loaded.profile()?);
         if let Some(other) = within.filter(|within| *within != home) {
@@ -168,11 +196,17 @@ impl User {
         let orders = loaded.orders()?;
         let is_seen = |console: &&Console| !self.is_ended(console.began(), orders, rules);
         let consoles = self.consoles.iter().filter(is_seen).map(|console| console.id).collect();
-        let details = if details { Some(Box::new(self.details(loaded, rules)?)) } else { None };
+        let details = if details { Some(Box::new(self.details(home, loaded, rules, at)?)) } else { None };
         Ok(Overview { tenant: home, connections: self.presence(loaded, rules)?, consoles, details })
     }
 
-    fn details(&self, loaded: &Loaded, rules: &Rules) -> Result<UserDetails, NotLoaded> {
+    fn details(
+        &self,
+        home: TenantId,
+        loaded: &Loaded,
+        rules: &Rules,
+        at: Moment,
+    ) -> Result<UserDetails, NotLoaded> {
         let orders = loaded.orders()?;
         let connections = self.connections.iter().map(|one| (one.leaving(), one.began()));
         let consoles = self.consoles.iter().map(|one| (one.leaving(), one.began()));
@@ -181,7 +215,8 @@ impl User {
         live.sort_by_key(|socket| socket.opened_at);
         let rows = loaded.tokens()?.iter();
         let tokens = rows.map(|row| self.as_seen(row, loaded, rules)).collect::<Result<_, _>>()?;
-        Ok(UserDetails { live, tokens, token_count: loaded.token_count })
+        let deny = self.deny_window(home, loaded, at)?.cloned();
+        Ok(UserDetails { live, tokens, token_count: loaded.token_count, deny })
     }
 
     /// Whether the tenant's cutoff covers what began so.
@@ -272,6 +307,9 @@ impl User {
         rules: &Rules,
         at: Moment,
     ) -> Result<Outcome, NotLoaded> {
+        if let Some(until) = self.denied(rules.tenant(&self.id, loaded.profile()?), loaded, at)? {
+            return Ok(Outcome::of(Reply::Denied(until)));
+        }
         let settled = self.settle_former(loaded, rules)?;
         let mut profile = loaded.profile()?.clone();
         profile.home = Some(rules.tenant(&self.id, &profile));

@@ -18,6 +18,7 @@ pub const UNSEEN_USERS: u64 = 1_000_000;
 pub(super) fn unseen(loaded: &Loaded, at: Timestamp) -> Result<Option<Change>, NotLoaded> {
     let profile = loaded.profile()?;
     let is_unseen = profile.is_unseen || !profile.is_known;
+    let at = profile.denied.iter().map(|window| window.until).fold(at, Timestamp::max);
     Ok(is_unseen.then_some(Change::Unseen { at, is_new: !profile.is_known }))
 }
 

@@ -32,13 +32,15 @@ enum Step {
     DeliverTenantOrder,
     Unlock,
     Kick(u8),
+    /// An order as [`Step::Order`], with a deny window of so many seconds.
+    Deny(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let tenant = || prop::sample::select(vec![5_i64, 6]);
     let age = || prop::sample::select(vec![0_i64, 1, 500, 2_000, 20_000]);
     prop_oneof![
-        6 => prop::sample::select(vec![0_i64, 1, 400, 3_000]).prop_map(Step::Wait),
+        6 => prop::sample::select(vec![0_i64, 1, 400, 3_000, 9_000]).prop_map(Step::Wait),
         6 => prop::sample::select(vec![1_u8, 2, 5]).prop_map(Step::Issue),
         8 => (0..8_usize).prop_map(Step::Open),
         2 => (0..8_usize).prop_map(Step::Close),
@@ -50,6 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::DeliverTenantOrder),
         1 => Just(Step::Unlock),
         1 => prop::sample::select(vec![1_u8, 2, 5]).prop_map(Step::Kick),
+        3 => prop::sample::select(vec![1_u64, 8, 30]).prop_map(Step::Deny),
     ]
 }
 
@@ -84,6 +87,18 @@ impl Side {
         }
     }
 
+    fn order(&mut self, denied_for: Option<u64>) {
+        let home = self.home();
+        let window = denied_for.map(|seconds| self.adapter.window(home, seconds));
+        if self.is_scoped {
+            self.adapter.deny_users(home, window);
+        } else {
+            let (within, notice) = (Some(TenantId(home)), Some("notice".into()));
+            let order = ForceOff::Everything { within, notice, at: None };
+            self.adapter.force_off(order.denying(window));
+        }
+    }
+
     /// What the step answers to its caller, where it has an answer.
     fn step(&mut self, step: Step) -> Option<Reply> {
         match step {
@@ -91,11 +106,13 @@ impl Side {
                 self.adapter.wait(millis);
                 None
             }
-            Step::Issue(platform) => {
-                let token = self.adapter.issue(platform);
-                self.tokens.push(token);
-                None
-            }
+            Step::Issue(platform) => match self.adapter.try_issue(platform) {
+                Ok(token) => {
+                    self.tokens.push(token);
+                    None
+                }
+                Err(until) => Some(Reply::Denied(until)),
+            },
             Step::Open(pick) => {
                 let token = self.tokens.iter().rev().nth(pick)?.clone();
                 let opening = self.adapter.opening(&token).ok()?;
@@ -118,17 +135,11 @@ impl Side {
                 Some(reply(&self.adapter.run(&Command::OpenConsole(Box::new(opening)))))
             }
             Step::Order => {
-                let home = self.home();
-                if self.is_scoped {
-                    self.adapter.order_users(home);
-                } else {
-                    let within = Some(TenantId(home));
-                    self.adapter.force_off(ForceOff::Everything {
-                        within,
-                        notice: Some("notice".into()),
-                        at: None,
-                    });
-                }
+                self.order(None);
+                None
+            }
+            Step::Deny(seconds) => {
+                self.order(Some(seconds));
                 None
             }
             Step::Deliver => {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use rollcall_core::{config::Settings, directory::filter::FILTERS_LIMIT, platform::Platform};
+use rollcall_core::{config::Settings, deny::LONGEST, directory::filter::FILTERS_LIMIT, platform::Platform};
 use serde_json::{Value, json};
 
 use super::{
@@ -36,6 +36,7 @@ Examples:
   rollcall kick --tenant 7 --yes            everybody of tenant 7 but the caller and the administrators
   rollcall kick --filter 'fullName MATCH zhang' --dry-run
   rollcall kick --filter 'deviceId EQUAL tv' --platform Web --reason 'stolen'
+  rollcall kick 101 --deny 7d --reason 'left the company'
 
 Status 0 says that no connection, console or record of these users is online and that every token they had is refused. Users who
 are still online, or may be, are named, with status 4. After --tenant alone the command looks at the tenant's list, which has users
@@ -46,7 +47,7 @@ with numbers only.
   any other USER     a force logout of each platform in turn, but 10, the administrators'
   --platform P       a force logout of that platform, for every USER
   --tenant T         with USERs a force off of them in that tenant alone, without USERs a force off of the whole tenant
-  --filter, --dry-run, --reason
+  --filter, --dry-run, --reason, --deny
                      one order to a selection, in one tenant: the users of connections that pass every --filter, or the numeric USERs,
                      both joined by AND. All of such a user goes, and a connection that has ended selects its user as well, unless
                      'online EQUAL true' is a --filter. With --platform it is those connections and their tokens alone. It is looked
@@ -82,6 +83,10 @@ pub(crate) struct Kick {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
+    /// For how long its users get no token and may not connect: a number with s, m, h or d, at most 365d. Needs an administrator's token.
+    /// POST /admin/v1/users/USER/unlock lifts it
+    #[arg(long, value_name = "SPAN", value_parser = seconds)]
+    pub(super) deny: Option<u32>,
     /// Do not ask; needed for a tenant, a selection or several users without a terminal
     #[arg(long, short)]
     pub(super) yes: bool,
@@ -292,7 +297,7 @@ fn document(args: &Kick, user: &Online) -> Value {
 impl Kick {
     /// Whether it is one order to a selection.
     const fn is_selection(&self) -> bool {
-        !self.filters.is_empty() || self.dry_run || self.reason.is_some()
+        !self.filters.is_empty() || self.dry_run || self.reason.is_some() || self.deny.is_some()
     }
 
     fn by_force_off(&self, user: &str) -> bool {
@@ -309,6 +314,21 @@ impl Kick {
 fn platforms(one: Option<Platform>) -> impl Iterator<Item = Platform> {
     let meant = move |platform: &Platform| one.map_or(*platform != Platform::Admin, |one| one == *platform);
     Platform::ALL.into_iter().filter(meant)
+}
+
+/// A span of at most 365 days, in seconds.
+fn seconds(text: &str) -> Result<u32, String> {
+    let problem = || "expected a number with s, m, h or d, such as 90m, of at most 365d".to_owned();
+    let unit = text.chars().last().ok_or_else(problem)?;
+    let (_, each) = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)]
+        .into_iter()
+        .find(|(name, _)| *name == unit)
+        .ok_or_else(problem)?;
+    let number: Option<u32> = text.strip_suffix(unit).and_then(|number| number.parse().ok());
+    number
+        .and_then(|number| number.checked_mul(each))
+        .filter(|seconds| (1..=LONGEST).contains(seconds))
+        .ok_or_else(problem)
 }
 
 /// Whether the message center knows a user by this name: the canonical form of a 64-bit number.
@@ -332,6 +352,15 @@ mod tests {
                 "{answer:?}"
             );
             assert_eq!(question, b"Take? ");
+        }
+    }
+
+    #[test]
+    fn a_span_has_a_unit_and_an_end() {
+        let read = ["1s", "90m", "1h", "365d"].map(|text| seconds(text).ok());
+        assert_eq!(read, [1, 5_400, 3_600, LONGEST].map(Some));
+        for text in ["", "h", "1", "0s", "-1h", "366d", "1.5h", "1w", "9999999999s", "4294967295d", "1µ"] {
+            assert!(seconds(text).is_err(), "{text}");
         }
     }
 

@@ -16,7 +16,8 @@ use super::{
 /// Orders of one page, as many as a server gives.
 const PAGE: u32 = 100;
 
-const TITLES: [&str; 9] = ["ID", "AT", "BY", "SCOPE", "STATE", "USERS", "REACHED", "CONNECTIONS", "REASON"];
+const TITLES: [&str; 10] =
+    ["ID", "AT", "BY", "SCOPE", "STATE", "USERS", "REACHED", "CONNECTIONS", "DENIED UNTIL", "REASON"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,6 +118,7 @@ fn table(orders: &[Value]) -> Table {
             &count("users"),
             &count("reached"),
             &count("connections"),
+            of("denyUntil"),
             of("reason"),
         ]);
     }

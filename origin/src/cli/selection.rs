@@ -113,6 +113,7 @@ pub(super) fn body(args: &Kick) -> Value {
     body.insert("select".to_owned(), Value::Object(select));
     body.extend(args.tenant.map(|tenant| ("tenantId".to_owned(), json!(tenant.to_string()))));
     body.extend(args.reason.as_ref().map(|reason| ("reason".to_owned(), json!(reason))));
+    body.extend(args.deny.map(|seconds| ("denySeconds".to_owned(), json!(seconds))));
     Value::Object(body)
 }
 

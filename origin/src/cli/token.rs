@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use rollcall_core::{
-    config::Settings, id::UserId, platform::Platform, secret::Secret, user::request::IssueToken,
+    config::Settings, deny, id::UserId, platform::Platform, secret::Secret, user::request::IssueToken,
 };
 use rollcall_origin::{
     configuration,
@@ -102,6 +102,7 @@ fn in_store(
         let issued = users.run(user, IssueToken { platform }).await?;
         users.store().close().await;
         users.store().leave().await;
+        let issued = issued.map_err(|until| anyhow!("the user {user} is {}", deny::told(until)))?;
         Ok(issued.token)
     })
 }

@@ -182,8 +182,9 @@ impl Users {
         let Progress { order, .. } = order;
         let part = Part::whole(order.entry.clone(), order.tenant, Some(named.len()), Written::InForce);
         let (users, tenant, notice, id) = (self.clone(), order.tenant, order.notice.clone(), order.entry.id);
+        let deny = order.window();
         let cut_off = async move {
-            let order = users.put_scoped_in_force(tenant, named, notice, &part, Some(id)).await?;
+            let order = users.put_scoped_in_force(tenant, named, notice, deny, &part, Some(id)).await?;
             // Somebody else may have been quicker.
             let Some(order) = order else { return Ok(()) };
             tokio::spawn(async move {

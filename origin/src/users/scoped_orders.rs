@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 use rollcall_core::{
     audit::{self, EntryId, Part},
+    deny::DenyWindow,
     directory::view::ScopedCutoff,
     id::{TenantId, UserId},
     order::{self, Progress, State},
@@ -88,7 +89,7 @@ impl Users {
     ) -> Result<(), CommandError> {
         let users = self.clone();
         let order = async move {
-            let order = users.put_scoped_in_force(tenant, named, notice, &audit, None).await?;
+            let order = users.put_scoped_in_force(tenant, named, notice, None, &audit, None).await?;
             let Some(order) = order else { return Ok(()) };
             tokio::spawn(async move {
                 users.deliver_scoped(&order).await;
@@ -105,6 +106,7 @@ impl Users {
         tenant: TenantId,
         named: Vec<i64>,
         notice: String,
+        deny: Option<DenyWindow>,
         audit: &Part,
         of: Option<EntryId>,
     ) -> Result<Option<Arc<ScopedOrder>>, CommandError> {
@@ -116,9 +118,10 @@ impl Users {
             at: cutoff.at,
             notice: notice.clone(),
             users: u64::try_from(cutoff.users.len()).unwrap_or(u64::MAX),
+            deny: deny.clone(),
         };
         let last = |cutoff: &ScopedCutoff| {
-            let mut statements = Vec::from(scoped::keep_order(tenant, cutoff, &notice));
+            let mut statements = Vec::from(scoped::keep_order(tenant, cutoff, &notice, deny.as_ref()));
             statements.push(audit::keep(audit));
             statements.extend(of.into_iter().flat_map(|order| order::cut_off(order, cutoff.serial)));
             statements
@@ -221,7 +224,7 @@ impl Users {
             let reach = |user: UserId| async move {
                 let notice = order.notice.clone();
                 let named = ForceOff::Named(NamedOrder { within: tenant, serial, at, notice });
-                let result = self.run(&user, named).await;
+                let result = self.run(&user, named.denying(order.deny.clone())).await;
                 (user, result)
             };
             let results: Vec<_> =

@@ -138,7 +138,7 @@ pub(super) async fn connected(users: &Users, user: &UserId, id: ConnId) -> Outbo
 }
 
 pub(super) async fn token(users: &Users, user: &UserId) -> Result<TokenText, CommandError> {
-    Ok(users.run(user, IssueToken { platform: PLATFORM }).await?.token)
+    Ok(users.run(user, IssueToken { platform: PLATFORM }).await?.unwrap().token)
 }
 
 fn opening(users: &Users, user: &UserId, connection: ConnId, token: &TokenText) -> Opening {

@@ -75,7 +75,7 @@ impl Fixture {
     }
 
     async fn token(&self) -> TokenText {
-        self.users.run(&self.user, IssueToken { platform: PLATFORM }).await.unwrap().token
+        self.users.run(&self.user, IssueToken { platform: PLATFORM }).await.unwrap().unwrap().token
     }
 
     async fn opening(&self) -> Opening {

@@ -133,7 +133,7 @@ const fn may_come_again(command: &Command) -> bool {
             | Command::Notified(_)
             | Command::FanOut
             | Command::WatchersNotified(_)
-            | Command::ForceOff(ForceOff::Named(_) | ForceOff::CutOff { .. })
+            | Command::ForceOff(ForceOff::Named(_) | ForceOff::Denying { .. } | ForceOff::CutOff { .. })
     )
 }
 

@@ -57,8 +57,16 @@ async fn a_selection_is_looked_at_kicked_by_one_order_and_shown() {
     assert!(shown.contains("cutOff") && shown.contains("a test"), "{shown}");
     ended(&run(&data_dir, &admin, &["orders", &"0".repeat(32)]), 1);
 
+    let denied = run(&data_dir, &admin, &["kick", "203", "--deny", "2h", "--yes", "--json"]);
+    let until = document(&denied, 0)["denyUntil"].as_str().unwrap().to_owned();
+    let shown = ended(&run(&data_dir, &admin, &["orders", "--limit", "1"]), 0);
+    assert!(shown.contains("DENIED UNTIL") && shown.contains(&until), "{shown}");
+    assert!(world.issue("203", 5).await.is_err());
+
     for wrong in [
         &["kick", "alice", "--dry-run"][..],
+        &["kick", "101", "--deny", "1 year", "--yes"],
+        &["kick", "--tenant", "0", "--deny", "1h", "--yes"],
         &["kick", "--tenant", "0", "--dry-run"],
         &["kick", "--dry-run"],
         &["kick", "--filter", "name MATCH x", "--yes"],

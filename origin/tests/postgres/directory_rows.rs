@@ -48,7 +48,7 @@ fn with_rows(engines: &Engines, view: &View) -> Option<View> {
     }
     let delete = |table| Statement::new(format!("DELETE FROM {table}"), []);
     let mut kept = vec![delete("scoped_user"), delete("scoped_cutoff")];
-    kept.extend(view.scoped.iter().flat_map(|cutoff| scoped::keep(TENANT, cutoff, "")));
+    kept.extend(view.scoped.iter().flat_map(|cutoff| scoped::keep(TENANT, cutoff, "", None)));
     engines.commit(kept).unwrap();
     Some(View { has_rows_of_sets: true, ..view.clone() })
 }

@@ -24,7 +24,8 @@ fn order_to(id: u128, receipt: Option<EntryId>) -> NewOrder {
     let tenant = TenantId(1);
     let (operation, details) = (Operation::ForceOff, "{}".to_owned());
     let entry = Entry { id, tenant: Some(tenant), by: UserId::from(1), operation, details };
-    let order = Order { tenant, scope: Scope::User, reason: None, notice: "n".to_owned(), entry };
+    let (reason, deny, notice) = (None, receipt.map(|_| 60), "n".to_owned());
+    let order = Order { tenant, scope: Scope::User, reason, deny, notice, entry };
     let users = if receipt.is_some() { 0 } else { USERS };
     let users = (0..users).map(|user| (user, Vec::new())).collect();
     NewOrder { body: TokenHash::of("body"), receipt, users, connections: 0, order }
@@ -52,6 +53,7 @@ async fn of_those_who_carry_out_an_order_at_the_same_time_one_does_and_its_users
         let new: Vec<EntryId> =
             given.iter().filter(|(_, opened)| *opened == Opened::New).map(|(id, _)| *id).collect();
         let [id] = new[..] else { panic!("{given:?}") };
+        assert_eq!(state(&store, id).await.order.deny, Some(60));
         assert!(given.iter().all(|(own, opened)| *own == id || *opened == Opened::Earlier(id)), "{given:?}");
 
         store.commit(vec![order::put_off(id, NOW)]).await.unwrap();

@@ -229,7 +229,7 @@ async fn given_by_a_server_that_died(settings: &rollcall_core::config::Store, or
     let newest = cutoff::read_newest(&answers[0]).unwrap();
     let mut all = match order {
         GivenOrder::Tenant => vec![cutoff::set(TenantId(0), &Cutoff::next(None, newest, Vec::new(), at))],
-        GivenOrder::Users => scoped::keep(TenantId(0), &ScopedCutoff::next(newest, [7, 8], at), "off"),
+        GivenOrder::Users => scoped::keep(TenantId(0), &ScopedCutoff::next(newest, [7, 8], at), "off", None),
     };
     let (columns, values) = match order {
         GivenOrder::Tenant => ("serial, node, tenant, notice", "?1, ?2, 0, 'off'"),

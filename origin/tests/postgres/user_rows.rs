@@ -12,6 +12,7 @@ use proptest::{
 use rollcall_conformance::size::size;
 use rollcall_core::{
     audit::{self, Asked, Entry, EntryId, Indexed, Operation, Progress},
+    deny::DenyWindow,
     directory::{
         record::Record,
         view::{Cutoff, ScopedCutoff},
@@ -183,6 +184,15 @@ fn part() -> impl Strategy<Value = audit::Part> {
     )
 }
 
+fn window() -> impl Strategy<Value = DenyWindow> {
+    (tenant(), instant(), user(), option::of(select(vec!["it's", "名\0"]))).prop_map(
+        |(tenant, until, by, reason)| {
+            let order = EntryId::draw(until, 1);
+            DenyWindow { tenant, until, order, by, reason: reason.map(str::to_owned) }
+        },
+    )
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let of_user = prop_oneof![
         profile().prop_map(Change::Profile),
@@ -197,6 +207,7 @@ fn change() -> impl Strategy<Value = Change> {
         Just(Change::Seen { is_new: true }),
         vec((tenant(), serial()), 0..2).prop_map(Change::Unlocked),
         vec((tenant(), serial()), 0..2).prop_map(Change::Settled),
+        vec(window(), 0..2).prop_map(Change::Denied),
         part().prop_map(|part| Change::Audited(Box::new(part))),
     ];
     let of_tokens = prop_oneof![
@@ -333,6 +344,7 @@ fn cutoffs_come_back_as_they_are() {
             at: Timestamp::from_millis(i64::MAX),
             exempt: vec![i64::MIN, 7],
             lifted: false,
+            deny: None,
         };
         engines.commit(vec![cutoff::set(TenantId(tenant), &cutoff)]).unwrap();
         assert_eq!(cutoff::read(&engines.rows(cutoff::get(TenantId(tenant)))).unwrap(), Some(cutoff));
@@ -344,7 +356,7 @@ fn cutoffs_come_back_as_they_are() {
 
 #[derive(Clone, Debug)]
 enum ScopedStep {
-    Keep(i64, Vec<i64>, &'static str),
+    Keep(i64, Vec<i64>, &'static str, Option<DenyWindow>),
     Reach(i64, Vec<UserId>),
     Deliver(i64),
 }
@@ -353,8 +365,8 @@ fn scoped_step() -> impl Strategy<Value = ScopedStep> {
     let users = || select(vec![i64::MIN, -1, 7, 8, i64::MAX]);
     let notice = select(vec!["", "it's", "名\0"]);
     prop_oneof![
-        3 => (select(vec![0, 5, i64::MIN]), vec(users(), 1..6), notice)
-            .prop_map(|(tenant, users, notice)| ScopedStep::Keep(tenant, users, notice)),
+        3 => (select(vec![0, 5, i64::MIN]), vec(users(), 1..6), notice, option::of(window()))
+            .prop_map(|(tenant, users, notice, deny)| ScopedStep::Keep(tenant, users, notice, deny)),
         2 => (1_i64..6, vec(users().prop_map(UserId::from), 0..4))
             .prop_map(|(serial, users)| ScopedStep::Reach(serial, users)),
         1 => (1_i64..6).prop_map(ScopedStep::Deliver),
@@ -378,17 +390,15 @@ fn scoped_cutoffs_and_every_question_about_them_have_the_rows_of_the_embedded_st
             for step in steps {
                 let serial = |newest: Serial, back: i64| Serial::from_number(newest.number() + 1 - back);
                 match step {
-                    ScopedStep::Keep(tenant, users, notice) => {
+                    ScopedStep::Keep(tenant, users, notice, deny) => {
                         let cutoff = ScopedCutoff::next(newest, users, Timestamp::from_millis(i64::MAX));
-                        engines.commit(scoped::keep(TenantId(tenant), &cutoff, notice)).unwrap();
+                        let keep = || scoped::keep(TenantId(tenant), &cutoff, notice, deny.as_ref());
+                        engines.commit(keep()).unwrap();
                         newest = cutoff.serial;
                         let last = scoped::read_last_serial(&engines.rows(scoped::last_serial()));
                         prop_assert_eq!(last, Ok(newest));
                         // A serial is given once.
-                        prop_assert_eq!(
-                            engines.commit(scoped::keep(TenantId(tenant), &cutoff, notice)),
-                            Err(false)
-                        );
+                        prop_assert_eq!(engines.commit(keep()), Err(false));
                     }
                     ScopedStep::Reach(back, users) => {
                         engines.change(scoped::reached(serial(newest, back), &users));
@@ -418,7 +428,7 @@ fn scoped_cutoffs_and_every_question_about_them_have_the_rows_of_the_embedded_st
 fn a_scoped_cutoff_of_very_many_users_is_stored_whole() {
     let engines = Engines::open();
     let cutoff = ScopedCutoff::next(Serial::from_number(i64::MAX - 1), 0..10_001, Timestamp::from_millis(1));
-    engines.commit(scoped::keep(TenantId(0), &cutoff, "")).unwrap();
+    engines.commit(scoped::keep(TenantId(0), &cutoff, "", None)).unwrap();
     assert_eq!(engines.rows(scoped::count_unreached(cutoff.serial)), [[Value::Int(10_001)]]);
     engines.agree();
 }

@@ -18,7 +18,7 @@ const VERSIONED: &str = "schema: Ok(Some([[Int(1), Int(";
 const EXPLAINED: &str = "the store is of version 1000, this program knows up to";
 
 /// What makes an object's tables those of a program that wrote no version down.
-const UNVERSIONED: [&str; 20] = [
+const UNVERSIONED: [&str; 21] = [
     "CREATE TABLE subscription (user TEXT NOT NULL, connection TEXT NOT NULL, watched TEXT NOT NULL, \
      stamp INTEGER NOT NULL, sequence INTEGER NOT NULL DEFAULT 0, platforms INTEGER NOT NULL DEFAULT 0, \
      PRIMARY KEY (user, connection, watched)) STRICT, WITHOUT ROWID",
@@ -45,6 +45,7 @@ const UNVERSIONED: [&str; 20] = [
     "ALTER TABLE user DROP COLUMN unlocked_in",
     "ALTER TABLE user DROP COLUMN settled_in",
     "ALTER TABLE user DROP COLUMN home",
+    "ALTER TABLE user DROP COLUMN denied",
     "DROP TABLE schema",
 ];
 

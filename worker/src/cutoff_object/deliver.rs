@@ -142,6 +142,7 @@ impl Orders {
         let Ok(within) = self.tenant() else { return (user, false) };
         let PartDelivery { serial, at, ref notice, .. } = *delivery;
         let order = ForceOff::Named(NamedOrder { within, serial, at, notice: notice.clone() });
+        let order = order.denying(delivery.deny.clone());
         let told = backend::run(&self.env, &UserId::from(user), order).await;
         if let Err(error) = &told {
             tracing::warn!(user, error = %Chain(error), "an order to a set of users has not reached one of them");

@@ -184,7 +184,8 @@ impl Orders {
         let Progress { order, .. } = order;
         let part = Part::whole(order.entry.clone(), order.tenant, Some(users.len()), Written::InForce);
         let id = order.entry.id;
-        if let CutoffAnswer::TooMany = self.order(users, order.notice.clone(), Some(&part), Some(id))? {
+        let (notice, deny) = (order.notice.clone(), order.window());
+        if let CutoffAnswer::TooMany = self.order(users, notice, deny, Some(&part), Some(id))? {
             tracing::warn!("an order to a selection waits for others to be delivered");
             self.sql().write(&[order::put_off(id, clock::now() + AGAIN)])?;
         }

@@ -116,9 +116,11 @@ impl Orders {
             }
             CutoffAsk::Users(serial) => self.users(serial).map(CutoffAnswer::Users),
             CutoffAsk::Set { exempt, notice } => self.set(exempt, notice, None).await,
-            CutoffAsk::Order { users, notice } => self.order(users, notice, None, None),
+            CutoffAsk::Order { users, notice } => self.order(users, notice, None, None, None),
             CutoffAsk::SetAudited { exempt, notice, audit } => self.set(exempt, notice, Some(&audit)).await,
-            CutoffAsk::OrderAudited { users, notice, audit } => self.order(users, notice, Some(&audit), None),
+            CutoffAsk::OrderAudited { users, notice, audit } => {
+                self.order(users, notice, None, Some(&audit), None)
+            }
             CutoffAsk::ForceOff(ask) => self.force_off(*ask).await,
             CutoffAsk::Lift => self.lift(None),
             CutoffAsk::LiftAudited(part) => self.lift(Some(&part)),

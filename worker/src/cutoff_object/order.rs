@@ -2,6 +2,7 @@
 
 use rollcall_core::{
     audit::{EntryId, Part},
+    deny::DenyWindow,
     directory::view::{Cutoff, OwnOrder, ScopedCutoff},
     order,
     serial::Serial,
@@ -26,8 +27,17 @@ use crate::{
 impl Orders {
     /// The tenant's orders, the sets of users left out.
     pub(super) fn in_force(&self) -> Result<OrdersInForce, OrderError> {
-        let scoped = self.deliveries()?.into_iter().map(|order| (order.serial, order.at)).collect();
-        Ok(OrdersInForce { cutoff: self.cutoff()?, newest: self.newest()?, scoped })
+        let deliveries = self.deliveries()?;
+        let scoped = deliveries.iter().map(|order| (order.serial, order.at)).collect();
+        let denying = deliveries.into_iter().filter(|order| order.deny.is_some()).map(|order| Cutoff {
+            serial: order.serial,
+            at: order.at,
+            exempt: Vec::new(),
+            lifted: false,
+            deny: order.deny.map(Box::new),
+        });
+        let (cutoff, newest, denying) = (self.cutoff()?, self.newest()?, denying.collect());
+        Ok(OrdersInForce { cutoff, newest, scoped, denying })
     }
 
     /// The set of an order; `None` when it is delivered.
@@ -60,6 +70,7 @@ impl Orders {
         &self,
         users: Vec<i64>,
         notice: String,
+        deny: Option<DenyWindow>,
         part: Option<&Part>,
         of: Option<EntryId>,
     ) -> Result<CutoffAnswer, OrderError> {
@@ -69,7 +80,7 @@ impl Orders {
         let now = clock::now();
         let cutoff = ScopedCutoff::next(self.newest()?, users, now);
         // An isolate may go on with older orders for so long. What it admits meanwhile is covered.
-        let delivery = PartDelivery::new(&cutoff, notice, now + CACHE_SPAN);
+        let delivery = PartDelivery { deny, ..PartDelivery::new(&cutoff, notice, now + CACHE_SPAN) };
         let mut statements = vec![self.named()?, scoped::keep_last_serial(cutoff.serial)];
         statements.extend(parts::keep(&delivery, &cutoff.users));
         statements.extend(of.into_iter().flat_map(|order| order::cut_off(order, cutoff.serial)));

@@ -16,6 +16,9 @@ pub(crate) struct ForceOffRequest {
     /// At most 500 bytes, for the audit
     #[schema(example = "left the company", nullable = false)]
     reason: Option<String>,
+    /// For how many seconds its users get no token and may not connect, 1 to 31,536,000 (365 days); for administrators
+    #[schema(minimum = 1, maximum = 31_536_000, nullable = false)]
+    deny_seconds: Option<u32>,
     /// Whether only to say what the order would take
     #[schema(default = false, nullable = false)]
     dry_run: Option<bool>,

@@ -25,6 +25,9 @@ pub(crate) struct ForceOffOrder {
     by: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Until when its users are denied
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deny_until: Option<String>,
     /// How many users it is about
     users: u64,
     /// How many of their connections matched
@@ -49,6 +52,7 @@ pub(super) fn shown<B: Backend>(backend: &B, order: Progress, unreached: &[i64],
 /// An order as an answer has it.
 pub(super) fn document<B: Backend>(backend: &B, order: Progress, unreached: Option<&[i64]>) -> ForceOffOrder {
     let Progress { order, state, users, connections, reached, .. } = order;
+    let window = order.window();
     ForceOffOrder {
         id: order.entry.id.to_string(),
         tenant_id: order.tenant.to_string(),
@@ -57,6 +61,7 @@ pub(super) fn document<B: Backend>(backend: &B, order: Progress, unreached: Opti
         at: backend.zone().format(order.entry.id.at()),
         by: order.entry.by.to_string(),
         reason: order.reason,
+        deny_until: window.map(|window| backend.zone().format(window.until)),
         users,
         connections,
         reached,

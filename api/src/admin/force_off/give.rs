@@ -58,7 +58,7 @@ pub(crate) enum ForceOffAnswer {
 /// Selects connections by the keys and filters of the list, by users, platforms, connections and devices, all joined by AND, and takes
 /// their users offline, or the connections alone. A dry run says how many, and gives a receipt: the same call with it carries out exactly that
 /// selection, once, and a repetition answers the same order. The caller and the OpenIM administrators are spared unless `userIds` names
-/// them. An order to at most `message_center.direct_users` (1,000) users is carried out before the answer; a larger one is in force for
+/// them. With `denySeconds` its users are denied from then on: no token is issued to them, and they may not connect. An order to at most `message_center.direct_users` (1,000) users is carried out before the answer; a larger one is in force for
 /// every reader when it is answered, and its sockets are closed after that.
 #[utoipa::path(
     post, path = "/admin/v1/force-offs", tag = "administration", request_body = ForceOffRequest,
@@ -68,7 +68,7 @@ pub(crate) enum ForceOffAnswer {
         (status = 200, description = "The dry run, or an order that has come to all of its users", body = ForceOffAnswer),
         (status = 202, description = "The order, which goes on", body = ForceOffOrder),
         (status = 400, description = "The body is not as documented, selects nothing or too much; `ext.eKey` says how", body = Envelope<Empty>),
-        (status = 403, description = "The right to take users offline is missing, or the tenant is another one", body = Envelope<Empty>),
+        (status = 403, description = "The right to take users offline, or to deny them, is missing, or the tenant is another one", body = Envelope<Empty>),
         (status = 409, description = "The receipt is of another caller or body, or over", body = Envelope<Empty>),
         (status = 413, description = "The body is larger than 1 MiB", body = Envelope<Empty>),
         (status = 415, description = "The body is not `application/json`", body = Envelope<Empty>),
@@ -89,12 +89,15 @@ pub(crate) async fn give_force_off<B: Backend>(
     let asked = order::Request::parse(&bytes, backend.zone())?;
     let tenant = asked.tenant.unwrap_or(caller.tenant);
     caller.scope.check(tenant)?;
+    if asked.deny.is_some() {
+        caller.require(&backend, CallerAction::Administer, false)?;
+    }
     let hash = asked.hash(&caller.principal.user, tenant);
     let operation = if asked.dry_run { Operation::ForceOffDryRun } else { Operation::ForceOff };
     let entry = caller.giver().entry(&backend, Some(tenant), operation, asked.selection());
     let notice = message_center::notice(&backend, &caller, Receivers::User, [])?;
-    let (scope, reason) = (asked.scope, asked.reason.clone());
-    let order = Order { tenant, scope, reason, notice, entry };
+    let (scope, reason, deny) = (asked.scope, asked.reason.clone(), asked.deny);
+    let order = Order { tenant, scope, reason, deny, notice, entry };
     let mut new = NewOrder { body: hash, receipt: asked.receipt, users: Vec::new(), connections: 0, order };
     if asked.receipt.is_none() {
         let view = backend.view(tenant).await?;

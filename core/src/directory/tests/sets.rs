@@ -28,7 +28,7 @@ use crate::{
 const TENANT: TenantId = TenantId(1);
 
 fn keep(database: &Database, cutoffs: &[ScopedCutoff]) {
-    for statement in cutoffs.iter().flat_map(|cutoff| scoped::keep(TENANT, cutoff, "")) {
+    for statement in cutoffs.iter().flat_map(|cutoff| scoped::keep(TENANT, cutoff, "", None)) {
         database.run(&statement);
     }
 }

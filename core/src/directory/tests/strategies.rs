@@ -91,6 +91,7 @@ pub(super) fn view() -> impl Strategy<Value = View> {
         at,
         exempt,
         lifted: false,
+        deny: None,
     });
     let scoped = (1..4_i64, vec(user(), 1..4), instant())
         .prop_map(|(newest, users, at)| ScopedCutoff::next(Serial::from_number(newest - 1), users, at));

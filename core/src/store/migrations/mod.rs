@@ -79,10 +79,14 @@ const STEPS: &[Step] = &[
     Step { version: 13, stores: &[User], sql: steps::UNTOLD_AUDIT },
     Step { version: 14, stores: &[Origin, User], sql: steps::SETTLED_ORDERS },
     Step { version: 15, stores: &[Origin, Cutoff], sql: steps::ORDERS_TO_SELECTIONS },
+    Step { version: 16, stores: &[Origin, User], sql: steps::DENY_WINDOWS },
+    Step { version: 16, stores: &[Origin, Cutoff], sql: steps::DENYING_ORDERS },
+    Step { version: 16, stores: &[Origin], sql: steps::DENYING_CUTOFFS },
+    Step { version: 16, stores: &[Cutoff], sql: steps::DENYING_DELIVERIES },
 ];
 
 /// The version of a store that went through all steps.
-pub const VERSION: u32 = 15;
+pub const VERSION: u32 = 16;
 
 /// A store's version cannot be worked with. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -338,3 +338,17 @@ CREATE TABLE dry_run (\
 CREATE TABLE selected (\
   id TEXT NOT NULL, part INTEGER NOT NULL, users TEXT NOT NULL, PRIMARY KEY (id, part)\
 ) STRICT, WITHOUT ROWID;";
+
+/// `denied` is JSON: the user's deny windows, one a tenant.
+pub(super) const DENY_WINDOWS: &str = "ALTER TABLE user ADD COLUMN denied TEXT NOT NULL DEFAULT '';";
+
+/// For how many seconds the users of an order are denied.
+pub(super) const DENYING_ORDERS: &str = "ALTER TABLE force_off ADD COLUMN deny INTEGER;";
+
+/// The deny window that a scoped cutoff opens for each of its users, as JSON; blank without one.
+pub(super) const DENYING_CUTOFFS: &str =
+    "ALTER TABLE scoped_cutoff ADD COLUMN deny TEXT NOT NULL DEFAULT '';";
+
+/// The same of an order under delivery, in the object of a tenant's orders.
+pub(super) const DENYING_DELIVERIES: &str =
+    "ALTER TABLE scoped_delivery ADD COLUMN deny TEXT NOT NULL DEFAULT '';";

@@ -56,6 +56,10 @@ const RELEASED: &[(u32, &str, &str)] = &[
     (13, "User", "c5b6b5eaa716f1d309e6f6e778797625b1a88671aa87c24ed4a12a6ee41741fa"),
     (14, "Origin User", "9aeb8e16d25a598b0fca28f4cc097284e81c8b5fc575b5e772dec6f35ea5aa02"),
     (15, "Origin Cutoff", "bc2d39ed08bf91e28003a68706a2af8c62250ab2c7519f30607aa1ac4155d90f"),
+    (16, "Origin User", "2f4212dbb5a39b0ca00e4b40d4fa572927f6bd1e0d060961377f40cb8885fca8"),
+    (16, "Origin Cutoff", "3e1d914a286e329af793903702131d474cab5533930cf4d937fea3bec539376c"),
+    (16, "Origin", "581382ca906cc26f41f61f9863e0f34423be107443e560e19c4a3cb7199d82ae"),
+    (16, "Cutoff", "5cb4517998fdce48d87b089bc0a446466344831717a7d6f9bf8ef5cb5012bc93"),
 ];
 
 #[test]

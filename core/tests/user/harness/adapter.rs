@@ -226,17 +226,23 @@ impl<S: Store> Adapter<S> {
 
     /// An order to a set of users of a tenant, this one among them.
     pub fn order_users(&mut self, tenant: i64) {
+        self.deny_users(tenant, None);
+    }
+
+    /// The same with a deny window.
+    pub fn deny_users(&mut self, tenant: i64, window: Option<DenyWindow>) {
         let tenant = TenantId(tenant);
         let cutoff = ScopedCutoff::next(self.newest(tenant), self.user.id().number(), self.time());
         self.last_named.insert(tenant, cutoff.serial);
-        self.named.push((tenant, cutoff.of_one()));
+        self.named.push((tenant, Cutoff { deny: window.map(Box::new), ..cutoff.of_one() }));
     }
 
     /// The delivery of the first of these orders comes to the user.
     pub fn deliver_named(&mut self) -> Option<Trace> {
-        let (within, Cutoff { serial, at, .. }) = self.named.first().cloned()?;
+        let (within, Cutoff { serial, at, deny, .. }) = self.named.first().cloned()?;
         let notice = "notice".to_owned();
-        let trace = self.force_off(ForceOff::Named(NamedOrder { within, serial, at, notice }));
+        let order = ForceOff::Named(NamedOrder { within, serial, at, notice });
+        let trace = self.force_off(order.denying(deny.map(|window| *window)));
         self.named.remove(0);
         Some(trace)
     }
@@ -244,6 +250,17 @@ impl<S: Store> Adapter<S> {
     fn newest(&self, tenant: TenantId) -> Serial {
         let of_tenant = self.orders.get(&tenant).map_or(Serial::NONE, |cutoff| cutoff.serial);
         self.last_named.get(&tenant).copied().unwrap_or_default().max(of_tenant)
+    }
+
+    /// The deny window of an order of now, for so many seconds.
+    pub fn window(&self, tenant: i64, seconds: u64) -> DenyWindow {
+        DenyWindow {
+            tenant: TenantId(tenant),
+            until: self.machine() + std::time::Duration::from_secs(seconds),
+            order: EntryId::draw(self.machine(), seconds.into()),
+            by: UserId::from(900),
+            reason: Some("why".to_owned()),
+        }
     }
 
     /// The order in force for a tenant.
@@ -267,6 +284,15 @@ impl<S: Store> Adapter<S> {
     pub fn issue(&mut self, number: u8) -> TokenText {
         match self.run(&Command::IssueToken { platform: platform(number) }).last() {
             Some(Event::Reply(Reply::Issued(issued))) => issued.token.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A token, or until when the user is denied one.
+    pub fn try_issue(&mut self, number: u8) -> Result<TokenText, Timestamp> {
+        match self.run(&Command::IssueToken { platform: platform(number) }).last() {
+            Some(Event::Reply(Reply::Issued(issued))) => Ok(issued.token.clone()),
+            Some(Event::Reply(Reply::Denied(until))) => Err(*until),
             other => panic!("{other:?}"),
         }
     }

@@ -25,6 +25,7 @@ fn makes_a_row(change: &Change) -> bool {
             | Change::RevokedIn(_)
             | Change::Unlocked(_)
             | Change::Settled(_)
+            | Change::Denied(_)
             | Change::Seen { .. }
     )
 }
@@ -152,6 +153,7 @@ impl Store for Memory {
                     self.profile.unlocked_in = serials.clone();
                 }
                 Change::Settled(serials) => self.profile.settled_in = serials.clone(),
+                Change::Denied(windows) => self.profile.denied = windows.clone(),
                 Change::Unseen { .. } => self.profile.is_unseen = true,
                 Change::Seen { .. } => self.profile.is_unseen = false,
                 Change::TokenIssued(row) => {

@@ -13,6 +13,8 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::{
+    audit::EntryId,
+    deny::DenyWindow,
     directory::view::{Cutoff, ScopedCutoff},
     gateway::{Close, Encoding, Incoming, Payload, Wire},
     id::{ConnId, RecordId, TenantId, UserId},

@@ -27,6 +27,9 @@ pub enum Step {
     ForceOffToken(Pick),
     ForceOffConnection(Pick),
     ForceOffEverything,
+    /// An order to everything, or to one connection, with a deny window of so many milliseconds.
+    Deny(Option<Pick>, i64),
+    Unlock,
     /// The server is configured anew; its users stay.
     Policy(u8),
     Status,
@@ -168,6 +171,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => pick().prop_map(Step::ForceOffToken),
         1 => pick().prop_map(Step::ForceOffConnection),
         1 => Just(Step::ForceOffEverything),
+        1 => (prop::option::of(pick()), prop::sample::select(vec![1_000_i64, 40_000, 86_400_000]))
+            .prop_map(|(connection, millis)| Step::Deny(connection, millis)),
+        1 => Just(Step::Unlock),
         1 => policy().prop_map(Step::Policy),
         1 => Just(Step::Status),
         1 => Just(Step::Tick),

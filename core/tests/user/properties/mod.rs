@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use self::{
     commands::{Claim, PLATFORMS, Pick, Step, Turn},
-    model::{Model, Order},
+    model::{Answer, Model, Order},
     pair::Pair,
 };
 use crate::{
@@ -46,10 +46,16 @@ enum Act {
     Login(u8),
     KickPlatform(u8),
     KickAll,
+    /// Kick all, and let nobody in until an unlock.
+    Deny,
+    Unlock,
 }
 
-/// What is left after some acts: who is live, and whose token is good.
-type Left = BTreeSet<(usize, bool, bool)>;
+/// Longer than any of these tests.
+const LONG: i64 = 86_400_000;
+
+/// What is left after some acts: whether the user is denied, who is live, and whose token is good.
+type Left = (bool, BTreeSet<(usize, bool, bool)>);
 
 /// The same acts one after another, in every order there is. Those of `refused` got a token and never connected.
 fn one_after_another(acts: &[Act], refused: &[usize], setup: Setup) -> BTreeSet<Left> {
@@ -61,7 +67,9 @@ fn one_after_another(acts: &[Act], refused: &[usize], setup: Setup) -> BTreeSet<
             for act in order {
                 match acts[act] {
                     Act::Login(platform) => {
-                        model.issue(platform);
+                        if matches!(model.issue(platform), Answer::Denied(_)) {
+                            continue;
+                        }
                         let token = model.tokens.len() - 1;
                         tokens[act] = Some(token);
                         if refused.contains(&act) {
@@ -78,6 +86,8 @@ fn one_after_another(acts: &[Act], refused: &[usize], setup: Setup) -> BTreeSet<
                     }
                     Act::KickPlatform(platform) => drop(model.force_off(&Order::Platform(platform))),
                     Act::KickAll => drop(model.force_off(&Order::Everything)),
+                    Act::Deny => drop(model.force_off(&Order::Denying(None, LONG))),
+                    Act::Unlock => drop(model.unlock()),
                 }
             }
             left(&model, &tokens)
@@ -91,7 +101,7 @@ fn left(model: &Model, tokens: &[Option<usize>]) -> Left {
         let live = model.live.iter().any(|socket| socket.token == token);
         Some((act, live, model.token_status(Some(token)) == 0))
     };
-    tokens.iter().enumerate().filter_map(each).collect()
+    (model.is_denied(), tokens.iter().enumerate().filter_map(each).collect())
 }
 
 fn permutations(many: usize) -> Vec<Vec<usize>> {
@@ -108,21 +118,23 @@ fn permutations(many: usize) -> Vec<Vec<usize>> {
     permutations(many - 1).into_iter().flat_map(insert).collect()
 }
 
-/// Promise 5. Logins and kicks of several callers, cut into their commands and mixed: what is left is what some order
+/// Promise 5. Logins, kicks, denials and unlocks of several callers, cut into their commands and mixed: what is left is what some order
 /// of whole acts would have left, where a login that was refused may have ended with its token; and no login that a kick
 /// covered is live after it or comes back.
 #[test]
 fn mixed_kicks_and_logins_end_as_in_some_order() {
     let many = times("ROLLCALL_INTERLEAVINGS", 1_000, 10_000);
-    let mut refusals = 0;
+    let (mut refusals, mut denials) = (0, 0);
     for seed in 0..many {
         let dice = &mut Dice::new(seed);
         let setup = Setup { policy: dice.pick(&[0, 1, 4, 5]), ..Setup::default() };
         let platforms: &[u8] = if dice.roll(2) == 0 { &[2, 5] } else { &[1, 2, 3, 7, 11] };
         let acts: Vec<Act> = (0..3 + dice.roll(2))
-            .map(|_| match dice.roll(5) {
+            .map(|_| match dice.roll(8) {
                 0 => Act::KickPlatform(dice.pick(platforms)),
                 1 => Act::KickAll,
+                2 => Act::Deny,
+                3 => Act::Unlock,
                 _ => Act::Login(dice.pick(platforms)),
             })
             .collect();
@@ -143,9 +155,12 @@ fn mixed_kicks_and_logins_end_as_in_some_order() {
             let act = dice.pick(&open);
             match (acts[act], done[act]) {
                 (Act::Login(platform), 0) => {
+                    let before = pair.tokens.len();
                     pair.issue(platform, false);
-                    tokens[act] = Some(pair.tokens.len() - 1);
+                    tokens[act] = (pair.tokens.len() > before).then_some(before);
+                    denials += usize::from(tokens[act].is_none());
                 }
+                (Act::Login(_), _) if tokens[act].is_none() => {}
                 (Act::Login(_), _) => {
                     let before = pair.adapter.live();
                     pair.open(tokens[act], Claim::True, false, false);
@@ -157,8 +172,11 @@ fn mixed_kicks_and_logins_end_as_in_some_order() {
                     pair.force_off(&Order::Platform(platform), false);
                     kicks.push((acts[act], pair.tokens.len()));
                 }
-                (Act::KickAll, _) => {
-                    pair.force_off(&Order::Everything, false);
+                (Act::Unlock, _) => drop(pair.unlock(false)),
+                (Act::KickAll | Act::Deny, _) => {
+                    let is_denial = matches!(acts[act], Act::Deny);
+                    let order = if is_denial { Order::Denying(None, LONG) } else { Order::Everything };
+                    pair.force_off(&order, false);
                     kicks.push((acts[act], pair.tokens.len()));
                 }
             }
@@ -170,6 +188,9 @@ fn mixed_kicks_and_logins_end_as_in_some_order() {
         let is_some_order = one_after_another(&acts, &[], setup).contains(&what)
             || one_after_another(&acts, &refused, setup).contains(&what);
         assert!(is_some_order, "seed {seed}, {setup:?}: {acts:?} left {what:?}");
+        if pair.model.is_denied() {
+            assert!(pair.adapter.try_issue(5).is_err(), "seed {seed}");
+        }
         for (kick, before) in kicks {
             for token in 0..before {
                 let covered = match kick {
@@ -186,8 +207,8 @@ fn mixed_kicks_and_logins_end_as_in_some_order() {
             }
         }
     }
-    assert!(refusals > 0 || many < 1000, "no login ever met a kick");
-    println!("{many} interleavings, {refusals} logins met a kick and were refused");
+    assert!((refusals > 0 && denials > 0) || many < 1000, "no login ever met a kick, or a denial");
+    println!("{many} interleavings, {refusals} logins met a kick and were refused, {denials} a denial");
 }
 
 /// Promise 6. One client, one token, and a network that drops it again and again.

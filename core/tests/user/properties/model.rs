@@ -60,6 +60,9 @@ pub enum Answer {
     TokenStatus(i64),
     Opened(i64, String),
     Presence(Vec<Seen>),
+    /// No token was issued, until then.
+    Denied(i64),
+    Unlocked(bool),
 }
 
 /// What a client's socket receives.
@@ -109,6 +112,8 @@ pub enum Order {
     Token(Option<usize>),
     Connection(String),
     Everything,
+    /// Everything, or a connection by its record, and a deny window of so many milliseconds.
+    Denying(Option<String>, i64),
 }
 
 #[derive(Clone, Debug)]
@@ -128,6 +133,10 @@ pub struct Model {
     pub held: Option<Held>,
     /// The spare time for connects in milliseconds, and its date. A connect takes 500 of them.
     pub spare: (i64, i64),
+    /// Until when the user is denied.
+    pub denied_until: i64,
+    /// Whether an order took everything since the last unlock.
+    pub is_cut: bool,
     /// What sockets heard since the last look.
     pub heard: BTreeMap<String, Vec<Heard>>,
 }
@@ -148,11 +157,26 @@ impl Model {
             records: BTreeMap::new(),
             held: None,
             spare: (i64::MAX / 2, now),
+            denied_until: 0,
+            is_cut: false,
             heard: BTreeMap::new(),
         }
     }
 
+    pub fn is_denied(&self) -> bool {
+        self.denied_until > self.now
+    }
+
+    pub fn unlock(&mut self) -> Answer {
+        let unlocked = self.is_cut || self.is_denied();
+        (self.is_cut, self.denied_until) = (false, 0);
+        Answer::Unlocked(unlocked)
+    }
+
     pub fn issue(&mut self, platform: u8) -> Answer {
+        if self.is_denied() {
+            return Answer::Denied(self.denied_until);
+        }
         let expires = self.now / 1000 + LIFETIME_SECS;
         self.tokens.push(Token { platform, expires, kicked: false, replaced: Vec::new() });
         if platform != 10 {
@@ -193,6 +217,9 @@ impl Model {
         let Some(name) = opening.token.filter(|_| status == 0) else {
             return Answer::Opened(status, String::new());
         };
+        if self.is_denied() {
+            return Answer::Opened(1506, "denied".to_owned());
+        }
         if opening.user != self.user {
             return Answer::Opened(1502, format!("token uid {} != userID {}", self.user, opening.user));
         }
@@ -332,6 +359,15 @@ impl Model {
     }
 
     pub fn force_off(&mut self, order: &Order) -> Answer {
+        if let Order::Denying(connection, millis) = order {
+            self.denied_until = self.denied_until.max(self.now + millis);
+            return match connection {
+                // A connection without a record is named by none.
+                Some(id) if self.numbered => self.force_off(&Order::Connection(id.clone())),
+                Some(_) => Answer::Done,
+                None => self.force_off(&Order::Everything),
+            };
+        }
         let named = match order {
             Order::Connection(id) => match self.live.iter().find(|socket| socket.id == *id) {
                 Some(socket) => Some(socket.token),
@@ -339,13 +375,14 @@ impl Model {
             },
             Order::Token(None) => return Answer::Done,
             Order::Token(token) => *token,
-            Order::Platform(_) | Order::Everything => None,
+            Order::Platform(_) | Order::Everything | Order::Denying(..) => None,
         };
         let platform = match order {
             Order::Platform(platform) => Some(*platform),
             _ => None,
         };
         let everything = matches!(order, Order::Everything);
+        self.is_cut |= everything;
         for (index, token) in self.tokens.iter_mut().enumerate() {
             token.kicked |= everything || Some(index) == named || Some(token.platform) == platform;
         }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall_core::{
     gateway::{Incoming, Payload},
-    id::{ConnId, UserId},
+    id::{ConnId, TenantId, UserId},
     policy::LoginPolicy,
     token::{TokenError, TokenHash, TokenText, Verified, store::TokenState},
     user::{
-        Claimed, Command, ForceOff, Opening, PendingRequest, Presence, PresenceVersion, RegistrationVersion,
-        Reply,
+        Claimed, Command, ForceOff, OpenError, Opening, PendingRequest, Presence, PresenceVersion,
+        RegistrationVersion, Reply,
     },
 };
 
@@ -110,6 +110,11 @@ impl<S: Store> Pair<S> {
                 self.force_off(&model::Order::Connection(id), fails)
             }
             Step::ForceOffEverything => self.force_off(&model::Order::Everything, fails),
+            Step::Deny(connection, millis) => {
+                let id = connection.map(|pick| self.connection(pick).to_string());
+                self.force_off(&model::Order::Denying(id, millis), fails)
+            }
+            Step::Unlock => self.unlock(fails),
             Step::Policy(number) => {
                 self.model.policy = number;
                 let most = self.model.most_tokens;
@@ -141,6 +146,10 @@ impl<S: Store> Pair<S> {
     pub fn issue(&mut self, number: u8, fails: bool) -> Option<Trace> {
         let command = Command::IssueToken { platform: platform(number) };
         self.both(&command, fails, |model| model.issue(number))
+    }
+
+    pub fn unlock(&mut self, fails: bool) -> Option<Trace> {
+        self.both(&Command::Unlock { within: None }, fails, Model::unlock)
     }
 
     /// 0 or the error's number, on which both agree.
@@ -232,6 +241,19 @@ impl<S: Store> Pair<S> {
                 connection: Some(id.parse().unwrap()),
             },
             model::Order::Everything => ForceOff::Everything { within: None, notice: None, at: None },
+            model::Order::Denying(connection, millis) => {
+                let window = self.adapter.window(0, u64::try_from(*millis).unwrap() / 1_000);
+                let record = |id: &String| self.records.get(&id.parse::<ConnId>().unwrap()).copied();
+                let order = match connection {
+                    None => ForceOff::Everything { within: None, notice: None, at: None },
+                    Some(id) => ForceOff::Connections {
+                        within: TenantId(0),
+                        records: record(id).into_iter().collect(),
+                        notice: "notice".to_owned(),
+                    },
+                };
+                order.denying(Some(window))
+            }
         };
         let order = match order {
             model::Order::Token(token) => model::Order::Token(token.filter(|token| self.knows(*token))),
@@ -308,6 +330,12 @@ impl<S: Store> Pair<S> {
             }
             Reply::TokenStatus(status) => Answer::TokenStatus(status.err().map_or(0, code)),
             Reply::Opened(Ok(())) => Answer::Opened(0, String::new()),
+            Reply::Denied(until) => Answer::Denied(until.millis()),
+            Reply::Unlocked(unlocked) => Answer::Unlocked(*unlocked),
+            Reply::Opened(Err(OpenError::Token(TokenError::Denied(until)))) => {
+                assert_eq!(until.millis(), self.model.denied_until);
+                Answer::Opened(1506, "denied".to_owned())
+            }
             Reply::Opened(Err(error)) => {
                 let (code, detail) = refusal(error);
                 Answer::Opened(code, detail)
@@ -320,7 +348,6 @@ impl<S: Store> Pair<S> {
                 Answer::Presence(presences.iter().map(seen).collect())
             }
             Reply::Overview(_)
-            | Reply::Unlocked(_)
             | Reply::Revoked(_)
             | Reply::Snapshot(_)
             | Reply::Watching(_)

@@ -1,5 +1,6 @@
 //! The rules of a user, one example a sentence.
 
+mod denials;
 mod ends;
 mod force_offs;
 mod kicks;

@@ -37,6 +37,8 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("step_9.sql"), compatible_from: 9 },
     // An earlier program would not look for the orders of others.
     Step { sql: include_str!("step_10.sql"), compatible_from: 10 },
+    // An earlier program lets denied users in, and carries an order out without its window.
+    Step { sql: include_str!("step_11.sql"), compatible_from: 11 },
 ];
 
 /// The first version whose programs know that others may use the tables.

@@ -14,7 +14,8 @@ fn order_to(users: impl IntoIterator<Item = i64>) -> NewOrder {
     let (operation, details) = (Operation::ForceOff, "{}".to_owned());
     let tenant = TenantId::default();
     let entry = Entry { id, tenant: Some(tenant), by, operation, details };
-    let order = Order { tenant, scope: Scope::User, reason: None, notice: "n".to_owned(), entry };
+    let (reason, deny, notice) = (None, None, "n".to_owned());
+    let order = Order { tenant, scope: Scope::User, reason, deny, notice, entry };
     let users = users.into_iter().map(|user| (user, Vec::new())).collect();
     NewOrder { body: TokenHash::of("body"), receipt: None, users, connections: 0, order }
 }
@@ -51,7 +52,8 @@ async fn an_order_that_was_put_down_goes_on_at_the_next_start() {
     for others in [0, 1_500] {
         let fixture = Fixture::new().await;
         let _outbox = fixture.connected().await;
-        let new = order_to((0..=others).map(|user| user + 7));
+        let mut new = order_to((0..=others).map(|user| user + 7));
+        new.order.deny = Some(3_600);
         let id = new.order.entry.id;
         // The process dies before it carries anything out.
         fixture.users.shared.store.commit(order::begin(&new, now())).await.unwrap();
@@ -61,6 +63,8 @@ async fn an_order_that_was_put_down_goes_on_at_the_next_start() {
         let over = fixture.until_cut_off(id).await;
         assert_eq!((over.users, over.serial.is_some()), (u64::try_from(others).unwrap() + 1, others > 0));
         assert_eq!(fixture.status().await, 0);
+        let denied = fixture.users.run(&fixture.user, IssueToken { platform: Platform::Web }).await.unwrap();
+        assert_eq!(denied.unwrap_err(), id.at() + Duration::from_secs(3_600));
         let entries = "SELECT count(*), min(id) FROM audit WHERE operation = 'forceOff'";
         let (count, entry): (i64, String) =
             fixture.blocker.query_row(entries, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -121,7 +125,7 @@ async fn an_order_becomes_one_cutoff_whoever_carries_it_out() {
     let part = Part::whole(new.order.entry.clone(), tenant, None, Written::InForce);
     let carry_out = async || {
         let named = new.users.iter().map(|(user, _)| *user).collect();
-        fixture.users.put_scoped_in_force(tenant, named, String::new(), &part, Some(id)).await.unwrap()
+        fixture.users.put_scoped_in_force(tenant, named, String::new(), None, &part, Some(id)).await.unwrap()
     };
     let first = carry_out().await.unwrap();
     assert_eq!(carry_out().await, None);

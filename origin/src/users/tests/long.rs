@@ -31,7 +31,7 @@ async fn login_comes_between<T>(fixture: &Fixture, mut work: Pin<&mut impl Futur
         yield_now().await;
     }
     blocked.end().await;
-    login.await.unwrap();
+    login.await.unwrap().unwrap();
     assert!(poll!(work.as_mut()).is_pending(), "the login waited for all of it");
 }
 

@@ -98,7 +98,7 @@ async fn orders_about_users_who_were_never_seen_are_few_and_the_oldest_go_first(
         }
     }
     assert_eq!(fixture.users.unseen(), 10);
-    fixture.users.run(&UserId::from(100), IssueToken { platform: PLATFORM }).await.unwrap();
+    fixture.users.run(&UserId::from(100), IssueToken { platform: PLATFORM }).await.unwrap().unwrap();
     assert_eq!(fixture.users.unseen(), 9, "it was seen");
     let bearer = Bearer { tenant: TenantId(0), issued_at: Some(now()), personal: false };
     fixture.users.run(&UserId::from(200), VerifyBearer(bearer)).await.unwrap().unwrap();

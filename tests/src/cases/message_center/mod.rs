@@ -9,6 +9,7 @@ mod administration;
 pub(super) mod audit;
 mod auth;
 mod crowd;
+mod denials;
 mod detail;
 mod filter_forms;
 mod filters;
@@ -65,7 +66,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The cases that have a fixture of their own.
 pub(crate) fn with_own_fixture() -> Vec<Case> {
-    let files: [fn() -> Vec<Case>; 17] = [
+    let files: [fn() -> Vec<Case>; 18] = [
         vectors_off::cases,
         socket::cases,
         force_off::cases,
@@ -83,6 +84,7 @@ pub(crate) fn with_own_fixture() -> Vec<Case> {
         force_off_many::cases,
         audit::cases,
         selections::cases,
+        denials::cases,
     ];
     files.iter().flat_map(|file| file()).collect()
 }

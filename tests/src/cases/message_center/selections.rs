@@ -11,7 +11,7 @@ use crate::{
     world::World,
 };
 
-const ORDERS: &str = "/admin/v1/force-offs";
+pub(super) const ORDERS: &str = "/admin/v1/force-offs";
 
 /// In a profile of few fixtures: the configuration of the edge is one variable, which has no room for many more.
 pub(super) fn cases() -> Vec<Case> {
@@ -24,13 +24,13 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-async fn ask(api: &Api, bearer: &str, body: &Value) -> Result<Reply> {
+pub(super) async fn ask(api: &Api, bearer: &str, body: &Value) -> Result<Reply> {
     let request = api.request("POST", ORDERS, bearer).header("Content-Type", "application/json");
     api.ask(&request.body(body.to_string())).await
 }
 
 /// The document of an answer of this status.
-async fn given(api: &Api, body: &Value, status: u16) -> Result<Value> {
+pub(super) async fn given(api: &Api, body: &Value, status: u16) -> Result<Value> {
     let reply = ask(api, &api.bearer("admin-t1"), body).await?;
     same(reply.response.status, status, &format!("the status of {body}"))?;
     Ok(serde_json::from_slice(&reply.response.body)?)
@@ -43,7 +43,7 @@ async fn order(api: &Api, id: &str) -> Result<Value> {
 }
 
 /// `document` with some members changed.
-fn with(document: &Value, members: &Value) -> Value {
+pub(super) fn with(document: &Value, members: &Value) -> Value {
     let mut all = document.as_object().cloned().unwrap_or_default();
     all.extend(members.as_object().cloned().unwrap_or_default());
     Value::Object(all)
@@ -54,7 +54,7 @@ fn counts(document: &Value) -> Result<(&Value, &Value)> {
 }
 
 /// Waits until the list shows a user on so many connections.
-async fn until_listed(api: &Api, user: i64, count: usize) -> Result<()> {
+pub(super) async fn until_listed(api: &Api, user: i64, count: usize) -> Result<()> {
     let quiet = api.unrecorded();
     let shown = || async { Ok(quiet.online_devices(user).await?.len()) };
     api.world().eventually("connections in the list", shown, &count).await
@@ -160,7 +160,7 @@ async fn a_receipt_carries_out_its_dry_run_once(world: World) -> Result<()> {
     same(entries.first().and_then(|entry| entry.get("id")), Some(&json!(id)), "the entry's id is the order's")
 }
 
-async fn audit(api: &Api) -> Result<Vec<Value>> {
+pub(super) async fn audit(api: &Api) -> Result<Vec<Value>> {
     let reply = api.get("admin-t1", "/admin/v1/audit").await?;
     let page: Value = serde_json::from_slice(&reply.response.body)?;
     at(&page, "/list")?.as_array().cloned().context("no list")
@@ -303,11 +303,9 @@ async fn an_order_that_selects_nothing_or_badly_takes_nobody(world: World) -> Re
         ask(&api, &admin, &body).await?.refused(400, "param_validation_error")?;
     }
     // What is not known would be a weaker order.
-    for body in [
-        json!({ "select": all, "denySeconds": 60 }),
-        json!({ "select": all, "scope": "tenant" }),
-        all.clone(),
-    ] {
+    for body in
+        [json!({ "select": all, "denyFor": 60 }), json!({ "select": all, "scope": "tenant" }), all.clone()]
+    {
         ask(&api, &admin, &body).await?.refused(400, "param_parsing_error")?;
     }
     let body = json!({ "select": all });
