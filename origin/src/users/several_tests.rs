@@ -1,5 +1,7 @@
 //! Users of several servers of one store.
 
+mod denials;
+
 use std::{
     sync::{
         Arc,

@@ -9,8 +9,10 @@ use rollcall_conformance::{
     world::World,
 };
 use rollcall_core::{
+    audit::EntryId,
+    deny::DenyWindow,
     directory::view::{Cutoff, ScopedCutoff},
-    id::TenantId,
+    id::{TenantId, UserId},
     serial::Serial,
     shard::{cutoff, scoped},
     store::{Statement, Value},
@@ -229,7 +231,12 @@ async fn given_by_a_server_that_died(settings: &rollcall_core::config::Store, or
     let newest = cutoff::read_newest(&answers[0]).unwrap();
     let mut all = match order {
         GivenOrder::Tenant => vec![cutoff::set(TenantId(0), &Cutoff::next(None, newest, Vec::new(), at))],
-        GivenOrder::Users => scoped::keep(TenantId(0), &ScopedCutoff::next(newest, [7, 8], at), "off", None),
+        GivenOrder::Users => {
+            let until = at + Duration::from_secs(3_600);
+            let (order, by) = (EntryId::draw(at, 1), UserId::from(900));
+            let window = DenyWindow { tenant: TenantId(0), until, order, by, reason: None };
+            scoped::keep(TenantId(0), &ScopedCutoff::next(newest, [7, 8], at), "off", Some(&window))
+        }
     };
     let (columns, values) = match order {
         GivenOrder::Tenant => ("serial, node, tenant, notice", "?1, ?2, 0, 'off'"),
@@ -277,5 +284,14 @@ async fn an_order_whose_server_died_behind_its_commit_comes_to_its_users_all_the
             ))
         };
         one.eventually("nothing is left of it", left, &(0, 0, 0)).await.unwrap();
+        if matches!(order, GivenOrder::Users) {
+            for world in [&one, &other] {
+                let mut denied = Vec::new();
+                for user in ["7", "8", "9"] {
+                    denied.push(world.issue(user, 5).await.is_err());
+                }
+                assert_eq!(denied, [true, true, false]);
+            }
+        }
     }
 }
