@@ -99,7 +99,7 @@ test.concurrent('a link that is given up is revoked as soon as the server answer
   );
 });
 
-test.concurrent('a second link in a tab revokes the token of the first', async () => {
+test.concurrent('a second link in a tab revokes the token of the first', async ({ expect }) => {
   for (const between of ['#/', '/docs']) {
     await Visit.run(async (visit) => {
       const { page, mock } = visit;
@@ -157,7 +157,7 @@ test.concurrent('a token that was entered is not revoked', async () => {
   });
 });
 
-test.concurrent('filter, sort and page stand in the address, and come back with it', async () => {
+test.concurrent('filter, sort and page stand in the address, and come back with it', async ({ expect }) => {
   await Visit.run(
     async (visit) => {
       const { page, mock } = visit;
@@ -300,7 +300,7 @@ test.concurrent('an order: dry run, look, carry out, progress, audit', async () 
   );
 });
 
-test.concurrent('what would be refused is said before it is sent', async () => {
+test.concurrent('what would be refused is said before it is sent', async ({ expect }) => {
   await Visit.run(async (visit) => {
     const { page, mock } = visit;
     await visit.enter('admin-token', '#/orders/new');
@@ -426,7 +426,7 @@ test.concurrent('an order that does not move is not asked for without an end', a
   );
 });
 
-test.concurrent('one connection, one platform, everything, deny, unlock, revoke', async () => {
+test.concurrent('one connection, one platform, everything, deny, unlock, revoke', async ({ expect }) => {
   await Visit.run(async (visit) => {
     const { page, mock } = visit;
     const user = '800';

@@ -98,7 +98,7 @@ test.concurrent('signing out revokes the link’s token while another tenant is 
   });
 });
 
-test.concurrent('the list is filtered, and one connection of two is taken offline', async () => {
+test.concurrent('the list is filtered, and one connection of two is taken offline', async ({ expect }) => {
   const user = '4711';
   const [phone, desktop] = [await server.connect(user, 2), await server.connect(user, 3)];
   const token = await server.adminToken();
@@ -129,7 +129,7 @@ test.concurrent('the list is filtered, and one connection of two is taken offlin
   desktop.socket.close();
 });
 
-test.concurrent('an order by filter: dry run, look, carry out, and its sockets are closed', async () => {
+test.concurrent('an order by filter: dry run, look, carry out, and its sockets are closed', async ({ expect }) => {
   for (const user of ['8101', '8102']) await server.register(user, 'Leaver <b>');
   await server.register('8103', 'Stayer <b>');
   const [one, two] = [await server.connect('8101', 1, HOSTILE), await server.connect('8102', 5)];
@@ -173,7 +173,7 @@ test.concurrent('an order by filter: dry run, look, carry out, and its sockets a
   stays.socket.close();
 });
 
-test.concurrent('who may force off takes one connection, one platform and everything of a user offline', async () => {
+test.concurrent('who may force off takes one connection, one platform and everything of a user offline', async ({ expect }) => {
   const user = '8201';
   const [phone, pad, web] = [await server.connect(user, 2), await server.connect(user, 9), await server.connect(user, 5)];
   await Reader.read(server.url, {}, async (reader) => {
@@ -200,7 +200,7 @@ test.concurrent('who may force off takes one connection, one platform and everyt
   });
 });
 
-test.concurrent('who is denied is refused until the window is lifted', async () => {
+test.concurrent('who is denied is refused until the window is lifted', async ({ expect }) => {
   const [user, other] = ['8301', '8302'];
   for (const one of [user, other]) await server.register(one, 'Abuser <b>');
   const [first, second] = [await server.connect(user, 1), await server.connect(other, 1)];

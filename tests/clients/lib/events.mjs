@@ -29,7 +29,9 @@ export class Events {
     const find = () => {
       for (const event of this.#seen.slice(since)) {
         if (event.name === name && fits(event.data)) return event;
-        if (not.includes(event.name)) throw new Error(`${event.name} came instead of ${name}`);
+        if (not.includes(event.name)) {
+          throw new Error(`${event.name} ${JSON.stringify(event.data)} came instead of ${name}`);
+        }
       }
       return undefined;
     };
