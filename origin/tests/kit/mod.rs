@@ -22,6 +22,7 @@ use rollcall_conformance::{
     transcript::Recorder,
     world::{Shared, World},
 };
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::time::Instant;
 
 #[allow(unused_imports, reason = "each test uses a part of it")]
@@ -117,9 +118,13 @@ impl Server {
         self.child.id()
     }
 
-    /// Sends a signal.
-    pub fn signal(&self, signal: rustix::process::Signal) {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    /// Sends a signal. A process that is stopped by it has stopped afterwards: its threads go on until one of them gets to the signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+        if signal == Signal::STOP {
+            waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT).unwrap();
+        }
     }
 
     /// What it has logged.
@@ -164,8 +169,7 @@ impl Server {
 
     /// SIGTERM, and how it ended.
     pub fn terminate(mut self) -> ExitStatus {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.child.wait().unwrap()
     }
 }

@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 
 use crate::kit::{Lateness, Server};
 
-const DRAIN: Duration = Duration::from_secs(4);
+/// Long enough for everything that is asked meanwhile.
+const DRAIN: Duration = Duration::from_secs(8);
 /// How long after its turn a socket may be closed.
 const LATE: Duration = Duration::from_millis(800);
 

@@ -174,7 +174,8 @@ pub(crate) const STEPS: &[Step] = &[
         counts: true,
         minutes: 30,
         run: |workspace| {
-            programs::test(workspace, 2 * processors(), program_limit(), programs::Program::starts_servers)
+            // Some of them start three servers and an engine.
+            programs::test(workspace, processors() + 1, program_limit(), programs::Program::starts_servers)
         },
         ..STEP
     },
