@@ -133,6 +133,9 @@ export class Server {
     });
     const { errCode } = JSON.parse(await answer) as { errCode: number };
     if (errCode !== 0) throw new Error(`${userID} was answered ${errCode}`);
+    // As the published client does, and more often: the pong to the server's own ping has three seconds, and a machine may be busy for as long.
+    const beat = setInterval(() => socket.send('{"type":"ping"}'), 10_000);
+    void closed.then(() => clearInterval(beat));
     return { socket, pushed, closed, sha256: sha256(token) };
   }
 
