@@ -1,4 +1,4 @@
-//! Work of which one round runs at a time, beside what asks for it.
+//! Work in the background: one round of each key runs at a time.
 
 use std::{collections::HashSet, hash::Hash, sync::Arc};
 

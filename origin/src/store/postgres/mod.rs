@@ -203,16 +203,17 @@ impl Postgres {
     }
 
     pub(crate) async fn load(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
-        self.may_serve()?;
-        let answers = self.loaders.ask(statements).await?;
-        // A process that was frozen meanwhile answers nothing that may be over.
-        self.may_serve()?;
-        Ok(rows(answers))
+        self.read(&self.loaders, statements).await
     }
 
     pub(crate) async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
+        self.read(&self.lists, statements).await
+    }
+
+    async fn read(&self, sessions: &Pool, statements: Vec<Statement>) -> Result<Vec<Rows>, StoreError> {
         self.may_serve()?;
-        let answers = self.lists.ask(statements).await?;
+        let answers = sessions.ask(statements).await?;
+        // A process that was frozen meanwhile answers nothing that may be over.
         self.may_serve()?;
         Ok(rows(answers))
     }
